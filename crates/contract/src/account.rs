@@ -1,0 +1,200 @@
+//! Bodies of the account calls.
+
+use framelift_domain::{Time, UserId};
+use serde::{Deserialize, Serialize};
+use url::Url;
+use utoipa::ToSchema;
+
+/// `POST /auth/register`.
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterRequest {
+    /// 1 to 255 characters.
+    #[schema(min_length = 1, max_length = 255, example = "Ada")]
+    pub name: String,
+    /// An e-mail address.
+    #[schema(format = "email", example = "ada@example.com")]
+    pub email: String,
+    /// 10 to 128 characters.
+    #[schema(min_length = 10, max_length = 128, format = "password")]
+    pub password: String,
+}
+
+/// A new account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RegisterResponse {
+    /// The account's id.
+    #[schema(value_type = String)]
+    pub id: UserId,
+    /// The name.
+    pub name: String,
+    /// The e-mail address.
+    pub email: String,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Time,
+}
+
+/// `POST /auth/login`.
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginRequest {
+    /// The e-mail address of the account.
+    pub email: String,
+    /// Its password.
+    #[schema(format = "password")]
+    pub password: String,
+}
+
+/// What a login and a refresh answer.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TokenResponse {
+    /// A JWT, for `Authorization: Bearer`.
+    pub access_token: String,
+    /// `Bearer`.
+    pub token_type: String,
+    /// Seconds that the access token is good for.
+    pub expires_in: u32,
+    /// Good for one refresh.
+    pub refresh_token: String,
+}
+
+/// `POST /auth/refresh` and `POST /auth/logout`.
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshRequest {
+    /// The refresh token.
+    pub refresh_token: String,
+}
+
+/// `POST /auth/validate`.
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValidateRequest {
+    /// An access token.
+    pub token: String,
+}
+
+/// Whether a token is good, in the spirit of RFC 7662.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ValidateResponse {
+    /// Whether it is.
+    pub active: bool,
+    /// The account's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub: Option<String>,
+    /// The account's e-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// When it ends, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exp: Option<i64>,
+}
+
+/// What the owner wants to be told, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NotificationSettings {
+    /// An e-mail when a video fails.
+    pub email: bool,
+    /// A webhook (https), or none.
+    #[schema(value_type = Option<String>, format = Uri)]
+    pub webhook_url: Option<Url>,
+}
+
+/// `GET /auth/me`, and what `PATCH /auth/me` answers.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccountResponse {
+    /// The account's id.
+    #[schema(value_type = String)]
+    pub id: UserId,
+    /// The name.
+    pub name: String,
+    /// The e-mail address.
+    pub email: String,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Time,
+    /// What the owner wants to be told.
+    pub notifications: NotificationSettings,
+    /// The webhook's signing secret, in the one answer to the call that set the webhook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_secret: Option<String>,
+}
+
+/// `PATCH /auth/me`: what is missing stays.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateAccountRequest {
+    /// A new name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// New settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notifications: Option<UpdateNotifications>,
+}
+
+/// New notification settings: what is missing stays, `webhook_url: null` removes the webhook.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateNotifications {
+    /// Whether to send an e-mail when a video fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<bool>,
+    /// The webhook: missing, null or an https URL.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Uri)]
+    pub webhook_url: Option<Option<String>>,
+}
+
+/// `DELETE /auth/me`.
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteAccountRequest {
+    /// The password, once more.
+    pub password: String,
+}
+
+/// `GET /internal/users/{id}/contact` (worker credential): whom to tell, and how.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct Contact {
+    /// The account's id.
+    #[schema(value_type = String)]
+    pub user_id: UserId,
+    /// The name.
+    pub name: String,
+    /// The address for e-mails; none if the owner wants none.
+    pub email: Option<String>,
+    /// The webhook, if the owner set one.
+    pub webhook: Option<WebhookContact>,
+}
+
+/// A webhook and its signing secret.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct WebhookContact {
+    /// Where to post.
+    #[schema(value_type = String, format = Uri)]
+    pub url: Url,
+    /// Standard Webhooks secret (`whsec_…`).
+    pub secret: String,
+}
+
+/// Tells a field that is `null` from one that is missing.
+fn present<'de, D>(deserializer: D) -> Result<Option<Option<String>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    Option::<String>::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_is_not_missing() {
+        let update = |json| serde_json::from_str::<UpdateNotifications>(json).unwrap().webhook_url;
+        assert_eq!(update("{}"), None);
+        assert_eq!(update(r#"{"webhook_url":null}"#), Some(None));
+        assert_eq!(update(r#"{"webhook_url":"https://x.example"}"#), Some(Some("https://x.example".into())));
+    }
+}

@@ -1,0 +1,16 @@
+//! What crosses a wire: API bodies, problems, queue messages, worker reports, the manifest, object keys.
+//!
+//! Every side of the product reads and writes these types, and golden JSON beside them
+//! (`tests/golden/`) holds their spelling still.
+
+pub mod account;
+pub mod manifest;
+pub mod message;
+pub mod object_key;
+pub mod options;
+pub mod problem;
+pub mod report;
+pub mod video;
+
+/// The version of this engine and service, as manifests and user agents name it.
+pub const ENGINE: &str = concat!("framelift/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,457 @@
+//! The JSON form of the options, and its translation to checked values with error pointers.
+
+use framelift_domain::options::{MAX_AT, MAX_COUNT, MAX_SIDE, format_duration, parse_duration};
+use framelift_domain::{Fit, Format, Options, Place, PluginRef, Range, Rational, Resize, Select};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Number, Value};
+use utoipa::ToSchema;
+
+use crate::problem::FieldError;
+
+/// Options as they stand in the API and in the manifest; what is missing has its default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OptionsBody {
+    /// Which frames; `{"every":"1s"}` if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub select: Option<SelectBody>,
+    /// From where to where; the whole video if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<RangeBody>,
+    /// How far a frame may be off where that is cheaper; `"0s"` if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<String>,
+    /// `jpeg` (default), `png`, `webp` or `avif`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// 1 to 100; 90 if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<i64>,
+    /// The images' size; the video's own if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize: Option<ResizeBody>,
+    /// Whether to add a storyboard; false if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storyboard: Option<bool>,
+    /// Frame plugins, in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugins: Option<Vec<PluginBody>>,
+}
+
+/// Which frames: exactly one of the fields.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SelectBody {
+    /// One frame each so many seconds: `"2.5s"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<String>,
+    /// So many frames a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<f64>)]
+    pub fps: Option<Number>,
+    /// So many frames, evenly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<i64>,
+    /// The frames at these places: `"1.5s"`, `"50%"`, `"#300"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Vec<String>>,
+    /// `true`: every frame that the container marks as a sync point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyframes: Option<bool>,
+    /// The first frame of each shot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenes: Option<ScenesBody>,
+    /// `true`: every frame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all: Option<bool>,
+}
+
+/// How shots are told apart.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScenesBody {
+    /// Difference that makes a new shot, above 0 up to 1; 0.3 if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+    /// Most frames; 200 if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<i64>,
+}
+
+/// From where to where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RangeBody {
+    /// First moment; `"0s"` if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
+    /// First moment after it; `"100%"` if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<String>,
+}
+
+/// The images' size.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResizeBody {
+    /// Pixels across.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<i64>,
+    /// Pixels down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<i64>,
+    /// `contain` (default), `cover` or `fill`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<String>,
+}
+
+/// A frame plugin and its configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PluginBody {
+    /// The plugin's name.
+    pub name: String,
+    /// Its configuration.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub config: Map<String, Value>,
+}
+
+/// Collects what is wrong, each with its pointer.
+struct Checker<'a> {
+    prefix: &'a str,
+    errors: Vec<FieldError>,
+}
+
+impl Checker<'_> {
+    fn fail(&mut self, path: &str, detail: impl Into<String>) {
+        self.errors.push(FieldError::new(format!("{}{path}", self.prefix), detail));
+    }
+
+    fn check<T, E: ToString>(&mut self, path: &str, value: Result<T, E>) -> Option<T> {
+        value.map_err(|error| self.fail(path, error.to_string())).ok()
+    }
+
+    fn integer(&mut self, path: &str, value: i64, from: u32, to: u32) -> Option<u32> {
+        match u32::try_from(value) {
+            Ok(value) if (from..=to).contains(&value) => Some(value),
+            _ => {
+                self.fail(path, format!("must be an integer from {from} to {to}"));
+                None
+            }
+        }
+    }
+
+    fn select(&mut self, body: &SelectBody) -> Option<Select> {
+        let given = [
+            body.every.is_some(),
+            body.fps.is_some(),
+            body.count.is_some(),
+            body.at.is_some(),
+            body.keyframes.is_some(),
+            body.scenes.is_some(),
+            body.all.is_some(),
+        ];
+        if given.iter().filter(|given| **given).count() != 1 {
+            self.fail("/select", "must have exactly one of every, fps, count, at, keyframes, scenes, all");
+            return None;
+        }
+        if let Some(every) = &body.every {
+            let period = self.check("/select/every", parse_duration(every))?;
+            if period < Rational::new(1, 1000)? {
+                self.fail("/select/every", "must be at least \"1ms\"");
+                return None;
+            }
+            return Some(Select::Every(period));
+        }
+        if let Some(fps) = &body.fps {
+            let rate = Rational::parse_decimal(&fps.to_string());
+            return match rate {
+                Some(rate) if rate.is_positive() && rate <= Rational::whole(1000) => Some(Select::Fps(rate)),
+                _ => {
+                    self.fail(
+                        "/select/fps",
+                        "must be a number above 0, at most 1000, with at most 9 decimals",
+                    );
+                    None
+                }
+            };
+        }
+        if let Some(count) = body.count {
+            return self.integer("/select/count", count, 1, MAX_COUNT).map(Select::Count);
+        }
+        if let Some(at) = &body.at {
+            if at.is_empty() || at.len() > MAX_AT {
+                self.fail("/select/at", format!("must have 1 to {MAX_AT} places"));
+                return None;
+            }
+            let places: Vec<Option<Place>> = at
+                .iter()
+                .enumerate()
+                .map(|(i, place)| self.check(&format!("/select/at/{i}"), place.parse()))
+                .collect();
+            return places.into_iter().collect::<Option<_>>().map(Select::At);
+        }
+        if let Some(scenes) = &body.scenes {
+            let threshold = scenes.threshold.unwrap_or(0.3);
+            if !(threshold > 0.0 && threshold <= 1.0) {
+                self.fail("/select/scenes/threshold", "must be a number above 0, at most 1");
+            }
+            let max = self.integer("/select/scenes/max", scenes.max.unwrap_or(200), 1, MAX_COUNT)?;
+            return Some(Select::Scenes { threshold, max });
+        }
+        for (path, flag, select) in
+            [("/select/keyframes", body.keyframes, Select::Keyframes), ("/select/all", body.all, Select::All)]
+        {
+            match flag {
+                Some(true) => return Some(select),
+                Some(false) => self.fail(path, "must be true"),
+                None => {}
+            }
+        }
+        None
+    }
+
+    fn range(&mut self, body: &RangeBody) -> Option<Range> {
+        let default = Range::default();
+        let mut place = |path: &str, text: &Option<String>, default| match text {
+            None => Some(default),
+            Some(text) => self.check(path, text.parse()),
+        };
+        let start = place("/range/start", &body.start, default.start)?;
+        let end = place("/range/end", &body.end, default.end)?;
+        let empty = match (start, end) {
+            (Place::Time(start), Place::Time(end)) | (Place::Percent(start), Place::Percent(end)) => {
+                start >= end
+            }
+            (Place::Frame(start), Place::Frame(end)) => start >= end,
+            _ => false,
+        };
+        if empty {
+            self.fail("/range/end", "must lie after the start");
+        }
+        Some(Range { start, end })
+    }
+
+    fn resize(&mut self, body: &ResizeBody) -> Option<Resize> {
+        if body.width.is_none() && body.height.is_none() {
+            self.fail("/resize", "must have a width or a height");
+            return None;
+        }
+        let width = body.width.map(|width| self.integer("/resize/width", width, 1, MAX_SIDE));
+        let height = body.height.map(|height| self.integer("/resize/height", height, 1, MAX_SIDE));
+        let fit = match body.fit.as_deref() {
+            None | Some("contain") => Some(Fit::Contain),
+            Some("cover") => Some(Fit::Cover),
+            Some("fill") => Some(Fit::Fill),
+            Some(_) => {
+                self.fail("/resize/fit", "must be contain, cover or fill");
+                None
+            }
+        };
+        let side = |side: Option<Option<u32>>| side.map_or(Some(None), |side| side.map(Some));
+        Some(Resize { width: side(width)?, height: side(height)?, fit: fit? })
+    }
+
+    fn format(&mut self, text: &str) -> Option<Format> {
+        match text {
+            "jpeg" => Some(Format::Jpeg),
+            "png" => Some(Format::Png),
+            "webp" => Some(Format::Webp),
+            "avif" => Some(Format::Avif),
+            _ => {
+                self.fail("/format", "must be jpeg, png, webp or avif");
+                None
+            }
+        }
+    }
+
+    fn plugins(&mut self, plugins: &[PluginBody]) -> Vec<PluginRef> {
+        if plugins.len() > 8 {
+            self.fail("/plugins", "must have at most 8 entries");
+        }
+        let mut checked = Vec::with_capacity(plugins.len());
+        for (i, plugin) in plugins.iter().enumerate() {
+            let config = Value::Object(plugin.config.clone()).to_string();
+            if plugin.name.is_empty() || plugin.name.len() > 64 {
+                self.fail(&format!("/plugins/{i}/name"), "must have 1 to 64 characters");
+            }
+            if config.len() > 8 << 10 {
+                self.fail(&format!("/plugins/{i}/config"), "must be at most 8 KiB");
+            }
+            checked.push(PluginRef { name: plugin.name.clone(), config });
+        }
+        checked
+    }
+}
+
+impl OptionsBody {
+    /// The checked options, or everything that is wrong with them; pointers start with `prefix`.
+    pub fn check(&self, prefix: &str) -> Result<Options, Vec<FieldError>> {
+        let mut checker = Checker { prefix, errors: Vec::new() };
+        let mut options = Options::default();
+        if let Some(select) = self.select.as_ref().and_then(|select| checker.select(select)) {
+            options.select = select;
+        }
+        if let Some(range) = self.range.as_ref().and_then(|range| checker.range(range)) {
+            options.range = range;
+        }
+        if let Some(tolerance) = &self.tolerance
+            && let Some(tolerance) = checker.check("/tolerance", parse_duration(tolerance))
+        {
+            options.tolerance = tolerance;
+        }
+        if let Some(format) = self.format.as_deref().and_then(|format| checker.format(format)) {
+            options.format = format;
+        }
+        if let Some(quality) = self.quality.and_then(|quality| checker.integer("/quality", quality, 1, 100)) {
+            options.quality = quality as u8;
+        }
+        options.resize = self.resize.as_ref().and_then(|resize| checker.resize(resize));
+        options.storyboard = self.storyboard.unwrap_or(false);
+        options.plugins = checker.plugins(self.plugins.as_deref().unwrap_or_default());
+        if checker.errors.is_empty() { Ok(options) } else { Err(checker.errors) }
+    }
+
+    /// Every option spelled out, defaults too.
+    pub fn spelled_out(options: &Options) -> Self {
+        let mut select = SelectBody::default();
+        match &options.select {
+            Select::Every(period) => select.every = Some(format_duration(*period)),
+            Select::Fps(rate) => select.fps = serde_json::from_str(&rate.to_string()).ok(),
+            Select::Count(count) => select.count = Some(i64::from(*count)),
+            Select::At(places) => select.at = Some(places.iter().map(Place::to_string).collect()),
+            Select::Keyframes => select.keyframes = Some(true),
+            Select::Scenes { threshold, max } => {
+                select.scenes = Some(ScenesBody { threshold: Some(*threshold), max: Some(i64::from(*max)) });
+            }
+            Select::All => select.all = Some(true),
+        }
+        Self {
+            select: Some(select),
+            range: Some(RangeBody {
+                start: Some(options.range.start.to_string()),
+                end: Some(options.range.end.to_string()),
+            }),
+            tolerance: Some(format_duration(options.tolerance)),
+            format: Some(options.format.as_str().to_owned()),
+            quality: Some(i64::from(options.quality)),
+            resize: options.resize.map(|resize| ResizeBody {
+                width: resize.width.map(i64::from),
+                height: resize.height.map(i64::from),
+                fit: Some(resize.fit.as_str().to_owned()),
+            }),
+            storyboard: Some(options.storyboard),
+            plugins: Some(
+                options
+                    .plugins
+                    .iter()
+                    .map(|plugin| PluginBody {
+                        name: plugin.name.clone(),
+                        config: serde_json::from_str(&plugin.config).unwrap_or_default(),
+                    })
+                    .collect(),
+            ),
+        }
+    }
+
+    /// What this release does not do yet, each with its pointer: a clear no at the door
+    /// instead of a failed job.
+    pub fn unavailable(options: &Options, prefix: &str) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let mut refuse = |path: &str, what: &str| {
+            errors.push(FieldError::new(format!("{prefix}{path}"), format!("{what} is not available yet")));
+        };
+        if matches!(options.select, Select::Scenes { .. }) {
+            refuse("/select/scenes", "selection by scenes");
+        }
+        if matches!(options.format, Format::Webp | Format::Avif) {
+            refuse("/format", options.format.as_str());
+        }
+        if options.storyboard {
+            refuse("/storyboard", "a storyboard");
+        }
+        if !options.plugins.is_empty() {
+            refuse("/plugins", "running plugins");
+        }
+        errors
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(json: &str) -> Result<Options, Vec<String>> {
+        let body: OptionsBody = serde_json::from_str(json).unwrap();
+        body.check("/options").map_err(|errors| errors.into_iter().map(|error| error.pointer).collect())
+    }
+
+    #[test]
+    fn nothing_means_the_defaults() {
+        assert_eq!(check("{}"), Ok(Options::default()));
+        let spelled_out = OptionsBody::spelled_out(&Options::default());
+        assert_eq!(spelled_out.check(""), Ok(Options::default()));
+    }
+
+    #[test]
+    fn the_documented_example_is_read() {
+        let options = check(
+            r#"{"select":{"every":"1s"},"range":{"start":"0s","end":"100%"},"tolerance":"0s","format":"jpeg",
+                "quality":90,"resize":{"width":1280,"height":720,"fit":"contain"},"storyboard":false,
+                "plugins":[{"name":"watermark","config":{"text":"draft"}}]}"#,
+        )
+        .unwrap();
+        assert_eq!(options.plugins[0].config, r#"{"text":"draft"}"#);
+        assert_eq!(options.resize, Some(Resize { width: Some(1280), height: Some(720), fit: Fit::Contain }));
+        assert_eq!(OptionsBody::spelled_out(&options).check(""), Ok(options));
+    }
+
+    #[test]
+    fn every_selection_survives_a_round_trip() {
+        for json in [
+            r#"{"every":"2.5s"}"#,
+            r#"{"fps":0.5}"#,
+            r#"{"fps":29.97}"#,
+            r#"{"count":20}"#,
+            r##"{"at":["1.5s","50%","#300"]}"##,
+            r#"{"keyframes":true}"#,
+            r#"{"scenes":{"threshold":0.3,"max":200}}"#,
+            r#"{"all":true}"#,
+        ] {
+            let options = check(&format!(r#"{{"select":{json}}}"#)).unwrap();
+            let spelled_out = OptionsBody::spelled_out(&options);
+            assert_eq!(serde_json::to_string(&spelled_out.select).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn all_problems_come_at_once_with_their_pointers() {
+        assert_eq!(
+            check(
+                r##"{"select":{"at":["x","1s","#a"]},"quality":0,"format":"gif","resize":{"width":0,"fit":"x"}}"##
+            ),
+            Err(["select/at/0", "select/at/2", "format", "quality", "resize/width", "resize/fit"]
+                .map(|path| format!("/options/{path}"))
+                .to_vec())
+        );
+        for (json, pointer) in [
+            (r#"{"select":{}}"#, "/options/select"),
+            (r#"{"select":{"all":true,"count":2}}"#, "/options/select"),
+            (r#"{"select":{"all":false}}"#, "/options/select/all"),
+            (r#"{"select":{"every":"0s"}}"#, "/options/select/every"),
+            (r#"{"select":{"fps":0}}"#, "/options/select/fps"),
+            (r#"{"select":{"fps":-1}}"#, "/options/select/fps"),
+            (r#"{"select":{"fps":1e300}}"#, "/options/select/fps"),
+            (r#"{"select":{"count":0}}"#, "/options/select/count"),
+            (r#"{"select":{"at":[]}}"#, "/options/select/at"),
+            (r#"{"select":{"scenes":{"threshold":0}}}"#, "/options/select/scenes/threshold"),
+            (r#"{"range":{"start":"5s","end":"5s"}}"#, "/options/range/end"),
+            (r#"{"tolerance":"-1s"}"#, "/options/tolerance"),
+            (r#"{"resize":{}}"#, "/options/resize"),
+            (r#"{"resize":{"height":99999}}"#, "/options/resize/height"),
+        ] {
+            assert_eq!(check(json), Err(vec![pointer.to_owned()]), "{json}");
+        }
+    }
+}

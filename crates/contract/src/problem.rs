@@ -1,0 +1,166 @@
+//! Problem documents (RFC 9457): the one list of what can go wrong at the API.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The media type of a problem document.
+pub const CONTENT_TYPE: &str = "application/problem+json";
+
+macro_rules! problems {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $title:literal;)*) => {
+        /// What went wrong, as a program can match it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum ProblemCode { $($(#[$doc])* $name,)* }
+
+        impl ProblemCode {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The code's spelling.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The HTTP status that it is answered with.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)* }
+            }
+
+            /// A short, fixed summary.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+        }
+    };
+}
+
+problems! {
+    /// The body is not JSON.
+    MalformedJson = "malformed-json", 400, "The body is not well-formed JSON";
+    /// The request cannot be read as HTTP intends (a header, the query, the form).
+    BadRequest = "bad-request", 400, "The request is malformed";
+    /// The body or the query does not validate.
+    ValidationFailed = "validation-failed", 422, "The request does not validate";
+    /// No token, or one that is not good.
+    Unauthenticated = "unauthenticated", 401, "A valid access token is required";
+    /// The caller may not do this.
+    Forbidden = "forbidden", 403, "This credential may not do that";
+    /// No such route.
+    NotFound = "not-found", 404, "There is nothing here";
+    /// The route exists, the method does not.
+    MethodNotAllowed = "method-not-allowed", 405, "The method is not allowed here";
+    /// The body is larger than its limit.
+    PayloadTooLarge = "payload-too-large", 413, "The body is too large";
+    /// The body's media type is not understood.
+    UnsupportedMediaType = "unsupported-media-type", 415, "The body's media type is not supported";
+    /// The e-mail address has an account already.
+    EmailTaken = "email-taken", 409, "The e-mail address is taken";
+    /// Wrong e-mail address or password.
+    InvalidCredentials = "invalid-credentials", 401, "The e-mail address or the password is wrong";
+    /// Too many failed logins.
+    TooManyAttempts = "too-many-attempts", 429, "Too many attempts";
+    /// A refresh token that is unknown, used, expired or revoked.
+    InvalidToken = "invalid-token", 401, "The refresh token is not valid";
+    /// A file name whose extension is not accepted.
+    UnsupportedFileFormat = "unsupported-file-format", 415, "The file format is not supported";
+    /// The upload is larger than allowed.
+    FileTooLarge = "file-too-large", 413, "The file is too large";
+    /// The user has too many unfinished videos.
+    QuotaExceeded = "quota-exceeded", 429, "Too many unfinished videos";
+    /// The store does not hold the declared upload.
+    UploadIncomplete = "upload-incomplete", 409, "The upload is not complete";
+    /// The same key with another body.
+    IdempotencyKeyReused = "idempotency-key-reused", 422, "The idempotency key was used for another request";
+    /// The first request with this key has not been answered yet.
+    IdempotencyInProgress = "idempotency-in-progress", 409, "A request with this idempotency key is under way";
+    /// No such video.
+    VideoNotFound = "video-not-found", 404, "There is no such video";
+    /// Somebody else's video.
+    VideoNotOwned = "video-not-owned", 403, "The video belongs to another account";
+    /// No result yet, or none ever.
+    ProcessingNotFinished = "processing-not-finished", 400, "The video has no result to download";
+    /// The result was deleted after its retention.
+    ResultExpired = "result-expired", 410, "The result has expired";
+    /// The upload is not kept any more.
+    SourceExpired = "source-expired", 410, "The upload is not kept any more";
+    /// The video is in a terminal state.
+    ProcessingAlreadyFinished = "processing-already-finished", 409, "The video is finished already";
+    /// Another worker holds the job.
+    LeaseHeld = "lease-held", 409, "Another worker holds the job";
+    /// The job is in a terminal state.
+    JobFinished = "job-finished", 410, "The job is finished";
+    /// The job was not handed to the queue yet.
+    JobNotReady = "job-not-ready", 409, "The job is not ready to be worked on";
+    /// The report's attempt is not the current one.
+    StaleAttempt = "stale-attempt", 409, "The attempt is not the current one";
+    /// A store or queue does not answer.
+    Unavailable = "unavailable", 503, "The service cannot answer right now";
+    /// Our own fault.
+    Internal = "internal", 500, "Something went wrong on our side";
+}
+
+/// One part of a body or query that does not validate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FieldError {
+    /// A JSON Pointer (RFC 6901) into the body, or `?name` for a query parameter.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+impl FieldError {
+    /// What is wrong, and where.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
+}
+
+/// A problem document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// `urn:framelift:problem:<code>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// A short, fixed summary.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What exactly, in this case.
+    pub detail: String,
+    /// The code.
+    pub code: ProblemCode,
+    /// The request's correlation id.
+    pub correlation_id: String,
+    /// What does not validate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+impl Problem {
+    /// A problem of that code.
+    pub fn new(code: ProblemCode, detail: impl Into<String>, correlation_id: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:framelift:problem:{}", code.as_str()),
+            title: code.title().to_owned(),
+            status: code.status(),
+            detail: detail.into(),
+            code,
+            correlation_id: correlation_id.into(),
+            errors: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_spelled_the_same_everywhere() {
+        for code in ProblemCode::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+            assert!((400..600).contains(&code.status()));
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What a worker and `control` say to each other.
+
+use framelift_domain::{CorrelationId, FailureCode, Time, UserId, VideoId, WorkerId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::message::NoticeKind;
+use crate::options::OptionsBody;
+use crate::video::{Progress, Status};
+
+/// `POST /internal/jobs/{id}/claim`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimRequest {
+    /// Who claims.
+    #[schema(value_type = String)]
+    pub worker_id: WorkerId,
+    /// Fresh for each message received: the same claim sent again (a lost answer) gets the
+    /// same lease, another one of the same worker does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_id: Option<String>,
+    /// The last attempt that the worker knows of; not needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+}
+
+/// The whole job, and a lease on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Job {
+    /// The video.
+    #[schema(value_type = String)]
+    pub video_id: VideoId,
+    /// Its owner.
+    #[schema(value_type = String)]
+    pub user_id: UserId,
+    /// The id of the request that the job follows from.
+    #[schema(value_type = String)]
+    pub correlation_id: CorrelationId,
+    /// The name that the user gave the file.
+    pub file_name: String,
+    /// Bytes of the upload.
+    pub size_bytes: u64,
+    /// What to extract.
+    pub options: OptionsBody,
+    /// The upload's key.
+    pub source_key: String,
+    /// The key to write the archive to.
+    pub result_key: String,
+    /// The prefix under which earlier attempts may have left archives or multipart uploads.
+    pub result_prefix: String,
+    /// This attempt, from 1.
+    pub attempt: u32,
+    /// The lease's end, unless a report renews it.
+    #[schema(value_type = String, format = DateTime)]
+    pub lease_expires_at: Time,
+    /// The lease's length in seconds.
+    pub lease_s: u32,
+    /// When the job must be done.
+    #[schema(value_type = String, format = DateTime)]
+    pub deadline: Time,
+}
+
+/// `POST /internal/jobs/{id}/progress`: renews the lease, too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProgressReport {
+    /// The attempt of the claim.
+    pub attempt: u32,
+    /// Who reports.
+    #[schema(value_type = String)]
+    pub worker_id: WorkerId,
+    /// How far it is.
+    pub progress: Progress,
+}
+
+/// `POST /internal/jobs/{id}/complete`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CompleteReport {
+    /// The attempt of the claim.
+    pub attempt: u32,
+    /// Who reports.
+    #[schema(value_type = String)]
+    pub worker_id: WorkerId,
+    /// Bytes of the archive.
+    pub size_bytes: u64,
+    /// Frames in it.
+    pub frames: u64,
+    /// SHA-256 of the archive, in hex.
+    pub sha256: String,
+    /// Bytes read of the upload.
+    pub bytes_read: u64,
+    /// What the user should know, at most 100 entries of 500 characters.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// `POST /internal/jobs/{id}/fail`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FailReport {
+    /// The attempt of the claim.
+    pub attempt: u32,
+    /// Who reports.
+    #[schema(value_type = String)]
+    pub worker_id: WorkerId,
+    /// Why.
+    #[schema(value_type = String)]
+    pub code: FailureCode,
+    /// What exactly, at most 1,000 characters.
+    pub message: String,
+    /// Gives the job back instead of failing it: the fault is not the video's (the store, the
+    /// network, a shutdown). `control` sends a new message for it, later each time.
+    #[serde(default)]
+    pub release: bool,
+}
+
+/// `POST /internal/jobs/{id}/notified`: the notices of the terminal state are out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NotifiedReport {
+    /// The attempt of the claim; 0 for a notice that came by its own message.
+    pub attempt: u32,
+    /// Who reports.
+    #[schema(value_type = String)]
+    pub worker_id: WorkerId,
+}
+
+/// What every report but `claim` is answered with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReportAnswer {
+    /// The video's status now.
+    pub status: Status,
+    /// The lease's new end, while the job is processed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub lease_expires_at: Option<Time>,
+    /// A notice that is still to be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Notice>,
+}
+
+/// What a notice says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Notice {
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// The video.
+    #[schema(value_type = String)]
+    pub video_id: VideoId,
+    /// Its owner.
+    #[schema(value_type = String)]
+    pub user_id: UserId,
+    /// The id of the request that it follows from.
+    #[schema(value_type = String)]
+    pub correlation_id: CorrelationId,
+    /// The name that the user gave the file.
+    pub file_name: String,
+    /// When the terminal state was reached.
+    #[schema(value_type = String, format = DateTime)]
+    pub completed_at: Time,
+    /// Why it failed, if it did.
+    #[schema(value_type = Option<Object>)]
+    pub failure: Option<framelift_domain::Failure>,
+}
+
+/// `GET /internal/jobs/{id}/notice`: for a notice that came by its own message. 200 with the
+/// notice, or 410 `job-finished` when it is out already or there is none to send.
+pub type NoticeAnswer = Notice;
+
+/// `POST /notification`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NotificationRequest {
+    /// Whom to tell.
+    #[schema(value_type = String)]
+    pub user_id: UserId,
+    /// About what.
+    pub kind: NoticeKind,
+    /// The video.
+    #[schema(value_type = String)]
+    pub video_id: VideoId,
+}
+
+/// What `POST /internal/sweep` did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SweepAnswer {
+    /// Users looked at.
+    pub users: u32,
+    /// Uploads that never came.
+    pub expired_uploads: u32,
+    /// Messages sent again.
+    pub resent: u32,
+    /// Leases taken back.
+    pub lapsed_leases: u32,
+    /// Results and uploads past their retention.
+    pub expired_results: u32,
+    /// Whether there is more to do than one call does.
+    pub more: bool,
+}

@@ -1,0 +1,18 @@
+//! The video job: states, transitions, ids, what to extract, limits, and who may see what.
+//!
+//! No I/O, no async, no clock and no randomness: everything that varies comes in as an
+//! argument, so that the same code runs in a Wasm guest, in the worker and in a test.
+
+pub mod failure;
+pub mod id;
+pub mod limits;
+pub mod options;
+pub mod rational;
+pub mod time;
+
+pub use failure::{Failure, FailureCode};
+pub use id::{CorrelationId, UserId, VideoId, WorkerId};
+pub use limits::Limits;
+pub use options::{Fit, Format, Options, Place, PluginRef, Range, Resize, Select};
+pub use rational::Rational;
+pub use time::Time;

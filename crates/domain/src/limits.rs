@@ -1,0 +1,43 @@
+//! The limits that the service promises, in one place, with their defaults.
+
+/// What one deployment allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Videos of one user that are pending or processing at once; the rest wait in order.
+    pub max_in_flight_per_user: u32,
+    /// Videos of one user that are not finished yet, uploads under way included.
+    pub max_open_per_user: u32,
+    /// Bytes of one upload.
+    pub max_upload_bytes: u64,
+    /// Up to here an upload is one presigned PUT, above it multipart.
+    pub single_put_bytes: u64,
+    /// How long an upload may take, in seconds.
+    pub upload_ttl_s: u32,
+    /// How long a presigned URL is good for, in seconds.
+    pub url_ttl_s: u32,
+    /// A lease's length in seconds.
+    pub lease_s: u32,
+    /// How long uploads and results are kept after a video has finished, in seconds.
+    pub retention_s: u32,
+    /// Times that a worker may give a job back for its own reasons before it fails.
+    pub max_releases: u32,
+    /// From the first claim to the end, in seconds.
+    pub max_job_s: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_in_flight_per_user: 5,
+            max_open_per_user: 400,
+            max_upload_bytes: 50 << 30,
+            single_put_bytes: 64 << 20,
+            upload_ttl_s: 24 * 3600,
+            url_ttl_s: 3600,
+            lease_s: 60,
+            retention_s: 7 * 24 * 3600,
+            max_releases: 50,
+            max_job_s: 12 * 3600,
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What a user asks of a video: which frames, from where to where, and how they come out.
+//!
+//! These types are checked values: one that exists is valid. The text forms (`"2.5s"`,
+//! `"50%"`, `"#300"`) are parsed and printed here, so that the API, the manifest and the
+//! command line spell them alike. JSON bodies with their error pointers are `contract`'s.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Rational;
+
+/// Most times or frame numbers in one `at`.
+pub const MAX_AT: usize = 1_000;
+/// Most frames that `count` or `scenes` may ask for.
+pub const MAX_COUNT: u32 = 100_000;
+/// Longest side of an output image, in pixels.
+pub const MAX_SIDE: u32 = 16_384;
+
+/// Text that is no place, duration or rate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidOption(pub &'static str);
+
+/// A place on a video's timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Seconds from the first shown frame (`"1.5s"`, `"250ms"`, `"2m"`, `"1h"`).
+    Time(Rational),
+    /// Percent of the duration, 0 to 100 (`"50%"`).
+    Percent(Rational),
+    /// The n-th shown frame, from 0 (`"#300"`).
+    Frame(u64),
+}
+
+/// Which frames.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Select {
+    /// The frames at start + k·period seconds.
+    Every(Rational),
+    /// `Every(1/rate)`, remembered as it was asked.
+    Fps(Rational),
+    /// The middles of n equal slices of the range.
+    Count(u32),
+    /// The frames at the given places.
+    At(Vec<Place>),
+    /// Every frame that the container marks as a sync point.
+    Keyframes,
+    /// The first frame of each shot, at most `max` of them.
+    Scenes {
+        /// Difference that makes a new shot, above 0 up to 1, as the user wrote it.
+        threshold: f64,
+        /// Most frames.
+        max: u32,
+    },
+    /// Every shown frame.
+    All,
+}
+
+impl Select {
+    /// Seconds between two wanted times of `every` and `fps`.
+    pub fn period(&self) -> Option<Rational> {
+        match self {
+            Self::Every(period) => Some(*period),
+            Self::Fps(rate) => rate.recip(),
+            _ => None,
+        }
+    }
+}
+
+/// The part of the timeline that is looked at: `start ≤ t < end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// First moment.
+    pub start: Place,
+    /// First moment after it.
+    pub end: Place,
+}
+
+impl Default for Range {
+    fn default() -> Self {
+        Self { start: Place::Time(Rational::ZERO), end: Place::Percent(Rational::whole(100)) }
+    }
+}
+
+/// An image format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// JPEG (JFIF), 4:2:0.
+    Jpeg,
+    /// PNG, 8 bit.
+    Png,
+    /// WebP.
+    Webp,
+    /// AVIF.
+    Avif,
+}
+
+impl Format {
+    /// The name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpeg",
+            Self::Png => "png",
+            Self::Webp => "webp",
+            Self::Avif => "avif",
+        }
+    }
+
+    /// The extension of member names, without the dot.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            Self::Png => "png",
+            Self::Webp => "webp",
+            Self::Avif => "avif",
+        }
+    }
+}
+
+/// How a frame is made to fit the asked width and height.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fit {
+    /// As large as fits inside, proportions kept, nothing added.
+    Contain,
+    /// Fills the whole, proportions kept, the overhang cut off evenly.
+    Cover,
+    /// Exactly that size, proportions not kept.
+    Fill,
+}
+
+impl Fit {
+    /// The name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Contain => "contain",
+            Self::Cover => "cover",
+            Self::Fill => "fill",
+        }
+    }
+}
+
+/// The asked size of the images; a side that is missing follows from the other one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resize {
+    /// Pixels across, 1 to [`MAX_SIDE`].
+    pub width: Option<u32>,
+    /// Pixels down, 1 to [`MAX_SIDE`].
+    pub height: Option<u32>,
+    /// How to fit; means nothing when one side is missing.
+    pub fit: Fit,
+}
+
+/// One frame plugin and its configuration, a JSON object as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginRef {
+    /// The plugin's name.
+    pub name: String,
+    /// Its configuration, a JSON text.
+    pub config: String,
+}
+
+/// Everything a job is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Which frames.
+    pub select: Select,
+    /// From where to where.
+    pub range: Range,
+    /// Seconds by which a frame may be off, where that is cheaper.
+    pub tolerance: Rational,
+    /// The images' format.
+    pub format: Format,
+    /// 1 (smallest) to 100 (best); lossless formats ignore it.
+    pub quality: u8,
+    /// The images' size; none is the video's own.
+    pub resize: Option<Resize>,
+    /// Whether a storyboard is added.
+    pub storyboard: bool,
+    /// Frame plugins, in order.
+    pub plugins: Vec<PluginRef>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            select: Select::Every(Rational::whole(1)),
+            range: Range::default(),
+            tolerance: Rational::ZERO,
+            format: Format::Jpeg,
+            quality: 90,
+            resize: None,
+            storyboard: false,
+            plugins: Vec::new(),
+        }
+    }
+}
+
+/// A duration: a decimal number and `ms`, `s`, `m` or `h`; in seconds.
+pub fn parse_duration(text: &str) -> Result<Rational, InvalidOption> {
+    const EXPECTED: InvalidOption =
+        InvalidOption("expected a duration such as \"2.5s\", \"250ms\", \"2m\" or \"1h\"");
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, Rational::new(1, 1000)),
+        None => match text.split_at_checked(text.len().saturating_sub(1)) {
+            Some((number, "s")) => (number, Rational::new(1, 1)),
+            Some((number, "m")) => (number, Rational::new(60, 1)),
+            Some((number, "h")) => (number, Rational::new(3600, 1)),
+            _ => return Err(EXPECTED),
+        },
+    };
+    let value = Rational::parse_decimal(number).ok_or(EXPECTED)?;
+    unit.and_then(|unit| value.checked_mul(unit)).ok_or(EXPECTED)
+}
+
+impl FromStr for Place {
+    type Err = InvalidOption;
+
+    fn from_str(text: &str) -> Result<Self, InvalidOption> {
+        if let Some(number) = text.strip_prefix('#') {
+            let plain =
+                !number.is_empty() && number.len() <= 12 && number.bytes().all(|b| b.is_ascii_digit());
+            return match number.parse() {
+                Ok(n) if plain => Ok(Self::Frame(n)),
+                _ => Err(InvalidOption("expected a frame number such as \"#300\"")),
+            };
+        }
+        if let Some(number) = text.strip_suffix('%') {
+            return match Rational::parse_decimal(number) {
+                Some(percent) if percent <= Rational::whole(100) => Ok(Self::Percent(percent)),
+                _ => Err(InvalidOption("expected a percentage from \"0%\" to \"100%\"")),
+            };
+        }
+        parse_duration(text)
+            .map(Self::Time)
+            .map_err(|_| InvalidOption("expected a time such as \"1.5s\", a percentage such as \"50%\" or a frame number such as \"#300\""))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time(seconds) => f.write_str(&format_duration(*seconds)),
+            Self::Percent(percent) => write!(f, "{percent}%"),
+            Self::Frame(n) => write!(f, "#{n}"),
+        }
+    }
+}
+
+/// A duration in seconds as it stands in the API: `"2.5s"`.
+pub fn format_duration(seconds: Rational) -> String {
+    format!("{seconds}s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        let seconds = |text| parse_duration(text).map(|r| (r.num(), r.den()));
+        assert_eq!(seconds("2.5s"), Ok((5, 2)));
+        assert_eq!(seconds("250ms"), Ok((1, 4)));
+        assert_eq!(seconds("2m"), Ok((120, 1)));
+        assert_eq!(seconds("1.5h"), Ok((5400, 1)));
+        for bad in ["", "s", "5", "-1s", "1 s", "1S", "NaNs", "1e9s", "é", "ms", "999999999999h9"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn places_are_printed_as_they_are_read() {
+        for text in ["1.5s", "50%", "33.3%", "#300", "0s"] {
+            assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
+        }
+        for bad in ["", "#", "#-1", "#1.5", "101%", "-1%", "%", "#9999999999999", "50 %"] {
+            assert!(bad.parse::<Place>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn fps_is_the_reciprocal_of_every() {
+        let rate = Rational::parse_decimal("29.97").unwrap();
+        assert_eq!(Select::Fps(rate).period(), Rational::new(100, 2997));
+        assert_eq!(Select::All.period(), None);
+    }
+}

@@ -1,0 +1,6 @@
+//! What the handlers of the edge do, over small ports, so that all of it runs in a test.
+//!
+//! The guests under `components/` hand each request to one of the services here; on Wasm
+//! the ports are Spin's (module `spin`), natively they are memory and a plain HTTP client.
+
+pub mod ports;

@@ -1,0 +1,82 @@
+//! What the edge needs of its surroundings: a key-value store, a queue, outbound HTTP, a clock.
+//!
+//! The futures need not be `Send`: a Wasm guest runs on one thread.
+
+use bytes::Bytes;
+use framelift_contract::message::JobMessage;
+use framelift_domain::Time;
+
+/// A store, a queue or an object store that did not answer, or answered what it should not.
+///
+/// Whatever was asked may or may not have happened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is unavailable: {detail}")]
+pub struct Unavailable {
+    /// Which of them: `store`, `queue`, `object store`, `accounts`.
+    pub what: &'static str,
+    /// For the log; never shown to a client.
+    pub detail: String,
+}
+
+/// How one round of compare-and-swap ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swap {
+    /// The new value is there.
+    Written,
+    /// The change function wanted nothing written.
+    Unchanged,
+    /// Somebody else wrote meanwhile, or says so: the write may have landed all the same
+    /// (a retry inside the back end), which is why values carry the ids of their last writes.
+    Conflict,
+}
+
+/// What [`Kv::swap`] calls with the current value; `None` leaves it as it is.
+pub type Change<'a> = &'a mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>;
+
+/// A key-value store such as Spin's, with what its back ends have in common.
+///
+/// A key that is written by `swap` is written by nothing else; a key that is counted by
+/// `increment` is read by nothing else. `swap` on a *missing* key may overwrite what another
+/// writer created meanwhile; on an existing key it is exact.
+#[expect(async_fn_in_trait, reason = "guests are single-threaded: no Send bound is wanted")]
+pub trait Kv {
+    /// The value, or none.
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Unavailable>;
+    /// Writes the value. Idempotent.
+    async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), Unavailable>;
+    /// Removes the key. Idempotent.
+    async fn delete(&self, key: &str) -> Result<(), Unavailable>;
+    /// One round: reads the current value, asks `change`, writes if nobody else did.
+    async fn swap(&self, key: &str, change: Change<'_>) -> Result<Swap, Unavailable>;
+    /// Adds to a counter (missing is 0) and returns the sum. Not idempotent.
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, Unavailable>;
+}
+
+/// The job queue.
+#[expect(async_fn_in_trait, reason = "guests are single-threaded: no Send bound is wanted")]
+pub trait Queue {
+    /// Sends a message that becomes visible after `delay_s` seconds (at most 900), in the
+    /// fair-queue group of its user. `Ok` means that the queue has it; an error says nothing.
+    async fn send(&self, message: &JobMessage, delay_s: u32) -> Result<(), Unavailable>;
+    /// Whether the queue answers.
+    async fn ready(&self) -> Result<(), Unavailable>;
+}
+
+/// Outbound HTTP, bodies in memory. Object store, queue client and calls between components
+/// are built on it.
+#[expect(async_fn_in_trait, reason = "guests are single-threaded: no Send bound is wanted")]
+pub trait Http {
+    /// Sends a request; any status is `Ok`.
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, Unavailable>;
+}
+
+/// Time and randomness.
+#[expect(async_fn_in_trait, reason = "guests are single-threaded: no Send bound is wanted")]
+pub trait Ambient {
+    /// Now.
+    fn now(&self) -> Time;
+    /// Fills the buffer with random bytes fit for keys.
+    fn fill_random(&self, buffer: &mut [u8]);
+    /// Waits; a test's clock moves on at once.
+    async fn pause(&self, milliseconds: u32);
+}

@@ -1,0 +1,72 @@
+//! What the server is started with.
+
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use crate::{
+    clock::{Clock, SystemClock},
+    faults::Faults,
+};
+
+/// Where the queue listens, where it keeps its file, and whom it believes.
+#[derive(Clone)]
+pub struct SqsConfig {
+    /// Address to listen on; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Folder of the database file; created when missing. One server per folder.
+    pub data_dir: PathBuf,
+    /// The one access key that is known.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: String,
+    /// Region of the ARNs and of the signatures.
+    pub region: String,
+    /// Twelve digits: account of the ARNs and of the queue URLs.
+    pub account_id: String,
+}
+
+impl fmt::Debug for SqsConfig {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("SqsConfig")
+            .field("listen", &self.listen)
+            .field("data_dir", &self.data_dir)
+            .field("access_key_id", &self.access_key_id)
+            .field("secret_access_key", &"redacted")
+            .field("region", &self.region)
+            .field("account_id", &self.account_id)
+            .finish()
+    }
+}
+
+/// What tests exchange: the clock, the quotas and the faults.
+#[derive(Clone)]
+pub struct Options {
+    /// Decides delays, visibility, retention, long polls and the age of signatures.
+    pub clock: Arc<dyn Clock>,
+    /// Quotas of the service.
+    pub limits: Limits,
+    /// Faults to answer with; quiet unless switched on.
+    pub faults: Faults,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            limits: Limits::default(),
+            faults: Faults::default(),
+        }
+    }
+}
+
+/// Quotas that are too large to reach in a test.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Messages of one queue that may be in flight at once (120,000).
+    pub in_flight: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { in_flight: 120_000 }
+    }
+}

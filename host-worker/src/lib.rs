@@ -1,0 +1,1 @@
+//! framelift-worker.
