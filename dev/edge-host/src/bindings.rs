@@ -1,7 +1,5 @@
 //! The host traits generated from `wit/`: the key-value and variables interfaces of Spin.
 
-#![expect(missing_docs, reason = "generated code")]
-
 wasmtime::component::bindgen!({
     path: "wit",
     world: "framelift:edge-host/host",

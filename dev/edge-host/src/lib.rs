@@ -1,1 +1,24 @@
-//! framelift-edge-host.
+//! Serves a Spin application's `spin.toml` in this process: HTTP components of WASI 0.3 on
+//! wasmtime, with Spin's routes, instance reuse, key-value stores, variables and allowed hosts.
+//! What it does not know it refuses, so that what runs here runs on Spin.
+
+mod app;
+mod bindings;
+mod config;
+mod engine;
+mod guest;
+mod headers;
+mod instances;
+mod kv;
+mod manifest;
+mod outbound;
+mod routes;
+mod server;
+mod template;
+mod variables;
+
+pub use self::config::{HostConfig, HostError};
+pub use self::kv::QuirkSettings;
+pub use self::manifest::InvalidManifest;
+pub use self::server::{Server, serve};
+pub use self::variables::Values;

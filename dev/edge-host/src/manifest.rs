@@ -34,8 +34,6 @@ pub(crate) struct Manifest {
 pub(crate) struct Variable {
     /// The value when none is given; one without is required.
     pub(crate) default: Option<String>,
-    /// Whether the value must never be shown.
-    pub(crate) secret: bool,
 }
 
 /// What leads requests to a component.
@@ -79,10 +77,7 @@ impl Manifest {
     ///
     /// Lists everything that is wrong with it.
     pub(crate) fn load(file: &Path) -> Result<Self, InvalidManifest> {
-        let invalid = |problems| InvalidManifest {
-            file: file.to_owned(),
-            problems,
-        };
+        let invalid = |problems| InvalidManifest { file: file.to_owned(), problems };
         let text = std::fs::read_to_string(file)
             .map_err(|error| invalid(vec![format!("cannot be read: {error}")]))?;
         let manifest = Self::parse(file, &text).map_err(invalid)?;
@@ -91,30 +86,19 @@ impl Manifest {
             .iter()
             .filter(|(_, component)| !component.source.is_file())
             .map(|(id, component)| {
-                format!(
-                    "component.{id}.source: there is no file {}",
-                    component.source.display()
-                )
+                format!("component.{id}.source: there is no file {}", component.source.display())
             })
             .collect();
-        if missing.is_empty() {
-            Ok(manifest)
-        } else {
-            Err(invalid(missing))
-        }
+        if missing.is_empty() { Ok(manifest) } else { Err(invalid(missing)) }
     }
 
     fn parse(file: &Path, text: &str) -> Result<Self, Vec<String>> {
-        let table: toml::Table = toml::from_str(text)
-            .map_err(|error| vec![error.to_string().trim_end().replace('\n', "\n  ")])?;
+        let table: toml::Table =
+            toml::from_str(text).map_err(|error| vec![error.to_string().trim_end().replace('\n', "\n  ")])?;
         let problems = Problems::default();
         let manifest = Self::read(file, table, &problems);
         let problems = problems.into_list();
-        if problems.is_empty() {
-            Ok(manifest)
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(manifest) } else { Err(problems) }
     }
 
     fn read(file: &Path, table: toml::Table, problems: &Problems) -> Self {
@@ -143,14 +127,7 @@ impl Manifest {
             section.finish();
         }
         root.finish();
-        let manifest = Self {
-            file: file.to_owned(),
-            name,
-            version,
-            variables,
-            triggers,
-            components,
-        };
+        let manifest = Self { file: file.to_owned(), name, version, variables, triggers, components };
         manifest.check_references(problems);
         manifest
     }
@@ -183,9 +160,7 @@ impl Manifest {
             for (key, template) in hosts.chain(variables) {
                 for name in template.variables() {
                     if !self.variables.contains_key(name) {
-                        problems.add(format!(
-                            "component.{id}.{key}: there is no variable `{name}`"
-                        ));
+                        problems.add(format!("component.{id}.{key}: there is no variable `{name}`"));
                     }
                 }
             }
@@ -206,29 +181,24 @@ fn read_application(section: Option<Section<'_>>, problems: &Problems) -> (Strin
     (name, version)
 }
 
-fn read_variable(
-    name: String,
-    mut section: Section<'_>,
-    problems: &Problems,
-) -> (String, Variable) {
+fn read_variable(name: String, mut section: Section<'_>, problems: &Problems) -> (String, Variable) {
     if let Err(reason) = check_name(&name) {
         problems.add(format!("variables.{name}: the name {reason}"));
     }
     section.string("description");
     let default = section.string("default");
     let required = section.boolean("required").unwrap_or(false);
-    let secret = section.boolean("secret").unwrap_or(false);
+    // No value is ever shown, secret or not.
+    section.boolean("secret");
     match (&default, required) {
-        (Some(_), true) => problems.add(format!(
-            "variables.{name}: a required variable cannot have a default"
-        )),
-        (None, false) => problems.add(format!(
-            "variables.{name}: needs `default` or `required = true`"
-        )),
+        (Some(_), true) => {
+            problems.add(format!("variables.{name}: a required variable cannot have a default"))
+        }
+        (None, false) => problems.add(format!("variables.{name}: needs `default` or `required = true`")),
         _ => {}
     }
     section.finish();
-    (name, Variable { default, secret })
+    (name, Variable { default })
 }
 
 fn read_trigger(mut section: Section<'_>, problems: &Problems) -> Option<Trigger> {
@@ -251,9 +221,7 @@ fn read_trigger(mut section: Section<'_>, problems: &Problems) -> Option<Trigger
             Some(None)
         }
         Some(other) => {
-            problems.add(format!(
-                "{path}.route: {other} is neither a text nor {{ private = true }}"
-            ));
+            problems.add(format!("{path}.route: {other} is neither a text nor {{ private = true }}"));
             None
         }
         None => {
@@ -262,10 +230,7 @@ fn read_trigger(mut section: Section<'_>, problems: &Problems) -> Option<Trigger
         }
     };
     section.finish();
-    Some(Trigger {
-        route: route?,
-        component,
-    })
+    Some(Trigger { route: route?, component })
 }
 
 fn read_component(
@@ -274,13 +239,10 @@ fn read_component(
     folder: &Path,
     problems: &Problems,
 ) -> (String, Component) {
-    let word = |word: &str| {
-        !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-    };
+    let word =
+        |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     if !id.split('-').all(word) || !id.starts_with(|c: char| c.is_ascii_lowercase()) {
-        problems.add(format!(
-            "component.{id}: an id is made of lower-case words with `-` between them"
-        ));
+        problems.add(format!("component.{id}: an id is made of lower-case words with `-` between them"));
     }
     let source = folder.join(section.required_string("source"));
     section.string("description");
@@ -308,9 +270,7 @@ fn read_component(
     }
     let environment = section.string_map("environment");
     if !section.strings("files").is_empty() {
-        problems.add(format!(
-            "component.{id}.files: this host gives components no files"
-        ));
+        problems.add(format!("component.{id}.files: this host gives components no files"));
     }
     if let Some(mut build) = section.section("build") {
         // They are for the tool that builds the application.
@@ -320,13 +280,7 @@ fn read_component(
         build.finish();
     }
     section.finish();
-    let component = Component {
-        source,
-        allowed_outbound_hosts,
-        key_value_stores,
-        variables,
-        environment,
-    };
+    let component = Component { source, allowed_outbound_hosts, key_value_stores, variables, environment };
     (id, component)
 }
 

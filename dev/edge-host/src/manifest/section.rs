@@ -30,11 +30,7 @@ pub(super) struct Section<'p> {
 impl<'p> Section<'p> {
     /// A table that is found at `path`; the root's path is empty.
     pub(super) fn new(path: &str, table: toml::Table, problems: &'p Problems) -> Self {
-        Self {
-            path: path.to_owned(),
-            table,
-            problems,
-        }
+        Self { path: path.to_owned(), table, problems }
     }
 
     /// Its full name.
@@ -43,16 +39,11 @@ impl<'p> Section<'p> {
     }
 
     fn name(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     fn wrong(&self, key: &str, found: &toml::Value, wanted: &str) {
-        self.problems
-            .add(format!("{}: {} is not {wanted}", self.name(key), found.type_str()));
+        self.problems.add(format!("{}: {} is not {wanted}", self.name(key), found.type_str()));
     }
 
     /// Takes a value of any type.
@@ -113,9 +104,7 @@ impl<'p> Section<'p> {
     /// Takes a table.
     pub(super) fn section(&mut self, key: &str) -> Option<Section<'p>> {
         match self.table.remove(key)? {
-            toml::Value::Table(table) => {
-                Some(Section::new(&self.name(key), table, self.problems))
-            }
+            toml::Value::Table(table) => Some(Section::new(&self.name(key), table, self.problems)),
             other => {
                 self.wrong(key, &other, "a table");
                 None
@@ -129,9 +118,7 @@ impl<'p> Section<'p> {
             return Vec::new();
         };
         let keys: Vec<String> = section.table.keys().cloned().collect();
-        keys.into_iter()
-            .filter_map(|key| section.section(&key).map(|found| (key, found)))
-            .collect()
+        keys.into_iter().filter_map(|key| section.section(&key).map(|found| (key, found))).collect()
     }
 
     /// Takes a list of tables.
@@ -147,11 +134,9 @@ impl<'p> Section<'p> {
         let mut sections = Vec::new();
         for (index, value) in list.into_iter().enumerate() {
             match value {
-                toml::Value::Table(table) => sections.push(Section::new(
-                    &format!("{}[{index}]", self.name(key)),
-                    table,
-                    self.problems,
-                )),
+                toml::Value::Table(table) => {
+                    sections.push(Section::new(&format!("{}[{index}]", self.name(key)), table, self.problems))
+                }
                 other => self.wrong(key, &other, "a table"),
             }
         }
@@ -164,16 +149,13 @@ impl<'p> Section<'p> {
             return BTreeMap::new();
         };
         let keys: Vec<String> = section.table.keys().cloned().collect();
-        keys.into_iter()
-            .filter_map(|key| section.string(&key).map(|text| (key, text)))
-            .collect()
+        keys.into_iter().filter_map(|key| section.string(&key).map(|text| (key, text))).collect()
     }
 
     /// Refuses what was not taken.
     pub(super) fn finish(self) {
         for key in self.table.keys() {
-            self.problems
-                .add(format!("{}: this host does not know the key", self.name(key)));
+            self.problems.add(format!("{}: this host does not know the key", self.name(key)));
         }
     }
 }

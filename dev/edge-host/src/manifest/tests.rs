@@ -55,7 +55,6 @@ fn a_good_manifest_is_read() {
     assert!(cart.key_value_stores.contains("default"));
     assert_eq!(cart.environment["RUST_LOG"], "info");
     assert_eq!(cart.variables["key"].to_string(), "{{ key }}");
-    assert!(manifest.variables["key"].secret);
     assert_eq!(manifest.variables["key"].default, None);
     assert_eq!(manifest.variables["store_host"].default.as_deref(), Some("localhost"));
 }

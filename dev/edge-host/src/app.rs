@@ -1,0 +1,258 @@
+//! The application in memory: its routes and components, and how a request is answered.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::uri::Scheme;
+use http::{Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full};
+use tokio::sync::Semaphore;
+use wasmtime_wasi_http::handler::TrapOrPanicError;
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use crate::config::{HostConfig, HostError};
+use crate::engine::Compiler;
+use crate::guest::Grants;
+use crate::headers;
+use crate::instances::{Handler, Instances};
+use crate::kv::Stores;
+use crate::manifest::{Component, InvalidManifest, Manifest, RESERVED_PREFIX};
+use crate::outbound::{self, AllowedHosts, Outbound};
+use crate::routes::{Match, Routes};
+use crate::variables;
+
+/// The client's address in a call from another component.
+const CHAINED_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// A running application.
+pub(crate) struct App {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its version.
+    pub(crate) version: String,
+    routes: Routes,
+    handlers: HashMap<String, Handler>,
+    stores: Stores,
+}
+
+/// A component that may run.
+struct Ready {
+    id: String,
+    grants: Grants,
+    allowed: AllowedHosts,
+    pre: wasmtime_wasi_http::handler::ProxyPre<crate::guest::Guest>,
+}
+
+impl App {
+    /// Reads the manifest and brings everything up; nothing is served from a manifest of which
+    /// any part is wrong.
+    pub(crate) async fn load(config: &HostConfig) -> Result<Arc<Self>, HostError> {
+        let manifest = Manifest::load(&config.manifest)?;
+        let invalid = |problems| InvalidManifest { file: manifest.file.clone(), problems };
+        let values = variables::resolve(&manifest, &config.variables).map_err(invalid)?;
+        let routes = Routes::new(&manifest.triggers).map_err(|p| invalid(vec![p]))?;
+        let compiler = Compiler::new(config.cache.as_deref(), config.instances)
+            .map_err(|error| HostError::Engine(format!("{error:#}")))?;
+        let stores = open_stores(config)?;
+        let client = outbound::client().map_err(|error| HostError::Engine(error.to_string()))?;
+
+        let compiling: Vec<_> = manifest
+            .components
+            .values()
+            .map(|component| {
+                let (compiler, source) = (compiler.clone(), component.source.clone());
+                tokio::task::spawn_blocking(move || compiler.compile(&source))
+            })
+            .collect();
+        let mut problems = Vec::new();
+        let mut ready = Vec::new();
+        for ((id, component), compiled) in manifest.components.iter().zip(compiling) {
+            let allowed = allowed_hosts(id, component, &values, &mut problems);
+            let variables = component_variables(id, component, &values, &mut problems);
+            let compiled = compiled.await.unwrap_or_else(|error| Err(error.to_string()));
+            match compiled {
+                Ok(pre) => ready.push(Ready {
+                    id: id.clone(),
+                    grants: Grants {
+                        component: id.clone(),
+                        labels: component.key_value_stores.clone(),
+                        stores: stores.clone(),
+                        variables,
+                        environment: component.environment.clone(),
+                    },
+                    allowed,
+                    pre,
+                }),
+                Err(problem) => problems.push(format!("component.{id}.source: {problem}")),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(invalid(problems).into());
+        }
+        let places = Arc::new(Semaphore::new(config.instances as usize));
+        Ok(Arc::new_cyclic(|app| {
+            let handlers = ready.into_iter().map(|component| {
+                let way_out = Outbound::new(&component.id, component.allowed, client.clone(), app.clone());
+                let engine = compiler.engine().clone();
+                let grants = Arc::new(component.grants);
+                let places = Arc::clone(&places);
+                let instances = Instances::new(engine, component.pre, grants, way_out, places);
+                (component.id, Handler::new(instances))
+            });
+            Self {
+                handlers: handlers.collect(),
+                name: manifest.name,
+                version: manifest.version,
+                routes,
+                stores,
+            }
+        }))
+    }
+
+    /// The ids of its components.
+    pub(crate) fn components(&self) -> Vec<&str> {
+        let mut ids: Vec<&str> = self.handlers.keys().map(String::as_str).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Closes the key-value stores.
+    pub(crate) async fn close(&self) {
+        self.stores.close().await;
+    }
+
+    /// Answers a request from outside.
+    pub(crate) async fn answer(
+        &self,
+        mut request: Request<WasiBody>,
+        client: SocketAddr,
+    ) -> Response<WasiBody> {
+        let path = request.uri().path();
+        if let Some(name) = path.strip_prefix(RESERVED_PREFIX) {
+            return match name {
+                "health" => page(StatusCode::OK, "OK"),
+                _ => page(StatusCode::NOT_FOUND, "not found"),
+            };
+        }
+        let Some(found) = self.routes.find(path) else {
+            return page(StatusCode::NOT_FOUND, "not found");
+        };
+        let Some(uri) = absolute(&request) else {
+            return page(StatusCode::BAD_REQUEST, "the Host header is missing or wrong");
+        };
+        *request.uri_mut() = uri;
+        self.run(&found, request, client).await
+    }
+
+    /// Answers a call from one component to another; gives nothing where there is no such one.
+    pub(crate) async fn chain(&self, target: &str, request: Request<WasiBody>) -> Option<Response<WasiBody>> {
+        if !self.handlers.contains_key(target) {
+            return None;
+        }
+        let found = Match::chained(target, request.uri().path());
+        Some(self.run(&found, request, CHAINED_CLIENT).await)
+    }
+
+    async fn run(
+        &self,
+        found: &Match,
+        mut request: Request<WasiBody>,
+        client: SocketAddr,
+    ) -> Response<WasiBody> {
+        let uri = request.uri().clone();
+        let component = found.component.as_str();
+        let failed = || page(StatusCode::INTERNAL_SERVER_ERROR, "internal server error");
+        let Some(handler) = self.handlers.get(component) else {
+            return failed();
+        };
+        if headers::add(request.headers_mut(), &uri, found, client).is_none() {
+            tracing::warn!(component, "a header's value is not UTF-8, the request is not passed on");
+            return failed();
+        }
+        match handler.handle((), request).await {
+            Ok(response) => response,
+            Err(error) => {
+                // A trap is logged once, by the instance that ends with it.
+                if !error.is::<TrapOrPanicError>() {
+                    tracing::error!(component, "the request failed: {error:#}");
+                }
+                failed()
+            }
+        }
+    }
+}
+
+fn open_stores(config: &HostConfig) -> Result<Stores, HostError> {
+    let file = config.data.as_ref().map(|folder| folder.join("kv.sqlite"));
+    if let Some(folder) = &config.data {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| HostError::Data(format!("{}: {error}", folder.display())))?;
+    }
+    Stores::open(file.as_deref(), config.quirks, config.quirk_seed).map_err(|error| {
+        let place = file.as_ref().map_or_else(|| "memory".into(), |file| file.display().to_string());
+        HostError::Data(format!("{place}: {error}"))
+    })
+}
+
+fn allowed_hosts(
+    id: &str,
+    component: &Component,
+    values: &BTreeMap<String, String>,
+    problems: &mut Vec<String>,
+) -> AllowedHosts {
+    let mut allowed = AllowedHosts::default();
+    for template in &component.allowed_outbound_hosts {
+        let added = template.resolve(values).and_then(|entry| allowed.add(&entry));
+        if let Err(problem) = added {
+            problems.push(format!("component.{id}.allowed_outbound_hosts: {problem}"));
+        }
+    }
+    allowed
+}
+
+fn component_variables(
+    id: &str,
+    component: &Component,
+    values: &BTreeMap<String, String>,
+    problems: &mut Vec<String>,
+) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    for (name, template) in &component.variables {
+        match template.resolve(values) {
+            Ok(value) => {
+                variables.insert(name.clone(), value);
+            }
+            Err(problem) => problems.push(format!("component.{id}.variables.{name}: {problem}")),
+        }
+    }
+    variables
+}
+
+/// The request's address with its scheme and authority, which the guest is given too.
+fn absolute(request: &Request<WasiBody>) -> Option<Uri> {
+    let mut parts = request.uri().clone().into_parts();
+    let host = match request.headers().get(http::header::HOST) {
+        Some(host) => Some(host.to_str().ok()?.parse().ok()?),
+        None => None,
+    };
+    parts.authority = Some(match (host, parts.authority) {
+        (Some(host), Some(authority)) if host != authority => return None,
+        (Some(host), _) => host,
+        (None, authority) => authority?,
+    });
+    parts.scheme = Some(Scheme::HTTP);
+    Uri::from_parts(parts).ok()
+}
+
+/// A short answer of the host's own.
+fn page(status: StatusCode, text: &'static str) -> Response<WasiBody> {
+    let body = Full::new(Bytes::from_static(text.as_bytes()));
+    let body = body.map_err(Error::from).boxed_unsync();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let kind = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+    response
+}

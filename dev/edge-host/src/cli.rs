@@ -1,0 +1,92 @@
+//! The program around the host: its log, its signals, and what it tells the one who started it.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use framelift_edge_host::{HostConfig, HostError, serve};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// A guest that computes holds its thread, so a few more than there are processors keep the host
+/// answering.
+const FEWEST_THREADS: usize = 4;
+
+/// Parses `NAME=VALUE`.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        // The text may hold a secret, so it is not repeated.
+        _ => Err("is not NAME=VALUE".to_owned()),
+    }
+}
+
+/// Sends the log to standard error as JSON, a line for each event; `RUST_LOG` narrows it.
+pub(crate) fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// Serves until SIGTERM or SIGINT.
+#[expect(clippy::print_stderr, reason = "a start that fails says why in plain text")]
+pub(crate) fn run(config: HostConfig, ready_file: Option<PathBuf>) -> ExitCode {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.max(FEWEST_THREADS))
+        .enable_all()
+        .build();
+    let result = runtime.context("cannot start the runtime").and_then(|runtime| {
+        let result = runtime.block_on(serve_until_signal(config, ready_file.as_deref()));
+        // A guest that never ends must not keep the process.
+        runtime.shutdown_background();
+        result
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            let host = error.downcast_ref::<HostError>();
+            ExitCode::from(host.map_or(1, HostError::exit_code))
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the one line that a supervisor reads")]
+async fn serve_until_signal(config: HostConfig, ready_file: Option<&Path>) -> anyhow::Result<()> {
+    // Before the start, so that a signal during it is not lost.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let server = tokio::select! {
+        server = serve(config) => server?,
+        () = either(&mut terminate, &mut interrupt) => return Ok(()),
+    };
+    let address = format!("http://{}", server.addr);
+    if let Some(file) = ready_file {
+        write_whole(file, &address).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    println!("listening on {address}");
+    either(&mut terminate, &mut interrupt).await;
+    tracing::info!("edge host stops");
+    server.shutdown().await;
+    Ok(())
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Writes a file in one step, so that nobody reads half of it.
+fn write_whole(file: &Path, text: &str) -> std::io::Result<()> {
+    let mut unfinished = file.as_os_str().to_owned();
+    unfinished.push(".new");
+    std::fs::write(&unfinished, format!("{text}\n"))?;
+    std::fs::rename(&unfinished, file)
+}

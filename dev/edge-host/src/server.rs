@@ -1,0 +1,120 @@
+//! The listening side: connections, and an orderly end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+use wasmtime_wasi_http::Error;
+
+use crate::app::App;
+use crate::config::{HostConfig, HostError};
+
+/// How long a client may take over a request's head, the pause before it included: longer than
+/// clients keep unused connections, so that they are the ones who close them.
+const HEAD: Duration = Duration::from_secs(120);
+/// How long to wait after the system refused a connection, for example for want of file handles.
+const REFUSED: Duration = Duration::from_millis(50);
+
+/// A host that serves requests.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Server {
+    /// Takes no more connections, waits for the requests under way as long as the configuration
+    /// says, and ends.
+    pub async fn shutdown(self) {
+        // It fails only where the task is over already.
+        let _ = self.stop.send(());
+        if let Err(error) = self.serving.await {
+            tracing::error!(%error, "the server ended badly");
+        }
+    }
+}
+
+/// Starts a host. When this returns, requests succeed.
+///
+/// # Errors
+///
+/// Says what is wrong with the manifest and the rest of the configuration.
+pub async fn serve(config: HostConfig) -> Result<Server, HostError> {
+    let refused = |error| HostError::Listen { address: config.listen, error };
+    let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
+    let addr = listener.local_addr().map_err(refused)?;
+    let app = App::load(&config).await?;
+    if config.quirks.any() {
+        tracing::warn!(quirks = ?config.quirks, seed = config.quirk_seed, "key-value quirks are on");
+    }
+    tracing::info!(
+        app.name,
+        app.version,
+        components = ?app.components(),
+        address = %addr,
+        "edge host started"
+    );
+    let (stop, stopped) = oneshot::channel();
+    let serving = tokio::spawn(accept(listener, app, stopped, config.drain));
+    Ok(Server { addr, stop, serving })
+}
+
+async fn accept(listener: TcpListener, app: Arc<App>, mut stopped: oneshot::Receiver<()>, drain: Duration) {
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            // A dropped `Server` stops its host, too.
+            _ = &mut stopped => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, client)) => {
+                    connections.spawn(connection(stream, client, Arc::clone(&app), graceful.watcher()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(REFUSED).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests were still under way at the end");
+    }
+    connections.shutdown().await;
+    app.close().await;
+    tracing::info!("edge host stopped");
+}
+
+async fn connection(stream: TcpStream, client: SocketAddr, app: Arc<App>, watcher: Watcher) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let app = Arc::clone(&app);
+        async move {
+            let request = request.map(|body| body.map_err(Error::from).boxed_unsync());
+            Ok::<_, Infallible>(app.answer(request, client).await)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
