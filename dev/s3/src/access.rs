@@ -37,10 +37,7 @@ impl S3Access for Gate {
         if cx.credentials().is_none() {
             return Err(s3_error!(AccessDenied, "Access Denied"));
         }
-        let header = cx
-            .headers()
-            .get(http::header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
+        let header = cx.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let query = cx.uri().query().unwrap_or_default();
         let signed = match Signed::from_query(query).or_else(|| header.and_then(Signed::from_header)) {
             Some(signed) => signed,
@@ -82,21 +79,13 @@ impl Signed {
                 _ => {}
             }
         }
-        Some(Self {
-            presigned: true,
-            region: region_of(&credential?)?,
-            headers: list(&headers?),
-            expires,
-        })
+        Some(Self { presigned: true, region: region_of(&credential?)?, headers: list(&headers?), expires })
     }
 
     fn from_header(value: &str) -> Option<Self> {
         let fields = value.strip_prefix("AWS4-HMAC-SHA256")?;
-        let field = |name: &str| {
-            fields
-                .split(',')
-                .find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
-        };
+        let field =
+            |name: &str| fields.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
         Some(Self {
             presigned: false,
             region: region_of(field("Credential")?)?,

@@ -17,13 +17,7 @@ pub(crate) enum Algorithm {
 }
 
 impl Algorithm {
-    const ALL: [Self; 5] = [
-        Self::Crc32,
-        Self::Crc32c,
-        Self::Crc64Nvme,
-        Self::Sha1,
-        Self::Sha256,
-    ];
+    const ALL: [Self; 5] = [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
 
     /// The protocol's name, as in `x-amz-checksum-algorithm`.
     pub(crate) fn name(self) -> &'static str {
@@ -37,9 +31,7 @@ impl Algorithm {
     }
 
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
     }
 
     fn header(self) -> &'static str {
@@ -64,11 +56,7 @@ impl Algorithm {
     fn decode(self, value: &str) -> S3Result<Vec<u8>> {
         match BASE64.decode(value.trim()) {
             Ok(bytes) if bytes.len() == self.length() => Ok(bytes),
-            _ => Err(s3_error!(
-                InvalidRequest,
-                "Value for {} header is invalid.",
-                self.header()
-            )),
+            _ => Err(s3_error!(InvalidRequest, "Value for {} header is invalid.", self.header())),
         }
     }
 }
@@ -92,10 +80,7 @@ impl Sum {
         for part in parts {
             hasher.update(&algorithm.decode(&part.value).ok()?);
         }
-        Some(Self {
-            algorithm,
-            value: format!("{}-{}", BASE64.encode(hasher.finish()), parts.len()),
-        })
+        Some(Self { algorithm, value: format!("{}-{}", BASE64.encode(hasher.finish()), parts.len()) })
     }
 }
 
@@ -123,10 +108,7 @@ impl Declared {
             Some(value) => match BASE64.decode(value.trim()) {
                 Ok(bytes) if bytes.len() == 16 => Some(bytes),
                 _ => {
-                    return Err(s3_error!(
-                        InvalidDigest,
-                        "The Content-MD5 you specified was invalid."
-                    ));
+                    return Err(s3_error!(InvalidDigest, "The Content-MD5 you specified was invalid."));
                 }
             },
         };
@@ -139,9 +121,8 @@ impl Declared {
         }
         for name in text("x-amz-trailer").unwrap_or_default().split(',') {
             let name = name.trim();
-            let found = Algorithm::ALL
-                .into_iter()
-                .find(|algorithm| algorithm.header().eq_ignore_ascii_case(name));
+            let found =
+                Algorithm::ALL.into_iter().find(|algorithm| algorithm.header().eq_ignore_ascii_case(name));
             sums.extend(found.map(|algorithm| (algorithm, Expected::Trailer)));
         }
         if sums.len() > 1 {
@@ -156,10 +137,7 @@ impl Declared {
                 "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found."
             ));
         }
-        Ok(Self {
-            md5,
-            sum: sums.pop(),
-        })
+        Ok(Self { md5, sum: sums.pop() })
     }
 
     /// The algorithm to compute besides MD5.
@@ -169,10 +147,7 @@ impl Declared {
 
     /// The digests of a body that has been read.
     pub(crate) fn digests(&self) -> Digests {
-        Digests {
-            md5: Md5::new(),
-            sum: self.algorithm().map(Hasher::new),
-        }
+        Digests { md5: Md5::new(), sum: self.algorithm().map(Hasher::new) }
     }
 
     /// Compares what was declared with what came. `trailers` are the headers behind the body.
@@ -214,10 +189,7 @@ impl Declared {
                 algorithm.name()
             ));
         }
-        Ok(Some(Sum {
-            algorithm: *algorithm,
-            value: BASE64.encode(computed),
-        }))
+        Ok(Some(Sum { algorithm: *algorithm, value: BASE64.encode(computed) }))
     }
 }
 
@@ -306,7 +278,5 @@ pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) || !text.is_ascii() {
         return None;
     }
-    (0..text.len() / 2)
-        .map(|at| u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok())
-        .collect()
+    (0..text.len() / 2).map(|at| u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok()).collect()
 }

@@ -21,14 +21,9 @@ pub(crate) fn preflight(request: &HeaderMap) -> S3Result<HttpResponse> {
     if !request.contains_key(ORIGIN) {
         return Err(bad_request(missing()));
     }
-    let method = request
-        .get(ACCESS_CONTROL_REQUEST_METHOD)
-        .ok_or_else(|| bad_request(missing()))?;
+    let method = request.get(ACCESS_CONTROL_REQUEST_METHOD).ok_or_else(|| bad_request(missing()))?;
     if !METHODS.iter().any(|allowed| method == allowed) {
-        let mut error = s3_error!(
-            AccessDenied,
-            "CORSResponse: This CORS request is not allowed."
-        );
+        let mut error = s3_error!(AccessDenied, "CORSResponse: This CORS request is not allowed.");
         error.set_code(S3ErrorCode::Custom("AccessForbidden".into()));
         error.set_status_code(http::StatusCode::FORBIDDEN);
         return Err(error);
@@ -36,10 +31,7 @@ pub(crate) fn preflight(request: &HeaderMap) -> S3Result<HttpResponse> {
 
     let mut response = HttpResponse::new(Body::empty());
     let headers = response.headers_mut();
-    headers.insert(
-        ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static("GET, PUT, HEAD, POST, DELETE"),
-    );
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, PUT, HEAD, POST, DELETE"));
     if let Some(wanted) = request.get(ACCESS_CONTROL_REQUEST_HEADERS) {
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
     }
@@ -63,8 +55,6 @@ pub(crate) fn allow(headers: &mut HeaderMap) {
     );
     headers.insert(
         VARY,
-        HeaderValue::from_static(
-            "Origin, Access-Control-Request-Headers, Access-Control-Request-Method",
-        ),
+        HeaderValue::from_static("Origin, Access-Control-Request-Headers, Access-Control-Request-Method"),
     );
 }

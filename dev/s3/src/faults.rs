@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::StreamExt;
 use http::{Method, StatusCode};
 use s3s::dto::StreamingBlob;
 use s3s::{Body, HttpResponse, S3Error, S3ErrorCode};
@@ -39,11 +39,7 @@ pub struct Plan {
 impl Plan {
     /// Hits every n-th request of any method; 0 is taken as 1.
     pub fn every(n: u32, fault: Fault) -> Self {
-        Self {
-            fault,
-            every: NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN),
-            method: None,
-        }
+        Self { fault, every: NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN), method: None }
     }
 
     /// The same plan for one method only.
@@ -110,10 +106,9 @@ impl Fault {
                 S3ErrorCode::InternalError,
                 "We encountered an internal error. Please try again.",
             )),
-            Self::SlowDown => Some(S3Error::with_message(
-                S3ErrorCode::SlowDown,
-                "Please reduce your request rate.",
-            )),
+            Self::SlowDown => {
+                Some(S3Error::with_message(S3ErrorCode::SlowDown, "Please reduce your request rate."))
+            }
             Self::CutBody { .. } | Self::Delay(_) => None,
         }
     }
@@ -130,10 +125,7 @@ pub(crate) fn cut(response: HttpResponse, after: u64) -> HttpResponse {
     if let Some(length) = http_body::Body::size_hint(&body).exact()
         && parts.status != StatusCode::NO_CONTENT
     {
-        parts
-            .headers
-            .entry(http::header::CONTENT_LENGTH)
-            .or_insert_with(|| length.into());
+        parts.headers.entry(http::header::CONTENT_LENGTH).or_insert_with(|| length.into());
     }
     let mut left = usize::try_from(after).unwrap_or(usize::MAX);
     let stream = StreamExt::map(body, move |chunk| {
