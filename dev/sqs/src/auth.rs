@@ -36,12 +36,7 @@ struct Authorization<'a> {
 
 impl Credentials {
     /// Accepts the request or says why not.
-    pub(crate) fn verify(
-        &self,
-        request: &Parts,
-        body: &[u8],
-        now: Timestamp,
-    ) -> Result<(), ApiError> {
+    pub(crate) fn verify(&self, request: &Parts, body: &[u8], now: Timestamp) -> Result<(), ApiError> {
         let Some(header) = request.headers.get(http::header::AUTHORIZATION) else {
             return Err(ApiError::new(
                 Code::MissingAuthenticationToken,
@@ -77,33 +72,24 @@ impl Credentials {
             "{}/{}/{}/{}",
             authorization.date, authorization.region, authorization.service, authorization.terminator
         );
-        let to_sign = format!(
-            "{ALGORITHM}\n{date}\n{scope}\n{}",
-            hex(&Sha256::digest(canonical.as_bytes()))
-        );
+        let to_sign = format!("{ALGORITHM}\n{date}\n{scope}\n{}", hex(&Sha256::digest(canonical.as_bytes())));
         let key = self.signing_key(authorization.date);
         let signature = from_hex(authorization.signature).unwrap_or_default();
         // Compares in constant time.
-        keyed(&key, to_sign.as_bytes())
-            .verify_slice(&signature)
-            .map_err(|_| {
-                mismatch(
-                    "The request signature we calculated does not match the signature you \
+        keyed(&key, to_sign.as_bytes()).verify_slice(&signature).map_err(|_| {
+            mismatch(
+                "The request signature we calculated does not match the signature you \
                      provided. Check your AWS Secret Access Key and signing method.",
-                )
-            })
+            )
+        })
     }
 
     fn check_scope(&self, authorization: &Authorization<'_>, date: &str) -> Result<(), ApiError> {
         if authorization.region != self.region {
-            return Err(mismatch(
-                "Credential should be scoped to a valid region.",
-            ));
+            return Err(mismatch("Credential should be scoped to a valid region."));
         }
         if authorization.service != SERVICE || authorization.terminator != "aws4_request" {
-            return Err(mismatch(
-                "Credential should be scoped to correct service: 'sqs'.",
-            ));
+            return Err(mismatch("Credential should be scoped to correct service: 'sqs'."));
         }
         if !date.starts_with(authorization.date) || authorization.date.len() != 8 {
             return Err(mismatch("Date in Credential scope does not match X-Amz-Date."));
@@ -173,9 +159,7 @@ fn check_signed(headers: &HeaderMap, signed: &str) -> Result<(), ApiError> {
         .filter(|name| *name == "host" || name.starts_with("x-amz-"))
         .find(|name| !signed.split(';').any(|one| one == *name));
     match missing {
-        Some(name) => Err(mismatch(&format!(
-            "'{name}' must be a 'SignedHeader' in the AWS Authorization."
-        ))),
+        Some(name) => Err(mismatch(&format!("'{name}' must be a 'SignedHeader' in the AWS Authorization."))),
         None => Ok(()),
     }
 }

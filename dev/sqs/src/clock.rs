@@ -19,10 +19,7 @@ pub trait Clock: Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the adapter that other code takes the time from"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the adapter that other code takes the time from")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }

@@ -50,11 +50,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            clock: Arc::new(SystemClock),
-            limits: Limits::default(),
-            faults: Faults::default(),
-        }
+        Self { clock: Arc::new(SystemClock), limits: Limits::default(), faults: Faults::default() }
     }
 }
 
@@ -62,7 +58,7 @@ impl Default for Options {
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Messages of one queue that may be in flight at once (120,000).
-    pub in_flight: usize,
+    pub in_flight: u32,
 }
 
 impl Default for Limits {

@@ -23,7 +23,7 @@ pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
         .map(|pair| {
             let [high, low] = *pair else { return None };
             let digit = |c: u8| char::from(c).to_digit(16);
-            u8::try_from(digit(high)? << 4 | digit(low)?).ok()
+            u8::try_from((digit(high)? << 4) | digit(low)?).ok()
         })
         .collect()
 }
@@ -35,9 +35,7 @@ pub(crate) fn md5_of_body(body: &str) -> String {
 
 /// MD5 of message attributes, as "calculating the MD5 message digest for message attributes"
 /// in the Amazon SQS developer guide has it; `None` for no attributes.
-pub(crate) fn md5_of_attributes(
-    attributes: &BTreeMap<String, AttributeValue>,
-) -> Option<String> {
+pub(crate) fn md5_of_attributes(attributes: &BTreeMap<String, AttributeValue>) -> Option<String> {
     const STRING: u8 = 1;
     const BINARY: u8 = 2;
     if attributes.is_empty() {

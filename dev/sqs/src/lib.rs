@@ -25,6 +25,7 @@ mod digest;
 mod error;
 mod faults;
 mod ids;
+mod naming;
 mod operations;
 mod polling;
 mod server;

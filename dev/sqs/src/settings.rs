@@ -65,9 +65,14 @@ impl Settings {
                         .parse()
                         .map_err(|_| ApiError::invalid(name, value, "Must be true or false."))?;
                 }
-                "FifoQueue" | "ContentBasedDeduplication" | "DeduplicationScope"
-                | "FifoThroughputLimit" | "Policy" | "KmsMasterKeyId"
-                | "KmsDataKeyReusePeriodSeconds" | "RedriveAllowPolicy" => {
+                "FifoQueue"
+                | "ContentBasedDeduplication"
+                | "DeduplicationScope"
+                | "FifoThroughputLimit"
+                | "Policy"
+                | "KmsMasterKeyId"
+                | "KmsDataKeyReusePeriodSeconds"
+                | "RedriveAllowPolicy" => {
                     return Err(ApiError::new(
                         Code::UnsupportedOperation,
                         format!("The attribute {name} is not supported by this server."),
@@ -128,26 +133,19 @@ pub(crate) fn is_queue_attribute(name: &str) -> bool {
 }
 
 pub(crate) fn unknown(name: &str) -> ApiError {
-    ApiError::new(
-        Code::InvalidAttributeName,
-        format!("Unknown Attribute {name}."),
-    )
+    ApiError::new(Code::InvalidAttributeName, format!("Unknown Attribute {name}."))
 }
 
 fn integer(name: &str, value: &str, low: i64, high: i64) -> Result<i64, ApiError> {
-    value
-        .parse()
-        .ok()
-        .filter(|number| (low..=high).contains(number))
-        .ok_or_else(|| {
-            ApiError::new(
-                Code::InvalidAttributeValue,
-                format!(
-                    "Invalid value for the parameter {name}. Reason: Must be an integer from \
+    value.parse().ok().filter(|number| (low..=high).contains(number)).ok_or_else(|| {
+        ApiError::new(
+            Code::InvalidAttributeValue,
+            format!(
+                "Invalid value for the parameter {name}. Reason: Must be an integer from \
                      {low} to {high}."
-                ),
-            )
-        })
+            ),
+        )
+    })
 }
 
 /// Reads a redrive policy; an empty one removes it. Whether the target exists is for the
@@ -163,8 +161,8 @@ fn redrive(value: &str) -> Result<Option<Redrive>, ApiError> {
         return Ok(None);
     }
     let wrong = |reason: &str| ApiError::invalid("RedrivePolicy", value, reason);
-    let policy: Policy = serde_json::from_str(value)
-        .map_err(|_| wrong("Redrive policy is not a valid JSON map."))?;
+    let policy: Policy =
+        serde_json::from_str(value).map_err(|_| wrong("Redrive policy is not a valid JSON map."))?;
     let arn = policy
         .dead_letter_target_arn
         .ok_or_else(|| wrong("Redrive policy does not contain mandatory attribute: deadLetterTargetArn."))?;
@@ -177,13 +175,10 @@ fn redrive(value: &str) -> Result<Option<Redrive>, ApiError> {
         other => other.as_i64(),
     };
     match count {
-        Some(max_receive_count @ 1..=1000) => Ok(Some(Redrive {
-            dead_letter_target_arn: arn,
-            max_receive_count,
-        })),
-        _ => Err(wrong(
-            "Invalid value for maxReceiveCount, valid values are from 1 to 1000 both inclusive.",
-        )),
+        Some(max_receive_count @ 1..=1000) => {
+            Ok(Some(Redrive { dead_letter_target_arn: arn, max_receive_count }))
+        }
+        _ => Err(wrong("Invalid value for maxReceiveCount, valid values are from 1 to 1000 both inclusive.")),
     }
 }
 
@@ -213,10 +208,7 @@ mod tests {
                 assert_eq!(shown[name], good.to_string());
             }
             for bad in [low - 1, high + 1] {
-                assert_eq!(
-                    apply(name, &bad.to_string()),
-                    Err(Code::InvalidAttributeValue)
-                );
+                assert_eq!(apply(name, &bad.to_string()), Err(Code::InvalidAttributeValue));
             }
             assert_eq!(apply(name, "soon"), Err(Code::InvalidAttributeValue));
         }
@@ -226,10 +218,7 @@ mod tests {
     fn reads_a_redrive_policy() {
         let good = r#"{"deadLetterTargetArn":"a:b","maxReceiveCount":"5"}"#;
         let shown = apply("RedrivePolicy", good).unwrap().shown();
-        assert_eq!(
-            shown["RedrivePolicy"],
-            r#"{"deadLetterTargetArn":"a:b","maxReceiveCount":5}"#
-        );
+        assert_eq!(shown["RedrivePolicy"], r#"{"deadLetterTargetArn":"a:b","maxReceiveCount":5}"#);
         assert_eq!(apply("RedrivePolicy", "").unwrap().redrive, None);
         for bad in [
             "5",
@@ -249,9 +238,6 @@ mod tests {
         assert_eq!(apply("FifoQueue", "true"), Err(Code::UnsupportedOperation));
         assert_eq!(apply("Colour", "red"), Err(Code::InvalidAttributeName));
         assert_eq!(apply("QueueArn", "arn"), Err(Code::InvalidAttributeName));
-        assert_eq!(
-            apply("SqsManagedSseEnabled", "yes"),
-            Err(Code::InvalidParameterValue)
-        );
+        assert_eq!(apply("SqsManagedSseEnabled", "yes"), Err(Code::InvalidParameterValue));
     }
 }

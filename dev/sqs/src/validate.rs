@@ -145,10 +145,7 @@ pub(crate) fn batch<T>(entries: &[BatchEntry<T>]) -> Result<(), ApiError> {
             ));
         }
         if !seen.insert(id) {
-            return Err(ApiError::new(
-                Code::BatchEntryIdsNotDistinct,
-                format!("Id {id} repeated."),
-            ));
+            return Err(ApiError::new(Code::BatchEntryIdsNotDistinct, format!("Id {id} repeated.")));
         }
     }
     Ok(())
@@ -162,9 +159,7 @@ pub(crate) fn batch_size(entries: &[BatchEntry<Outgoing>]) -> Result<(), ApiErro
     }
     Err(ApiError::new(
         Code::BatchRequestTooLong,
-        format!(
-            "Batch requests cannot be longer than {MAX_MESSAGE} bytes. You have sent {total} bytes."
-        ),
+        format!("Batch requests cannot be longer than {MAX_MESSAGE} bytes. You have sent {total} bytes."),
     ))
 }
 
@@ -183,9 +178,7 @@ pub(crate) fn wanted_attributes(attributes: Attributes, names: &[String]) -> Att
 
 fn is_token(text: &str, longest: usize, punctuation: &[u8]) -> bool {
     (1..=longest).contains(&text.len())
-        && text
-            .bytes()
-            .all(|c| c.is_ascii_alphanumeric() || punctuation.contains(&c))
+        && text.bytes().all(|c| c.is_ascii_alphanumeric() || punctuation.contains(&c))
 }
 
 fn allowed(c: char) -> bool {

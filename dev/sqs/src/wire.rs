@@ -18,10 +18,7 @@ impl Serialize for Blob {
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        BASE64_STANDARD
-            .decode(text)
-            .map(Self)
-            .map_err(|_| D::Error::custom("not base64"))
+        BASE64_STANDARD.decode(text).map(Self).map_err(|_| D::Error::custom("not base64"))
     }
 }
 
@@ -107,15 +104,9 @@ pub(crate) struct Sent {
     pub(crate) message_id: String,
     #[serde(rename = "MD5OfMessageBody")]
     pub(crate) md5_of_body: String,
-    #[serde(
-        rename = "MD5OfMessageAttributes",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "MD5OfMessageAttributes", skip_serializing_if = "Option::is_none")]
     pub(crate) md5_of_attributes: Option<String>,
-    #[serde(
-        rename = "MD5OfMessageSystemAttributes",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "MD5OfMessageSystemAttributes", skip_serializing_if = "Option::is_none")]
     pub(crate) md5_of_system_attributes: Option<String>,
 }
 
@@ -186,10 +177,7 @@ pub(crate) struct Message {
     pub(crate) body: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) attributes: BTreeMap<&'static str, String>,
-    #[serde(
-        rename = "MD5OfMessageAttributes",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "MD5OfMessageAttributes", skip_serializing_if = "Option::is_none")]
     pub(crate) md5_of_attributes: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) message_attributes: Attributes,

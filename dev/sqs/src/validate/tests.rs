@@ -4,10 +4,7 @@ use super::*;
 use crate::wire::Blob;
 
 fn with_body(body: &str) -> Outgoing {
-    Outgoing {
-        message_body: Some(body.to_owned()),
-        ..Outgoing::default()
-    }
+    Outgoing { message_body: Some(body.to_owned()), ..Outgoing::default() }
 }
 
 fn text(data_type: &str, value: &str) -> AttributeValue {
@@ -25,10 +22,7 @@ fn code_of(name: &str, value: AttributeValue) -> Option<Code> {
 }
 
 fn entries(ids: &[&str]) -> Vec<BatchEntry<Outgoing>> {
-    let entry = |id: &&str| BatchEntry {
-        id: Some((*id).to_owned()),
-        item: with_body("x"),
-    };
+    let entry = |id: &&str| BatchEntry { id: Some((*id).to_owned()), item: with_body("x") };
     ids.iter().map(entry).collect()
 }
 
@@ -110,9 +104,7 @@ fn no_more_than_ten_attributes() {
         outgoing.message_attributes.insert(name, text("String", "v"));
     }
     assert_eq!(message(&outgoing), Ok(()));
-    outgoing
-        .message_attributes
-        .insert("more".to_owned(), text("String", "v"));
+    outgoing.message_attributes.insert("more".to_owned(), text("String", "v"));
     assert!(message(&outgoing).is_err());
 }
 
@@ -135,15 +127,9 @@ fn batch_sizes_count_bodies_and_attributes() {
     two[0].item = with_body(&"x".repeat(1 << 19));
     two[1].item = with_body(&"y".repeat(1 << 19));
     assert!(batch_size(&two).is_ok());
-    two[1]
-        .item
-        .message_attributes
-        .insert("n".to_owned(), text("String", "v"));
+    two[1].item.message_attributes.insert("n".to_owned(), text("String", "v"));
     assert_eq!(size(&two[1].item), (1 << 19) + "nStringv".len());
-    assert_eq!(
-        batch_size(&two).unwrap_err().code,
-        Code::BatchRequestTooLong
-    );
+    assert_eq!(batch_size(&two).unwrap_err().code, Code::BatchRequestTooLong);
 }
 
 #[test]
@@ -154,9 +140,7 @@ fn chooses_the_attributes_asked_for() {
         .collect();
     let names = |wanted: &[&str]| {
         let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
-        wanted_attributes(all.clone(), &wanted)
-            .into_keys()
-            .collect::<Vec<_>>()
+        wanted_attributes(all.clone(), &wanted).into_keys().collect::<Vec<_>>()
     };
     assert_eq!(names(&[]), [""; 0]);
     assert_eq!(names(&["All"]), ["one", "trace.id", "trace.parent"]);

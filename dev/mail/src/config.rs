@@ -1,0 +1,53 @@
+//! What the server is started with, and why it does not start.
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use jiff::Timestamp;
+
+/// Where the server listens and where it keeps the mails.
+#[derive(Debug, Clone)]
+pub struct MailConfig {
+    /// Address for SMTP; port 0 picks a free one.
+    pub smtp_listen: SocketAddr,
+    /// Address for the page and its API; port 0 picks a free one.
+    pub http_listen: SocketAddr,
+    /// Folder of the mails; created when missing.
+    pub data_dir: PathBuf,
+}
+
+/// What tests exchange.
+#[derive(Clone)]
+pub struct Options {
+    /// Tells when a mail was received.
+    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Bytes of the largest mail that is taken.
+    pub largest_mail: usize,
+}
+
+impl Default for Options {
+    #[expect(clippy::disallowed_methods, reason = "this is the adapter that other code takes the time from")]
+    fn default() -> Self {
+        Self { now: Arc::new(Timestamp::now), largest_mail: 25 << 20 }
+    }
+}
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address is taken or not ours.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The folder cannot be made or read.
+    #[error("cannot use the folder {path}: {source}")]
+    Folder {
+        /// The folder asked for.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}

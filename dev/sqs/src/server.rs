@@ -1,0 +1,312 @@
+//! The listening server: from bytes to operations and back.
+
+use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http_body_util::{BodyExt, Limited};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulConnection, GracefulShutdown},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinHandle,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    auth::Credentials,
+    config::{Options, SqsConfig},
+    error::{ApiError, Code, StartError},
+    faults::Faults,
+    ids,
+    naming::Naming,
+    operations::{Answer, Service},
+    polling::Bells,
+    store::Db,
+};
+
+use answer_body::AnswerBody;
+
+mod answer_body;
+
+/// Ten messages of the largest batch, each character escaped, and their frame.
+const LARGEST_REQUEST: usize = 8 << 20;
+/// How long requests under way may take when the server stops.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long to wait before accepting again when the system gives no connection.
+const PAUSE: Duration = Duration::from_millis(50);
+const JSON: &str = "application/x-amz-json-1.0";
+
+/// A running server. Dropping it stops it too, without waiting for the end.
+pub struct SqsServer {
+    address: SocketAddr,
+    naming: Naming,
+    faults: Faults,
+    bells: Arc<Bells>,
+    stopping: CancellationToken,
+    serving: Option<(JoinHandle<()>, thread::JoinHandle<()>)>,
+}
+
+/// Starts the server; once this returns, a request succeeds.
+///
+/// # Errors
+/// The configuration cannot work, the address cannot be had, or the file cannot be opened,
+/// for instance because another server has it.
+pub async fn start(config: SqsConfig) -> Result<SqsServer, StartError> {
+    start_with(config, Options::default()).await
+}
+
+/// As [`start`], with the clock, the quotas and the faults given.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with(config: SqsConfig, options: Options) -> Result<SqsServer, StartError> {
+    check(&config)?;
+    let naming = Naming { region: config.region.clone(), account_id: config.account_id };
+    let listener =
+        TcpListener::bind(config.listen).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+    let (address, listener) =
+        listener.map_err(|source| StartError::Listen { address: config.listen, source })?;
+    let (db, store_thread) = Db::open(&config.data_dir, naming.clone())?;
+    let bells = Arc::<Bells>::default();
+    let stopping = CancellationToken::new();
+    let service = Arc::new(Service {
+        db,
+        clock: options.clock,
+        naming: naming.clone(),
+        credentials: Credentials {
+            access_key_id: config.access_key_id,
+            secret_access_key: config.secret_access_key,
+            region: config.region,
+        },
+        limits: options.limits,
+        faults: options.faults.clone(),
+        bells: Arc::clone(&bells),
+        stopping: stopping.clone(),
+    });
+    let serving = tokio::spawn(serve(listener, address, service));
+    tracing::info!(%address, "the queue listens");
+    Ok(SqsServer {
+        address,
+        naming,
+        faults: options.faults,
+        bells,
+        stopping,
+        serving: Some((serving, store_thread)),
+    })
+}
+
+fn check(config: &SqsConfig) -> Result<(), StartError> {
+    let account = &config.account_id;
+    if account.len() != 12 || !account.bytes().all(|c| c.is_ascii_digit()) {
+        return Err(StartError::Config("the account id is not twelve digits"));
+    }
+    if config.region.is_empty() || config.region.contains(['/', ':', ' ']) {
+        return Err(StartError::Config("the region is not a region's name"));
+    }
+    if config.access_key_id.is_empty() || config.secret_access_key.is_empty() {
+        return Err(StartError::Config("the access key is empty"));
+    }
+    Ok(())
+}
+
+impl SqsServer {
+    /// Where the server listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The endpoint to give to an SDK.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The URL of a queue of that name, whether it exists or not.
+    #[must_use]
+    pub fn queue_url(&self, name: &str) -> String {
+        self.naming.url(&self.endpoint(), name)
+    }
+
+    /// The faults that the server answers with.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// How many requests wait for the clock right now, to be watched: in a long poll, or
+    /// because of a fault.
+    #[must_use]
+    pub fn waiting_requests(&self) -> watch::Receiver<usize> {
+        self.bells.waiting()
+    }
+
+    /// Ends long polls with an empty answer, finishes the requests under way, and closes the
+    /// file.
+    pub async fn shutdown(mut self) {
+        self.stopping.cancel();
+        if let Some((serving, store_thread)) = self.serving.take() {
+            // Both fail only by a panic, which has been reported.
+            let _ = serving.await;
+            let _ = tokio::task::spawn_blocking(move || store_thread.join()).await;
+        }
+    }
+}
+
+impl Drop for SqsServer {
+    fn drop(&mut self) {
+        self.stopping.cancel();
+    }
+}
+
+async fn serve(listener: TcpListener, address: SocketAddr, service: Arc<Service>) {
+    let graceful = GracefulShutdown::new();
+    let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = service.stopping.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let connection = graceful.watch(connection(stream, address, &service));
+                let ending = ending.clone();
+                tasks.spawn(async move {
+                    if let Some(Err(error)) = ending.run_until_cancelled(connection).await {
+                        tracing::debug!(%error, "a connection ended early");
+                    }
+                });
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: let some be closed first.
+                tracing::warn!(%error, "a connection cannot be accepted");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    // A client that never finishes its request does not hold the server up.
+    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+        tracing::warn!("connections are closed with requests under way");
+    }
+    ending.cancel();
+    tasks.close();
+    tasks.wait().await;
+}
+
+fn connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    service: &Arc<Service>,
+) -> impl GracefulConnection<Error = hyper::Error> + Send + use<> {
+    // Small answers should not wait for the client's acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let service = Arc::clone(service);
+    let handler = service_fn(move |request| {
+        let service = Arc::clone(&service);
+        async move { respond(&service, address, request).await }
+    });
+    // Without half-closed connections, a client that hangs up ends its long poll.
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .half_close(false)
+        .serve_connection(TokioIo::new(stream), handler)
+}
+
+/// Answers one request; an error closes the connection without an answer.
+async fn respond(
+    service: &Service,
+    address: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, io::Error> {
+    if let Some(delay) = service.faults.current_delay() {
+        let until = service.clock.now().checked_add(delay).unwrap_or(jiff::Timestamp::MAX);
+        let _waiting = service.bells.waits();
+        service.clock.sleep_until(until).await;
+    }
+    let result = match service.faults.next_error() {
+        Some(error) => Err(error),
+        None => handle(service, address, request).await,
+    };
+    if service.faults.next_cut() {
+        if let Ok(Answer { lease: Some(lease), .. }) = result {
+            lease.hand_over();
+        }
+        return Err(io::Error::other("cut on purpose"));
+    }
+    let mut response = match result {
+        Ok(answer) => Response::new(AnswerBody::new(answer)),
+        Err(error) => error_response(&error),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+    // SDKs set their clocks by this header, so it is of the clock that signatures are checked by.
+    let date = service.clock.now().strftime("%a, %d %b %Y %H:%M:%S GMT");
+    if let Ok(date) = HeaderValue::from_str(&date.to_string()) {
+        headers.insert(header::DATE, date);
+    }
+    if let Ok(id) = HeaderValue::from_str(&ids::fresh().to_string()) {
+        headers.insert("x-amzn-requestid", id);
+    }
+    Ok(response)
+}
+
+async fn handle(
+    service: &Service,
+    address: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Answer, ApiError> {
+    let (parts, body) = request.into_parts();
+    let body = read(body).await?;
+    service.credentials.verify(&parts, &body, service.clock.now())?;
+    if parts.method != http::Method::POST || text(&parts.headers, "content-type") != Some(JSON) {
+        return Err(ApiError::new(
+            Code::UnknownOperation,
+            format!("Operations are called by POST with the content type {JSON}."),
+        ));
+    }
+    let operation = text(&parts.headers, "x-amz-target")
+        .and_then(|target| target.strip_prefix("AmazonSQS."))
+        .ok_or_else(|| {
+            ApiError::new(Code::UnknownOperation, "The header X-Amz-Target names no operation of AmazonSQS.")
+        })?;
+    let host = text(&parts.headers, "host").map_or_else(|| address.to_string(), str::to_owned);
+    let answer = service.answer(operation, &body, &format!("http://{host}")).await;
+    if let Err(error) = &answer {
+        tracing::debug!(operation, %error, "refused");
+    }
+    answer
+}
+
+async fn read(body: Incoming) -> Result<Bytes, ApiError> {
+    match Limited::new(body, LARGEST_REQUEST).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(ApiError::new(
+            Code::RequestTooLarge,
+            format!("The request is longer than {LARGEST_REQUEST} bytes."),
+        )),
+        Err(error) => Err(ApiError::new(Code::Serialization, format!("The request ended early: {error}"))),
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn error_response(error: &ApiError) -> Response<AnswerBody> {
+    let shape = error.code.shape();
+    let body = serde_json::json!({"__type": shape.json, "message": error.message});
+    let mut response = Response::new(AnswerBody::from(body.to_string()));
+    *response.status_mut() =
+        http::StatusCode::from_u16(shape.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    let fault = if shape.status < 500 { "Sender" } else { "Receiver" };
+    if let Ok(value) = HeaderValue::from_str(&format!("{};{fault}", shape.query)) {
+        response.headers_mut().insert("x-amzn-query-error", value);
+    }
+    response
+}

@@ -1,0 +1,61 @@
+//! Faults on demand.
+
+use std::time::Duration;
+
+use super::{Fixture, bodies, receive_count};
+
+#[tokio::test]
+async fn every_nth_request_fails_without_effect() {
+    let queue = Fixture::new(&[]).await;
+    for (status, code) in [(503, "ServiceUnavailable"), (500, "InternalError")] {
+        queue.faults.fail_every(2, status);
+        queue.send("x", None).await;
+        let failed = queue.try_receive(10, 0).await;
+        assert_eq!(failed, Err(code.to_owned()));
+        let message = queue.receive_one().await;
+        assert_eq!(receive_count(&message), "1");
+        queue.faults.clear();
+        queue.delete(&message).await;
+    }
+}
+
+#[tokio::test]
+async fn a_cut_answer_has_its_effect() {
+    let queue = Fixture::new(&[]).await;
+    queue.send("x", None).await;
+    queue.faults.cut_every(1);
+    let cut = queue.try_receive(1, 0).await;
+    assert_eq!(cut, Err("no answer".to_owned()));
+    queue.faults.clear();
+    assert_eq!(queue.counts().await, ["0", "1", "0"]);
+}
+
+#[tokio::test]
+async fn a_message_is_delivered_twice() {
+    let queue = Fixture::new(&[]).await;
+    queue.faults.duplicate_every(1);
+    queue.send("x", None).await;
+    let first = queue.receive_one().await;
+    let second = queue.receive_one().await;
+    assert_eq!(first.message_id(), second.message_id());
+    assert_eq!(first.body(), second.body());
+    // No third time, and each is done for itself.
+    assert!(queue.receive(10).await.is_empty());
+    queue.delete(&first).await;
+    assert_eq!(queue.counts().await, ["0", "1", "0"]);
+    queue.delete(&second).await;
+    assert_eq!(queue.counts().await, ["0", "0", "0"]);
+}
+
+#[tokio::test]
+async fn an_answer_is_late() {
+    let queue = Fixture::new(&[]).await;
+    queue.send("x", None).await;
+    queue.faults.delay(Duration::from_secs(5));
+    let (client, url) = (queue.client.clone(), queue.url.clone());
+    let late = tokio::spawn(super::receive(client, url, 1, 0));
+    queue.wait_for_waiting(1).await;
+    assert!(!late.is_finished());
+    queue.clock.advance(Duration::from_secs(5));
+    assert_eq!(bodies(&late.await.unwrap().unwrap()), ["x"]);
+}
