@@ -1,1 +1,43 @@
-//! framelift-e2e.
+//! Drives the whole product from outside, for tests: stacks, users, videos, peers.
+//!
+//! Nothing here shares code with what it tests but the wire's types: processes are started as a
+//! person starts them, and everything goes through HTTP, S3, SQS and SMTP.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a harness for tests: what fails here fails the test, with the place where it did"
+)]
+
+pub mod clip;
+pub mod cloud;
+pub mod peer;
+pub mod process;
+pub mod stack;
+pub mod user;
+
+pub use stack::{Setup, Stack};
+pub use user::User;
+
+/// How long anything may take before a test gives up on it: far more than it needs, so that a
+/// slow machine does not fail a test.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(240);
+
+/// Asks again and again until the answer is there.
+///
+/// # Panics
+/// When [`PATIENCE`] runs out; `what` says what was waited for.
+pub async fn until<T, F>(what: &str, mut ask: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Result<T, String>>,
+{
+    let give_up = std::time::Instant::now() + PATIENCE;
+    loop {
+        match ask().await {
+            Ok(value) => return value,
+            Err(last) => {
+                assert!(std::time::Instant::now() < give_up, "waited in vain for {what}: {last}");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}

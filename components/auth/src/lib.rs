@@ -1,1 +1,52 @@
-//! framelift-auth.
+//! The guest of component `auth`: its calls are in `framelift_edge::accounts`.
+#![cfg(target_family = "wasm")]
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use framelift_edge::accounts::{Accounts, Config, serve};
+use framelift_edge::http::{Failure, MAX_JSON_BYTES, collect};
+use framelift_edge::spin::{SpinAmbient, SpinHttp, SpinKv, read_variables};
+use http::Response;
+use spin_sdk::http::{FullBody, Request};
+use spin_sdk::http_service;
+
+/// The label of the store, which no other component has.
+const STORE: &str = "accounts";
+
+type Service<'a> = Accounts<'a, SpinKv, SpinHttp, SpinAmbient>;
+
+#[http_service]
+async fn handle(request: Request) -> Response<FullBody<Bytes>> {
+    let (parts, body) = request.into_parts();
+    let body = collect(body, MAX_JSON_BYTES).await;
+    let answer = match open().await {
+        Ok((config, kv)) => {
+            let service = Accounts { kv: &kv, http: &SpinHttp, ambient: &SpinAmbient, config: &config };
+            serve(Ok(service), &SpinAmbient, parts, body).await
+        }
+        Err(failure) => serve(Err::<Service<'_>, _>(failure), &SpinAmbient, parts, body).await,
+    };
+    answer.map(FullBody::new)
+}
+
+/// What a service is made of; it lives as long as the request.
+async fn open() -> Result<(Rc<Config>, SpinKv), Failure> {
+    Ok((configuration().await?, SpinKv::open(STORE).await?))
+}
+
+/// The configuration, read once in the life of the instance.
+async fn configuration() -> Result<Rc<Config>, Failure> {
+    thread_local! {
+        static CONFIG: RefCell<Option<Rc<Config>>> = const { RefCell::new(None) };
+    }
+    if let Some(config) = CONFIG.with_borrow(Clone::clone) {
+        return Ok(config);
+    }
+    let variables = read_variables(Config::VARIABLES).await?;
+    let config = Config::read(&variables).map_err(Failure::unconfigured)?;
+    let config = Rc::new(config);
+    CONFIG.set(Some(Rc::clone(&config)));
+    Ok(config)
+}

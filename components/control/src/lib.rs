@@ -1,1 +1,11 @@
-//! framelift-control.
+//! The guest of component `control`: its calls are in `framelift_edge::videos`.
+#![cfg(target_family = "wasm")]
+
+use framelift_edge::spin::guest::{self, Answer};
+use spin_sdk::http::Request;
+use spin_sdk::http_service;
+
+#[http_service]
+async fn handle(request: Request) -> Answer {
+    guest::control(request).await
+}

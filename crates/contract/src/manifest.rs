@@ -1,1 +1,162 @@
-//! The archive's `manifest.json`.
+//! The archive's `manifest.json`: what was asked, what was done, and a record of every image.
+//!
+//! Times are seconds on the video's own timeline, which starts at its first shown frame, as an
+//! exact decimal (`"1.5"`) or, where there is none, a fraction (`"1001/30000"`).
+
+use serde::{Deserialize, Serialize};
+
+use crate::options::OptionsBody;
+
+/// The manifest's version; a reader refuses a higher one.
+pub const VERSION: u32 = 1;
+
+/// The whole manifest. `F` is a list of [`Frame`], or what serialises to one: the engine
+/// writes a million records without holding them in this form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest<F = Vec<Frame>> {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Name and version of what made the archive.
+    pub engine: String,
+    /// The video.
+    pub source: Source,
+    /// What was asked, every default spelled out.
+    pub options: OptionsBody,
+    /// How it was done.
+    pub plan: Plan,
+    /// One record for each image, in time order.
+    pub frames: F,
+    /// What the owner should know: places outside the video, damage, guesses.
+    pub warnings: Vec<String>,
+}
+
+/// The video that the images come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The name it was uploaded under.
+    pub file_name: String,
+    /// Its length in bytes.
+    pub size_bytes: u64,
+    /// Its SHA-256 in hexadecimal, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// The codec's short name (`h264`).
+    pub codec: String,
+    /// Pixels across as stored, before rotation and pixel shape.
+    pub width: u32,
+    /// Pixels down as stored.
+    pub height: u32,
+    /// Seconds from the first shown frame to the end of the last one: measured where the whole
+    /// video was read, else as the container says.
+    pub duration: String,
+    /// Seconds of one unit of `pts`, as a fraction (`"1/12800"`).
+    pub time_base: String,
+}
+
+/// How the frames were reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The strategy.
+    pub strategy: Strategy,
+    /// Why this one, in a sentence.
+    pub reason: String,
+    /// What decoded the frames.
+    pub decoder: String,
+}
+
+/// A way to reach the wanted frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// From the start onwards, dropping what no wanted frame needs.
+    Sequential,
+    /// From the sync point before each wanted frame.
+    Seek,
+    /// Sync points alone.
+    Keyframes,
+    /// Independent groups of pictures at the same time.
+    Parallel,
+    /// On a hardware decoder.
+    Hardware,
+}
+
+/// One image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// The member's name (`frames/frame_000001.jpg`).
+    pub file: String,
+    /// The time that was asked for; null where frames, not times, were asked for.
+    pub requested: Option<String>,
+    /// The frame's own presentation time.
+    pub time: String,
+    /// The frame's presentation timestamp as the container has it, in units of `time_base`.
+    pub pts: i64,
+    /// Whether the container marks it as a sync point.
+    pub keyframe: bool,
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// The member's length in bytes.
+    pub bytes: u64,
+    /// The member's SHA-256 in hexadecimal.
+    pub sha256: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn field_names_are_the_documented_ones() {
+        let manifest = Manifest {
+            version: VERSION,
+            engine: "framelift/0.1.0".into(),
+            source: Source {
+                file_name: "a.mp4".into(),
+                size_bytes: 1000,
+                sha256: None,
+                codec: "h264".into(),
+                width: 320,
+                height: 180,
+                duration: "1.5".into(),
+                time_base: "1/12800".into(),
+            },
+            options: OptionsBody::default(),
+            plan: Plan {
+                strategy: Strategy::Sequential,
+                reason: "dense".into(),
+                decoder: "h264".into(),
+            },
+            frames: vec![Frame {
+                file: "frames/frame_000001.jpg".into(),
+                requested: None,
+                time: "1001/30000".into(),
+                pts: 427,
+                keyframe: true,
+                width: 320,
+                height: 180,
+                bytes: 5,
+                sha256: "00".into(),
+            }],
+            warnings: vec!["w".into()],
+        };
+        let json = serde_json::to_value(&manifest).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "version": 1,
+                "engine": "framelift/0.1.0",
+                "source": {"file_name": "a.mp4", "size_bytes": 1000, "codec": "h264", "width": 320,
+                           "height": 180, "duration": "1.5", "time_base": "1/12800"},
+                "options": {},
+                "plan": {"strategy": "sequential", "reason": "dense", "decoder": "h264"},
+                "frames": [{"file": "frames/frame_000001.jpg", "requested": null, "time": "1001/30000",
+                            "pts": 427, "keyframe": true, "width": 320, "height": 180, "bytes": 5,
+                            "sha256": "00"}],
+                "warnings": ["w"]
+            })
+        );
+        assert_eq!(serde_json::from_value::<Manifest>(json).unwrap(), manifest);
+    }
+}

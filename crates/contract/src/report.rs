@@ -160,7 +160,7 @@ pub struct Notice {
     #[schema(value_type = String, format = DateTime)]
     pub completed_at: Time,
     /// Why it failed, if it did.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<crate::video::FailureBody>)]
     pub failure: Option<framelift_domain::Failure>,
 }
 

@@ -206,6 +206,20 @@ pub struct VideoResult {
     pub warnings: Vec<String>,
 }
 
+/// How [`Failure`] stands in the OpenAPI document.
+#[derive(Clone, Debug, ToSchema)]
+#[schema(as = Failure)]
+pub struct FailureBody {
+    /// `not-a-video`, `no-video-stream`, `unsupported-codec`, `corrupt-input`, `limit-exceeded`,
+    /// `drm-protected`, `timed-out`, `plugin-failed` or `internal`.
+    #[schema(example = "not-a-video")]
+    pub code: String,
+    /// What exactly went wrong.
+    pub message: String,
+    /// Whether running the same upload again may succeed.
+    pub retryable: bool,
+}
+
 /// A video, as its owner sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct VideoResponse {
@@ -229,7 +243,7 @@ pub struct VideoResponse {
     /// Only when `completed`.
     pub result: Option<VideoResult>,
     /// Only when `failed`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<FailureBody>)]
     pub failure: Option<Failure>,
     /// When the record was made.
     #[schema(value_type = String, format = DateTime)]

@@ -132,6 +132,13 @@ token_id!(
     CorrelationId,
     "correlation id"
 );
+impl From<VideoId> for CorrelationId {
+    /// For what no request is known of.
+    fn from(id: VideoId) -> Self {
+        Self(id.to_string())
+    }
+}
+
 token_id!(
     /// A worker process, as it names itself.
     WorkerId,

@@ -9,6 +9,7 @@ pub mod limits;
 pub mod options;
 pub mod rational;
 pub mod time;
+pub mod video;
 
 pub use failure::{Failure, FailureCode};
 pub use id::{CorrelationId, UserId, VideoId, WorkerId};
@@ -16,3 +17,4 @@ pub use limits::Limits;
 pub use options::{Fit, Format, Options, Place, PluginRef, Range, Resize, Select};
 pub use rational::Rational;
 pub use time::Time;
+pub use video::{State, Video};

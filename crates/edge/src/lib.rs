@@ -3,4 +3,16 @@
 //! The guests under `components/` hand each request to one of the services here; on Wasm
 //! the ports are Spin's (module `spin`), natively they are memory and a plain HTTP client.
 
+pub mod accounts;
+pub mod http;
+pub mod jobs;
+pub mod object_store;
+pub mod openapi;
 pub mod ports;
+pub mod queue;
+#[cfg(target_family = "wasm")]
+pub mod spin;
+pub mod store;
+pub mod token;
+pub mod videos;
+pub mod web;

@@ -1,1 +1,37 @@
-//! framelift-media.
+//! The extraction engine: a video in, an archive of its frames out.
+//!
+//! Synchronous; the stages run on threads of their own, joined before [`extract`] returns, and
+//! hold a fixed number of pictures whatever the video's length:
+//!
+//! ```text
+//! source → demux + decode (1 thread + FFmpeg's) → convert + encode (N threads) → archive (caller's thread) → sink
+//! ```
+//!
+//! What comes out is defined in terms of *presentation times* on a timeline that starts at the
+//! first shown frame; see [`timeline`] and [`select`], which know nothing of FFmpeg.
+
+mod archive;
+mod control;
+mod convert;
+mod encode;
+mod error;
+mod extract;
+mod ffi;
+mod geometry;
+mod limits;
+mod manifest;
+mod plan;
+mod probe;
+pub mod select;
+mod source;
+pub mod timeline;
+mod unsupported;
+mod watch;
+
+pub use control::{Control, Progress, Stage};
+pub use error::ExtractError;
+pub use extract::{Outcome, SourceInfo, extract};
+pub use limits::EngineLimits;
+pub use probe::{VideoInfo, probe};
+pub use source::{FileSource, MemorySource, Source};
+pub use unsupported::unsupported;

@@ -1,0 +1,83 @@
+//! How a run ends: what is printed, and the exit code. The only place that prints results.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program speaks here")]
+
+use std::process::ExitCode;
+
+use framelift_media::ExtractError;
+use serde_json::{Value, json};
+
+/// A run that went well.
+pub(crate) struct Done {
+    /// For people.
+    pub(crate) text: String,
+    /// For programs.
+    pub(crate) json: Value,
+    pub(crate) warnings: Vec<String>,
+    /// The standard output is taken by the archive.
+    pub(crate) silent: bool,
+}
+
+/// A run that did not.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// Wrong values.
+    Values(Vec<String>),
+    Extraction(ExtractError),
+    Other(anyhow::Error),
+}
+
+impl From<ExtractError> for Failed {
+    fn from(error: ExtractError) -> Self {
+        Self::Extraction(error)
+    }
+}
+
+impl From<anyhow::Error> for Failed {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Prints how the run ended, as text or as JSON.
+pub(crate) fn report(as_json: bool, result: Result<Done, Failed>) -> ExitCode {
+    match result {
+        Ok(done) => {
+            for warning in &done.warnings {
+                eprintln!("warning: {warning}");
+            }
+            if done.silent {
+                eprintln!("{}", done.text);
+            } else if as_json {
+                println!("{:#}", done.json);
+            } else {
+                println!("{}", done.text);
+            }
+            ExitCode::SUCCESS
+        }
+        Err(failed) => {
+            let (exit, code, messages) = match &failed {
+                Failed::Values(messages) => (64, "invalid-options", messages.clone()),
+                Failed::Extraction(ExtractError::Failed(failure)) => {
+                    eprintln!("hint: {}", failure.code.hint());
+                    (
+                        1,
+                        failure.code.as_str(),
+                        vec![format!("{}: {}", failure.code.as_str(), failure.message)],
+                    )
+                }
+                Failed::Extraction(ExtractError::Cancelled) => {
+                    (130, "canceled", vec!["interrupted".to_owned()])
+                }
+                Failed::Extraction(error) => (1, "io", vec![error.to_string()]),
+                Failed::Other(error) => (1, "io", vec![format!("{error:#}")]),
+            };
+            for message in &messages {
+                eprintln!("error: {message}");
+            }
+            if as_json {
+                println!("{:#}", json!({"error": {"code": code, "messages": messages}}));
+            }
+            ExitCode::from(exit)
+        }
+    }
+}

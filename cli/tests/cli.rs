@@ -1,0 +1,134 @@
+//! The program as people run it: exit codes, files left behind, what it prints.
+#![expect(clippy::unwrap_used, reason = "a helper that fails has to fail its test")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/media/nasa-13s.mp4")
+}
+
+fn framelift(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_framelift")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+fn error(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn frames_come_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = sample();
+    let sample = sample.to_str().unwrap();
+    let output = framelift(folder.path(), &["extract", sample, "--count", "5", "--width", "100", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", error(&output));
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((summary["frames"].as_u64(), summary["output"].as_str()), (Some(5), Some("nasa-13s-frames.zip")));
+    let archive = std::fs::File::open(folder.path().join("nasa-13s-frames.zip")).unwrap();
+    assert_eq!(zip::ZipArchive::new(archive).unwrap().len(), 6);
+
+    let again = framelift(folder.path(), &["extract", sample]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(error(&again).contains("--force replaces it"), "{}", error(&again));
+    let forced = framelift(folder.path(), &["extract", sample, "--force", "--at", "1s,50%", "--at", "#3"]);
+    assert_eq!(forced.status.code(), Some(0), "{}", error(&forced));
+    assert!(String::from_utf8_lossy(&forced.stdout).starts_with("3 frames in nasa-13s-frames.zip"));
+    assert_eq!(files(folder.path()), ["nasa-13s-frames.zip"]);
+
+    let piped = framelift(folder.path(), &["extract", sample, "-o", "-", "--keyframes"]);
+    assert_eq!(piped.status.code(), Some(0), "{}", error(&piped));
+    assert!(zip::ZipArchive::new(std::io::Cursor::new(piped.stdout)).unwrap().len() > 1);
+}
+
+#[test]
+fn places_beyond_the_end_are_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = sample();
+    let output = framelift(folder.path(), &["extract", sample.to_str().unwrap(), "--at", "99s", "-o", "a.zip"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(error(&output).contains("warning: 1 place lies beyond the end"), "{}", error(&output));
+}
+
+#[test]
+fn a_failed_video_leaves_nothing_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("text.mp4"), "no video\n".repeat(1000)).unwrap();
+    let output = framelift(folder.path(), &["extract", "text.mp4", "-o", "a.zip", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error(&output).contains("error: not-a-video: "), "{}", error(&output));
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["error"]["code"], "not-a-video");
+    assert_eq!(files(folder.path()), ["text.mp4"]);
+    let missing = framelift(folder.path(), &["extract", "missing.mp4"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(error(&missing).contains("missing.mp4"), "{}", error(&missing));
+}
+
+#[test]
+fn usage_and_values_have_codes_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = sample();
+    let sample = sample.to_str().unwrap();
+    for usage in [&["extract"][..], &["extract", sample, "--all", "--count", "3"], &["nonsense"]] {
+        assert_eq!(framelift(folder.path(), usage).status.code(), Some(2), "{usage:?}");
+    }
+    for (values, message) in [
+        (&["--every", "soon"][..], "/select/every"),
+        (&["--count", "many"], "--count"),
+        (&["--fps", "0"], "/select/fps"),
+        (&["--at", "120%"], "/select/at"),
+        (&["--quality", "101"], "/quality"),
+        (&["--format", "avif"], "/format"),
+        (&["--fit", "cover"], "--fit"),
+        (&["--width", "0"], "/resize/width"),
+    ] {
+        let output = framelift(folder.path(), &[&["extract", sample], values].concat());
+        assert_eq!(output.status.code(), Some(64), "{values:?}: {}", error(&output));
+        assert!(error(&output).contains(message), "{values:?}: {}", error(&output));
+    }
+    assert!(files(folder.path()).is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_nothing() {
+    use std::io::Read as _;
+    let folder = tempfile::tempdir().unwrap();
+    let sample = sample();
+    // The archive goes into a pipe that nobody empties, so that the run waits there.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_framelift"))
+        .current_dir(folder.path())
+        .args(["extract", sample.to_str().unwrap(), "--all", "-o", "-"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 4];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"PK\x03\x04");
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", error(&output));
+}
+
+#[test]
+fn probe_describes() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = sample();
+    let output = framelift(folder.path(), &["probe", sample.to_str().unwrap(), "--json"]);
+    let info: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((info["codec"].as_str(), info["width"].as_u64()), (Some("h264"), Some(480)));
+    let text = framelift(folder.path(), &["probe", sample.to_str().unwrap()]);
+    assert!(String::from_utf8_lossy(&text.stdout).starts_with("h264 in mov, 480×270 pixels"));
+}

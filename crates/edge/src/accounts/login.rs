@@ -1,0 +1,222 @@
+//! Logins: passwords and refresh tokens are traded for access tokens here.
+
+use bytes::Bytes;
+use framelift_contract::account::{
+    LoginRequest, RefreshRequest, TokenResponse, ValidateRequest, ValidateResponse,
+};
+use framelift_contract::problem::ProblemCode;
+use framelift_domain::{Time, UserId};
+use http::{Response, StatusCode};
+
+use super::attempts::{Admission, Attempts, bucket};
+use super::password::Verdict;
+use super::record::{Owner, Profile, User};
+use super::secret::Refresh;
+use super::session::{Rotation, Sessions};
+use super::{Accounts, email_key, invalid_credentials, sessions_key, settle, user_key, validate};
+use crate::http::{Failure, Incoming, empty, json};
+use crate::ports::{Ambient, Http, Kv, Unavailable};
+use crate::token::ACCESS_TTL_S;
+
+/// How often a login waits for others of the same account that are being checked.
+const BUSY_ROUNDS: u32 = 20;
+const BUSY_PAUSE_MS: u32 = 100;
+
+fn invalid_token() -> Failure {
+    Failure::new(ProblemCode::InvalidToken, "log in again")
+}
+
+fn too_many(retry_after_s: u32) -> Failure {
+    Failure::new(ProblemCode::TooManyAttempts, "too many failed logins for this account; try again later")
+        .retry_after(retry_after_s)
+}
+
+fn no_value() -> Failure {
+    Failure::internal("a value of the account vanished")
+}
+
+impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
+    /// `POST /auth/login`. An unknown address costs a hash, too, and counts as a failure.
+    pub(super) async fn login(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
+        let body: LoginRequest = incoming.json()?;
+        let account = self.config.secrets.email(&validate::normalize_email(&body.email));
+        let found = self.active(&account).await?;
+        let profile = found.as_ref().map(|(_, profile)| profile);
+        let verdict = self.check_password(&account, &body.password, profile).await?;
+        let Some((id, profile)) = found.filter(|_| verdict != Verdict::Wrong) else {
+            return Err(invalid_credentials());
+        };
+        if verdict == Verdict::RightButStale {
+            self.rehash(id, &profile.password, &body.password).await?;
+        }
+        let now = self.ambient.now();
+        let family: String = self.random::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
+        let result = self
+            .store()
+            .update(&sessions_key(id), |sessions: Sessions| {
+                sessions
+                    .open(&family, now)
+                    .map(|sessions| (sessions, true, ()))
+                    .ok_or_else(invalid_credentials)
+            })
+            .await;
+        settle(result, no_value)?;
+        self.tokens(&Refresh { user: id, family, generation: 0 }, &profile.email, now)
+    }
+
+    /// `POST /auth/refresh`.
+    pub(super) async fn refresh(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
+        let body: RefreshRequest = incoming.json()?;
+        let used = self.config.secrets.open(&body.refresh_token).ok_or_else(invalid_token)?;
+        let Some(User::Active(profile)) = self.user(used.user).await? else { return Err(invalid_token()) };
+        let now = self.ambient.now();
+        let result = self
+            .store()
+            .update(&sessions_key(used.user), |sessions: Sessions| {
+                let before = sessions.clone();
+                let (sessions, rotation) = sessions.rotate(&used.family, used.generation, now);
+                let changed = sessions != before;
+                Ok((sessions, changed, rotation))
+            })
+            .await;
+        match settle(result, invalid_token)?.output {
+            Rotation::Current(generation, since) => {
+                self.tokens(&Refresh { generation, ..used }, &profile.email, since)
+            }
+            Rotation::Replayed => {
+                Err(invalid_token().because("a used refresh token came back: family revoked"))
+            }
+            Rotation::Unknown => Err(invalid_token()),
+        }
+    }
+
+    /// `POST /auth/logout`. A token that is not (or no longer) good leaves nothing to do.
+    pub(super) async fn logout(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
+        self.caller(incoming).await?;
+        let body: RefreshRequest = incoming.json()?;
+        if let Some(used) = self.config.secrets.open(&body.refresh_token) {
+            let result = self
+                .store()
+                .update(&sessions_key(used.user), |sessions: Sessions| {
+                    Ok((sessions.revoke(&used.family), true, ()))
+                })
+                .await;
+            settle(result, no_value)?;
+        }
+        Ok(empty(StatusCode::NO_CONTENT))
+    }
+
+    /// `POST /auth/validate`.
+    pub(super) async fn validate(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
+        self.caller(incoming).await?;
+        let body: ValidateRequest = incoming.json()?;
+        let inactive = ValidateResponse { active: false, sub: None, email: None, exp: None };
+        let answer = match self.config.verifier.verify(&body.token, self.ambient.now()) {
+            Ok(claims) if matches!(self.user(claims.user).await?, Some(User::Active(_))) => {
+                ValidateResponse {
+                    active: true,
+                    sub: Some(claims.user.to_string()),
+                    email: Some(claims.email),
+                    exp: Some(claims.expires_s),
+                }
+            }
+            _ => inactive,
+        };
+        json(StatusCode::OK, &answer)
+    }
+
+    /// Compares a password with an account's, or pretends to when there is none. The attempt is
+    /// counted before the hash is computed; 429 when too many failed.
+    pub(super) async fn check_password(
+        &self,
+        account: &str,
+        password: &str,
+        profile: Option<&Profile>,
+    ) -> Result<Verdict, Failure> {
+        self.admit(account).await?;
+        let verdict = match profile {
+            Some(profile) => self.config.hashing.verify(password, &profile.password),
+            None => {
+                self.config.hashing.pretend(password);
+                Verdict::Wrong
+            }
+        };
+        let now = self.ambient.now();
+        let result = self
+            .store()
+            .update(&bucket(account), |attempts: Attempts| {
+                let attempts = match verdict {
+                    Verdict::Wrong => attempts.failed(account, now),
+                    _ => attempts.succeeded(account),
+                };
+                Ok((attempts, true, ()))
+            })
+            .await;
+        settle(result, no_value)?;
+        Ok(verdict)
+    }
+
+    async fn admit(&self, account: &str) -> Result<(), Failure> {
+        let (store, key) = (self.store(), bucket(account));
+        store.create(&key, &Attempts::default()).await?;
+        for _ in 0..BUSY_ROUNDS {
+            let now = self.ambient.now();
+            let result = store
+                .update(&key, |attempts: Attempts| {
+                    let (attempts, admission) = attempts.begin(account, now);
+                    Ok((attempts, admission == Admission::Admitted, admission))
+                })
+                .await;
+            match settle(result, no_value)?.output {
+                Admission::Admitted => return Ok(()),
+                Admission::Refused(retry_after_s) => return Err(too_many(retry_after_s)),
+                Admission::Busy => self.ambient.pause(BUSY_PAUSE_MS).await,
+            }
+        }
+        Err(too_many(1))
+    }
+
+    /// The account that has the address, if it can be used.
+    async fn active(&self, account: &str) -> Result<Option<(UserId, Profile)>, Unavailable> {
+        let owner: Option<Owner> = self.store().get(&email_key(account)).await?;
+        let Some(id) = owner.and_then(|owner| owner.user) else { return Ok(None) };
+        Ok(match self.user(id).await? {
+            Some(User::Active(profile)) => Some((id, profile)),
+            _ => None,
+        })
+    }
+
+    /// Replaces a hash that was made with other parameters, unless somebody else has by now.
+    async fn rehash(&self, id: UserId, stale: &str, password: &str) -> Result<(), Failure> {
+        let fresh = self.config.hashing.hash(password, self.random())?;
+        let result = self
+            .store()
+            .update(&user_key(id), |user: User| match user {
+                User::Active(profile) if profile.password == stale => {
+                    Ok((User::Active(Profile { password: fresh.clone(), ..profile }), true, ()))
+                }
+                other => Ok((other, false, ())),
+            })
+            .await;
+        settle(result, no_value).map(|_| ())
+    }
+
+    /// The tokens of one rotation: asked again, the same refresh token and the same access
+    /// token but for its signature's randomness.
+    fn tokens(&self, refresh: &Refresh, email: &str, since: Time) -> Result<Response<Bytes>, Failure> {
+        let id = self.config.secrets.token_id(refresh);
+        let access_token =
+            self.config.signer.issue(refresh.user, email, &id, since).map_err(Failure::internal)?;
+        let age_s = self.ambient.now().unix_s().saturating_sub(since.unix_s());
+        let expires_in = ACCESS_TTL_S.saturating_sub(u32::try_from(age_s).unwrap_or(0));
+        json(
+            StatusCode::OK,
+            &TokenResponse {
+                access_token,
+                token_type: "Bearer".to_owned(),
+                expires_in,
+                refresh_token: self.config.secrets.seal(refresh),
+            },
+        )
+    }
+}

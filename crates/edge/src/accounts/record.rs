@@ -1,0 +1,70 @@
+//! What the store keeps of an account.
+
+use framelift_contract::account::{AccountResponse, NotificationSettings};
+use framelift_domain::{Time, UserId};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// The value of `user/<uid>`: where an account is in its life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub(super) enum User {
+    /// It can be used.
+    Active(Profile),
+    /// Its owner deleted it; what belongs to it is being removed.
+    Deleting(Profile),
+    /// Nothing is left of it.
+    Gone,
+}
+
+/// Who owns the account, and what for.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Profile {
+    pub(super) name: String,
+    /// Normalised.
+    pub(super) email: String,
+    pub(super) created_at: Time,
+    /// A PHC string.
+    pub(super) password: String,
+    /// Whether to send e-mails.
+    pub(super) notify_by_email: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) webhook: Option<Webhook>,
+}
+
+/// A webhook and its signing secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Webhook {
+    pub(super) url: Url,
+    pub(super) secret: String,
+}
+
+impl std::fmt::Debug for Profile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Profile(redacted)")
+    }
+}
+
+/// The value of `email/<hash>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Owner {
+    /// None when the account that had the address is gone.
+    pub(super) user: Option<UserId>,
+}
+
+impl Profile {
+    /// What its owner sees.
+    pub(super) fn response(&self, id: UserId, webhook_secret: Option<String>) -> AccountResponse {
+        AccountResponse {
+            id,
+            name: self.name.clone(),
+            email: self.email.clone(),
+            created_at: self.created_at,
+            notifications: NotificationSettings {
+                email: self.notify_by_email,
+                webhook_url: self.webhook.as_ref().map(|webhook| webhook.url.clone()),
+            },
+            webhook_secret,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Sign-up. The account is written first and found by nobody; the claim of its address commits.
+
+use framelift_contract::account::{RegisterRequest, RegisterResponse};
+use framelift_contract::problem::{FieldError, ProblemCode};
+use framelift_domain::UserId;
+use http::{Response, StatusCode};
+
+use super::record::{Owner, Profile, User};
+use super::session::Sessions;
+use super::{Accounts, email_key, sessions_key, settle, user_key, validate};
+use crate::http::{Failure, Incoming, json};
+use crate::ports::{Ambient, Http, Kv};
+use bytes::Bytes;
+
+fn taken() -> Failure {
+    Failure::new(ProblemCode::EmailTaken, "log in, or register with another e-mail address")
+}
+
+impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
+    /// `POST /auth/register`.
+    pub(super) async fn register(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
+        let body: RegisterRequest = incoming.json()?;
+        let email = validate::normalize_email(&body.email);
+        let name = check(&body, &email)?;
+        let account = self.config.secrets.email(&email);
+        self.refuse_if_taken(&account).await?;
+
+        let now = self.ambient.now();
+        let id = UserId::new(now.unix_ms().unsigned_abs(), self.random());
+        let profile = Profile {
+            name: name.clone(),
+            email: email.clone(),
+            created_at: now,
+            password: self.config.hashing.hash(&body.password, self.random())?,
+            notify_by_email: true,
+            webhook: None,
+        };
+        let store = self.store();
+        store.create(&user_key(id), &User::Active(profile)).await?;
+        store.create(&sessions_key(id), &Sessions::default()).await?;
+        if let Err(failure) = self.claim(&account, id).await {
+            if failure.code() == ProblemCode::EmailTaken {
+                // Another sign-up was faster: nothing of this one stays behind.
+                let gone = store.update(&user_key(id), |_: User| Ok((User::Gone, true, ()))).await;
+                settle(gone, || Failure::internal("the new account vanished"))?;
+            }
+            return Err(failure);
+        }
+        json(StatusCode::CREATED, &RegisterResponse { id, name, email, created_at: now })
+    }
+
+    /// Refuses an address that has an account, before a hash is computed. A deletion that was
+    /// left half done is finished first.
+    async fn refuse_if_taken(&self, account: &str) -> Result<(), Failure> {
+        let owner: Option<Owner> = self.store().get(&email_key(account)).await?;
+        let Some(id) = owner.and_then(|owner| owner.user) else { return Ok(()) };
+        match self.user(id).await? {
+            Some(User::Deleting(_)) => self.finish_removal(id, account).await,
+            _ => Err(taken()),
+        }
+    }
+
+    /// Makes the address the account's.
+    async fn claim(&self, account: &str, id: UserId) -> Result<(), Failure> {
+        let (store, key) = (self.store(), email_key(account));
+        let claimed = Owner { user: Some(id) };
+        if store.create(&key, &claimed).await? {
+            return Ok(());
+        }
+        let result = store
+            .update(&key, |owner: Owner| match owner.user {
+                Some(user) if user == id => Ok((owner, false, ())),
+                Some(_) => Err(taken()),
+                None => Ok((claimed.clone(), true, ())),
+            })
+            .await;
+        settle(result, || Failure::internal("the claimed address vanished")).map(|_| ())
+    }
+}
+
+/// The name as it is stored, or all that is wrong with the body.
+fn check(body: &RegisterRequest, email: &str) -> Result<String, Failure> {
+    let mut errors = Vec::new();
+    let mut note = |pointer: &str, detail: &str| errors.push(FieldError::new(pointer, detail));
+    let name = validate::name(&body.name).map_err(|detail| note("/name", detail)).unwrap_or_default();
+    if let Err(detail) = validate::email(email) {
+        note("/email", detail);
+    }
+    if let Err(detail) = validate::password(&body.password) {
+        note("/password", detail);
+    }
+    if errors.is_empty() { Ok(name) } else { Err(Failure::validation(errors)) }
+}

@@ -1,0 +1,84 @@
+//! The end of an account: marked first, then everything that belongs to it goes, then the mark says so.
+//!
+//! Every step may be repeated. Whoever finds a deletion half done — its owner, or a sign-up
+//! with the same address — goes on with it.
+
+use bytes::Bytes;
+use framelift_contract::account::DeleteAccountRequest;
+use framelift_domain::UserId;
+use http::header::AUTHORIZATION;
+use http::{Request, Response, StatusCode};
+
+use super::password::Verdict;
+use super::record::{Owner, User};
+use super::session::Sessions;
+use super::{Accounts, email_key, gone, invalid_credentials, sessions_key, settle, user_key};
+use crate::http::{CORRELATION_HEADER, Failure, Incoming, empty};
+use crate::ports::{Ambient, Http, Kv, Unavailable};
+
+impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
+    /// `DELETE /auth/me`. Repeated, it finishes what an earlier call left undone.
+    pub(super) async fn delete_me(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
+        let caller = incoming.user(&self.config.verifier, self.ambient.now())?;
+        let body: DeleteAccountRequest = incoming.json()?;
+        let profile = match self.user(caller.id).await? {
+            Some(User::Active(profile) | User::Deleting(profile)) => profile,
+            // There is no password left to compare, and nothing to protect.
+            Some(User::Gone) => return Ok(empty(StatusCode::ACCEPTED)),
+            None => return Err(gone()),
+        };
+        let account = self.config.secrets.email(&profile.email);
+        if self.check_password(&account, &body.password, Some(&profile)).await? == Verdict::Wrong {
+            return Err(invalid_credentials());
+        }
+        let result = self
+            .store()
+            .update(&user_key(caller.id), |user: User| match user {
+                User::Active(profile) => Ok((User::Deleting(profile), true, ())),
+                other => Ok((other, false, ())),
+            })
+            .await;
+        settle(result, gone)?;
+        self.close_videos(caller.id, Some(incoming)).await?;
+        self.remove_rest(caller.id, &account).await?;
+        Ok(empty(StatusCode::ACCEPTED))
+    }
+
+    /// Goes on with a deletion that was left half done.
+    pub(super) async fn finish_removal(&self, id: UserId, account: &str) -> Result<(), Failure> {
+        self.close_videos(id, None).await?;
+        self.remove_rest(id, account).await
+    }
+
+    /// Has `control` close the user's videos: no new ones, and those that are there go.
+    async fn close_videos(&self, id: UserId, incoming: Option<&Incoming>) -> Result<(), Failure> {
+        let mut request = Request::post(format!("http://control.spin.internal/internal/users/{id}/close"))
+            .header(AUTHORIZATION, self.config.worker_token.authorization());
+        if let Some(incoming) = incoming {
+            request = request.header(CORRELATION_HEADER, incoming.correlation_id().as_str());
+        }
+        let request = request.body(Bytes::new()).map_err(Failure::internal)?;
+        let status = self.http.send(request).await?.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        Err(Unavailable { what: "control", detail: format!("close answered {status}") }.into())
+    }
+
+    /// Logins, then the address, then the rest of the account.
+    async fn remove_rest(&self, id: UserId, account: &str) -> Result<(), Failure> {
+        let store = self.store();
+        let missing = || Failure::internal("a value of the account vanished");
+        let closed = store.update(&sessions_key(id), |_: Sessions| Ok((Sessions::close(), true, ()))).await;
+        settle(closed, missing)?;
+        let freed = store
+            .update(&email_key(account), |owner: Owner| {
+                let ours = owner.user == Some(id);
+                Ok((if ours { Owner { user: None } } else { owner }, ours, ()))
+            })
+            .await;
+        settle(freed, missing)?;
+        let gone = store.update(&user_key(id), |_: User| Ok((User::Gone, true, ()))).await;
+        settle(gone, missing).map(|_| ())
+    }
+}

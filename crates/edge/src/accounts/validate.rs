@@ -1,0 +1,246 @@
+//! What a name, an e-mail address, a password and a webhook may be.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use url::{Host, Url};
+
+/// Characters of an address (RFC 5321: 254 fit into a path).
+const MAX_EMAIL: usize = 254;
+const MAX_LOCAL: usize = 64;
+const MAX_NAME: usize = 255;
+const MIN_PASSWORD: usize = 10;
+const MAX_PASSWORD: usize = 128;
+const MAX_URL: usize = 2048;
+
+/// The address as it is stored and compared: without space around it, in lower case.
+pub(super) fn normalize_email(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+/// Checks a normalised address: the dot-atom form of RFC 5322 with a domain name of at least
+/// two labels. Quoted local parts and address literals are not taken.
+pub(super) fn email(email: &str) -> Result<(), &'static str> {
+    if email.len() > MAX_EMAIL {
+        return Err("must be at most 254 characters");
+    }
+    let well_formed =
+        email.split_once('@').is_some_and(|(local, domain)| local_part(local) && domain_name(domain));
+    if well_formed { Ok(()) } else { Err("must be an e-mail address such as ada@example.com") }
+}
+
+fn local_part(local: &str) -> bool {
+    (1..=MAX_LOCAL).contains(&local.len())
+        && local.split('.').all(|atom| {
+            !atom.is_empty()
+                && atom.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&b))
+        })
+}
+
+fn domain_name(domain: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last = domain.rsplit('.').next().unwrap_or("");
+    domain.contains('.') && domain.split('.').all(label) && !last.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The name as it is stored: without space around it.
+pub(super) fn name(name: &str) -> Result<String, &'static str> {
+    let name = name.trim();
+    if !(1..=MAX_NAME).contains(&name.chars().count()) {
+        return Err("must be 1 to 255 characters");
+    }
+    // A line break in a name would end up in an e-mail's header.
+    if name.chars().any(char::is_control) {
+        return Err("must not contain control characters");
+    }
+    Ok(name.to_owned())
+}
+
+/// Checks a new password.
+pub(super) fn password(password: &str) -> Result<(), &'static str> {
+    if (MIN_PASSWORD..=MAX_PASSWORD).contains(&password.chars().count()) {
+        Ok(())
+    } else {
+        Err("must be 10 to 128 characters")
+    }
+}
+
+/// A webhook's URL: https to a public name or address. With `allow_private` also loopback and
+/// private addresses, and those with plain http. Names are checked again when they are
+/// resolved, by whoever sends.
+pub(super) fn webhook(text: &str, allow_private: bool) -> Result<Url, &'static str> {
+    let malformed = "must be an https URL";
+    if text.len() > MAX_URL {
+        return Err("must be at most 2048 characters");
+    }
+    let url = Url::parse(text).map_err(|_| malformed)?;
+    let private = match url.host().ok_or(malformed)? {
+        Host::Domain(name) => is_private_name(name),
+        Host::Ipv4(address) => !is_public_v4(address),
+        Host::Ipv6(address) => !is_public_v6(address),
+    };
+    if private && !allow_private {
+        return Err("must not name a loopback, private or reserved address");
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if private => {}
+        _ => return Err(malformed),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not contain a user name or password");
+    }
+    if url.fragment().is_some() {
+        return Err("must not contain a fragment");
+    }
+    Ok(url)
+}
+
+fn is_private_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let reserved = ["localhost", "local", "internal", "home.arpa"];
+    !name.contains('.')
+        || reserved.iter().any(|suffix| {
+            name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        })
+}
+
+/// Whether an address is one of the public internet (IANA's special-purpose registry).
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    !(matches!(a, 0 | 10 | 127 | 224..)
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 169 && b == 254)
+        || (a == 172 && (16..32).contains(&b))
+        || (a == 192 && b == 168)
+        || (a == 192 && b == 0 && (c == 0 || c == 2))
+        || (a == 198 && (b == 18 || b == 19))
+        || (a == 198 && b == 51 && c == 100)
+        || (a == 203 && b == 0 && c == 113))
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    if let Some(v4) = address.to_ipv4_mapped() {
+        return is_public_v4(v4);
+    }
+    let segments = address.segments();
+    // Only 2000::/3 is given out; of it, 6to4 and Teredo lead elsewhere, 2001:db8::/32 nowhere.
+    segments[0] & 0xe000 == 0x2000
+        && segments[0] != 0x2002
+        && !(segments[0] == 0x2001 && (segments[1] == 0 || segments[1] == 0xdb8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for good in ["ada@example.com", "a.b+c@x-y.example.co", "o'neil@example.org", "1@2.io"] {
+            assert_eq!(email(good), Ok(()), "{good}");
+        }
+        let long = format!("{}@example.com", "a".repeat(65));
+        let longer = format!("a@{}.com", "b.".repeat(126));
+        for bad in [
+            "",
+            "@",
+            "ada",
+            "ada@",
+            "@example.com",
+            "ada@example",
+            "ada@@example.com",
+            "a b@example.com",
+            ".a@example.com",
+            "a..b@example.com",
+            "a@-x.com",
+            "a@x-.com",
+            "a@example.com.",
+            "a@.com",
+            "a@1.2.3.4",
+            "a@[127.0.0.1]",
+            "é@example.com",
+            "a@exämple.com",
+            "a@b@c.com",
+            "a\n@example.com",
+            "\"a\"@example.com",
+            &long,
+            &longer,
+        ] {
+            assert!(email(bad).is_err(), "{bad}");
+        }
+        assert_eq!(normalize_email("  Ada@Example.COM\t"), "ada@example.com");
+    }
+
+    #[test]
+    fn names_and_passwords() {
+        assert_eq!(name("  Ada  "), Ok("Ada".into()));
+        assert_eq!(name(&"é".repeat(255)).unwrap().chars().count(), 255);
+        for bad in ["", "   ", "a\r\nBcc: x", &"é".repeat(256)] {
+            assert!(name(bad).is_err(), "{bad:?}");
+        }
+        assert!(password(&"é".repeat(10)).is_ok() && password(&"x".repeat(128)).is_ok());
+        assert!(password(&"é".repeat(9)).is_err() && password(&"x".repeat(129)).is_err());
+    }
+
+    #[test]
+    fn webhooks() {
+        for good in
+            ["https://hooks.example.com/a?b=c", "https://8.8.8.8/", "https://[2606:4700::1111]:8443/x"]
+        {
+            assert!(webhook(good, false).is_ok(), "{good}");
+        }
+        let long = format!("https://example.com/{}", "x".repeat(2048));
+        for bad in [
+            "",
+            "x",
+            "/x",
+            "http://example.com/",
+            "ftp://example.com/",
+            "file:///etc/passwd",
+            "https://",
+            "javascript:alert(1)",
+            "https://u:p@example.com/",
+            "https://u@example.com/",
+            "https://example.com/#x",
+            &long,
+        ] {
+            assert!(webhook(bad, false).is_err(), "{bad}");
+            assert!(webhook(bad, true).is_err(), "{bad}");
+        }
+        for private in [
+            "https://localhost/",
+            "https://LOCALHOST./",
+            "https://x.localhost/",
+            "https://printer/",
+            "https://x.internal/",
+            "https://127.0.0.1/",
+            "https://127.1/",
+            "https://2130706433/",
+            "https://0x7f.0.0.1/",
+            "https://10.0.0.1/",
+            "https://172.16.0.1/",
+            "https://192.168.0.1/",
+            "https://169.254.169.254/",
+            "https://100.64.0.1/",
+            "https://0.0.0.0/",
+            "https://224.0.0.1/",
+            "https://255.255.255.255/",
+            "https://[::1]/",
+            "https://[::]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://[fe80::1]/",
+            "https://[fd00::1]/",
+            "https://[64:ff9b::7f00:1]/",
+            "https://[2002:7f00:1::]/",
+        ] {
+            assert!(webhook(private, false).is_err(), "{private}");
+            assert!(webhook(private, true).is_ok(), "{private}");
+        }
+        assert!(webhook("http://127.0.0.1:9000/hook", true).is_ok());
+        assert!(webhook("http://127.0.0.1:9000/hook", false).is_err());
+    }
+}

@@ -1,0 +1,112 @@
+//! The HTTP base of every component: routing, correlation ids, bodies, credentials, problem documents.
+//!
+//! A component lists its calls in a table of [`Route`]s, makes a [`Router`] of it and hands each
+//! request to [`answer`], which calls the component's handler with an [`Incoming`] and turns
+//! whatever comes back into a response: every answer carries `X-Correlation-Id`, every error
+//! is a problem document and is logged once, here.
+
+mod body;
+mod credential;
+mod failure;
+mod incoming;
+mod log;
+mod query;
+mod route;
+
+use bytes::Bytes;
+use framelift_domain::CorrelationId;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+pub use body::{BodyError, MAX_JSON_BYTES, collect};
+pub use credential::{Caller, WorkerToken};
+pub use failure::Failure;
+pub use incoming::Incoming;
+pub(crate) use incoming::parse_json;
+pub use log::{Level, log};
+pub use query::Query;
+pub use route::{Params, Route, Router};
+
+use crate::ports::Ambient;
+
+/// The header that carries the correlation id, both ways.
+pub const CORRELATION_HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
+
+/// Answers one request: finds the route, calls `handler`, maps a failure to its problem document.
+///
+/// `body` is what [`collect`] gave; a body that could not be read is answered only after the
+/// route was found. `HEAD` is served by the `GET` handler, without the body.
+pub async fn answer<C: Copy>(
+    router: &Router<C>,
+    ambient: &impl Ambient,
+    parts: Parts,
+    body: Result<Bytes, BodyError>,
+    handler: impl AsyncFnOnce(C, &Incoming) -> Result<Response<Bytes>, Failure>,
+) -> Response<Bytes> {
+    let incoming = Incoming::new(parts, ambient);
+    let result = match router.find(incoming.method(), incoming.path()) {
+        Ok((call, params)) => match body {
+            Ok(body) => {
+                let incoming = incoming.with(params, body);
+                return finish(handler(call, &incoming).await, &incoming);
+            }
+            Err(error) => Err(error.into()),
+        },
+        Err(failure) => Err(failure),
+    };
+    finish(result, &incoming)
+}
+
+/// Completes an answer: correlation id, problem document, log line, defaults of caching.
+///
+/// For a handler that does not go through [`answer`] because its body is a stream.
+pub fn finish(result: Result<Response<Bytes>, Failure>, incoming: &Incoming) -> Response<Bytes> {
+    let mut response = match result {
+        Ok(response) => response,
+        Err(failure) => {
+            failure.log(incoming);
+            failure.into_response(incoming.correlation_id())
+        }
+    };
+    decorate(&mut response, incoming.correlation_id());
+    if incoming.method() == http::Method::HEAD {
+        *response.body_mut() = Bytes::new();
+    }
+    response
+}
+
+/// Sets what every answer has; what the handler set itself stays.
+fn decorate<B>(response: &mut Response<B>, correlation_id: &CorrelationId) {
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(correlation_id.as_str()) {
+        headers.insert(CORRELATION_HEADER, value);
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(http::header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+}
+
+/// An answer with a JSON body.
+pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Response<Bytes>, Failure> {
+    let body = serde_json::to_vec(body).map_err(Failure::internal)?;
+    Ok(bytes(status, HeaderValue::from_static("application/json"), body))
+}
+
+/// An answer without a body.
+pub fn empty(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    response
+}
+
+/// An answer with a body of that media type.
+pub fn bytes(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

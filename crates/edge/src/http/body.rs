@@ -1,0 +1,45 @@
+//! Reading a body with a limit that is counted while it arrives.
+
+use bytes::{Buf, Bytes, BytesMut};
+use http_body_util::BodyExt;
+
+/// The largest JSON body.
+pub const MAX_JSON_BYTES: usize = 64 * 1024;
+
+/// Why a body was not read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// It is, or says that it is, larger than the limit.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The connection broke before its end.
+    #[error("the body ended early")]
+    Broken,
+}
+
+/// Reads the whole body, at most `limit` bytes. A declared length above the limit is refused
+/// before a byte is read, and no more than the limit is ever held.
+pub async fn collect<B>(body: B, limit: usize) -> Result<Bytes, BodyError>
+where
+    B: http_body::Body,
+{
+    if body.size_hint().lower() > limit as u64 {
+        return Err(BodyError::TooLarge(limit));
+    }
+    let mut body = std::pin::pin!(body);
+    let mut collected = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        // Trailers carry nothing that we know of.
+        let Ok(mut data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+        if data.remaining() > limit - collected.len() {
+            return Err(BodyError::TooLarge(limit));
+        }
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            let length = chunk.len();
+            collected.extend_from_slice(chunk);
+            data.advance(length);
+        }
+    }
+    Ok(collected.freeze())
+}

@@ -1,0 +1,154 @@
+//! A request that is not answered as asked: problem code, detail, headers, and a cause for the log.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use bytes::Bytes;
+use framelift_contract::problem::{self, FieldError, Problem, ProblemCode};
+use framelift_domain::CorrelationId;
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use serde_json::json;
+
+use super::body::BodyError;
+use super::incoming::Incoming;
+use super::log::{Level, log};
+use crate::ports::Unavailable;
+
+/// Seconds after which a request that found a store or queue down may be sent again.
+const UNAVAILABLE_RETRY_S: u32 = 2;
+
+/// What a handler returns instead of an answer.
+#[derive(Debug)]
+pub struct Failure {
+    code: ProblemCode,
+    detail: Cow<'static, str>,
+    errors: Vec<FieldError>,
+    retry_after_s: Option<u32>,
+    allow: Option<String>,
+    cause: Option<String>,
+}
+
+impl Failure {
+    /// A problem of that code; `detail` is shown to the client.
+    pub fn new(code: ProblemCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after_s: None,
+            allow: None,
+            cause: None,
+        }
+    }
+
+    /// A body or query that does not validate.
+    pub fn validation(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [only] => format!("{}: {}", only.pointer, only.detail).into(),
+            _ => Cow::Borrowed("see errors for what does not validate"),
+        };
+        Self { errors, ..Self::new(ProblemCode::ValidationFailed, detail) }
+    }
+
+    /// One field that does not validate.
+    pub fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::validation(vec![FieldError::new(pointer, detail)])
+    }
+
+    /// No credential, or one that is not good (401 with `WWW-Authenticate`).
+    pub fn unauthenticated(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ProblemCode::Unauthenticated, detail)
+    }
+
+    /// Our own fault: the cause is logged and not shown.
+    pub fn internal(cause: impl Display) -> Self {
+        Self::new(ProblemCode::Internal, "the fault is ours and was logged").because(cause)
+    }
+
+    /// The component's variables cannot be used: nothing can be answered until somebody changes them.
+    pub fn unconfigured(cause: impl Display) -> Self {
+        Self::new(ProblemCode::Unavailable, "the service is not configured").retry_after(60).because(cause)
+    }
+
+    /// The method exists not here but others do: `allow` is the value of the `Allow` header.
+    pub fn method_not_allowed(allow: String) -> Self {
+        let detail = format!("the methods here are {allow}");
+        Self { allow: Some(allow), ..Self::new(ProblemCode::MethodNotAllowed, detail) }
+    }
+
+    /// Says when to try again (`Retry-After`).
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_s = Some(seconds.max(1));
+        self
+    }
+
+    /// Notes a cause for the log; a client never sees it.
+    #[must_use]
+    pub fn because(mut self, cause: impl Display) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// The problem's code.
+    pub fn code(&self) -> ProblemCode {
+        self.code
+    }
+
+    /// Writes the one log line of this failure: an error if the fault is ours, else a remark.
+    pub(super) fn log(&self, incoming: &Incoming) {
+        let level = if self.code.status() >= 500 { Level::Error } else { Level::Info };
+        let mut fields = vec![
+            ("http.method", json!(incoming.method().as_str())),
+            ("http.path", json!(incoming.path())),
+            ("http.status", json!(self.code.status())),
+            ("problem.code", json!(self.code.as_str())),
+        ];
+        if let Some(cause) = &self.cause {
+            fields.push(("cause", json!(cause)));
+        }
+        log(level, self.code.title(), Some(incoming.correlation_id()), &fields);
+    }
+
+    /// The problem document with the headers that belong to its status.
+    pub fn into_response(self, correlation_id: &CorrelationId) -> Response<Bytes> {
+        let problem =
+            Problem { errors: self.errors, ..Problem::new(self.code, self.detail, correlation_id.as_str()) };
+        // A problem is strings and numbers: writing it as JSON cannot fail.
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = super::bytes(status, HeaderValue::from_static(problem::CONTENT_TYPE), body);
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"framelift\""));
+        }
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
+            headers.insert(ALLOW, allow);
+        }
+        response
+    }
+}
+
+impl From<Unavailable> for Failure {
+    fn from(error: Unavailable) -> Self {
+        Self::new(
+            ProblemCode::Unavailable,
+            format!("the {} does not answer; send the request again", error.what),
+        )
+        .retry_after(UNAVAILABLE_RETRY_S)
+        .because(error)
+    }
+}
+
+impl From<BodyError> for Failure {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge(_) => Self::new(ProblemCode::PayloadTooLarge, error.to_string()),
+            BodyError::Broken => Self::new(ProblemCode::BadRequest, error.to_string()),
+        }
+    }
+}

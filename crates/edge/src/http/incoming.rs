@@ -1,0 +1,216 @@
+//! One request as a handler sees it: correlation id, parameters, query, credentials, JSON body.
+
+use bytes::Bytes;
+use framelift_contract::problem::{FieldError, ProblemCode};
+use framelift_domain::{CorrelationId, Time, VideoId};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method};
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use super::CORRELATION_HEADER;
+use super::credential::{Caller, WorkerToken};
+use super::failure::Failure;
+use super::query::Query;
+use super::route::Params;
+use crate::ports::Ambient;
+use crate::token::Verifier;
+
+/// A request whose route is known and whose body has been read.
+#[derive(Debug)]
+pub struct Incoming {
+    correlation_id: CorrelationId,
+    parts: Parts,
+    params: Params,
+    body: Bytes,
+}
+
+impl Incoming {
+    /// A request without a body yet; takes the caller's correlation id or makes one.
+    pub fn new(parts: Parts, ambient: &impl Ambient) -> Self {
+        let correlation_id = correlation_id(&parts.headers, ambient);
+        Self { correlation_id, parts, params: Params::default(), body: Bytes::new() }
+    }
+
+    /// The same request with its path's parameters and its body.
+    #[must_use]
+    pub fn with(mut self, params: Params, body: Bytes) -> Self {
+        self.params = params;
+        self.body = body;
+        self
+    }
+
+    /// The id that every line and message that follows from this request carries.
+    pub fn correlation_id(&self) -> &CorrelationId {
+        &self.correlation_id
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.parts.method
+    }
+
+    /// The path, as it was sent.
+    pub fn path(&self) -> &str {
+        self.parts.uri.path()
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    /// A header that is there once and is text; 400 if it is there otherwise.
+    pub fn header(&self, name: &HeaderName) -> Result<Option<&str>, Failure> {
+        let bad = |what: &str| Failure::new(ProblemCode::BadRequest, format!("the header {name} {what}"));
+        let mut values = self.parts.headers.get_all(name).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(bad("must occur once"));
+        }
+        value.to_str().map(Some).map_err(|_| bad("must be visible ASCII"))
+    }
+
+    /// A parameter of the path.
+    pub fn param(&self, name: &str) -> &str {
+        self.params.get(name)
+    }
+
+    /// The video that the path's `{id}` names; 404 if it cannot be one.
+    pub fn video_id(&self) -> Result<VideoId, Failure> {
+        self.param("id")
+            .parse()
+            .map_err(|_| Failure::new(ProblemCode::VideoNotFound, "there is no video with this id"))
+    }
+
+    /// The query, whose names are all in `known`; 422 otherwise.
+    pub fn query(&self, known: &[&str]) -> Result<Query, Failure> {
+        Query::parse(self.parts.uri.query(), known)
+    }
+
+    /// The raw body.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The body as `T`: 415 for another media type, 400 for what is not JSON, 422 with a
+    /// pointer for what is not a `T`.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        self.check_content_type()?;
+        parse_json(&self.body)
+    }
+
+    /// The body as `T`, or `T`'s default when there is no body.
+    pub fn json_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, Failure> {
+        if self.body.is_empty() { Ok(T::default()) } else { self.json() }
+    }
+
+    /// The caller, by the access token; 401 otherwise. Whether the account still exists is for
+    /// the handler to ask its store.
+    pub fn user(&self, verifier: &Verifier, now: Time) -> Result<Caller, Failure> {
+        let claims = verifier.verify(self.bearer()?, now).map_err(|error| {
+            Failure::unauthenticated("the access token is malformed, expired or not ours").because(error)
+        })?;
+        Ok(Caller { id: claims.user, email: claims.email })
+    }
+
+    /// Passes if the worker credential came with the request; 401 otherwise.
+    pub fn worker(&self, token: &WorkerToken) -> Result<(), Failure> {
+        if token.matches(self.bearer()?) {
+            Ok(())
+        } else {
+            Err(Failure::unauthenticated("this call needs the worker credential"))
+        }
+    }
+
+    /// The token of `Authorization: Bearer …`; 401 otherwise.
+    fn bearer(&self) -> Result<&str, Failure> {
+        let malformed = || Failure::unauthenticated("send one header \"Authorization: Bearer <token>\"");
+        let value = self.header(&AUTHORIZATION).map_err(|_| malformed())?.ok_or_else(malformed)?;
+        let (scheme, token) = value.split_once(' ').ok_or_else(malformed)?;
+        let token = token.trim();
+        if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() { Ok(token) } else { Err(malformed()) }
+    }
+
+    /// JSON by its media type; a missing one is taken for JSON.
+    fn check_content_type(&self) -> Result<(), Failure> {
+        let Some(value) = self.parts.headers.get(CONTENT_TYPE) else { return Ok(()) };
+        let essence =
+            value.to_str().unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        let is_json = essence == "application/json"
+            || (essence.starts_with("application/") && essence.ends_with("+json"));
+        if is_json {
+            Ok(())
+        } else {
+            Err(Failure::new(ProblemCode::UnsupportedMediaType, "send the body as application/json"))
+        }
+    }
+}
+
+/// The caller's correlation id if it is well-formed, else a new one (UUIDv7).
+fn correlation_id(headers: &HeaderMap, ambient: &impl Ambient) -> CorrelationId {
+    let sent = headers.get(CORRELATION_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
+    sent.unwrap_or_else(|| {
+        let mut random = [0; 10];
+        ambient.fill_random(&mut random);
+        let id = VideoId::new(ambient.now().unix_ms().unsigned_abs(), random).to_string();
+        match id.parse() {
+            Ok(id) => id,
+            Err(_) => unreachable!("a UUID's text is a well-formed correlation id"),
+        }
+    })
+}
+
+/// Reads JSON strictly: well-formed first, then the type, so that malformed JSON is always 400.
+pub(crate) fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    let malformed = |detail: String| Failure::new(ProblemCode::MalformedJson, detail);
+    let text = std::str::from_utf8(body).map_err(|_| malformed("the body is not UTF-8".into()))?;
+    if text.trim_ascii().is_empty() {
+        return Err(malformed("the body is empty; a JSON object is needed".into()));
+    }
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| malformed(error.to_string()))?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let pointer = pointer(error.path());
+        let error = error.into_inner();
+        if error.is_data() { invalid(pointer, &error) } else { malformed(error.to_string()) }
+    })
+}
+
+/// A JSON Pointer (RFC 6901) of a path.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path.iter() {
+        pointer.push('/');
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&index.to_string()),
+            Segment::Map { key } => pointer.push_str(&escape(key)),
+            Segment::Enum { variant } => pointer.push_str(&escape(variant)),
+            Segment::Unknown => pointer.push('?'),
+        }
+    }
+    pointer
+}
+
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// The problem of JSON that is not of the wanted type: serde's words without its line and
+/// column, the pointer completed by the field that serde names in them.
+fn invalid(mut pointer: String, error: &serde_json::Error) -> Failure {
+    let message = error.to_string();
+    let detail = message.rsplit_once(" at line ").map_or(message.as_str(), |(detail, _)| detail);
+    for prefix in ["missing field `", "unknown field `", "duplicate field `"] {
+        let field = detail.strip_prefix(prefix).and_then(|rest| Some(rest.split_once('`')?.0));
+        if let Some(field) = field {
+            let last = format!("/{}", escape(field));
+            if !pointer.ends_with(&last) {
+                pointer.push_str(&last);
+            }
+        }
+    }
+    let detail: String = detail.chars().take(300).collect();
+    Failure::validation(vec![FieldError::new(pointer, detail)])
+}

@@ -1,0 +1,62 @@
+//! Log lines of the edge: one JSON object a line on standard error.
+
+use framelift_domain::CorrelationId;
+use serde_json::{Map, Value};
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// What happened.
+    Info,
+    /// What somebody should look at when it comes often.
+    Warn,
+    /// What somebody should look at.
+    Error,
+}
+
+impl Level {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Writes one line. The host adds the time.
+#[expect(clippy::print_stderr, reason = "a guest's log is its standard error")]
+pub fn log(level: Level, message: &str, correlation_id: Option<&CorrelationId>, fields: &[(&str, Value)]) {
+    eprintln!("{}", line(level, message, correlation_id, fields));
+}
+
+fn line(
+    level: Level,
+    message: &str,
+    correlation_id: Option<&CorrelationId>,
+    fields: &[(&str, Value)],
+) -> Value {
+    let mut line = Map::new();
+    line.insert("level".into(), level.as_str().into());
+    line.insert("message".into(), message.into());
+    if let Some(id) = correlation_id {
+        line.insert("correlation_id".into(), id.as_str().into());
+    }
+    line.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    Value::Object(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_json_object() {
+        let id = "c-1".parse().unwrap();
+        let line = line(Level::Warn, "two\nlines", Some(&id), &[("http.path", "/x".into())]).to_string();
+        assert_eq!(
+            line,
+            r#"{"correlation_id":"c-1","http.path":"/x","level":"warn","message":"two\nlines"}"#
+        );
+    }
+}

@@ -1,0 +1,158 @@
+//! What can be done with videos: every call of the API and of the workers, over the ports.
+//!
+//! Each operation is an ordered list of idempotent steps, each of which changes one value of
+//! the store. Whoever comes next (a retry, a worker's report, the sweep) finishes what was
+//! left undone, so that a crash between any two steps heals:
+//!
+//! * a video that is not terminal has an entry in its owner's slots, made before its record
+//!   and freed after the record became terminal;
+//! * an owner with entries in its slots is listed in the work list, entered before the first
+//!   entry and left after the last one;
+//! * an entry that is waiting or in flight says that the upload was checked: the record
+//!   follows it, the message follows the record, and `sent` follows the message.
+
+mod claim;
+mod cleanup;
+mod create;
+mod error;
+mod finish;
+mod idempotency;
+mod measure;
+mod owner;
+mod read;
+mod retention;
+mod settle;
+#[cfg(test)]
+mod simulation;
+mod sweep;
+#[cfg(test)]
+mod tests;
+pub mod view;
+
+use framelift_contract::message::{JobMessage, NoticeKind};
+use framelift_domain::video::{Event, Multipart, Refused, State};
+use framelift_domain::{CorrelationId, Limits, Options, Time, UserId, Video, VideoId};
+
+use crate::ports::{Ambient, Kv, Queue};
+use crate::store::Store;
+use crate::store::records::VideoRow;
+use crate::store::update::Updated;
+
+pub use cleanup::Cleanup;
+pub use error::JobError;
+pub use idempotency::Idempotency;
+pub use read::Page;
+pub use sweep::Swept;
+
+/// A result that is a [`JobError`] when it is not good.
+pub type Result<T> = std::result::Result<T, JobError>;
+
+/// The operations, over a store, a queue, a clock and the deployment's limits.
+#[derive(Debug)]
+pub struct Jobs<'a, K, Q, A> {
+    store: Store<'a, K, A>,
+    queue: &'a Q,
+    ambient: &'a A,
+    limits: &'a Limits,
+}
+
+/// What a new video is to be.
+#[derive(Clone, Debug)]
+pub struct NewVideo {
+    /// The name that the owner gave the file.
+    pub file_name: String,
+    /// Bytes of the upload.
+    pub size_bytes: u64,
+    /// The media type to store it with.
+    pub content_type: Option<String>,
+    /// What to extract.
+    pub options: Options,
+    /// The id of the request.
+    pub correlation_id: CorrelationId,
+}
+
+/// A video, and its place in its owner's line while it is queued (from 1).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// The video.
+    pub video: Video,
+    /// Its place, only while `queued`.
+    pub queue_position: Option<u32>,
+}
+
+/// What a report did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reported {
+    /// The video now.
+    pub video: Video,
+    /// Objects that nobody needs any more; to be removed, best effort (the retention pass
+    /// comes back for them).
+    pub cleanup: Option<Cleanup>,
+}
+
+impl<'a, K: Kv, Q: Queue, A: Ambient> Jobs<'a, K, Q, A> {
+    /// The operations over these.
+    pub fn new(kv: &'a K, queue: &'a Q, ambient: &'a A, limits: &'a Limits) -> Self {
+        Self { store: Store::new(kv, ambient), queue, ambient, limits }
+    }
+
+    fn now(&self) -> Time {
+        self.ambient.now()
+    }
+
+    /// A new id, as of now.
+    pub fn fresh_id(&self) -> VideoId {
+        let mut random = [0; 10];
+        self.ambient.fill_random(&mut random);
+        VideoId::new(u64::try_from(self.now().unix_ms()).unwrap_or(0), random)
+    }
+
+    async fn row(&self, id: VideoId) -> Result<VideoRow> {
+        self.store.video(id).await?.ok_or(JobError::VideoNotFound)
+    }
+
+    /// The record, if it is there and the user's.
+    async fn owned(&self, user: UserId, id: VideoId) -> Result<VideoRow> {
+        let row = self.row(id).await?;
+        if row.video.owner != user {
+            return Err(JobError::VideoNotOwned);
+        }
+        Ok(row)
+    }
+
+    /// Lets an event happen to a record.
+    async fn apply(&self, id: VideoId, event: &Event) -> Result<Video> {
+        let updated: Updated<VideoRow, ()> = self
+            .store
+            .update_video(id, |row: VideoRow| {
+                let before = row.video.state.clone();
+                let video = row.video.apply(event.clone(), self.now())?;
+                let changed = video.state != before;
+                Ok::<_, Refused>((VideoRow { video, ..row }, changed, ()))
+            })
+            .await?;
+        Ok(updated.value.video)
+    }
+
+    /// Sends a message for a video.
+    async fn send(&self, video: &Video, notice: Option<NoticeKind>, delay_s: u32) -> Result<()> {
+        let message = JobMessage {
+            version: 1,
+            video_id: video.id,
+            user_id: video.owner,
+            correlation_id: video.correlation_id.clone(),
+            traceparent: None,
+            notice,
+        };
+        Ok(self.queue.send(&message, delay_s).await?)
+    }
+
+    /// Keeps the multipart upload that was begun for a video. The first one stays: whoever finds
+    /// another one in the answer aborts its own.
+    pub async fn multipart_begun(&self, user: UserId, id: VideoId, multipart: Multipart) -> Result<Video> {
+        self.owned(user, id).await?;
+        let video = self.apply(id, &Event::MultipartBegun(multipart)).await?;
+        debug_assert!(matches!(video.state, State::AwaitingUpload { .. }));
+        Ok(video)
+    }
+}

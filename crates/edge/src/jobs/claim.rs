@@ -1,0 +1,93 @@
+//! Workers taking jobs, and staying with them.
+
+use framelift_domain::video::{Event, Progress, Reason, StateName};
+use framelift_domain::{Failure, FailureCode, Video, VideoId, WorkerId};
+
+use super::{JobError, Jobs, Result};
+use crate::ports::{Ambient, Kv, Queue};
+
+impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+    /// A worker takes the job: the next attempt, with a lease. Asked again with the same claim id
+    /// while that lease lives, the same attempt.
+    ///
+    /// After [`JobError::JobFinished`] a notice may still be to be sent: see [`Self::notice`].
+    pub async fn claim(&self, id: VideoId, worker: WorkerId, claim_id: Option<String>) -> Result<Video> {
+        let video = self.row(id).await?.video;
+        match video.state.name() {
+            StateName::AwaitingUpload | StateName::Queued => {
+                // The slots are ahead of the record where a step was cut short.
+                if !self.store.slots(video.owner).await?.is_in_flight(id) {
+                    return Err(JobError::JobNotReady);
+                }
+                match self.apply(id, &Event::Dispatched).await {
+                    Ok(_) | Err(JobError::Refused(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            _ if video.state.is_terminal() => return self.already_finished(id).await,
+            _ => {}
+        }
+        if video.state.attempts().releases > self.limits.max_releases {
+            self.apply_give_up(id, exhausted()).await?;
+            return self.already_finished(id).await;
+        }
+        let event = Event::Claimed {
+            worker,
+            claim_id,
+            lease_s: self.limits.lease_s,
+            max_job_s: self.limits.max_job_s,
+        };
+        match self.apply(id, &event).await {
+            Err(JobError::Refused(refused)) => match refused.reason {
+                Reason::Held { until } => {
+                    let ms = until.ms_since(self.now()).clamp(1, i64::from(self.limits.lease_s) * 1000);
+                    Err(JobError::LeaseHeld { retry_after_s: u32::try_from(ms).unwrap_or(1).div_ceil(1000) })
+                }
+                Reason::DeadlinePassed => {
+                    self.apply_give_up(id, timed_out()).await?;
+                    self.already_finished(id).await
+                }
+                Reason::Finished => self.already_finished(id).await,
+                _ => Err(JobError::JobNotReady),
+            },
+            outcome => outcome,
+        }
+    }
+
+    /// Renews the lease and notes how far the attempt is.
+    pub async fn progress(
+        &self,
+        id: VideoId,
+        attempt: u32,
+        worker: WorkerId,
+        progress: Progress,
+    ) -> Result<Video> {
+        let lease_s = self.limits.lease_s;
+        self.apply(id, &Event::Progressed { attempt, worker, progress, lease_s }).await
+    }
+
+    /// Finishes what the last report may have left undone, and says that it is over.
+    pub(super) async fn already_finished<T>(&self, id: VideoId) -> Result<T> {
+        let video = self.row(id).await?.video;
+        if video.state.is_terminal() {
+            self.finish(&video).await?;
+        }
+        Err(JobError::JobFinished)
+    }
+
+    /// Ends a job that no attempt will be made of, unless it has ended otherwise meanwhile.
+    pub(super) async fn apply_give_up(&self, id: VideoId, failure: Failure) -> Result<()> {
+        match self.apply(id, &Event::GivenUp(failure)).await {
+            Ok(_) | Err(JobError::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+pub(super) fn timed_out() -> Failure {
+    Failure::new(FailureCode::TimedOut, "the video was not done within the time that a job may take")
+}
+
+pub(super) fn exhausted() -> Failure {
+    Failure::new(FailureCode::Internal, "too many attempts at the video ended without a verdict")
+}

@@ -1,0 +1,183 @@
+//! New videos: for an upload to come, and over an upload that is there.
+
+use framelift_domain::video::{Event, MAX_REFS, Source, SourceError, State, StateName};
+use framelift_domain::{CorrelationId, Options, Time, UserId, Video, VideoId};
+
+use super::{Idempotency, JobError, Jobs, NewVideo, Result};
+use crate::ports::{Ambient, Kv, Queue};
+use crate::store::keys;
+use crate::store::records::{MAX_NEW_BYTES, VideoRow};
+use crate::store::slots::NoRoom;
+
+/// How long a run may take from its record to its place in line, in seconds; one that crashed in
+/// between is given up after that.
+const RUN_TTL_S: u32 = 600;
+
+impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+    /// Makes a video whose upload is to come. With a known idempotency key it is the one that was
+    /// made the first time, in whatever state it is by now.
+    pub async fn create(
+        &self,
+        user: UserId,
+        new: NewVideo,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Video> {
+        let (id, known) = self.fresh_or_known(user, idempotency).await?;
+        match known {
+            Some(video) if video.root() != id => return Err(JobError::IdempotencyKeyReused),
+            Some(video) => return Ok(video),
+            None => {}
+        }
+        let now = self.now();
+        let expires_at = now.plus_s(self.limits.upload_ttl_s);
+        let video = Video {
+            id,
+            owner: user,
+            file_name: new.file_name,
+            size_bytes: new.size_bytes,
+            content_type: new.content_type,
+            options: new.options,
+            correlation_id: new.correlation_id,
+            source: Source::own(id),
+            created_at: now,
+            state: State::AwaitingUpload { expires_at, multipart: None },
+        };
+        self.admit(video, expires_at).await
+    }
+
+    /// Makes a video over the upload of another one, and hands it over at once.
+    pub async fn run(
+        &self,
+        user: UserId,
+        of: VideoId,
+        options: Options,
+        correlation_id: CorrelationId,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Video> {
+        let model = self.owned(user, of).await?.video;
+        match model.state.name() {
+            StateName::Deleted => return Err(JobError::VideoNotFound),
+            StateName::AwaitingUpload => return Err(JobError::UploadIncomplete),
+            _ if !model.state.is_uploaded() => return Err(JobError::SourceExpired),
+            _ => {}
+        }
+        let root = model.root();
+        let (id, known) = self.fresh_or_known(user, idempotency).await?;
+        let video = match known {
+            // Never hand over an upload that nobody checked.
+            Some(video) if video.root() != root || video.id == root => {
+                return Err(JobError::IdempotencyKeyReused);
+            }
+            Some(video) => video,
+            None => {
+                if self.row(root).await?.video.source.is_gone() {
+                    return Err(JobError::SourceExpired);
+                }
+                let now = self.now();
+                let expires_at = now.plus_s(RUN_TTL_S);
+                let video = Video {
+                    id,
+                    options,
+                    correlation_id,
+                    source: Source::Of { root },
+                    created_at: now,
+                    state: State::AwaitingUpload { expires_at, multipart: None },
+                    ..model
+                };
+                self.admit(video, expires_at).await?
+            }
+        };
+        match self.uploaded(user, video.id).await {
+            // The upload went while the run was being made: there is no such run.
+            Err(error @ (JobError::SourceExpired | JobError::TooManyRuns { .. })) => {
+                self.apply(video.id, &Event::Deleted).await?;
+                self.free(user, video.id).await?;
+                Err(error)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// A new id, or the one that the request had the first time, with its video if that got so far.
+    async fn fresh_or_known(
+        &self,
+        user: UserId,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<(VideoId, Option<Video>)> {
+        let fresh = self.fresh_id();
+        let Some(request) = idempotency else { return Ok((fresh, None)) };
+        let id = self.recall(user, fresh, request).await?;
+        match self.store.video(id).await? {
+            Some(row) if row.video.state.name() == StateName::Deleted => Err(JobError::VideoNotFound),
+            row => Ok((id, row.map(|row| row.video))),
+        }
+    }
+
+    /// The steps of a new record: room, a place in the index, the record itself.
+    async fn admit(&self, video: Video, expires_at: Time) -> Result<Video> {
+        let (user, id, root) = (video.owner, video.id, video.root());
+        let mut row = VideoRow { video, position: None };
+        if row.is_too_large() {
+            return Err(JobError::OptionsTooLarge { limit: MAX_NEW_BYTES });
+        }
+        self.store
+            .fill_slots(user, |mut slots| {
+                let changed = slots.reserve(id, expires_at, self.limits).map_err(|why| self.no_room(why))?;
+                Ok::<_, JobError>((slots, changed, ()))
+            })
+            .await?;
+        row.position = Some(self.store.append(user, id).await?);
+        if self.store.create(&keys::video(id), &row).await? {
+            return Ok(row.video);
+        }
+        // The same request under way twice, or a sweep that took this one for dead.
+        let row = self.row(id).await?;
+        if row.video.state.name() == StateName::Deleted {
+            return Err(JobError::VideoNotFound);
+        }
+        if row.video.root() != root {
+            return Err(JobError::IdempotencyKeyReused);
+        }
+        Ok(row.video)
+    }
+
+    pub(super) fn no_room(&self, why: NoRoom) -> JobError {
+        match why {
+            NoRoom::Full => JobError::QuotaExceeded { limit: self.limits.max_open_per_user },
+            NoRoom::Closed => JobError::AccountClosed,
+        }
+    }
+
+    /// A run takes hold of the upload that it shares.
+    pub(super) async fn hold(&self, video: &Video) -> Result<()> {
+        let Source::Of { root } = video.source else { return Ok(()) };
+        let held = self.store.update_video(root, |row| {
+            let source = row.video.source.clone().hold(video.id)?;
+            let changed = source != row.video.source;
+            let video = Video { source, ..row.video };
+            Ok::<_, SourceError>((VideoRow { video, ..row }, changed, ()))
+        });
+        held.await?;
+        Ok(())
+    }
+
+    /// A video needs its upload no longer; whether nobody does.
+    pub(super) async fn let_go(&self, video: &Video) -> Result<bool> {
+        let let_go = self.store.update_video(video.root(), |row| {
+            let source = row.video.source.clone().let_go(video.id)?;
+            let changed = source != row.video.source;
+            let video = Video { source, ..row.video };
+            Ok::<_, SourceError>((VideoRow { video, ..row }, changed, ()))
+        });
+        Ok(let_go.await?.value.video.source.is_gone())
+    }
+}
+
+impl From<SourceError> for JobError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Gone | SourceError::NotOwn => Self::SourceExpired,
+            SourceError::Full => Self::TooManyRuns { limit: MAX_REFS },
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Why an operation was not done, with the problem that it is answered as.
+
+use framelift_contract::problem::ProblemCode;
+use framelift_domain::video::{EventName, Reason, Refused};
+
+use crate::ports::Unavailable;
+use crate::store::update::UpdateError;
+
+/// Why an operation was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JobError {
+    /// No such video, or not any more.
+    #[error("there is no such video")]
+    VideoNotFound,
+    /// Somebody else's video.
+    #[error("the video belongs to another account")]
+    VideoNotOwned,
+    /// The account was deleted.
+    #[error("the account was deleted")]
+    AccountClosed,
+    /// The user has as many unfinished videos as one may.
+    #[error("at most {limit} videos may be unfinished at once")]
+    QuotaExceeded {
+        /// That many.
+        limit: u32,
+    },
+    /// As many videos as may share the upload do so.
+    #[error("at most {limit} videos may share an upload")]
+    TooManyRuns {
+        /// That many.
+        limit: usize,
+    },
+    /// The upload has not been checked yet.
+    #[error("the upload is not complete")]
+    UploadIncomplete,
+    /// The upload is not kept any more, or it never came.
+    #[error("the upload is not kept any more")]
+    SourceExpired,
+    /// The same key with another request.
+    #[error("the idempotency key was used for another request")]
+    IdempotencyKeyReused,
+    /// The video is in a terminal state.
+    #[error("the video is finished already")]
+    AlreadyFinished,
+    /// The job is in a terminal state.
+    #[error("the job is finished")]
+    JobFinished,
+    /// The job was not handed to the queue yet.
+    #[error("the job is not ready to be worked on")]
+    JobNotReady,
+    /// Another worker holds the job.
+    #[error("another worker holds the job for {retry_after_s} s at most, unless it renews its lease")]
+    LeaseHeld {
+        /// Seconds to the lease's end.
+        retry_after_s: u32,
+    },
+    /// The video's state does not allow it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The options are too large to be kept.
+    #[error("the options are too large: the record may have {limit} bytes")]
+    OptionsTooLarge {
+        /// Bytes of the record.
+        limit: usize,
+    },
+    /// The cursor is none of ours.
+    #[error("the cursor is not valid")]
+    BadCursor,
+    /// The store or the queue did not answer; the same request may safely be sent again.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl JobError {
+    /// The problem that it is answered as.
+    pub fn code(&self) -> ProblemCode {
+        match self {
+            Self::VideoNotFound => ProblemCode::VideoNotFound,
+            Self::VideoNotOwned => ProblemCode::VideoNotOwned,
+            Self::AccountClosed => ProblemCode::Unauthenticated,
+            Self::QuotaExceeded { .. } | Self::TooManyRuns { .. } => ProblemCode::QuotaExceeded,
+            Self::UploadIncomplete => ProblemCode::UploadIncomplete,
+            Self::SourceExpired => ProblemCode::SourceExpired,
+            Self::IdempotencyKeyReused => ProblemCode::IdempotencyKeyReused,
+            Self::AlreadyFinished => ProblemCode::ProcessingAlreadyFinished,
+            Self::JobFinished => ProblemCode::JobFinished,
+            Self::JobNotReady => ProblemCode::JobNotReady,
+            Self::LeaseHeld { .. } => ProblemCode::LeaseHeld,
+            Self::OptionsTooLarge { .. } | Self::BadCursor => ProblemCode::ValidationFailed,
+            Self::Unavailable(_) => ProblemCode::Unavailable,
+            Self::Refused(refused) => refused_code(refused),
+        }
+    }
+
+    /// After how many seconds to try again, where that makes sense.
+    pub fn retry_after_s(&self) -> Option<u32> {
+        match self {
+            Self::LeaseHeld { retry_after_s } => Some(*retry_after_s),
+            Self::QuotaExceeded { .. } | Self::TooManyRuns { .. } => Some(60),
+            Self::JobNotReady => Some(5),
+            Self::Unavailable(_) => Some(2),
+            _ => None,
+        }
+    }
+}
+
+fn refused_code(refused: &Refused) -> ProblemCode {
+    let by_owner = matches!(
+        refused.event,
+        EventName::MultipartBegun | EventName::Canceled | EventName::Deleted | EventName::Held
+    );
+    match refused.reason {
+        Reason::NotReady | Reason::TooEarly => ProblemCode::JobNotReady,
+        Reason::Stale => ProblemCode::StaleAttempt,
+        Reason::Held { .. } => ProblemCode::LeaseHeld,
+        Reason::AlreadyPast | Reason::DeadlinePassed | Reason::Finished if by_owner => {
+            ProblemCode::ProcessingAlreadyFinished
+        }
+        Reason::AlreadyPast | Reason::DeadlinePassed | Reason::Finished => ProblemCode::JobFinished,
+    }
+}
+
+impl<E: Into<JobError>> From<UpdateError<E>> for JobError {
+    fn from(error: UpdateError<E>) -> Self {
+        match error {
+            UpdateError::Missing => Self::VideoNotFound,
+            UpdateError::Refused(error) => error.into(),
+            UpdateError::Unavailable(error) => error.into(),
+        }
+    }
+}

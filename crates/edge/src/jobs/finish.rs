@@ -1,0 +1,163 @@
+//! Workers' last words: done, failed, given back, told.
+
+use framelift_contract::message::NoticeKind;
+use framelift_contract::report::Notice;
+use framelift_domain::video::{Event, Extraction, Reason, State};
+use framelift_domain::{Failure, FailureCode, UserId, Video, VideoId, WorkerId};
+
+use super::{JobError, Jobs, Reported, Result, view};
+use crate::ports::{Ambient, Kv, Queue};
+
+/// Longest delay of a message, in seconds: what the queue takes.
+const MAX_DELAY_S: u32 = 900;
+/// Most bytes of all warnings together.
+const MAX_WARNING_BYTES: usize = 6 << 10;
+
+impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+    /// The attempt's result becomes the video's; the slot is freed and the next one called up.
+    /// Repeated, it does what an earlier call left undone.
+    pub async fn complete(
+        &self,
+        id: VideoId,
+        attempt: u32,
+        worker: WorkerId,
+        mut result: Extraction,
+    ) -> Result<Reported> {
+        bound_warnings(&mut result.warnings);
+        self.end(id, Event::Completed { attempt, worker, result }).await
+    }
+
+    /// The video fails; the slot is freed and the next one called up. Repeated, it does what an
+    /// earlier call left undone.
+    pub async fn fail(
+        &self,
+        id: VideoId,
+        attempt: u32,
+        worker: WorkerId,
+        failure: Failure,
+    ) -> Result<Reported> {
+        self.end(id, Event::Failed { attempt, worker, failure }).await
+    }
+
+    async fn end(&self, id: VideoId, event: Event) -> Result<Reported> {
+        let video = match self.apply(id, &event).await {
+            Err(JobError::Refused(refused)) if refused.reason == Reason::Finished => {
+                return self.already_finished(id).await;
+            }
+            outcome => outcome?,
+        };
+        let cleanup = self.after_end(&video).await?;
+        self.finish(&video).await?;
+        Ok(Reported { video, cleanup })
+    }
+
+    /// The worker gives the job back: a new message goes out, later each time, until it has been
+    /// given back too often or its time is up, when it fails.
+    pub async fn release(
+        &self,
+        id: VideoId,
+        attempt: u32,
+        worker: WorkerId,
+        failure: Failure,
+    ) -> Result<Reported> {
+        let attempts = self.row(id).await?.video.state.attempts();
+        let delay_s = self.delay_s(attempts.releases);
+        let since = self.now().plus_s(delay_s);
+        let late = attempts.first_claim.is_some_and(|first| since >= first.plus_s(self.limits.max_job_s));
+        if attempts.made == attempt && (late || attempts.releases >= self.limits.max_releases) {
+            let message = format!("gave up after {attempt} attempts: {}", failure.message);
+            let failure = Failure::new(FailureCode::Internal, message);
+            match self.fail(id, attempt, worker.clone(), failure).await {
+                // It was given back before, and the answer was lost.
+                Err(JobError::Refused(_)) => {}
+                outcome => return outcome,
+            }
+        }
+        let video = match self.apply(id, &Event::Released { attempt, worker, since }).await {
+            Err(JobError::Refused(refused)) if refused.reason == Reason::Finished => {
+                return self.already_finished(id).await;
+            }
+            outcome => outcome?,
+        };
+        if let State::Pending(pending) = &video.state {
+            let ms = pending.since.ms_since(self.now()).clamp(0, i64::from(MAX_DELAY_S) * 1000);
+            self.send(&video, None, u32::try_from(ms / 1000).unwrap_or(0)).await?;
+        }
+        Ok(Reported { video, cleanup: None })
+    }
+
+    /// 2, 4, 8 … seconds, half of it by chance.
+    fn delay_s(&self, releases: u32) -> u32 {
+        let most = 2_u32.saturating_pow(releases.saturating_add(1).min(16)).min(MAX_DELAY_S);
+        let mut random = [0; 4];
+        self.ambient.fill_random(&mut random);
+        most / 2 + u32::from_le_bytes(random) % (most / 2 + 1)
+    }
+
+    /// The notices of the video's end are out.
+    pub async fn notified(&self, id: VideoId) -> Result<Video> {
+        self.apply(id, &Event::Notified).await
+    }
+
+    /// The notice that is still to be sent, if there is one.
+    pub async fn notice(&self, id: VideoId) -> Result<Option<Notice>> {
+        Ok(view::notice(&self.row(id).await?.video))
+    }
+
+    /// Queues a message that has the notice of a finished video sent.
+    pub async fn queue_notice(&self, user: UserId, id: VideoId, kind: NoticeKind) -> Result<()> {
+        let video = self.owned(user, id).await?.video;
+        match (&video.state, kind) {
+            (State::Failed { .. }, NoticeKind::Failed) | (State::Completed { .. }, NoticeKind::Completed) => {
+                self.send(&video, Some(kind), 0).await
+            }
+            _ => Err(JobError::JobNotReady),
+        }
+    }
+}
+
+/// At most 100 warnings of 500 characters, and no more than fit into the record.
+fn bound_warnings(warnings: &mut Vec<String>) {
+    let all = warnings.len();
+    let mut bytes = 0;
+    let mut kept = 0;
+    for warning in warnings.iter_mut().take(100) {
+        if let Some((cut, _)) = warning.char_indices().nth(500) {
+            warning.truncate(cut);
+        }
+        // As JSON, where a control character takes six bytes.
+        bytes += serde_json::to_string(warning).map_or(0, |text| text.len());
+        if bytes > MAX_WARNING_BYTES {
+            break;
+        }
+        kept += 1;
+    }
+    if kept < all {
+        let kept = kept.min(99);
+        warnings.truncate(kept);
+        warnings.push(format!("{} more warnings are left out", all - kept));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_fit_and_say_what_is_missing() {
+        let mut few = vec!["a".to_owned(), "é".repeat(600)];
+        bound_warnings(&mut few);
+        assert_eq!(few[0], "a");
+        assert_eq!(few[1].chars().count(), 500);
+
+        let mut many: Vec<String> = (0..150).map(|n| n.to_string()).collect();
+        bound_warnings(&mut many);
+        assert_eq!(many.len(), 100);
+        assert_eq!(many[99], "51 more warnings are left out");
+
+        let mut long = vec!["\u{1}".repeat(500); 10];
+        bound_warnings(&mut long);
+        assert_eq!(long.len(), 3);
+        assert_eq!(long[2], "8 more warnings are left out");
+    }
+}

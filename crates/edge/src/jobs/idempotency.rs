@@ -1,0 +1,58 @@
+//! Requests that are sent twice under the same key and done once.
+
+use framelift_domain::{Time, UserId, VideoId};
+use serde::{Deserialize, Serialize};
+
+use super::{JobError, Jobs, Result};
+use crate::ports::{Ambient, Kv, Queue};
+use crate::store::keys;
+
+/// How long a key is remembered, in seconds.
+const REMEMBERED_S: u32 = 24 * 3600;
+
+/// A request that may be sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The key that the client made up.
+    pub key: String,
+    /// A hash of the request: method, path and body.
+    pub request_hash: String,
+}
+
+/// What is remembered of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Remembered {
+    request_hash: String,
+    id: VideoId,
+    at: Time,
+}
+
+impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+    /// The video that the request is about: the one it was about the first time, or `id`.
+    pub(super) async fn recall(&self, user: UserId, id: VideoId, request: &Idempotency) -> Result<VideoId> {
+        let key = keys::idempotency(user, &request.key);
+        let fresh = Remembered { request_hash: request.request_hash.clone(), id, at: self.now() };
+        if self.store.create(&key, &fresh).await? {
+            return Ok(id);
+        }
+        let updated = self
+            .store
+            .update(&key, |known: Remembered| {
+                if fresh.at >= known.at.plus_s(REMEMBERED_S) {
+                    Ok((fresh.clone(), true, id))
+                } else if known.request_hash == fresh.request_hash {
+                    let id = known.id;
+                    Ok((known, false, id))
+                } else {
+                    Err(JobError::IdempotencyKeyReused)
+                }
+            })
+            .await?;
+        Ok(updated.output)
+    }
+
+    /// Remembers a request about an existing video; refuses a key that was used for another one.
+    pub async fn remember(&self, user: UserId, id: VideoId, request: &Idempotency) -> Result<()> {
+        if self.recall(user, id, request).await? == id { Ok(()) } else { Err(JobError::IdempotencyKeyReused) }
+    }
+}

@@ -1,0 +1,130 @@
+//! Looking at videos.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use framelift_contract::video::Status;
+use framelift_domain::video::{State, StateName};
+use framelift_domain::{UserId, VideoId};
+use futures::future::join_all;
+
+use super::{Found, JobError, Jobs, Result, view};
+use crate::ports::{Ambient, Kv, Queue};
+use crate::store::index::PAGE;
+use crate::store::records::VideoRow;
+
+/// Records that are read at once.
+const AT_ONCE: usize = 16;
+/// Records that one call looks at, however few of them it wants.
+const MAX_LOOKED_AT: u64 = 500;
+
+/// A page of videos, newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// The videos.
+    pub items: Vec<Found>,
+    /// Where the next page begins; none at the end. A page may be short, or empty, and still have
+    /// a next one, where a filter passes over many videos.
+    pub next_cursor: Option<String>,
+}
+
+impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+    /// One video of the user.
+    pub async fn find(&self, user: UserId, id: VideoId) -> Result<Found> {
+        let row = self.owned(user, id).await?;
+        match row.video.state {
+            State::Deleted { .. } => Err(JobError::VideoNotFound),
+            State::Queued => {
+                let queue_position = self.store.slots(user).await?.position(id);
+                Ok(Found { video: row.video, queue_position })
+            }
+            _ => Ok(Found { video: row.video, queue_position: None }),
+        }
+    }
+
+    /// The user's videos, newest first.
+    pub async fn list(
+        &self,
+        user: UserId,
+        cursor: Option<&str>,
+        limit: u32,
+        status: Option<Status>,
+    ) -> Result<Page> {
+        let head = self.store.head(user).await?;
+        let mut next = match cursor {
+            Some(cursor) => parse_cursor(cursor)?.min(head.len()),
+            None => head.len(),
+        };
+        let last = next.saturating_sub(MAX_LOOKED_AT);
+        let mut page = Page::default();
+        let mut ids: (u64, Vec<VideoId>) = (u64::MAX, Vec::new());
+        while next > last && page.items.len() < limit as usize {
+            let number = (next - 1) / PAGE;
+            if ids.0 != number {
+                ids = (number, self.store.index_page(user, &head, number).await?);
+            }
+            let first = (number * PAGE).max(next.saturating_sub(AT_ONCE as u64)).max(last);
+            let wanted = (first..next).rev().filter_map(|position| {
+                let id = *ids.1.get(usize::try_from(position % PAGE).ok()?)?;
+                Some((position, id))
+            });
+            let rows =
+                join_all(wanted.map(|(position, id)| async move { (position, self.store.video(id).await) }));
+            for (position, row) in rows.await {
+                if page.items.len() >= limit as usize {
+                    break;
+                }
+                next = position;
+                if let Some(row) = row?
+                    && is_shown(&row, user, position, status)
+                {
+                    page.items.push(Found { video: row.video, queue_position: None });
+                }
+            }
+        }
+        page.next_cursor = (next > 0).then(|| format_cursor(next));
+        if page.items.iter().any(|found| found.video.state.name() == StateName::Queued) {
+            let slots = self.store.slots(user).await?;
+            for found in &mut page.items {
+                if found.video.state.name() == StateName::Queued {
+                    found.queue_position = slots.position(found.video.id);
+                }
+            }
+        }
+        Ok(page)
+    }
+}
+
+fn is_shown(row: &VideoRow, user: UserId, position: u64, status: Option<Status>) -> bool {
+    let shown = view::status(&row.video.state);
+    row.position == Some(position)
+        && row.video.owner == user
+        && shown.is_some()
+        && (status.is_none() || status == shown)
+}
+
+fn format_cursor(position: u64) -> String {
+    URL_SAFE_NO_PAD.encode(format!("p{position}"))
+}
+
+fn parse_cursor(cursor: &str) -> Result<u64> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| JobError::BadCursor)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| JobError::BadCursor)?;
+    let digits = text.strip_prefix('p').ok_or(JobError::BadCursor)?;
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(JobError::BadCursor);
+    }
+    digits.parse().map_err(|_| JobError::BadCursor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_are_checked() {
+        assert_eq!(parse_cursor(&format_cursor(1234)), Ok(1234));
+        for bad in ["", "x", "cA", "cC0x", "p1", "%%%", &URL_SAFE_NO_PAD.encode("p99999999999999999999")] {
+            assert_eq!(parse_cursor(bad), Err(JobError::BadCursor), "{bad}");
+        }
+    }
+}

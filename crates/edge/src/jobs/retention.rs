@@ -1,0 +1,88 @@
+//! Objects whose time is up: of finished videos after their retention, of deleted accounts at once.
+
+use framelift_domain::UserId;
+use framelift_domain::video::Event;
+
+use super::{Cleanup, Jobs, Result};
+use crate::ports::{Ambient, Kv, Queue};
+use crate::store::index::{Head, PAGE};
+use crate::store::keys;
+use crate::store::listing::KEPT;
+
+/// Most videos of one user that one pass looks at.
+const MAX_LOOKED_AT: u64 = 50;
+
+impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+    /// Looks through a user's oldest videos for objects that have to go. Videos are taken in
+    /// their order, up to the first one that is still needed.
+    pub(super) async fn retire_user(&self, user: UserId, seen: u64) -> Result<Vec<Cleanup>> {
+        let mut head = self.store.head(user).await?;
+        let slots = self.store.slots(user).await?;
+        let now = self.now();
+        let mut cleanups = Vec::new();
+        let mut done = head.retired;
+        let until = head.len().min(head.retired + MAX_LOOKED_AT);
+        let mut ids = (u64::MAX, Vec::new());
+        for position in head.retired..until {
+            let number = position / PAGE;
+            if ids.0 != number {
+                ids = (number, self.store.index_page(user, &head, number).await?);
+            }
+            let Some(id) = usize::try_from(position % PAGE).ok().and_then(|n| ids.1.get(n).copied()) else {
+                break;
+            };
+            let Some(row) = self.store.video(id).await? else {
+                // It is being made, or it never came to be and the sweep gave up on it.
+                if slots.contains(id) || self.store.slots(user).await?.contains(id) {
+                    break;
+                }
+                if self.store.video(id).await?.is_some() {
+                    break;
+                }
+                if done == position {
+                    done += 1;
+                }
+                continue;
+            };
+            let Some(end) = row.video.state.end().filter(|_| row.position == Some(position)) else {
+                if row.position == Some(position) {
+                    break;
+                }
+                if done == position {
+                    done += 1;
+                }
+                continue;
+            };
+            if end.purged {
+                if done == position {
+                    done += 1;
+                }
+                continue;
+            }
+            let due = slots.closed || row.video.purge_at(self.limits).is_some_and(|at| at <= now);
+            if !due {
+                break;
+            }
+            let gone = self.let_go(&row.video).await?;
+            cleanups.push(Cleanup { purge: true, ..Cleanup::all_of(&row.video, gone) });
+        }
+        if done > head.retired {
+            head = self.store.retire(user, done).await?;
+        }
+        if head.retired >= head.len() {
+            self.store.leave_if_idle::<Head>(KEPT, user, &keys::index(user), seen).await?;
+        }
+        Ok(cleanups)
+    }
+
+    /// The objects of a finished video are gone for good. Of a deleted account's videos, nothing
+    /// but a tombstone stays.
+    pub async fn purged(&self, cleanup: &Cleanup) -> Result<()> {
+        let owner = self.row(cleanup.video).await?.video.owner;
+        if self.is_closed(owner).await? {
+            self.apply(cleanup.video, &Event::Deleted).await?;
+        }
+        self.apply(cleanup.video, &Event::Purged).await?;
+        Ok(())
+    }
+}

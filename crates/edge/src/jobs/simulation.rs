@@ -1,0 +1,194 @@
+//! Random interleavings of every call by users, workers and the sweep, on a store and a queue
+//! that fail between any two steps, with actors that die at any await; and what must hold all
+//! the time, after the faults stop, and when all retention is over.
+
+mod actors;
+mod invariants;
+mod world;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+use framelift_domain::Limits;
+use framelift_domain::video::StateName;
+
+use crate::ports::Ambient;
+use crate::store::memory::{Quirks, Random};
+use actors::Role;
+use invariants::Invariants;
+use world::World;
+
+type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Polls randomly chosen tasks; a task that ends or dies begins anew.
+struct Executor {
+    world: Rc<World>,
+    tasks: Vec<(Role, Task, Option<i64>)>,
+    invariants: Invariants,
+    random: Random,
+    seed: u64,
+}
+
+/// What goes on while the executor steps.
+#[derive(Clone, Copy)]
+struct Weather {
+    /// Of ten thousand polls, how many find the actor dead.
+    deaths: u64,
+    /// Of a thousand steps, how many come after a pause of the whole world.
+    jumps: u64,
+    /// The longest such pause in milliseconds.
+    jump_ms: u64,
+}
+
+impl Executor {
+    fn new(seed: u64, roles: Vec<Role>, quirks: Quirks, limits: Limits) -> Self {
+        let world = Rc::new(World::new(seed, quirks, limits));
+        let invariants = Invariants::new(&world.limits);
+        let tasks = roles.into_iter().map(|role| (role, role.begin(&world), None)).collect();
+        world.kv.take_writes();
+        Self { world, tasks, invariants, random: Random::new(seed ^ 0x5eed), seed }
+    }
+
+    /// A moment; all the time until somebody wakes up, if everybody sleeps; or, in a storm, so much
+    /// that leases lapse.
+    fn pass_time(&mut self, weather: Weather) {
+        let mut ms = self.random.below(8) as i64;
+        if self.random.below(1000) < weather.jumps {
+            ms += self.random.below(weather.jump_ms) as i64;
+        }
+        let wakes: Option<Vec<i64>> = self.tasks.iter().map(|(_, _, until)| *until).collect();
+        if let Some(first) = wakes.and_then(|wakes| wakes.into_iter().min()) {
+            ms += (first - self.world.clock.now().unix_ms()).max(0);
+        }
+        self.world.clock.advance_ms(ms);
+    }
+
+    fn step(&mut self, weather: Weather) {
+        self.pass_time(weather);
+        let n = self.random.below(self.tasks.len() as u64) as usize;
+        let (role, task, waits_until) = &mut self.tasks[n];
+        let dead = self.random.below(10_000) < weather.deaths;
+        self.world.clock.take_wait();
+        if dead || task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+            *task = role.begin(&self.world);
+        }
+        *waits_until = self.world.clock.take_wait();
+        for (key, value) in self.world.kv.take_writes() {
+            if std::env::var("SIMULATION_KEY").is_ok_and(|wanted| key.contains(&wanted)) {
+                println!("{} {role:?} {key} {}", self.world.clock.now(), String::from_utf8_lossy(&value));
+            }
+            if let Err(wrong) = self.invariants.written(&key, &value) {
+                panic!("seed {}: {key}: {wrong}", self.seed);
+            }
+        }
+        if let Some(wrong) = self.world.complaint() {
+            panic!("seed {}: {wrong}", self.seed);
+        }
+    }
+
+    /// Steps until the condition holds, which must be in so many steps.
+    fn until(
+        &mut self,
+        weather: Weather,
+        steps: usize,
+        what: &str,
+        done: impl Fn(&Invariants) -> Result<(), String>,
+    ) {
+        let mut last = String::new();
+        for n in 0..steps {
+            self.step(weather);
+            if n % 200 == 0 {
+                match done(&self.invariants) {
+                    Ok(()) => return,
+                    Err(why) => last = why,
+                }
+            }
+        }
+        panic!("seed {}: {what}: {last}", self.seed);
+    }
+}
+
+fn run(seed: u64) -> BTreeMap<String, usize> {
+    let mut random = Random::new(seed);
+    let limits = Limits {
+        max_in_flight_per_user: 1 + random.below(5) as u32,
+        max_open_per_user: 12,
+        upload_ttl_s: 1800,
+        retention_s: 24 * 3600,
+        max_job_s: 2 * 3600,
+        max_releases: 3 + random.below(8) as u32,
+        ..Limits::default()
+    };
+    let faults = 1 + random.below(4) as u32;
+    let quirks = Quirks {
+        conflict_although_written: 10,
+        create_overwrites: true,
+        interleave: true,
+        error_before: faults,
+        error_after: faults,
+    };
+    let roles = vec![
+        Role::User(0),
+        Role::User(0),
+        Role::User(1),
+        Role::User(2),
+        Role::Closer(2),
+        Role::Worker("a"),
+        Role::Worker("b"),
+        Role::Worker("c"),
+        Role::Sweep,
+        Role::Sweep,
+    ];
+    let mut executor = Executor::new(seed, roles, quirks, limits);
+    executor.world.queue.set_faults(faults);
+    let storm = Weather { deaths: 20 + 10 * u64::from(faults), jumps: 8, jump_ms: 8_000 };
+    for _ in 0..25_000 {
+        executor.step(storm);
+    }
+
+    // The faults stop, the users watch, the workers and the sweep go on.
+    executor.world.calm();
+    executor.world.kv.set_quirks(Quirks { error_before: 0, error_after: 0, ..quirks });
+    executor.world.queue.set_faults(0);
+    let calm = Weather { deaths: 0, jumps: 0, jump_ms: 1 };
+    let accepted = executor.world.accepted();
+    executor.until(calm, 400_000, "work is left", |seen| seen.all_done(&accepted));
+    let created = executor.world.created();
+    for user in [0, 1] {
+        let listed = executor.world.listed(user);
+        executor.invariants.check_listed(&listed, &created, executor.world.user(user)).unwrap();
+    }
+
+    let ended =
+        StateName::ALL.map(|name| (name.to_string(), executor.invariants.ended(name))).into_iter().collect();
+
+    // Retention goes by.
+    executor.world.clock.advance_ms(1000 * i64::from(executor.world.limits.retention_s));
+    executor.until(calm, 400_000, "objects are left", Invariants::all_purged);
+    assert_eq!(executor.world.objects_left(), Vec::<String>::new(), "seed {seed}: uploads are left");
+    ended
+}
+
+#[test]
+fn nothing_is_lost_stuck_or_starved() {
+    // `SIMULATION_SEEDS=100..200` runs others, `SIMULATION_KEY=video/…` prints a key's writes.
+    let seeds = std::env::var("SIMULATION_SEEDS").ok().and_then(|text| {
+        let (from, to) = text.split_once("..")?;
+        Some(from.parse().ok()?..to.parse().ok()?)
+    });
+    let mut ended: BTreeMap<String, usize> = BTreeMap::new();
+    let seeds = seeds.unwrap_or(0..24);
+    let runs = usize::try_from(seeds.end - seeds.start).unwrap();
+    for seed in seeds {
+        for (state, count) in run(seed) {
+            *ended.entry(state).or_default() += count;
+        }
+    }
+    // What never happens is not tested.
+    for state in ["completed", "failed", "canceled", "expired", "deleted"] {
+        assert!(ended[state] * 2 >= runs, "{ended:?} in {runs} runs");
+    }
+}

@@ -1,0 +1,331 @@
+//! Who acts: users that upload, change their minds and try again; workers that do their jobs,
+//! fail, give up and die; and the sweep.
+
+use std::rc::Rc;
+
+use framelift_domain::video::{Extraction, Multipart, Progress, Stage, State};
+use framelift_domain::{Failure, FailureCode, Options, UserId, Video, VideoId, WorkerId};
+
+use super::Task;
+use super::world::{Received, World};
+use crate::jobs::{Cleanup, Idempotency, JobError, NewVideo, Result};
+use crate::ports::Ambient;
+
+/// Who acts.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Role {
+    User(u8),
+    Worker(&'static str),
+    Sweep,
+    /// Whoever deletes that user's account, after a while.
+    Closer(u8),
+}
+
+impl Role {
+    /// What the actor does once; it begins anew when it is done.
+    pub(super) fn begin(self, world: &Rc<World>) -> Task {
+        let world = Rc::clone(world);
+        Box::pin(async move {
+            match self {
+                Self::User(n) => user(&world, world.user(n)).await,
+                Self::Worker(name) => worker(&world, name).await,
+                Self::Sweep => sweep(&world).await,
+                Self::Closer(n) => close(&world, world.user(n)).await,
+            }
+        })
+    }
+}
+
+/// Tries a few times, as long as it may help.
+async fn persist<T>(world: &World, mut attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    let mut tries = 0;
+    loop {
+        match attempt().await {
+            Err(JobError::Unavailable(_)) if tries < 4 => tries += 1,
+            outcome => return outcome,
+        }
+        world.clock.pause(500).await;
+    }
+}
+
+async fn remove(world: &World, cleanup: Option<&Cleanup>) -> bool {
+    match cleanup {
+        Some(cleanup) => world.remove(cleanup).await.is_ok(),
+        None => true,
+    }
+}
+
+async fn user(world: &World, user: UserId) {
+    world.clock.pause(world.below(20_000) as u32).await;
+    if world.is_calm() {
+        world.clock.pause(600_000).await;
+        return;
+    }
+    let outcome = match world.below(10) {
+        0..=5 => upload(world, user).await,
+        6 => cancel(world, user).await,
+        7 => delete(world, user).await,
+        8 => run(world, user).await,
+        _ => look(world, user).await,
+    };
+    match outcome {
+        // What a user may meet with.
+        Ok(())
+        | Err(
+            JobError::Unavailable(_)
+            | JobError::QuotaExceeded { .. }
+            | JobError::VideoNotFound
+            | JobError::AlreadyFinished
+            | JobError::SourceExpired
+            | JobError::UploadIncomplete
+            | JobError::IdempotencyKeyReused,
+        ) => {}
+        Err(JobError::AccountClosed) if world.may_be_closed(user) => {}
+        Err(error) => world.complain(format!("a user met with: {error} ({error:?})")),
+    }
+}
+
+fn new_video(id: VideoId) -> NewVideo {
+    NewVideo {
+        file_name: "a.mp4".to_owned(),
+        size_bytes: 100,
+        content_type: None,
+        options: Options::default(),
+        correlation_id: id.into(),
+    }
+}
+
+/// Few keys, so that requests meet.
+fn idempotency(world: &World) -> Option<Idempotency> {
+    world.percent(60).then(|| Idempotency {
+        key: world.below(30).to_string(),
+        request_hash: if world.percent(95) { "same" } else { "other" }.to_owned(),
+    })
+}
+
+async fn upload(world: &World, user: UserId) -> Result<()> {
+    let request = idempotency(world);
+    let fresh = world.jobs().fresh_id();
+    let video =
+        persist(world, async || world.jobs().create(user, new_video(fresh), request.as_ref()).await).await?;
+    let id = video.id;
+    world.promise_created(id);
+    if world.percent(30) && matches!(video.state, State::AwaitingUpload { .. }) {
+        let multipart = Multipart { upload_id: format!("m{id}"), part_size: 5 << 20, part_count: 2 };
+        match world.jobs().multipart_begun(user, id, multipart).await {
+            Ok(_) | Err(JobError::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if world.percent(10) {
+        return Ok(());
+    }
+    if matches!(video.state, State::AwaitingUpload { .. }) {
+        world.put_upload(user, id);
+        world.clock.pause(world.below(30_000) as u32).await;
+    }
+    accepted(world, user, id).await
+}
+
+/// Hands a video over, and counts on it from then on.
+async fn accepted(world: &World, user: UserId, id: VideoId) -> Result<()> {
+    let video = persist(world, async || world.jobs().uploaded(user, id).await).await?;
+    if matches!(video.state, State::AwaitingUpload { .. }) {
+        world.complain(format!("{id} was accepted and still awaits its upload"));
+    }
+    world.promise_accepted(id);
+    Ok(())
+}
+
+async fn any_video(world: &World, user: UserId) -> Result<Option<Video>> {
+    let page = world.jobs().list(user, None, 10, None).await?;
+    let items: Vec<&Video> = page.items.iter().map(|found| &found.video).collect();
+    Ok(world.pick(&items).cloned())
+}
+
+async fn cancel(world: &World, user: UserId) -> Result<()> {
+    let Some(video) = any_video(world, user).await? else { return Ok(()) };
+    let reported = persist(world, async || world.jobs().cancel(user, video.id).await).await?;
+    remove(world, reported.cleanup.as_ref()).await;
+    Ok(())
+}
+
+async fn delete(world: &World, user: UserId) -> Result<()> {
+    let Some(video) = any_video(world, user).await? else { return Ok(()) };
+    let cleanup = persist(world, async || world.jobs().delete(user, video.id).await).await?;
+    if remove(world, Some(&cleanup)).await {
+        world.jobs().removed(video.id).await?;
+    }
+    Ok(())
+}
+
+async fn run(world: &World, user: UserId) -> Result<()> {
+    let Some(video) = any_video(world, user).await? else { return Ok(()) };
+    let request = idempotency(world);
+    let run = persist(world, async || {
+        let correlation_id = video.id.into();
+        world.jobs().run(user, video.id, Options::default(), correlation_id, request.as_ref()).await
+    });
+    match run.await {
+        Ok(run) => {
+            world.promise_created(run.id);
+            world.promise_accepted(run.id);
+            Ok(())
+        }
+        Err(JobError::TooManyRuns { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn look(world: &World, user: UserId) -> Result<()> {
+    let Some(video) = any_video(world, user).await? else { return Ok(()) };
+    let found = world.jobs().find(user, video.id).await?;
+    let other = if world.user(0) == user { world.user(1) } else { world.user(0) };
+    match world.jobs().find(other, found.video.id).await {
+        Err(JobError::VideoNotOwned | JobError::Unavailable(_)) => {}
+        outcome => world.complain(format!("another user's video answers {outcome:?}")),
+    }
+    match found.video.state {
+        State::Queued => accepted(world, user, video.id).await,
+        _ => Ok(()),
+    }
+}
+
+async fn worker(world: &World, name: &str) {
+    world.clock.pause(world.below(2_000) as u32).await;
+    world.queue_ready().await;
+    let Some(received) = world.receive() else { return };
+    let name: WorkerId = name.parse().unwrap();
+    match work(world, &name, &received).await {
+        // Nothing is acknowledged: the message comes back.
+        Ok(false) | Err(JobError::Unavailable(_)) => {}
+        Ok(true) => world.acknowledge(received.id),
+        Err(JobError::JobFinished | JobError::VideoNotFound) => {
+            if tell(world, received.body.video_id).await.is_ok() {
+                world.acknowledge(received.id);
+            }
+        }
+        Err(JobError::LeaseHeld { .. } | JobError::JobNotReady) => {}
+        Err(JobError::Refused(_)) => {}
+        Err(error) => world.complain(format!("a worker met with: {error} ({error:?})")),
+    }
+}
+
+/// Sends the notice that is still to be sent.
+async fn tell(world: &World, id: VideoId) -> Result<()> {
+    let notice = match world.jobs().notice(id).await {
+        Err(JobError::VideoNotFound) => return Ok(()),
+        outcome => outcome?,
+    };
+    if notice.is_some() {
+        world.clock.pause(world.below(1_000) as u32).await;
+        match world.jobs().notified(id).await {
+            Ok(_) | Err(JobError::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// One job; whether its message is done with.
+async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<bool> {
+    let id = received.body.video_id;
+    if received.body.notice.is_some() {
+        tell(world, id).await?;
+        return Ok(true);
+    }
+    let claim_id = Some(format!("{name}-{}", world.below(u64::MAX)));
+    let video = persist(world, async || world.jobs().claim(id, name.clone(), claim_id.clone()).await).await?;
+    let attempt = video.state.attempts().made;
+    if received.dead {
+        let failure = Failure::new(FailureCode::Internal, "the job was tried too often");
+        let failed =
+            persist(world, async || world.jobs().fail(id, attempt, name.clone(), failure.clone()).await);
+        remove(world, failed.await?.cleanup.as_ref()).await;
+        tell(world, id).await?;
+        return Ok(true);
+    }
+    world.read_upload(&video);
+    for percent in 0..world.below(4) as u8 {
+        world.clock.pause(15_000).await;
+        world.extend(received.id);
+        let progress = Progress { stage: Stage::Extracting, percent, ..Progress::default() };
+        persist(world, async || world.jobs().progress(id, attempt, name.clone(), progress).await).await?;
+    }
+    let code = match world.below(20) {
+        0..=1 => Some(FailureCode::NotAVideo),
+        2 => Some(FailureCode::LimitExceeded),
+        3..=5 => Some(FailureCode::Internal),
+        6..=7 if !world.is_calm() => return Ok(false),
+        _ => None,
+    };
+    let reported = match code {
+        None => {
+            let frames = world.below(1000);
+            let result = Extraction {
+                size_bytes: 1,
+                frames,
+                sha256: "ab".repeat(32),
+                bytes_read: 1,
+                warnings: vec![],
+            };
+            let completed = persist(world, async || {
+                world.jobs().complete(id, attempt, name.clone(), result.clone()).await
+            });
+            let reported = completed.await?;
+            world.published(id, &result);
+            match &reported.video.state {
+                State::Completed { result: kept, .. } if *kept == result => {}
+                other => world.complain(format!("{id} was completed and is {other:?}")),
+            }
+            reported
+        }
+        Some(FailureCode::Internal) => {
+            let failure = Failure::new(FailureCode::Internal, "shutting down");
+            let released = persist(world, async || {
+                world.jobs().release(id, attempt, name.clone(), failure.clone()).await
+            });
+            released.await?
+        }
+        Some(code) => {
+            let failure = Failure::new(code, "as it happens");
+            persist(world, async || world.jobs().fail(id, attempt, name.clone(), failure.clone()).await)
+                .await?
+        }
+    };
+    remove(world, reported.cleanup.as_ref()).await;
+    tell(world, id).await?;
+    Ok(true)
+}
+
+async fn sweep(world: &World) {
+    world.clock.pause(10_000 + world.below(60_000) as u32).await;
+    let Ok(swept) = world.jobs().sweep().await else { return };
+    for (user, error) in swept.troubles {
+        if !matches!(error, JobError::Unavailable(_)) {
+            world.complain(format!("the sweep met with {error:?} at {user}"));
+        }
+    }
+    for cleanup in swept.cleanups {
+        if remove(world, Some(&cleanup)).await && cleanup.purge {
+            match world.jobs().purged(&cleanup).await {
+                Ok(()) | Err(JobError::Unavailable(_)) => {}
+                Err(error) => world.complain(format!("a purge met with {error:?}")),
+            }
+        }
+    }
+}
+
+async fn close(world: &World, user: UserId) {
+    world.clock.pause(400_000 + world.below(400_000) as u32).await;
+    world.begin_closing(user);
+    match persist(world, async || world.jobs().close_user(user).await).await {
+        Ok(cleanups) => {
+            for cleanup in cleanups {
+                remove(world, Some(&cleanup)).await;
+            }
+        }
+        Err(JobError::Unavailable(_)) => {}
+        Err(error) => world.complain(format!("closing an account met with {error:?}")),
+    }
+}

@@ -1,0 +1,267 @@
+//! What must hold for every write, and at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use framelift_domain::video::{Source, State, StateName};
+use framelift_domain::{Limits, UserId, VideoId};
+use serde::de::DeserializeOwned;
+
+use crate::store::index::Head;
+use crate::store::listing::ListPage;
+use crate::store::records::VideoRow;
+use crate::store::slots::Slots;
+use crate::store::update::Versioned;
+
+/// All that was ever written, as it is now.
+pub(super) struct Invariants {
+    limits: Limits,
+    videos: BTreeMap<VideoId, VideoRow>,
+    slots: BTreeMap<String, Slots>,
+    heads: BTreeMap<String, Head>,
+    positions: BTreeMap<(String, u64), VideoId>,
+    lists: BTreeMap<String, ListPage>,
+    revisions: BTreeMap<String, u64>,
+}
+
+impl Invariants {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            limits: limits.clone(),
+            videos: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            heads: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            revisions: BTreeMap::new(),
+        }
+    }
+
+    /// Checks a write against all before it.
+    pub(super) fn written(&mut self, key: &str, value: &[u8]) -> Result<(), String> {
+        let (kind, rest) = key.split_once('/').ok_or("a key without a kind")?;
+        match (kind, rest.matches('/').count()) {
+            ("video", 0) => {
+                let row = self.versioned(key, value)?;
+                self.video(row)
+            }
+            ("slots", 0) => {
+                let slots = self.versioned(key, value)?;
+                self.slot(key, slots)
+            }
+            ("index", 0) => {
+                let head: Head = self.versioned(key, value)?;
+                for (n, id) in head.ids.iter().enumerate() {
+                    self.position(key, head.base + n as u64, *id)?;
+                }
+                self.heads.insert(key.to_owned(), head);
+                Ok(())
+            }
+            ("index", 1) => {
+                let (owner, page) = key.rsplit_once('/').ok_or("no page")?;
+                let page: u64 = page.parse().map_err(|_| "no page")?;
+                let ids: Vec<VideoId> = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+                if ids.len() != 100 {
+                    return Err(format!("a page of {}", ids.len()));
+                }
+                (0..).zip(ids).try_for_each(|(n, id)| self.position(owner, page * 100 + n, id))
+            }
+            ("work" | "kept", 1) => {
+                let page = self.versioned(key, value)?;
+                self.lists.insert(key.to_owned(), page);
+                Ok(())
+            }
+            ("idempotency" | "watch" | "sweep", _) => Ok(()),
+            _ => Err("a key of no known kind".to_owned()),
+        }
+    }
+
+    /// Each write of a value follows the one before: none is lost.
+    fn versioned<T: DeserializeOwned>(&mut self, key: &str, value: &[u8]) -> Result<T, String> {
+        let versioned: Versioned<T> = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+        let before = self.revisions.insert(key.to_owned(), versioned.rev).unwrap_or(0);
+        if versioned.rev != before + 1 {
+            return Err(format!("revision {} after {before}: a write was lost", versioned.rev));
+        }
+        Ok(versioned.value)
+    }
+
+    fn video(&mut self, row: VideoRow) -> Result<(), String> {
+        let id = row.video.id;
+        if let Some(before) = self.videos.get(&id) {
+            legal(before, &row)?;
+        }
+        let owner = row.video.owner;
+        self.videos.insert(id, row);
+        let working = self.videos.values().filter(|row| {
+            row.video.owner == owner && matches!(row.video.state, State::Pending(_) | State::Processing(_))
+        });
+        let working = working.count();
+        if working > self.limits.max_in_flight_per_user as usize {
+            return Err(format!("{working} videos of one user in flight"));
+        }
+        let row = &self.videos[&id];
+        let slots = self.slots.get(&format!("slots/{owner}"));
+        if !row.video.state.is_terminal() && !slots.is_some_and(|slots| slots.contains(id)) {
+            return Err(format!("an unfinished video ({}) without a slot", row.video.state.name()));
+        }
+        Ok(())
+    }
+
+    fn slot(&mut self, key: &str, slots: Slots) -> Result<(), String> {
+        if slots.in_flight.len() > self.limits.max_in_flight_per_user as usize {
+            return Err(format!("{} slots in flight", slots.in_flight.len()));
+        }
+        if slots.len() > self.limits.max_open_per_user as usize {
+            return Err(format!("{} open videos", slots.len()));
+        }
+        let mut ids: Vec<VideoId> = slots.awaiting.iter().map(|(id, _)| *id).collect();
+        ids.extend(&slots.waiting);
+        ids.extend(slots.in_flight.iter().map(|slot| slot.id));
+        if ids.iter().collect::<BTreeSet<_>>().len() != ids.len() {
+            return Err("a video is in two places".to_owned());
+        }
+        if let Some(before) = self.slots.get(key) {
+            for (id, _) in &before.awaiting {
+                let lost = self.videos.get(id).is_some_and(|row| !row.video.state.is_terminal());
+                if lost && !ids.contains(id) {
+                    return Err(format!("{id} lost its slot before it was finished"));
+                }
+            }
+            for id in before.waiting.iter().chain(before.in_flight.iter().map(|slot| &slot.id)) {
+                let lost = self.videos.get(id).is_none_or(|row| !row.video.state.is_terminal());
+                if lost && !ids.contains(id) {
+                    return Err(format!("{id} lost its turn before it was finished"));
+                }
+            }
+        }
+        let user: UserId = key.trim_start_matches("slots/").parse().map_err(|_| "no user")?;
+        if !slots.is_empty() && !self.is_listed("work/", user) {
+            return Err("work of a user that is not in the list".to_owned());
+        }
+        self.slots.insert(key.to_owned(), slots);
+        Ok(())
+    }
+
+    fn is_listed(&self, list: &str, user: UserId) -> bool {
+        self.lists.iter().any(|(key, page)| key.starts_with(list) && page.users.contains_key(&user))
+    }
+
+    fn position(&mut self, owner: &str, position: u64, id: VideoId) -> Result<(), String> {
+        let known = *self.positions.entry((owner.to_owned(), position)).or_insert(id);
+        if known == id { Ok(()) } else { Err(format!("position {position} was {known} and is {id}")) }
+    }
+
+    /// How many videos ended in that state.
+    pub(super) fn ended(&self, name: StateName) -> usize {
+        self.videos.values().filter(|row| row.video.state.name() == name).count()
+    }
+
+    /// After the faults: everything has come to its end, and nobody is left in the work list.
+    pub(super) fn all_done(&self, accepted: &BTreeSet<VideoId>) -> Result<(), String> {
+        for id in accepted {
+            match self.videos.get(id).map(|row| &row.video.state) {
+                None => return Err(format!("{id} was accepted and has no record")),
+                Some(state) if !state.is_terminal() => return Err(format!("{id} is {state:?}")),
+                Some(State::Expired { .. } | State::AwaitingUpload { .. }) => {
+                    panic!("{id} was accepted and expired")
+                }
+                Some(_) => {}
+            }
+        }
+        for row in self.videos.values() {
+            let video = &row.video;
+            match &video.state {
+                State::Failed { notified: false, .. } | State::Completed { notified: false, .. } => {
+                    return Err(format!("nobody was told of {}", video.id));
+                }
+                state if !state.is_terminal() => return Err(format!("{} is {state:?}", video.id)),
+                _ => {}
+            }
+        }
+        for (key, slots) in &self.slots {
+            if !slots.is_empty() || slots.work.listed {
+                return Err(format!("{key} is {slots:?}"));
+            }
+        }
+        match self.lists.iter().find(|(key, page)| key.starts_with("work/") && !page.users.is_empty()) {
+            Some((key, page)) => Err(format!("{key} has {page:?}")),
+            None => Ok(()),
+        }
+    }
+
+    /// The list shows each video that was promised, unless it was deleted, once and newest first.
+    pub(super) fn check_listed(
+        &self,
+        listed: &[VideoId],
+        created: &BTreeSet<VideoId>,
+        user: UserId,
+    ) -> Result<(), String> {
+        let unique: BTreeSet<&VideoId> = listed.iter().collect();
+        if unique.len() != listed.len() {
+            return Err("a video is listed twice".to_owned());
+        }
+        for id in created {
+            let row = self.videos.get(id).ok_or_else(|| format!("{id} was promised and is lost"))?;
+            let shown = row.video.state.name() != StateName::Deleted;
+            if row.video.owner == user && shown != unique.contains(id) {
+                return Err(format!("{id}, which is {}, is listed: {}", row.video.state.name(), !shown));
+            }
+        }
+        let positions: Vec<Option<u64>> = listed.iter().map(|id| self.videos[id].position).collect();
+        if positions.is_sorted_by(|a, b| a > b) { Ok(()) } else { Err("the list is out of order".to_owned()) }
+    }
+
+    /// After all retention: no objects, no shared uploads, nobody in the other list.
+    pub(super) fn all_purged(&self) -> Result<(), String> {
+        for row in self.videos.values().filter(|row| row.position.is_some()) {
+            if !row.video.state.end().is_some_and(|end| end.purged) {
+                return Err(format!("{} is not purged: {:?}", row.video.id, row.video.state));
+            }
+            if let Source::Own { refs, gone } = &row.video.source
+                && (!refs.is_empty() || !gone)
+            {
+                return Err(format!("{} is still used by {refs:?}", row.video.id));
+            }
+        }
+        for (key, head) in &self.heads {
+            if head.retired != head.len() || head.kept.listed {
+                return Err(format!("{key}: {} of {} retired", head.retired, head.len()));
+            }
+        }
+        match self.lists.iter().find(|(_, page)| !page.users.is_empty()) {
+            Some((key, page)) => Err(format!("{key} has {page:?}")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether one record may follow the other.
+fn legal(before: &VideoRow, after: &VideoRow) -> Result<(), String> {
+    let (a, b) = (&before.video, &after.video);
+    if before.position != after.position || a.owner != b.owner || a.created_at != b.created_at {
+        return Err("a record was replaced by another one".to_owned());
+    }
+    let (from, to) = (a.state.name(), b.state.name());
+    use StateName as S;
+    let allowed = from == to
+        || to == S::Deleted
+        || matches!(
+            (from, to),
+            (S::AwaitingUpload, S::Queued | S::Pending | S::Canceled | S::Expired)
+                | (S::Queued, S::Pending | S::Canceled)
+                | (S::Pending, S::Processing | S::Canceled | S::Failed)
+                | (S::Processing, S::Pending | S::Completed | S::Failed | S::Canceled)
+        );
+    if !allowed {
+        return Err(format!("{from} became {to}"));
+    }
+    if a.state.attempts().made > b.state.attempts().made {
+        return Err("an attempt was forgotten".to_owned());
+    }
+    if let (State::Completed { result: a, .. }, State::Completed { result: b, .. }) = (&a.state, &b.state)
+        && a != b
+    {
+        return Err("a result was replaced".to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! The world that the actors share: store, clock, a queue that delivers twice and out of order,
+//! an object store, and what was promised to whom.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::task::Poll;
+
+use framelift_contract::message::JobMessage;
+use framelift_contract::object_key;
+use framelift_domain::video::Extraction;
+use framelift_domain::{Limits, Time, UserId, Video, VideoId};
+use futures::executor::block_on;
+
+use crate::jobs::{Cleanup, Jobs};
+use crate::ports::{Ambient, Queue, Unavailable};
+use crate::store::memory::{MemoryKv, MemoryQueue, Quirks, Random, yield_now};
+
+/// How often a message is received before it goes to the dead letters.
+const MAX_RECEIVES: u32 = 5;
+/// How long a received message is hidden.
+const VISIBILITY_S: i64 = 60;
+
+/// A clock that only the executor moves: a pause lasts until it has.
+pub(super) struct Clock {
+    now_ms: Cell<i64>,
+    random: RefCell<Random>,
+    waits_until: Cell<Option<i64>>,
+}
+
+impl Clock {
+    /// Until when the task that was polled last waits, if it does nothing else.
+    pub(super) fn take_wait(&self) -> Option<i64> {
+        self.waits_until.take()
+    }
+
+    pub(super) fn advance_ms(&self, milliseconds: i64) {
+        self.now_ms.set(self.now_ms.get() + milliseconds);
+    }
+}
+
+impl Ambient for Clock {
+    fn now(&self) -> Time {
+        Time::from_unix_ms(self.now_ms.get())
+    }
+
+    fn fill_random(&self, buffer: &mut [u8]) {
+        for byte in buffer {
+            *byte = self.random.borrow_mut().next().to_le_bytes()[3];
+        }
+    }
+
+    async fn pause(&self, milliseconds: u32) {
+        let until = self.now_ms.get() + i64::from(milliseconds);
+        poll_fn(|_| {
+            if self.now_ms.get() >= until {
+                return Poll::Ready(());
+            }
+            self.waits_until.set(Some(until));
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// A message in the queue.
+struct Message {
+    id: u64,
+    body: JobMessage,
+    visible_at: Time,
+    receives: u32,
+}
+
+/// A message that was received.
+pub(super) struct Received {
+    pub(super) id: u64,
+    pub(super) body: JobMessage,
+    /// It was received too often: it is for the consumer of the dead letters.
+    pub(super) dead: bool,
+}
+
+pub(super) struct World {
+    pub(super) kv: MemoryKv,
+    pub(super) queue: MemoryQueue,
+    pub(super) clock: Clock,
+    pub(super) limits: Limits,
+    messages: RefCell<Vec<Message>>,
+    next_message: Cell<u64>,
+    random: RefCell<Random>,
+    objects: RefCell<BTreeSet<String>>,
+    accepted: RefCell<BTreeSet<VideoId>>,
+    created: RefCell<BTreeSet<VideoId>>,
+    results: RefCell<BTreeMap<VideoId, Extraction>>,
+    closing: RefCell<BTreeSet<UserId>>,
+    complaint: RefCell<Option<String>>,
+    calm: Cell<bool>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, quirks: Quirks, limits: Limits) -> Self {
+        let clock = Clock {
+            now_ms: Cell::new(1_700_000_000_000),
+            random: RefCell::new(Random::new(seed + 1)),
+            waits_until: Cell::new(None),
+        };
+        Self {
+            kv: MemoryKv::new(quirks, seed + 2),
+            queue: MemoryQueue::new(seed + 3),
+            clock,
+            limits,
+            messages: RefCell::default(),
+            next_message: Cell::new(0),
+            random: RefCell::new(Random::new(seed + 4)),
+            objects: RefCell::default(),
+            accepted: RefCell::default(),
+            created: RefCell::default(),
+            results: RefCell::default(),
+            closing: RefCell::default(),
+            complaint: RefCell::default(),
+            calm: Cell::new(false),
+        }
+    }
+
+    pub(super) fn jobs(&self) -> Jobs<'_, MemoryKv, MemoryQueue, Clock> {
+        Jobs::new(&self.kv, &self.queue, &self.clock, &self.limits)
+    }
+
+    pub(super) fn user(&self, n: u8) -> UserId {
+        UserId::new(1, [n; 10])
+    }
+
+    pub(super) fn below(&self, bound: u64) -> u64 {
+        self.random.borrow_mut().below(bound)
+    }
+
+    pub(super) fn percent(&self, percent: u32) -> bool {
+        self.random.borrow_mut().percent(percent)
+    }
+
+    pub(super) fn pick<T: Copy>(&self, from: &[T]) -> Option<T> {
+        if from.is_empty() { None } else { from.get(self.below(from.len() as u64) as usize).copied() }
+    }
+
+    pub(super) fn is_calm(&self) -> bool {
+        self.calm.get()
+    }
+
+    pub(super) fn calm(&self) {
+        self.calm.set(true);
+    }
+
+    pub(super) fn begin_closing(&self, user: UserId) {
+        self.closing.borrow_mut().insert(user);
+    }
+
+    pub(super) fn may_be_closed(&self, user: UserId) -> bool {
+        self.closing.borrow().contains(&user)
+    }
+
+    pub(super) fn complain(&self, what: String) {
+        self.complaint.borrow_mut().get_or_insert(what);
+    }
+
+    pub(super) fn complaint(&self) -> Option<String> {
+        self.complaint.borrow_mut().take()
+    }
+
+    /// Any message that is visible; now and then one that is not, as if its time were over.
+    pub(super) fn receive(&self) -> Option<Received> {
+        let now = self.clock.now();
+        let mut messages = self.messages.borrow_mut();
+        for (body, delay_s) in self.queue.take() {
+            let id = self.next_message.replace(self.next_message.get() + 1);
+            messages.push(Message { id, body, visible_at: now.plus_s(delay_s), receives: 0 });
+        }
+        let twice = self.percent(3);
+        let visible: Vec<usize> =
+            (0..messages.len()).filter(|n| twice || messages[*n].visible_at <= now).collect();
+        let message = &mut messages[self.pick(&visible)?];
+        message.receives += 1;
+        message.visible_at = now.plus_s(VISIBILITY_S);
+        let dead = message.receives > MAX_RECEIVES;
+        Some(Received { id: message.id, body: message.body.clone(), dead })
+    }
+
+    pub(super) fn extend(&self, id: u64) {
+        let until = self.clock.now().plus_s(VISIBILITY_S);
+        for message in self.messages.borrow_mut().iter_mut().filter(|message| message.id == id) {
+            message.visible_at = until;
+        }
+    }
+
+    pub(super) fn acknowledge(&self, id: u64) {
+        self.messages.borrow_mut().retain(|message| message.id != id);
+    }
+
+    pub(super) fn put_upload(&self, user: UserId, id: VideoId) {
+        self.objects.borrow_mut().insert(object_key::upload(user, id));
+    }
+
+    /// A worker that has the job must find the upload.
+    pub(super) fn read_upload(&self, video: &Video) {
+        let key = object_key::upload(video.owner, video.root());
+        if !self.objects.borrow().contains(&key) {
+            self.complain(format!("{key} went while {} was to be worked on", video.id));
+        }
+    }
+
+    pub(super) fn objects_left(&self) -> Vec<String> {
+        self.objects.borrow().iter().cloned().collect()
+    }
+
+    /// Removes objects; now and then the object store does not.
+    pub(super) async fn remove(&self, cleanup: &Cleanup) -> Result<(), Unavailable> {
+        yield_now().await;
+        if !self.is_calm() && self.percent(10) {
+            return Err(Unavailable { what: "object store", detail: "injected".into() });
+        }
+        if let Some(key) = &cleanup.upload {
+            self.objects.borrow_mut().remove(key);
+        }
+        Ok(())
+    }
+
+    pub(super) fn promise_created(&self, id: VideoId) {
+        self.created.borrow_mut().insert(id);
+    }
+
+    pub(super) fn promise_accepted(&self, id: VideoId) {
+        self.accepted.borrow_mut().insert(id);
+    }
+
+    pub(super) fn created(&self) -> BTreeSet<VideoId> {
+        self.created.borrow().clone()
+    }
+
+    pub(super) fn accepted(&self) -> BTreeSet<VideoId> {
+        self.accepted.borrow().clone()
+    }
+
+    /// A worker was told that its result is the video's.
+    pub(super) fn published(&self, id: VideoId, result: &Extraction) {
+        let mut results = self.results.borrow_mut();
+        let first = results.entry(id).or_insert_with(|| result.clone());
+        if first != result {
+            self.complain(format!("{id} was published twice"));
+        }
+    }
+
+    /// All of a user's videos, page by page.
+    pub(super) fn listed(&self, user: u8) -> Vec<VideoId> {
+        let mut ids = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = block_on(self.jobs().list(self.user(user), cursor.as_deref(), 7, None)).unwrap();
+            ids.extend(page.items.iter().map(|found| found.video.id));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return ids;
+            }
+        }
+    }
+
+    pub(super) async fn queue_ready(&self) {
+        // The port's last method has no faults of its own.
+        let _ = self.queue.ready().await;
+    }
+}

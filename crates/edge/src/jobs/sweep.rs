@@ -1,0 +1,291 @@
+//! What heals a crash at any line: a bounded look, each minute, at every user with work.
+//!
+//! Nothing here is needed for the normal flow. Every effect is one compare-and-swap, so that
+//! it happens once however many callers sweep.
+
+use std::collections::BTreeMap;
+
+use framelift_contract::report::SweepAnswer;
+use framelift_domain::video::{Event, Processing, Source, State};
+use framelift_domain::{Options, UserId, Video, VideoId};
+use serde::{Deserialize, Serialize};
+
+use super::claim::{exhausted, timed_out};
+use super::{Cleanup, JobError, Jobs, Result};
+use crate::ports::{Ambient, Kv, Queue, Unavailable};
+use crate::store::keys;
+use crate::store::listing::{KEPT, List, WORK};
+use crate::store::records::VideoRow;
+use crate::store::slots::Slots;
+
+/// How long a video may be pending before its message is sent again, in seconds.
+const RESEND_S: u32 = 600;
+/// How long after a lease's end the job is taken back, in seconds.
+const TAKE_BACK_S: u32 = 300;
+/// How long after an upload's time a record that was never made is waited for, in seconds.
+const STILLBORN_S: u32 = 600;
+/// How long after a job's time a worker that keeps its lease alive is suffered, in seconds.
+const OVERTIME_S: u32 = 600;
+/// Most users with work that one call looks at.
+const WORK_USERS: usize = 50;
+/// Most users with objects that one call looks at.
+const KEPT_USERS: usize = 25;
+/// Pages that one call fails to read before it takes the store for down.
+const MAX_UNREAD: usize = 8;
+/// Waiting videos of a user whose records one call looks at.
+const WAITING_LOOKED_AT: usize = 5;
+
+/// What a sweep did, and what is left to do.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// For the answer.
+    pub answer: SweepAnswer,
+    /// Objects to remove; those with `purge` are told to [`Jobs::purged`] once they are gone.
+    pub cleanups: Vec<Cleanup>,
+    /// Users that could not be looked after, to be logged; a later sweep comes back to them.
+    pub troubles: Vec<(UserId, JobError)>,
+    /// What kept users from being looked at, to be logged; a later sweep comes back to them.
+    pub unread: Vec<Unavailable>,
+}
+
+/// Where a sweep goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Cursor {
+    shard: u32,
+    page: u32,
+    after: Option<UserId>,
+}
+
+impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+    /// Looks after the next users with work, and after the next ones with objects to remove.
+    pub async fn sweep(&self) -> Result<Swept> {
+        let mut swept = Swept::default();
+        let (users, more) = self.next_users(WORK, WORK_USERS, &mut swept.unread).await?;
+        swept.answer.more = more;
+        for (user, epoch) in users {
+            swept.answer.users += 1;
+            if let Err(error) = self.heal_user(user, epoch, &mut swept).await {
+                swept.troubles.push((user, error));
+            }
+        }
+        let users = match self.next_users(KEPT, KEPT_USERS, &mut swept.unread).await {
+            Ok((users, _)) => users,
+            // What was done so far is to be told all the same.
+            Err(JobError::Unavailable(error)) => {
+                swept.unread.push(error);
+                return Ok(swept);
+            }
+            Err(error) => return Err(error),
+        };
+        for (user, epoch) in users {
+            match self.retire_user(user, epoch).await {
+                Ok(cleanups) => {
+                    swept.answer.expired_results += u32::try_from(cleanups.len()).unwrap_or(u32::MAX);
+                    swept.cleanups.extend(cleanups);
+                }
+                Err(error) => swept.troubles.push((user, error)),
+            }
+        }
+        Ok(swept)
+    }
+
+    /// The next users of a list, once around at most, and whether there are more.
+    async fn next_users(
+        &self,
+        list: List,
+        most: usize,
+        unread: &mut Vec<Unavailable>,
+    ) -> Result<(BTreeMap<UserId, u64>, bool)> {
+        let cursor_key = keys::sweep_cursor(list.name);
+        let start: Cursor = self.store.get_plain(&cursor_key).await?.unwrap_or_default();
+        let mut at = if start.shard < list.shards { start } else { Cursor::default() };
+        let mut users = BTreeMap::new();
+        let mut shards = 0;
+        // One more than there are: the first one may have been begun in its middle.
+        while shards <= list.shards {
+            let page = match self.store.list_page(list, at.shard, at.page).await {
+                Err(error) if unread.len() >= MAX_UNREAD => return Err(error.into()),
+                Err(error) => {
+                    unread.push(error);
+                    None
+                }
+                Ok(page) => page,
+            };
+            let Some(page) = page else {
+                at = Cursor { shard: (at.shard + 1) % list.shards, ..Cursor::default() };
+                shards += 1;
+                continue;
+            };
+            let after = at.after;
+            for (user, epoch) in page.users.into_iter().filter(|(user, _)| Some(*user) > after) {
+                if users.len() >= most {
+                    unread.extend(self.store.set_plain(&cursor_key, &at).await.err());
+                    return Ok((users, true));
+                }
+                users.insert(user, epoch);
+                at.after = Some(user);
+            }
+            at = Cursor { page: at.page + 1, after: None, ..at };
+        }
+        if at != start {
+            unread.extend(self.store.set_plain(&cursor_key, &at).await.err());
+        }
+        Ok((users, false))
+    }
+
+    async fn heal_user(&self, user: UserId, epoch: u64, swept: &mut Swept) -> Result<()> {
+        let slots = self.store.slots(user).await?;
+        if slots.is_empty() {
+            return Ok(self.store.leave_if_idle::<Slots>(WORK, user, &keys::slots(user), epoch).await?);
+        }
+        let now = self.now();
+        // One that cannot be healed does not hold up the others.
+        let mut outcome = Ok(());
+        for (id, expires_at) in &slots.awaiting {
+            if slots.closed || *expires_at <= now {
+                let stillborn = now >= expires_at.plus_s(STILLBORN_S);
+                outcome = outcome.and(self.heal_awaiting(user, *id, stillborn, swept).await);
+            }
+        }
+        for id in slots.waiting.iter().take(WAITING_LOOKED_AT) {
+            outcome = outcome.and(self.heal_waiting(user, *id, slots.closed, swept).await);
+        }
+        for slot in &slots.in_flight {
+            if slot.sent || slots.closed {
+                outcome = outcome.and(self.heal_in_flight(user, slot.id, slots.closed, swept).await);
+            }
+        }
+        outcome.and(self.settle(user).await)
+    }
+
+    /// An upload that did not come in time.
+    async fn heal_awaiting(
+        &self,
+        user: UserId,
+        id: VideoId,
+        stillborn: bool,
+        swept: &mut Swept,
+    ) -> Result<()> {
+        match self.apply(id, &Event::Expired).await {
+            Ok(video) => {
+                swept.answer.expired_uploads += 1;
+                swept.cleanups.extend(self.after_end(&video).await?);
+                self.free(user, id).await?;
+            }
+            Err(JobError::Refused(_)) => {
+                let video = self.row(id).await?.video;
+                self.heal_finished(&video, swept).await?;
+            }
+            Err(JobError::VideoNotFound) if stillborn => {
+                // Whoever was to make the record must not come too late, so it is made here.
+                self.store.create(&keys::video(id), &self.stillborn(user, id)).await?;
+                if let State::Deleted { .. } = self.row(id).await?.video.state {
+                    self.free(user, id).await?;
+                }
+            }
+            Err(JobError::VideoNotFound) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// The tombstone of a video whose record was never made.
+    fn stillborn(&self, user: UserId, id: VideoId) -> VideoRow {
+        let now = self.now();
+        let video = Video {
+            id,
+            owner: user,
+            file_name: String::new(),
+            size_bytes: 0,
+            content_type: None,
+            options: Options::default(),
+            correlation_id: id.into(),
+            source: Source::own(id),
+            created_at: now,
+            state: State::tombstone(now),
+        };
+        VideoRow { video, position: None }
+    }
+
+    /// A video in line, whose record may not say so yet.
+    async fn heal_waiting(&self, user: UserId, id: VideoId, closed: bool, swept: &mut Swept) -> Result<()> {
+        let row = self.store.video(id).await?;
+        match row.map(|row| row.video) {
+            None => {
+                self.free(user, id).await?;
+            }
+            Some(video) if video.state.is_terminal() => self.heal_finished(&video, swept).await?,
+            Some(video) if closed => self.heal_closed(video.id, swept).await?,
+            Some(Video { state: State::AwaitingUpload { .. }, .. }) => {
+                match self.apply(id, &Event::Held).await {
+                    Ok(_) | Err(JobError::Refused(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    async fn heal_in_flight(&self, user: UserId, id: VideoId, closed: bool, swept: &mut Swept) -> Result<()> {
+        let Some(row) = self.store.video(id).await? else {
+            self.free(user, id).await?;
+            return Ok(());
+        };
+        let video = row.video;
+        if closed && !video.state.is_terminal() {
+            return self.heal_closed(id, swept).await;
+        }
+        let now = self.now();
+        let attempts = video.state.attempts();
+        let overdue = |grace_s: u32| {
+            let deadline = attempts.first_claim.map(|first| first.plus_s(self.limits.max_job_s));
+            deadline.is_some_and(|deadline| now >= deadline.plus_s(grace_s))
+        };
+        let event = match &video.state {
+            State::AwaitingUpload { .. } | State::Queued => Event::Dispatched,
+            State::Pending(_) if overdue(0) => Event::GivenUp(timed_out()),
+            State::Pending(_) if attempts.releases > self.limits.max_releases => Event::GivenUp(exhausted()),
+            State::Pending(pending) if now >= pending.since.plus_s(RESEND_S) => {
+                Event::Resent { grace_s: RESEND_S }
+            }
+            State::Processing(_) if overdue(OVERTIME_S) => Event::GivenUp(timed_out()),
+            State::Processing(Processing { lease, .. }) if now >= lease.expires_at.plus_s(TAKE_BACK_S) => {
+                Event::TakenBack { grace_s: TAKE_BACK_S }
+            }
+            State::Pending(_) | State::Processing(_) => return Ok(()),
+            _ => return self.heal_finished(&video, swept).await,
+        };
+        let video = match self.apply(id, &event).await {
+            Ok(video) => video,
+            // Somebody else was quicker.
+            Err(JobError::Refused(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        match event {
+            Event::GivenUp(_) => return self.heal_finished(&video, swept).await,
+            Event::TakenBack { .. } => swept.answer.lapsed_leases += 1,
+            _ => {}
+        }
+        self.send(&video, None, 0).await?;
+        swept.answer.resent += 1;
+        Ok(())
+    }
+
+    /// An unfinished video of a deleted account.
+    async fn heal_closed(&self, id: VideoId, swept: &mut Swept) -> Result<()> {
+        match self.apply(id, &Event::Canceled).await {
+            Ok(video) => self.heal_finished(&video, swept).await,
+            Err(JobError::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A finished video that still takes up room.
+    async fn heal_finished(&self, video: &Video, swept: &mut Swept) -> Result<()> {
+        if video.state.is_terminal() {
+            swept.cleanups.extend(self.leave_slot(video).await?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,373 @@
+//! The rules of single operations, on a store without faults.
+
+use framelift_contract::message::NoticeKind;
+use framelift_contract::problem::ProblemCode;
+use framelift_contract::video::Status;
+use framelift_domain::video::{Extraction, Multipart, State, StateName};
+use framelift_domain::{
+    Failure, FailureCode, Limits, Options, Place, Select, UserId, Video, VideoId, WorkerId,
+};
+use futures::executor::block_on;
+
+use super::{Found, Idempotency, JobError, Jobs, NewVideo, view};
+use crate::ports::Ambient;
+use crate::store::memory::{MemoryKv, MemoryQueue, TestAmbient};
+
+struct Desk {
+    kv: MemoryKv,
+    queue: MemoryQueue,
+    clock: TestAmbient,
+    limits: Limits,
+    user: UserId,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self {
+            kv: MemoryKv::default(),
+            queue: MemoryQueue::default(),
+            clock: TestAmbient::new(1),
+            limits: Limits::default(),
+            user: UserId::new(1, [1; 10]),
+        }
+    }
+
+    fn jobs(&self) -> Jobs<'_, MemoryKv, MemoryQueue, TestAmbient> {
+        Jobs::new(&self.kv, &self.queue, &self.clock, &self.limits)
+    }
+
+    fn create(&self) -> VideoId {
+        block_on(self.jobs().create(self.user, new_video(Options::default()), None)).unwrap().id
+    }
+
+    fn uploaded(&self) -> VideoId {
+        let id = self.create();
+        block_on(self.jobs().uploaded(self.user, id)).unwrap();
+        id
+    }
+
+    fn claimed(&self) -> VideoId {
+        let id = self.uploaded();
+        block_on(self.jobs().claim(id, worker(), None)).unwrap();
+        id
+    }
+
+    fn video(&self, id: VideoId) -> Video {
+        block_on(self.jobs().find(self.user, id)).unwrap().video
+    }
+
+    fn advance_s(&self, seconds: i64) {
+        self.clock.advance_ms(seconds * 1000);
+    }
+
+    /// Sweeps until nothing happens any more; what was sent meanwhile.
+    fn sweep(&self) -> Vec<(VideoId, Option<NoticeKind>)> {
+        self.queue.take();
+        for _ in 0..3 {
+            let swept = block_on(self.jobs().sweep()).unwrap();
+            assert!(swept.troubles.is_empty() && swept.unread.is_empty(), "{swept:?}");
+            for cleanup in swept.cleanups.iter().filter(|cleanup| cleanup.purge) {
+                block_on(self.jobs().purged(cleanup)).unwrap();
+            }
+        }
+        self.queue.take().into_iter().map(|(message, _)| (message.video_id, message.notice)).collect()
+    }
+}
+
+fn worker() -> WorkerId {
+    "w".parse().unwrap()
+}
+
+fn new_video(options: Options) -> NewVideo {
+    NewVideo {
+        file_name: "a.mp4".into(),
+        size_bytes: 10,
+        content_type: Some("video/mp4".into()),
+        options,
+        correlation_id: "c".parse().unwrap(),
+    }
+}
+
+fn extraction() -> Extraction {
+    Extraction { size_bytes: 1, frames: 2, sha256: "ab".repeat(32), bytes_read: 10, warnings: vec![] }
+}
+
+fn internal() -> Failure {
+    Failure::new(FailureCode::Internal, "the store did not answer")
+}
+
+#[test]
+fn somebody_elses_video_is_refused_and_an_unknown_one_is_not_found() {
+    let desk = Desk::new();
+    let id = desk.uploaded();
+    let (other, unknown) = (UserId::new(1, [2; 10]), VideoId::new(9, [9; 10]));
+    let jobs = desk.jobs();
+    let run = |user, id| block_on(jobs.run(user, id, Options::default(), "c".parse().unwrap(), None)).err();
+    for (user, id, expected) in [
+        (other, id, JobError::VideoNotOwned),
+        (desk.user, unknown, JobError::VideoNotFound),
+        (other, unknown, JobError::VideoNotFound),
+    ] {
+        let expected = Some(expected);
+        assert_eq!(block_on(jobs.find(user, id)).err(), expected);
+        assert_eq!(block_on(jobs.uploaded(user, id)).err(), expected);
+        assert_eq!(block_on(jobs.cancel(user, id)).err(), expected);
+        assert_eq!(block_on(jobs.delete(user, id)).err(), expected);
+        assert_eq!(block_on(jobs.queue_notice(user, id, NoticeKind::Failed)).err(), expected);
+        assert_eq!(run(user, id), expected);
+    }
+    assert_eq!(block_on(jobs.claim(unknown, worker(), None)).err(), Some(JobError::VideoNotFound));
+}
+
+#[test]
+fn a_job_is_claimed_when_it_is_its_turn_and_by_one_worker() {
+    let desk = Desk::new();
+    let awaiting = desk.create();
+    let claim = |id| block_on(desk.jobs().claim(id, worker(), None)).map(|video| video.state.attempts().made);
+    assert_eq!(claim(awaiting), Err(JobError::JobNotReady));
+    let id = desk.uploaded();
+    assert_eq!(claim(id), Ok(1));
+    desk.advance_s(20);
+    assert_eq!(claim(id), Err(JobError::LeaseHeld { retry_after_s: 40 }));
+    desk.advance_s(40);
+    assert_eq!(claim(id), Ok(2));
+    let stale = block_on(desk.jobs().complete(id, 1, worker(), extraction())).unwrap_err();
+    assert_eq!(stale.code(), ProblemCode::StaleAttempt);
+    block_on(desk.jobs().complete(id, 2, worker(), extraction())).unwrap();
+    assert_eq!(claim(id), Err(JobError::JobFinished));
+    let late = block_on(desk.jobs().fail(id, 2, worker(), internal())).unwrap_err();
+    assert_eq!(late.code(), ProblemCode::JobFinished);
+}
+
+#[test]
+fn a_job_given_back_comes_again_later_each_time_and_fails_in_the_end() {
+    let mut desk = Desk::new();
+    desk.limits.max_releases = 12;
+    let id = desk.uploaded();
+    let mut delays = Vec::new();
+    for attempt in 1..=12 {
+        block_on(desk.jobs().claim(id, worker(), None)).unwrap();
+        desk.queue.take();
+        let released = block_on(desk.jobs().release(id, attempt, worker(), internal())).unwrap();
+        assert_eq!(released.video.state.name(), StateName::Pending);
+        let sent = desk.queue.take();
+        assert_eq!(sent.len(), 1);
+        delays.push(sent[0].1);
+        // The answer was lost: the same again gives the same, and another message at most.
+        let again = block_on(desk.jobs().release(id, attempt, worker(), internal())).unwrap();
+        assert_eq!(again.video.state, released.video.state);
+        desk.advance_s(900);
+    }
+    for (n, delay) in (1..).zip(&delays) {
+        let most = 2_u32.pow(n).min(900);
+        assert!((most / 2..=most).contains(delay), "delay {n} is {delay}");
+    }
+    block_on(desk.jobs().claim(id, worker(), None)).unwrap();
+    let failed = block_on(desk.jobs().release(id, 13, worker(), internal())).unwrap().video;
+    let failure = failed.state.failure().unwrap();
+    assert_eq!(failure.code, FailureCode::Internal);
+    assert_eq!(failure.message, "gave up after 13 attempts: the store did not answer");
+}
+
+#[test]
+fn a_job_that_has_taken_too_long_fails_and_its_owner_hears_of_it() {
+    let desk = Desk::new();
+    let (claimed, lapsed) = (desk.claimed(), desk.claimed());
+    desk.advance_s(i64::from(desk.limits.max_job_s));
+    assert_eq!(block_on(desk.jobs().claim(claimed, worker(), None)), Err(JobError::JobFinished));
+    let notice = block_on(desk.jobs().notice(claimed)).unwrap().unwrap();
+    assert_eq!(notice.failure.unwrap().code, FailureCode::TimedOut);
+    desk.advance_s(600);
+    assert!(desk.sweep().contains(&(lapsed, Some(NoticeKind::Failed))));
+    assert_eq!(desk.video(lapsed).state.failure().unwrap().code, FailureCode::TimedOut);
+    block_on(desk.jobs().notified(lapsed)).unwrap();
+    assert_eq!(block_on(desk.jobs().notice(lapsed)), Ok(None));
+}
+
+#[test]
+fn what_stands_still_is_sent_again() {
+    let desk = Desk::new();
+    let (pending, processing) = (desk.uploaded(), desk.claimed());
+    assert_eq!(desk.sweep(), []);
+    desk.advance_s(360);
+    assert_eq!(desk.sweep(), [(processing, None)]);
+    assert_eq!(desk.video(processing).state.name(), StateName::Pending);
+    desk.advance_s(240);
+    assert_eq!(desk.sweep(), [(pending, None)]);
+    assert_eq!(desk.sweep(), []);
+}
+
+#[test]
+fn an_upload_that_never_came_expires() {
+    let desk = Desk::new();
+    let id = desk.create();
+    let multipart = |id: &str| Multipart { upload_id: id.into(), part_size: 5, part_count: 2 };
+    for upload_id in ["first", "second"] {
+        let video = block_on(desk.jobs().multipart_begun(desk.user, id, multipart(upload_id))).unwrap();
+        assert_eq!(video.state.multipart(), Some(&multipart("first")));
+    }
+    desk.advance_s(i64::from(desk.limits.upload_ttl_s));
+    let swept = block_on(desk.jobs().sweep()).unwrap();
+    assert_eq!(swept.answer.expired_uploads, 1);
+    let cleanup = &swept.cleanups[0];
+    assert_eq!(cleanup.multipart.as_ref().map(|(_, id)| id.as_str()), Some("first"));
+    assert!(cleanup.upload.is_some());
+    assert_eq!(desk.video(id).state.name(), StateName::Expired);
+    assert_eq!(block_on(desk.jobs().uploaded(desk.user, id)), Err(JobError::AlreadyFinished));
+    let late = block_on(desk.jobs().multipart_begun(desk.user, id, multipart("x"))).unwrap_err();
+    assert_eq!(late.code(), ProblemCode::ProcessingAlreadyFinished);
+}
+
+#[test]
+fn calling_off_frees_the_slot_and_may_be_repeated() {
+    let mut desk = Desk::new();
+    desk.limits.max_in_flight_per_user = 1;
+    let (first, second, third) = (desk.uploaded(), desk.uploaded(), desk.create());
+    desk.queue.take();
+    for _ in 0..2 {
+        let reported = block_on(desk.jobs().cancel(desk.user, first)).unwrap();
+        assert_eq!(reported.video.state.name(), StateName::Canceled);
+        assert_eq!(reported.cleanup, None, "a run may still use the upload");
+    }
+    let sent: Vec<VideoId> = desk.queue.take().into_iter().map(|(message, _)| message.video_id).collect();
+    assert_eq!(sent, [second]);
+    let cleanup = block_on(desk.jobs().cancel(desk.user, third)).unwrap().cleanup.unwrap();
+    assert!(cleanup.upload.is_some(), "an upload that never came is of no use");
+    let id = desk.claimed_of(second);
+    block_on(desk.jobs().complete(id, 1, worker(), extraction())).unwrap();
+    assert_eq!(block_on(desk.jobs().cancel(desk.user, second)), Err(JobError::AlreadyFinished));
+}
+
+impl Desk {
+    fn claimed_of(&self, id: VideoId) -> VideoId {
+        block_on(self.jobs().claim(id, worker(), None)).unwrap();
+        id
+    }
+}
+
+#[test]
+fn notices_are_queued_for_what_has_happened_only() {
+    let desk = Desk::new();
+    let id = desk.claimed();
+    let queue = |kind| block_on(desk.jobs().queue_notice(desk.user, id, kind));
+    assert_eq!(queue(NoticeKind::Completed), Err(JobError::JobNotReady));
+    block_on(desk.jobs().complete(id, 1, worker(), extraction())).unwrap();
+    assert_eq!(queue(NoticeKind::Failed), Err(JobError::JobNotReady));
+    desk.queue.take();
+    queue(NoticeKind::Completed).unwrap();
+    assert_eq!(desk.queue.take()[0].0.notice, Some(NoticeKind::Completed));
+}
+
+#[test]
+fn a_list_is_stable_while_videos_arrive() {
+    let mut desk = Desk::new();
+    desk.limits.max_open_per_user = 1000;
+    let ids: Vec<VideoId> = (0..230).map(|_| desk.create()).collect();
+    let page = |cursor: Option<&str>| block_on(desk.jobs().list(desk.user, cursor, 100, None)).unwrap();
+    let mut listed = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = page(cursor.as_deref());
+        listed.extend(page.items.iter().map(|found| found.video.id));
+        desk.create();
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert!(listed.iter().eq(ids.iter().rev()));
+    assert_eq!(block_on(desk.jobs().list(desk.user, Some("?"), 1, None)), Err(JobError::BadCursor));
+    let done = block_on(desk.jobs().list(desk.user, None, 100, Some(Status::Completed))).unwrap();
+    assert_eq!((done.items.len(), done.next_cursor), (0, None));
+}
+
+#[test]
+fn options_that_cannot_be_kept_are_refused_and_all_others_fit() {
+    let desk = Desk::new();
+    let at = |n: u64| Options {
+        select: Select::At((0..n).map(|n| Place::Frame(999_999_000_000 + n)).collect()),
+        ..Options::default()
+    };
+    let create = |options| block_on(desk.jobs().create(desk.user, new_video(options), None));
+    assert!(matches!(create(at(1000)), Err(JobError::OptionsTooLarge { .. })));
+    let id = create(at(700)).unwrap().id;
+    // The largest record of all: shared to the full, with all warnings that fit.
+    block_on(desk.jobs().uploaded(desk.user, id)).unwrap();
+    for _ in 0..99 {
+        block_on(desk.jobs().run(desk.user, id, Options::default(), "c".parse().unwrap(), None)).unwrap();
+    }
+    let one_more = block_on(desk.jobs().run(desk.user, id, Options::default(), "c".parse().unwrap(), None));
+    assert_eq!(one_more, Err(JobError::TooManyRuns { limit: 100 }));
+    desk.claimed_of(id);
+    let warnings = vec!["\u{1}".repeat(500); 100];
+    let result = Extraction { warnings, ..extraction() };
+    let done = block_on(desk.jobs().complete(id, 1, worker(), result)).unwrap();
+    assert_eq!(done.video.state.name(), StateName::Completed);
+}
+
+#[test]
+fn a_key_of_another_kind_of_request_never_hands_over_an_unchecked_upload() {
+    let desk = Desk::new();
+    let key = Idempotency { key: "k".into(), request_hash: "h".into() };
+    let awaiting =
+        block_on(desk.jobs().create(desk.user, new_video(Options::default()), Some(&key))).unwrap();
+    let done = desk.uploaded();
+    let run =
+        block_on(desk.jobs().run(desk.user, done, Options::default(), "c".parse().unwrap(), Some(&key)));
+    assert_eq!(run, Err(JobError::IdempotencyKeyReused));
+    assert_eq!(desk.video(awaiting.id).state.name(), StateName::AwaitingUpload);
+    assert_eq!(block_on(desk.jobs().remember(desk.user, done, &key)), Err(JobError::IdempotencyKeyReused));
+    block_on(desk.jobs().remember(desk.user, awaiting.id, &key)).unwrap();
+}
+
+#[test]
+fn a_closed_account_leaves_tombstones_only() {
+    let desk = Desk::new();
+    let done = desk.claimed();
+    block_on(desk.jobs().complete(done, 1, worker(), extraction())).unwrap();
+    let ids = [done, desk.uploaded(), desk.create()];
+    block_on(desk.jobs().close_user(desk.user)).unwrap();
+    desk.sweep();
+    for id in ids {
+        assert_eq!(block_on(desk.jobs().find(desk.user, id)), Err(JobError::VideoNotFound));
+    }
+    let page = block_on(desk.jobs().list(desk.user, None, 10, None)).unwrap();
+    assert!(page.items.is_empty());
+    let late = block_on(desk.jobs().create(desk.user, new_video(Options::default()), None));
+    assert_eq!(late, Err(JobError::AccountClosed));
+    // An account that never had a video can be closed, too.
+    let other = UserId::new(5, [5; 10]);
+    block_on(desk.jobs().close_user(other)).unwrap();
+    assert_eq!(block_on(desk.jobs().is_closed(other)), Ok(true));
+}
+
+#[test]
+fn the_record_shows_exactly_what_its_state_has() {
+    let mut desk = Desk::new();
+    desk.limits.max_in_flight_per_user = 1;
+    let completed = desk.claimed();
+    block_on(desk.jobs().complete(completed, 1, worker(), extraction())).unwrap();
+    let failed = desk.claimed();
+    block_on(desk.jobs().fail(failed, 1, worker(), internal())).unwrap();
+    let (processing, queued, canceled, awaiting) =
+        (desk.claimed(), desk.uploaded(), desk.uploaded(), desk.create());
+    block_on(desk.jobs().cancel(desk.user, canceled)).unwrap();
+    for id in [completed, failed, processing, queued, canceled, awaiting] {
+        let found = block_on(desk.jobs().find(desk.user, id)).unwrap();
+        let shown = view::video(&found);
+        assert_eq!(shown.completed_at.is_some(), shown.status.is_terminal(), "{shown:?}");
+        assert_eq!(shown.result.is_some(), shown.status == Status::Completed);
+        assert_eq!(shown.failure.is_some(), shown.status == Status::Failed);
+        assert_eq!(shown.queue_position, (shown.status == Status::Queued).then_some(1));
+        assert_eq!(shown.started_at.is_some(), shown.attempt > 0);
+        assert_eq!(view::job(&found.video, &desk.limits).is_some(), shown.status == Status::Processing);
+        assert_eq!(view::accepted(&found.video).status, shown.status);
+    }
+    let Found { video, .. } = block_on(desk.jobs().find(desk.user, processing)).unwrap();
+    let job = view::job(&video, &desk.limits).unwrap();
+    assert_eq!(job.result_key, format!("results/{}/{processing}/1.zip", desk.user));
+    assert_eq!(job.source_key, format!("uploads/{}/{processing}", desk.user));
+    assert_eq!(view::report(&video).lease_expires_at, Some(job.lease_expires_at));
+    assert!(job.deadline > desk.clock.now());
+    assert!(matches!(video.state, State::Processing(_)));
+}

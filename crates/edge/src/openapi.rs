@@ -1,0 +1,96 @@
+//! The OpenAPI 3.1 document, made of the contract's types and a table of the operations.
+//!
+//! The tables here and the routers' tables are compared by a test: neither has a call that the
+//! other lacks.
+
+mod accounts;
+mod control;
+mod operation;
+mod videos;
+
+use std::collections::BTreeMap;
+
+use framelift_contract::problem::{Problem, ProblemCode};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{
+    ComponentsBuilder, HttpMethod, Info, License, OpenApi, OpenApiBuilder, Paths, RefOr, Schema,
+};
+
+use operation::{Operation, Schemas};
+
+/// Groups of operations, and what they are about.
+const TAGS: &[(&str, &str)] = &[
+    ("accounts", "Accounts, logins and access tokens."),
+    ("videos", "Videos, their uploads and their results."),
+    ("workers", "What workers and components say to each other; the worker credential only."),
+    ("service", "Health, documentation and keys."),
+];
+
+const DESCRIPTION: &str = "Videos in, ZIP archives of their frames out.\n\n\
+    Every answer carries `X-Correlation-Id`. Errors are problem documents (RFC 9457) whose `code` a program \
+    can match. A 503 may be sent again as it is: nothing was done, or doing it again changes nothing.";
+
+/// Every operation of the product.
+fn operations() -> Vec<Operation> {
+    [accounts::operations(), videos::operations(), control::operations()].concat()
+}
+
+/// The document.
+pub fn document() -> OpenApi {
+    let mut schemas = Schemas::default();
+    schemas.add::<Problem>();
+    schemas.add::<ProblemCode>();
+    let mut paths = Paths::new();
+    let mut components = operation::shared(ComponentsBuilder::new());
+    for operation in operations() {
+        operation.collect(&mut schemas);
+        components = operation.share(components);
+        paths.add_path_operation(operation.path, vec![http_method(&operation.method)], operation.build());
+    }
+    let bearer = |description: &str| {
+        let mut scheme = Http::new(HttpAuthScheme::Bearer);
+        scheme.description = Some(description.to_owned());
+        scheme
+    };
+    let mut user = bearer("The access token of a login.");
+    user.bearer_format = Some("JWT".to_owned());
+    let components = components
+        .schemas_from_iter(schemas.into_iter())
+        .security_scheme(operation::USER, SecurityScheme::Http(user))
+        .security_scheme(operation::WORKER, SecurityScheme::Http(bearer("The secret that workers share.")))
+        .build();
+    let mut info = Info::new("Framelift", env!("CARGO_PKG_VERSION"));
+    info.description = Some(DESCRIPTION.to_owned());
+    let mut license = License::new("Apache-2.0");
+    license.identifier = Some("Apache-2.0".to_owned());
+    info.license = Some(license);
+    let tags =
+        TAGS.iter().map(|(name, about)| TagBuilder::new().name(*name).description(Some(*about)).build());
+    OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).tags(Some(tags)).build()
+}
+
+/// The methods of each path, as the document has them.
+pub fn methods() -> BTreeMap<&'static str, Vec<http::Method>> {
+    let mut methods: BTreeMap<&'static str, Vec<http::Method>> = BTreeMap::new();
+    for operation in operations() {
+        methods.entry(operation.path).or_default().push(operation.method);
+    }
+    methods
+}
+
+fn http_method(method: &http::Method) -> HttpMethod {
+    match method.as_str() {
+        "POST" => HttpMethod::Post,
+        "PUT" => HttpMethod::Put,
+        "PATCH" => HttpMethod::Patch,
+        "DELETE" => HttpMethod::Delete,
+        _ => HttpMethod::Get,
+    }
+}
+
+/// The schemas that operations name, by name.
+type Named = (String, RefOr<Schema>);
+
+#[cfg(test)]
+mod tests;

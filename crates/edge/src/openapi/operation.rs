@@ -1,0 +1,360 @@
+//! One operation as the tables spell it, and its form in the document.
+
+use std::collections::BTreeMap;
+
+use framelift_contract::problem::{self, Problem, ProblemCode};
+use http::{Method, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::example::{Example, ExampleBuilder};
+use utoipa::openapi::header::Header;
+use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{
+    ComponentsBuilder, Content, ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+};
+
+use super::Named;
+
+/// The name of the users' security scheme.
+pub(super) const USER: &str = "user";
+/// The name of the workers' security scheme.
+pub(super) const WORKER: &str = "worker";
+
+const JSON: &str = "application/json";
+const CORRELATION: &str = "X-Correlation-Id";
+
+/// The headers of answers.
+const HEADERS: &[(&str, &str)] = &[
+    (CORRELATION, "The request's correlation id: the caller's, or a new one."),
+    ("ETag", "For `If-None-Match`."),
+    ("Location", "A presigned URL."),
+    ("Retry-After", "Seconds to wait."),
+    ("WWW-Authenticate", "`Bearer`."),
+];
+
+/// Who may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Auth {
+    Nobody,
+    User,
+    Worker,
+}
+
+/// What an answer or a body holds.
+#[derive(Clone)]
+pub(super) enum Payload {
+    /// Nothing.
+    Empty,
+    /// A type of the contract, with an example.
+    Typed { name: String, collect: fn(&mut Schemas), example: Value },
+    /// Something else of that media type.
+    Raw { media_type: &'static str, schema: Box<Schema> },
+}
+
+/// One operation.
+#[derive(Clone)]
+pub(super) struct Operation {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    id: &'static str,
+    tag: &'static str,
+    summary: &'static str,
+    description: Option<&'static str>,
+    auth: Auth,
+    parameters: Vec<Parameter>,
+    bodies: Vec<Payload>,
+    body_required: bool,
+    answers: Vec<(StatusCode, &'static str, Payload, Vec<&'static str>)>,
+    problems: Vec<ProblemCode>,
+}
+
+/// The schemas that are named so far.
+#[derive(Default)]
+pub(super) struct Schemas(BTreeMap<String, RefOr<Schema>>);
+
+impl Schemas {
+    /// Adds a type and all types that it names.
+    pub(super) fn add<T: ToSchema>(&mut self) {
+        let mut named: Vec<Named> = vec![(T::name().into_owned(), T::schema())];
+        T::schemas(&mut named);
+        self.0.extend(named);
+    }
+
+    pub(super) fn into_iter(self) -> impl Iterator<Item = Named> {
+        self.0.into_iter()
+    }
+}
+
+/// A type of the contract, with an example: an example that cannot be written does not compile.
+pub(super) fn typed<T: ToSchema + Serialize>(example: &T) -> Payload {
+    Payload::Typed {
+        name: T::name().into_owned(),
+        collect: Schemas::add::<T>,
+        example: serde_json::to_value(example).unwrap_or(Value::Null),
+    }
+}
+
+/// Something of another media type.
+pub(super) fn raw(media_type: &'static str, schema: impl Into<Schema>) -> Payload {
+    Payload::Raw { media_type, schema: Box::new(schema.into()) }
+}
+
+/// A string in a path or a query.
+pub(super) fn text() -> Schema {
+    ObjectBuilder::new().schema_type(Type::String).into()
+}
+
+/// An integer within bounds.
+pub(super) fn integer(from: i32, to: i32, default: Option<i32>) -> Schema {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(from))
+        .maximum(Some(to))
+        .default(default.map(Value::from))
+        .into()
+}
+
+fn parameter(place: ParameterIn, name: &str, about: &str, schema: Schema) -> Parameter {
+    let required = if place == ParameterIn::Path { Required::True } else { Required::False };
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .required(required)
+        .description(Some(about))
+        .schema(Some(schema))
+        .build()
+}
+
+impl Operation {
+    /// An operation; parameters that are in the path come by themselves.
+    pub(super) fn new(
+        method: Method,
+        path: &'static str,
+        id: &'static str,
+        tag: &'static str,
+        auth: Auth,
+        summary: &'static str,
+    ) -> Self {
+        let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        let parameters = names
+            .map(|name| parameter(ParameterIn::Path, name, "The id, as it was answered.", text()))
+            .collect();
+        let mut problems = vec![ProblemCode::Internal];
+        if auth != Auth::Nobody {
+            problems.push(ProblemCode::Unauthenticated);
+        }
+        Self {
+            method,
+            path,
+            id,
+            tag,
+            summary,
+            description: None,
+            auth,
+            parameters,
+            bodies: Vec::new(),
+            body_required: true,
+            answers: Vec::new(),
+            problems,
+        }
+    }
+
+    pub(super) fn about(mut self, description: &'static str) -> Self {
+        self.description = Some(description);
+        self
+    }
+
+    pub(super) fn query(mut self, name: &str, about: &str, schema: Schema) -> Self {
+        self.parameters.push(parameter(ParameterIn::Query, name, about, schema));
+        self.or(&[ProblemCode::ValidationFailed])
+    }
+
+    pub(super) fn header(mut self, name: &str, about: &str) -> Self {
+        self.parameters.push(parameter(ParameterIn::Header, name, about, text()));
+        self
+    }
+
+    /// A JSON body, with what may be wrong with any JSON body.
+    pub(super) fn json(mut self, body: Payload) -> Self {
+        self.bodies.push(body);
+        self.or(&[
+            ProblemCode::MalformedJson,
+            ProblemCode::ValidationFailed,
+            ProblemCode::PayloadTooLarge,
+            ProblemCode::UnsupportedMediaType,
+        ])
+    }
+
+    /// A body of another media type.
+    pub(super) fn raw(mut self, media_type: &'static str, schema: Schema) -> Self {
+        self.bodies.push(raw(media_type, schema));
+        self
+    }
+
+    pub(super) fn body_optional(mut self) -> Self {
+        self.body_required = false;
+        self
+    }
+
+    pub(super) fn answers(self, status: StatusCode, about: &'static str, payload: Payload) -> Self {
+        self.answers_with(status, about, payload, &[])
+    }
+
+    /// An answer with headers of its own.
+    pub(super) fn answers_with(
+        mut self,
+        status: StatusCode,
+        about: &'static str,
+        payload: Payload,
+        headers: &[&'static str],
+    ) -> Self {
+        self.answers.push((status, about, payload, headers.to_vec()));
+        self
+    }
+
+    /// Problems that it may be answered with.
+    pub(super) fn or(mut self, problems: &[ProblemCode]) -> Self {
+        self.problems.extend(
+            problems.iter().filter(|code| !self.problems.contains(code)).copied().collect::<Vec<_>>(),
+        );
+        self
+    }
+
+    /// Adds the schemas that it names.
+    pub(super) fn collect(&self, schemas: &mut Schemas) {
+        let answers = self.answers.iter().map(|(_, _, payload, _)| payload);
+        for payload in self.bodies.iter().chain(answers) {
+            if let Payload::Typed { collect, .. } = payload {
+                collect(schemas);
+            }
+        }
+    }
+
+    /// Its form in the document.
+    pub(super) fn build(&self) -> utoipa::openapi::path::Operation {
+        let mut builder = OperationBuilder::new()
+            .operation_id(Some(self.id))
+            .tag(self.tag)
+            .summary(Some(self.summary))
+            .description(self.description);
+        for parameter in &self.parameters {
+            builder = builder.parameter(parameter.clone());
+        }
+        builder = builder.parameter_ref(Ref::new(format!("#/components/parameters/{CORRELATION}")));
+        match self.auth {
+            Auth::Nobody => {}
+            Auth::User => builder = builder.security(SecurityRequirement::new(USER, [""; 0])),
+            Auth::Worker => builder = builder.security(SecurityRequirement::new(WORKER, [""; 0])),
+        }
+        if !self.bodies.is_empty() {
+            let required = if self.body_required { Required::True } else { Required::False };
+            let mut body = RequestBodyBuilder::new().required(Some(required));
+            for (media_type, content) in self.bodies.iter().filter_map(content) {
+                body = body.content(media_type, content);
+            }
+            builder = builder.request_body(Some(body.build()));
+        }
+        for (status, about, payload, headers) in &self.answers {
+            let mut response =
+                ResponseBuilder::new().description(*about).header_ref(CORRELATION, header_ref(CORRELATION));
+            for name in headers {
+                response = response.header_ref(*name, header_ref(name));
+            }
+            if let Some((media_type, content)) = content(payload) {
+                response = response.content(media_type, content);
+            }
+            builder = builder.response(status.as_str(), response.build());
+        }
+        for (status, codes) in self.problems_by_status() {
+            let response = Ref::new(format!("#/components/responses/{}", problem_name(&codes)));
+            builder = builder.response(status.to_string(), RefOr::<Response>::Ref(response));
+        }
+        builder.build()
+    }
+
+    /// Adds the problem documents that it refers to.
+    pub(super) fn share(&self, mut components: ComponentsBuilder) -> ComponentsBuilder {
+        for (status, codes) in self.problems_by_status() {
+            components = components.response(problem_name(&codes), problem_response(status, &codes));
+        }
+        components
+    }
+
+    fn problems_by_status(&self) -> BTreeMap<u16, Vec<ProblemCode>> {
+        let mut by_status: BTreeMap<u16, Vec<ProblemCode>> = BTreeMap::new();
+        for code in &self.problems {
+            by_status.entry(code.status()).or_default().push(*code);
+        }
+        by_status
+    }
+}
+
+fn content(payload: &Payload) -> Option<(&'static str, Content)> {
+    match payload {
+        Payload::Empty => None,
+        Payload::Typed { name, example, .. } => {
+            let schema = Ref::from_schema_name(name.as_str());
+            Some((JSON, ContentBuilder::new().schema(Some(schema)).example(Some(example.clone())).build()))
+        }
+        Payload::Raw { media_type, schema } => {
+            Some((media_type, ContentBuilder::new().schema(Some(schema.as_ref().clone())).build()))
+        }
+    }
+}
+
+/// Operations that may be answered with the same problems refer to the same answer.
+fn problem_name(codes: &[ProblemCode]) -> String {
+    let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+    names.join(".")
+}
+
+/// The answer of one status: each of its codes is an example.
+fn problem_response(status: u16, codes: &[ProblemCode]) -> Response {
+    let names: Vec<String> = codes.iter().map(|code| format!("`{}`", code.as_str())).collect();
+    let examples = codes.iter().map(|code| {
+        let example = Ref::new(format!("#/components/examples/{}", code.as_str()));
+        (code.as_str(), RefOr::<Example>::Ref(example))
+    });
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .examples_from_iter(examples)
+        .build();
+    let mut response = ResponseBuilder::new()
+        .description(names.join(", "))
+        .header_ref(CORRELATION, header_ref(CORRELATION))
+        .content(problem::CONTENT_TYPE, content);
+    let own = match status {
+        401 => Some("WWW-Authenticate"),
+        429 | 503 => Some("Retry-After"),
+        _ => None,
+    };
+    if let Some(name) = own {
+        response = response.header_ref(name, header_ref(name));
+    }
+    response.build()
+}
+
+fn header_ref(name: &str) -> Ref {
+    Ref::new(format!("#/components/headers/{name}"))
+}
+
+/// What the operations refer to: a problem of each code, headers, the correlation id's parameter.
+pub(super) fn shared(mut components: ComponentsBuilder) -> ComponentsBuilder {
+    for code in ProblemCode::ALL {
+        let problem =
+            Problem::new(*code, "what exactly, in this case", "018bcfe5-6800-7707-8707-070707070707");
+        let example = ExampleBuilder::new().summary(code.title()).value(Some(json!(problem))).build();
+        components = components.example(code.as_str(), example);
+    }
+    for (name, about) in HEADERS {
+        let mut header = Header::new(text());
+        header.description = Some((*about).to_owned());
+        components = components.header(*name, header);
+    }
+    let about = "Follows this request through logs, e-mails and webhooks: 1 to 64 of `A-Za-z0-9._-`.";
+    components.parameter(CORRELATION, parameter(ParameterIn::Header, CORRELATION, about, text()))
+}

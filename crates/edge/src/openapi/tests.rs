@@ -1,0 +1,128 @@
+//! The document is whole: it names only what it holds, and holds every call that is routed.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::*;
+
+fn document_json() -> Value {
+    serde_json::to_value(document()).unwrap()
+}
+
+fn references(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::String(reference)) = fields.get("$ref") {
+                found.insert(reference.clone());
+            }
+            fields.values().for_each(|value| references(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn it_is_openapi_3_1_and_every_reference_leads_somewhere() {
+    let document = document_json();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut found = BTreeSet::new();
+    references(&document, &mut found);
+    assert!(found.len() > 20);
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+#[test]
+fn every_operation_is_described() {
+    let document = document_json();
+    let mut ids = BTreeSet::new();
+    for operation in operations() {
+        let method = operation.method.as_str().to_lowercase();
+        let spelled = &document["paths"][operation.path][&method];
+        let id = spelled["operationId"].as_str().unwrap();
+        assert!(ids.insert(id.to_owned()), "{id} twice");
+        let answers = spelled["responses"].as_object().unwrap().iter().map(|(status, answer)| {
+            let shared = answer.get("$ref").and_then(Value::as_str).map(|reference| &reference[1..]);
+            (status.clone(), shared.map_or(answer, |pointer| document.pointer(pointer).unwrap()))
+        });
+        let answers: BTreeMap<String, &Value> = answers.collect();
+        assert!(answers.keys().any(|status| status.starts_with('2')), "{id}");
+        assert!(answers.contains_key("500"), "{id}");
+        assert_eq!(
+            spelled.get("security").is_some(),
+            answers.get("401").is_some_and(|answer| {
+                answer["description"].as_str().unwrap().contains("`unauthenticated`")
+            }),
+            "{id}"
+        );
+        let own = || {
+            spelled["parameters"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|parameter| parameter.get("$ref").is_none())
+        };
+        for parameter in own() {
+            assert!(parameter["schema"].is_object() && parameter["description"].is_string(), "{id}");
+        }
+        assert_eq!(
+            operation.path.matches('{').count(),
+            own().filter(|parameter| parameter["in"] == "path").count()
+        );
+        for answer in answers.values() {
+            for content in answer["content"].as_object().into_iter().flat_map(|content| content.values()) {
+                assert!(
+                    content["example"].is_object()
+                        || content["examples"].is_object()
+                        || content["schema"].get("$ref").is_none(),
+                    "{id}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_problem_is_answered_by_some_operation() {
+    let text = document_json().to_string();
+    // These two are answered before an operation is found; forbidden is kept for roles.
+    let elsewhere = [ProblemCode::MethodNotAllowed, ProblemCode::Forbidden];
+    for code in ProblemCode::ALL.iter().filter(|code| !elsewhere.contains(code)) {
+        assert!(text.contains(&format!("`{}`", code.as_str())), "{}", code.as_str());
+    }
+}
+
+#[test]
+fn the_document_holds_still() {
+    let mut document = document_json();
+    document["info"]["version"] = "[version]".into();
+    insta::assert_json_snapshot!(document);
+}
+
+#[test]
+fn the_routers_tables_and_the_document_list_the_same_operations() {
+    fn rows<C>(table: &[crate::http::Route<C>]) -> Vec<(String, String)> {
+        table.iter().map(|route| (route.path.to_owned(), route.method.to_string())).collect()
+    }
+    use crate::videos::{control, downloads, records, uploads};
+    let tables = [
+        rows(crate::accounts::ROUTES),
+        rows(crate::web::ROUTES),
+        rows(uploads::ROUTES),
+        rows(records::ROUTES),
+        rows(downloads::ROUTES),
+        rows(control::ROUTES),
+    ]
+    .concat();
+    let routed: BTreeSet<(String, String)> = tables.iter().cloned().collect();
+    assert_eq!(routed.len(), tables.len(), "a call is routed twice");
+    let listed: BTreeSet<(String, String)> = operations()
+        .iter()
+        .map(|operation| (operation.path.to_owned(), operation.method.to_string()))
+        .collect();
+    assert_eq!(routed, listed);
+}

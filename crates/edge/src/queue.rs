@@ -1,0 +1,164 @@
+//! The job queue over SQS: AWS JSON 1.0, signed with Signature Version 4.
+
+use std::fmt;
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use bytes::Bytes;
+use framelift_contract::message::JobMessage;
+use http::header::{CONTENT_TYPE, HeaderName};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::ports::{Ambient, Http, Queue, Unavailable};
+
+/// The longest delay of a message that SQS takes, in seconds.
+const MAX_DELAY_S: u32 = 900;
+/// Pauses before the second and the third try, in milliseconds.
+const PAUSES_MS: [u32; 2] = [50, 250];
+
+/// Which queue, and as whom.
+pub struct SqsConfig {
+    endpoint: Url,
+    queue_url: String,
+    region: String,
+    credentials: Credentials,
+}
+
+impl SqsConfig {
+    /// The queue `queue_url`, reached through `endpoint`: the two may name different hosts.
+    pub fn new(
+        endpoint: Url,
+        queue_url: impl Into<String>,
+        region: impl Into<String>,
+        credentials: Credentials,
+    ) -> Self {
+        Self { endpoint, queue_url: queue_url.into(), region: region.into(), credentials }
+    }
+}
+
+impl fmt::Debug for SqsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqsConfig")
+            .field("endpoint", &self.endpoint.as_str())
+            .field("queue_url", &self.queue_url)
+            .field("region", &self.region)
+            .field("credentials", &"redacted")
+            .finish()
+    }
+}
+
+/// The queue of one request.
+pub struct Sqs<'a, H, A> {
+    config: Option<&'a SqsConfig>,
+    http: &'a H,
+    ambient: &'a A,
+}
+
+fn unavailable(detail: impl Into<String>) -> Unavailable {
+    Unavailable { what: "queue", detail: detail.into() }
+}
+
+impl<'a, H: Http, A: Ambient> Sqs<'a, H, A> {
+    /// The queue, reached through `http`; without a configuration it is there for no one, as in
+    /// a component that only reads.
+    pub fn new(config: Option<&'a SqsConfig>, http: &'a H, ambient: &'a A) -> Self {
+        Self { config, http, ambient }
+    }
+
+    /// Calls SQS, up to three times while it does not answer or answers 5xx: a message that is
+    /// there twice does no harm.
+    async fn call(&self, action: &str, mut body: Value) -> Result<Value, Unavailable> {
+        let config = self.config.ok_or_else(|| unavailable("this component has none"))?;
+        body["QueueUrl"] = config.queue_url.as_str().into();
+        let body = Bytes::from(body.to_string());
+        let mut pauses = PAUSES_MS.into_iter();
+        loop {
+            let request = self.request(config, action, body.clone())?;
+            let outcome = self.http.send(request).await;
+            let again = match &outcome {
+                Ok(answer) => answer.status().is_server_error(),
+                Err(_) => true,
+            };
+            match pauses.next() {
+                Some(pause) if again => self.ambient.pause(pause).await,
+                _ => {
+                    let answer = outcome.map_err(|error| unavailable(error.detail))?;
+                    return read(action, &answer);
+                }
+            }
+        }
+    }
+
+    /// A signed request. The signature holds for some minutes, so each try has its own.
+    fn request(
+        &self,
+        config: &SqsConfig,
+        action: &str,
+        body: Bytes,
+    ) -> Result<http::Request<Bytes>, Unavailable> {
+        let broken = |error: &dyn fmt::Display| unavailable(format!("{action}: {error}"));
+        let mut request = http::Request::post(config.endpoint.as_str())
+            .header(CONTENT_TYPE, "application/x-amz-json-1.0")
+            .header(HeaderName::from_static("x-amz-target"), format!("AmazonSQS.{action}"))
+            .body(body)
+            .map_err(|error| broken(&error))?;
+        let identity = config.credentials.clone().into();
+        let since_1970 = Duration::from_millis(self.ambient.now().unix_ms().unsigned_abs());
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&config.region)
+            .name("sqs")
+            .time(UNIX_EPOCH + since_1970)
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|error| broken(&error))?
+            .into();
+        let headers =
+            request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let signable = SignableRequest::new(
+            "POST",
+            config.endpoint.as_str(),
+            headers,
+            SignableBody::Bytes(request.body()),
+        )
+        .map_err(|error| broken(&error))?;
+        let (instructions, _) = sign(signable, &params).map_err(|error| broken(&error))?.into_parts();
+        instructions.apply_to_request_http1x(&mut request);
+        Ok(request)
+    }
+}
+
+fn read(action: &str, answer: &http::Response<Bytes>) -> Result<Value, Unavailable> {
+    let body = serde_json::from_slice::<Value>(answer.body());
+    if answer.status().is_success() {
+        return body.map_err(|error| unavailable(format!("{action}: {error}")));
+    }
+    let code = body.ok().and_then(|body| body.get("__type").and_then(Value::as_str).map(str::to_owned));
+    Err(unavailable(format!("{action}: {} {}", answer.status(), code.as_deref().unwrap_or("no code"))))
+}
+
+impl<H: Http, A: Ambient> Queue for Sqs<'_, H, A> {
+    async fn send(&self, message: &JobMessage, delay_s: u32) -> Result<(), Unavailable> {
+        let text = serde_json::to_string(message).map_err(|error| unavailable(error.to_string()))?;
+        let body = json!({
+            "MessageBody": text,
+            "MessageGroupId": message.user_id,
+            "DelaySeconds": delay_s.min(MAX_DELAY_S),
+        });
+        let answer = self.call("SendMessage", body).await?;
+        match answer.get("MessageId").and_then(Value::as_str) {
+            Some(_) => Ok(()),
+            None => Err(unavailable("SendMessage answered without a message id")),
+        }
+    }
+
+    async fn ready(&self) -> Result<(), Unavailable> {
+        self.call("GetQueueAttributes", json!({ "AttributeNames": ["QueueArn"] })).await.map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests;

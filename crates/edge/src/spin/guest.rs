@@ -1,0 +1,93 @@
+//! What the guests over the videos do with a request: configuration, store, service.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::Response;
+use spin_sdk::http::{FullBody, Request};
+
+use super::{SpinAmbient, SpinHttp, SpinKv, read_variables};
+use crate::http::{Failure, MAX_JSON_BYTES, collect};
+use crate::queue::Sqs;
+use crate::videos::{Config, Role, Videos, config, control, downloads, records, uploads};
+
+/// What a guest answers with.
+pub type Answer = Response<FullBody<Bytes>>;
+
+/// The label of the store.
+const STORE: &str = "videos";
+
+type Service<'a> = Videos<'a, SpinKv, Sqs<'a, SpinHttp, SpinAmbient>, SpinHttp, SpinAmbient>;
+
+/// What a service is made of; it lives as long as the request.
+struct Opened {
+    config: Rc<Config>,
+    kv: SpinKv,
+}
+
+impl Opened {
+    async fn open(role: Role) -> Result<Self, Failure> {
+        Ok(Self { config: configuration(role).await?, kv: SpinKv::open(STORE).await? })
+    }
+
+    fn queue(&self) -> Sqs<'_, SpinHttp, SpinAmbient> {
+        Sqs::new(self.config.queue.as_ref(), &SpinHttp, &SpinAmbient)
+    }
+
+    fn service<'a>(&'a self, queue: &'a Sqs<'a, SpinHttp, SpinAmbient>) -> Service<'a> {
+        Videos { kv: &self.kv, queue, http: &SpinHttp, ambient: &SpinAmbient, config: &self.config }
+    }
+}
+
+/// The configuration, read once in the life of the instance.
+async fn configuration(role: Role) -> Result<Rc<Config>, Failure> {
+    thread_local! {
+        static CONFIG: RefCell<Option<Rc<Config>>> = const { RefCell::new(None) };
+    }
+    if let Some(config) = CONFIG.with_borrow(Clone::clone) {
+        return Ok(config);
+    }
+    let variables = read_variables(config::NAMES).await?;
+    let config =
+        Config::read(&variables, role).map_err(|problems| Failure::unconfigured(problems.join("; ")))?;
+    let config = Rc::new(config);
+    CONFIG.set(Some(Rc::clone(&config)));
+    Ok(config)
+}
+
+/// Runs one request through a service, or through its refusal when it cannot be made.
+macro_rules! guest {
+    ($(#[$doc:meta])* $name:ident, $role:expr, $serve:path, |$body:ident| $read:expr) => {
+        $(#[$doc])*
+        pub async fn $name(request: Request) -> Answer {
+            let (parts, $body) = request.into_parts();
+            let body = $read;
+            let answer = match Opened::open($role).await {
+                Ok(opened) => {
+                    let queue = opened.queue();
+                    $serve(Ok(opened.service(&queue)), &SpinAmbient, parts, body).await
+                }
+                Err(failure) => $serve(Err::<Service<'_>, _>(failure), &SpinAmbient, parts, body).await,
+            };
+            answer.map(FullBody::new)
+        }
+    };
+}
+
+guest!(
+    /// Component `videos`.
+    videos, Role::Users, records::serve, |body| collect(body, MAX_JSON_BYTES).await
+);
+guest!(
+    /// Component `uploads`, whose bodies may be files.
+    uploads, Role::Users, uploads::serve, |body| body
+);
+guest!(
+    /// Component `downloads`.
+    downloads, Role::Readers, downloads::serve, |body| collect(body, MAX_JSON_BYTES).await
+);
+guest!(
+    /// Component `control`.
+    control, Role::Workers, control::serve, |body| collect(body, MAX_JSON_BYTES).await
+);

@@ -1,0 +1,67 @@
+//! The key-value port over Spin: reads through `spin:key-value`, which lets other requests of
+//! the instance go on, and writes that must be exact through `wasi:keyvalue` atomics, which
+//! does not.
+
+use spin_sdk::key_value::Store;
+
+use self::bindings::wasi::keyvalue::{atomics, store};
+use crate::ports::{Change, Kv, Swap, Unavailable};
+
+mod bindings {
+    spin_sdk::wit_bindgen::generate!({
+        path: "wit",
+        world: "atomic",
+        runtime_path: "::spin_sdk::wit_bindgen::rt",
+        generate_all,
+    });
+}
+
+/// One store of the component, open for one request.
+pub struct SpinKv {
+    store: Store,
+    bucket: store::Bucket,
+}
+
+fn unavailable(operation: &str, error: impl std::fmt::Debug) -> Unavailable {
+    Unavailable { what: "store", detail: format!("{operation}: {error:?}") }
+}
+
+impl SpinKv {
+    /// Opens the store of that label, which the manifest must grant.
+    pub async fn open(label: &str) -> Result<Self, Unavailable> {
+        let store = Store::open(label).await.map_err(|error| unavailable("open", error))?;
+        let bucket = store::open(label).map_err(|error| unavailable("open", error))?;
+        Ok(Self { store, bucket })
+    }
+}
+
+impl Kv for SpinKv {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Unavailable> {
+        self.store.get(key).await.map_err(|error| unavailable("get", error))
+    }
+
+    async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), Unavailable> {
+        self.store.set(key, value).await.map_err(|error| unavailable("set", error))
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Unavailable> {
+        self.store.delete(key).await.map_err(|error| unavailable("delete", error))
+    }
+
+    async fn swap(&self, key: &str, change: Change<'_>) -> Result<Swap, Unavailable> {
+        let cas = atomics::Cas::new(&self.bucket, key).map_err(|error| unavailable("compare", error))?;
+        // Without this call the back ends do not know which version the swap goes against.
+        let current = cas.current().map_err(|error| unavailable("compare", error))?;
+        let Some(new) = change(current.as_deref()) else { return Ok(Swap::Unchanged) };
+        match atomics::swap(cas, &new) {
+            Ok(()) => Ok(Swap::Written),
+            // The next round begins with a handle of its own.
+            Err(atomics::CasError::CasFailed(_)) => Ok(Swap::Conflict),
+            Err(atomics::CasError::StoreError(error)) => Err(unavailable("swap", error)),
+        }
+    }
+
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, Unavailable> {
+        atomics::increment(&self.bucket, key, delta).map_err(|error| unavailable("increment", error))
+    }
+}

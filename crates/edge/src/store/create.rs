@@ -1,0 +1,111 @@
+//! Creation of a value by exactly one of many, on back ends whose swap overwrites what another
+//! writer created meanwhile.
+//!
+//! The counter `new/<key>` is what decides: who gets 1 creates. If it dies before it has, the
+//! others notice after a minute, by the time that one of them left under `watch/<key>`, and
+//! the counter `new/<key>/<time>` decides again. An owner that has been slow does not write.
+
+use serde::{Deserialize, Serialize};
+
+use super::update::Versioned;
+use super::{Store, broken, decode, encode};
+use crate::ports::{Ambient, Kv, Swap, Unavailable};
+use framelift_domain::Time;
+
+/// How long after it asked an owner may still write, in milliseconds.
+const OWNER_MS: i64 = 30_000;
+/// How long after a watch began the owner is taken for dead, in milliseconds.
+const DEAD_MS: i64 = 60_000;
+/// How long after a watch began its heir is taken for dead, too, in milliseconds.
+const HEIR_DEAD_MS: i64 = 120_000;
+/// How often a value that another one is about to create is looked for.
+const LOOKS: u32 = 6;
+
+#[derive(Serialize, Deserialize)]
+struct Watch {
+    at: Time,
+}
+
+impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
+    /// Creates the value if it is missing. `Ok` means that it is there now, `true` that it is
+    /// this one. An error says nothing; another call may find that this one's value is there,
+    /// and says `false`.
+    pub async fn create<T: Serialize>(&self, key: &str, value: &T) -> Result<bool, Unavailable> {
+        let since = self.ambient.now();
+        if self.kv.get(key).await?.is_some() {
+            return Ok(false);
+        }
+        if self.kv.increment(&format!("new/{key}"), 1).await? == 1 {
+            return self.create_as_owner(key, value, since).await;
+        }
+        for round in 0..LOOKS {
+            self.back_off(round).await;
+            if self.kv.get(key).await?.is_some() {
+                return Ok(false);
+            }
+        }
+        if self.inherit(key, since).await? {
+            return self.create_as_owner(key, value, since).await;
+        }
+        Err(broken(key, "another writer is about to create it"))
+    }
+
+    /// Whether the one who was to create the key is dead, and this one is to do it instead.
+    async fn inherit(&self, key: &str, since: Time) -> Result<bool, Unavailable> {
+        let watch_key = format!("watch/{key}");
+        let watch = Watch { at: self.ambient.now() };
+        let Some(found) = self.get_plain::<Watch>(&watch_key).await? else {
+            self.set_plain(&watch_key, &watch).await?;
+            return Ok(false);
+        };
+        let age = since.ms_since(found.at);
+        if age < DEAD_MS {
+            return Ok(false);
+        }
+        if self.kv.increment(&format!("new/{key}/{}", found.at.unix_ms()), 1).await? == 1 {
+            // The next heir counts from here.
+            self.set_plain(&watch_key, &watch).await?;
+            return Ok(true);
+        }
+        if age >= HEIR_DEAD_MS {
+            self.set_plain(&watch_key, &watch).await?;
+        }
+        Ok(false)
+    }
+
+    async fn create_as_owner<T: Serialize>(
+        &self,
+        key: &str,
+        value: &T,
+        since: Time,
+    ) -> Result<bool, Unavailable> {
+        let op = self.op_id();
+        let bytes = encode(key, &Versioned { rev: 1, ops: vec![op.clone()], value })?;
+        let mut trouble = broken(key, "it was not created in time");
+        for round in 0..LOOKS {
+            if self.ambient.now().ms_since(since) > OWNER_MS {
+                break;
+            }
+            let mut there: Option<Vec<u8>> = None;
+            let outcome = self
+                .kv
+                .swap(key, &mut |current| {
+                    there = current.map(<[u8]>::to_vec);
+                    there.is_none().then(|| bytes.clone())
+                })
+                .await;
+            match (outcome, there) {
+                (Ok(Swap::Written), _) => return Ok(true),
+                // An error may come after a change that was not wanted: what was seen counts.
+                (_, Some(there)) => {
+                    let there: Versioned<serde::de::IgnoredAny> = decode(key, &there)?;
+                    return Ok(there.ops.contains(&op));
+                }
+                (Ok(_), None) => {}
+                (Err(error), None) => trouble = error,
+            }
+            self.back_off(round).await;
+        }
+        Err(trouble)
+    }
+}

@@ -1,0 +1,138 @@
+//! The list of a user's videos in the order of their creation, in pages of 100.
+//!
+//! A video's position never moves. The newest page is the head; when it is full, it is sealed
+//! under its own key before the head moves on, so that a crash in between loses nothing. An
+//! entry is made before its record: a reader skips what has no record, or a record that names
+//! another position.
+
+use framelift_domain::{UserId, VideoId};
+use serde::{Deserialize, Serialize};
+
+use super::listing::{KEPT, Member, Membership};
+use super::update::UpdateError;
+use super::{Store, broken, keys};
+use crate::ports::{Ambient, Kv, Unavailable};
+
+/// Videos on a page.
+pub const PAGE: u64 = 100;
+
+/// The newest page, and what the sweep knows of the older ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Whether the user is in the list of those with objects to remove some day.
+    pub kept: Membership,
+    /// The position of the first id; a multiple of [`PAGE`].
+    pub base: u64,
+    /// The ids from there on.
+    pub ids: Vec<VideoId>,
+    /// Up to here the objects of all videos are gone.
+    pub retired: u64,
+}
+
+impl Member for Head {
+    fn membership(&mut self) -> &mut Membership {
+        &mut self.kept
+    }
+
+    fn is_idle(&self) -> bool {
+        self.retired >= self.len()
+    }
+}
+
+impl Head {
+    /// The position after the newest one.
+    pub fn len(&self) -> u64 {
+        self.base + self.ids.len() as u64
+    }
+
+    /// Whether there is nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What appending met with.
+enum Appended {
+    At(u64),
+    Full { base: u64, ids: Vec<VideoId> },
+}
+
+impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
+    /// A user's newest page.
+    pub async fn head(&self, user: UserId) -> Result<Head, Unavailable> {
+        Ok(self.get(&keys::index(user)).await?.unwrap_or_default())
+    }
+
+    /// The ids of the page with that number.
+    pub async fn index_page(
+        &self,
+        user: UserId,
+        head: &Head,
+        page: u64,
+    ) -> Result<Vec<VideoId>, Unavailable> {
+        if page == head.base / PAGE {
+            return Ok(head.ids.clone());
+        }
+        let key = keys::index_page(user, page);
+        self.get_plain(&key).await?.ok_or_else(|| broken(&key, "the page is missing"))
+    }
+
+    /// Appends a video, unless the newest page has it already, and tells its position.
+    pub async fn append(&self, user: UserId, id: VideoId) -> Result<u64, Unavailable> {
+        let mut sealed = None;
+        for _ in 0..8 {
+            let updated = self
+                .update_member(KEPT, user, &keys::index(user), |mut head: Head| {
+                    if let Some(n) = head.ids.iter().position(|known| *known == id) {
+                        let at = head.base + n as u64;
+                        return Ok::<_, std::convert::Infallible>((head, false, Appended::At(at)));
+                    }
+                    if head.ids.len() as u64 >= PAGE {
+                        if sealed != Some(head.base) {
+                            let full = Appended::Full { base: head.base, ids: head.ids.clone() };
+                            return Ok((head, false, full));
+                        }
+                        head.base += PAGE;
+                        head.ids.clear();
+                    }
+                    head.ids.push(id);
+                    let at = head.len() - 1;
+                    Ok((head, true, Appended::At(at)))
+                })
+                .await;
+            match updated {
+                Ok(updated) => match updated.output {
+                    Appended::At(at) => return Ok(at),
+                    Appended::Full { base, ids } => {
+                        // A full page never changes, so whoever seals it writes the same.
+                        self.set_plain(&keys::index_page(user, base / PAGE), &ids).await?;
+                        sealed = Some(base);
+                    }
+                },
+                Err(UpdateError::Unavailable(error)) => return Err(error),
+                Err(UpdateError::Missing) => {}
+                Err(UpdateError::Refused(never)) => match never {},
+            }
+        }
+        Err(broken(&keys::index(user), "its pages fill too fast"))
+    }
+
+    /// Notes that the objects of all videos before that position are gone.
+    pub async fn retire(&self, user: UserId, before: u64) -> Result<Head, Unavailable> {
+        let updated = self
+            .update(&keys::index(user), |mut head: Head| {
+                let changed = before > head.retired && before <= head.len();
+                if changed {
+                    head.retired = before;
+                }
+                Ok::<_, std::convert::Infallible>((head, changed, ()))
+            })
+            .await;
+        match updated {
+            Ok(updated) => Ok(updated.value),
+            Err(UpdateError::Missing) => Ok(Head::default()),
+            Err(UpdateError::Unavailable(error)) => Err(error),
+            Err(UpdateError::Refused(never)) => match never {},
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Lists of users that the sweep goes through, in shards, and how a user gets in and out.
+//!
+//! Whether a user belongs in a list is decided in a value of that user (its *member*): the
+//! entry in the list is made before the member says so, and removed after it says no more.
+//! Entries carry an epoch that grows each time the user comes in again, so that a late
+//! removal does not take away the entry of a later time.
+
+use std::collections::BTreeMap;
+
+use framelift_domain::UserId;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::update::{UpdateError, Updated};
+use super::{Store, broken, keys};
+use crate::ports::{Ambient, Kv, Unavailable};
+
+/// Most users on one page of a shard; further ones go to the next page.
+const PAGE_USERS: usize = 400;
+/// Most pages of a shard.
+const MAX_PAGES: u32 = 1_000;
+
+/// A list of users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct List {
+    /// The first part of its keys.
+    pub name: &'static str,
+    /// How many shards it has.
+    pub shards: u32,
+}
+
+/// Users with unfinished videos.
+pub const WORK: List = List { name: "work", shards: 64 };
+/// Users with objects that have to go some day.
+pub const KEPT: List = List { name: "kept", shards: 64 };
+
+/// Whether a user is in a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Grows each time the user comes in.
+    pub epoch: u64,
+    /// Whether the user is in.
+    pub listed: bool,
+}
+
+/// A value of a user that says whether the user belongs in a list.
+pub trait Member {
+    /// Where it says so.
+    fn membership(&mut self) -> &mut Membership;
+    /// Whether nothing keeps the user in the list.
+    fn is_idle(&self) -> bool;
+}
+
+/// One page of a shard: users with the epoch of their entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListPage {
+    /// The entries.
+    pub users: BTreeMap<UserId, u64>,
+}
+
+/// Why a change of a member has to wait or was refused.
+enum NotYet<E> {
+    Unlisted(u64),
+    Refused(E),
+}
+
+impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
+    /// A page of a shard; none after the last one.
+    pub async fn list_page(
+        &self,
+        list: List,
+        shard: u32,
+        page: u32,
+    ) -> Result<Option<ListPage>, Unavailable> {
+        self.get(&keys::list_page(list.name, shard, page)).await
+    }
+
+    /// Changes a member, created as its default if it is missing, after making sure that the
+    /// user is in the list.
+    pub async fn update_member<T, R, E>(
+        &self,
+        list: List,
+        user: UserId,
+        key: &str,
+        mut change: impl FnMut(T) -> Result<(T, bool, R), E>,
+    ) -> Result<Updated<T, R>, UpdateError<E>>
+    where
+        T: Member + Default + Serialize + DeserializeOwned,
+    {
+        let mut entered = None;
+        for _ in 0..8 {
+            let updated = self
+                .update(key, |mut member: T| {
+                    let membership = member.membership();
+                    if !membership.listed {
+                        if entered != Some(membership.epoch + 1) {
+                            return Err(NotYet::Unlisted(membership.epoch));
+                        }
+                        *membership = Membership { epoch: membership.epoch + 1, listed: true };
+                    }
+                    change(member).map_err(NotYet::Refused)
+                })
+                .await;
+            match updated {
+                Ok(updated) => return Ok(updated),
+                Err(UpdateError::Unavailable(error)) => return Err(error.into()),
+                Err(UpdateError::Refused(NotYet::Refused(error))) => return Err(UpdateError::Refused(error)),
+                Err(UpdateError::Missing) => {
+                    self.create(key, &T::default()).await?;
+                }
+                Err(UpdateError::Refused(NotYet::Unlisted(epoch))) => {
+                    self.enter(list, user, epoch + 1).await?;
+                    entered = Some(epoch + 1);
+                }
+            }
+        }
+        Err(broken(key, "its owner comes and goes").into())
+    }
+
+    /// Takes the user out of the list if the member says that nothing keeps it there. `seen` is
+    /// the epoch of an entry found in the list, which may be of somebody about to come in: that
+    /// one then has to enter anew.
+    pub async fn leave_if_idle<T>(
+        &self,
+        list: List,
+        user: UserId,
+        key: &str,
+        seen: u64,
+    ) -> Result<(), Unavailable>
+    where
+        T: Member + Serialize + DeserializeOwned,
+    {
+        let updated = self
+            .update(key, |mut member: T| {
+                if !member.is_idle() {
+                    return Ok::<_, std::convert::Infallible>((member, false, None));
+                }
+                let membership = member.membership();
+                let out = Membership { epoch: membership.epoch.max(seen), listed: false };
+                let changed = *membership != out;
+                *membership = out;
+                Ok((member, changed, Some(out.epoch)))
+            })
+            .await;
+        match updated {
+            Ok(Updated { output: Some(epoch), .. }) => self.leave(list, user, epoch).await,
+            Ok(_) | Err(UpdateError::Missing) => Ok(()),
+            Err(UpdateError::Unavailable(error)) => Err(error),
+            Err(UpdateError::Refused(never)) => match never {},
+        }
+    }
+
+    /// Puts an entry in the first page that has room.
+    async fn enter(&self, list: List, user: UserId, epoch: u64) -> Result<(), Unavailable> {
+        let shard = keys::shard(user, list.shards);
+        for page in 0..MAX_PAGES {
+            let key = keys::list_page(list.name, shard, page);
+            let updated = loop {
+                let updated = self
+                    .update(&key, |mut page: ListPage| {
+                        let known = page.users.get(&user).copied();
+                        if known.is_none() && page.users.len() >= PAGE_USERS {
+                            return Ok::<_, std::convert::Infallible>((page, false, false));
+                        }
+                        page.users.insert(user, epoch.max(known.unwrap_or(0)));
+                        Ok((page, known.is_none_or(|known| known < epoch), true))
+                    })
+                    .await;
+                if matches!(updated, Err(UpdateError::Missing)) {
+                    self.create(&key, &ListPage::default()).await?;
+                    continue;
+                }
+                break updated;
+            };
+            match updated {
+                Ok(Updated { output: true, .. }) => return Ok(()),
+                Ok(_) | Err(UpdateError::Missing) => {}
+                Err(UpdateError::Unavailable(error)) => return Err(error),
+                Err(UpdateError::Refused(never)) => match never {},
+            }
+        }
+        Err(broken(list.name, "the list is full"))
+    }
+
+    /// Removes the entries up to that epoch, on whatever page they are.
+    async fn leave(&self, list: List, user: UserId, epoch: u64) -> Result<(), Unavailable> {
+        let shard = keys::shard(user, list.shards);
+        for page in 0..MAX_PAGES {
+            let updated = self
+                .update(&keys::list_page(list.name, shard, page), |mut page: ListPage| {
+                    let stale = page.users.get(&user).is_some_and(|known| *known <= epoch);
+                    if stale {
+                        page.users.remove(&user);
+                    }
+                    Ok::<_, std::convert::Infallible>((page, stale, ()))
+                })
+                .await;
+            match updated {
+                Ok(_) => {}
+                Err(UpdateError::Missing) => return Ok(()),
+                Err(UpdateError::Unavailable(error)) => return Err(error),
+                Err(UpdateError::Refused(never)) => match never {},
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use framelift_domain::VideoId;
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::store::memory::{MemoryKv, TestAmbient};
+    use crate::store::slots::Slots;
+
+    fn entry(store: &Store<'_, MemoryKv, TestAmbient>, user: UserId) -> Option<u64> {
+        let page = block_on(store.list_page(WORK, keys::shard(user, WORK.shards), 0)).unwrap();
+        page.and_then(|page| page.users.get(&user).copied())
+    }
+
+    fn come(store: &Store<'_, MemoryKv, TestAmbient>, user: UserId) -> Slots {
+        let id = VideoId::new(1, [1; 10]);
+        let updated = store.update_member(WORK, user, &keys::slots(user), |mut slots: Slots| {
+            slots.waiting = vec![id];
+            Ok::<_, Infallible>((slots, true, ()))
+        });
+        block_on(updated).unwrap().value
+    }
+
+    fn go(store: &Store<'_, MemoryKv, TestAmbient>, user: UserId) {
+        block_on(store.drain_slots(user, |slots| !std::mem::take(&mut slots.waiting).is_empty())).unwrap();
+    }
+
+    #[test]
+    fn a_late_removal_leaves_a_later_entry() {
+        let (kv, ambient, user) = (MemoryKv::default(), TestAmbient::new(1), UserId::new(1, [1; 10]));
+        let store = &Store::new(&kv, &ambient);
+        assert_eq!(come(store, user).work, Membership { epoch: 1, listed: true });
+        assert_eq!(entry(store, user), Some(1));
+        go(store, user);
+        assert_eq!(entry(store, user), None);
+        assert_eq!(come(store, user).work, Membership { epoch: 2, listed: true });
+        block_on(store.leave(WORK, user, 1)).unwrap();
+        assert_eq!(entry(store, user), Some(2));
+    }
+
+    #[test]
+    fn whoever_enters_while_the_sweep_removes_has_to_enter_anew() {
+        let (kv, ambient, user) = (MemoryKv::default(), TestAmbient::new(1), UserId::new(1, [1; 10]));
+        let store = &Store::new(&kv, &ambient);
+        come(store, user);
+        go(store, user);
+        // Somebody has made the entry and not yet said so in the slots, when the sweep finds it.
+        block_on(store.enter(WORK, user, 2)).unwrap();
+        block_on(store.leave_if_idle::<Slots>(WORK, user, &keys::slots(user), 2)).unwrap();
+        assert_eq!(entry(store, user), None);
+        assert_eq!(come(store, user).work, Membership { epoch: 3, listed: true });
+        assert_eq!(entry(store, user), Some(3));
+    }
+
+    #[test]
+    fn a_full_page_is_followed_by_another() {
+        let (kv, ambient) = (MemoryKv::default(), TestAmbient::new(1));
+        let store = &Store::new(&kv, &ambient);
+        let list = List { name: "few", shards: 1 };
+        let users: Vec<UserId> = (0..PAGE_USERS as u64 + 3).map(|n| UserId::new(n, [1; 10])).collect();
+        for user in &users {
+            block_on(store.enter(list, *user, u64::MAX)).unwrap();
+        }
+        let page = |n| block_on(store.list_page(list, 0, n)).unwrap().map(|page| page.users.len());
+        assert_eq!((page(0), page(1), page(2)), (Some(PAGE_USERS), Some(3), None));
+        block_on(store.leave(list, users[0], u64::MAX)).unwrap();
+        block_on(store.leave(list, users[PAGE_USERS], u64::MAX)).unwrap();
+        assert_eq!((page(0), page(1)), (Some(PAGE_USERS - 1), Some(2)));
+    }
+}

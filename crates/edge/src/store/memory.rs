@@ -1,0 +1,363 @@
+//! A store, a queue and a clock in memory, with the faults of real ones, for tests.
+//!
+//! The store holds its users to the rules of the port: a key that is swapped is never set, one
+//! that is counted is never read. What it does wrong on purpose is decided by a seed, so that
+//! every run can be repeated.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use framelift_contract::message::JobMessage;
+use framelift_domain::Time;
+
+use crate::ports::{Ambient, Change, Kv, Queue, Swap, Unavailable};
+
+/// What a store does wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quirks {
+    /// Percent of the writes that report a conflict although they landed.
+    pub conflict_although_written: u32,
+    /// A swap on a missing key overwrites what another writer created meanwhile.
+    pub create_overwrites: bool,
+    /// Other tasks run between any two steps.
+    pub interleave: bool,
+    /// Percent of the operations that fail before they have an effect.
+    pub error_before: u32,
+    /// Percent of the writes that fail after they had their effect.
+    pub error_after: u32,
+}
+
+impl Quirks {
+    /// Each way of going wrong alone, and all of them together, by name.
+    pub const MODES: [(&'static str, Self); 6] = {
+        let none = Self {
+            conflict_although_written: 0,
+            create_overwrites: false,
+            interleave: false,
+            error_before: 0,
+            error_after: 0,
+        };
+        let all = Self { conflict_although_written: 20, create_overwrites: true, interleave: true, ..none };
+        [
+            ("none", none),
+            ("interleave", Self { interleave: true, ..none }),
+            ("conflict although written", Self { conflict_although_written: 30, interleave: true, ..none }),
+            ("create overwrites", Self { create_overwrites: true, interleave: true, ..none }),
+            ("all", all),
+            ("all, and answers lost", Self { error_before: 3, error_after: 3, ..all }),
+        ]
+    };
+}
+
+/// How a key is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Set,
+    Swapped,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    values: BTreeMap<String, (u64, Vec<u8>)>,
+    uses: BTreeMap<String, Use>,
+    counters: BTreeMap<String, i64>,
+    version: u64,
+    quirks: Quirks,
+    random: Random,
+    trace: Option<Vec<(String, Vec<u8>)>>,
+}
+
+/// A key-value store in memory.
+#[derive(Debug, Default)]
+pub struct MemoryKv {
+    rows: Mutex<Rows>,
+}
+
+impl MemoryKv {
+    /// An empty store that goes wrong as told.
+    pub fn new(quirks: Quirks, seed: u64) -> Self {
+        Self { rows: Mutex::new(Rows { quirks, random: Random::new(seed), ..Rows::default() }) }
+    }
+
+    /// Changes what goes wrong from now on.
+    pub fn set_quirks(&self, quirks: Quirks) {
+        self.rows().quirks = quirks;
+    }
+
+    /// All writes since the last call, in their order; the first call begins to keep them.
+    pub fn take_writes(&self) -> Vec<(String, Vec<u8>)> {
+        self.rows().trace.replace(Vec::new()).unwrap_or_default()
+    }
+
+    /// All values whose key starts so, in the keys' order.
+    pub fn dump(&self, prefix: &str) -> Vec<(String, Vec<u8>)> {
+        let rows = self.rows();
+        let found = rows.values.iter().filter(|(key, _)| key.starts_with(prefix));
+        found.map(|(key, (_, value))| (key.clone(), value.clone())).collect()
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn step(&self) {
+        let interleave = self.rows().quirks.interleave;
+        if interleave {
+            yield_now().await;
+        }
+    }
+
+    async fn before(&self) -> Result<(), Unavailable> {
+        self.step().await;
+        let mut rows = self.rows();
+        let percent = rows.quirks.error_before;
+        if rows.random.percent(percent) { Err(fault("nothing was done")) } else { Ok(()) }
+    }
+
+    async fn after(&self) -> Result<(), Unavailable> {
+        self.step().await;
+        let mut rows = self.rows();
+        let percent = rows.quirks.error_after;
+        if rows.random.percent(percent) { Err(fault("the answer was lost")) } else { Ok(()) }
+    }
+}
+
+impl Rows {
+    fn used(&mut self, key: &str, how: Use) {
+        assert!(!self.counters.contains_key(key), "{key} is a counter");
+        let known = *self.uses.entry(key.to_owned()).or_insert(how);
+        assert_eq!(known, how, "{key} is used in two ways");
+    }
+
+    fn write(&mut self, key: &str, value: Vec<u8>) {
+        self.version += 1;
+        if let Some(trace) = &mut self.trace {
+            trace.push((key.to_owned(), value.clone()));
+        }
+        self.values.insert(key.to_owned(), (self.version, value));
+    }
+}
+
+impl Kv for MemoryKv {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Unavailable> {
+        self.before().await?;
+        let rows = self.rows();
+        assert!(!rows.counters.contains_key(key), "{key} is a counter");
+        Ok(rows.values.get(key).map(|(_, value)| value.clone()))
+    }
+
+    async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), Unavailable> {
+        self.before().await?;
+        {
+            let mut rows = self.rows();
+            rows.used(key, Use::Set);
+            rows.write(key, value);
+        }
+        self.after().await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Unavailable> {
+        self.before().await?;
+        {
+            let mut rows = self.rows();
+            rows.used(key, Use::Set);
+            rows.values.remove(key);
+        }
+        self.after().await
+    }
+
+    async fn swap(&self, key: &str, change: Change<'_>) -> Result<Swap, Unavailable> {
+        self.before().await?;
+        let before = {
+            let mut rows = self.rows();
+            rows.used(key, Use::Swapped);
+            rows.values.get(key).cloned()
+        };
+        let Some(value) = change(before.as_ref().map(|(_, value)| value.as_slice())) else {
+            return Ok(Swap::Unchanged);
+        };
+        self.step().await;
+        {
+            let mut rows = self.rows();
+            let now = rows.values.get(key).map(|(version, _)| *version);
+            let same = now == before.as_ref().map(|(version, _)| *version);
+            let overwrites = before.is_none() && rows.quirks.create_overwrites;
+            if !same && !overwrites {
+                return Ok(Swap::Conflict);
+            }
+            rows.write(key, value);
+            let percent = rows.quirks.conflict_although_written;
+            if rows.random.percent(percent) {
+                return Ok(Swap::Conflict);
+            }
+        }
+        self.after().await?;
+        Ok(Swap::Written)
+    }
+
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, Unavailable> {
+        self.before().await?;
+        let sum = {
+            let mut rows = self.rows();
+            assert!(!rows.uses.contains_key(key), "{key} is no counter");
+            let counter = rows.counters.entry(key.to_owned()).or_insert(0);
+            *counter += delta;
+            *counter
+        };
+        self.after().await?;
+        Ok(sum)
+    }
+}
+
+/// A queue in memory: messages stay until they are taken.
+#[derive(Debug, Default)]
+pub struct MemoryQueue {
+    state: Mutex<Line>,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    messages: Vec<(JobMessage, u32)>,
+    faults: u32,
+    random: Random,
+}
+
+impl MemoryQueue {
+    /// An empty queue.
+    pub fn new(seed: u64) -> Self {
+        Self { state: Mutex::new(Line { random: Random::new(seed), ..Line::default() }) }
+    }
+
+    /// From now on so many percent of the sends fail, half of them after the message was taken.
+    pub fn set_faults(&self, percent: u32) {
+        self.state().faults = percent;
+    }
+
+    /// Takes all messages out, in their order, each with its delay.
+    pub fn take(&self) -> Vec<(JobMessage, u32)> {
+        std::mem::take(&mut self.state().messages)
+    }
+
+    fn state(&self) -> MutexGuard<'_, Line> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue for MemoryQueue {
+    async fn send(&self, message: &JobMessage, delay_s: u32) -> Result<(), Unavailable> {
+        yield_now().await;
+        let failed = {
+            let mut state = self.state();
+            let percent = state.faults;
+            let failed = state.random.percent(percent);
+            if !failed || state.random.percent(50) {
+                state.messages.push((message.clone(), delay_s));
+            }
+            failed
+        };
+        yield_now().await;
+        if failed {
+            return Err(Unavailable { what: "queue", detail: "injected".to_owned() });
+        }
+        Ok(())
+    }
+
+    async fn ready(&self) -> Result<(), Unavailable> {
+        Ok(())
+    }
+}
+
+/// A clock that stands still but for pauses and whoever moves it, and repeatable randomness.
+#[derive(Debug)]
+pub struct TestAmbient {
+    state: Mutex<(i64, Random)>,
+}
+
+impl TestAmbient {
+    /// A clock in November 2023.
+    pub fn new(seed: u64) -> Self {
+        Self { state: Mutex::new((1_700_000_000_000, Random::new(seed))) }
+    }
+
+    /// Moves the clock.
+    pub fn advance_ms(&self, milliseconds: i64) {
+        self.state().0 += milliseconds;
+    }
+
+    fn state(&self) -> MutexGuard<'_, (i64, Random)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ambient for TestAmbient {
+    fn now(&self) -> Time {
+        Time::from_unix_ms(self.state().0)
+    }
+
+    fn fill_random(&self, buffer: &mut [u8]) {
+        let mut state = self.state();
+        for byte in buffer {
+            *byte = state.1.next().to_le_bytes()[3];
+        }
+    }
+
+    async fn pause(&self, milliseconds: u32) {
+        self.advance_ms(i64::from(milliseconds));
+        yield_now().await;
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood, 2014).
+#[derive(Clone, Debug, Default)]
+pub struct Random(u64);
+
+impl Random {
+    /// The sequence of a seed.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number.
+    pub const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `bound`, which is above 0.
+    pub const fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    /// True in so many of a hundred cases.
+    pub const fn percent(&mut self, percent: u32) -> bool {
+        self.below(100) < percent as u64
+    }
+}
+
+/// Lets other tasks run once.
+pub fn yield_now() -> impl Future<Output = ()> {
+    Yield(false)
+}
+
+struct Yield(bool);
+
+impl Future for Yield {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+fn fault(detail: &str) -> Unavailable {
+    Unavailable { what: "store", detail: format!("injected: {detail}") }
+}

@@ -1,0 +1,184 @@
+//! All of a user's unfinished videos in one value, so that its limits hold whoever writes.
+
+use framelift_domain::{Limits, Time, UserId, VideoId};
+use serde::{Deserialize, Serialize};
+
+use super::listing::{Member, Membership, WORK};
+use super::update::{UpdateError, Updated};
+use super::{Store, keys};
+use crate::ports::{Ambient, Kv, Unavailable};
+
+/// A video that is in the queue or worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InFlight {
+    /// The video.
+    pub id: VideoId,
+    /// Whether its message was sent.
+    pub sent: bool,
+}
+
+/// A user's unfinished videos.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slots {
+    /// Whether the user is in the work list.
+    pub work: Membership,
+    /// The account is deleted: nothing new is taken, nothing is dispatched.
+    pub closed: bool,
+    /// Videos whose upload is to come, each with the time when it is given up.
+    pub awaiting: Vec<(VideoId, Time)>,
+    /// Videos whose upload was checked, in their order.
+    pub waiting: Vec<VideoId>,
+    /// Videos whose turn it is.
+    pub in_flight: Vec<InFlight>,
+}
+
+/// Why nothing new is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoom {
+    /// The user has as many unfinished videos as one may.
+    Full,
+    /// The account is deleted.
+    Closed,
+}
+
+impl Member for Slots {
+    fn membership(&mut self) -> &mut Membership {
+        &mut self.work
+    }
+
+    fn is_idle(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Slots {
+    /// How many videos are unfinished.
+    pub fn len(&self) -> usize {
+        self.awaiting.len() + self.waiting.len() + self.in_flight.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.awaiting.is_empty() && self.waiting.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// Whether the video has been seen to arrive and is not finished.
+    pub fn has_arrived(&self, id: VideoId) -> bool {
+        self.waiting.contains(&id) || self.is_in_flight(id)
+    }
+
+    /// Whether it is the video's turn.
+    pub fn is_in_flight(&self, id: VideoId) -> bool {
+        self.in_flight.iter().any(|slot| slot.id == id)
+    }
+
+    /// Whether the video is here at all.
+    pub fn contains(&self, id: VideoId) -> bool {
+        self.has_arrived(id) || self.awaiting.iter().any(|(awaited, _)| *awaited == id)
+    }
+
+    /// Its place among those that wait, from 1.
+    pub fn position(&self, id: VideoId) -> Option<u32> {
+        let place = self.waiting.iter().position(|waiting| *waiting == id)?;
+        u32::try_from(place + 1).ok()
+    }
+
+    /// Makes room for a video whose upload is to come. Whether anything changed.
+    pub fn reserve(&mut self, id: VideoId, expires_at: Time, limits: &Limits) -> Result<bool, NoRoom> {
+        if self.closed {
+            return Err(NoRoom::Closed);
+        }
+        if self.contains(id) {
+            return Ok(false);
+        }
+        if self.len() >= limits.max_open_per_user as usize {
+            return Err(NoRoom::Full);
+        }
+        self.awaiting.push((id, expires_at));
+        Ok(true)
+    }
+
+    /// The upload is there: the video waits, or it is its turn. Whether anything changed.
+    pub fn arrived(&mut self, id: VideoId, limits: &Limits) -> Result<bool, NoRoom> {
+        if self.closed {
+            return Err(NoRoom::Closed);
+        }
+        if self.has_arrived(id) {
+            return Ok(false);
+        }
+        self.awaiting.retain(|(awaited, _)| *awaited != id);
+        self.waiting.push(id);
+        self.promote(limits);
+        Ok(true)
+    }
+
+    /// Its message is in the queue. Whether anything changed.
+    pub fn sent(&mut self, id: VideoId) -> bool {
+        match self.in_flight.iter_mut().find(|slot| slot.id == id) {
+            Some(slot) => !std::mem::replace(&mut slot.sent, true),
+            None => false,
+        }
+    }
+
+    /// The video is finished: the next one's turn. Whether anything changed.
+    pub fn free(&mut self, id: VideoId, limits: &Limits) -> bool {
+        if !self.contains(id) {
+            return false;
+        }
+        self.awaiting.retain(|(awaited, _)| *awaited != id);
+        self.waiting.retain(|waiting| *waiting != id);
+        self.in_flight.retain(|slot| slot.id != id);
+        self.promote(limits);
+        true
+    }
+
+    fn promote(&mut self, limits: &Limits) {
+        let limit = limits.max_in_flight_per_user as usize;
+        while !self.closed && self.in_flight.len() < limit && !self.waiting.is_empty() {
+            let id = self.waiting.remove(0);
+            self.in_flight.push(InFlight { id, sent: false });
+        }
+    }
+}
+
+impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
+    /// A user's slots; empty ones if the user has never had a video.
+    pub async fn slots(&self, user: UserId) -> Result<Slots, Unavailable> {
+        Ok(self.get(&keys::slots(user)).await?.unwrap_or_default())
+    }
+
+    /// Changes a user's slots in a way that may add to them.
+    pub async fn fill_slots<R, E>(
+        &self,
+        user: UserId,
+        change: impl FnMut(Slots) -> Result<(Slots, bool, R), E>,
+    ) -> Result<Updated<Slots, R>, UpdateError<E>> {
+        self.update_member(WORK, user, &keys::slots(user), change).await
+    }
+
+    /// Changes a user's slots in a way that adds nothing, and leaves the work list when they are
+    /// empty; what is missing has nothing to change.
+    pub async fn drain_slots(
+        &self,
+        user: UserId,
+        mut change: impl FnMut(&mut Slots) -> bool,
+    ) -> Result<Slots, Unavailable> {
+        let key = keys::slots(user);
+        let updated = self
+            .update(&key, |mut slots: Slots| {
+                let changed = change(&mut slots);
+                Ok::<_, std::convert::Infallible>((slots, changed, ()))
+            })
+            .await;
+        let slots = match updated {
+            Ok(updated) => updated.value,
+            Err(UpdateError::Missing) => return Ok(Slots::default()),
+            Err(UpdateError::Unavailable(error)) => return Err(error),
+            Err(UpdateError::Refused(never)) => match never {},
+        };
+        if slots.is_empty() && slots.work.listed {
+            self.leave_if_idle::<Slots>(WORK, user, &key, 0).await?;
+        }
+        Ok(slots)
+    }
+}

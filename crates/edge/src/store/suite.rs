@@ -1,0 +1,125 @@
+//! What every store has to pass: the port's promises, the building blocks over it, and the
+//! operations on videos. It runs natively on the store in memory and inside a guest on Spin's.
+//!
+//! Every check makes keys of its own, so that it may run again on the same store; but one that
+//! is in use is no place for it, because its clock is put forward. A store
+//! that loses answers may make an operation fail; the checks then try again, as clients do.
+
+mod basics;
+mod blocks;
+mod life;
+
+use std::future::Future;
+
+use crate::ports::{Ambient, Kv};
+
+/// The name of a check, and what went wrong if it did.
+pub type Verdict = (&'static str, Result<(), String>);
+
+/// Runs all checks, one after the other.
+pub async fn run_all<K: Kv, A: Ambient>(kv: &K, ambient: &A) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    macro_rules! run {
+        ($($name:path),* $(,)?) => {
+            $(verdicts.push((stringify!($name), $name(kv, ambient).await));)*
+        };
+    }
+    run!(
+        basics::values_are_set_read_and_deleted,
+        basics::swaps_see_the_current_value,
+        basics::swaps_on_an_existing_key_are_exact,
+        basics::counters_count,
+        blocks::updates_add_up,
+        blocks::one_of_many_creates,
+        blocks::an_update_of_nothing_is_told,
+        blocks::members_come_and_go,
+        blocks::index_pages_are_sealed,
+        life::a_video_from_upload_to_result,
+        life::limits_hold_and_order_is_kept,
+        life::keys_make_requests_idempotent,
+        life::runs_share_an_upload,
+        life::leases_are_exclusive,
+        life::deletion_and_closing,
+        life::uploads_expire_and_results_are_purged,
+    );
+    verdicts
+}
+
+/// A key that nobody else uses.
+fn fresh_key<A: Ambient>(ambient: &A, name: &str) -> String {
+    let mut random = [0; 8];
+    ambient.fill_random(&mut random);
+    format!("suite/{name}/{}", super::keys::hex(&random))
+}
+
+/// Tries until it works, as a client does that is told to try again.
+async fn persist<A, T, E, F>(ambient: &A, mut attempt: impl FnMut() -> F) -> Result<T, String>
+where
+    A: Ambient,
+    E: Transient,
+    F: Future<Output = Result<T, E>>,
+{
+    let mut last = String::new();
+    for round in 0..200_u32 {
+        match attempt().await {
+            Ok(value) => return Ok(value),
+            Err(error) if error.is_transient() => last = error.to_string(),
+            Err(error) => return Err(error.to_string()),
+        }
+        ambient.pause(20 * round.min(50)).await;
+    }
+    Err(format!("it never worked: {last}"))
+}
+
+/// Whether trying again makes sense.
+trait Transient: std::fmt::Display {
+    fn is_transient(&self) -> bool;
+}
+
+impl Transient for crate::ports::Unavailable {
+    fn is_transient(&self) -> bool {
+        true
+    }
+}
+
+impl Transient for crate::jobs::JobError {
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl<E: std::fmt::Display> Transient for super::update::UpdateError<E> {
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// Fails the check that it stands in unless the condition holds.
+macro_rules! check {
+    ($condition:expr, $($arg:tt)+) => {
+        if !$condition {
+            return Err(format!($($arg)+));
+        }
+    };
+}
+use check;
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::store::memory::{MemoryKv, Quirks, TestAmbient};
+
+    #[test]
+    fn the_store_in_memory_passes_in_every_mode() {
+        for (mode, quirks) in Quirks::MODES {
+            for seed in 0..4 {
+                let kv = MemoryKv::new(quirks, seed);
+                for (name, verdict) in block_on(run_all(&kv, &TestAmbient::new(seed + 100))) {
+                    assert_eq!(verdict, Ok(()), "{name} in mode `{mode}`, seed {seed}");
+                }
+            }
+        }
+    }
+}

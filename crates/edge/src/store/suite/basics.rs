@@ -1,0 +1,104 @@
+//! The port's own promises.
+
+use futures::future::join_all;
+
+use super::{check, fresh_key, persist};
+use crate::ports::{Ambient, Kv, Swap, Unavailable};
+
+pub(super) async fn values_are_set_read_and_deleted<K: Kv, A: Ambient>(
+    kv: &K,
+    ambient: &A,
+) -> Result<(), String> {
+    let key = &fresh_key(ambient, "value");
+    let get = || persist(ambient, || kv.get(key));
+    check!(get().await?.is_none(), "a key that was never written has a value");
+    for value in [b"one".to_vec(), Vec::new(), vec![0xff; 20_000]] {
+        persist(ambient, || kv.set(key, value.clone())).await?;
+        check!(get().await? == Some(value), "what was set is not what is read");
+    }
+    persist(ambient, || kv.delete(key)).await?;
+    check!(get().await?.is_none(), "a deleted key has a value");
+    persist(ambient, || kv.delete(key)).await
+}
+
+pub(super) async fn swaps_see_the_current_value<K: Kv, A: Ambient>(
+    kv: &K,
+    ambient: &A,
+) -> Result<(), String> {
+    let key = &fresh_key(ambient, "swap");
+    // Each write says who it is, so that one whose answer was wrong is recognized.
+    for (before, after) in [(None, "a"), (Some("a"), "b"), (Some("b"), "c")] {
+        let write = || async {
+            let mut wrong = false;
+            let outcome = kv
+                .swap(key, &mut |current| {
+                    if current == Some(after.as_bytes()) {
+                        return None;
+                    }
+                    wrong |= current != before.map(str::as_bytes);
+                    Some(after.as_bytes().to_vec())
+                })
+                .await?;
+            if outcome == Swap::Conflict {
+                return Err(Unavailable { what: "store", detail: "conflict".into() });
+            }
+            Ok(wrong)
+        };
+        check!(!persist(ambient, write).await?, "a swap to {after} did not see {before:?}");
+        let value = persist(ambient, || kv.get(key)).await?;
+        check!(value.as_deref() == Some(after.as_bytes()), "a swap to {after} is not read");
+    }
+    let unchanged = persist(ambient, || async { kv.swap(key, &mut |_| None).await }).await?;
+    check!(unchanged == Swap::Unchanged, "a swap that wants nothing written says {unchanged:?}");
+    Ok(())
+}
+
+pub(super) async fn swaps_on_an_existing_key_are_exact<K: Kv, A: Ambient>(
+    kv: &K,
+    ambient: &A,
+) -> Result<(), String> {
+    let key = &fresh_key(ambient, "exact");
+    // Everyone adds a letter of its own, once: an update that is lost is missing at the end.
+    let add = |letter: u8| {
+        persist(ambient, move || async move {
+            let outcome = kv
+                .swap(key, &mut |current| {
+                    let mut text = current.unwrap_or_default().to_vec();
+                    if text.contains(&letter) {
+                        return None;
+                    }
+                    text.push(letter);
+                    Some(text)
+                })
+                .await?;
+            match outcome {
+                Swap::Conflict => Err(Unavailable { what: "store", detail: "conflict".into() }),
+                Swap::Written | Swap::Unchanged => Ok(()),
+            }
+        })
+    };
+    add(b'.').await?;
+    for outcome in join_all((b'a'..=b'p').map(add)).await {
+        outcome?;
+    }
+    let mut text = persist(ambient, || kv.get(key)).await?.unwrap_or_default();
+    text.sort_unstable();
+    check!(text == b".abcdefghijklmnop", "parallel swaps left {:?}", String::from_utf8_lossy(&text));
+    Ok(())
+}
+
+pub(super) async fn counters_count<K: Kv, A: Ambient>(kv: &K, ambient: &A) -> Result<(), String> {
+    // An answer that is lost makes a count unknown, so the whole is tried again with a new key.
+    let outcomes = persist(ambient, || async {
+        let key = &fresh_key(ambient, "counter");
+        let zero = kv.increment(key, 0).await?;
+        let sums = join_all((0..8).map(|_| kv.increment(key, 1))).await;
+        let mut sums = sums.into_iter().collect::<Result<Vec<_>, _>>()?;
+        sums.sort_unstable();
+        let back = kv.increment(key, -3).await?;
+        Ok::<_, Unavailable>((zero, sums, back))
+    })
+    .await?;
+    check!(outcomes == (0, (1..=8).collect(), 5), "counting gave {outcomes:?}");
+    Ok(())
+}

@@ -1,0 +1,459 @@
+//! The operations on videos, from the upload to the last object.
+
+use std::cell::{Cell, RefCell};
+
+use framelift_contract::message::JobMessage;
+use framelift_contract::video::Status;
+use framelift_domain::video::{Extraction, Multipart, Progress, Stage, State, StateName};
+use framelift_domain::{Failure, FailureCode, Limits, Options, Time, UserId, Video, VideoId, WorkerId};
+use futures::future::join_all;
+
+use super::{check, persist};
+use crate::jobs::{Idempotency, JobError, Jobs, NewVideo};
+use crate::ports::{Ambient, Kv, Queue, Unavailable};
+use crate::store::keys::hex;
+
+/// A queue that keeps what it is sent.
+#[derive(Default)]
+struct Sent(RefCell<Vec<(JobMessage, u32)>>);
+
+impl Queue for Sent {
+    async fn send(&self, message: &JobMessage, delay_s: u32) -> Result<(), Unavailable> {
+        self.0.borrow_mut().push((message.clone(), delay_s));
+        Ok(())
+    }
+
+    async fn ready(&self) -> Result<(), Unavailable> {
+        Ok(())
+    }
+}
+
+impl Sent {
+    fn ids(&self) -> Vec<VideoId> {
+        self.0.borrow().iter().map(|(message, _)| message.video_id).collect()
+    }
+}
+
+/// A clock that runs with the real one, and can be put forward.
+struct Later<'a, A> {
+    inner: &'a A,
+    ahead_s: Cell<i64>,
+}
+
+impl<A: Ambient> Ambient for Later<'_, A> {
+    fn now(&self) -> Time {
+        self.inner.now().plus_s(self.ahead_s.get())
+    }
+
+    fn fill_random(&self, buffer: &mut [u8]) {
+        self.inner.fill_random(buffer);
+    }
+
+    async fn pause(&self, milliseconds: u32) {
+        self.inner.pause(milliseconds).await;
+    }
+}
+
+/// What a check needs: a user of its own.
+struct World<'a, K, A> {
+    kv: &'a K,
+    queue: Sent,
+    clock: Later<'a, A>,
+    limits: Limits,
+    user: UserId,
+}
+
+impl<'a, K: Kv, A: Ambient> World<'a, K, A> {
+    fn new(kv: &'a K, ambient: &'a A) -> Self {
+        let mut random = [0; 10];
+        ambient.fill_random(&mut random);
+        let user = UserId::new(ambient.now().unix_ms().unsigned_abs(), random);
+        let clock = Later { inner: ambient, ahead_s: Cell::new(0) };
+        Self { kv, queue: Sent::default(), clock, limits: Limits::default(), user }
+    }
+
+    fn jobs(&self) -> Jobs<'_, K, Sent, Later<'a, A>> {
+        Jobs::new(self.kv, &self.queue, &self.clock, &self.limits)
+    }
+
+    async fn create(&self) -> Result<VideoId, String> {
+        let mut random = [0; 8];
+        self.clock.fill_random(&mut random);
+        // A request that may be sent again, so that a lost answer does not take up room twice.
+        let request = Idempotency { key: hex(&random), request_hash: "suite".to_owned() };
+        let create = || async { self.jobs().create(self.user, new_video(), Some(&request)).await };
+        Ok(persist(&self.clock, create).await?.id)
+    }
+
+    async fn uploaded(&self) -> Result<VideoId, String> {
+        let id = self.create().await?;
+        persist(&self.clock, || async { self.jobs().uploaded(self.user, id).await }).await?;
+        Ok(id)
+    }
+
+    async fn status(&self, id: VideoId) -> Result<StateName, String> {
+        let found = persist(&self.clock, || async { self.jobs().find(self.user, id).await }).await?;
+        Ok(found.video.state.name())
+    }
+
+    /// The attempt's number.
+    async fn claim(&self, id: VideoId) -> Result<u32, String> {
+        let claim_id = Some("the one".to_owned());
+        let video =
+            persist(&self.clock, || async { self.jobs().claim(id, worker(), claim_id.clone()).await })
+                .await?;
+        Ok(video.state.attempts().made)
+    }
+
+    async fn complete(&self, id: VideoId, attempt: u32) -> Result<Video, String> {
+        let reported = persist(&self.clock, || async {
+            self.jobs().complete(id, attempt, worker(), extraction()).await
+        });
+        Ok(reported.await?.video)
+    }
+
+    async fn listed(&self, status: Option<Status>) -> Result<Vec<VideoId>, String> {
+        let mut ids = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = persist(&self.clock, || async {
+                self.jobs().list(self.user, cursor.as_deref(), 3, status).await
+            });
+            let page = page.await?;
+            ids.extend(page.items.iter().map(|found| found.video.id));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(ids);
+            }
+        }
+    }
+}
+
+fn worker() -> WorkerId {
+    "worker".parse().unwrap_or_else(|_| unreachable!("the name is well-formed"))
+}
+
+fn new_video() -> NewVideo {
+    NewVideo {
+        file_name: "holiday.mp4".to_owned(),
+        size_bytes: 1000,
+        content_type: None,
+        options: Options::default(),
+        correlation_id: "suite".parse().unwrap_or_else(|_| unreachable!("the id is well-formed")),
+    }
+}
+
+fn extraction() -> Extraction {
+    Extraction { size_bytes: 7, frames: 2, sha256: "ab".repeat(32), bytes_read: 1000, warnings: vec![] }
+}
+
+pub(super) async fn a_video_from_upload_to_result<K: Kv, A: Ambient>(
+    kv: &K,
+    ambient: &A,
+) -> Result<(), String> {
+    let world = World::new(kv, ambient);
+    let id = world.create().await?;
+    check!(world.status(id).await? == StateName::AwaitingUpload, "a new video does not await its upload");
+    for _ in 0..2 {
+        let video = persist(ambient, || async { world.jobs().uploaded(world.user, id).await }).await?;
+        check!(video.state.name() == StateName::Pending, "an uploaded video is {}", video.state.name());
+    }
+    check!(world.queue.ids().contains(&id), "no message was sent");
+    check!(world.claim(id).await? == 1, "the first claim is not the first attempt");
+    check!(world.claim(id).await? == 1, "the same claim again is another attempt");
+    let progress = Progress { stage: Stage::Extracting, percent: 50, ..Progress::default() };
+    let video = persist(ambient, || async { world.jobs().progress(id, 1, worker(), progress).await }).await?;
+    check!(video.state.progress() == progress, "the progress was not kept");
+    for _ in 0..2 {
+        let video = world.complete(id, 1).await?;
+        check!(video.state.name() == StateName::Completed, "a completed video is {}", video.state.name());
+    }
+    let notice = persist(ambient, || async { world.jobs().notice(id).await }).await?;
+    check!(notice.is_some(), "there is no notice of the completion");
+    persist(ambient, || async { world.jobs().notified(id).await }).await?;
+    let notice = persist(ambient, || async { world.jobs().notice(id).await }).await?;
+    check!(notice.is_none(), "a notice that is out is to be sent again");
+    let again = world.jobs().claim(id, worker(), None).await;
+    check!(
+        matches!(again, Err(JobError::JobFinished | JobError::Unavailable(_))),
+        "a finished job can be claimed"
+    );
+    Ok(())
+}
+
+pub(super) async fn limits_hold_and_order_is_kept<K: Kv, A: Ambient>(
+    kv: &K,
+    ambient: &A,
+) -> Result<(), String> {
+    let mut world = World::new(kv, ambient);
+    world.limits.max_open_per_user = 9;
+    let outcomes = join_all((0..5).map(|_| world.uploaded())).await;
+    let mut ids = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
+    for _ in 0..4 {
+        ids.push(world.uploaded().await?);
+    }
+    let full = persist(ambient, || async {
+        match world.jobs().create(world.user, new_video(), None).await {
+            Err(JobError::Unavailable(error)) => Err(error),
+            outcome => Ok(outcome),
+        }
+    });
+    let full = full.await?;
+    check!(matches!(full, Err(JobError::QuotaExceeded { limit: 9 })), "a tenth open video gives {full:?}");
+    check!(world.listed(Some(Status::Pending)).await?.len() == 5, "not 5 videos are pending");
+    for (n, id) in ids[5..].iter().enumerate() {
+        let found = persist(ambient, || async { world.jobs().find(world.user, *id).await }).await?;
+        check!(
+            found.queue_position.map(|position| position as usize) == Some(n + 1),
+            "video {n} in line is at {:?}",
+            found.queue_position
+        );
+    }
+    let early = world.jobs().claim(ids[8], worker(), None).await;
+    check!(
+        matches!(early, Err(JobError::JobNotReady | JobError::Unavailable(_))),
+        "a queued job can be claimed"
+    );
+    for (n, id) in ids.iter().enumerate() {
+        check!(world.queue.ids().contains(id), "video {n} was not called up when it was its turn");
+        let attempt = world.claim(*id).await?;
+        world.complete(*id, attempt).await?;
+    }
+    let mut first_sent: Vec<VideoId> = Vec::new();
+    for id in world.queue.ids() {
+        if !first_sent.contains(&id) {
+            first_sent.push(id);
+        }
+    }
+    check!(first_sent[5..] == ids[5..], "the queued videos were not called up in their order");
+    let listed = world.listed(None).await?;
+    check!(listed.len() == 9, "the list has {} of 9 videos", listed.len());
+    check!(listed[..4].iter().rev().eq(&ids[5..]), "the list is not newest first");
+    check!(world.listed(Some(Status::Failed)).await?.is_empty(), "a filter lets others through");
+    Ok(())
+}
+
+pub(super) async fn keys_make_requests_idempotent<K: Kv, A: Ambient>(
+    kv: &K,
+    ambient: &A,
+) -> Result<(), String> {
+    let world = World::new(kv, ambient);
+    let request = |hash: &str| Idempotency { key: "a key/with ? anything".into(), request_hash: hash.into() };
+    let create = |hash: &'static str| {
+        let world = &world;
+        async move {
+            persist(ambient, || async {
+                world.jobs().create(world.user, new_video(), Some(&request(hash))).await
+            })
+            .await
+        }
+    };
+    let outcomes = join_all((0..6).map(|_| create("one"))).await;
+    let videos = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let id = videos[0].id;
+    check!(videos.iter().all(|video| video.id == id), "the same request made several videos");
+    check!(world.listed(None).await? == [id], "the list does not have the one video once");
+    let other = create("two").await;
+    check!(
+        other.as_ref().is_err_and(|error| *error == JobError::IdempotencyKeyReused.to_string()),
+        "another request with the key gives {other:?}"
+    );
+    persist(ambient, || async { world.jobs().uploaded(world.user, id).await }).await?;
+    check!(create("one").await?.state.name() == StateName::Pending, "a replay undid the upload");
+    world.clock.ahead_s.set(24 * 3600 + 1);
+    check!(create("two").await?.id != id, "a key is remembered for more than a day");
+    Ok(())
+}
+
+pub(super) async fn runs_share_an_upload<K: Kv, A: Ambient>(kv: &K, ambient: &A) -> Result<(), String> {
+    let world = World::new(kv, ambient);
+    let run = |of: VideoId| {
+        let world = &world;
+        async move {
+            let correlation_id = new_video().correlation_id;
+            loop {
+                let jobs = world.jobs();
+                let run = jobs.run(world.user, of, Options::default(), correlation_id.clone(), None);
+                match run.await {
+                    Err(JobError::Unavailable(_)) => ambient.pause(5_000).await,
+                    outcome => return outcome,
+                }
+            }
+        }
+    };
+    let awaiting = world.create().await?;
+    check!(run(awaiting).await == Err(JobError::UploadIncomplete), "a run needs no upload");
+    let root = world.uploaded().await?;
+    let first = run(root).await.map_err(|error| error.to_string())?;
+    let second = run(first.id).await.map_err(|error| error.to_string())?;
+    check!((first.root(), second.root()) == (root, root), "a run does not use the upload of its root");
+    check!(first.state.name() == StateName::Pending, "a run is {}", first.state.name());
+    let delete = |id: VideoId| {
+        let world = &world;
+        async move { persist(ambient, || async { world.jobs().delete(world.user, id).await }).await }
+    };
+    for id in [root, first.id] {
+        check!(delete(id).await?.upload.is_none(), "an upload in use is to be removed");
+    }
+    // A run whose making was cut short by a lost answer holds the upload until it expires.
+    world.clock.ahead_s.set(1200);
+    persist(ambient, || async { sweep_all(&world).await }).await?;
+    let last = delete(second.id).await?;
+    check!(last.upload.is_some(), "an upload that nobody uses is kept");
+    check!(run(root).await == Err(JobError::VideoNotFound), "a deleted video can be run again");
+
+    let failed = world.uploaded().await?;
+    let attempt = world.claim(failed).await?;
+    let failure = Failure::new(FailureCode::NotAVideo, "no known container");
+    let reported =
+        persist(ambient, || async { world.jobs().fail(failed, attempt, worker(), failure.clone()).await });
+    let cleanup = reported.await?.cleanup;
+    check!(cleanup.is_some_and(|cleanup| cleanup.upload.is_some()), "a useless upload is kept");
+    check!(run(failed).await == Err(JobError::SourceExpired), "a useless upload can be run again");
+    Ok(())
+}
+
+pub(super) async fn leases_are_exclusive<K: Kv, A: Ambient>(kv: &K, ambient: &A) -> Result<(), String> {
+    let world = World::new(kv, ambient);
+    let id = world.uploaded().await?;
+    let claim = |n: u32| {
+        let world = &world;
+        async move {
+            let name: WorkerId = format!("w{n}").parse().unwrap_or_else(|_| worker());
+            persist(ambient, || async {
+                match world.jobs().claim(id, name.clone(), Some(format!("c{n}"))).await {
+                    Err(JobError::Unavailable(error)) => Err(error),
+                    outcome => Ok(outcome),
+                }
+            })
+            .await
+        }
+    };
+    let outcomes = join_all((0..6).map(claim)).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let winners = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    check!(winners == 1, "{winners} workers hold the same job");
+    for outcome in outcomes {
+        match outcome {
+            Ok(_) | Err(JobError::LeaseHeld { retry_after_s: 1..=60 }) => {}
+            other => return Err(format!("a job that is held answers {other:?}")),
+        }
+    }
+    world.clock.ahead_s.set(3600);
+    check!(world.claim(id).await? == 2, "a lapsed lease cannot be taken over");
+    let stale = persist(ambient, || async {
+        match world.jobs().complete(id, 1, worker(), extraction()).await {
+            Err(JobError::Unavailable(error)) => Err(error),
+            outcome => Ok(outcome),
+        }
+    });
+    let code = stale.await?.err().map(|error| error.code());
+    check!(
+        code == Some(framelift_contract::problem::ProblemCode::StaleAttempt),
+        "a stale report answers {code:?}"
+    );
+    let failure = Failure::new(FailureCode::Internal, "shutting down");
+    let released =
+        persist(ambient, || async { world.jobs().release(id, 2, worker(), failure.clone()).await });
+    let released = released.await?.video;
+    check!(released.state.name() == StateName::Pending, "a released job is {}", released.state.name());
+    check!(world.claim(id).await? == 3, "a released job cannot be claimed");
+    Ok(())
+}
+
+pub(super) async fn deletion_and_closing<K: Kv, A: Ambient>(kv: &K, ambient: &A) -> Result<(), String> {
+    let world = World::new(kv, ambient);
+    let outcomes = join_all((0..7).map(|_| world.uploaded())).await;
+    let ids = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let in_flight = world.listed(Some(Status::Pending)).await?;
+    check!(in_flight.len() == 5, "{} videos are pending", in_flight.len());
+    let gone = in_flight[0];
+    let cleanup = persist(ambient, || async { world.jobs().delete(world.user, gone).await }).await?;
+    check!(cleanup.upload.is_some(), "the upload of a deleted video is kept");
+    persist(ambient, || async { world.jobs().removed(gone).await }).await?;
+    let found =
+        persist(ambient, || async { found_or_not(world.jobs().find(world.user, gone).await) }).await?;
+    check!(!found, "a deleted video is found");
+    check!(!world.listed(None).await?.contains(&gone), "a deleted video is listed");
+    check!(world.listed(Some(Status::Pending)).await?.len() == 5, "the slot of a deleted video is not used");
+    persist(ambient, || async { world.jobs().close_user(world.user).await.map(|_| ()) }).await?;
+    check!(
+        persist(ambient, || async { world.jobs().is_closed(world.user).await }).await?,
+        "a closed account is open"
+    );
+    let canceled = world.listed(Some(Status::Canceled)).await?;
+    check!(canceled.len() == 6, "{} of 6 videos of a closed account were called off", canceled.len());
+    let late = world.jobs().create(world.user, new_video(), None).await;
+    check!(
+        matches!(late, Err(JobError::AccountClosed | JobError::Unavailable(_))),
+        "a closed account takes videos"
+    );
+    check!(ids.len() == 7, "not all videos were made");
+    Ok(())
+}
+
+fn found_or_not(outcome: Result<crate::jobs::Found, JobError>) -> Result<bool, JobError> {
+    match outcome {
+        Ok(_) => Ok(true),
+        Err(JobError::VideoNotFound) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) async fn uploads_expire_and_results_are_purged<K: Kv, A: Ambient>(
+    kv: &K,
+    ambient: &A,
+) -> Result<(), String> {
+    let world = World::new(kv, ambient);
+    let done = world.uploaded().await?;
+    let attempt = world.claim(done).await?;
+    world.complete(done, attempt).await?;
+    let late = world.create().await?;
+    let multipart = Multipart { upload_id: "upload".into(), part_size: 5 << 20, part_count: 2 };
+    persist(ambient, || async { world.jobs().multipart_begun(world.user, late, multipart.clone()).await })
+        .await?;
+    world.clock.ahead_s.set(i64::from(world.limits.upload_ttl_s) + 1);
+    let cleanups = persist(ambient, || async { sweep_all(&world).await }).await?;
+    check!(world.status(late).await? == StateName::Expired, "an upload that never came did not expire");
+    let aborted = cleanups.iter().any(|cleanup| cleanup.video == late && cleanup.multipart.is_some());
+    check!(aborted, "the multipart upload of an expired video is not aborted");
+    check!(cleanups.iter().all(|cleanup| cleanup.video != done), "a result was purged too early");
+
+    world
+        .clock
+        .ahead_s
+        .set(i64::from(world.limits.retention_s) + i64::from(world.limits.upload_ttl_s) + 7200);
+    let cleanups = persist(ambient, || async { sweep_all(&world).await }).await?;
+    for id in [done, late] {
+        let purged = cleanups.iter().find(|cleanup| cleanup.video == id && cleanup.purge);
+        check!(purged.is_some_and(|cleanup| cleanup.upload.is_some()), "an upload is kept for ever");
+    }
+    let found = persist(ambient, || async { world.jobs().find(world.user, done).await }).await?;
+    check!(!found.video.result_kept(world.clock.now(), &world.limits), "a purged result can be had");
+    check!(matches!(found.video.state, State::Completed { .. }), "a purged video is not completed");
+    Ok(())
+}
+
+/// Sweeps until this world's user has nothing left to do; objects are removed as asked.
+async fn sweep_all<K: Kv, A: Ambient>(
+    world: &World<'_, K, A>,
+) -> Result<Vec<crate::jobs::Cleanup>, JobError> {
+    let mut all = Vec::new();
+    let mut clean = 0;
+    for _ in 0..500 {
+        let Ok(swept) = world.jobs().sweep().await else { continue };
+        for cleanup in swept.cleanups {
+            // One that fails comes back with the next sweep.
+            if cleanup.purge && world.jobs().purged(&cleanup).await.is_err() {
+                clean = 0;
+            }
+            all.push(cleanup);
+        }
+        if swept.troubles.is_empty() {
+            clean += 1;
+        }
+        if clean == 12 {
+            break;
+        }
+    }
+    Ok(all)
+}

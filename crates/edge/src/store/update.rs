@@ -1,0 +1,174 @@
+//! Changes to one value that are right on every back end, also when answers are lost or wrong.
+//!
+//! A back end may report a conflict although the write landed, and an error says nothing at
+//! all. So each value carries the ids of its last writes, and a writer looks for its own
+//! before it tries again.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Store, broken, decode, encode};
+use crate::ports::{Ambient, Kv, Swap, Unavailable};
+
+/// How many ids of writes a value remembers.
+const OPS: usize = 16;
+/// Rounds of compare-and-swap before giving up.
+const ROUNDS: u32 = 12;
+
+/// A value as it lies in the store.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Versioned<T> {
+    /// Counts the writes.
+    pub rev: u64,
+    /// The ids of the last writes, oldest first.
+    pub ops: Vec<String>,
+    /// The value.
+    pub value: T,
+}
+
+/// What became of a change.
+#[derive(Debug)]
+pub struct Updated<T, R> {
+    /// The value as it was written, or as it is if nothing was to be changed.
+    pub value: T,
+    /// Whether it was written.
+    pub wrote: bool,
+    /// What the change function said besides, in the round that counts.
+    pub output: R,
+}
+
+/// Why a change was not made.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpdateError<E> {
+    /// There is no such value.
+    #[error("there is no such value")]
+    Missing,
+    /// The change function refused.
+    #[error("refused")]
+    Refused(E),
+    /// The store did not answer, or too many others wrote. The change may have been made.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What the change function saw and said in one round.
+enum Seen<T, R, E> {
+    Missing,
+    Corrupt(Unavailable),
+    Landed(usize),
+    Refused(E),
+    Kept(T, R),
+    Proposed,
+}
+
+impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
+    /// Changes an existing value: `change` gets it and returns the value, whether it is to be
+    /// written, and anything else that the caller wants to know; it is called once a round.
+    pub async fn update<T: Serialize + DeserializeOwned, R, E>(
+        &self,
+        key: &str,
+        mut change: impl FnMut(T) -> Result<(T, bool, R), E>,
+    ) -> Result<Updated<T, R>, UpdateError<E>> {
+        let op = self.op_id();
+        let mut proposals: Vec<Option<(T, R)>> = Vec::new();
+        let mut trouble = broken(key, "too many writers");
+        for round in 0..ROUNDS {
+            if round > 0 {
+                self.back_off(round).await;
+            }
+            let mut seen = Seen::Missing;
+            let outcome = self
+                .kv
+                .swap(key, &mut |current| {
+                    let bytes = round_of(key, current, &op, &mut proposals, &mut change, &mut seen);
+                    bytes.filter(|_| matches!(seen, Seen::Proposed))
+                })
+                .await;
+            match (outcome, seen) {
+                (Ok(Swap::Written), Seen::Proposed) => {
+                    if let Some((value, output)) = proposals.pop().flatten() {
+                        return Ok(Updated { value, wrote: true, output });
+                    }
+                }
+                (Ok(_), Seen::Landed(n)) => {
+                    if let Some((value, output)) = proposals.get_mut(n).and_then(Option::take) {
+                        return Ok(Updated { value, wrote: true, output });
+                    }
+                }
+                (Ok(_), Seen::Missing) => return Err(UpdateError::Missing),
+                (Ok(_), Seen::Corrupt(error)) => return Err(error.into()),
+                (Ok(_), Seen::Refused(error)) => return Err(UpdateError::Refused(error)),
+                (Ok(_), Seen::Kept(value, output)) => return Ok(Updated { value, wrote: false, output }),
+                (Ok(_), Seen::Proposed) => {}
+                (Err(error), _) => trouble = error,
+            }
+        }
+        // The last round may have landed, too.
+        if let Some(bytes) = self.kv.get(key).await? {
+            let versioned: Versioned<serde::de::IgnoredAny> = decode(key, &bytes)?;
+            if let Some((value, output)) =
+                landed(&versioned.ops, &op).and_then(|n| proposals.get_mut(n)).and_then(Option::take)
+            {
+                return Ok(Updated { value, wrote: true, output });
+            }
+        }
+        Err(trouble.into())
+    }
+}
+
+/// Which proposal of the operation is among the last writes.
+fn landed(ops: &[String], op: &str) -> Option<usize> {
+    ops.iter().rev().find_map(|done| done.strip_prefix(op)?.strip_prefix('.')?.parse().ok())
+}
+
+/// One call of the change function on what is there; the bytes to write, if any.
+fn round_of<T: Serialize + DeserializeOwned, R, E>(
+    key: &str,
+    current: Option<&[u8]>,
+    op: &str,
+    proposals: &mut Vec<Option<(T, R)>>,
+    change: &mut impl FnMut(T) -> Result<(T, bool, R), E>,
+    seen: &mut Seen<T, R, E>,
+) -> Option<Vec<u8>> {
+    let Some(bytes) = current else {
+        *seen = Seen::Missing;
+        return None;
+    };
+    let Versioned { rev, mut ops, value } = match decode::<Versioned<T>>(key, bytes) {
+        Ok(versioned) => versioned,
+        Err(error) => {
+            *seen = Seen::Corrupt(error);
+            return None;
+        }
+    };
+    if let Some(n) = landed(&ops, op) {
+        *seen = Seen::Landed(n);
+        return None;
+    }
+    match change(value) {
+        Err(error) => {
+            *seen = Seen::Refused(error);
+            None
+        }
+        Ok((value, false, output)) => {
+            *seen = Seen::Kept(value, output);
+            None
+        }
+        Ok((value, true, output)) => {
+            ops.push(format!("{op}.{}", proposals.len()));
+            let forget = ops.len().saturating_sub(OPS);
+            ops.drain(..forget);
+            match encode(key, &Versioned { rev: rev + 1, ops, value: &value }) {
+                Ok(bytes) => {
+                    proposals.push(Some((value, output)));
+                    *seen = Seen::Proposed;
+                    Some(bytes)
+                }
+                Err(error) => {
+                    *seen = Seen::Corrupt(error);
+                    None
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! What a component over the videos is configured with, read whole from its variables and
+//! checked before the first request is answered.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use framelift_domain::Limits;
+use url::Url;
+
+use crate::http::WorkerToken;
+use crate::object_store::ObjectStoreConfig;
+use crate::queue::SqsConfig;
+use crate::token::Verifier;
+
+/// The variables by name.
+pub type Variables = BTreeMap<&'static str, String>;
+
+/// Every variable that one of the components may have.
+pub const NAMES: &[&str] = &[
+    "public_keys",
+    "worker_token",
+    "aws_region",
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "s3_endpoint",
+    "s3_public_endpoint",
+    "s3_bucket",
+    "s3_path_style",
+    "sqs_endpoint",
+    "sqs_queue_url",
+    "max_in_flight_per_user",
+    "max_open_per_user",
+    "max_upload_bytes",
+    "single_put_bytes",
+    "upload_ttl_s",
+    "url_ttl_s",
+    "lease_s",
+    "retention_s",
+    "max_releases",
+    "max_job_s",
+];
+
+/// What all components over the videos need.
+#[derive(Debug)]
+pub struct Config {
+    /// The bucket.
+    pub object_store: ObjectStoreConfig,
+    /// The queue, for those who send to it.
+    pub queue: Option<SqsConfig>,
+    /// What is allowed.
+    pub limits: Limits,
+    /// Who may call.
+    pub credential: Credential,
+}
+
+/// Whom a component listens to: users, or workers; never both.
+#[derive(Debug)]
+pub enum Credential {
+    /// Users, by their access tokens.
+    Users(Verifier),
+    /// Workers and other components, by the shared secret.
+    Workers(WorkerToken),
+}
+
+/// What a component is for, and so which variables it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Users' calls that change something.
+    Users,
+    /// Users' calls that only read.
+    Readers,
+    /// Calls of workers and other components.
+    Workers,
+}
+
+impl Config {
+    /// Reads all variables; otherwise says everything that is wrong with them.
+    pub fn read(variables: &Variables, role: Role) -> Result<Self, Vec<String>> {
+        let mut reader = Reader { variables, problems: Vec::new() };
+        let credential = match role {
+            Role::Users | Role::Readers => {
+                reader.checked("public_keys", Verifier::from_jwks).map(Credential::Users)
+            }
+            Role::Workers => {
+                reader.checked("worker_token", |text| WorkerToken::new(text)).map(Credential::Workers)
+            }
+        };
+        let object_store = reader.object_store();
+        let queue = if role == Role::Readers { None } else { reader.queue() };
+        let limits = reader.limits();
+        match (credential, object_store) {
+            (Some(credential), Some(object_store)) if reader.problems.is_empty() => {
+                Ok(Self { object_store, queue, limits, credential })
+            }
+            _ => Err(reader.problems),
+        }
+    }
+}
+
+/// Takes variables one by one and notes what is wrong.
+struct Reader<'a> {
+    variables: &'a Variables,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// A variable that may be missing; an empty one counts as missing.
+    fn optional(&self, name: &'static str) -> Option<String> {
+        self.variables
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
+            .map(str::to_owned)
+    }
+
+    fn required(&mut self, name: &'static str) -> Option<String> {
+        let value = self.optional(name);
+        if value.is_none() {
+            self.problems.push(format!("{name}: is missing"));
+        }
+        value
+    }
+
+    fn checked<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        check: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let value = self.required(name)?;
+        check(&value).map_err(|error| self.problems.push(format!("{name}: {error}"))).ok()
+    }
+
+    fn number<T: FromStr<Err: Display> + PartialOrd + Display>(
+        &mut self,
+        name: &'static str,
+        (from, to): (T, T),
+        default: T,
+    ) -> T {
+        let Some(text) = self.optional(name) else { return default };
+        match text.parse::<T>() {
+            Ok(number) if number >= from && number <= to => number,
+            _ => {
+                self.problems.push(format!("{name}: must be a whole number from {from} to {to}"));
+                default
+            }
+        }
+    }
+
+    fn object_store(&mut self) -> Option<ObjectStoreConfig> {
+        let endpoint = self.required("s3_endpoint");
+        let bucket = self.required("s3_bucket");
+        let region = self.required("aws_region");
+        let key = self.required("aws_access_key_id");
+        let secret = self.required("aws_secret_access_key");
+        let path_style = match self.optional("s3_path_style").as_deref() {
+            None | Some("true") => true,
+            Some("false") => false,
+            Some(_) => {
+                self.problems.push("s3_path_style: must be true or false".into());
+                true
+            }
+        };
+        let endpoint = endpoint?;
+        let public = self.optional("s3_public_endpoint").unwrap_or_else(|| endpoint.clone());
+        let credentials = match self.optional("aws_session_token") {
+            None => rusty_s3::Credentials::new(key?, secret?),
+            Some(token) => rusty_s3::Credentials::new_with_token(key?, secret?, token),
+        };
+        ObjectStoreConfig::new(&endpoint, &public, path_style, &bucket?, &region?, credentials)
+            .map_err(|error| self.problems.push(error.to_string()))
+            .ok()
+    }
+
+    fn queue(&mut self) -> Option<SqsConfig> {
+        let endpoint = self.checked("sqs_endpoint", |text| match Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+            Ok(_) => Err("must be an http or https URL".to_owned()),
+            Err(error) => Err(error.to_string()),
+        });
+        let queue_url = self.required("sqs_queue_url");
+        // What is missing of these was said for the object store.
+        let region = self.optional("aws_region")?;
+        let credentials = aws_credential_types::Credentials::new(
+            self.optional("aws_access_key_id")?,
+            self.optional("aws_secret_access_key")?,
+            self.optional("aws_session_token"),
+            None,
+            "variables",
+        );
+        Some(SqsConfig::new(endpoint?, queue_url?, region, credentials))
+    }
+
+    fn limits(&mut self) -> Limits {
+        const DAY_S: u32 = 24 * 3600;
+        let default = Limits::default();
+        Limits {
+            max_in_flight_per_user: self.number(
+                "max_in_flight_per_user",
+                (1, 100),
+                default.max_in_flight_per_user,
+            ),
+            max_open_per_user: self.number("max_open_per_user", (1, 400), default.max_open_per_user),
+            max_upload_bytes: self.number("max_upload_bytes", (1, 5 << 40), default.max_upload_bytes),
+            // S3 takes at most 5 GiB in one PUT.
+            single_put_bytes: self.number("single_put_bytes", (5 << 20, 5 << 30), default.single_put_bytes),
+            upload_ttl_s: self.number("upload_ttl_s", (1, 7 * DAY_S), default.upload_ttl_s),
+            // S3's own limit for presigned URLs.
+            url_ttl_s: self.number("url_ttl_s", (1, 7 * DAY_S), default.url_ttl_s),
+            lease_s: self.number("lease_s", (1, 3600), default.lease_s),
+            retention_s: self.number("retention_s", (1, 3650 * DAY_S), default.retention_s),
+            max_releases: self.number("max_releases", (0, 1000), default.max_releases),
+            max_job_s: self.number("max_job_s", (1, 30 * DAY_S), default.max_job_s),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables() -> Variables {
+        BTreeMap::from([
+            ("worker_token", "0123456789abcdef".to_owned()),
+            ("aws_region", "us-east-1".to_owned()),
+            ("aws_access_key_id", "AKID".to_owned()),
+            ("aws_secret_access_key", "hidden".to_owned()),
+            ("aws_session_token", String::new()),
+            ("s3_endpoint", "http://127.0.0.1:9000".to_owned()),
+            ("s3_public_endpoint", String::new()),
+            ("s3_bucket", "framelift".to_owned()),
+            ("s3_path_style", "true".to_owned()),
+            ("sqs_endpoint", "http://127.0.0.1:9324".to_owned()),
+            ("sqs_queue_url", "http://127.0.0.1:9324/000000000000/jobs".to_owned()),
+            ("max_in_flight_per_user", "3".to_owned()),
+        ])
+    }
+
+    #[test]
+    fn a_whole_configuration() {
+        let config = Config::read(&variables(), Role::Workers).unwrap();
+        assert_eq!(config.limits, Limits { max_in_flight_per_user: 3, ..Limits::default() });
+        let debug = format!("{config:?}");
+        assert!(!debug.contains("hidden") && !debug.contains("0123456789abcdef"), "{debug}");
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once() {
+        let mut variables = variables();
+        variables.insert("s3_bucket", " ".into());
+        variables.insert("sqs_endpoint", "sqs:9324".into());
+        variables.insert("s3_path_style", "yes".into());
+        variables.insert("lease_s", "0".into());
+        variables.insert("max_upload_bytes", "many".into());
+        insta::assert_debug_snapshot!(Config::read(&variables, Role::Users).unwrap_err(), @"");
+    }
+
+    #[test]
+    fn names_are_complete() {
+        for name in variables().keys() {
+            assert!(NAMES.contains(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Removing objects that nobody needs any more.
+
+use framelift_domain::CorrelationId;
+use serde_json::json;
+
+use super::Videos;
+use crate::http::{Level, log};
+use crate::jobs::Cleanup;
+use crate::ports::{Ambient, Http, Kv, Queue, Unavailable};
+
+impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
+    /// Removes all that a cleanup names; what is gone already counts as removed.
+    pub(super) async fn remove(&self, cleanup: &Cleanup) -> Result<(), Unavailable> {
+        let objects = self.objects();
+        if let Some((key, upload_id)) = &cleanup.multipart {
+            objects.abort_multipart(key, upload_id).await?;
+        }
+        if let Some(key) = &cleanup.upload {
+            objects.abort_all(key).await?;
+            objects.delete(key).await?;
+        }
+        if let Some(prefix) = &cleanup.results_prefix {
+            objects.abort_all(prefix).await?;
+            for key in objects.list_objects(prefix).await? {
+                objects.delete(&key).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what it can: the retention pass comes back for the rest.
+    pub(super) async fn try_remove(&self, cleanup: Option<&Cleanup>, correlation_id: &CorrelationId) {
+        let Some(cleanup) = cleanup else { return };
+        if let Err(error) = self.remove(cleanup).await {
+            let fields = [("video.id", json!(cleanup.video)), ("cause", json!(error.to_string()))];
+            log(Level::Warn, "objects are left for a later sweep", Some(correlation_id), &fields);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What the requests of users have in common: options, idempotency keys, entity tags.
+
+use bytes::Bytes;
+use framelift_contract::options::OptionsBody;
+use framelift_contract::problem::{FieldError, ProblemCode};
+use framelift_domain::Options;
+use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::IDEMPOTENCY_KEY;
+use crate::http::{Failure, Incoming, json};
+use crate::store::keys::hex;
+
+/// The checked options, or everything that is wrong with them; what this release does not do
+/// is refused here, too.
+pub(super) fn options(body: Option<&OptionsBody>, prefix: &str) -> Result<Options, Vec<FieldError>> {
+    let options = body.cloned().unwrap_or_default().check(prefix)?;
+    let unavailable = OptionsBody::unavailable(&options, prefix);
+    if unavailable.is_empty() { Ok(options) } else { Err(unavailable) }
+}
+
+/// The idempotency key: 1 to 64 visible characters; 400 for another one.
+pub(super) fn idempotency_key(incoming: &Incoming) -> Result<Option<&str>, Failure> {
+    let Some(key) = incoming.header(&IDEMPOTENCY_KEY)? else { return Ok(None) };
+    let well_formed = (1..=64).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if well_formed {
+        Ok(Some(key))
+    } else {
+        Err(Failure::new(ProblemCode::BadRequest, "Idempotency-Key must be 1 to 64 visible ASCII characters"))
+    }
+}
+
+/// A digest of what a request asks for.
+pub(super) fn digest(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        // The length first, so that no two lists of parts look the same.
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hex(&hash.finalize()[..16])
+}
+
+/// A JSON answer with its entity tag, or 304 if the client has it already.
+pub(super) fn tagged(headers: &HeaderMap, body: &impl Serialize) -> Result<Response<Bytes>, Failure> {
+    let mut response = json(StatusCode::OK, body)?;
+    let tag = format!("\"{}\"", hex(&Sha256::digest(response.body())[..16]));
+    if if_none_match(headers, &tag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = Bytes::new();
+        response.headers_mut().remove(http::header::CONTENT_TYPE);
+    }
+    let headers = response.headers_mut();
+    headers.insert(ETAG, HeaderValue::try_from(tag).map_err(Failure::internal)?);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    Ok(response)
+}
+
+/// Whether `If-None-Match` names the tag (RFC 9110, section 13.1.2: weak comparison).
+fn if_none_match(headers: &HeaderMap, tag: &str) -> bool {
+    let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|candidate| candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_compared_weakly() {
+        let matches = |value: &'static str| {
+            if_none_match(&HeaderMap::from_iter([(IF_NONE_MATCH, HeaderValue::from_static(value))]), "\"a\"")
+        };
+        for yes in ["\"a\"", "W/\"a\"", "\"b\", \"a\"", "*"] {
+            assert!(matches(yes), "{yes}");
+        }
+        for no in ["\"b\"", "a", ""] {
+            assert!(!matches(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn digests_keep_parts_apart() {
+        assert_ne!(digest(&[b"ab", b"c"]), digest(&[b"a", b"bc"]));
+        assert_eq!(digest(&[b"ab"]), digest(&[b"ab"]));
+    }
+}

@@ -1,0 +1,126 @@
+//! A body that arrives piece by piece, cut into parts of one size.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::http::Failure;
+
+/// Where the bytes of a file come from.
+pub(super) trait Source {
+    /// The next piece; none at the end of the file.
+    async fn next(&mut self) -> Result<Option<Bytes>, Failure>;
+}
+
+/// Cuts a source into parts. Holds one part at most.
+pub(super) struct Cutter<S> {
+    source: S,
+    part_bytes: usize,
+    limit: u64,
+    taken: u64,
+    buffer: BytesMut,
+    rest: Bytes,
+    ended: bool,
+}
+
+impl<S: Source> Cutter<S> {
+    /// Parts of `part_bytes`, and no more than `limit` bytes in all.
+    pub(super) fn new(source: S, part_bytes: usize, limit: u64) -> Self {
+        Self {
+            source,
+            part_bytes,
+            limit,
+            taken: 0,
+            buffer: BytesMut::new(),
+            rest: Bytes::new(),
+            ended: false,
+        }
+    }
+
+    /// The next part, full unless it is the last one; none after the last byte.
+    pub(super) async fn part(&mut self) -> Result<Option<Bytes>, Failure> {
+        while self.buffer.len() < self.part_bytes {
+            if self.rest.is_empty() && !self.ended {
+                match self.source.next().await? {
+                    Some(piece) => self.take(piece)?,
+                    None => self.ended = true,
+                }
+            }
+            if self.rest.is_empty() {
+                if self.ended {
+                    break;
+                }
+                continue;
+            }
+            if self.buffer.capacity() == 0 {
+                // Small files do not reserve a whole part: capacity grows by doubling.
+                self.buffer.reserve(self.rest.len());
+            }
+            let room = self.part_bytes - self.buffer.len();
+            let piece = self.rest.split_to(room.min(self.rest.len()));
+            self.buffer.extend_from_slice(&piece);
+        }
+        if self.buffer.is_empty() { Ok(None) } else { Ok(Some(std::mem::take(&mut self.buffer).freeze())) }
+    }
+
+    fn take(&mut self, piece: Bytes) -> Result<(), Failure> {
+        self.taken = self.taken.saturating_add(piece.len() as u64);
+        if self.taken > self.limit {
+            return Err(super::file::too_large(self.limit));
+        }
+        self.rest = piece;
+        Ok(())
+    }
+
+    /// Bytes that came so far.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use framelift_contract::problem::ProblemCode;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Pieces(Vec<Bytes>);
+
+    impl Source for Pieces {
+        async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+            Ok(if self.0.is_empty() { None } else { Some(self.0.remove(0)) })
+        }
+    }
+
+    async fn cut(pieces: Vec<Bytes>, part: usize, limit: u64) -> Result<Vec<Bytes>, Failure> {
+        let mut cutter = Cutter::new(Pieces(pieces), part, limit);
+        let mut parts = Vec::new();
+        while let Some(part) = cutter.part().await? {
+            parts.push(part);
+        }
+        Ok(parts)
+    }
+
+    proptest! {
+        #[test]
+        fn parts_are_the_file(sizes in prop::collection::vec(0_usize..40, 0..20), part in 1_usize..30) {
+            let mut counter = 0_u8;
+            let pieces: Vec<Bytes> = sizes
+                .iter()
+                .map(|size| (0..*size).map(|_| { counter = counter.wrapping_add(1); counter }).collect())
+                .collect();
+            let whole: Vec<u8> = pieces.concat();
+            let parts = futures::executor::block_on(cut(pieces, part, u64::MAX)).unwrap();
+            prop_assert_eq!(parts.concat(), whole);
+            for (index, piece) in parts.iter().enumerate() {
+                prop_assert!(piece.len() == part || (index + 1 == parts.len() && !piece.is_empty()));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_limit_is_exact() {
+        let pieces = || vec![Bytes::from_static(b"12345"), Bytes::from_static(b"67")];
+        assert!(cut(pieces(), 4, 7).await.is_ok());
+        assert_eq!(cut(pieces(), 4, 6).await.unwrap_err().code(), ProblemCode::FileTooLarge);
+    }
+}

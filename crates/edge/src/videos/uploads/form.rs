@@ -1,0 +1,102 @@
+//! The two ways in which a file comes in one request: as the body, or as a field of a form.
+
+use bytes::Bytes;
+use framelift_contract::options::OptionsBody;
+use framelift_contract::problem::{FieldError, ProblemCode};
+use framelift_domain::Options;
+use futures::StreamExt as _;
+use http::header::CONTENT_TYPE;
+use http_body::Body;
+use http_body_util::{BodyDataStream, BodyExt as _};
+use multer::{Constraints, Field, Multipart, SizeLimit};
+
+use crate::http::{Failure, Incoming, MAX_JSON_BYTES, parse_json};
+use crate::videos::request;
+use crate::videos::stream::Source;
+
+/// Bytes of a form besides its file.
+const FORM_OVERHEAD_BYTES: u64 = 1 << 20;
+
+/// The file of a request as it arrives.
+pub(super) enum File<B> {
+    /// The body itself.
+    Raw(B),
+    /// A field of a form.
+    Field(Box<Field<'static>>),
+}
+
+impl<B> Source for File<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        match self {
+            Self::Raw(body) => loop {
+                match body.frame().await {
+                    None => return Ok(None),
+                    Some(Err(_)) => return Err(broken()),
+                    // Trailers carry nothing that we know of.
+                    Some(Ok(frame)) => {
+                        if let Ok(data) = frame.into_data() {
+                            return Ok(Some(data));
+                        }
+                    }
+                }
+            },
+            Self::Field(field) => field.chunk().await.map_err(|error| form_failure(&error)),
+        }
+    }
+}
+
+/// The body ended early.
+fn broken() -> Failure {
+    Failure::new(ProblemCode::BadRequest, "the body ended early")
+}
+
+/// A form that cannot be read.
+pub(super) fn form_failure(error: &multer::Error) -> Failure {
+    match error {
+        multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. } => {
+            Failure::new(ProblemCode::PayloadTooLarge, "a field of the form is too large")
+        }
+        multer::Error::StreamReadFailed(_) | multer::Error::IncompleteStream => broken(),
+        _ => Failure::new(ProblemCode::BadRequest, format!("the form is malformed: {error}")),
+    }
+}
+
+/// The boundary of a form; none if the body is no form.
+pub(super) fn boundary(incoming: &Incoming) -> Result<Option<String>, Failure> {
+    let Some(value) = incoming.header(&CONTENT_TYPE)? else { return Ok(None) };
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("multipart/form-data") {
+        return Ok(None);
+    }
+    let malformed = |_| Failure::new(ProblemCode::BadRequest, "the form has no well-formed boundary");
+    multer::parse_boundary(value).map(Some).map_err(malformed)
+}
+
+/// A form whose file may have that many bytes.
+pub(super) fn form<B>(body: B, boundary: String, limit: u64) -> Multipart<'static>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
+{
+    let sizes = SizeLimit::new()
+        .whole_stream(limit.saturating_add(FORM_OVERHEAD_BYTES))
+        .for_field("options", MAX_JSON_BYTES as u64);
+    let constraints = Constraints::new().size_limit(sizes);
+    let pieces = BodyDataStream::new(body).map(|piece| piece.map_err(Into::into));
+    Multipart::with_constraints(pieces, boundary, constraints)
+}
+
+/// The options as JSON text; pointers of what is wrong start with `prefix`.
+pub(super) fn options(text: &[u8], prefix: &str) -> Result<Options, Failure> {
+    let body: OptionsBody = parse_json(text)?;
+    request::options(Some(&body), prefix).map_err(Failure::validation)
+}
+
+/// A field that the form should not have, or not twice.
+pub(super) fn unexpected(field: &Field<'_>) -> Failure {
+    let name: String = field.name().unwrap_or_default().chars().take(64).collect();
+    let detail = "the form has the fields file and options, each once";
+    Failure::validation(vec![FieldError::new(format!("/{name}"), detail)])
+}

@@ -1,0 +1,244 @@
+//! `POST /videos/upload`: the file passes through to the object store while it arrives.
+//!
+//! Two parts are held at most: one that is being stored, one that is being read. A file of one
+//! part is one PUT. The record is made before the first byte is stored, so that whatever
+//! breaks off is found again; when the client goes away, the upload is aborted and the record
+//! deleted.
+
+use bytes::Bytes;
+use framelift_contract::problem::{FieldError, ProblemCode};
+use framelift_domain::video::Multipart;
+use framelift_domain::{Options, UserId, Video};
+use futures::future::join;
+use http::Response;
+use http::header::CONTENT_LENGTH;
+use http_body::Body;
+
+use super::form::{self, File};
+use super::{incomplete, is_past_upload};
+use crate::http::{Failure, Incoming};
+use crate::jobs::NewVideo;
+use crate::object_store::{Completion, DEFAULT_CONTENT_TYPE, StoredPart};
+use crate::ports::{Ambient, Http, Kv, Queue};
+use crate::videos::plan::{MAX_PARTS, MIN_PART_BYTES, Plan};
+use crate::videos::records::request_of;
+use crate::videos::stream::{Cutter, Source};
+use crate::videos::{IDEMPOTENCY_KEY, Videos, file, upload_key};
+
+/// Bytes of a part; the store takes 10,000 of them.
+const PART_BYTES: usize = MIN_PART_BYTES as usize;
+
+/// What is known of the file before its first byte.
+struct Announced {
+    file_name: String,
+    content_type: Option<String>,
+    options: Options,
+    /// Its length, where the request says so.
+    length: Option<u64>,
+}
+
+impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
+    pub(super) async fn upload<B>(&self, incoming: &Incoming, body: B) -> Result<Response<Bytes>, Failure>
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
+    {
+        let user = self.caller(incoming).await?;
+        let query = incoming.query(&["file_name", "options"])?;
+        let options = match query.get("options") {
+            Some(text) => form::options(text.as_bytes(), "?options")?,
+            None => Options::default(),
+        };
+        let limit = self.stream_limit();
+        if let Some(boundary) = form::boundary(incoming)? {
+            let form = form::form(body, boundary, limit);
+            return self.upload_form(incoming, user, form, query.get("file_name"), options).await;
+        }
+        let length = content_length(incoming)?;
+        let content_type = incoming.header(&http::header::CONTENT_TYPE)?.map(str::to_owned);
+        let file_name = query
+            .get("file_name")
+            .ok_or_else(|| Failure::field("?file_name", "is needed when the body is the file itself"))?;
+        let announced = Announced { file_name: file_name.to_owned(), content_type, options, length };
+        announced.check("?file_name", limit)?;
+        let video = self.take_in(incoming, user, announced, File::Raw(body), async || Ok(None)).await?;
+        self.hand_over(&video).await
+    }
+
+    /// The fields of a form in any order: the file is stored as it comes, options may follow it.
+    async fn upload_form(
+        &self,
+        incoming: &Incoming,
+        user: UserId,
+        mut form: multer::Multipart<'static>,
+        file_name: Option<&str>,
+        mut options: Options,
+    ) -> Result<Response<Bytes>, Failure> {
+        let mut seen_options = false;
+        loop {
+            let field = form.next_field().await.map_err(|error| form::form_failure(&error))?;
+            let Some(field) = field else { return Err(Failure::field("/file", "is missing in the form")) };
+            match field.name() {
+                Some("options") if !seen_options => {
+                    let text = field.bytes().await.map_err(|error| form::form_failure(&error))?;
+                    options = form::options(&text, "/options")?;
+                    seen_options = true;
+                }
+                Some("file") => {
+                    let name = file_name.or(field.file_name()).unwrap_or_default().to_owned();
+                    let content_type = field.content_type().map(ToString::to_string);
+                    let announced = Announced { file_name: name, content_type, options, length: None };
+                    announced.check("/file", self.stream_limit())?;
+                    let file: File<http_body_util::Empty<Bytes>> = File::Field(Box::new(field));
+                    let rest = async || rest_of(&mut form, seen_options).await;
+                    let video = self.take_in(incoming, user, announced, file, rest).await?;
+                    return self.hand_over(&video).await;
+                }
+                _ => return Err(form::unexpected(&field)),
+            }
+        }
+    }
+
+    /// Makes the record, stores the file, and notes what is known only now: its size, and the
+    /// options that `rest` found behind it. A file that does not get through leaves nothing.
+    async fn take_in<S: Source>(
+        &self,
+        incoming: &Incoming,
+        user: UserId,
+        announced: Announced,
+        file: S,
+        rest: impl AsyncFnOnce() -> Result<Option<Options>, Failure>,
+    ) -> Result<Video, Failure> {
+        let mut cutter = Cutter::new(file, PART_BYTES, self.stream_limit());
+        let first = cutter.part().await?;
+        let Some(first) = first else { return Err(Failure::field("/file", "must not be empty")) };
+        let length = announced.length.map(|length| length.to_string()).unwrap_or_default();
+        let described =
+            serde_json::to_vec(&framelift_contract::options::OptionsBody::spelled_out(&announced.options));
+        let described = described.map_err(Failure::internal)?;
+        let request = request_of(incoming, &[announced.file_name.as_bytes(), &described, length.as_bytes()])?;
+        let new = NewVideo {
+            file_name: announced.file_name,
+            // Corrected when the last byte is there.
+            size_bytes: announced.length.unwrap_or(first.len() as u64),
+            content_type: announced.content_type,
+            options: announced.options,
+            correlation_id: incoming.correlation_id().clone(),
+        };
+        let video = self.jobs().create(user, new, request.as_ref()).await?;
+        if is_past_upload(&video)? {
+            // The same request once more: read it to its end, so that the client sees the answer.
+            while cutter.part().await?.is_some() {}
+            return Ok(video);
+        }
+        let outcome = async {
+            self.store(&video, first, &mut cutter).await?;
+            let size_bytes = cutter.taken();
+            // A form goes on only when nobody holds its last field.
+            drop(cutter);
+            let options = rest().await?;
+            Ok(self.jobs().measured(user, video.id, size_bytes, options.as_ref()).await?)
+        };
+        match outcome.await {
+            Ok(video) => Ok(video),
+            Err(failure) => {
+                self.forget(incoming, &video).await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Stores a file of which the first part is there.
+    async fn store<S: Source>(
+        &self,
+        video: &Video,
+        first: Bytes,
+        cutter: &mut Cutter<S>,
+    ) -> Result<(), Failure> {
+        let (objects, key) = (self.objects(), upload_key(video));
+        let Some(second) = cutter.part().await? else {
+            let content_type = video.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
+            return Ok(objects.put(&key, content_type, first).await?);
+        };
+        // Their number is not known yet; nobody else uploads parts of this one.
+        let plan = Plan { part_size: MIN_PART_BYTES, part_count: MAX_PARTS as u32 };
+        let multipart: Multipart = match video.state.multipart() {
+            Some(known) => known.clone(),
+            None => self.begin(video, plan).await?,
+        };
+        let mut parts: Vec<StoredPart> = Vec::new();
+        let (mut number, mut part, mut next) = (1, first, Some(second));
+        loop {
+            let stored = objects.upload_part(&key, &multipart.upload_id, number, part);
+            let (stored, after) = match &next {
+                Some(_) => join(stored, cutter.part()).await,
+                None => (stored.await, Ok(None)),
+            };
+            parts.push(stored?);
+            let Some(following) = next else { break };
+            (number, part, next) = (number + 1, following, after?);
+        }
+        match objects.complete_multipart(&key, &multipart.upload_id, &parts).await? {
+            Completion::Done => Ok(()),
+            Completion::NoSuchUpload => Err(incomplete("the upload was aborted by somebody else")),
+            Completion::Refused(code) => Err(incomplete(format!("the store refused the parts: {code}"))),
+        }
+    }
+
+    /// Deletes the record of a file that did not get through, as well as it goes: what stays
+    /// expires. Under an idempotency key it stays anyway, for the request that is sent again.
+    async fn forget(&self, incoming: &Incoming, video: &Video) {
+        if incoming.headers().contains_key(IDEMPOTENCY_KEY) {
+            return;
+        }
+        let Ok(cleanup) = self.jobs().delete(video.owner, video.id).await else { return };
+        if self.remove(&cleanup).await.is_ok() {
+            // Otherwise the retention pass comes back for it.
+            let _ = self.jobs().removed(video.id).await;
+        }
+    }
+
+    /// Bytes that one stream may have.
+    fn stream_limit(&self) -> u64 {
+        self.config.limits.max_upload_bytes.min(MAX_PARTS * MIN_PART_BYTES)
+    }
+}
+
+impl Announced {
+    fn check(&self, pointer: &str, limit: u64) -> Result<(), Failure> {
+        let mut errors: Vec<FieldError> = Vec::new();
+        errors.extend(file::name_error(pointer, &self.file_name));
+        if let Some(content_type) = &self.content_type {
+            errors.extend(file::content_type_error("content-type", content_type));
+        }
+        if !errors.is_empty() {
+            return Err(Failure::validation(errors));
+        }
+        file::check_format(&self.file_name)?;
+        match self.length {
+            Some(length) if length > limit => Err(file::too_large(limit)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The length that the request announces.
+fn content_length(incoming: &Incoming) -> Result<Option<u64>, Failure> {
+    let malformed = |_| Failure::new(ProblemCode::BadRequest, "Content-Length is not a number");
+    incoming.header(&CONTENT_LENGTH)?.map(|value| value.parse().map_err(malformed)).transpose()
+}
+
+/// What a form has behind its file: options, at most.
+async fn rest_of(
+    form: &mut multer::Multipart<'static>,
+    seen_options: bool,
+) -> Result<Option<Options>, Failure> {
+    let mut options = None;
+    while let Some(field) = form.next_field().await.map_err(|error| form::form_failure(&error))? {
+        if field.name() != Some("options") || seen_options || options.is_some() {
+            return Err(form::unexpected(&field));
+        }
+        let text = field.bytes().await.map_err(|error| form::form_failure(&error))?;
+        options = Some(form::options(&text, "/options")?);
+    }
+    Ok(options)
+}

@@ -1,0 +1,58 @@
+//! The pages, the document, and problem documents everywhere else.
+
+use http::Request;
+use serde_json::Value;
+
+use super::*;
+use crate::http::tests::{block_on, shown};
+use crate::store::memory::TestAmbient;
+
+fn call(method: &str, path: &str, if_none_match: Option<&str>) -> Response<Bytes> {
+    let mut request = Request::builder().method(method).uri(path).header("x-correlation-id", "c-1");
+    if let Some(tag) = if_none_match {
+        request = request.header("if-none-match", tag);
+    }
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    block_on(serve(&TestAmbient::new(1), parts, Ok(Bytes::new())))
+}
+
+#[test]
+fn pages_bring_everything_themselves() {
+    for path in ["/", "/docs"] {
+        let response = call("GET", path, None);
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+        let html = std::str::from_utf8(response.body()).unwrap();
+        assert!(html.starts_with("<!doctype html>"));
+        for elsewhere in ["src=", "<link", "@import", "https://", "http://", "//cdn"] {
+            assert!(!html.contains(elsewhere), "{path} has {elsewhere}");
+        }
+        // `connect-src 'self'` and no other source: the page cannot reach any other host.
+        assert!(
+            response.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'")
+        );
+    }
+    assert!(std::str::from_utf8(call("GET", "/", None).body()).unwrap().contains("href=\"/docs\""));
+}
+
+#[test]
+fn the_document_is_served_and_revalidated() {
+    let response = call("GET", "/openapi.json", None);
+    let document: Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    let tag = response.headers()["etag"].to_str().unwrap();
+    let again = call("GET", "/openapi.json", Some(tag));
+    assert_eq!((again.status().as_u16(), again.body().len()), (304, 0));
+    assert_eq!(call("GET", "/openapi.json", Some("\"other\"")).status(), StatusCode::OK);
+}
+
+#[test]
+fn everywhere_else_is_a_problem_document() {
+    insta::assert_json_snapshot!("not_found", shown(&call("GET", "/nothing/here", None)));
+    insta::assert_json_snapshot!("method_not_allowed", shown(&call("PUT", "/videos/x/cancel", None)));
+    for path in ["/favicon.ico", "/videos/x/unknown", "/auth", "/.env", "/docs/", "/%00"] {
+        assert_eq!(call("GET", path, None).status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    assert_eq!(call("POST", "/docs", None).headers()["allow"], "GET, HEAD");
+    assert_eq!(call("PATCH", "/videos", None).headers()["allow"], "GET, HEAD, POST");
+}

@@ -1,0 +1,24 @@
+//! The calls over the videos, whole: requests in, answers out, over a store in memory and a
+//! bucket and a queue behind the HTTP port.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like the tests")]
+
+#[path = "videos/cloud.rs"]
+mod cloud;
+#[path = "videos/world.rs"]
+mod world;
+
+#[path = "videos/access.rs"]
+mod access;
+#[path = "videos/bad_input.rs"]
+mod bad_input;
+#[path = "videos/life.rs"]
+mod life;
+#[path = "videos/manifest.rs"]
+mod manifest;
+#[path = "videos/streamed.rs"]
+mod streamed;
+#[path = "videos/trouble.rs"]
+mod trouble;
+#[path = "videos/workers.rs"]
+mod workers;

@@ -1,0 +1,158 @@
+//! Who may call what, and what is there at all.
+
+use framelift_edge::token::Signer;
+use framelift_edge::videos::{control, downloads, records, uploads};
+use http::Method;
+
+use crate::world::{Component, WORKER_TOKEN, World, component_of};
+
+/// A path of every call of users over one video.
+fn of_one_video(id: &str) -> Vec<(Method, String)> {
+    vec![
+        (Method::GET, format!("/videos/{id}")),
+        (Method::DELETE, format!("/videos/{id}")),
+        (Method::POST, format!("/videos/{id}/cancel")),
+        (Method::POST, format!("/videos/{id}/runs")),
+        (Method::POST, format!("/videos/{id}/complete")),
+        (Method::GET, format!("/videos/{id}/upload-parts")),
+        (Method::GET, format!("/videos/{id}/download")),
+    ]
+}
+
+#[tokio::test]
+async fn other_users_videos_are_forbidden_and_unknown_ones_not_found() {
+    let world = World::new();
+    let theirs = world.uploaded(2).await;
+    for (method, path) in of_one_video(&theirs) {
+        let answer = world.request(method.clone(), &path).user(1).send().await;
+        assert_eq!(answer.short(), "403 video-not-owned", "{method} {path}");
+    }
+    for id in ["018bcfe5-6800-7707-8707-070707070707", "x", "..", "018BCFE5-6800-7707-8707-070707070707"] {
+        for (method, path) in of_one_video(id) {
+            let answer = world.request(method.clone(), &path).user(1).send().await;
+            assert_eq!(answer.short(), "404 video-not-found", "{method} {path}");
+        }
+    }
+    assert_eq!(world.get(&format!("/videos/{theirs}")).user(2).send().await.status, 200);
+}
+
+#[tokio::test]
+async fn only_good_tokens_open() {
+    let world = World::new();
+    let id = world.uploaded(1).await;
+    let stranger = Signer::from_seed(&[8; 32]).unwrap();
+    let forged = stranger.issue(world.user(1), "u@example.com", "t", world.now()).unwrap();
+    let good = world.token(1);
+    let (_, rest) = good.split_once('.').unwrap();
+    let none = format!("eyJhbGciOiJub25lIn0.{rest}");
+    let mut paths = of_one_video(&id);
+    paths.extend([
+        (Method::POST, "/videos".into()),
+        (Method::GET, "/videos".into()),
+        (Method::POST, "/videos/upload".into()),
+    ]);
+    for (method, path) in paths {
+        let call = || world.request(method.clone(), &path);
+        for authorization in [
+            None,
+            Some(String::new()),
+            Some(good.clone()),
+            Some("Bearer".into()),
+            Some("Bearer x".into()),
+            Some(format!("Basic {good}")),
+            Some(format!("Bearer {forged}")),
+            Some(format!("Bearer {none}")),
+            Some(format!("Bearer {good}x")),
+            Some(format!("Bearer {WORKER_TOKEN}")),
+        ] {
+            let call = match &authorization {
+                None => call(),
+                Some(value) => call().header("authorization", value),
+            };
+            let answer = call.send().await;
+            assert_eq!(answer.short(), "401 unauthenticated", "{method} {path} {authorization:?}");
+            assert!(answer.header("www-authenticate").starts_with("Bearer"));
+        }
+    }
+    let old = world.token(1);
+    world.advance_s(3601);
+    let answer = world.get("/videos").header("authorization", &format!("Bearer {old}")).send().await;
+    insta::assert_snapshot!("expired_token", answer.shot());
+}
+
+#[tokio::test]
+async fn workers_have_their_own_credential() {
+    let world = World::new();
+    let id = world.uploaded(1).await;
+    for route in control::ROUTES.iter().filter(|route| !route.path.starts_with("/health")) {
+        let path = route.path.replace("{id}", &id);
+        for token in [world.token(1), "the-workers-own-secreT".into(), String::new()] {
+            let call = world.request(route.method.clone(), &path);
+            let answer = call.header("authorization", &format!("Bearer {token}")).send().await;
+            assert_eq!(answer.short(), "401 unauthenticated", "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_says_so() {
+    let world = World::new();
+    for path in
+        ["/videos/", "/videos/x/y", "/videos/x/download/z", "/health/", "/internal", "/internal/jobs/x"]
+    {
+        let answer = world.get(path).user(1).send().await;
+        assert_eq!(answer.short(), "404 not-found", "{path}");
+    }
+    let tables: [(Vec<_>, Component); 4] = [
+        (records::ROUTES.iter().map(|r| r.path).collect(), Component::Videos),
+        (uploads::ROUTES.iter().map(|r| r.path).collect(), Component::Uploads),
+        (downloads::ROUTES.iter().map(|r| r.path).collect(), Component::Downloads),
+        (control::ROUTES.iter().map(|r| r.path).collect(), Component::Control),
+    ];
+    for (paths, component) in tables {
+        for path in paths {
+            assert_eq!(component_of(path), component, "{path}");
+            let answer = world.request(Method::PATCH, path).user(1).send().await;
+            assert_eq!(answer.short(), "405 method-not-allowed", "{path}");
+            assert!(!answer.header("allow").is_empty(), "{path}");
+        }
+    }
+    let answer = world.request(Method::PUT, "/videos").send().await;
+    insta::assert_snapshot!("method_not_allowed", answer.shot());
+}
+
+#[tokio::test]
+async fn a_closed_account_is_nobody() {
+    let world = World::new();
+    let waiting = world.create(1, 100 << 20).await;
+    let id = world.uploaded(1).await;
+    let close = format!("/internal/users/{}/close", world.user(1));
+    let answer = world.post(&close).worker().send().await;
+    insta::assert_snapshot!("close", answer.shot());
+    for (method, path) in of_one_video(&id) {
+        let answer = world.request(method.clone(), &path).user(1).send().await;
+        assert_eq!(answer.short(), "401 unauthenticated", "{method} {path}");
+    }
+    assert_eq!(world.get("/videos").user(1).send().await.short(), "401 unauthenticated");
+    assert!(world.cloud.unfinished().is_empty(), "{waiting}");
+    assert_eq!(world.claim(&id).await.short(), "410 job-finished");
+    assert_eq!(world.post(&close).worker().send().await.status, 204, "once more is fine");
+    for _ in 0..3 {
+        assert_eq!(world.post("/internal/sweep").worker().send().await.status, 200);
+    }
+    assert!(world.cloud.keys().is_empty(), "the sweep takes the objects");
+    assert_eq!(world.post("/internal/users/x/close").worker().send().await.short(), "404 not-found");
+}
+
+#[tokio::test]
+async fn correlation_ids_come_back() {
+    let world = World::new();
+    assert_eq!(world.get("/health").send().await.header("x-correlation-id"), "c-1");
+    for bad in ["", "a b", &"x".repeat(65)] {
+        let request = http::Request::get("/health").header("x-correlation-id", bad);
+        let request = request.body(http_body_util::Empty::new()).unwrap();
+        let answer = world.send(Component::Control, request).await;
+        let id = answer.header("x-correlation-id");
+        assert!(!id.is_empty() && id != bad, "{bad:?} {id}");
+    }
+}

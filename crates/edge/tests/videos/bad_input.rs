@@ -1,0 +1,161 @@
+//! Requests that cannot be meant.
+
+use http::Method;
+use serde_json::json;
+
+use crate::world::{MIB, World};
+
+#[tokio::test]
+async fn new_videos() {
+    let world = World::with(&[("max_upload_bytes", "1000000")]);
+    let create = async |body: &str| world.post("/videos").user(1).body(body.to_owned()).send().await;
+    let mut lines = String::new();
+    for body in [
+        "",
+        " ",
+        "{",
+        "nonsense",
+        "[]",
+        "null",
+        "{}",
+        r#"{"file_name":"a.mp4"}"#,
+        r#"{"file_name":"a.mp4","size_bytes":"1"}"#,
+        r#"{"file_name":"a.mp4","size_bytes":1.5}"#,
+        r#"{"file_name":"a.mp4","size_bytes":1e30}"#,
+        r#"{"file_name":"a.mp4","size_bytes":0}"#,
+        r#"{"file_name":"a.mp4","size_bytes":-1}"#,
+        r#"{"file_name":"a.mp4","size_bytes":1000001}"#,
+        r#"{"file_name":"a.mp4","size_bytes":9223372036854775807}"#,
+        r#"{"file_name":"a.mp4","size_bytes":9223372036854775808}"#,
+        r#"{"file_name":"","size_bytes":1}"#,
+        r#"{"file_name":"a\u0000.mp4","size_bytes":1}"#,
+        r#"{"file_name":"a.exe","size_bytes":1}"#,
+        r#"{"file_name":"mp4","size_bytes":1}"#,
+        r#"{"file_name":7,"size_bytes":1}"#,
+        r#"{"file_name":"a.mp4","size_bytes":1,"colour":"red"}"#,
+        r#"{"file_name":"a.mp4","file_name":"b.mp4","size_bytes":1}"#,
+        r#"{"file_name":"a.mp4","size_bytes":1,"content_type":"video"}"#,
+        r#"{"file_name":"a.mp4","size_bytes":1,"content_type":"video/mp4\r\nx: y"}"#,
+        r#"{"file_name":"a.mp4","size_bytes":1,"options":{"colour":1}}"#,
+        r#"{"file_name":"a.mp4","size_bytes":1,"options":{"select":{"every":"0s"},"quality":101}}"#,
+        r#"{"file_name":"a.mp4","size_bytes":1,"options":{"select":{"at":["1s","x"]}}}"#,
+        r#"{"file_name":"a.mp4","size_bytes":1,"options":{"format":"avif","storyboard":true}}"#,
+        r#"{"file_name":"","size_bytes":0,"options":{"quality":0}}"#,
+    ] {
+        let answer = create(body).await;
+        lines.push_str(&format!("{} <- {body}\n", answer.short()));
+    }
+    insta::assert_snapshot!("bad_new_videos", lines);
+    assert_eq!(
+        create(&format!(r#"{{"file_name":"{}.mp4","size_bytes":1}}"#, "x".repeat(252))).await.short(),
+        "422 validation-failed /file_name"
+    );
+    assert_eq!(
+        create(&format!(r#"{{"file_name":"{}.mp4","size_bytes":1}}"#, "é".repeat(251))).await.status,
+        201
+    );
+    let answer =
+        world.post("/videos").user(1).json(json!({"file_name": "a.gif", "size_bytes": 1})).send().await;
+    insta::assert_snapshot!("unsupported_format", answer.shot());
+    let answer =
+        world.post("/videos").user(1).json(json!({"file_name": "a.mp4", "size_bytes": 0})).send().await;
+    insta::assert_snapshot!("size_zero", answer.shot());
+}
+
+#[tokio::test]
+async fn bodies_of_the_wrong_kind() {
+    let world = World::new();
+    let oversized = format!(r#"{{"file_name":"{}"}}"#, "x".repeat(64 * 1024));
+    for path in ["/videos", "/videos/018bcfe5-6800-7707-8707-070707070707/complete"] {
+        let answer = world.post(path).user(1).body(oversized.clone()).send().await;
+        assert_eq!(answer.short(), "413 payload-too-large", "{path}");
+    }
+    let good = r#"{"file_name":"a.mp4","size_bytes":1}"#;
+    let answer = world.post("/videos").user(1).header("content-type", "text/plain").body(good).send().await;
+    assert_eq!(answer.short(), "415 unsupported-media-type");
+    let answer = world.post("/videos").user(1).body(good.as_bytes()).send().await;
+    assert_eq!(answer.status, 201, "no type is taken for JSON");
+    let answer = world.post("/videos").user(1).body(vec![0xff, 0xfe, b'{']).send().await;
+    assert_eq!(answer.short(), "400 malformed-json");
+    let deep = "[".repeat(60_000);
+    assert_eq!(world.post("/videos").user(1).body(deep).send().await.short(), "400 malformed-json");
+}
+
+#[tokio::test]
+async fn runs() {
+    let world = World::new();
+    let id = world.uploaded(1).await;
+    let run = async |body: &str| {
+        let call = world.post(&format!("/videos/{id}/runs")).user(1);
+        call.body(body.to_owned()).send().await.short()
+    };
+    assert_eq!(run("{").await, "400 malformed-json");
+    assert_eq!(run(r#"{"option":{}}"#).await, "422 validation-failed /option");
+    assert_eq!(run(r#"{"options":{"format":"gif"}}"#).await, "422 validation-failed /options/format");
+    assert_eq!(run(r#"{"options":{"format":"webp"}}"#).await, "422 validation-failed /options/format");
+}
+
+#[tokio::test]
+async fn worker_reports() {
+    let world = World::new();
+    let id = world.uploaded(1).await;
+    let report = async |what: &str, body: &str| {
+        let call = world.post(&format!("/internal/jobs/{id}/{what}")).worker();
+        call.body(body.to_owned()).send().await.short()
+    };
+    let mut lines = String::new();
+    for (what, body) in [
+        ("claim", "{}"),
+        ("claim", r#"{"worker_id":"a b"}"#),
+        ("claim", r#"{"worker_id":"w","claim_id":""}"#),
+        ("claim", r#"{"worker_id":"w","extra":1}"#),
+        (
+            "progress",
+            r#"{"attempt":1,"worker_id":"w","progress":{"stage":"sleeping","percent":1,"frames_done":0,"frames_expected":null,"bytes_read":0}}"#,
+        ),
+        (
+            "progress",
+            r#"{"attempt":1,"worker_id":"w","progress":{"stage":"reading","percent":101,"frames_done":0,"frames_expected":null,"bytes_read":0}}"#,
+        ),
+        ("progress", r#"{"attempt":-1,"worker_id":"w"}"#),
+        (
+            "complete",
+            r#"{"attempt":1,"worker_id":"w","size_bytes":1,"frames":1,"sha256":"x","bytes_read":1}"#,
+        ),
+        ("fail", r#"{"attempt":1,"worker_id":"w","code":"tired","message":"m"}"#),
+        ("notified", "[]"),
+    ] {
+        lines.push_str(&format!("{} <- {what} {body}\n", report(what, body).await));
+    }
+    insta::assert_snapshot!("bad_reports", lines);
+    for what in ["claim", "progress", "complete", "fail", "notified"] {
+        let body = match what {
+            "claim" => json!({"worker_id": "w"}),
+            "progress" => {
+                json!({"attempt":1,"worker_id":"w","progress":{"stage":"reading","percent":1,"frames_done":0,"frames_expected":null,"bytes_read":0}})
+            }
+            "complete" => crate::world::completed(1),
+            "fail" => crate::world::failed(1, "internal", false),
+            _ => json!({"attempt": 1, "worker_id": "w"}),
+        };
+        for id in ["x", "018bcfe5-6800-7707-8707-070707070707"] {
+            let answer = world.report(id, what, body.clone()).await;
+            assert_eq!(answer.short(), "404 video-not-found", "{what} {id}");
+        }
+    }
+    let answer = world.get("/internal/jobs/x/notice").worker().send().await;
+    assert_eq!(answer.short(), "404 video-not-found");
+}
+
+#[tokio::test]
+async fn too_many_unfinished_videos() {
+    let world = World::with(&[("max_open_per_user", "2")]);
+    world.create(1, MIB).await;
+    world.create(1, MIB).await;
+    let third = world.post("/videos").user(1).json(json!({"file_name": "a.mp4", "size_bytes": 1}));
+    insta::assert_snapshot!("quota_exceeded", third.send().await.shot());
+    assert_eq!(
+        world.request(Method::GET, "/videos").user(1).send().await.json()["items"].as_array().unwrap().len(),
+        2
+    );
+}

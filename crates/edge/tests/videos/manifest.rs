@@ -1,0 +1,114 @@
+//! `spin.toml` leads every call to the component that answers it, and gives it what it needs.
+
+use std::collections::BTreeMap;
+
+use framelift_edge::videos::{config, control, downloads, records, uploads};
+
+fn manifest() -> toml::Table {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../spin.toml");
+    std::fs::read_to_string(path).unwrap().parse().unwrap()
+}
+
+/// The component of a path: an exact route before one with parameters before a prefix.
+fn component_of(manifest: &toml::Table, path: &str) -> String {
+    let segments: Vec<&str> = path.split('/').collect();
+    let triggers = manifest["trigger"]["http"].as_array().unwrap();
+    let matching = triggers.iter().filter_map(|trigger| {
+        let route = trigger["route"].as_str()?;
+        let component = trigger["component"].as_str()?.to_owned();
+        if let Some(prefix) = route.strip_suffix("/...") {
+            let below = path == prefix || path.starts_with(&format!("{prefix}/"));
+            return below.then_some(((2, usize::MAX - prefix.len()), component));
+        }
+        let parts: Vec<&str> = route.split('/').collect();
+        let fits = parts.len() == segments.len()
+            && parts.iter().zip(&segments).all(|(part, segment)| part.starts_with(':') || part == segment);
+        let parameters = parts.iter().filter(|part| part.starts_with(':')).count();
+        fits.then_some(((usize::from(parameters > 0), parameters), component))
+    });
+    matching.min().expect("the last route takes everything").1
+}
+
+#[test]
+fn every_call_has_its_component() {
+    let manifest = manifest();
+    let tables = [
+        ("videos", records::ROUTES.iter().map(|route| route.path).collect::<Vec<_>>()),
+        ("uploads", uploads::ROUTES.iter().map(|route| route.path).collect()),
+        ("downloads", downloads::ROUTES.iter().map(|route| route.path).collect()),
+        ("control", control::ROUTES.iter().map(|route| route.path).collect()),
+        ("auth", framelift_edge::accounts::ROUTES.iter().map(|route| route.path).collect()),
+    ];
+    for (component, paths) in tables {
+        for path in paths {
+            assert_eq!(component_of(&manifest, &path.replace("{id}", "018b")), component, "{path}");
+        }
+    }
+    assert_eq!(component_of(&manifest, "/no/such/path"), "web");
+}
+
+/// Spin's router (routefinder 0.5) inserts each route before the first one that it thinks less
+/// of, and it thinks more of `/*` than of a segment that begins with a dot.
+#[test]
+fn the_route_for_everything_comes_first_and_the_one_with_a_dot_next() {
+    let manifest = manifest();
+    let triggers = manifest["trigger"]["http"].as_array().unwrap();
+    let routes: Vec<&str> = triggers.iter().map(|trigger| trigger["route"].as_str().unwrap()).collect();
+    assert_eq!(routes[..2], ["/...", "/.well-known/jwks.json"]);
+    assert!(routes[2..].iter().all(|route| !route.starts_with("/.") && *route != "/..."));
+}
+
+#[test]
+fn every_variable_is_one_that_is_read() {
+    let manifest = manifest();
+    let variables = manifest["variables"].as_table().unwrap();
+    let mut given: BTreeMap<&str, u32> = BTreeMap::new();
+    for (name, component) in manifest["component"].as_table().unwrap() {
+        let of = component.get("variables").and_then(toml::Value::as_table);
+        for (variable, value) in of.into_iter().flatten() {
+            assert_eq!(value.as_str().unwrap(), format!("{{{{ {variable} }}}}"), "{name}");
+            assert!(variables.contains_key(variable), "{name}: {variable}");
+            *given.entry(variable).or_default() += 1;
+            if name != "auth" {
+                assert!(config::NAMES.contains(&variable.as_str()), "{name}: nobody reads {variable}");
+            }
+        }
+    }
+    for name in config::NAMES {
+        assert!(given.contains_key(name), "no component is given {name}");
+    }
+    let secret = |name: &str| variables[name].get("secret").and_then(toml::Value::as_bool) == Some(true);
+    for name in ["signing_key", "email_key", "worker_token", "aws_access_key_id", "aws_secret_access_key"] {
+        assert!(secret(name), "{name}");
+    }
+    let holders: Vec<&String> = manifest["component"]
+        .as_table()
+        .unwrap()
+        .iter()
+        .filter(|(_, component)| component.get("variables").is_some_and(|of| of.get("signing_key").is_some()))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(holders, ["auth"], "only one component signs");
+}
+
+#[test]
+fn the_defaults_are_those_of_the_code() {
+    let manifest = manifest();
+    let default =
+        |name: &str| -> u64 { manifest["variables"][name]["default"].as_str().unwrap().parse().unwrap() };
+    let limits = framelift_domain::Limits::default();
+    for (name, value) in [
+        ("max_in_flight_per_user", u64::from(limits.max_in_flight_per_user)),
+        ("max_open_per_user", u64::from(limits.max_open_per_user)),
+        ("max_upload_bytes", limits.max_upload_bytes),
+        ("single_put_bytes", limits.single_put_bytes),
+        ("upload_ttl_s", u64::from(limits.upload_ttl_s)),
+        ("url_ttl_s", u64::from(limits.url_ttl_s)),
+        ("lease_s", u64::from(limits.lease_s)),
+        ("retention_s", u64::from(limits.retention_s)),
+        ("max_releases", u64::from(limits.max_releases)),
+        ("max_job_s", u64::from(limits.max_job_s)),
+    ] {
+        assert_eq!(default(name), value, "{name}");
+    }
+}

@@ -1,0 +1,100 @@
+//! Stores and queues that do not answer: 503, and the same request works afterwards.
+
+use framelift_edge::store::memory::Quirks;
+use serde_json::json;
+
+use crate::world::{Answer, MIB, World};
+
+fn assert_unavailable(answer: &Answer) {
+    assert_eq!(answer.short(), "503 unavailable");
+    assert_eq!(answer.header("retry-after"), "2");
+}
+
+#[tokio::test]
+async fn the_object_store() {
+    let world = World::new();
+    let create = || {
+        let body = json!({ "file_name": "a.mp4", "size_bytes": 100 * MIB });
+        world.post("/videos").user(1).header("idempotency-key", "k").json(body)
+    };
+    world.cloud.s3_failures.set(3);
+    let answer = create().send().await;
+    insta::assert_snapshot!("unavailable", answer.shot());
+    let created = create().send().await;
+    assert_eq!(created.status, 201, "{}", created.text());
+    let list = world.get("/videos").user(1).send().await.json();
+    assert_eq!(list["items"].as_array().unwrap().len(), 1, "the key made one of both");
+
+    let small = world.create(1, MIB).await;
+    world.put(&small, MIB);
+    let complete = format!("/videos/{}/complete", small["id"].as_str().unwrap());
+    world.cloud.s3_failures.set(3);
+    assert_unavailable(&world.post(&complete).user(1).send().await);
+    assert_eq!(world.post(&complete).user(1).send().await.status, 202);
+    world.cloud.s3_failures.set(2);
+    let other = world.uploaded(1).await;
+    assert_eq!(world.cloud.s3_failures.get(), 0, "two failures are hidden");
+    let video = format!("/videos/{other}");
+    world.cloud.s3_failures.set(3);
+    assert_unavailable(&world.delete(&video).user(1).send().await);
+    assert_eq!(world.delete(&video).user(1).send().await.status, 204);
+}
+
+#[tokio::test]
+async fn the_queue() {
+    let world = World::new();
+    let created = world.create(1, MIB).await;
+    world.put(&created, MIB);
+    let complete = format!("/videos/{}/complete", created["id"].as_str().unwrap());
+    world.cloud.sqs_failures.set(3);
+    assert_unavailable(&world.post(&complete).user(1).send().await);
+    assert!(world.cloud.take_sent().is_empty());
+    assert_eq!(world.post(&complete).user(1).send().await.status, 202);
+    assert_eq!(world.cloud.take_sent().len(), 1);
+
+    // Nobody comes back for this one but the sweep.
+    let created = world.create(1, MIB).await;
+    world.put(&created, MIB);
+    world.cloud.sqs_failures.set(3);
+    let complete = format!("/videos/{}/complete", created["id"].as_str().unwrap());
+    assert_unavailable(&world.post(&complete).user(1).send().await);
+    assert_eq!(world.post("/internal/sweep").worker().send().await.status, 200);
+    assert_eq!(world.cloud.take_sent().len(), 1);
+}
+
+#[tokio::test]
+async fn the_key_value_store() {
+    let world = World::new();
+    let id = world.uploaded(1).await;
+    world.kv.set_quirks(Quirks { error_before: 100, ..Quirks::default() });
+    for path in ["/videos".to_owned(), format!("/videos/{id}"), format!("/videos/{id}/download")] {
+        assert_unavailable(&world.get(&path).user(1).send().await);
+    }
+    assert_unavailable(&world.claim(&id).await);
+    assert_unavailable(&world.get("/health/ready").send().await);
+    let body = json!({ "file_name": "a.mp4", "size_bytes": 1 });
+    assert_unavailable(&world.post("/videos").user(1).json(body).send().await);
+    let answer = world.get("/videos").user(1).send().await;
+    assert!(!answer.text().contains("slots/"), "no key of the store is told: {}", answer.text());
+    world.kv.set_quirks(Quirks::default());
+    assert_eq!(world.get("/videos").user(1).send().await.json()["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn whatever_lies_there_decides() {
+    let world = World::new();
+    let created = world.create(1, MIB).await;
+    let id = created["id"].as_str().unwrap();
+    let complete = format!("/videos/{id}/complete");
+    let answer = world.post(&complete).user(1).send().await;
+    insta::assert_snapshot!("nothing_uploaded", answer.shot());
+    // A store that does not hold clients to the signed length.
+    let key = format!("uploads/{}/{id}", world.user(1));
+    let object = crate::cloud::Object { size: MIB - 1, content_type: None, bytes: Default::default() };
+    world.cloud.objects.borrow_mut().insert(key, object);
+    let answer = world.post(&complete).user(1).send().await;
+    insta::assert_snapshot!("size_mismatch", answer.shot());
+    assert!(world.cloud.keys().is_empty(), "it is deleted");
+    assert_eq!(world.put(&created, MIB), 200);
+    assert_eq!(world.post(&complete).user(1).send().await.status, 202, "and may come again");
+}

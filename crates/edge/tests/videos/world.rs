@@ -1,0 +1,346 @@
+//! One deployment in memory, requests to it, and answers as text that stays the same.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use framelift_domain::{Time, UserId};
+use framelift_edge::http::{MAX_JSON_BYTES, collect};
+use framelift_edge::ports::Ambient;
+use framelift_edge::queue::Sqs;
+use framelift_edge::store::memory::{MemoryKv, TestAmbient};
+use framelift_edge::token::Signer;
+use framelift_edge::videos::{Config, Role, Videos, control, downloads, records, uploads};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use crate::cloud::{BUCKET, Cloud, S3, S3_PUBLIC, SQS};
+
+pub(crate) const WORKER_TOKEN: &str = "the-workers-own-secret";
+pub(crate) const MIB: u64 = 1 << 20;
+
+/// The deployment.
+pub(crate) struct World {
+    pub(crate) kv: MemoryKv,
+    pub(crate) cloud: Cloud,
+    pub(crate) ambient: TestAmbient,
+    pub(crate) signer: Signer,
+    users: Config,
+    readers: Config,
+    workers: Config,
+}
+
+/// Which component answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Component {
+    Videos,
+    Uploads,
+    Downloads,
+    Control,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+pub(crate) fn variables(signer: &Signer) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("public_keys", signer.jwks()),
+        ("worker_token", WORKER_TOKEN.to_owned()),
+        ("aws_region", "us-east-1".to_owned()),
+        ("aws_access_key_id", "AKID".to_owned()),
+        ("aws_secret_access_key", "secret".to_owned()),
+        ("s3_endpoint", S3.to_owned()),
+        ("s3_public_endpoint", S3_PUBLIC.to_owned()),
+        ("s3_bucket", BUCKET.to_owned()),
+        ("sqs_endpoint", SQS.to_owned()),
+        ("sqs_queue_url", format!("{SQS}/000000000000/jobs")),
+        ("max_open_per_user", "20".to_owned()),
+    ])
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// A deployment with some variables set differently.
+    pub(crate) fn with(changes: &[(&'static str, &str)]) -> Self {
+        let signer = Signer::from_seed(&[7; 32]).unwrap();
+        let mut variables = variables(&signer);
+        variables.extend(changes.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        Self {
+            kv: MemoryKv::default(),
+            cloud: Cloud::default(),
+            ambient: TestAmbient::new(1),
+            users: Config::read(&variables, Role::Users).unwrap(),
+            readers: Config::read(&variables, Role::Readers).unwrap(),
+            workers: Config::read(&variables, Role::Workers).unwrap(),
+            signer,
+        }
+    }
+
+    pub(crate) fn user(&self, n: u8) -> UserId {
+        UserId::new(u64::from(n), [n; 10])
+    }
+
+    /// A good access token of the user with that number.
+    pub(crate) fn token(&self, n: u8) -> String {
+        self.signer.issue(self.user(n), "u@example.com", "t", self.ambient.now()).unwrap()
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.ambient.now()
+    }
+
+    pub(crate) fn advance_s(&self, seconds: i64) {
+        self.ambient.advance_ms(seconds * 1000);
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> Call<'_> {
+        let request = Request::builder().method(method).uri(path).header("x-correlation-id", "c-1");
+        Call { world: self, request, body: Bytes::new() }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Call<'_> {
+        self.request(Method::GET, path)
+    }
+
+    pub(crate) fn post(&self, path: &str) -> Call<'_> {
+        self.request(Method::POST, path)
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Call<'_> {
+        self.request(Method::DELETE, path)
+    }
+
+    /// Sends a request to a component.
+    pub(crate) async fn send<B>(&self, component: Component, request: Request<B>) -> Answer
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+            + Send
+            + Unpin
+            + 'static,
+    {
+        let config = match component {
+            Component::Videos | Component::Uploads => &self.users,
+            Component::Downloads => &self.readers,
+            Component::Control => &self.workers,
+        };
+        let queue = Sqs::new(config.queue.as_ref(), &self.cloud, &self.ambient);
+        let service =
+            Videos { kv: &self.kv, queue: &queue, http: &self.cloud, ambient: &self.ambient, config };
+        let (parts, body) = request.into_parts();
+        let answer = if component == Component::Uploads {
+            uploads::serve(Ok(service), &self.ambient, parts, body).await
+        } else {
+            let body = collect(body, MAX_JSON_BYTES).await;
+            match component {
+                Component::Downloads => downloads::serve(Ok(service), &self.ambient, parts, body).await,
+                Component::Control => control::serve(Ok(service), &self.ambient, parts, body).await,
+                _ => records::serve(Ok(service), &self.ambient, parts, body).await,
+            }
+        };
+        let (parts, body) = answer.into_parts();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Creates a video of that size; its answer.
+    pub(crate) async fn create(&self, user: u8, size_bytes: u64) -> Value {
+        let body = json!({ "file_name": "holiday.mp4", "size_bytes": size_bytes });
+        let answer = self.post("/videos").user(user).json(body).send().await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()
+    }
+
+    /// Creates a video, uploads it in one PUT, and hands it over; its id.
+    pub(crate) async fn uploaded(&self, user: u8) -> String {
+        let created = self.create(user, MIB).await;
+        assert_eq!(self.put(&created, MIB), 200);
+        let id = created["id"].as_str().unwrap().to_owned();
+        let answer = self.post(&format!("/videos/{id}/complete")).user(user).send().await;
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        id
+    }
+
+    /// Follows the single PUT of a created video.
+    pub(crate) fn put(&self, created: &Value, size: u64) -> u16 {
+        let headers = serde_json::from_value(created["upload"]["headers"].clone()).unwrap();
+        self.cloud.client_put(created["upload"]["url"].as_str().unwrap(), &headers, size)
+    }
+
+    /// A worker claims the job; the answer.
+    pub(crate) async fn claim(&self, id: &str) -> Answer {
+        let body = json!({ "worker_id": "w-1", "claim_id": "m-1" });
+        self.post(&format!("/internal/jobs/{id}/claim")).worker().json(body).send().await
+    }
+
+    /// Claims and completes the job.
+    pub(crate) async fn complete(&self, id: &str) {
+        let job = self.claim(id).await.json();
+        let key = job["result_key"].as_str().unwrap().to_owned();
+        let object = crate::cloud::Object { size: 9, content_type: None, bytes: Bytes::new() };
+        self.cloud.objects.borrow_mut().insert(key, object);
+        let answer = self.report(id, "complete", completed(1)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    /// A worker's report.
+    pub(crate) async fn report(&self, id: &str, what: &str, body: Value) -> Answer {
+        self.post(&format!("/internal/jobs/{id}/{what}")).worker().json(body).send().await
+    }
+}
+
+/// What a worker reports of a completed job.
+pub(crate) fn completed(attempt: u32) -> Value {
+    json!({
+        "attempt": attempt, "worker_id": "w-1", "size_bytes": 9, "frames": 3, "sha256": "ab".repeat(32),
+        "bytes_read": 1000, "warnings": ["50% lies outside"]
+    })
+}
+
+/// What a worker reports of a failed one.
+pub(crate) fn failed(attempt: u32, code: &str, release: bool) -> Value {
+    json!({ "attempt": attempt, "worker_id": "w-1", "code": code, "message": "why", "release": release })
+}
+
+/// A request being made.
+pub(crate) struct Call<'w> {
+    world: &'w World,
+    request: http::request::Builder,
+    body: Bytes,
+}
+
+impl Call<'_> {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    pub(crate) fn user(self, n: u8) -> Self {
+        let token = self.world.token(n);
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub(crate) fn worker(self) -> Self {
+        self.header("authorization", &format!("Bearer {WORKER_TOKEN}"))
+    }
+
+    pub(crate) fn json(self, body: Value) -> Self {
+        self.header("content-type", "application/json").body(body.to_string())
+    }
+
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        let request = self.request.body(Full::new(self.body)).unwrap();
+        let component = component_of(request.uri().path());
+        self.world.send(component, request).await
+    }
+}
+
+/// Where `spin.toml` leads a path.
+pub(crate) fn component_of(path: &str) -> Component {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    match last {
+        _ if path.starts_with("/internal") || path.starts_with("/health") || path == "/notification" => {
+            Component::Control
+        }
+        "download" => Component::Downloads,
+        "upload" | "complete" | "upload-parts" => Component::Uploads,
+        _ => Component::Videos,
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.to_vec()).unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The problem's code; panics if it is none, or not a whole one.
+    pub(crate) fn problem(&self) -> String {
+        let problem = self.json();
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(problem["status"], self.status.as_u16());
+        assert_eq!(problem["correlation_id"], self.header("x-correlation-id"));
+        assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
+        problem["code"].as_str().unwrap().to_owned()
+    }
+
+    /// Status and code, and where it does not validate.
+    pub(crate) fn short(&self) -> String {
+        let mut line = format!("{} {}", self.status.as_u16(), self.problem());
+        for error in self.json()["errors"].as_array().into_iter().flatten() {
+            let _ = write!(line, " {}", error["pointer"].as_str().unwrap());
+        }
+        line
+    }
+
+    /// The whole answer, with whatever differs from run to run named instead.
+    pub(crate) fn shot(&self) -> String {
+        let mut text = format!("{}\n", self.status.as_u16());
+        let mut headers: Vec<String> =
+            self.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        headers.sort();
+        text.push_str(&headers.join("\n"));
+        if !self.body.is_empty() {
+            let body = serde_json::to_string_pretty(&self.json()).unwrap();
+            let _ = write!(text, "\n\n{body}");
+        }
+        named(&text)
+    }
+}
+
+/// Ids, times, tags and signatures by name.
+fn named(text: &str) -> String {
+    let mut out = String::new();
+    let mut ids: Vec<String> = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        if let Some(id) = rest.get(..36).filter(|id| is_id(id)) {
+            let position = ids.iter().position(|known| known == id).unwrap_or_else(|| {
+                ids.push(id.to_owned());
+                ids.len() - 1
+            });
+            let _ = write!(out, "[id {}]", position + 1);
+            rest = &rest[36..];
+        } else if rest.get(..24).is_some_and(|time| time.parse::<Time>().is_ok() && time.ends_with('Z')) {
+            out.push_str("[time]");
+            rest = &rest[24..];
+        } else if let Some(after) = rest.strip_prefix("etag: \"") {
+            out.push_str("etag: [tag]");
+            rest = after.split_once('"').map_or("", |(_, rest)| rest);
+        } else if let Some((name, after)) = ["X-Amz-Date=", "X-Amz-Signature=", "X-Amz-Credential="]
+            .iter()
+            .find_map(|name| Some((name, rest.strip_prefix(name)?)))
+        {
+            let _ = write!(out, "{name}…");
+            rest = &after[after.find(['&', '"', '\n']).unwrap_or(after.len())..];
+        } else {
+            let character = rest.chars().next().unwrap();
+            out.push(character);
+            rest = &rest[character.len_utf8()..];
+        }
+    }
+    out
+}
+
+fn is_id(text: &str) -> bool {
+    text.parse::<framelift_domain::VideoId>().is_ok()
+}

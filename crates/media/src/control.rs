@@ -1,0 +1,65 @@
+//! How a caller watches an extraction and stops it.
+
+/// What the engine is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Reading the container's header.
+    Opening,
+    /// Measuring the video's length, where what was asked depends on it.
+    Indexing,
+    /// Decoding, encoding and writing images.
+    Extracting,
+    /// Writing the manifest and the archive's directory.
+    Finishing,
+}
+
+impl Stage {
+    /// The name in progress reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opening => "opening",
+            Self::Indexing => "indexing",
+            Self::Extracting => "extracting",
+            Self::Finishing => "finishing",
+        }
+    }
+}
+
+/// How far the engine is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// What it is doing.
+    pub stage: Stage,
+    /// 0 to 100; never falls.
+    pub percent: f32,
+    /// Images written to the archive.
+    pub frames_done: u64,
+    /// Images expected in all, as far as the container's own claims allow a guess.
+    pub frames_expected: Option<u64>,
+    /// Bytes read from the source.
+    pub bytes_read: u64,
+}
+
+/// The caller's hand on an extraction.
+pub trait Control: Sync {
+    /// Takes note of the progress; `false` stops the extraction with
+    /// [`ExtractError::Cancelled`](crate::ExtractError::Cancelled).
+    ///
+    /// It is called from several threads and very often, at least once for each read of the
+    /// source, packet and image: return at once, and throttle there what is slow.
+    fn progress(&self, progress: &Progress) -> bool;
+}
+
+/// Never stops.
+impl Control for () {
+    fn progress(&self, _: &Progress) -> bool {
+        true
+    }
+}
+
+/// A function that answers whether to go on.
+impl<F: Fn(&Progress) -> bool + Sync> Control for F {
+    fn progress(&self, progress: &Progress) -> bool {
+        self(progress)
+    }
+}

@@ -1,0 +1,41 @@
+//! How an extraction ends without an archive, and whether running it again may help.
+
+use std::io;
+
+use framelift_domain::{Failure, FailureCode};
+
+/// Why there is no archive.
+#[derive(Debug, thiserror::Error)]
+pub enum ExtractError {
+    /// The video, or what was asked of it, is at fault: the owner is told.
+    #[error("{}: {}", .0.code.as_str(), .0.message)]
+    Failed(Failure),
+    /// The source could not be read: not the video's fault, worth another attempt.
+    #[error("the video could not be read: {0}")]
+    Source(#[source] io::Error),
+    /// The archive could not be written: not the video's fault, worth another attempt.
+    #[error("the archive could not be written: {0}")]
+    Sink(#[source] io::Error),
+    /// The caller's [`Control`](crate::Control) said stop.
+    #[error("cancelled")]
+    Cancelled,
+    /// An option that this engine does not do; the pointer names it in the options' JSON.
+    #[error("the engine does not do {0} yet")]
+    Unsupported(&'static str),
+}
+
+impl ExtractError {
+    pub(crate) fn failed(code: FailureCode, message: impl Into<String>) -> Self {
+        Self::Failed(Failure::new(code, message))
+    }
+
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::failed(FailureCode::Internal, message)
+    }
+
+    /// Whether the fault lies with the source or the sink, so that the same job may be given
+    /// to another attempt unchanged.
+    pub const fn is_io(&self) -> bool {
+        matches!(self, Self::Source(_) | Self::Sink(_))
+    }
+}

@@ -1,0 +1,77 @@
+//! Opening a container, with every way it can fail in words for the video's owner.
+
+use framelift_domain::FailureCode;
+
+use crate::ffi::{Decoder, DecoderError, Input, OpenError};
+use crate::watch::Watch;
+use crate::{EngineLimits, ExtractError, Source};
+
+/// Opens the container and checks that it is one that the engine takes.
+pub(crate) fn open<'c>(
+    source: Box<dyn Source>,
+    limits: &EngineLimits,
+    watch: &'c Watch<'c>,
+) -> Result<Input<'c>, ExtractError> {
+    use FailureCode::{CorruptInput, LimitExceeded, NoVideoStream, NotAVideo, UnsupportedCodec};
+    if source.size() == 0 {
+        return Err(ExtractError::failed(NotAVideo, "the file is empty"));
+    }
+    let fail = |code, message: String| Err(ExtractError::failed(code, message));
+    match Input::open(source, limits, watch) {
+        Ok(input) => Ok(input),
+        Err(OpenError::Io(error)) => Err(ExtractError::Source(error)),
+        Err(OpenError::Stopped) => Err(watch.stop_error()),
+        Err(OpenError::NotVideo(None)) => fail(NotAVideo, "the file is in no known video format".into()),
+        Err(OpenError::NotVideo(Some(format))) => {
+            fail(NotAVideo, format!("the file looks like {format}, which is not a video format"))
+        }
+        Err(OpenError::Container(format)) => {
+            fail(UnsupportedCodec, format!("containers of the format {format} are not supported"))
+        }
+        Err(OpenError::Header(format, error)) => fail(
+            CorruptInput,
+            format!("the header of the {format} container cannot be read ({error}); the file may be cut off"),
+        ),
+        Err(OpenError::TooManyStreams) => {
+            fail(LimitExceeded, format!("the file holds more than {} streams", limits.max_streams))
+        }
+        Err(OpenError::NoVideo) => fail(NoVideoStream, "the file holds no video stream".into()),
+        Err(OpenError::NoMemory) => Err(ExtractError::internal("out of memory")),
+    }
+}
+
+/// A decoder for an input's video, if it is one that can and may be decoded.
+pub(super) fn decoder(input: &Input<'_>, limits: &EngineLimits) -> Result<Decoder, ExtractError> {
+    let info = input.info();
+    if info.encrypted {
+        return Err(encrypted());
+    }
+    if u64::from(info.width) * u64::from(info.height) > limits.max_pixels {
+        return Err(too_large(limits));
+    }
+    input.decoder(limits.thread_count(), limits.max_pixels).map_err(|error| match error {
+        DecoderError::Unsupported => ExtractError::failed(
+            FailureCode::UnsupportedCodec,
+            format!("the codec {} is not supported", info.codec),
+        ),
+        DecoderError::Failed(error) if error.is_unsupported() => ExtractError::failed(
+            FailureCode::UnsupportedCodec,
+            format!("this kind of {} is not supported: {error}", info.codec),
+        ),
+        DecoderError::Failed(error) => ExtractError::failed(
+            FailureCode::CorruptInput,
+            format!("the {} decoder refuses the stream's header: {error}", info.codec),
+        ),
+    })
+}
+
+pub(super) fn encrypted() -> ExtractError {
+    ExtractError::failed(FailureCode::DrmProtected, "the video stream is encrypted")
+}
+
+pub(super) fn too_large(limits: &EngineLimits) -> ExtractError {
+    ExtractError::failed(
+        FailureCode::LimitExceeded,
+        format!("the pictures have more than {} pixels", limits.max_pixels),
+    )
+}

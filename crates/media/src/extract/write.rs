@@ -1,0 +1,136 @@
+//! The archive stage: images in order, records for the manifest, and the end of it all.
+
+use std::io::Write;
+use std::sync::mpsc::Receiver;
+
+use framelift_contract::manifest::{Plan, Source as SourceRecord};
+use framelift_domain::{FailureCode, Options};
+
+use super::decode::{End, Ordered};
+use super::encode_stage::NotEncoded;
+use super::{Outcome, SourceInfo};
+use crate::archive::{Archive, ArchiveError};
+use crate::ffi::StreamInfo;
+use crate::manifest::{self, Header, Record, hex};
+use crate::watch::Watch;
+use crate::{EngineLimits, ExtractError, Stage};
+
+/// An archive with all its images.
+pub(super) struct Written<W: Write> {
+    archive: Archive<W>,
+    records: Vec<Record>,
+}
+
+/// Writes the images in the order in which they were chosen.
+pub(super) fn images<W: Write>(
+    ordered: Receiver<Ordered>,
+    sink: W,
+    options: &Options,
+    limits: &EngineLimits,
+    watch: &Watch<'_>,
+) -> Result<Written<W>, ExtractError> {
+    let mut archive = Archive::new(sink, options.format.extension(), limits.max_output_bytes);
+    let mut records = Vec::new();
+    let mut lost = None;
+    for Ordered { requests, placed, keyframe, image } in ordered {
+        let image = match image.recv() {
+            Ok(Ok(image)) => image,
+            Ok(Err(reason)) => {
+                watch.warn(format!("the frame at {} s was left out: {}", placed.time, describe(&reason)));
+                lost = Some(reason);
+                continue;
+            }
+            // Its encoder has gone: the decoding stage knows why.
+            Err(_) => break,
+        };
+        for requested in requests {
+            archive.image(&image.bytes, image.crc).map_err(|error| refused(error, limits))?;
+            records.push(Record {
+                requested,
+                time: placed.time,
+                pts: placed.pts,
+                keyframe,
+                size: image.size,
+                sha256: image.sha256,
+            });
+            watch.frame_done();
+        }
+        if !watch.go_on() && watch.stopped_from_outside() {
+            return Err(watch.stop_error());
+        }
+    }
+    match lost {
+        Some(NotEncoded::TooLarge) if records.is_empty() => {
+            Err(ExtractError::failed(FailureCode::LimitExceeded, "the images would be larger than the limit"))
+        }
+        Some(NotEncoded::Failed(reason)) if records.is_empty() => Err(ExtractError::failed(
+            FailureCode::UnsupportedCodec,
+            format!("no frame could be written: {reason}"),
+        )),
+        _ => Ok(Written { archive, records }),
+    }
+}
+
+fn describe(reason: &NotEncoded) -> &str {
+    match reason {
+        NotEncoded::TooLarge => "the image would be larger than the limit",
+        NotEncoded::Failed(reason) => reason,
+    }
+}
+
+fn refused(error: ArchiveError, limits: &EngineLimits) -> ExtractError {
+    match error {
+        ArchiveError::Sink(error) => ExtractError::Sink(error),
+        ArchiveError::TooLarge => ExtractError::failed(
+            FailureCode::LimitExceeded,
+            format!("the archive would be larger than {} bytes", limits.max_output_bytes),
+        ),
+    }
+}
+
+/// Adds the manifest and closes the archive.
+pub(super) fn finish<W: Write>(
+    written: Written<W>,
+    end: End,
+    info: SourceInfo,
+    stream: &StreamInfo,
+    options: &Options,
+    plan: Plan,
+    watch: &Watch<'_>,
+) -> Result<Outcome, ExtractError> {
+    watch.enter(Stage::Finishing);
+    let Written { archive, records } = written;
+    let source = SourceRecord {
+        file_name: info.file_name,
+        size_bytes: info.size,
+        sha256: None,
+        codec: stream.codec.clone(),
+        width: stream.width,
+        height: stream.height,
+        duration: end.duration.or(stream.claimed_duration).map_or_else(|| "0".to_owned(), |d| d.to_string()),
+        time_base: format!("{}/{}", stream.time_base.num(), stream.time_base.den()),
+    };
+    let warnings = watch.take_warnings();
+    let header = Header { source: &source, options, plan: &plan, warnings: &warnings };
+    let (_, sha256, archive_bytes) = archive
+        .finish(|out, entries| manifest::write(out, &header, &records, entries))
+        .map_err(|error| match error {
+            ArchiveError::Sink(error) => ExtractError::Sink(error),
+            ArchiveError::TooLarge => {
+                ExtractError::failed(FailureCode::LimitExceeded, "the archive's manifest would be too large")
+            }
+        })?;
+    watch.reach(1000);
+    if !watch.go_on() {
+        return Err(watch.stop_error());
+    }
+    Ok(Outcome {
+        frames: records.len() as u64,
+        archive_bytes,
+        archive_sha256: hex(&sha256),
+        warnings,
+        bytes_read: watch.bytes_read(),
+        plan,
+        source,
+    })
+}

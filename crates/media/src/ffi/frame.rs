@@ -1,0 +1,178 @@
+//! One decoded picture: its planes, and what it says about itself.
+
+use std::ffi::{CStr, c_int};
+
+use ffmpeg_next::ffi;
+use framelift_domain::Rational;
+
+use super::{AvError, rational, timestamp};
+
+/// An `AVFrame` with a picture.
+pub(crate) struct Frame(pub(super) *mut ffi::AVFrame);
+
+// SAFETY: a frame has no ties to a thread; its buffers are reference-counted atomically, and
+// those that a decoder still refers to are only read, there and here.
+unsafe impl Send for Frame {}
+
+/// How a picture's samples stand for colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PixelClass {
+    /// Luma and colour differences.
+    Yuv,
+    /// Luma alone.
+    Gray,
+    /// Red, green, blue; palettes too.
+    Rgb,
+}
+
+/// What a picture says about its colours, in the numbers of ITU-T H.273.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ColourTags {
+    pub(crate) class: PixelClass,
+    /// `MatrixCoefficients`; 2 is unspecified.
+    pub(crate) matrix: i32,
+    /// `TransferCharacteristics`; 2 is unspecified.
+    pub(crate) transfer: i32,
+    /// Full range; none where nothing is said.
+    pub(crate) full_range: Option<bool>,
+}
+
+/// The pixel format of a number that FFmpeg gave.
+pub(super) fn pixel_format(format: c_int) -> ffi::AVPixelFormat {
+    let known = format >= 0 && format < ffi::AVPixelFormat::AV_PIX_FMT_NB as c_int;
+    if !known {
+        return ffi::AVPixelFormat::AV_PIX_FMT_NONE;
+    }
+    // SAFETY: the enumeration is generated from the headers of the library that is linked, is
+    // `repr(i32)` and has no gaps from 0 to AV_PIX_FMT_NB.
+    unsafe { std::mem::transmute::<c_int, ffi::AVPixelFormat>(format) }
+}
+
+pub(super) fn descriptor(format: c_int) -> Option<&'static ffi::AVPixFmtDescriptor> {
+    // SAFETY: any value may be asked for; descriptors are static.
+    unsafe { ffi::av_pix_fmt_desc_get(pixel_format(format)).as_ref() }
+}
+
+impl Frame {
+    pub(crate) fn new() -> Result<Self, AvError> {
+        // SAFETY: no arguments; null is checked.
+        let frame = unsafe { ffi::av_frame_alloc() };
+        if frame.is_null() { Err(AvError::NO_MEMORY) } else { Ok(Self(frame)) }
+    }
+
+    pub(super) fn raw(&self) -> &ffi::AVFrame {
+        // SAFETY: not null since `new`, and owned by `self`.
+        unsafe { &*self.0 }
+    }
+
+    /// Pixels across.
+    pub(crate) fn width(&self) -> u32 {
+        u32::try_from(self.raw().width).unwrap_or(0)
+    }
+
+    /// Pixels down.
+    pub(crate) fn height(&self) -> u32 {
+        u32::try_from(self.raw().height).unwrap_or(0)
+    }
+
+    /// The presentation timestamp, or FFmpeg's best guess from the decoding order.
+    pub(crate) fn pts(&self) -> Option<i64> {
+        timestamp(self.raw().best_effort_timestamp)
+    }
+
+    /// How long it is shown, 0 if that is unknown.
+    pub(crate) fn ticks(&self) -> i64 {
+        self.raw().pkt_duration
+    }
+
+    /// What [`Decoder::send`](super::Decoder::send) was told with the packet.
+    pub(crate) fn label(&self) -> i64 {
+        self.raw().reordered_opaque
+    }
+
+    /// Whether the decoder knows it to be damaged.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.raw().decode_error_flags != 0 || self.raw().flags & ffi::AV_FRAME_FLAG_CORRUPT != 0
+    }
+
+    /// The shape of a pixel, where the picture itself says.
+    pub(crate) fn pixel_shape(&self) -> Option<Rational> {
+        rational(self.raw().sample_aspect_ratio)
+    }
+
+    /// The pixel format's number: changes when the scaler must be set up anew.
+    pub(crate) fn format(&self) -> i32 {
+        self.raw().format
+    }
+
+    /// The pixel format's name.
+    pub(crate) fn format_name(&self) -> &'static str {
+        let Some(descriptor) = descriptor(self.raw().format) else { return "unknown" };
+        // SAFETY: names of descriptors are static strings.
+        unsafe { CStr::from_ptr(descriptor.name) }.to_str().unwrap_or("unknown")
+    }
+
+    /// What it says about its colours.
+    pub(crate) fn colours(&self) -> ColourTags {
+        let raw = self.raw();
+        let flags = descriptor(raw.format).map_or(0, |descriptor| descriptor.flags);
+        let components = descriptor(raw.format).map_or(0, |descriptor| descriptor.nb_components);
+        let rgb = (ffi::AV_PIX_FMT_FLAG_RGB | ffi::AV_PIX_FMT_FLAG_PAL) as u64;
+        let class = match components {
+            _ if flags & rgb != 0 => PixelClass::Rgb,
+            1 | 2 => PixelClass::Gray,
+            _ => PixelClass::Yuv,
+        };
+        let full_range = match raw.color_range {
+            ffi::AVColorRange::AVCOL_RANGE_JPEG => Some(true),
+            ffi::AVColorRange::AVCOL_RANGE_MPEG => Some(false),
+            _ if self.format_name().starts_with("yuvj") => Some(true),
+            _ => None,
+        };
+        ColourTags { class, matrix: raw.colorspace as i32, transfer: raw.color_trc as i32, full_range }
+    }
+
+    /// The display matrix that came with the picture itself.
+    pub(crate) fn display_matrix(&self) -> Option<[i32; 9]> {
+        // SAFETY: the frame is valid; side data of this type is checked for its length and
+        // read without assuming an alignment.
+        unsafe {
+            let kind = ffi::AVFrameSideDataType::AV_FRAME_DATA_DISPLAYMATRIX;
+            let data = ffi::av_frame_get_side_data(self.0, kind).as_ref()?;
+            (data.size >= 36).then(|| data.data.cast::<[i32; 9]>().read_unaligned())
+        }
+    }
+
+    /// The three planes of an 8-bit 4:2:0 picture with their strides, where that is its format
+    /// and its rows go downwards.
+    pub(crate) fn planes_420(&self) -> Option<[(&[u8], usize); 3]> {
+        let raw = self.raw();
+        let formats = [ffi::AVPixelFormat::AV_PIX_FMT_YUV420P, ffi::AVPixelFormat::AV_PIX_FMT_YUVJ420P];
+        if !formats.contains(&pixel_format(raw.format)) {
+            return None;
+        }
+        let (width, height) = (self.width() as usize, self.height() as usize);
+        let plane = |i: usize, width: usize, height: usize| {
+            let stride = usize::try_from(raw.linesize[i]).ok().filter(|stride| *stride >= width)?;
+            if raw.data[i].is_null() || height == 0 {
+                return None;
+            }
+            // SAFETY: a plane of this format has `height` rows of `width` bytes, `stride`
+            // apart; the slice ends with the last pixel and lives as long as the frame.
+            Some((unsafe { std::slice::from_raw_parts(raw.data[i], stride * (height - 1) + width) }, stride))
+        };
+        let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
+        Some([
+            plane(0, width, height)?,
+            plane(1, half_width, half_height)?,
+            plane(2, half_width, half_height)?,
+        ])
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        // SAFETY: ours to free, once.
+        unsafe { ffi::av_frame_free(&mut self.0) };
+    }
+}

@@ -1,0 +1,417 @@
+//! An open container: what is in it, its packets, and a decoder for its video.
+
+use std::ffi::{CStr, c_int};
+use std::io;
+use std::ptr;
+
+use ffmpeg_next::ffi;
+use framelift_domain::Rational;
+
+use super::io::Io;
+use super::{AvError, Decoder, DecoderError, Packet, decoder, log, rational, string, timestamp};
+use crate::watch::Watch;
+use crate::{EngineLimits, Source};
+
+/// Containers that may be opened; none of them can name another file or a network address.
+const DEMUXERS: &[&str] = &["mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "flv", "asf"];
+
+/// Containers of videos that FFmpeg knows and this engine does not take.
+const KNOWN_VIDEO: &[&str] =
+    &["ogg", "mxf", "rm", "nut", "dv", "ivf", "gxf", "wtv", "nsv", "nuv", "bink", "smk", "roq", "film_cpk"];
+
+/// Why a container could not be opened.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    /// The source could not be read.
+    Io(io::Error),
+    /// The watch said stop.
+    Stopped,
+    /// The bytes look like nothing, or like the named format, which is no video.
+    NotVideo(Option<String>),
+    /// A container for videos that is not taken.
+    Container(String),
+    /// The container is known, but its header cannot be read.
+    Header(String, AvError),
+    TooManyStreams,
+    NoVideo,
+    NoMemory,
+}
+
+/// What the container says about its video stream.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct StreamInfo {
+    /// The container's short name (`mov`).
+    pub(crate) container: String,
+    pub(crate) codec: String,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) time_base: Rational,
+    pub(crate) frame_rate: Option<Rational>,
+    /// Seconds, as claimed by the stream or, failing that, by the container.
+    pub(crate) claimed_duration: Option<Rational>,
+    /// Whether the claim is the video stream's own.
+    pub(crate) claim_is_own: bool,
+    /// Frames, as claimed.
+    pub(crate) claimed_frames: Option<u64>,
+    pub(crate) display_matrix: Option<[i32; 9]>,
+    /// The shape of a pixel as the container says; it overrides the pictures' own.
+    pub(crate) container_shape: Option<Rational>,
+    /// The shape of a pixel as anybody says.
+    pub(crate) pixel_shape: Option<Rational>,
+    /// Whether each picture is one packet with its presentation time; elsewhere a field, or
+    /// what a parser cut out of a stream, may be.
+    pub(crate) whole_pictures: bool,
+    pub(crate) encrypted: bool,
+    /// The container may have an index of sync points.
+    pub(crate) has_index: bool,
+    /// The codec's private header (`avcC` and the like).
+    pub(crate) extradata: Vec<u8>,
+}
+
+/// An `AVFormatContext` on a [`Source`].
+pub(crate) struct Input<'c> {
+    context: *mut ffi::AVFormatContext,
+    io: Option<Io<'c>>,
+    video: usize,
+    info: StreamInfo,
+}
+
+// SAFETY: a demuxer may be used from one thread after another; the source is `Send` and the
+// watch is shared by `&` and `Sync`.
+unsafe impl Send for Input<'_> {}
+
+impl<'c> Input<'c> {
+    /// Opens what `source` holds and finds its video stream. On an error the source is gone.
+    pub(crate) fn open(
+        source: Box<dyn Source>,
+        limits: &EngineLimits,
+        watch: &'c Watch<'c>,
+    ) -> Result<Self, OpenError> {
+        log::capture();
+        let mut io = Io::new(source, watch).ok_or(OpenError::NoMemory)?;
+        match Self::open_context(&io, limits) {
+            Ok((context, info, video)) => Ok(Self { context, io: Some(io), video, info }),
+            // The reader's own trouble explains every error that it leads to.
+            Err(error) => Err(match io.take_error() {
+                Some(error) => OpenError::Io(error),
+                None if io.stopped() => OpenError::Stopped,
+                None => error,
+            }),
+        }
+    }
+
+    fn open_context(
+        io: &Io<'_>,
+        limits: &EngineLimits,
+    ) -> Result<(*mut ffi::AVFormatContext, StreamInfo, usize), OpenError> {
+        let mut format = ptr::null();
+        // SAFETY: the reader is valid; the name is empty, so that it has no say.
+        let probed = unsafe {
+            ffi::av_probe_input_buffer2(io.context(), &mut format, c"".as_ptr(), ptr::null_mut(), 0, 1 << 20)
+        };
+        // SAFETY: a probe gives null or a static description.
+        let Some(description) = (unsafe { format.as_ref() }).filter(|_| probed >= 0) else {
+            return Err(OpenError::NotVideo(None));
+        };
+        // SAFETY: names are static strings.
+        let names = unsafe { string(description.name) };
+        let container = names.split(',').next().unwrap_or_default().to_owned();
+        if !DEMUXERS.contains(&container.as_str()) {
+            let known = KNOWN_VIDEO.contains(&container.as_str());
+            return Err(if known {
+                OpenError::Container(container)
+            } else {
+                OpenError::NotVideo(Some(container))
+            });
+        }
+
+        // SAFETY: no arguments; null is checked. From here on `Context` frees it.
+        let context = unsafe { ffi::avformat_alloc_context() };
+        if context.is_null() {
+            return Err(OpenError::NoMemory);
+        }
+        let mut owner = Context(context);
+        let options = [
+            (c"format_whitelist", DEMUXERS.join(",") + ",mp4,m4a,3gp,3g2,mj2,webm"),
+            (c"protocol_whitelist", "none".to_owned()),
+        ];
+        for (name, value) in options {
+            let Ok(value) = std::ffi::CString::new(value) else { return Err(OpenError::NoMemory) };
+            // SAFETY: the context is valid and starts with a class; both strings live here.
+            let set = unsafe { ffi::av_opt_set(context.cast(), name.as_ptr(), value.as_ptr(), 0) };
+            AvError::check(set).map_err(|error| OpenError::Header(container.clone(), error))?;
+        }
+        // SAFETY: the context is valid and not open yet; the reader outlives it (see `drop`).
+        // A failed open frees the context and sets the pointer to null.
+        let opened = unsafe {
+            (*context).pb = io.context();
+            (*context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO;
+            (*context).max_streams = c_int::try_from(limits.max_streams).unwrap_or(c_int::MAX);
+            (*context).io_open = Some(refuse_open);
+            ffi::avformat_open_input(&mut owner.0, c"".as_ptr(), format, ptr::null_mut())
+        };
+        match AvError::check(opened) {
+            Ok(_) => {}
+            // What FFmpeg answers when `max_streams` is exceeded.
+            Err(AvError::NO_MEMORY) => return Err(OpenError::TooManyStreams),
+            Err(error) => return Err(OpenError::Header(container, error)),
+        }
+        hide_still_pictures(context);
+        find_stream_info(context, limits).map_err(|error| OpenError::Header(container.clone(), error))?;
+        hide_still_pictures(context);
+        // SAFETY: the context is open.
+        let best = unsafe {
+            let kind = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO;
+            ffi::av_find_best_stream(context, kind, -1, -1, ptr::null_mut(), 0)
+        };
+        let video = usize::try_from(best).map_err(|_| OpenError::NoVideo)?;
+        for (i, stream) in streams(context).iter().enumerate() {
+            // SAFETY: streams of an open context are valid.
+            unsafe {
+                (**stream).discard = if i == video {
+                    ffi::AVDiscard::AVDISCARD_DEFAULT
+                } else {
+                    ffi::AVDiscard::AVDISCARD_ALL
+                };
+            }
+        }
+        let info = describe(context, video, container);
+        std::mem::forget(owner);
+        Ok((context, info, video))
+    }
+
+    pub(crate) fn info(&self) -> &StreamInfo {
+        &self.info
+    }
+
+    fn stream(&self) -> *mut ffi::AVStream {
+        streams(self.context)[self.video]
+    }
+
+    /// Reads the video's next packet; false at the end.
+    pub(crate) fn read(&mut self, packet: &mut Packet) -> Result<bool, AvError> {
+        loop {
+            packet.clear();
+            // SAFETY: both are valid.
+            let code = unsafe { ffi::av_read_frame(self.context, packet.0) };
+            match AvError::check(code) {
+                Ok(_) => {}
+                Err(AvError::EOF) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+            // SAFETY: the packet was just filled.
+            if usize::try_from(unsafe { (*packet.0).stream_index }) == Ok(self.video) {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Jumps to the last sync point that the container's index knows; false if it has none, or
+    /// none but the first.
+    pub(crate) fn seek_last_sync_point(&mut self) -> bool {
+        let stream = self.stream();
+        // SAFETY: the stream is valid; entries are read before anything else is called.
+        let last = unsafe {
+            let count = ffi::avformat_index_get_entries_count(stream);
+            (1..count)
+                .rev()
+                .filter_map(|i| ffi::avformat_index_get_entry(stream, i).as_ref())
+                .find(|entry| entry.flags() & 1 != 0)
+                .map(|entry| entry.timestamp)
+        };
+        let Some(last) = last.and_then(timestamp) else { return false };
+        // SAFETY: the context is open.
+        unsafe { ffi::av_seek_frame(self.context, self.video as c_int, last, ffi::AVSEEK_FLAG_BACKWARD) >= 0 }
+    }
+
+    /// A decoder for the video.
+    pub(crate) fn decoder(&self, threads: usize, max_pixels: u64) -> Result<Decoder, DecoderError> {
+        let stream = self.stream();
+        // SAFETY: the stream is valid, and so are the parameters that it owns.
+        unsafe {
+            let rate = ffi::av_guess_frame_rate(self.context, stream, ptr::null_mut());
+            Decoder::open((*stream).codecpar, (*stream).time_base, rate, threads, max_pixels)
+        }
+    }
+
+    /// The source's error, if it had one: it explains whatever else went wrong.
+    pub(crate) fn take_io_error(&mut self) -> Option<io::Error> {
+        self.io.as_mut().and_then(Io::take_error)
+    }
+
+    /// Whether the source had an error that nobody has taken yet.
+    pub(crate) fn has_io_error(&self) -> bool {
+        self.io.as_ref().is_some_and(Io::has_error)
+    }
+
+    /// Closes the container and gives the source back, to open it again from the start.
+    pub(crate) fn into_source(mut self) -> Box<dyn Source> {
+        // SAFETY: ours to close, once: `drop` sees the null that this leaves.
+        unsafe { ffi::avformat_close_input(&mut self.context) };
+        match self.io.take() {
+            Some(io) => io.into_source(),
+            None => unreachable!("an open input has its reader"),
+        }
+    }
+}
+
+impl Drop for Input<'_> {
+    fn drop(&mut self) {
+        // SAFETY: ours to close, once; null is allowed. The reader is dropped after it.
+        unsafe { ffi::avformat_close_input(&mut self.context) };
+    }
+}
+
+/// A format context that is not handed over yet.
+struct Context(*mut ffi::AVFormatContext);
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: ours to close; null is allowed.
+        unsafe { ffi::avformat_close_input(&mut self.0) };
+    }
+}
+
+fn streams<'a>(context: *mut ffi::AVFormatContext) -> &'a [*mut ffi::AVStream] {
+    // SAFETY: an open context has `nb_streams` valid pointers; none is added while the slice
+    // is used, because that takes a call into FFmpeg.
+    unsafe {
+        if (*context).streams.is_null() {
+            return &[];
+        }
+        std::slice::from_raw_parts((*context).streams, (*context).nb_streams as usize)
+    }
+}
+
+/// Attached pictures (cover art, thumbnails) count as no video, whatever FFmpeg would choose.
+fn hide_still_pictures(context: *mut ffi::AVFormatContext) {
+    for stream in streams(context) {
+        // SAFETY: streams of an open context are valid, and so are their parameters.
+        unsafe {
+            if (**stream).disposition & ffi::AV_DISPOSITION_ATTACHED_PIC != 0 {
+                (*(**stream).codecpar).codec_type = ffi::AVMediaType::AVMEDIA_TYPE_ATTACHMENT;
+                (**stream).discard = ffi::AVDiscard::AVDISCARD_ALL;
+            }
+        }
+    }
+}
+
+/// Lets FFmpeg look into the streams, with the pixel limit in its trial decoders.
+fn find_stream_info(context: *mut ffi::AVFormatContext, limits: &EngineLimits) -> Result<(), AvError> {
+    let count = streams(context).len();
+    let mut options: Vec<*mut ffi::AVDictionary> = vec![ptr::null_mut(); count];
+    for dictionary in &mut options {
+        let pixels = i64::try_from(limits.max_pixels).unwrap_or(i64::MAX);
+        // SAFETY: a null dictionary is an empty one, which the call creates.
+        unsafe { ffi::av_dict_set_int(dictionary, c"max_pixels".as_ptr(), pixels, 0) };
+    }
+    // SAFETY: the context is open; there is one dictionary for each stream there is now.
+    let code = unsafe { ffi::avformat_find_stream_info(context, options.as_mut_ptr()) };
+    for dictionary in &mut options {
+        // SAFETY: ours to free.
+        unsafe { ffi::av_dict_free(dictionary) };
+    }
+    AvError::check(code).map(drop)
+}
+
+fn describe(context: *mut ffi::AVFormatContext, video: usize, container: String) -> StreamInfo {
+    let stream = streams(context)[video];
+    // SAFETY: the context is open and the stream one of its own; everything is copied out.
+    unsafe {
+        let parameters = &*(*stream).codecpar;
+        let time_base = rational((*stream).time_base).unwrap_or(Rational::whole(1));
+        let own = timestamp((*stream).duration)
+            .filter(|ticks| *ticks > 0)
+            .and_then(|ticks| time_base.checked_mul(Rational::whole(ticks)))
+            .or_else(|| tagged_duration(stream));
+        let whole = timestamp((*context).duration)
+            .filter(|micros| *micros > 0)
+            // Some muxers of Matroska give the end's timestamp, which is later for a late start.
+            .map(|micros| match timestamp((*context).start_time) {
+                Some(start) if container == "matroska" && start > 0 && start < micros => micros - start,
+                _ => micros,
+            })
+            .and_then(|micros| Rational::new(micros.into(), 1_000_000));
+        let side_data = |kind| {
+            let mut size = 0;
+            let data = ffi::av_stream_get_side_data(stream, kind, &mut size);
+            (!data.is_null()).then_some((data, size))
+        };
+        let display_matrix = side_data(ffi::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX)
+            .filter(|(_, size)| *size >= 36)
+            .map(|(data, _)| data.cast::<[i32; 9]>().read_unaligned());
+        let init = ffi::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INIT_INFO;
+        let tag = parameters.codec_tag.to_le_bytes();
+        let metadata =
+            |dictionary, key: &CStr| !ffi::av_dict_get(dictionary, key.as_ptr(), ptr::null(), 0).is_null();
+        let encrypted = side_data(init).is_some()
+            || [*b"encv", *b"drmi"].contains(&tag)
+            || metadata((*stream).metadata, c"enc_key_id")
+            || metadata((*context).metadata, c"ASF_Protection_Type");
+        let whole_pictures = ["mov", "matroska", "flv", "asf"].contains(&container.as_str());
+        let extradata = match usize::try_from(parameters.extradata_size) {
+            Ok(size) if !parameters.extradata.is_null() => {
+                std::slice::from_raw_parts(parameters.extradata, size).to_vec()
+            }
+            _ => Vec::new(),
+        };
+        StreamInfo {
+            codec: string(ffi::avcodec_get_name(parameters.codec_id)),
+            width: u32::try_from(parameters.width).unwrap_or(0),
+            height: u32::try_from(parameters.height).unwrap_or(0),
+            time_base,
+            frame_rate: rational(ffi::av_guess_frame_rate(context, stream, ptr::null_mut())),
+            claimed_duration: own.or(whole),
+            claim_is_own: own.is_some(),
+            claimed_frames: u64::try_from((*stream).nb_frames).ok().filter(|n| *n > 0),
+            display_matrix,
+            container_shape: rational((*stream).sample_aspect_ratio),
+            pixel_shape: rational(ffi::av_guess_sample_aspect_ratio(context, stream, ptr::null_mut())),
+            whole_pictures,
+            encrypted,
+            has_index: ["mov", "matroska", "avi"].contains(&container.as_str()),
+            extradata,
+            container,
+        }
+    }
+}
+
+/// The `DURATION` tag that muxers of Matroska give each track: the end's timestamp.
+///
+/// # Safety
+/// `stream` belongs to an open context.
+unsafe fn tagged_duration(stream: *mut ffi::AVStream) -> Option<Rational> {
+    // SAFETY: the caller's promise; an entry is valid until the dictionary changes.
+    let (text, start) = unsafe {
+        let find = |key: &CStr, flags| ffi::av_dict_get((*stream).metadata, key.as_ptr(), ptr::null(), flags);
+        let entry = find(c"DURATION", ffi::AV_DICT_IGNORE_SUFFIX).as_ref()?;
+        (string(entry.value), timestamp((*stream).start_time).unwrap_or(0).max(0))
+    };
+    let mut seconds = Rational::ZERO;
+    for part in text.split(':') {
+        let part = Rational::parse_decimal(part)?;
+        seconds = seconds.checked_mul(Rational::whole(60))?.checked_add(part)?;
+    }
+    // SAFETY: the caller's promise.
+    let start = rational(unsafe { (*stream).time_base })?.checked_mul(Rational::whole(start))?;
+    seconds.checked_sub(start).filter(|duration| duration.is_positive())
+}
+
+/// `io_open`: no demuxer opens anything else.
+unsafe extern "C" fn refuse_open(
+    _: *mut ffi::AVFormatContext,
+    _: *mut *mut ffi::AVIOContext,
+    _: *const std::ffi::c_char,
+    _: c_int,
+    _: *mut *mut ffi::AVDictionary,
+) -> c_int {
+    -1
+}
+
+impl StreamInfo {
+    /// Whether the engine has a decoder for the codec; for `probe`.
+    pub(crate) fn is_decodable(input: &Input<'_>) -> bool {
+        // SAFETY: the stream is valid.
+        unsafe { decoder::find((*(*input.stream()).codecpar).codec_id).is_some() }
+    }
+}

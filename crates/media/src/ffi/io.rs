@@ -1,0 +1,176 @@
+//! FFmpeg's reader over a [`Source`]: the only way by which a video's bytes get in.
+
+use std::ffi::{c_int, c_void};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use ffmpeg_next::ffi;
+
+use crate::Source;
+use crate::watch::Watch;
+
+/// What is read at once. Forward jumps shorter than 32 KiB are read through.
+const BUFFER: usize = 128 << 10;
+
+/// What the callbacks see.
+struct State<'c> {
+    source: Box<dyn Source>,
+    size: u64,
+    position: u64,
+    /// The source's first error: FFmpeg sees only "I/O error", and some demuxers take that
+    /// for the end of the file.
+    error: Option<io::Error>,
+    watch: &'c Watch<'c>,
+}
+
+/// An `AVIOContext` and the state behind it.
+pub(super) struct Io<'c> {
+    context: *mut ffi::AVIOContext,
+    /// From `Box::into_raw`: the callbacks reach it through C while we hold it here.
+    state: *mut State<'c>,
+}
+
+impl<'c> Io<'c> {
+    /// `None` when there is no memory.
+    pub(super) fn new(source: Box<dyn Source>, watch: &'c Watch<'c>) -> Option<Self> {
+        let size = source.size();
+        let state = Box::into_raw(Box::new(State { source, size, position: 0, error: None, watch }));
+        // SAFETY: the buffer comes from FFmpeg's allocator as it asks, and `state` lives until
+        // `drop`, which frees the context first.
+        let context = unsafe {
+            let buffer = ffi::av_malloc(BUFFER).cast::<u8>();
+            if buffer.is_null() {
+                ptr::null_mut()
+            } else {
+                let context = ffi::avio_alloc_context(
+                    buffer,
+                    BUFFER as c_int,
+                    0,
+                    state.cast(),
+                    Some(read),
+                    None,
+                    Some(seek),
+                );
+                if context.is_null() {
+                    ffi::av_free(buffer.cast());
+                }
+                context
+            }
+        };
+        let io = Self { context, state };
+        (!context.is_null()).then_some(io)
+    }
+
+    pub(super) fn context(&self) -> *mut ffi::AVIOContext {
+        self.context
+    }
+
+    /// The source's error, if it had one; only the first call gets it.
+    pub(super) fn take_error(&mut self) -> Option<io::Error> {
+        // SAFETY: `state` is alive, and no callback runs: they run only within calls into
+        // FFmpeg that borrow the owner of `self`.
+        unsafe { (*self.state).error.take() }
+    }
+
+    /// Whether the source had an error that nobody has taken yet.
+    pub(super) fn has_error(&self) -> bool {
+        // SAFETY: as in `take_error`.
+        unsafe { (*self.state).error.is_some() }
+    }
+
+    /// Whether the callbacks were told to stop from outside.
+    pub(super) fn stopped(&self) -> bool {
+        // SAFETY: as in `take_error`; the watch outlives the state.
+        unsafe { (*self.state).watch.stopped_from_outside() }
+    }
+
+    /// The source, for another reader.
+    pub(super) fn into_source(self) -> Box<dyn Source> {
+        struct Gone;
+        impl Source for Gone {
+            fn size(&self) -> u64 {
+                0
+            }
+            fn read_at(&mut self, _: u64, _: &mut [u8]) -> io::Result<usize> {
+                Ok(0)
+            }
+        }
+        // SAFETY: as in `take_error`.
+        let state = unsafe { &mut *self.state };
+        std::mem::replace(&mut state.source, Box::new(Gone))
+    }
+}
+
+impl Drop for Io<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the context and its buffer (which FFmpeg may have replaced) are FFmpeg's to
+        // free; the state is ours, and nothing refers to it once the context is gone.
+        unsafe {
+            if !self.context.is_null() {
+                ffi::av_freep(ptr::addr_of_mut!((*self.context).buffer).cast());
+                ffi::avio_context_free(&mut self.context);
+            }
+            drop(Box::from_raw(self.state));
+        }
+    }
+}
+
+unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -> c_int {
+    let Ok(length) = usize::try_from(length) else { return ffi::AVERROR_INVALIDDATA };
+    // SAFETY: `opaque` is the state given to `avio_alloc_context`, alive and used by one call
+    // into FFmpeg at a time; the buffer is ours for the call. It is cleared because a slice
+    // must not refer to memory that was never written.
+    let (state, buffer) = unsafe {
+        ptr::write_bytes(buffer, 0, length);
+        (&mut *opaque.cast::<State<'_>>(), std::slice::from_raw_parts_mut(buffer, length))
+    };
+    if state.error.is_some() {
+        return -5;
+    }
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        if !state.watch.go_on() {
+            return None;
+        }
+        let left = state.size.saturating_sub(state.position);
+        let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        Some(if wanted == 0 { Ok(0) } else { state.source.read_at(state.position, &mut buffer[..wanted]) })
+    }));
+    match result {
+        Ok(None) => ffi::AVERROR_EXIT,
+        Ok(Some(Ok(0))) => ffi::AVERROR_EOF,
+        Ok(Some(Ok(n))) => {
+            let n = n.min(length);
+            state.position += n as u64;
+            state.watch.read(n as u64);
+            n as c_int
+        }
+        Ok(Some(Err(error))) => {
+            state.error = Some(error);
+            -5
+        }
+        Err(_) => {
+            state.error = Some(io::Error::other("the source panicked"));
+            -5
+        }
+    }
+}
+
+unsafe extern "C" fn seek(opaque: *mut c_void, offset: i64, whence: c_int) -> i64 {
+    // SAFETY: as in `read`.
+    let state = unsafe { &mut *opaque.cast::<State<'_>>() };
+    let base = match whence & !ffi::AVSEEK_FORCE {
+        ffi::AVSEEK_SIZE => return i64::try_from(state.size).unwrap_or(i64::MAX),
+        0 => 0,
+        1 => state.position,
+        2 => state.size,
+        _ => return -22,
+    };
+    match base.checked_add_signed(offset) {
+        Some(position) if i64::try_from(position).is_ok() => {
+            state.position = position;
+            position as i64
+        }
+        _ => -22,
+    }
+}

@@ -1,0 +1,84 @@
+//! One compressed picture.
+
+use ffmpeg_next::ffi;
+
+use super::{AvError, timestamp};
+
+/// An `AVPacket`.
+pub(crate) struct Packet(pub(super) *mut ffi::AVPacket);
+
+// SAFETY: a packet has no ties to a thread; its data is reference-counted atomically.
+unsafe impl Send for Packet {}
+
+impl Packet {
+    pub(crate) fn new() -> Result<Self, AvError> {
+        // SAFETY: no arguments; null is checked.
+        let packet = unsafe { ffi::av_packet_alloc() };
+        if packet.is_null() { Err(AvError::NO_MEMORY) } else { Ok(Self(packet)) }
+    }
+
+    fn raw(&self) -> &ffi::AVPacket {
+        // SAFETY: not null since `new`, and owned by `self`.
+        unsafe { &*self.0 }
+    }
+
+    /// The presentation timestamp.
+    pub(crate) fn pts(&self) -> Option<i64> {
+        timestamp(self.raw().pts)
+    }
+
+    /// The decoding timestamp.
+    pub(crate) fn dts(&self) -> Option<i64> {
+        timestamp(self.raw().dts)
+    }
+
+    /// How long the picture lasts, 0 if that is unknown.
+    pub(crate) fn ticks(&self) -> i64 {
+        self.raw().duration
+    }
+
+    /// Whether the container marks it as a sync point.
+    pub(crate) fn is_key(&self) -> bool {
+        self.raw().flags & ffi::AV_PKT_FLAG_KEY != 0
+    }
+
+    /// Whether it is decoded only for others to refer to (outside the edit list).
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.raw().flags & ffi::AV_PKT_FLAG_DISCARD != 0
+    }
+
+    /// Whether the demuxer knows it to be damaged.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.raw().flags & ffi::AV_PKT_FLAG_CORRUPT != 0
+    }
+
+    /// Whether its bytes are encrypted.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INFO;
+        // SAFETY: the packet is valid, and the size may be left out.
+        unsafe { !ffi::av_packet_get_side_data(self.0, kind, std::ptr::null_mut()).is_null() }
+    }
+
+    /// The bytes.
+    pub(crate) fn data(&self) -> &[u8] {
+        let raw = self.raw();
+        match usize::try_from(raw.size) {
+            // SAFETY: a packet's data is `size` bytes long and lives as long as the packet.
+            Ok(size) if !raw.data.is_null() => unsafe { std::slice::from_raw_parts(raw.data, size) },
+            _ => &[],
+        }
+    }
+
+    /// Empties it for the next read.
+    pub(super) fn clear(&mut self) {
+        // SAFETY: the packet is valid and ours.
+        unsafe { ffi::av_packet_unref(self.0) };
+    }
+}
+
+impl Drop for Packet {
+    fn drop(&mut self) {
+        // SAFETY: ours to free, once.
+        unsafe { ffi::av_packet_free(&mut self.0) };
+    }
+}

@@ -1,0 +1,49 @@
+//! What one extraction may use; beyond it the video fails with `limit-exceeded` or `timed-out`.
+
+use std::time::Duration;
+
+/// The engine's limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineLimits {
+    /// Pixels of one decoded or written picture.
+    pub max_pixels: u64,
+    /// Streams in the container.
+    pub max_streams: u32,
+    /// Images in the archive.
+    pub max_frames: u64,
+    /// Bytes of the archive.
+    pub max_output_bytes: u64,
+    /// Wall time of the whole extraction.
+    pub max_wall: Duration,
+    /// Packets given to the decoder in a row without a picture coming back: a decoder that
+    /// only swallows is stuck, however long the file is.
+    pub max_idle_packets: u32,
+    /// Threads for decoding, and as many again for converting and encoding; 0 is one for each
+    /// core. Memory grows with it: about 3 decoded pictures and 1 encoded image for each.
+    pub threads: usize,
+}
+
+impl Default for EngineLimits {
+    fn default() -> Self {
+        Self {
+            max_pixels: 8192 * 8192,
+            max_streams: 64,
+            max_frames: 1_000_000,
+            max_output_bytes: 1 << 40,
+            max_wall: Duration::from_secs(12 * 3600),
+            max_idle_packets: 2_000,
+            threads: 0,
+        }
+    }
+}
+
+impl EngineLimits {
+    /// How many threads `threads` means here.
+    pub fn thread_count(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            n => n,
+        }
+        .min(64)
+    }
+}

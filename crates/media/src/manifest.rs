@@ -1,0 +1,84 @@
+//! The records that become `manifest.json`, kept small: about 100 bytes for each image.
+
+use std::io::{self, Write};
+
+use framelift_contract::manifest::{Frame, Manifest, Plan, Source, VERSION};
+use framelift_contract::options::OptionsBody;
+use framelift_domain::{Options, Rational};
+use serde::{Serialize, Serializer};
+
+use crate::archive::{Entry, image_name};
+
+/// What is remembered of one image.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record {
+    pub(crate) requested: Option<Rational>,
+    pub(crate) time: Rational,
+    pub(crate) pts: i64,
+    pub(crate) keyframe: bool,
+    pub(crate) size: (u32, u32),
+    pub(crate) sha256: [u8; 32],
+}
+
+/// Everything else that the manifest says.
+pub(crate) struct Header<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) options: &'a Options,
+    pub(crate) plan: &'a Plan,
+    pub(crate) warnings: &'a [String],
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+struct Frames<'a> {
+    records: &'a [Record],
+    entries: &'a [Entry],
+    extension: &'static str,
+}
+
+impl Serialize for Frames<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.records.iter().zip(self.entries).enumerate().map(
+            |(index, (record, entry))| Frame {
+                file: image_name(index, self.extension),
+                requested: record.requested.map(|time| time.to_string()),
+                time: record.time.to_string(),
+                pts: record.pts,
+                keyframe: record.keyframe,
+                width: record.size.0,
+                height: record.size.1,
+                bytes: entry.size.into(),
+                sha256: hex(&record.sha256),
+            },
+        ))
+    }
+}
+
+/// Writes the manifest; the same arguments give the same bytes.
+pub(crate) fn write(
+    out: &mut dyn Write,
+    header: &Header<'_>,
+    records: &[Record],
+    entries: &[Entry],
+) -> io::Result<()> {
+    let manifest = Manifest {
+        version: VERSION,
+        engine: framelift_contract::ENGINE.to_owned(),
+        source: header.source.clone(),
+        options: OptionsBody::spelled_out(header.options),
+        plan: header.plan.clone(),
+        frames: Frames { records, entries, extension: header.options.format.extension() },
+        warnings: header.warnings.to_vec(),
+    };
+    let mut out = io::BufWriter::new(out);
+    serde_json::to_writer_pretty(&mut out, &manifest)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}

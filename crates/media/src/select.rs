@@ -1,0 +1,446 @@
+//! Which shown frames are wanted. Pure: frame times in, requests out, no FFmpeg.
+//!
+//! Frames come one by one in presentation order. What a frame was wanted for is known when the
+//! next one comes, because only then is it known how long it was on screen; so the caller holds
+//! one frame back.
+
+mod times;
+
+use framelift_domain::{Options, Place, Range, Rational, Select};
+
+pub use times::Times;
+
+/// What one frame was wanted for: the requested time, or none where frames are asked for and
+/// not times. A frame that is wanted twice has two.
+pub type Requests = Vec<Option<Rational>>;
+
+/// More images are wanted than the limit allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more images than the limit are asked for")]
+pub struct TooMany;
+
+/// One end of the range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound {
+    Time(Rational),
+    Frame(u64),
+    /// The end of the video, wherever that turns out to be.
+    End,
+}
+
+/// What has to be known of the whole video before the first frame can be chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// Seconds from the first shown frame to the end of the last.
+    pub duration: Rational,
+    /// The times of the frames that [`needs`] named; none where there is no such frame.
+    pub frames: Vec<(u64, Option<Rational>)>,
+}
+
+/// Whether [`Selector::new`] needs a [`Measured`] video, and with which frame numbers.
+pub fn needs(options: &Options) -> Option<Vec<u64>> {
+    let hundred = Place::Percent(Rational::whole(100));
+    let percent = |place: &Place| matches!(place, Place::Percent(p) if *p != Rational::ZERO);
+    let Range { start, end } = options.range;
+    let counted = matches!(options.select, Select::Count(_));
+    let by_percent = matches!(&options.select, Select::At(places) if places.iter().any(percent));
+    if !counted && !by_percent && !percent(&start) && (end == hundred || !percent(&end)) {
+        return None;
+    }
+    let number = |place| match place {
+        Place::Frame(n) if counted => Some(n),
+        _ => None,
+    };
+    Some([start, end].into_iter().filter_map(number).collect())
+}
+
+#[derive(Clone, Debug)]
+enum Wanted {
+    Times {
+        times: Times,
+        /// Frame numbers of `at`, rising; those before `next` are done with.
+        numbers: Vec<u64>,
+        next: usize,
+        /// Whether places outside the range are possible (`at`).
+        listed: bool,
+    },
+    Each {
+        keyframes_only: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    index: u64,
+    time: Rational,
+    key: bool,
+}
+
+/// Decides frame by frame.
+#[derive(Clone, Debug)]
+pub struct Selector {
+    wanted: Wanted,
+    start: Bound,
+    end: Bound,
+    /// The duration, where it was measured: a place at it is the end, not beyond it.
+    measured: Option<Rational>,
+    seen: u64,
+    held: Option<Held>,
+    given: u64,
+    most: u64,
+    outside_range: u64,
+    warnings: Vec<String>,
+}
+
+impl Selector {
+    /// A selector that gives at most `most` images; `measured` is needed exactly where
+    /// [`needs`] says so, and without it places that need it count as 0.
+    pub fn new(options: &Options, measured: Option<&Measured>, most: u64) -> Self {
+        let duration = measured.map(|measured| measured.duration);
+        let part = |percent: Rational| {
+            let share = percent.checked_mul(Rational::new(1, 100).unwrap_or(Rational::ZERO));
+            let whole = duration.unwrap_or(Rational::ZERO);
+            share.and_then(|share| times::product(whole, share)).unwrap_or(Rational::ZERO)
+        };
+        let bound = |place| match place {
+            Place::Time(time) => Bound::Time(time),
+            Place::Percent(percent) if percent == Rational::whole(100) => Bound::End,
+            Place::Percent(percent) => Bound::Time(part(percent)),
+            Place::Frame(n) => Bound::Frame(n),
+        };
+        let start = match bound(options.range.start) {
+            Bound::Frame(0) => Bound::Time(Rational::ZERO),
+            Bound::End => Bound::Time(duration.unwrap_or(Rational::ZERO)),
+            start => start,
+        };
+        let mut selector = Self {
+            wanted: Wanted::Each { keyframes_only: false },
+            start,
+            end: bound(options.range.end),
+            measured: duration,
+            seen: 0,
+            held: None,
+            given: 0,
+            most,
+            outside_range: 0,
+            warnings: Vec::new(),
+        };
+        selector.wanted = match &options.select {
+            Select::All => Wanted::Each { keyframes_only: false },
+            Select::Keyframes | Select::Scenes { .. } => Wanted::Each { keyframes_only: true },
+            Select::Count(count) => selector.slices(*count, measured),
+            Select::At(places) => {
+                let (mut listed, mut numbers) = (Vec::new(), Vec::new());
+                for place in places {
+                    match *place {
+                        Place::Time(time) => listed.push(time),
+                        Place::Percent(percent) => listed.push(part(percent)),
+                        Place::Frame(n) => numbers.push(n),
+                    }
+                }
+                numbers.sort_unstable();
+                Wanted::Times { times: Times::list(listed), numbers, next: 0, listed: true }
+            }
+            select @ (Select::Every(_) | Select::Fps(_)) => {
+                let first = match selector.start {
+                    Bound::Time(time) => Some(time),
+                    _ => None,
+                };
+                let period = select.period().unwrap_or(Rational::whole(1));
+                Wanted::at(Times::periodic(first, period))
+            }
+        };
+        selector
+    }
+
+    fn slices(&mut self, count: u32, measured: Option<&Measured>) -> Wanted {
+        let none = Measured { duration: Rational::ZERO, frames: Vec::new() };
+        let measured = measured.unwrap_or(&none);
+        let duration = measured.duration;
+        let resolve = |bound| match bound {
+            Bound::Time(time) => Some(time),
+            Bound::End => Some(duration),
+            Bound::Frame(n) => measured.frames.iter().find(|(m, _)| *m == n).and_then(|(_, time)| *time),
+        };
+        let start = resolve(self.start).unwrap_or(duration);
+        if start >= duration {
+            // Clamped to the last frame, with its warning, when the video ends.
+            return Wanted::at(Times::list(vec![start]));
+        }
+        let end = resolve(self.end).map_or(duration, |end| end.min(duration));
+        self.start = Bound::Time(start);
+        if matches!(self.end, Bound::Frame(_)) {
+            self.end = Bound::Time(end);
+        }
+        Wanted::at(Times::slices(start, end, count))
+    }
+
+    /// The next frame in presentation order; returns what the one before it was wanted for.
+    pub fn push(&mut self, time: Rational, key: bool) -> Result<Requests, TooMany> {
+        let index = self.seen;
+        self.seen += 1;
+        if self.start == Bound::Frame(index)
+            && let Wanted::Times { times, .. } = &mut self.wanted
+        {
+            times.start_at(time);
+        }
+        if self.end == Bound::Frame(index) {
+            // Numbers of `at` are still compared by time from here on: the same thing.
+            self.end = Bound::Time(time);
+        }
+        let requests = match self.held {
+            Some(held) => self.close(held, time)?,
+            None => Requests::new(),
+        };
+        self.held = Some(Held { index, time, key });
+        Ok(requests)
+    }
+
+    fn after_start(&self, time: Rational, index: u64) -> bool {
+        match self.start {
+            Bound::Time(start) => time >= start,
+            Bound::Frame(n) => index >= n,
+            Bound::End => false,
+        }
+    }
+
+    fn before_end(&self, time: Rational) -> bool {
+        match self.end {
+            Bound::Time(end) => time < end,
+            // Until that frame comes, every frame is before it.
+            Bound::Frame(_) | Bound::End => true,
+        }
+    }
+
+    /// What `held` was wanted for, given that it is on screen until `until`.
+    fn close(&mut self, held: Held, until: Rational) -> Result<Requests, TooMany> {
+        let mut requests = Requests::new();
+        let mut wanted = std::mem::replace(&mut self.wanted, Wanted::Each { keyframes_only: false });
+        let mut room = self.most - self.given;
+        let mut add = |request| {
+            room = room.checked_sub(1).ok_or(TooMany)?;
+            requests.push(request);
+            Ok(())
+        };
+        let result = match &mut wanted {
+            Wanted::Each { keyframes_only } => {
+                let inside = self.after_start(held.time, held.index) && self.before_end(held.time);
+                if inside && (held.key || !*keyframes_only) { add(None) } else { Ok(()) }
+            }
+            Wanted::Times { times, numbers, next, .. } => (|| {
+                while numbers.get(*next).is_some_and(|n| *n == held.index) {
+                    *next += 1;
+                    if self.after_start(held.time, held.index) && self.before_end(held.time) {
+                        add(Some(held.time))?;
+                    } else {
+                        self.outside_range += 1;
+                    }
+                }
+                while let Some(time) = times.peek().filter(|time| *time < until) {
+                    if !self.before_end(time) && !times.is_list() {
+                        break;
+                    }
+                    times.advance();
+                    if self.after_start(time, held.index) && self.before_end(time) {
+                        add(Some(time))?;
+                    } else {
+                        self.outside_range += 1;
+                    }
+                }
+                Ok(())
+            })(),
+        };
+        self.wanted = wanted;
+        result?;
+        self.given += requests.len() as u64;
+        Ok(requests)
+    }
+
+    /// Whether no frame from here on, the held one included, can be wanted.
+    pub fn is_done(&self) -> bool {
+        match &self.wanted {
+            Wanted::Each { .. } => self.held.is_some_and(|held| !self.before_end(held.time)),
+            Wanted::Times { times, numbers, next, .. } => {
+                *next == numbers.len()
+                    && !times.is_waiting()
+                    && times.peek().is_none_or(|time| !times.is_list() && !self.before_end(time))
+            }
+        }
+    }
+
+    /// Whether a frame that is on screen from `from` until `until` can be wanted; false only
+    /// where it is certain that it is not, so that it need not be decoded.
+    pub fn may_want(&self, from: Rational, until: Rational) -> bool {
+        match &self.wanted {
+            Wanted::Times { times, numbers, next, .. } if *next == numbers.len() && !times.is_waiting() => {
+                matches!(self.end, Bound::Frame(_)) || times.any_in(from, until)
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether frames are told apart by their number, so that none may be left out.
+    pub fn counts_frames(&self) -> bool {
+        let numbered = matches!(&self.wanted, Wanted::Times { numbers, .. } if !numbers.is_empty());
+        numbered || [self.start, self.end].iter().any(|bound| matches!(bound, Bound::Frame(_)))
+    }
+
+    /// Whether only sync points can be wanted.
+    pub fn keyframes_only(&self) -> bool {
+        matches!(self.wanted, Wanted::Each { keyframes_only: true })
+    }
+
+    /// Where the wanted part ends, if that is known: for progress.
+    pub fn ends_at(&self) -> Option<Rational> {
+        match (&self.wanted, self.end) {
+            (Wanted::Times { times, .. }, _) if times.last().is_some() => times.last(),
+            (_, Bound::Time(end)) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// How many images are expected of a video that lasts `duration`.
+    pub fn expected(&self, duration: Option<Rational>) -> Option<u64> {
+        match &self.wanted {
+            Wanted::Each { .. } => None,
+            Wanted::Times { times, numbers, .. } => {
+                let end = match (self.end, duration) {
+                    (Bound::Time(end), Some(duration)) => Some(end.min(duration)),
+                    (Bound::Time(end), None) => Some(end),
+                    (_, duration) => duration,
+                };
+                Some(times.count_before(end)?.saturating_add(numbers.len() as u64))
+            }
+        }
+    }
+
+    /// The video has ended, and its last frame is on screen until `end`: returns what the held
+    /// frame was wanted for. Places beyond the end are clamped to it, with warnings.
+    pub fn finish(&mut self, end: Rational) -> Result<Requests, TooMany> {
+        let Some(held) = self.held.take() else {
+            return Ok(Requests::new());
+        };
+        let start_beyond = match self.start {
+            Bound::Time(start) => start >= end,
+            Bound::Frame(n) => n >= self.seen,
+            Bound::End => false,
+        };
+        match self.end {
+            Bound::Time(to) if to > end && self.measured != Some(to) => {
+                self.warn(format!("the range ends at {to} s, after the end of the video at {end} s"));
+            }
+            Bound::Frame(n) if n > self.seen => {
+                self.warn(format!("the range ends at frame #{n}, but the video has {} frames", self.seen));
+            }
+            _ => {}
+        }
+        let empty = self.is_empty();
+        if start_beyond && !empty {
+            self.start = Bound::Time(held.time);
+            self.warn(format!(
+                "the range starts beyond the end of the video at {end} s; its last frame stands in"
+            ));
+            if let Wanted::Times { times, listed: false, .. } = &mut self.wanted {
+                // The time asked for, where there is one, stays on record.
+                let asked = times.peek();
+                *times = Times::list(vec![asked.unwrap_or(held.time)]);
+            }
+        }
+        let mut requests = self.close(held, end)?;
+        let beyond = self.clamp(end, empty, start_beyond);
+        for request in beyond {
+            if self.given == self.most {
+                return Err(TooMany);
+            }
+            self.given += 1;
+            requests.push(Some(request.unwrap_or(held.time)));
+        }
+        self.settle();
+        Ok(requests)
+    }
+
+    fn is_empty(&self) -> bool {
+        match (self.start, self.end) {
+            (Bound::Time(start), Bound::Time(to)) => start >= to,
+            (Bound::Frame(from), Bound::Frame(to)) => from >= to,
+            _ => false,
+        }
+    }
+
+    /// Nothing more will be wanted: what was left out is added to the warnings. Part of
+    /// [`Selector::finish`]; for callers that stop before the end of the video.
+    pub fn settle(&mut self) {
+        if self.outside_range > 0 {
+            self.warn(format!(
+                "{} of the places lie outside the range and were left out",
+                self.outside_range
+            ));
+        }
+        if self.is_empty() {
+            self.warn("the range is empty".to_owned());
+        } else if self.given == 0 {
+            self.warn("no frame of the video matches the selection".to_owned());
+        }
+    }
+
+    /// The requests that are left when the video is over; none for a frame number. They are
+    /// not announced where the whole range was already.
+    fn clamp(&mut self, end: Rational, empty: bool, announced: bool) -> Vec<Option<Rational>> {
+        let Wanted::Times { times, numbers, next, .. } = &mut self.wanted else {
+            return Vec::new();
+        };
+        let mut beyond = Vec::new();
+        let (mut count, mut first) = (0_u64, None);
+        if times.is_finite() && !empty {
+            while let Some(time) = times.peek() {
+                times.advance();
+                let inside = match self.end {
+                    Bound::Time(to) if times.is_list() => time < to,
+                    _ => true,
+                };
+                if !inside {
+                    self.outside_range += 1;
+                    continue;
+                }
+                beyond.push(Some(time));
+                // 100 % is the end itself, and what is on screen there is the last frame.
+                if self.measured != Some(time) {
+                    count += 1;
+                    first.get_or_insert_with(|| format!("{time} s"));
+                }
+            }
+        }
+        for n in numbers.drain(*next..) {
+            beyond.push(None);
+            count += 1;
+            first.get_or_insert_with(|| format!("#{n}"));
+        }
+        *next = numbers.len();
+        if let Some(first) = first.filter(|_| !announced) {
+            let what = if count == 1 { "1 place lies".to_owned() } else { format!("{count} places lie") };
+            self.warn(format!(
+                "{what} beyond the end of the video at {end} s ({first}); its last frame stands in"
+            ));
+        }
+        beyond
+    }
+
+    fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+
+    /// What the owner should know, after [`Selector::finish`] or
+    /// [`Selector::settle`].
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+}
+
+impl Wanted {
+    fn at(times: Times) -> Self {
+        Self::Times { times, numbers: Vec::new(), next: 0, listed: false }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! Rising lists of wanted times, evenly spaced ones without holding them.
+
+use framelift_domain::Rational;
+
+const NANO: i128 = 1_000_000_000;
+
+/// Wanted times, rising; those before `next` are done with.
+#[derive(Clone, Debug)]
+pub struct Times {
+    kind: Kind,
+    next: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// first + k·period, for ever or for k < count.
+    Even {
+        first: Option<Rational>,
+        period: Rational,
+        count: Option<u64>,
+    },
+    List(Vec<Rational>),
+}
+
+/// `a·b`, to the nearest nanosecond where the exact fraction does not fit.
+pub(super) fn product(a: Rational, b: Rational) -> Option<Rational> {
+    let (num, den) = (i128::from(a.num()) * i128::from(b.num()), i128::from(a.den()) * i128::from(b.den()));
+    fraction(num, den)
+}
+
+fn fraction(num: i128, den: i128) -> Option<Rational> {
+    Rational::new(num, den).or_else(|| {
+        let (whole, rest) = (num.div_euclid(den), num.rem_euclid(den));
+        // `rest < den`: what does not fit after scaling is divided first.
+        let nanos = match rest.checked_mul(NANO) {
+            Some(scaled) => scaled / den,
+            None => rest / (den / NANO),
+        };
+        Rational::new(whole.checked_mul(NANO)?.checked_add(nanos)?, NANO)
+    })
+}
+
+impl Times {
+    /// `first`, `first + period`, … for ever; an unknown first is given by [`Times::start_at`].
+    pub fn periodic(first: Option<Rational>, period: Rational) -> Self {
+        Self { kind: Kind::Even { first, period, count: None }, next: 0 }
+    }
+
+    /// The middles of `count` equal slices of `start..end`; none if that is empty.
+    pub fn slices(start: Rational, end: Rational, count: u32) -> Self {
+        let slice = end.checked_sub(start).filter(|width| width.is_positive()).and_then(|width| {
+            fraction(width.num().into(), i128::from(width.den()) * i128::from(count.max(1)))
+        });
+        let first = slice.and_then(|slice| {
+            let half = fraction(slice.num().into(), i128::from(slice.den()) * 2)?;
+            add(start, half)
+        });
+        match (slice, first) {
+            (Some(period), Some(first)) => {
+                Self { kind: Kind::Even { first: Some(first), period, count: Some(count.into()) }, next: 0 }
+            }
+            _ => Self::list(Vec::new()),
+        }
+    }
+
+    /// The given times in any order.
+    pub fn list(mut times: Vec<Rational>) -> Self {
+        times.sort_unstable();
+        Self { kind: Kind::List(times), next: 0 }
+    }
+
+    /// Gives the first time of an even spacing that waits for it.
+    pub fn start_at(&mut self, time: Rational) {
+        if let Kind::Even { first: first @ None, .. } = &mut self.kind {
+            *first = Some(time);
+        }
+    }
+
+    /// Whether the first time is still unknown.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.kind, Kind::Even { first: None, .. })
+    }
+
+    /// Whether these are times from a list.
+    pub fn is_list(&self) -> bool {
+        matches!(self.kind, Kind::List(_))
+    }
+
+    /// Whether there is a last one.
+    pub fn is_finite(&self) -> bool {
+        !matches!(self.kind, Kind::Even { count: None, .. })
+    }
+
+    fn nth(&self, k: u64) -> Option<Rational> {
+        match &self.kind {
+            Kind::List(times) => times.get(usize::try_from(k).ok()?).copied(),
+            Kind::Even { count: Some(count), .. } if k >= *count => None,
+            Kind::Even { first, period, .. } => {
+                let steps = fraction(i128::from(period.num()).checked_mul(k.into())?, period.den().into())?;
+                add((*first)?, steps)
+            }
+        }
+    }
+
+    /// The next time; none when all are done with or the first is unknown.
+    pub fn peek(&self) -> Option<Rational> {
+        self.nth(self.next)
+    }
+
+    /// Done with the next time.
+    pub fn advance(&mut self) {
+        self.next += 1;
+    }
+
+    /// The last time of all, where there is one.
+    pub fn last(&self) -> Option<Rational> {
+        match &self.kind {
+            Kind::List(times) => times.last().copied(),
+            Kind::Even { count, .. } => self.nth(count.as_ref()?.checked_sub(1)?),
+        }
+    }
+
+    /// Whether a time that is not done with lies in `from..until`.
+    pub fn any_in(&self, from: Rational, until: Rational) -> bool {
+        let mut k = self.next.max(self.before(from));
+        // `before` may be one too low where times are rounded.
+        while let Some(time) = self.nth(k) {
+            if time >= from {
+                return time < until;
+            }
+            k += 1;
+        }
+        false
+    }
+
+    /// How many times lie before `end`; none if that is unknown.
+    pub fn count_before(&self, end: Option<Rational>) -> Option<u64> {
+        match (&self.kind, end) {
+            (Kind::List(times), _) => Some(times.len() as u64),
+            (Kind::Even { count: Some(count), .. }, _) => Some(*count),
+            (Kind::Even { first: None, .. }, _) | (_, None) => None,
+            (_, Some(end)) => Some(self.before(end)),
+        }
+    }
+
+    /// The number of times before `at`, or one less.
+    fn before(&self, at: Rational) -> u64 {
+        match &self.kind {
+            Kind::List(times) => times.partition_point(|time| *time < at) as u64,
+            Kind::Even { first, period, count } => {
+                let away = first.and_then(|first| at.checked_sub(first)).filter(|away| away.is_positive());
+                let (Some(away), true) = (away, period.is_positive()) else { return 0 };
+                let num = i128::from(away.num()) * i128::from(period.den());
+                let den = i128::from(away.den()) * i128::from(period.num());
+                let steps = num / den + i128::from(num % den != 0);
+                let rounded = u64::try_from(steps).unwrap_or(u64::MAX);
+                rounded.min(count.unwrap_or(u64::MAX))
+            }
+        }
+    }
+}
+
+/// `a + b`, to the nearest nanosecond where the exact sum does not fit.
+fn add(a: Rational, b: Rational) -> Option<Rational> {
+    a.checked_add(b).or_else(|| {
+        let nanos = |r: Rational| i128::from(r.num()).checked_mul(NANO).map(|n| n / i128::from(r.den()));
+        Rational::new(nanos(a)?.checked_add(nanos(b)?)?, NANO)
+    })
+}

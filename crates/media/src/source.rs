@@ -1,0 +1,88 @@
+//! Where a video's bytes come from: ranged reads, and the one over a local file.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// A video's bytes, read by ranges.
+///
+/// Demuxers read forward in small steps and now and then jump; an implementation over a
+/// network reads ahead and retries by itself. An error ends the extraction as
+/// [`ExtractError::Source`](crate::ExtractError::Source).
+pub trait Source: Send {
+    /// The length in bytes; it does not change.
+    fn size(&self) -> u64;
+
+    /// Reads at least one byte and at most `buf.len()` at `offset`; `Ok(0)` means that
+    /// `offset` is at or beyond the end.
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
+}
+
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        (**self).read_at(offset, buf)
+    }
+}
+
+/// A local file.
+#[derive(Debug)]
+pub struct FileSource {
+    file: File,
+    size: u64,
+    position: u64,
+}
+
+impl FileSource {
+    /// Opens `path`, which must be a regular file.
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        Ok(Self { file, size: metadata.len(), position: 0 })
+    }
+}
+
+impl Source for FileSource {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        if offset != self.position {
+            self.position = self.file.seek(SeekFrom::Start(offset))?;
+        }
+        loop {
+            match self.file.read(buf) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+                Ok(n) => {
+                    self.position += n as u64;
+                    return Ok(n);
+                }
+            }
+        }
+    }
+}
+
+/// Bytes in memory: for tests, benches and fuzzing.
+#[derive(Clone, Debug)]
+pub struct MemorySource(pub std::sync::Arc<[u8]>);
+
+impl Source for MemorySource {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..)).unwrap_or_default();
+        let n = rest.len().min(buf.len());
+        buf[..n].copy_from_slice(&rest[..n]);
+        Ok(n)
+    }
+}

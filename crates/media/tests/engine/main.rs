@@ -1,0 +1,9 @@
+//! The engine against what other programs say of the same files.
+#![expect(clippy::unwrap_used, reason = "a helper that fails has to fail its test")]
+
+mod clips;
+mod damage;
+mod exact;
+mod pictures;
+mod run;
+mod truth;

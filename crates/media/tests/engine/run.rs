@@ -1,0 +1,102 @@
+//! Running the engine and looking into what comes out.
+
+use std::io::{Cursor, Read as _};
+use std::path::Path;
+
+use framelift_contract::manifest::Manifest;
+use framelift_domain::{Format, Options};
+use framelift_media::{
+    Control, EngineLimits, ExtractError, FileSource, Outcome, Source, SourceInfo, extract,
+};
+
+use crate::clips::number;
+
+/// An archive, opened by a reader that is not ours.
+pub(crate) struct Extracted {
+    pub(crate) outcome: Outcome,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) manifest: Manifest,
+}
+
+pub(crate) fn run(path: &Path, options: &Options) -> Result<Extracted, ExtractError> {
+    run_with(Box::new(FileSource::open(path).unwrap()), options, &EngineLimits::default(), &())
+}
+
+pub(crate) fn run_with(
+    source: Box<dyn Source>,
+    options: &Options,
+    limits: &EngineLimits,
+    control: &dyn Control,
+) -> Result<Extracted, ExtractError> {
+    let info = SourceInfo { file_name: "clip".to_owned(), size: source.size() };
+    let mut bytes = Vec::new();
+    let outcome = extract(source, info, options, limits, &mut bytes, control)?;
+    let mut zip = zip::ZipArchive::new(Cursor::new(&bytes)).unwrap();
+    let manifest: Manifest = serde_json::from_reader(zip.by_name("manifest.json").unwrap()).unwrap();
+    assert_eq!(outcome.archive_bytes, bytes.len() as u64);
+    assert_eq!(outcome.archive_sha256, sha256(&bytes));
+    assert_eq!(outcome.frames, manifest.frames.len() as u64);
+    assert_eq!(outcome.warnings, manifest.warnings);
+    Ok(Extracted { outcome, bytes, manifest })
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An image in RGB.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Rgb {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) pixels: Vec<u8>,
+}
+
+impl Rgb {
+    pub(crate) fn decode(format: Format, bytes: &[u8]) -> Self {
+        match format {
+            Format::Png => {
+                let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info().unwrap();
+                let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+                let info = reader.next_frame(&mut pixels).unwrap();
+                assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Rgb, png::BitDepth::Eight));
+                Self { width: info.width as usize, height: info.height as usize, pixels }
+            }
+            _ => {
+                let image = turbojpeg::decompress(bytes, turbojpeg::PixelFormat::RGB).unwrap();
+                assert_eq!(image.pitch, image.width * 3);
+                Self { width: image.width, height: image.height, pixels: image.pixels }
+            }
+        }
+    }
+
+    pub(crate) fn at(&self, x: usize, y: usize) -> [u8; 3] {
+        let start = (y * self.width + x) * 3;
+        [0, 1, 2].map(|channel| self.pixels[start + channel])
+    }
+
+    pub(crate) fn number(&self) -> usize {
+        number(|x, y| self.at(x, y)[1], self.width, self.height)
+    }
+}
+
+impl Extracted {
+    /// The image of frame `index`, checked against its record in the manifest.
+    pub(crate) fn image(&self, index: usize) -> Rgb {
+        let record = &self.manifest.frames[index];
+        let mut zip = zip::ZipArchive::new(Cursor::new(&self.bytes)).unwrap();
+        let mut bytes = Vec::new();
+        zip.by_name(&record.file).unwrap().read_to_end(&mut bytes).unwrap();
+        assert_eq!((record.bytes, record.sha256.as_str()), (bytes.len() as u64, sha256(&bytes).as_str()));
+        let format = if record.file.ends_with("png") { Format::Png } else { Format::Jpeg };
+        let image = Rgb::decode(format, &bytes);
+        assert_eq!((record.width as usize, record.height as usize), (image.width, image.height));
+        image
+    }
+
+    /// The numbers in all images.
+    pub(crate) fn numbers(&self) -> Vec<usize> {
+        (0..self.manifest.frames.len()).map(|index| self.image(index).number()).collect()
+    }
+}

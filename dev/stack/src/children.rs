@@ -1,0 +1,212 @@
+//! The stack's processes: each is started, watched, started again a second after it died, and
+//! stopped with the stack.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// How a process is started.
+#[derive(Clone)]
+pub(crate) struct Program {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: BTreeMap<String, String>,
+    /// Its standard error goes here.
+    pub(crate) log: PathBuf,
+}
+
+/// What a process is right now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) pid: Option<u32>,
+    /// The URL that it said it listens on.
+    pub(crate) url: Option<String>,
+    /// Times that it was started again.
+    pub(crate) restarts: u32,
+}
+
+/// A watched process.
+pub(crate) struct Supervised {
+    pub(crate) state: watch::Receiver<State>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// What a program prints once it serves.
+const LISTENING: &str = "listening on ";
+/// How long a process may take to stop by itself.
+const STOP_WITHIN: Duration = Duration::from_secs(30);
+
+impl Supervised {
+    /// Starts the program and waits until it says where it listens.
+    ///
+    /// # Errors
+    /// If it cannot be run or ends before that; its last log line is in the message.
+    pub(crate) async fn start(mut program: Program, stop: CancellationToken) -> anyhow::Result<Self> {
+        let (mut child, url) = launch(&program).await?;
+        // The next start must answer at the same place.
+        if let Some(port) = url.rsplit_once(':').map(|(_, port)| port.to_owned()) {
+            for arg in &mut program.args {
+                *arg = arg.replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
+            }
+            for value in program.env.values_mut() {
+                *value = value.replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
+            }
+        }
+        let (sender, state) = watch::channel(State { pid: child.id(), url: Some(url), restarts: 0 });
+        let task = tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    status = child.wait() => {
+                        let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                        tracing::warn!(name = program.name, status, "a process ended; it is started again");
+                        sender.send_modify(|state| state.pid = None);
+                    }
+                    () = stop.cancelled() => {
+                        terminate(&mut child).await;
+                        return;
+                    }
+                }
+                loop {
+                    tokio::select! {
+                        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                        () = stop.cancelled() => return,
+                    }
+                    match launch(&program).await {
+                        Ok((started, url)) => {
+                            child = started;
+                            sender.send_modify(|state| {
+                                *state =
+                                    State { pid: child.id(), url: Some(url), restarts: state.restarts + 1 };
+                            });
+                            break;
+                        }
+                        Err(error) => {
+                            tracing::error!(name = program.name, error = format!("{error:#}"), "start failed")
+                        }
+                    }
+                }
+            }
+        });
+        Ok(Self { state, task })
+    }
+
+    /// Waits for the end, after `stop` was cancelled.
+    pub(crate) async fn ended(self) {
+        let _ = self.task.await;
+    }
+}
+
+async fn launch(program: &Program) -> anyhow::Result<(Child, String)> {
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&program.log)
+        .with_context(|| format!("cannot write {}", program.log.display()))?;
+    // A stack that is killed outright must not leave its processes behind.
+    let mut command = match which("setpriv") {
+        Some(setpriv) => {
+            let mut command = Command::new(setpriv);
+            command.args(["--pdeathsig", "TERM", "--"]).arg(&program.path);
+            command
+        }
+        None => Command::new(&program.path),
+    };
+    let mut child = command
+        .args(&program.args)
+        .envs(&program.env)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        // Ctrl-C in a terminal goes to the stack alone, which then stops the rest in order.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("cannot run {}", program.path.display()))?;
+    let stdout = child.stdout.take().context("no standard output")?;
+    match first_url(stdout).await {
+        Some(url) => Ok((child, url)),
+        None => {
+            let _ = child.wait().await;
+            let log = std::fs::read_to_string(&program.log).unwrap_or_default();
+            let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+            anyhow::bail!("{} did not start: {last}", program.name)
+        }
+    }
+}
+
+/// Reads until the program says where it listens, then goes on draining what it prints.
+async fn first_url(stdout: ChildStdout) -> Option<String> {
+    let mut lines = BufReader::new(stdout).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let at = line.strip_prefix(LISTENING).or_else(|| line.strip_prefix("Serving "));
+        if let Some(url) = at {
+            let url = url.trim().to_owned();
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return Some(url);
+        }
+    }
+    None
+}
+
+async fn terminate(child: &mut Child) {
+    if let Some(pid) = child.id() {
+        let _ = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await;
+    }
+    if tokio::time::timeout(STOP_WITHIN, child.wait()).await.is_err() {
+        let _ = child.kill().await;
+    }
+}
+
+/// A program on the PATH.
+pub(crate) fn which(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(folder: &std::path::Path, script: &str) -> Program {
+        Program {
+            name: "shell".into(),
+            path: "/bin/sh".into(),
+            args: vec!["-c".into(), script.into()],
+            env: BTreeMap::new(),
+            log: folder.join("log"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_that_dies_is_started_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let stop = CancellationToken::new();
+        let program = shell(folder.path(), "echo listening on http://127.0.0.1:1; exec sleep 600");
+        let supervised = Supervised::start(program, stop.clone()).await.unwrap();
+        let mut state = supervised.state.clone();
+        let pid = state.borrow().pid.unwrap();
+        assert_eq!(state.borrow().url.as_deref(), Some("http://127.0.0.1:1"));
+        Command::new("kill").args(["-KILL", &pid.to_string()]).status().await.unwrap();
+        let again = state.wait_for(|state| state.restarts == 1).await.unwrap().clone();
+        assert_ne!(again.pid, Some(pid));
+        stop.cancel();
+        supervised.ended().await;
+    }
+
+    #[tokio::test]
+    async fn a_process_that_does_not_start_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = shell(folder.path(), "echo no such luck >&2; exit 3");
+        let error = Supervised::start(program, CancellationToken::new()).await.err().unwrap();
+        assert_eq!(error.to_string(), "shell did not start: no such luck");
+    }
+}

@@ -1,0 +1,37 @@
+//! `framelift-stack`: all of Framelift on one machine, and the demonstration that runs on it.
+
+mod app;
+mod children;
+mod clients;
+mod data;
+mod demo;
+mod options;
+mod services;
+mod stack_file;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = options::Cli::parse();
+    // The HTTP client wants a TLS provider chosen before it is made.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let result = match options.command {
+        options::Command::Up(options) => app::up(options).await,
+        options::Command::Demo(options) => demo::demo(options).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one line that says why nothing runs")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
+}

@@ -1,0 +1,72 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// All of Framelift on one machine.
+#[derive(Parser)]
+#[command(name = "framelift-stack", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Runs the local stack until Ctrl-C.
+    Up(UpOptions),
+    /// Runs the main job on a real video through the public API.
+    Demo(DemoOptions),
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct UpOptions {
+    /// The API's port; 0 picks a free one.
+    #[arg(long, default_value_t = 3000)]
+    pub(crate) port: u16,
+    /// The folder that holds everything; it is still there at the next start.
+    #[arg(long, default_value = ".framelift")]
+    pub(crate) data: PathBuf,
+    /// Worker processes.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) workers: u16,
+    /// Videos that each worker processes at once.
+    #[arg(long, default_value_t = 2)]
+    pub(crate) concurrency: u16,
+    /// Serve the edge with the `spin` found on the PATH instead of the in-process host.
+    #[arg(long)]
+    pub(crate) spin: bool,
+    /// The app that is served.
+    #[arg(long, default_value = "spin.toml")]
+    pub(crate) manifest: PathBuf,
+    /// Where compiled components are kept; `DIR/cache` if not given.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Use the S3 at this URL instead of the embedded one.
+    #[arg(long, value_name = "URL")]
+    pub(crate) s3: Option<String>,
+    /// Use the SQS at this URL instead of the embedded one.
+    #[arg(long, value_name = "URL")]
+    pub(crate) sqs: Option<String>,
+    /// Let the edge host's key-value store behave as real back ends sometimes do (`all`, or a
+    /// list of names).
+    #[arg(long, value_name = "LIST")]
+    pub(crate) quirks: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct DemoOptions {
+    /// Leave the stack running afterwards, until Ctrl-C.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// The API's port; 0 picks a free one.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
+    /// The video to send.
+    #[arg(long, default_value = "e2e/media/cars-30s.mp4")]
+    pub(crate) video: PathBuf,
+    /// Where the archive is left, beside the stack's data.
+    #[arg(long, default_value = "demo")]
+    pub(crate) out: PathBuf,
+}

@@ -1,0 +1,32 @@
+//! Processes under test: where the programs are, and signals.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A program that `cargo xtask test` has built.
+///
+/// # Panics
+/// If it is not there: the tests are run by `cargo xtask test`, which builds it first.
+pub fn program(name: &str) -> PathBuf {
+    let folder = std::env::var_os("FRAMELIFT_TEST_BIN_DIR").map_or_else(
+        || std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_path_buf(),
+        PathBuf::from,
+    );
+    let path = folder.join(name);
+    assert!(path.is_file(), "{} is not built; run `cargo xtask test`", path.display());
+    path
+}
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// Sends a signal (`TERM`, `KILL`, `STOP`, …).
+///
+/// # Panics
+/// If there is no such process.
+pub fn signal(pid: u32, name: &str) {
+    let status = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap();
+    assert!(status.success(), "kill -{name} {pid}: {status}");
+}

@@ -1,0 +1,252 @@
+//! A local stack of its own for a test, started as a person starts it, checked when it ends.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use serde::Deserialize;
+use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::process::{program, root, signal};
+use crate::{User, cloud, until};
+
+/// `stack.json`.
+#[derive(Clone, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of the file")]
+pub struct Info {
+    pub api: String,
+    pub mail: String,
+    pub s3: String,
+    pub sqs: String,
+    pub smtp: String,
+    pub bucket: String,
+    pub queue_url: String,
+    pub dead_letter_url: String,
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub worker_metrics: Vec<String>,
+    pub pids: Pids,
+}
+
+/// The stack's processes; none while one is being started again.
+#[derive(Clone, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of the file")]
+pub struct Pids {
+    pub edge: Option<u32>,
+    pub workers: Vec<Option<u32>>,
+}
+
+/// How a stack is set up.
+#[derive(Clone)]
+pub struct Setup {
+    /// Worker processes.
+    pub workers: u16,
+    /// Videos that each processes at once.
+    pub concurrency: u16,
+    /// More variables for the edge and the workers.
+    pub env: Vec<(&'static str, String)>,
+    /// The edge host's quirks.
+    pub quirks: Option<&'static str>,
+    /// An S3 and SQS at this URL instead of the embedded ones.
+    pub cloud: Option<String>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { workers: 1, concurrency: 2, env: Vec::new(), quirks: None, cloud: None }
+    }
+}
+
+/// A running stack.
+pub struct Stack {
+    child: Option<Child>,
+    folder: TempDir,
+    setup: Setup,
+    client: reqwest::Client,
+    /// Stacks run one after the other: two at once would share two cores.
+    _turn: MutexGuard<'static, ()>,
+}
+
+static TURN: Mutex<()> = Mutex::const_new(());
+
+impl Stack {
+    /// Starts a stack in a new folder and waits until it is ready.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub async fn start(setup: Setup) -> Self {
+        let turn = TURN.lock().await;
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let redirect = reqwest::redirect::Policy::none();
+        let client = reqwest::Client::builder().redirect(redirect).build().unwrap();
+        let mut stack =
+            Self { child: None, folder: tempfile::tempdir().unwrap(), setup, client, _turn: turn };
+        stack.start_again().await;
+        stack
+    }
+
+    /// Starts it again in the same folder, after [`Stack::stop`] or [`Stack::kill`].
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub async fn start_again(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let log = std::fs::File::create(self.folder.path().join("up.log")).unwrap();
+        let mut command = Command::new(program("framelift-stack"));
+        command
+            .args(["up", "--port", "0", "--data"])
+            .arg(self.data())
+            .args(["--workers", &self.setup.workers.to_string()])
+            .args(["--concurrency", &self.setup.concurrency.to_string()])
+            // Compiled components are the same for all stacks.
+            .arg("--cache")
+            .arg(program("framelift-stack").with_file_name("e2e-component-cache"))
+            .envs(self.setup.env.iter().map(|(name, value)| (*name, value)))
+            .current_dir(root())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        if let Some(quirks) = self.setup.quirks {
+            command.args(["--quirks", quirks]);
+        }
+        if let Some(url) = &self.setup.cloud {
+            command.args(["--s3", url, "--sqs", url]);
+        }
+        self.child = Some(command.spawn().unwrap());
+        until("the stack", || async {
+            let said = std::fs::read_to_string(self.folder.path().join("up.log")).unwrap();
+            if said.contains("framelift is ready: ") { Ok(()) } else { Err(said) }
+        })
+        .await;
+    }
+
+    /// Where everything is, as the stack says now.
+    ///
+    /// # Panics
+    /// If the stack does not say.
+    pub fn info(&self) -> Info {
+        let text = std::fs::read(self.data().join("stack.json")).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder for the test's own files.
+    pub fn scratch(&self) -> PathBuf {
+        let folder = self.folder.path().join("scratch");
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    /// A client that follows no redirects.
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// A new user, signed in.
+    pub async fn user(&self, name: &str) -> User {
+        User::sign_up(self.client.clone(), self.info().api, name).await
+    }
+
+    /// Mails to an address, newest first, as the catcher lists them.
+    ///
+    /// # Panics
+    /// If the catcher does not answer.
+    pub async fn mails(&self, to: &str) -> Vec<serde_json::Value> {
+        let url = format!("{}/api/mails?to={to}", self.info().mail);
+        let list = self.client.get(url).send().await.unwrap();
+        list.json().await.unwrap()
+    }
+
+    /// What the parts have logged.
+    pub fn logs(&self) -> String {
+        let mut text = String::new();
+        for entry in std::fs::read_dir(self.data().join("logs")).into_iter().flatten().flatten() {
+            text += &format!("--- {}\n", entry.file_name().to_string_lossy());
+            text += &std::fs::read_to_string(entry.path()).unwrap_or_default();
+        }
+        text
+    }
+
+    /// Kills the stack's own process outright.
+    pub async fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Ctrl-C; the stack's exit status.
+    ///
+    /// # Panics
+    /// If it does not stop.
+    pub async fn stop(&mut self) -> ExitStatus {
+        let mut child = self.child.take().unwrap();
+        signal(child.id(), "INT");
+        until("the stack's end", || {
+            let ended = child.try_wait().unwrap();
+            async move { ended.ok_or_else(|| "still running".to_owned()) }
+        })
+        .await
+    }
+
+    /// Checks that nothing is left over, and stops.
+    ///
+    /// # Panics
+    /// If something is left over, or the stack does not end well.
+    pub async fn finish(mut self) {
+        let info = self.info();
+        for queue in [&info.queue_url, &info.dead_letter_url] {
+            until("empty queues", || async {
+                match cloud::messages(&info, queue).await {
+                    0 => Ok(()),
+                    n => Err(format!("{n} messages in {queue}")),
+                }
+            })
+            .await;
+        }
+        assert_eq!(
+            cloud::open_multipart_uploads(&info).await,
+            Vec::<String>::new(),
+            "open multipart uploads"
+        );
+        let status = self.stop().await;
+        assert!(status.success(), "the stack ended with {status}");
+        if self.setup.cloud.is_none() {
+            assert_eq!(temporary_files(&self.data().join("s3")), Vec::<PathBuf>::new(), "temporary files");
+        }
+    }
+}
+
+fn temporary_files(folder: &std::path::Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(temporary_files(&path));
+        } else if path.to_string_lossy().contains("tmp") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+            if std::thread::panicking() {
+                #[expect(clippy::print_stderr, reason = "what a failed test leaves to look at")]
+                {
+                    eprintln!("{}", self.logs());
+                }
+            } else {
+                panic!("a stack was not finished: call finish()");
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Wires a worker together, starts it, and brings it to rest.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use framelift_domain::WorkerId;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::dead_letter::DeadLetters;
+use crate::health::{self, Metrics, Readiness};
+use crate::intake::{Intake, Pace};
+use crate::job::{Settings, Workshop};
+use crate::notify::{EmailError, Notifier};
+use crate::queue::Queue;
+use crate::report::{ClientError, ControlClient};
+use crate::store::ObjectStore;
+use crate::{ambient, clients, sweep};
+
+/// How long jobs that are given back may take to say so.
+const GIVES_BACK_WITHIN: Duration = Duration::from_secs(35);
+
+/// A worker that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The health listener.
+    #[error("health: cannot listen on {address}: {source}")]
+    Listen {
+        /// The configured address.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// No region anywhere.
+    #[error("no AWS region: set [store] region or AWS_REGION")]
+    Region,
+    /// The control client.
+    #[error(transparent)]
+    Control(#[from] ClientError),
+    /// The mail client.
+    #[error(transparent)]
+    Email(#[from] EmailError),
+}
+
+/// A worker at work.
+#[derive(Debug)]
+pub struct Running {
+    health: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Where health and metrics are served.
+    pub fn health(&self) -> SocketAddr {
+        self.health
+    }
+
+    /// Waits until it has come to rest.
+    pub async fn finished(self) {
+        if let Err(error) = self.task.await {
+            tracing::error!(error = %error, "the worker's own task ended");
+        }
+    }
+}
+
+/// Region, credentials and HTTP, as the configuration and the AWS SDK's chain have them.
+pub async fn aws(config: &Config) -> SdkConfig {
+    clients::shared(config).await
+}
+
+/// The name in reports and logs.
+fn worker_id(config: &Config) -> WorkerId {
+    let host: String = std::fs::read_to_string("/etc/hostname")
+        .unwrap_or_default()
+        .trim()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        .take(32)
+        .collect();
+    let host = if host.is_empty() { "worker" } else { &host };
+    let made = format!("{host}-{}-{}", std::process::id(), ambient::token());
+    let made = config.worker.id.clone().or_else(|| made.parse().ok());
+    made.unwrap_or_else(|| unreachable!("a host's name of 32, an id of 10 and 16 digits are a worker id"))
+}
+
+/// Starts a worker, which works until `stop` is cancelled and its jobs have ended.
+pub async fn start(config: &Config, aws: &SdkConfig, stop: CancellationToken) -> Result<Running, StartError> {
+    if aws.region().is_none() {
+        return Err(StartError::Region);
+    }
+    // Fails only when a provider is there already, which will be the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let address = config.health.listen;
+    let listener =
+        TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+    let health = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
+
+    let id = worker_id(config);
+    let metrics = Arc::new(Metrics::new(id.as_str()));
+    let readiness = Arc::new(Readiness::default());
+    let (control_at, token) = (&config.control.url, &config.control.token);
+    let control =
+        ControlClient::new(control_at, token, config.control.timeout, id.clone(), readiness.clone())?;
+    let sqs = clients::sqs(aws, config.queue.endpoint.as_ref());
+    let queue = Queue::new(sqs.clone(), config.queue.url.as_str());
+    let dead_letters = Queue::new(sqs, config.queue.dead_letter_url.as_str());
+    let store = ObjectStore::new(clients::s3(aws, &config.store), &config.store.bucket);
+    let notifier = Notifier::new(
+        control.clone(),
+        metrics.clone(),
+        &config.smtp,
+        &config.links,
+        config.queue.visibility,
+    )?;
+    let release = CancellationToken::new();
+    let workshop = Arc::new(Workshop {
+        control: control.clone(),
+        store: store.clone(),
+        notifier,
+        metrics: metrics.clone(),
+        readiness: readiness.clone(),
+        settings: Settings::of(config),
+        draining: stop.clone(),
+        release: release.clone(),
+    });
+
+    let permits = config.worker.concurrency;
+    metrics.permits.set(i64::from(permits));
+    let pace = Pace {
+        wait: config.queue.wait,
+        visibility: config.queue.visibility,
+        heartbeat: config.queue.heartbeat,
+    };
+    let jobs = TaskTracker::new();
+    let intake = Intake {
+        queue: queue.clone(),
+        dead_letters: dead_letters.clone(),
+        workshop: workshop.clone(),
+        pace,
+        permits: Arc::new(Semaphore::new(permits as usize)),
+        jobs: jobs.clone(),
+    };
+    let dead = DeadLetters { queue: dead_letters, workshop, pace };
+
+    // What goes on during a drain has its own token.
+    let rest = CancellationToken::new();
+    let intake = tokio::spawn(intake.run(stop.clone()));
+    jobs.spawn(dead.run(stop.clone()));
+    let sweeping = tokio::spawn(sweep::run(control.clone(), config.worker.sweep, stop.clone()));
+    tokio::spawn(health::serve(listener, readiness.clone(), metrics, rest.clone()));
+    let probing = tokio::spawn({
+        let (readiness, rest) = (readiness.clone(), rest.clone());
+        async move { health::probe(&readiness, &control, &queue, &store, &rest).await }
+    });
+    tracing::info!(worker_id = %id, health = %health, concurrency = permits, engine = framelift_contract::ENGINE, "the worker is up");
+
+    let grace = config.worker.grace_period;
+    let task = tokio::spawn(async move {
+        stop.cancelled().await;
+        readiness.set_draining();
+        let _ = tokio::join!(intake, sweeping);
+        jobs.close();
+        if tokio::time::timeout(grace, jobs.wait()).await.is_err() {
+            tracing::warn!(jobs = jobs.len(), "the grace period is over: running jobs are given back");
+            release.cancel();
+            if tokio::time::timeout(GIVES_BACK_WITHIN, jobs.wait()).await.is_err() {
+                tracing::error!(jobs = jobs.len(), "some jobs could not be given back");
+            }
+        }
+        rest.cancel();
+        let _ = probing.await;
+        tracing::info!("the worker is at rest");
+    });
+    Ok(Running { health, task })
+}

@@ -1,0 +1,26 @@
+//! The command line, and the only prints of the program.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// Takes video jobs from a queue and stores the frames.
+#[derive(Debug, clap::Parser)]
+#[command(name = "framelift-worker", version)]
+pub struct Arguments {
+    /// The configuration; every key can also come from the environment.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Prints the documentation of the configuration and ends.
+    #[arg(long, hide = true)]
+    pub print_config_docs: bool,
+}
+
+/// Prints to standard output; a closed pipe is the reader's choice.
+pub fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Prints a line to standard error, before there is a log.
+pub fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "framelift-worker: {text}");
+}

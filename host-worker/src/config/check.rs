@@ -1,0 +1,60 @@
+//! Rules between keys.
+
+use std::time::Duration;
+
+use super::{Config, Tls};
+use crate::store::parts;
+
+const fn seconds(s: u64) -> Duration {
+    Duration::from_secs(s)
+}
+
+/// Adds what does not fit together.
+pub(super) fn cross_check(config: &Config, problems: &mut Vec<String>) {
+    let mut refuse = |wrong: bool, problem: &str| {
+        if wrong {
+            problems.push(problem.to_owned());
+        }
+    };
+    let (queue, worker, smtp) = (&config.queue, &config.worker, &config.smtp);
+    refuse(
+        queue.visibility < seconds(10) || queue.visibility > seconds(12 * 3600),
+        "[queue] visibility: expected 10 s to 12 h",
+    );
+    refuse(
+        queue.heartbeat < seconds(1) || queue.heartbeat > queue.visibility / 2,
+        "[queue] heartbeat: expected 1 s up to half of visibility",
+    );
+    refuse(queue.wait > seconds(20), "[queue] wait: expected at most 20 s");
+    refuse(queue.url == queue.dead_letter_url, "[queue] dead_letter_url: must not be the job queue itself");
+    refuse(!(1..=1024).contains(&worker.concurrency), "[worker] concurrency: expected 1 to 1024");
+    refuse(
+        worker.progress < seconds(1) || worker.progress > seconds(30),
+        "[worker] progress: expected 1 s to 30 s",
+    );
+    // A store that does not answer is waited for that long; the decoder is not to blame for it.
+    refuse(worker.stuck_after < seconds(120), "[worker] stuck_after: expected at least 2 min");
+    refuse(worker.sweep < seconds(1), "[worker] sweep: expected at least 1 s");
+    refuse(config.control.timeout < seconds(1), "[control] timeout: expected at least 1 s");
+    refuse(
+        !(parts::MIN_SIZE..=parts::MAX_BASE).contains(&config.store.part_size.0),
+        "[store] part_size: expected 5MiB to 64MiB",
+    );
+    refuse(
+        config.limits.max_output_bytes.0 > parts::capacity(config.store.part_size.0),
+        "[limits] max_output_bytes: more than 10,000 parts can hold; raise [store] part_size",
+    );
+    refuse(
+        !((1 << 20)..=(1 << 30)).contains(&config.store.read_buffer.0),
+        "[store] read_buffer: expected 1MiB to 1GiB",
+    );
+    refuse(smtp.host.is_some() && smtp.from.is_none(), "[smtp] from: required with host");
+    refuse(
+        smtp.username.is_some() != smtp.password.is_some(),
+        "[smtp] username and password: give both or neither",
+    );
+    refuse(
+        smtp.password.is_some() && smtp.tls == Tls::None,
+        "[smtp] password: refused over an unprotected connection; set tls",
+    );
+}

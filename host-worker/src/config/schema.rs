@@ -1,0 +1,201 @@
+//! Every section and key, with its type, its default and its documentation: the one list.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use framelift_domain::WorkerId;
+use lettre::message::Mailbox;
+use url::Url;
+
+use super::docs::{KeyDoc, SectionDoc};
+use super::reader::Reader;
+use super::setting::{ByteSize, Directives, Secret, Setting, Tls};
+
+/// A table of the file.
+pub(super) trait Section: Sized {
+    /// What the documentation says about it.
+    const DOC: SectionDoc;
+
+    /// Reads all of its keys, the ones after a bad one too.
+    fn read(reader: &mut Reader<'_>) -> Option<Self>;
+}
+
+macro_rules! default {
+    () => {
+        None
+    };
+    ($default:literal) => {
+        Some($default)
+    };
+}
+
+/// A struct, and the same as a section: `key: type` is required, `key: type = "text"` has a
+/// default in the form that the environment takes, and `Option` may be missing.
+macro_rules! section {
+    ($(#[doc = $about:literal])+ $name:ident as $section:literal {
+        $($(#[doc = $doc:literal])+ $key:ident: $ty:ty $(= $default:literal)?,)*
+    }) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Debug)]
+        pub struct $name {
+            $($(#[doc = $doc])+ pub $key: $ty,)*
+        }
+
+        impl Section for $name {
+            const DOC: SectionDoc = SectionDoc {
+                name: $section,
+                about: &[$($about),+],
+                keys: &[$(KeyDoc {
+                    name: stringify!($key),
+                    about: &[$($doc),+],
+                    kind: <$ty as Setting>::KIND,
+                    quoted: <$ty as Setting>::QUOTED,
+                    secret: <$ty as Setting>::SECRET,
+                    default: default!($($default)?),
+                    optional: <$ty as Setting>::OPTIONAL,
+                },)*],
+            };
+
+            fn read(reader: &mut Reader<'_>) -> Option<Self> {
+                let mut keys = Self::DOC.keys.iter();
+                $(let $key = keys.next().and_then(|key| reader.get::<$ty>($section, key));)*
+                Some(Self { $($key: $key?,)* })
+            }
+        }
+    };
+}
+
+section! {
+    /// Where jobs are claimed and reported.
+    Control as "control" {
+        /// Base URL of the edge, under which `/internal/…` is served.
+        url: Url,
+        /// The worker credential, the same as the edge's `worker_token`.
+        token: Secret,
+        /// How long one call may take.
+        timeout: Duration = "10s",
+    }
+}
+
+section! {
+    /// Where messages come from. Region and credentials are the AWS SDK's own
+    /// (`AWS_REGION`, `AWS_ACCESS_KEY_ID`, profiles, container and instance roles).
+    Queue as "queue" {
+        /// URL of the job queue.
+        url: Url,
+        /// URL of its dead-letter queue.
+        dead_letter_url: Url,
+        /// Another SQS than Amazon's.
+        endpoint: Option<Url>,
+        /// How long a received message stays invisible unless it is extended.
+        visibility: Duration = "60s",
+        /// How often it is extended while it is worked on.
+        heartbeat: Duration = "20s",
+        /// How long one receive waits for a message, at most 20 s.
+        wait: Duration = "20s",
+    }
+}
+
+section! {
+    /// Where uploads and archives lie.
+    Store as "store" {
+        /// The bucket.
+        bucket: String,
+        /// Another S3 than Amazon's.
+        endpoint: Option<Url>,
+        /// The region of bucket and queues; if missing, the AWS SDK's own (`AWS_REGION`).
+        region: Option<String>,
+        /// Whether the bucket stands in the path, not in the host's name.
+        path_style: bool = "false",
+        /// Bytes of the first parts of an archive's upload; later parts are larger, so that
+        /// 10,000 of them reach `limits.max_output_bytes`. Four parts of each running job are
+        /// in memory at most.
+        part_size: ByteSize = "8MiB",
+        /// Bytes of the upload that one job keeps in memory, read-ahead included.
+        read_buffer: ByteSize = "16MiB",
+    }
+}
+
+section! {
+    /// How this process works.
+    Worker as "worker" {
+        /// The name in reports and logs; if missing, made of the host's name, the process id
+        /// and a random part.
+        id: Option<WorkerId>,
+        /// Videos at once.
+        concurrency: u32 = "2",
+        /// How long running jobs may go on after SIGTERM before they are given back.
+        grace_period: Duration = "25s",
+        /// How often progress is reported; it renews the job's lease, so stay well below it.
+        progress: Duration = "15s",
+        /// A decoder that gives no sign of life for so long is stuck: the job times out.
+        stuck_after: Duration = "5m",
+        /// How often the edge's sweep is called, give or take a tenth.
+        sweep: Duration = "60s",
+    }
+}
+
+section! {
+    /// How e-mails leave. Without `host`, none do.
+    Smtp as "smtp" {
+        /// The mail server.
+        host: Option<String>,
+        /// Its port; if missing, 25, 587 or 465, as `tls` says.
+        port: Option<u16>,
+        /// How the connection is protected.
+        tls: Tls = "starttls",
+        /// User name, if the server wants one.
+        username: Option<String>,
+        /// Its password; refused without `tls`.
+        password: Option<Secret>,
+        /// The sender; required with `host`.
+        from: Option<Mailbox>,
+        /// How long one command of the protocol may take.
+        timeout: Duration = "20s",
+    }
+}
+
+section! {
+    /// Links in e-mails.
+    Links as "links" {
+        /// The address that users know the service by; without it, e-mails have no link.
+        public_url: Option<Url>,
+    }
+}
+
+section! {
+    /// Health and metrics over HTTP: `/health/live`, `/health/ready`, `/metrics`.
+    Health as "health" {
+        /// Where to listen; port 0 takes a free one, which the log names.
+        listen: SocketAddr = "127.0.0.1:0",
+    }
+}
+
+section! {
+    /// What one extraction may use; beyond it, the video fails with `limit-exceeded` or `timed-out`.
+    Limits as "limits" {
+        /// Pixels of one decoded or written picture.
+        max_pixels: u64 = "67108864",
+        /// Streams in the container.
+        max_streams: u32 = "64",
+        /// Images in one archive.
+        max_frames: u64 = "1000000",
+        /// Bytes of one archive.
+        max_output_bytes: ByteSize = "256GiB",
+        /// Wall time of one extraction.
+        max_wall: Duration = "12h",
+        /// Packets in a row from which the decoder makes no picture.
+        max_idle_packets: u32 = "2000",
+        /// Threads of one extraction for decoding, and as many again for encoding; 0 is one
+        /// for each core.
+        threads: u32 = "0",
+    }
+}
+
+section! {
+    /// Logging: JSON lines on standard error.
+    Log as "log" {
+        /// What is logged.
+        level: Directives = "info",
+    }
+}

@@ -1,0 +1,162 @@
+//! Reads the dead-letter queue: a job that has used up its tries fails, and its owner is told.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use framelift_contract::report::Job;
+use framelift_domain::{Failure, FailureCode};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::ambient;
+use crate::backoff::Backoff;
+use crate::health::Dependency;
+use crate::intake::Pace;
+use crate::job::{Disposition, Task, Understood, Workshop, understand};
+use crate::queue::{Lease, Queue, Received};
+use crate::report::ReportError;
+
+/// How long a message that nobody understands stays out of sight: it is kept for people to
+/// look at, and must not be received again and again.
+const OUT_OF_SIGHT: Duration = Duration::from_secs(12 * 3600);
+/// How many of those are remembered, so that each is logged once.
+const REMEMBERED: usize = 1_000;
+
+/// The dead-letter queue's reader. One message at a time: there should be none.
+#[derive(Debug)]
+pub(crate) struct DeadLetters {
+    /// The dead-letter queue.
+    pub queue: Queue,
+    /// Claims, reports and notices.
+    pub workshop: Arc<Workshop>,
+    /// How messages are kept.
+    pub pace: Pace,
+}
+
+impl DeadLetters {
+    /// Receives until `cancel`.
+    pub(crate) async fn run(self, cancel: CancellationToken) {
+        let (mut failures, mut logged) = (0, HashSet::new());
+        loop {
+            let received = tokio::select! {
+                () = cancel.cancelled() => return,
+                received = async {
+                    self.workshop.readiness.ready().await;
+                    self.queue.receive(self.pace.wait, self.pace.visibility).await
+                } => received,
+            };
+            match received {
+                Ok(None) => failures = 0,
+                Ok(Some(message)) => {
+                    failures = 0;
+                    self.handle(message, &mut logged).await;
+                }
+                Err(error) => {
+                    failures += 1;
+                    self.workshop.metrics.receive_errors.inc();
+                    if failures == 1 {
+                        tracing::warn!(error = %error, "the dead-letter queue does not answer");
+                    }
+                    let pause = Backoff::CALLS.after(failures, ambient::fraction());
+                    tokio::select! {
+                        () = cancel.cancelled() => return,
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn handle(&self, message: Received, logged: &mut HashSet<String>) {
+        let lease = Lease::hold(&self.queue, &message, self.pace.visibility, self.pace.heartbeat);
+        let disposition = match understand(&message.body, &message.message_id) {
+            Understood::Task(task) => {
+                let span = tracing::info_span!(
+                    "dead_letter",
+                    message_id = message.message_id,
+                    correlation_id = %task.trace.correlation_id,
+                    video_id = %task.video_id,
+                );
+                self.give_up(&task, message.receives).instrument(span).await
+            }
+            Understood::Nothing(reason) => Disposition::Reject(reason),
+        };
+        match disposition {
+            Disposition::Delete => lease.delete().await,
+            Disposition::PutOff(delay) => lease.put_off(delay).await,
+            Disposition::Reject(reason) => {
+                if logged.len() < REMEMBERED && logged.insert(message.message_id.clone()) {
+                    tracing::error!(
+                        message_id = message.message_id,
+                        reason,
+                        "a dead letter is not understood and is kept"
+                    );
+                }
+                lease.put_off(OUT_OF_SIGHT).await;
+            }
+        }
+    }
+
+    async fn give_up(&self, task: &Task, receives: u32) -> Disposition {
+        let shop = &self.workshop;
+        let outstanding = if task.notice { Err(ReportError::JobFinished) } else { shop.claim(task).await };
+        let later = Backoff::MESSAGES.after(receives, ambient::fraction());
+        match outstanding {
+            Ok(job) => self.fail(task, &job, receives).await,
+            // A worker is at it after all. Whatever it reports, the next look finds.
+            Err(ReportError::LeaseHeld { retry_after }) => {
+                Disposition::PutOff(retry_after.unwrap_or_default().max(Duration::from_secs(60)))
+            }
+            Err(ReportError::JobFinished) => {
+                let said = shop.notifier.deliver_outstanding(task.video_id, &task.trace, &shop.release).await;
+                match said {
+                    Ok(()) => Disposition::Delete,
+                    Err(error) => {
+                        tracing::warn!(error = %error, "a notice is put off");
+                        Disposition::PutOff(later)
+                    }
+                }
+            }
+            Err(ReportError::NotFound) if task.legacy => {
+                Disposition::Reject("the upload is not known".into())
+            }
+            Err(ReportError::NotFound) => Disposition::Delete,
+            Err(error) => {
+                tracing::warn!(error = %error, "a dead letter could not be claimed");
+                if error.retry().is_some() && !shop.draining.is_cancelled() {
+                    shop.readiness.record(Dependency::Control, Err(error.to_string()));
+                }
+                Disposition::PutOff(later)
+            }
+        }
+    }
+
+    async fn fail(&self, task: &Task, job: &Job, receives: u32) -> Disposition {
+        let shop = &self.workshop;
+        // This claim is an attempt, too.
+        let tries = job.attempt.saturating_sub(1);
+        if tries == 0 {
+            // Nobody ever got as far as a claim: that is the surroundings' fault, not the video's.
+            return shop.give_back(job, &task.trace, receives, "no worker could claim the job").await;
+        }
+        let failure = Failure::new(FailureCode::Internal, format!("gave up after {tries} tries"));
+        match shop.report_failure(job, &task.trace, &failure, false).await {
+            Ok(answer) => {
+                tracing::error!(event = "ProcessingFailed", tries, "a job has used up its tries");
+                shop.metrics.job_ended("failed", failure.code.as_str());
+                if let Err(error) = shop.store.remove_leftovers(&job.result_prefix, job.attempt).await {
+                    tracing::warn!(error = %error, "leftovers of earlier attempts were not removed");
+                }
+                shop.say(answer.notice.as_ref(), job, &task.trace, receives).await
+            }
+            Err(ReportError::StaleAttempt | ReportError::JobFinished | ReportError::NotFound) => {
+                Disposition::Delete
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "a dead letter's end could not be reported");
+                Disposition::PutOff(Backoff::MESSAGES.after(receives, ambient::fraction()))
+            }
+        }
+    }
+}

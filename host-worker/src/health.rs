@@ -1,0 +1,11 @@
+//! What the outside can see of a worker: alive, ready, and its numbers.
+
+mod metrics;
+mod probes;
+mod readiness;
+mod server;
+
+pub(crate) use metrics::Metrics;
+pub(crate) use probes::probe;
+pub(crate) use readiness::{Dependency, Readiness};
+pub(crate) use server::serve;

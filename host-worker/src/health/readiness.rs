@@ -1,0 +1,196 @@
+//! Whether a worker should be given work: what it depends on answered lately, and it is let in.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// An answer older than this says nothing any more.
+const LATELY: Duration = Duration::from_secs(45);
+
+/// What a worker cannot work without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dependency {
+    /// Claims and reports.
+    Control,
+    /// The job queue.
+    Queue,
+    /// The bucket.
+    Bucket,
+}
+
+impl Dependency {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Control, Self::Queue, Self::Bucket];
+
+    /// The name in answers and logs.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Control => "control",
+            Self::Queue => "queue",
+            Self::Bucket => "bucket",
+        }
+    }
+}
+
+/// The last word of one dependency.
+#[derive(Clone, Debug, Default)]
+struct Last {
+    answered: Option<Instant>,
+    problem: Option<String>,
+}
+
+impl Last {
+    fn is_good(&self) -> bool {
+        self.problem.is_none() && self.answered.is_some_and(|at| at.elapsed() < LATELY)
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    last: [Last; 3],
+    unauthorised: bool,
+    draining: bool,
+}
+
+impl State {
+    fn is_ready(&self) -> bool {
+        !self.unauthorised && !self.draining && self.last.iter().all(Last::is_good)
+    }
+}
+
+/// Collects answers. A worker that is not ready receives nothing, so that the faults of its
+/// surroundings are not counted against the messages.
+#[derive(Debug)]
+pub(crate) struct Readiness {
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self { state: Mutex::default(), changed: watch::Sender::new(()) }
+    }
+}
+
+impl Readiness {
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.send_replace(());
+        result
+    }
+
+    /// Notes an answer, or that there was none.
+    pub(crate) fn record(&self, dependency: Dependency, answer: Result<(), String>) {
+        let name = dependency.as_str();
+        self.change(|state| {
+            let last = &mut state.last[dependency as usize];
+            match answer {
+                Ok(()) => {
+                    if let Some(problem) = last.problem.take() {
+                        tracing::info!(dependency = name, problem, "the {name} answers again");
+                    }
+                    last.answered = Some(Instant::now());
+                }
+                Err(problem) => {
+                    if last.problem.is_none() {
+                        tracing::warn!(dependency = name, problem, "the {name} does not answer");
+                    }
+                    last.problem = Some(problem);
+                }
+            }
+        });
+    }
+
+    /// Control did not accept the worker credential, or does again.
+    pub(crate) fn set_unauthorised(&self, unauthorised: bool) {
+        let before = self.change(|state| std::mem::replace(&mut state.unauthorised, unauthorised));
+        match (before, unauthorised) {
+            (false, true) => {
+                tracing::error!("control refuses the worker credential: this worker takes no more work");
+            }
+            (true, false) => tracing::info!("control accepts the worker credential again"),
+            _ => {}
+        }
+    }
+
+    /// No more work from now on.
+    pub(crate) fn set_draining(&self) {
+        self.change(|state| state.draining = true);
+    }
+
+    /// Whether work may be taken.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_ready()
+    }
+
+    /// Waits until work may be taken.
+    pub(crate) async fn ready(&self) {
+        let mut changed = self.changed.subscribe();
+        while !self.is_ready() {
+            // The sender lives as long as `self`.
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// The body of `/health/ready`.
+    pub(crate) fn report(&self) -> (bool, Value) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut report = json!({
+            "status": if state.is_ready() { "ready" } else { "unready" },
+            "draining": state.draining,
+            "unauthorised": state.unauthorised,
+        });
+        for dependency in Dependency::ALL {
+            let last = &state.last[dependency as usize];
+            report[dependency.as_str()] = match (&last.problem, last.is_good()) {
+                (Some(_), _) => json!("unavailable"),
+                (None, true) => json!("ok"),
+                (None, false) => json!("unknown"),
+            };
+        }
+        (state.is_ready(), report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all_answer(readiness: &Readiness) {
+        Dependency::ALL.iter().for_each(|dependency| readiness.record(*dependency, Ok(())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ready_is_when_everything_answered_lately() {
+        let readiness = Readiness::default();
+        assert!(!readiness.is_ready());
+        all_answer(&readiness);
+        assert!(readiness.is_ready());
+        tokio::time::advance(LATELY).await;
+        assert!(!readiness.is_ready(), "the answers are old");
+        all_answer(&readiness);
+        readiness.record(Dependency::Queue, Err("refused".into()));
+        assert_eq!(readiness.report().1["queue"], "unavailable");
+        readiness.record(Dependency::Queue, Ok(()));
+        readiness.set_unauthorised(true);
+        assert!(!readiness.is_ready());
+        readiness.set_unauthorised(false);
+        assert!(readiness.is_ready());
+        readiness.set_draining();
+        assert!(!readiness.report().0);
+    }
+
+    #[tokio::test]
+    async fn waiting_ends_with_the_last_answer() {
+        let readiness = std::sync::Arc::new(Readiness::default());
+        let waiting = tokio::spawn({
+            let readiness = readiness.clone();
+            async move { readiness.ready().await }
+        });
+        all_answer(&readiness);
+        waiting.await.unwrap();
+    }
+}

@@ -1,0 +1,114 @@
+//! The listener of `/health/live`, `/health/ready` and `/metrics`.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{Metrics, Readiness};
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Serves until `cancel`.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
+    cancel: CancellationToken,
+) {
+    loop {
+        let stream = tokio::select! {
+            () = cancel.cancelled() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: others need the time to close some.
+                    tracing::warn!(error = %error, "the health listener could not accept");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    continue;
+                }
+            },
+        };
+        let (readiness, metrics) = (readiness.clone(), metrics.clone());
+        tokio::spawn(async move {
+            let service = service_fn(|request: Request<Incoming>| {
+                let response = answer(&request, &readiness, &metrics);
+                async move { Ok::<_, Infallible>(response) }
+            });
+            let _ = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_secs(10))
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+fn answer<B>(request: &Request<B>, readiness: &Readiness, metrics: &Metrics) -> Response<Full<Bytes>> {
+    const JSON: &str = "application/json";
+    let (status, kind, body) = match (request.uri().path(), request.method()) {
+        ("/health/live" | "/health/ready" | "/metrics", method)
+            if method != Method::GET && method != Method::HEAD =>
+        {
+            (StatusCode::METHOD_NOT_ALLOWED, JSON, r#"{"status":"method-not-allowed"}"#.to_owned())
+        }
+        ("/health/live", _) => live(metrics),
+        ("/health/ready", _) => {
+            let (ready, report) = readiness.report();
+            let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            (status, JSON, report.to_string())
+        }
+        ("/metrics", _) => (StatusCode::OK, OPEN_METRICS, metrics.text()),
+        _ => (StatusCode::NOT_FOUND, JSON, r#"{"status":"not-found"}"#.to_owned()),
+    };
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
+    }
+    response
+}
+
+/// A process whose permits are all held by engines that cannot be stopped is of no more use.
+fn live(metrics: &Metrics) -> (StatusCode, &'static str, String) {
+    let (lost, all) = (metrics.engines_abandoned.get(), metrics.permits.get());
+    if all > 0 && lost >= all {
+        return (StatusCode::SERVICE_UNAVAILABLE, "application/json", r#"{"status":"stuck"}"#.to_owned());
+    }
+    (StatusCode::OK, "application/json", r#"{"status":"live"}"#.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(method: Method, path: &str, readiness: &Readiness, metrics: &Metrics) -> u16 {
+        let request = Request::builder().method(method).uri(path).body(()).unwrap();
+        answer(&request, readiness, metrics).status().as_u16()
+    }
+
+    #[test]
+    fn the_routes() {
+        let (readiness, metrics) = (Readiness::default(), Metrics::new("w"));
+        metrics.permits.set(2);
+        let get = |path| status(Method::GET, path, &readiness, &metrics);
+        assert_eq!(
+            [get("/health/live"), get("/health/ready"), get("/metrics"), get("/x")],
+            [200, 503, 200, 404]
+        );
+        assert_eq!(status(Method::POST, "/metrics", &readiness, &metrics), 405);
+        metrics.engines_abandoned.set(2);
+        assert_eq!(get("/health/live"), 503);
+    }
+}

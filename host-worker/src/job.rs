@@ -1,0 +1,209 @@
+//! One message, from its text to what becomes of it: claim, attempt, report, notice.
+
+mod attempt;
+mod engine;
+mod message;
+mod report;
+mod supervise;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use framelift_contract::report::{Job, Notice};
+use framelift_media::EngineLimits;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::ambient;
+use crate::backoff::Backoff;
+use crate::config::Config;
+use crate::health::{Dependency, Metrics, Readiness};
+use crate::notify::Notifier;
+use crate::report::{ControlClient, ReportError, Trace, persist};
+use crate::store::ObjectStore;
+
+pub(crate) use engine::Permit;
+pub(crate) use message::{Task, Understood, understand};
+
+/// How long a claim is tried again while the message is kept.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(300);
+
+/// What becomes of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Disposition {
+    /// All is said and done.
+    Delete,
+    /// It comes back after so long.
+    PutOff(Duration),
+    /// It belongs to the dead letters, and why.
+    Reject(String),
+}
+
+/// How jobs are worked on.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// How often progress is reported.
+    pub progress: Duration,
+    /// A decoder without a sign of life for so long is stuck.
+    pub stuck_after: Duration,
+    /// Bytes of an archive's first parts.
+    pub part_size: u64,
+    /// Bytes of an upload in memory.
+    pub read_buffer: u64,
+    /// What one extraction may use.
+    pub limits: EngineLimits,
+}
+
+impl Settings {
+    /// What the configuration says.
+    pub(crate) fn of(config: &Config) -> Self {
+        let limits = &config.limits;
+        Self {
+            progress: config.worker.progress,
+            stuck_after: config.worker.stuck_after,
+            part_size: config.store.part_size.0,
+            read_buffer: config.store.read_buffer.0,
+            limits: EngineLimits {
+                max_pixels: limits.max_pixels,
+                max_streams: limits.max_streams,
+                max_frames: limits.max_frames,
+                max_output_bytes: limits.max_output_bytes.0,
+                max_wall: limits.max_wall,
+                max_idle_packets: limits.max_idle_packets,
+                threads: limits.threads as usize,
+            },
+        }
+    }
+}
+
+/// Everything that work on a job needs.
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    /// Claims and reports.
+    pub control: ControlClient,
+    /// Uploads and archives.
+    pub store: ObjectStore,
+    /// Tells owners.
+    pub notifier: Notifier,
+    /// Numbers.
+    pub metrics: Arc<Metrics>,
+    /// Whether more work may come.
+    pub readiness: Arc<Readiness>,
+    /// How to work.
+    pub settings: Settings,
+    /// No new job is begun.
+    pub draining: CancellationToken,
+    /// Running jobs are given back.
+    pub release: CancellationToken,
+}
+
+impl Workshop {
+    /// Works on what a message asks.
+    pub(crate) async fn handle(&self, task: &Task, receives: u32, permit: Permit) -> Disposition {
+        let span = tracing::info_span!(
+            "job",
+            correlation_id = %task.trace.correlation_id,
+            video_id = %task.video_id,
+            attempt = tracing::field::Empty,
+        );
+        async {
+            if task.notice {
+                return self.say_outstanding(task, receives).await;
+            }
+            match self.claim(task).await {
+                Ok(job) => {
+                    tracing::Span::current().record("attempt", job.attempt);
+                    self.work(&job, &task.trace, receives, permit).await
+                }
+                Err(error) => self.not_claimed(task, receives, error).await,
+            }
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Takes the job, patiently; the claim's id stays the same, so that a lost answer is no loss.
+    pub(crate) async fn claim(&self, task: &Task) -> Result<Job, ReportError> {
+        if self.draining.is_cancelled() {
+            return Err(ReportError::Unavailable {
+                detail: "the worker shuts down".into(),
+                retry_after: None,
+            });
+        }
+        let claim_id = ambient::token();
+        persist("claim", CLAIM_PATIENCE, &self.draining, || {
+            self.control.claim(task.video_id, &claim_id, &task.trace)
+        })
+        .await
+    }
+
+    async fn not_claimed(&self, task: &Task, receives: u32, error: ReportError) -> Disposition {
+        let later = Backoff::MESSAGES.after(receives, ambient::fraction());
+        match error {
+            ReportError::LeaseHeld { retry_after } => {
+                tracing::debug!("another worker holds the job");
+                Disposition::PutOff(
+                    retry_after.unwrap_or(Duration::from_secs(30)).max(Duration::from_secs(1)),
+                )
+            }
+            ReportError::NotReady { retry_after } => {
+                tracing::info!("the job is not ready yet");
+                Disposition::PutOff(retry_after.unwrap_or(later))
+            }
+            ReportError::JobFinished => self.say_outstanding(task, receives).await,
+            ReportError::NotFound if task.legacy => {
+                tracing::error!("a message in the older form names an upload that is not known");
+                Disposition::Reject("the upload is not known".into())
+            }
+            ReportError::NotFound => {
+                tracing::warn!("the message's video is not known any more");
+                Disposition::Delete
+            }
+            ReportError::Unauthorised => Disposition::PutOff(Duration::from_secs(30)),
+            ReportError::Unavailable { .. } if self.draining.is_cancelled() => {
+                Disposition::PutOff(Duration::ZERO)
+            }
+            error @ (ReportError::Unavailable { .. }
+            | ReportError::Refused { .. }
+            | ReportError::StaleAttempt) => {
+                tracing::error!(error = %error, "the job could not be claimed");
+                self.readiness.record(Dependency::Control, Err(error.to_string()));
+                Disposition::PutOff(later)
+            }
+        }
+    }
+
+    /// A finished job may still have a notice to send.
+    async fn say_outstanding(&self, task: &Task, receives: u32) -> Disposition {
+        let said = self.notifier.deliver_outstanding(task.video_id, &task.trace, &self.release).await;
+        self.after_notice(said, receives)
+    }
+
+    /// Sends the notice that a report's answer brought.
+    pub(crate) async fn say(
+        &self,
+        notice: Option<&Notice>,
+        job: &Job,
+        trace: &Trace,
+        receives: u32,
+    ) -> Disposition {
+        match notice {
+            None => Disposition::Delete,
+            Some(notice) => {
+                let said = self.notifier.deliver(notice, job.attempt, trace, &self.release).await;
+                self.after_notice(said, receives)
+            }
+        }
+    }
+
+    fn after_notice(&self, said: Result<(), crate::notify::NotifyError>, receives: u32) -> Disposition {
+        match said {
+            Ok(()) => Disposition::Delete,
+            Err(_) if self.release.is_cancelled() => Disposition::PutOff(Duration::ZERO),
+            Err(error) => {
+                tracing::warn!(error = %error, "a notice is put off");
+                Disposition::PutOff(Backoff::MESSAGES.after(receives, ambient::fraction()))
+            }
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! One attempt at a job: the upload in, the archive out, and how it ended.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use framelift_contract::report::Job;
+use framelift_domain::{Failure, FailureCode, Options};
+use framelift_media::{ExtractError, SourceInfo, extract};
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Workshop;
+use super::engine::{self, Ended, Permit, Phase, Stop, Stopper, Watch};
+use super::supervise::Supervisor;
+use crate::ambient;
+use crate::report::{Archive, Trace};
+use crate::store::{Opened, S3Source, StoreError};
+
+/// How long the store may take to forget a failed upload before the attempt is reported.
+const FORGETS_WITHIN: Duration = Duration::from_secs(30);
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The archive is stored and waits to be published.
+    Completed(Archive),
+    /// There will be no archive.
+    Failed(Failure),
+    /// Another attempt may do better; why this one could not.
+    Released(String),
+    /// It is no longer this attempt's job.
+    Superseded,
+    /// Control does not listen to this worker.
+    Unauthorised,
+}
+
+impl Outcome {
+    fn failed(code: FailureCode, message: impl Into<String>) -> Self {
+        Self::Failed(Failure::new(code, message))
+    }
+
+    fn of_stop(stop: Stop, stuck_after: Duration) -> Self {
+        match stop {
+            Stop::Superseded => Self::Superseded,
+            Stop::Unauthorised => Self::Unauthorised,
+            Stop::Shutdown => Self::Released("the worker shuts down".into()),
+            Stop::Deadline => {
+                Self::failed(FailureCode::TimedOut, "the video was not done within the time for one job")
+            }
+            Stop::Stuck => Self::failed(
+                FailureCode::TimedOut,
+                format!("the decoder made no progress for {} s", stuck_after.as_secs()),
+            ),
+        }
+    }
+
+    fn of_source(error: &StoreError) -> Self {
+        match error {
+            // Trying again cannot bring it back.
+            StoreError::NotFound => {
+                Self::failed(FailureCode::Internal, "the upload is not in the store any more")
+            }
+            error => Self::Released(format!("the upload could not be read: {error}")),
+        }
+    }
+
+    fn of_extract(error: ExtractError) -> Self {
+        match error {
+            ExtractError::Failed(failure) => Self::Failed(failure),
+            ExtractError::Source(error) => match store_error(&error) {
+                Some(error) => Self::of_source(error),
+                None => Self::Released(format!("the upload could not be read: {error}")),
+            },
+            ExtractError::Sink(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                Self::failed(FailureCode::LimitExceeded, "the archive is larger than an upload can be")
+            }
+            ExtractError::Sink(error) => Self::Released(format!("the archive could not be stored: {error}")),
+            ExtractError::Cancelled => Self::Released("the engine was stopped".into()),
+            ExtractError::Unsupported(option) => {
+                Self::failed(FailureCode::Internal, format!("this version cannot do {option} yet"))
+            }
+        }
+    }
+}
+
+fn store_error(error: &io::Error) -> Option<&StoreError> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// The parts of a running attempt.
+struct Attempt<'a> {
+    shop: &'a Workshop,
+    job: &'a Job,
+    watch: Arc<Watch>,
+    stopper: Arc<Stopper>,
+}
+
+impl Workshop {
+    /// Makes the attempt. Nothing is published by it, and nothing of a failed one remains.
+    pub(super) async fn attempt(&self, job: &Job, trace: &Trace, permit: Permit) -> Outcome {
+        let options = match job.options.check("") {
+            Ok(options) => options,
+            Err(_) => return Outcome::failed(FailureCode::Internal, "the job's options are not valid"),
+        };
+        let stopper = Arc::new(Stopper::default());
+        let watch = Arc::new(Watch::new(stopper.clone()));
+        let left_ms = u64::try_from(job.deadline.ms_since(ambient::now())).unwrap_or(0);
+        let supervisor = Supervisor {
+            control: self.control.clone(),
+            job: job.clone(),
+            trace: trace.clone(),
+            watch: watch.clone(),
+            stopper: stopper.clone(),
+            release: self.release.clone(),
+            deadline: Duration::from_millis(left_ms),
+            stuck_after: self.settings.stuck_after,
+            progress: self.settings.progress,
+        };
+        // The lease is renewed until the archive is stored, or the attempt has ended otherwise.
+        let _supervised = AbortOnDropHandle::new(tokio::spawn(supervisor.run()));
+        let attempt = Attempt { shop: self, job, watch, stopper: stopper.clone() };
+        let outcome = attempt.make(options, permit).await;
+        match (stopper.reason(), outcome) {
+            (_, done @ Outcome::Completed(_)) => done,
+            // Whatever broke after the stop broke because of it.
+            (Some(stop), _) => Outcome::of_stop(stop, self.settings.stuck_after),
+            (None, outcome) => outcome,
+        }
+    }
+}
+
+impl Attempt<'_> {
+    async fn make(&self, options: Options, permit: Permit) -> Outcome {
+        let reading = Instant::now();
+        self.clean_up().await;
+        let opened = match self.shop.store.open(&self.job.source_key, &self.stopper.token).await {
+            Ok(opened) if opened.size == self.job.size_bytes => opened,
+            Ok(opened) => {
+                tracing::error!(
+                    expected = self.job.size_bytes,
+                    found = opened.size,
+                    "the upload's size differs"
+                );
+                return Outcome::failed(FailureCode::Internal, "the upload changed after it was handed over");
+            }
+            Err(error) => return Outcome::of_source(&error),
+        };
+        self.shop.metrics.stage_took("reading", reading.elapsed());
+        self.extract(options, opened, permit).await
+    }
+
+    /// Earlier attempts may have died with archives and uploads half written. What cannot be
+    /// removed now is removed with the video.
+    async fn clean_up(&self) {
+        let job = self.job;
+        if job.attempt <= 1 {
+            return;
+        }
+        match self.shop.store.remove_leftovers(&job.result_prefix, job.attempt).await {
+            Ok(removed) if removed.objects + removed.uploads > 0 => {
+                tracing::info!(
+                    objects = removed.objects,
+                    uploads = removed.uploads,
+                    "leftovers of earlier attempts were removed"
+                );
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(error = %error, "leftovers of earlier attempts were not removed"),
+        }
+    }
+
+    async fn extract(&self, options: Options, opened: Opened, permit: Permit) -> Outcome {
+        let (shop, job) = (self.shop, self.job);
+        let (mut sink, upload) =
+            shop.store.upload(&job.result_key, shop.settings.part_size, &self.stopper.token);
+        let info = SourceInfo { file_name: job.file_name.clone(), size: opened.size };
+        let source = S3Source::new(
+            shop.store.clone(),
+            opened,
+            shop.settings.read_buffer,
+            shop.metrics.clone(),
+            Handle::current(),
+            self.stopper.token.clone(),
+        );
+        let (limits, watch, span) =
+            (shop.settings.limits.clone(), self.watch.clone(), tracing::Span::current());
+        self.watch.enter(Phase::Opening);
+        let extracting = Instant::now();
+        let ended = engine::run(permit, &self.stopper, &shop.metrics, move || {
+            span.in_scope(|| {
+                let outcome = extract(Box::new(source), info, &options, &limits, &mut sink, &*watch)?;
+                sink.finish().map_err(ExtractError::Sink)?;
+                Ok(outcome)
+            })
+        })
+        .await;
+        shop.metrics.stage_took("extracting", extracting.elapsed());
+        self.watch.enter(Phase::Storing);
+        let storing = Instant::now();
+        let stored = tokio::time::timeout(FORGETS_WITHIN, upload.stored());
+        match ended {
+            Ended::Returned(Ok(outcome)) => {
+                tracing::info!(event = "FramesExtracted", frames = outcome.frames, bytes_read = outcome.bytes_read, strategy = ?outcome.plan.strategy, "the frames are extracted");
+                // Parts are still on their way, each with a patience of its own.
+                let result = stored.into_inner().await;
+                shop.metrics.stage_took("storing", storing.elapsed());
+                self.stored(outcome, result)
+            }
+            Ended::Returned(Err(error)) => match (error, stored.await) {
+                // The engine saw only that nobody took its bytes; the upload knows why.
+                (ExtractError::Sink(_), Ok(Err(error))) if error != StoreError::Cancelled => {
+                    Outcome::Released(format!("the archive could not be stored: {error}"))
+                }
+                (error, _) => Outcome::of_extract(error),
+            },
+            Ended::Panicked(text) => {
+                tracing::error!(panic = text, "the engine panicked");
+                let _ = stored.await;
+                Outcome::failed(FailureCode::Internal, "the engine crashed")
+            }
+            Ended::Abandoned => {
+                tracing::error!("the engine does not stop; its thread is given up");
+                let _ = stored.await;
+                Outcome::failed(FailureCode::TimedOut, "the decoder did not stop")
+            }
+            Ended::NotStarted(error) => {
+                let _ = stored.await;
+                Outcome::Released(format!("no thread for the engine: {error}"))
+            }
+        }
+    }
+
+    fn stored(&self, outcome: framelift_media::Outcome, stored: Result<u64, StoreError>) -> Outcome {
+        match stored {
+            Ok(size) if size == outcome.archive_bytes => {
+                tracing::info!(event = "ZipGenerated", size_bytes = size, "the archive is stored");
+                self.shop.metrics.frames.inc_by(outcome.frames);
+                self.shop.metrics.bytes_written.inc_by(size);
+                Outcome::Completed(Archive {
+                    size_bytes: size,
+                    frames: outcome.frames,
+                    sha256: outcome.archive_sha256,
+                    bytes_read: outcome.bytes_read,
+                    warnings: bounded(outcome.warnings),
+                })
+            }
+            Ok(size) => Outcome::Released(format!(
+                "the archive has {} bytes, and {size} are stored",
+                outcome.archive_bytes
+            )),
+            Err(error) => Outcome::Released(format!("the archive could not be stored: {error}")),
+        }
+    }
+}
+
+/// At most 100 warnings of 500 characters.
+fn bounded(warnings: Vec<String>) -> Vec<String> {
+    warnings.into_iter().take(100).map(|text| text.chars().take(500).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_videos_own_faults_fail_it() {
+        let failed = |outcome| matches!(outcome, Outcome::Failed(_));
+        let source = |error| Outcome::of_extract(ExtractError::Source(io::Error::other(error)));
+        assert!(failed(source(StoreError::NotFound)));
+        assert!(!failed(source(StoreError::Changed)));
+        assert!(!failed(source(StoreError::Unavailable("503".into()))));
+        assert!(!failed(Outcome::of_extract(ExtractError::Sink(io::Error::other("x")))));
+        assert!(!failed(Outcome::of_extract(ExtractError::Cancelled)));
+        let corrupt = Failure::new(FailureCode::CorruptInput, "x");
+        assert!(failed(Outcome::of_extract(ExtractError::Failed(corrupt))));
+        for (stop, fails) in [
+            (Stop::Deadline, true),
+            (Stop::Stuck, true),
+            (Stop::Shutdown, false),
+            (Stop::Superseded, false),
+            (Stop::Unauthorised, false),
+        ] {
+            assert_eq!(failed(Outcome::of_stop(stop, Duration::from_secs(1))), fails, "{stop:?}");
+        }
+    }
+
+    #[test]
+    fn warnings_are_bounded() {
+        let many = bounded(vec!["é".repeat(600); 200]);
+        assert_eq!((many.len(), many[0].chars().count()), (100, 500));
+    }
+}

@@ -1,0 +1,162 @@
+//! Tells control how an attempt ended, and follows up on its answer.
+
+use std::time::{Duration, Instant};
+
+use framelift_contract::report::{Job, ReportAnswer};
+use framelift_domain::{Failure, FailureCode};
+
+use super::attempt::Outcome;
+use super::engine::Permit;
+use super::{Disposition, Workshop};
+use crate::ambient;
+use crate::backoff::Backoff;
+use crate::health::Dependency;
+use crate::report::{Archive, ReportError, Trace, persist};
+
+/// How long an end is reported before the message is left to come back. Nobody else can take
+/// the job while control does not answer.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// Counts a running job.
+struct InFlight<'a>(&'a crate::health::Metrics);
+
+impl<'a> InFlight<'a> {
+    fn new(metrics: &'a crate::health::Metrics) -> Self {
+        metrics.in_flight.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.dec();
+    }
+}
+
+impl Workshop {
+    /// Makes an attempt at a claimed job and reports it.
+    pub(super) async fn work(&self, job: &Job, trace: &Trace, receives: u32, permit: Permit) -> Disposition {
+        let _in_flight = InFlight::new(&self.metrics);
+        tracing::info!(
+            event = "ProcessingStarted",
+            user_id = %job.user_id,
+            size_bytes = job.size_bytes,
+            "the attempt begins"
+        );
+        let outcome = self.attempt(job, trace, permit).await;
+        let reporting = Instant::now();
+        let disposition = match outcome {
+            Outcome::Completed(archive) => self.complete(job, trace, receives, archive).await,
+            Outcome::Failed(failure) => self.fail(job, trace, receives, failure).await,
+            Outcome::Released(why) => {
+                tracing::warn!(reason = why, "the job is given back");
+                self.remove_result(job).await;
+                self.give_back(job, trace, receives, &why).await
+            }
+            Outcome::Superseded => {
+                tracing::warn!("the job was finished or taken over elsewhere");
+                self.metrics.job_ended("lost", "");
+                self.remove_result(job).await;
+                Disposition::Delete
+            }
+            Outcome::Unauthorised => {
+                self.metrics.job_ended("unreported", "");
+                Disposition::PutOff(Duration::from_secs(u64::from(job.lease_s)))
+            }
+        };
+        self.metrics.stage_took("reporting", reporting.elapsed());
+        disposition
+    }
+
+    async fn complete(&self, job: &Job, trace: &Trace, receives: u32, archive: Archive) -> Disposition {
+        let answer = persist("complete", PATIENCE, &self.release, || {
+            self.control.complete(job, trace, archive.clone())
+        });
+        match answer.await {
+            Ok(answer) => {
+                tracing::info!(
+                    event = "ProcessingCompleted",
+                    frames = archive.frames,
+                    size_bytes = archive.size_bytes,
+                    warnings = archive.warnings.len(),
+                    "the result is published"
+                );
+                self.metrics.job_ended("completed", "");
+                self.say(answer.notice.as_ref(), job, trace, receives).await
+            }
+            Err(error) => self.not_reported(job, receives, error).await,
+        }
+    }
+
+    async fn fail(&self, job: &Job, trace: &Trace, receives: u32, failure: Failure) -> Disposition {
+        match self.report_failure(job, trace, &failure, false).await {
+            Ok(answer) => {
+                tracing::info!(
+                    event = "ProcessingFailed",
+                    code = failure.code.as_str(),
+                    reason = failure.message,
+                    "the video has failed"
+                );
+                self.metrics.job_ended("failed", failure.code.as_str());
+                self.say(answer.notice.as_ref(), job, trace, receives).await
+            }
+            Err(error) => self.not_reported(job, receives, error).await,
+        }
+    }
+
+    /// Gives a job back; control sends a new message for it, so this one goes.
+    pub(crate) async fn give_back(&self, job: &Job, trace: &Trace, receives: u32, why: &str) -> Disposition {
+        let reason = Failure::new(FailureCode::Internal, why);
+        match self.report_failure(job, trace, &reason, true).await {
+            Ok(answer) => {
+                self.metrics.job_ended("released", "");
+                // There is a notice when it was given back too often.
+                self.say(answer.notice.as_ref(), job, trace, receives).await
+            }
+            Err(error) => self.not_reported(job, receives, error).await,
+        }
+    }
+
+    /// Fails the job, or gives it back. Tried at least once, also in a shutdown.
+    pub(crate) async fn report_failure(
+        &self,
+        job: &Job,
+        trace: &Trace,
+        failure: &Failure,
+        release: bool,
+    ) -> Result<ReportAnswer, ReportError> {
+        persist("fail", PATIENCE, &self.release, || {
+            self.control.fail(job, trace, failure.code, &failure.message, release)
+        })
+        .await
+    }
+
+    async fn not_reported(&self, job: &Job, receives: u32, error: ReportError) -> Disposition {
+        match error {
+            ReportError::StaleAttempt | ReportError::JobFinished | ReportError::NotFound => {
+                tracing::warn!(error = %error, "the attempt's end comes too late");
+                self.metrics.job_ended("lost", "");
+                self.remove_result(job).await;
+                Disposition::Delete
+            }
+            // What control knows is not known here: the archive stays. If it was not published,
+            // the next attempt removes it.
+            error => {
+                tracing::error!(error = %error, "the attempt's end could not be reported");
+                self.metrics.job_ended("unreported", "");
+                if error.retry().is_some() {
+                    self.readiness.record(Dependency::Control, Err(error.to_string()));
+                }
+                let later = Backoff::MESSAGES.after(receives, ambient::fraction());
+                Disposition::PutOff(later.max(Duration::from_secs(u64::from(job.lease_s))))
+            }
+        }
+    }
+
+    /// Removes this attempt's own archive, which was not published.
+    async fn remove_result(&self, job: &Job) {
+        if let Err(error) = self.store.delete(&job.result_key).await {
+            tracing::warn!(error = %error, "the attempt's archive could not be removed");
+        }
+    }
+}

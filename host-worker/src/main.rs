@@ -1,0 +1,50 @@
+//! `framelift-worker`: reads its configuration whole, then works until it is told to stop.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use framelift_worker::cli::Arguments;
+use framelift_worker::config::{Config, EXIT_CODE};
+use framelift_worker::{app, cli, log, shutdown};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.print_config_docs {
+        cli::say(&framelift_worker::config::markdown());
+        return ExitCode::SUCCESS;
+    }
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let config = match Config::load(arguments.config.as_deref(), &environment) {
+        Ok(config) => config,
+        Err(error) => {
+            cli::complain(&error.to_string());
+            return ExitCode::from(EXIT_CODE);
+        }
+    };
+    log::init(&config.log);
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "the worker cannot go on");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(async {
+        let stop = shutdown::signals()?;
+        let aws = app::aws(&config).await;
+        let worker = app::start(&config, &aws, stop).await?;
+        // For whoever started it with port 0.
+        cli::say(&format!("listening on http://{}\n", worker.health()));
+        worker.finished().await;
+        anyhow::Ok(())
+    });
+    // An engine that does not stop must not keep the process.
+    runtime.shutdown_background();
+    result
+}

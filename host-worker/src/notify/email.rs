@@ -1,0 +1,165 @@
+//! Notices as e-mails over SMTP.
+
+use std::time::Duration;
+
+use framelift_contract::report::Notice;
+use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Tls as SmtpTls, TlsParameters};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::text::words;
+use crate::backoff::{Backoff, Tries};
+use crate::config::{Links, Smtp, Tls};
+use crate::report::kind_name;
+
+/// An e-mail that did not leave.
+#[derive(Debug, thiserror::Error)]
+pub enum EmailError {
+    /// The mail server cannot be used as it is configured.
+    #[error("the mail server's configuration: {0}")]
+    Configuration(String),
+    /// The server, or the address itself, says no for good.
+    #[error("the e-mail is rejected: {0}")]
+    Rejected(String),
+    /// No answer, or "not now".
+    #[error("the mail server does not take the e-mail: {0}")]
+    Unavailable(String),
+}
+
+/// Sends e-mails through one server.
+#[derive(Debug)]
+pub(crate) struct Email {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+    public_url: Option<Url>,
+}
+
+/// Lets a receiver of an e-mail and a reader of logs speak of the same thing.
+#[derive(Clone)]
+struct CorrelationHeader(String);
+
+impl Header for CorrelationHeader {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("X-Correlation-Id")
+    }
+
+    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(text.to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), self.0.clone())
+    }
+}
+
+impl Email {
+    /// The configured server, if there is one.
+    pub(crate) fn new(smtp: &Smtp, links: &Links) -> Result<Option<Self>, EmailError> {
+        let (Some(host), Some(from)) = (&smtp.host, &smtp.from) else { return Ok(None) };
+        let parameters = || {
+            TlsParameters::new_rustls(host.clone())
+                .map_err(|error| EmailError::Configuration(error.to_string()))
+        };
+        let (tls, port) = match smtp.tls {
+            Tls::None => (SmtpTls::None, 25),
+            Tls::StartTls => (SmtpTls::Required(parameters()?), 587),
+            Tls::Tls => (SmtpTls::Wrapper(parameters()?), 465),
+        };
+        // "Dangerous" is lettre's word for the builder that leaves TLS to its caller.
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
+            .tls(tls)
+            .port(smtp.port.unwrap_or(port))
+            .timeout(Some(smtp.timeout));
+        if let (Some(username), Some(password)) = (&smtp.username, &smtp.password) {
+            builder = builder.credentials(Credentials::new(username.clone(), password.expose().to_owned()));
+        }
+        Ok(Some(Self {
+            transport: builder.build(),
+            from: from.clone(),
+            public_url: links.public_url.clone(),
+        }))
+    }
+
+    /// Sends a notice to an address, again where that may help, until `patience` or the caller ends.
+    pub(crate) async fn send(
+        &self,
+        notice: &Notice,
+        name: &str,
+        address: &str,
+        patience: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<(), EmailError> {
+        let message = compose(notice, name, address, &self.from, self.public_url.as_ref())?;
+        let mut tries = Tries::new(Backoff::CALLS, patience);
+        loop {
+            let error = match self.transport.send(message.clone()).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_permanent() => return Err(EmailError::Rejected(error.to_string())),
+                Err(error) => error,
+            };
+            if !tries.another(None, cancel).await {
+                return Err(EmailError::Unavailable(error.to_string()));
+            }
+        }
+    }
+}
+
+/// The e-mail. Its `Message-ID` follows from the video and the kind, so that a receiver can
+/// tell a second copy.
+fn compose(
+    notice: &Notice,
+    name: &str,
+    address: &str,
+    from: &Mailbox,
+    public_url: Option<&Url>,
+) -> Result<Message, EmailError> {
+    let rejected = |error: String| EmailError::Rejected(error);
+    let to: Address = address.parse().map_err(|error| rejected(format!("the owner's address: {error}")))?;
+    let said = words(notice, name, public_url);
+    let id = format!("<{}.{}@{}>", notice.video_id, kind_name(notice.kind), from.email.domain());
+    Message::builder()
+        .from(from.clone())
+        .to(Mailbox::new(None, to))
+        .subject(said.subject)
+        .message_id(Some(id))
+        .header(CorrelationHeader(notice.correlation_id.to_string()))
+        .multipart(MultiPart::alternative_plain_html(said.text, said.html))
+        .map_err(|error| rejected(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::text::tests::failed;
+    use super::*;
+
+    fn composed(file_name: &str, address: &str) -> Result<String, EmailError> {
+        let from = "Framelift <no-reply@frames.example.com>".parse().unwrap();
+        let message = compose(&failed(file_name), "Ada", address, &from, None)?;
+        Ok(String::from_utf8(message.formatted()).unwrap())
+    }
+
+    #[test]
+    fn the_message_id_stays_the_same() {
+        let first = composed("a.mp4", "ada@example.com").unwrap();
+        let id = "Message-ID: <018bcfe5-6800-7101-8101-010101010101.failed@frames.example.com>";
+        assert!(first.contains(id), "{first}");
+        for header in ["X-Correlation-Id: c-1", "To: ada@example.com", "multipart/alternative", "text/html"] {
+            assert!(first.contains(header), "{header} is not in {first}");
+        }
+    }
+
+    #[test]
+    fn a_file_name_cannot_add_headers() {
+        let mail = composed("x\r\nBcc: all@example.com", "ada@example.com").unwrap();
+        assert!(!mail.contains("\nBcc:"), "{mail}");
+    }
+
+    #[test]
+    fn a_bad_address_is_rejected_for_good() {
+        assert!(matches!(composed("a.mp4", "nobody"), Err(EmailError::Rejected(_))));
+    }
+}

@@ -1,0 +1,117 @@
+//! The words of a notice.
+
+use framelift_contract::message::NoticeKind;
+use framelift_contract::report::Notice;
+use url::Url;
+
+/// What an e-mail says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Words {
+    pub(super) subject: String,
+    pub(super) text: String,
+    pub(super) html: String,
+}
+
+/// A name as it may stand in a line: no line breaks, no control characters, not endless.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(120).collect()
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// What to say about a notice.
+pub(super) fn words(notice: &Notice, name: &str, public_url: Option<&Url>) -> Words {
+    let file = one_line(&notice.file_name);
+    let mut lines = vec![format!("Hello {},", one_line(name))];
+    let subject = match (notice.kind, &notice.failure) {
+        (NoticeKind::Completed, _) => {
+            lines.push(format!("the frames of your video \"{file}\" are ready."));
+            format!("Your frames are ready: {file}")
+        }
+        (NoticeKind::Failed, failure) => {
+            lines.push(format!("your video \"{file}\" could not be processed."));
+            if let Some(failure) = failure {
+                lines.push(format!(
+                    "Reason: {} ({}).",
+                    one_line(failure.message.trim_end_matches('.')),
+                    failure.code.as_str()
+                ));
+                lines.push(format!("What you can do: {}", failure.code.hint()));
+            }
+            format!("Your video could not be processed: {file}")
+        }
+    };
+    let link = public_url.and_then(|url| url.join(&format!("#/videos/{}", notice.video_id)).ok());
+    let reference =
+        format!("Video {}, {}, reference {}", notice.video_id, notice.completed_at, notice.correlation_id);
+
+    let mut text = lines.join("\n\n");
+    let paragraphs: String = lines.iter().map(|line| format!("<p>{}</p>\n", escape(line))).collect();
+    let mut html = format!("<!doctype html>\n<html lang=\"en\"><body>\n{paragraphs}");
+    if let Some(link) = link {
+        text.push_str(&format!("\n\n{link}"));
+        let link = escape(link.as_str());
+        html.push_str(&format!("<p><a href=\"{link}\">Look at the video</a></p>\n"));
+    }
+    text.push_str(&format!("\n\n-- \n{reference}\n"));
+    html.push_str(&format!("<p><small>{}</small></p>\n</body></html>\n", escape(&reference)));
+    Words { subject, text, html }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use framelift_domain::{Failure, FailureCode, Time, UserId, VideoId};
+
+    use super::*;
+
+    pub(in super::super) fn failed(file_name: &str) -> Notice {
+        Notice {
+            kind: NoticeKind::Failed,
+            video_id: VideoId::new(1_700_000_000_000, [1; 10]),
+            user_id: UserId::new(1_700_000_000_000, [2; 10]),
+            correlation_id: "c-1".parse().unwrap(),
+            file_name: file_name.to_owned(),
+            completed_at: Time::from_unix_ms(1_700_000_000_000),
+            failure: Some(Failure::new(FailureCode::NoVideoStream, "the file has 1 audio stream only.")),
+        }
+    }
+
+    #[test]
+    fn a_failure_says_what_why_and_what_to_do() {
+        let url = Url::parse("https://frames.example.com/").unwrap();
+        let words = words(&failed("song.mp4"), "Ada", Some(&url));
+        assert_eq!(words.subject, "Your video could not be processed: song.mp4");
+        for part in [
+            "Hello Ada,",
+            "song.mp4",
+            "the file has 1 audio stream only (no-video-stream).",
+            FailureCode::NoVideoStream.hint(),
+            "https://frames.example.com/#/videos/018bcfe5-6800-7101-8101-010101010101",
+            "reference c-1",
+        ] {
+            assert!(words.text.contains(part), "{part} is not in {}", words.text);
+            assert!(words.html.contains(&escape(part)), "{part} is not in {}", words.html);
+        }
+    }
+
+    #[test]
+    fn what_users_wrote_is_text_and_one_line() {
+        let words = words(&failed("<img src=x>\r\nBcc: all@example.com"), "<b>", None);
+        assert!(!words.subject.contains(['\r', '\n']));
+        assert!(!words.html.contains("<img") && !words.html.contains("<b>"), "{}", words.html);
+        assert!(!words.html.contains("href"));
+    }
+}

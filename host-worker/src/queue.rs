@@ -1,0 +1,127 @@
+//! The job queue: receiving, putting off, deleting; a message received is a lease.
+
+mod lease;
+
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
+use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+
+pub(crate) use lease::Lease;
+
+/// A call to the queue that did not work.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the queue: {0}")]
+pub(crate) struct QueueError(String);
+
+impl QueueError {
+    fn of<E: std::error::Error + 'static>(error: SdkError<E>) -> Self {
+        Self(DisplayErrorContext(&error).to_string())
+    }
+}
+
+/// A message, received.
+#[derive(Clone, Debug)]
+pub(crate) struct Received {
+    /// The queue's id for it.
+    pub message_id: String,
+    /// What deletes or puts off this receive of it.
+    pub receipt: String,
+    /// Its text.
+    pub body: String,
+    /// How often it was received, this time included.
+    pub receives: u32,
+}
+
+/// One queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Queue {
+    client: Client,
+    url: String,
+}
+
+impl Queue {
+    /// The queue at that URL.
+    pub(crate) fn new(client: Client, url: impl Into<String>) -> Self {
+        Self { client, url: url.into() }
+    }
+
+    /// Whether the queue answers.
+    pub(crate) async fn ready(&self) -> Result<(), QueueError> {
+        let request = self.client.get_queue_attributes().queue_url(&self.url);
+        let request = request.attribute_names(QueueAttributeName::VisibilityTimeout);
+        request.send().await.map(drop).map_err(QueueError::of)
+    }
+
+    /// Waits for a message, which nobody else gets for `visibility`.
+    pub(crate) async fn receive(
+        &self,
+        wait: Duration,
+        visibility: Duration,
+    ) -> Result<Option<Received>, QueueError> {
+        let answer = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(1)
+            .wait_time_seconds(whole_seconds(wait))
+            .visibility_timeout(whole_seconds(visibility))
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .send()
+            .await
+            .map_err(QueueError::of)?;
+        let Some(message) = answer.messages.unwrap_or_default().into_iter().next() else { return Ok(None) };
+        let receives = message
+            .attributes
+            .and_then(|mut all| all.remove(&MessageSystemAttributeName::ApproximateReceiveCount))
+            .and_then(|text| text.parse().ok());
+        Ok(Some(Received {
+            message_id: message.message_id.unwrap_or_default(),
+            receipt: message
+                .receipt_handle
+                .ok_or_else(|| QueueError("a message without a receipt".into()))?,
+            body: message.body.unwrap_or_default(),
+            receives: receives.unwrap_or(1),
+        }))
+    }
+
+    /// Makes the message invisible for so long from now, or visible again at once with zero.
+    pub(crate) async fn put_off(&self, receipt: &str, visibility: Duration) -> Result<(), QueueError> {
+        let request = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(receipt);
+        let request = request.visibility_timeout(whole_seconds(visibility));
+        request.send().await.map(drop).map_err(QueueError::of)
+    }
+
+    /// Removes the message.
+    pub(crate) async fn delete(&self, receipt: &str) -> Result<(), QueueError> {
+        let request = self.client.delete_message().queue_url(&self.url).receipt_handle(receipt);
+        request.send().await.map(drop).map_err(QueueError::of)
+    }
+
+    /// Adds a message.
+    pub(crate) async fn send(&self, body: &str) -> Result<(), QueueError> {
+        let request = self.client.send_message().queue_url(&self.url).message_body(body);
+        request.send().await.map(drop).map_err(QueueError::of)
+    }
+}
+
+/// Whole seconds, rounded up, within what SQS takes.
+fn whole_seconds(duration: Duration) -> i32 {
+    const MOST: u64 = 12 * 3600;
+    let seconds = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
+    i32::try_from(seconds.min(MOST)).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_rounded_up_and_bounded() {
+        assert_eq!(whole_seconds(Duration::ZERO), 0);
+        assert_eq!(whole_seconds(Duration::from_millis(1)), 1);
+        assert_eq!(whole_seconds(Duration::from_secs(60)), 60);
+        assert_eq!(whole_seconds(Duration::MAX), 43_200);
+    }
+}

@@ -1,0 +1,81 @@
+//! A received message: kept invisible while it is worked on, given up or deleted at the end.
+
+use std::time::Duration;
+
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Queue, Received};
+
+/// The worker's hold on a message. Dropped, the heartbeat stops and the message comes back
+/// when its visibility timeout ends.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    queue: Queue,
+    receipt: String,
+    message_id: String,
+    heartbeat: AbortOnDropHandle<()>,
+}
+
+impl Lease {
+    /// Keeps a message invisible from now on.
+    pub(crate) fn hold(
+        queue: &Queue,
+        received: &Received,
+        visibility: Duration,
+        heartbeat: Duration,
+    ) -> Self {
+        let (receipt, message_id) = (received.receipt.clone(), received.message_id.clone());
+        let task = beat(queue.clone(), receipt.clone(), message_id.clone(), visibility, heartbeat);
+        Self {
+            queue: queue.clone(),
+            receipt,
+            message_id,
+            heartbeat: AbortOnDropHandle::new(tokio::spawn(task)),
+        }
+    }
+
+    /// The work is done: the message goes. One that could not be deleted comes back, and its
+    /// next receiver is told that the job is finished.
+    pub(crate) async fn delete(self) {
+        if let Err(error) = self.queue.delete(&self.receipt).await {
+            tracing::warn!(error = %error, message_id = self.message_id, "a message could not be deleted");
+        }
+    }
+
+    /// Somebody, maybe this worker, gets it after `delay`.
+    pub(crate) async fn put_off(self, delay: Duration) {
+        // A beat that crosses the call would undo it.
+        self.heartbeat.abort();
+        if let Err(error) = self.queue.put_off(&self.receipt, delay).await {
+            tracing::warn!(error = %error, message_id = self.message_id, "a message could not be put off");
+        }
+    }
+
+    /// Moves it to another queue.
+    pub(crate) async fn move_to(self, other: &Queue, body: &str) {
+        match other.send(body).await {
+            Ok(()) => self.delete().await,
+            // It comes back and is tried again; the queue's own redrive is the last resort.
+            Err(error) => {
+                tracing::warn!(error = %error, message_id = self.message_id, "a message could not be moved");
+            }
+        }
+    }
+}
+
+async fn beat(queue: Queue, receipt: String, message_id: String, visibility: Duration, every: Duration) {
+    let mut failures = 0_u32;
+    loop {
+        tokio::time::sleep(every).await;
+        match queue.put_off(&receipt, visibility).await {
+            Ok(()) => failures = 0,
+            Err(error) => {
+                failures += 1;
+                // Once is enough for the log: the lease at control, not this one, protects the job.
+                if failures == 1 {
+                    tracing::warn!(error = %error, message_id, "a message's visibility could not be extended");
+                }
+            }
+        }
+    }
+}

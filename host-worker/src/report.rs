@@ -1,0 +1,281 @@
+//! The worker's side of `control`: claims, reports, notices, the sweep.
+
+mod error;
+mod retry;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use framelift_contract::account::Contact;
+use framelift_contract::message::NoticeKind;
+use framelift_contract::report::{
+    ClaimRequest, CompleteReport, FailReport, Job, Notice, NotifiedReport, ProgressReport, ReportAnswer,
+    SweepAnswer,
+};
+use framelift_contract::video::Progress;
+use framelift_domain::{CorrelationId, FailureCode, UserId, VideoId, WorkerId};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Method, RequestBuilder};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::config::Secret;
+use crate::health::Readiness;
+
+pub(crate) use error::ReportError;
+pub(crate) use retry::persist;
+
+/// An answer longer than this is none of control's.
+const MOST_BYTES: usize = 1 << 20;
+
+/// What follows a request through every call.
+#[derive(Clone, Debug)]
+pub(crate) struct Trace {
+    /// The request's id.
+    pub correlation_id: CorrelationId,
+    /// W3C trace context, as the message brought it.
+    pub traceparent: Option<String>,
+}
+
+/// Calls control with the worker credential.
+#[derive(Clone, Debug)]
+pub(crate) struct ControlClient {
+    http: reqwest::Client,
+    base: Url,
+    worker_id: WorkerId,
+    readiness: Arc<Readiness>,
+}
+
+/// The client could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the control client: {0}")]
+pub struct ClientError(String);
+
+impl ControlClient {
+    /// A client of the control at `base`.
+    pub(crate) fn new(
+        base: &Url,
+        token: &Secret,
+        timeout: Duration,
+        worker_id: WorkerId,
+        readiness: Arc<Readiness>,
+    ) -> Result<Self, ClientError> {
+        let mut credential = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+            .map_err(|_| ClientError("the token is no header value".into()))?;
+        credential.set_sensitive(true);
+        let http = reqwest::Client::builder()
+            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, credential)]))
+            .user_agent(framelift_contract::ENGINE)
+            .timeout(timeout)
+            .connect_timeout(timeout.min(Duration::from_secs(5)))
+            // The credential goes nowhere but to the configured address.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|error| ClientError(error.to_string()))?;
+        let mut base = base.clone();
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        Ok(Self { http, base, worker_id, readiness })
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        trace: Option<&Trace>,
+    ) -> Result<RequestBuilder, ReportError> {
+        let url = self.base.join(path).map_err(|error| ReportError::Refused {
+            status: 0,
+            code: None,
+            detail: error.to_string(),
+        })?;
+        let mut request = self.http.request(method, url);
+        if let Some(trace) = trace {
+            request = request.header("x-correlation-id", trace.correlation_id.as_str());
+            if let Some(parent) =
+                trace.traceparent.as_deref().and_then(|text| HeaderValue::from_str(text).ok())
+            {
+                request = request.header("traceparent", parent);
+            }
+        }
+        Ok(request)
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ReportError> {
+        let mut response = request.send().await.map_err(ReportError::transport)?;
+        let status = response.status().as_u16();
+        let retry_after = error::retry_after(response.headers());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(ReportError::transport)? {
+            if body.len() + chunk.len() > MOST_BYTES {
+                return Err(ReportError::Unavailable {
+                    detail: "an endless answer".into(),
+                    retry_after: None,
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if (200..300).contains(&status) {
+            return serde_json::from_slice(&body).map_err(|error| ReportError::Unavailable {
+                detail: format!("an answer that is not understood: {error}"),
+                retry_after: None,
+            });
+        }
+        let error = ReportError::of(status, &body, retry_after);
+        if matches!(error, ReportError::Unauthorised) {
+            self.readiness.set_unauthorised(true);
+        }
+        Err(error)
+    }
+
+    async fn report<B: Serialize, T: DeserializeOwned>(
+        &self,
+        video: VideoId,
+        call: &str,
+        trace: &Trace,
+        body: &B,
+    ) -> Result<T, ReportError> {
+        let path = format!("internal/jobs/{video}/{call}");
+        self.answer(self.request(Method::POST, &path, Some(trace))?.json(body)).await
+    }
+
+    /// Takes the job, for a lease. `claim_id` is fresh for each message received: the same
+    /// claim may be sent again.
+    pub(crate) async fn claim(
+        &self,
+        video: VideoId,
+        claim_id: &str,
+        trace: &Trace,
+    ) -> Result<Job, ReportError> {
+        let body = ClaimRequest {
+            worker_id: self.worker_id.clone(),
+            claim_id: Some(claim_id.to_owned()),
+            attempt: None,
+        };
+        self.report(video, "claim", trace, &body).await
+    }
+
+    /// Renews the lease and tells how far the job is.
+    pub(crate) async fn progress(
+        &self,
+        job: &Job,
+        trace: &Trace,
+        progress: Progress,
+    ) -> Result<ReportAnswer, ReportError> {
+        let body = ProgressReport { attempt: job.attempt, worker_id: self.worker_id.clone(), progress };
+        self.report(job.video_id, "progress", trace, &body).await
+    }
+
+    /// Publishes the archive. Idempotent for the same attempt.
+    pub(crate) async fn complete(
+        &self,
+        job: &Job,
+        trace: &Trace,
+        result: Archive,
+    ) -> Result<ReportAnswer, ReportError> {
+        let body = CompleteReport {
+            attempt: job.attempt,
+            worker_id: self.worker_id.clone(),
+            size_bytes: result.size_bytes,
+            frames: result.frames,
+            sha256: result.sha256,
+            bytes_read: result.bytes_read,
+            warnings: result.warnings,
+        };
+        self.report(job.video_id, "complete", trace, &body).await
+    }
+
+    /// Fails the job, or with `release` gives it back. Idempotent for the same attempt.
+    pub(crate) async fn fail(
+        &self,
+        job: &Job,
+        trace: &Trace,
+        code: FailureCode,
+        message: &str,
+        release: bool,
+    ) -> Result<ReportAnswer, ReportError> {
+        let body = FailReport {
+            attempt: job.attempt,
+            worker_id: self.worker_id.clone(),
+            code,
+            message: message.chars().take(1000).collect(),
+            release,
+        };
+        self.report(job.video_id, "fail", trace, &body).await
+    }
+
+    /// The notice is out.
+    pub(crate) async fn notified(
+        &self,
+        video: VideoId,
+        attempt: u32,
+        trace: &Trace,
+    ) -> Result<ReportAnswer, ReportError> {
+        let body = NotifiedReport { attempt, worker_id: self.worker_id.clone() };
+        self.report(video, "notified", trace, &body).await
+    }
+
+    /// The notice that is still to be sent, if there is one.
+    pub(crate) async fn notice(&self, video: VideoId, trace: &Trace) -> Result<Option<Notice>, ReportError> {
+        let path = format!("internal/jobs/{video}/notice");
+        match self.answer(self.request(Method::GET, &path, Some(trace))?).await {
+            Ok(notice) => Ok(Some(notice)),
+            Err(ReportError::JobFinished | ReportError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whom to tell; none when the account is gone.
+    pub(crate) async fn contact(&self, user: UserId, trace: &Trace) -> Result<Option<Contact>, ReportError> {
+        let path = format!("internal/users/{user}/contact");
+        match self.answer(self.request(Method::GET, &path, Some(trace))?).await {
+            Ok(contact) => Ok(Some(contact)),
+            Err(ReportError::NotFound | ReportError::JobFinished) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets the edge heal what crashes left; says whether the credential is good, too.
+    pub(crate) async fn sweep(&self) -> Result<SweepAnswer, ReportError> {
+        let request = self.request(Method::POST, "internal/sweep", None)?.json(&serde_json::json!({}));
+        let answer = self.answer(request).await?;
+        self.readiness.set_unauthorised(false);
+        Ok(answer)
+    }
+
+    /// Whether the edge answers.
+    pub(crate) async fn health(&self) -> Result<(), ReportError> {
+        let response =
+            self.request(Method::GET, "health", None)?.send().await.map_err(ReportError::transport)?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        Err(ReportError::of(response.status().as_u16(), &[], None))
+    }
+}
+
+/// What `complete` says about the archive.
+#[derive(Clone, Debug)]
+pub(crate) struct Archive {
+    /// Its bytes.
+    pub size_bytes: u64,
+    /// Frames in it.
+    pub frames: u64,
+    /// Its SHA-256, in hex.
+    pub sha256: String,
+    /// Bytes read of the upload.
+    pub bytes_read: u64,
+    /// What the owner should know.
+    pub warnings: Vec<String>,
+}
+
+/// The kind's name, in logs and message ids.
+pub(crate) const fn kind_name(kind: NoticeKind) -> &'static str {
+    match kind {
+        NoticeKind::Failed => "failed",
+        NoticeKind::Completed => "completed",
+    }
+}

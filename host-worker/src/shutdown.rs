@@ -1,0 +1,30 @@
+//! How a worker is told to stop.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// The exit code when a second signal ends everything at once.
+const AT_ONCE: i32 = 130;
+
+/// A token that the first SIGTERM or SIGINT cancels; the second ends the process at once.
+pub fn signals() -> std::io::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            let name = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            };
+            if token.is_cancelled() {
+                tracing::warn!(signal = name, "told to stop again: ending at once");
+                std::process::exit(AT_ONCE);
+            }
+            tracing::info!(signal = name, "told to stop: no more work is taken");
+            token.cancel();
+        }
+    });
+    Ok(stop)
+}

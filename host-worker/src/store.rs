@@ -1,0 +1,128 @@
+//! The object store, as a worker needs it: uploads read by ranges, archives written by parts.
+
+pub(crate) mod blocks;
+mod cleanup;
+pub(crate) mod parts;
+mod sink;
+mod source;
+mod upload;
+
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::{Backoff, Tries};
+
+pub(crate) use source::{Opened, S3Source};
+
+/// How long one object call is tried again; longer outages give the job back.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How a call to the store ended badly.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// No such object.
+    #[error("the object is not there")]
+    NotFound,
+    /// Another object lies there now.
+    #[error("the object has changed since it was opened")]
+    Changed,
+    /// The store says no, and would again.
+    #[error("the object store refuses: {0}")]
+    Refused(String),
+    /// No answer, a server's error or an answer cut short; worth another try.
+    #[error("the object store does not answer: {0}")]
+    Unavailable(String),
+    /// The caller called it off.
+    #[error("called off")]
+    Cancelled,
+}
+
+impl StoreError {
+    /// Whether the same call may work a little later.
+    pub(crate) const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
+    fn of<E>(error: SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let SdkError::ServiceError(service) = &error else {
+            return Self::Unavailable(DisplayErrorContext(&error).to_string());
+        };
+        let code = service.err().code().unwrap_or_default().to_owned();
+        match service.raw().status().as_u16() {
+            404 => Self::NotFound,
+            412 => Self::Changed,
+            status @ (408 | 409 | 429 | 500..) => Self::Unavailable(format!("{status} {code}")),
+            400 if matches!(code.as_str(), "RequestTimeout" | "SlowDown") => Self::Unavailable(code),
+            status => Self::Refused(format!("{status} {code}")),
+        }
+    }
+}
+
+/// One bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct ObjectStore {
+    client: Client,
+    bucket: String,
+}
+
+impl ObjectStore {
+    /// The bucket of that name.
+    pub(crate) fn new(client: Client, bucket: impl Into<String>) -> Self {
+        Self { client, bucket: bucket.into() }
+    }
+
+    /// Whether the bucket answers.
+    pub(crate) async fn ready(&self) -> Result<(), StoreError> {
+        self.client.head_bucket().bucket(&self.bucket).send().await.map_err(StoreError::of)?;
+        Ok(())
+    }
+
+    /// Removes an object; one that is not there is no error.
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        let never = CancellationToken::new();
+        let removed = persist(&never, || async {
+            self.client.delete_object().bucket(&self.bucket).key(key).send().await.map_err(StoreError::of)
+        });
+        match removed.await {
+            Ok(_) | Err(StoreError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An object's length.
+    async fn length(&self, key: &str) -> Result<u64, StoreError> {
+        let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
+        let length = head.map_err(StoreError::of)?.content_length().and_then(|n| u64::try_from(n).ok());
+        length.ok_or_else(|| StoreError::Unavailable("an object without a length".into()))
+    }
+}
+
+/// Calls until it works, fails for good, patience ends or the caller calls it off.
+async fn persist<T, Call, Answer>(cancel: &CancellationToken, mut call: Call) -> Result<T, StoreError>
+where
+    Call: FnMut() -> Answer,
+    Answer: Future<Output = Result<T, StoreError>>,
+{
+    let mut tries = Tries::new(Backoff::CALLS, PATIENCE);
+    loop {
+        let result = tokio::select! {
+            () = cancel.cancelled() => return Err(StoreError::Cancelled),
+            result = call() => result,
+        };
+        match result {
+            Err(error) if error.is_transient() => {
+                if !tries.another(None, cancel).await {
+                    return Err(if cancel.is_cancelled() { StoreError::Cancelled } else { error });
+                }
+                tracing::debug!(error = %error, "an object call is tried again");
+            }
+            other => return other,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! An upload as the engine's source: ranged GETs, pinned to one version, cut-off bodies resumed.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use framelift_media::Source;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::blocks::{BlockReader, Fetch};
+use super::{ObjectStore, PATIENCE, StoreError, persist};
+use crate::backoff::{Backoff, Tries};
+use crate::health::Metrics;
+
+/// A body that brings nothing for so long is cut off.
+const STALLED: Duration = Duration::from_secs(20);
+
+/// An object as it was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    /// Its key.
+    pub key: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// What every later read must find, so that two versions are never mixed.
+    etag: String,
+}
+
+impl ObjectStore {
+    /// Finds an object.
+    pub(crate) async fn open(&self, key: &str, cancel: &CancellationToken) -> Result<Opened, StoreError> {
+        persist(cancel, || async {
+            let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
+            let head = head.map_err(StoreError::of)?;
+            let size = head.content_length().and_then(|n| u64::try_from(n).ok());
+            match (size, head.e_tag()) {
+                (Some(size), Some(etag)) => Ok(Opened { key: key.to_owned(), size, etag: etag.to_owned() }),
+                _ => Err(StoreError::Unavailable("an object without length or etag".into())),
+            }
+        })
+        .await
+    }
+
+    /// A range of the object, all of it; what is cut short goes on where it ended.
+    async fn read_range(
+        &self,
+        object: &Opened,
+        range: Range<u64>,
+        metrics: &Metrics,
+        cancel: &CancellationToken,
+    ) -> Result<Bytes, StoreError> {
+        let length = usize::try_from(range.end - range.start)
+            .map_err(|_| StoreError::Refused("a range beyond the address space".into()))?;
+        let mut got = BytesMut::with_capacity(length);
+        let mut tries = Tries::new(Backoff::CALLS, PATIENCE);
+        loop {
+            let from = range.start + got.len() as u64;
+            let result = tokio::select! {
+                () = cancel.cancelled() => return Err(StoreError::Cancelled),
+                result = self.read_some(object, from..range.end, &mut got) => result,
+            };
+            match result {
+                Ok(()) => {
+                    metrics.bytes_read.inc_by(length as u64);
+                    return Ok(got.freeze());
+                }
+                Err(error) if !error.is_transient() => return Err(error),
+                Err(error) => {
+                    metrics.read_retries.inc();
+                    tracing::debug!(error = %error, from, "a range is read again");
+                    if !tries.another(None, cancel).await {
+                        return Err(if cancel.is_cancelled() { StoreError::Cancelled } else { error });
+                    }
+                }
+            }
+        }
+    }
+
+    /// One GET; `Ok` when the whole range has come. What has come is in `got` either way.
+    async fn read_some(
+        &self,
+        object: &Opened,
+        range: Range<u64>,
+        got: &mut BytesMut,
+    ) -> Result<(), StoreError> {
+        let wanted = got.len() as u64 + (range.end - range.start);
+        let request = self.client.get_object().bucket(&self.bucket).key(&object.key);
+        let request =
+            request.range(format!("bytes={}-{}", range.start, range.end - 1)).if_match(&object.etag);
+        let mut body = request.send().await.map_err(StoreError::of)?.body;
+        loop {
+            let chunk = tokio::time::timeout(STALLED, body.next()).await;
+            match chunk.map_err(|_| StoreError::Unavailable("a body that stalls".into()))? {
+                Some(Ok(chunk)) if (got.len() + chunk.len()) as u64 <= wanted => {
+                    got.extend_from_slice(&chunk)
+                }
+                Some(Ok(_)) => return Err(StoreError::Refused("a store that ignores ranges".into())),
+                Some(Err(error)) => return Err(StoreError::Unavailable(error.to_string())),
+                None if got.len() as u64 == wanted => return Ok(()),
+                None => return Err(StoreError::Unavailable("a body that is cut short".into())),
+            }
+        }
+    }
+}
+
+/// The engine's view of an upload. Reads block the calling thread, which must not be one of
+/// the runtime's own.
+pub(crate) struct S3Source {
+    blocks: BlockReader<Ranges>,
+}
+
+impl S3Source {
+    /// Reads `object` with at most `buffer` bytes in memory, until `cancel`.
+    pub(crate) fn new(
+        store: ObjectStore,
+        object: Opened,
+        buffer: u64,
+        metrics: Arc<Metrics>,
+        handle: Handle,
+        cancel: CancellationToken,
+    ) -> Self {
+        let size = object.size;
+        let ranges = Ranges { store, object: Arc::new(object), metrics, handle, cancel };
+        Self { blocks: BlockReader::new(ranges, size, buffer) }
+    }
+}
+
+impl Source for S3Source {
+    fn size(&self) -> u64 {
+        self.blocks.size()
+    }
+
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.blocks.read_at(offset, buf)
+    }
+}
+
+/// Ranges of one object, fetched by tasks of the runtime.
+struct Ranges {
+    store: ObjectStore,
+    object: Arc<Opened>,
+    metrics: Arc<Metrics>,
+    handle: Handle,
+    cancel: CancellationToken,
+}
+
+impl Fetch for Ranges {
+    type Pending = AbortOnDropHandle<Result<Bytes, StoreError>>;
+
+    fn start(&mut self, range: Range<u64>) -> Self::Pending {
+        let (store, object) = (self.store.clone(), self.object.clone());
+        let (metrics, cancel) = (self.metrics.clone(), self.cancel.clone());
+        AbortOnDropHandle::new(
+            self.handle.spawn(async move { store.read_range(&object, range, &metrics, &cancel).await }),
+        )
+    }
+
+    fn finish(&mut self, pending: Self::Pending) -> io::Result<Bytes> {
+        match self.handle.block_on(pending) {
+            Ok(result) => result.map_err(io::Error::other),
+            Err(_) => Err(io::Error::other(StoreError::Cancelled)),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Calls the edge's sweep each minute or so: one effect however many workers call.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::ambient;
+use crate::report::ControlClient;
+
+/// Calls in a row while there is more to do.
+const IN_A_ROW: u32 = 20;
+
+/// The pause before a call: `every`, give or take a tenth, as `fraction` (0 up to 1) says, so
+/// that workers started together do not call together.
+fn pause(every: Duration, fraction: f64) -> Duration {
+    every.mul_f64(0.9 + fraction * 0.2)
+}
+
+/// Calls until `cancel`.
+pub(crate) async fn run(control: ControlClient, every: Duration, cancel: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = tokio::time::sleep(pause(every, ambient::fraction())) => {}
+        }
+        for _ in 0..IN_A_ROW {
+            let answer = tokio::select! {
+                () = cancel.cancelled() => return,
+                answer = control.sweep() => answer,
+            };
+            match answer {
+                Ok(done) => {
+                    let healed =
+                        done.expired_uploads + done.resent + done.lapsed_leases + done.expired_results;
+                    if healed > 0 {
+                        tracing::info!(
+                            expired_uploads = done.expired_uploads,
+                            resent = done.resent,
+                            lapsed_leases = done.lapsed_leases,
+                            expired_results = done.expired_results,
+                            "the sweep put things right"
+                        );
+                    }
+                    if !done.more {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, "the sweep could not be called");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_spread_around_the_configured_one() {
+        let every = Duration::from_secs(60);
+        assert_eq!(pause(every, 0.0), Duration::from_secs(54));
+        assert_eq!(pause(every, 1.0), Duration::from_secs(66));
+    }
+}

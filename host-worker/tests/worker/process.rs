@@ -1,0 +1,114 @@
+//! The program itself: its exit codes, its log, its signals.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use ::http::Method;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
+
+use crate::rig::{Rig, small_video};
+use crate::s3::Fault;
+
+struct Process {
+    child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Process {
+    fn start(configuration: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("worker.toml");
+        std::fs::write(&file, configuration).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_framelift-worker"))
+            .arg("--config")
+            .arg(file)
+            .env("AWS_ACCESS_KEY_ID", "id")
+            .env("AWS_SECRET_ACCESS_KEY", "aws-secret")
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self { child, log, _folder: folder }
+    }
+
+    /// Reads the log up to the line with that message; every line is JSON.
+    async fn logged(&mut self, message: &str) -> Value {
+        loop {
+            let line = self.log.next_line().await.unwrap().expect("the log goes on");
+            assert!(!line.contains("worker-credential") && !line.contains("aws-secret"), "{line}");
+            let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+            if line["message"] == message {
+                return line;
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    async fn exit_code(&mut self) -> Option<i32> {
+        let status = tokio::time::timeout(Duration::from_secs(60), self.child.wait()).await;
+        status.expect("the process ends").unwrap().code()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_configuration_is_refused_with_64() {
+    let mut process = Process::start("[control]\nurl = 5\ntokn = \"worker-credential\"\n");
+    assert_eq!(process.exit_code().await, Some(64));
+    let mut told = String::new();
+    while let Some(line) = process.log.next_line().await.unwrap() {
+        told.push_str(&line);
+        told.push('\n');
+    }
+    for part in ["[control] url", "[control] tokn: unknown key", "[queue] url is missing"] {
+        assert!(told.contains(part), "{part} is not in {told}");
+    }
+    assert!(!told.contains("worker-credential"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_follows_a_job_and_sigterm_ends_with_0() {
+    let rig = Rig::without_worker("250 ok").await;
+    let mut process = Process::start(&rig.configuration(""));
+    let up = process.logged("the worker is up").await;
+    assert!(up["health"].as_str().unwrap().starts_with("127.0.0.1:"), "{up}");
+    let job = rig.add(1, small_video(), json!({"select": {"count": 2}}), 1);
+    rig.send(&job);
+    for (message, event) in [
+        ("the attempt begins", "ProcessingStarted"),
+        ("the frames are extracted", "FramesExtracted"),
+        ("the archive is stored", "ZipGenerated"),
+        ("the result is published", "ProcessingCompleted"),
+    ] {
+        let line = process.logged(message).await;
+        assert_eq!(line["event"], event);
+        let span = &line["spans"][0];
+        assert_eq!((&span["correlation_id"], &span["attempt"]), (&json!("c-1"), &json!(1)), "{line}");
+        assert_eq!(span["video_id"], json!(job.video_id));
+    }
+    rig.no_messages().await;
+    process.signal("TERM");
+    assert_eq!(process.exit_code().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_at_once() {
+    let rig = Rig::without_worker("250 ok").await;
+    let job = rig.add(1, small_video(), json!({}), 1);
+    rig.s3.break_next(Method::GET, "uploads/", 100, Fault::Hang);
+    rig.send(&job);
+    let mut process = Process::start(&rig.configuration("[worker]\ngrace_period = \"10m\"\n"));
+    process.logged("the attempt begins").await;
+    process.signal("TERM");
+    process.logged("told to stop: no more work is taken").await;
+    process.signal("INT");
+    assert_eq!(process.exit_code().await, Some(130));
+    assert!(rig.control.calls("fail").is_empty());
+}

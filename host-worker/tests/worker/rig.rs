@@ -1,0 +1,174 @@
+//! A worker between fakes, and videos for it.
+
+use std::process::Command;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use bytes::Bytes;
+use framelift_contract::report::Job;
+use framelift_worker::app::{self, Running};
+use framelift_worker::config::Config;
+use http_body_util::BodyExt as _;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::control::{Control, TOKEN};
+use crate::s3::{BUCKET, S3};
+use crate::smtp::Smtp;
+use crate::sqs::Sqs;
+
+pub(crate) const JOBS: &str = "jobs";
+pub(crate) const DEAD: &str = "jobs-dead";
+
+pub(crate) struct Rig {
+    pub(crate) s3: S3,
+    pub(crate) sqs: Sqs,
+    pub(crate) control: Control,
+    pub(crate) smtp: Smtp,
+    pub(crate) stop: CancellationToken,
+    running: Option<Running>,
+}
+
+impl Rig {
+    pub(crate) async fn start() -> Self {
+        Self::with("250 ok", "").await
+    }
+
+    /// With what the mail server says to recipients, and more configuration.
+    pub(crate) async fn with(recipient: &'static str, more: &str) -> Self {
+        let mut rig = Self::without_worker(recipient).await;
+        let config = Config::parse(&rig.configuration(more), &std::collections::BTreeMap::new()).unwrap();
+        let aws = app::aws(&config).await;
+        let credentials = SharedCredentialsProvider::new(Credentials::for_tests());
+        let aws: SdkConfig = aws.into_builder().credentials_provider(credentials).build();
+        rig.running = Some(app::start(&config, &aws, rig.stop.clone()).await.unwrap());
+        rig
+    }
+
+    /// The fakes alone.
+    pub(crate) async fn without_worker(recipient: &'static str) -> Self {
+        let (s3, sqs) = (S3::start().await, Sqs::start().await);
+        let (control, smtp) = (Control::start().await, Smtp::start(recipient).await);
+        Self { s3, sqs, control, smtp, stop: CancellationToken::new(), running: None }
+    }
+
+    /// A worker's configuration between these fakes.
+    pub(crate) fn configuration(&self, more: &str) -> String {
+        format!(
+            r#"
+[control]
+url = "http://{control}"
+token = "{TOKEN}"
+[queue]
+url = "{jobs}"
+dead_letter_url = "{dead}"
+endpoint = "http://{sqs}"
+visibility = "10s"
+heartbeat = "1s"
+wait = "1s"
+[store]
+bucket = "{BUCKET}"
+endpoint = "http://{s3}"
+region = "us-east-1"
+path_style = true
+part_size = "5MiB"
+[smtp]
+host = "127.0.0.1"
+port = {smtp}
+tls = "none"
+from = "Framelift <no-reply@frames.example.com>"
+[links]
+public_url = "https://frames.example.com"
+[limits]
+threads = 1
+{more}"#,
+            control = self.control.address,
+            jobs = self.sqs.url(JOBS),
+            dead = self.sqs.url(DEAD),
+            sqs = self.sqs.address,
+            s3 = self.s3.address,
+            smtp = self.smtp.address.port(),
+        )
+    }
+
+    /// Stores an upload and adds its job, as the edge would.
+    pub(crate) fn add(&self, number: u8, video: impl Into<Bytes>, options: Value, attempt: u32) -> Job {
+        let video = video.into();
+        let job = self.control.add_job(number, video.len() as u64, options, attempt);
+        self.s3.put(&job.source_key, video);
+        job
+    }
+
+    /// Sends the job's message.
+    pub(crate) fn send(&self, job: &Job) {
+        self.sqs.send(JOBS, &message(job));
+    }
+
+    pub(crate) async fn no_messages(&self) {
+        eventually("the job queue is empty", || self.sqs.bodies(JOBS).is_empty()).await;
+    }
+
+    /// Nothing of a job without a result remains.
+    pub(crate) fn assert_no_leftovers(&self) {
+        assert_eq!(self.s3.keys("results/"), Vec::<String>::new());
+        assert_eq!(self.s3.open_uploads(), 0);
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let address = self.running.as_ref().unwrap().health();
+        let client = Client::builder(TokioExecutor::new()).build_http::<http_body_util::Empty<Bytes>>();
+        let answer = client.get(format!("http://{address}{path}").parse().unwrap()).await.unwrap();
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// Stops the worker and waits until it has come to rest.
+    pub(crate) async fn finish(&mut self) {
+        self.stop.cancel();
+        let running = self.running.take().unwrap();
+        tokio::time::timeout(Duration::from_secs(60), running.finished()).await.expect("the worker stops");
+    }
+}
+
+pub(crate) fn message(job: &Job) -> String {
+    serde_json::json!({
+        "version": 1,
+        "video_id": job.video_id,
+        "user_id": job.user_id,
+        "correlation_id": job.correlation_id,
+    })
+    .to_string()
+}
+
+/// Waits for a condition; a test that waits for a minute has failed.
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(tokio::time::Instant::now() < deadline, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A video of `frames` pictures at 10 a second, made by the `ffmpeg` program.
+pub(crate) fn video(frames: u32, picture: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("video.mp4");
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-f", "lavfi", "-i", picture])
+        .args(["-frames:v", &frames.to_string(), "-c:v", "mpeg4", "-q:v", "5", "-pix_fmt", "yuv420p"])
+        .arg(&path)
+        .status()
+        .expect("the ffmpeg program makes the test's videos");
+    assert!(status.success());
+    std::fs::read(path).unwrap()
+}
+
+/// A small one: 3 seconds.
+pub(crate) fn small_video() -> Vec<u8> {
+    video(30, "testsrc=size=160x90:rate=10")
+}

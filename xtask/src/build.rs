@@ -1,0 +1,68 @@
+//! Builds the guests and the programs that tests, `up` and `demo` start.
+
+use std::process::Command;
+
+use crate::run::{Result, cargo, run};
+
+/// The edge components of `spin.toml`.
+pub(crate) const GUESTS: &[&str] = &[
+    "framelift-auth",
+    "framelift-uploads",
+    "framelift-videos",
+    "framelift-downloads",
+    "framelift-control",
+    "framelift-web",
+];
+
+/// Guests that only tests serve.
+pub(crate) const TEST_GUESTS: &[&str] = &["framelift-test-guest", "framelift-store-suite"];
+
+/// The programs that the local stack is made of.
+const PROGRAMS: &[&str] = &["framelift-stack", "framelift-edge-host", "framelift-worker"];
+
+/// Everything that runs natively: guests need a host.
+pub(crate) fn native_workspace(command: &mut Command) {
+    command.arg("--workspace");
+    for guest in [GUESTS, TEST_GUESTS].concat() {
+        command.args(["--exclude", guest]);
+    }
+}
+
+/// Builds the edge components.
+pub(crate) fn guests() -> Result {
+    println!("building the edge components");
+    build_guests(GUESTS)
+}
+
+/// Builds the guests that tests serve, too.
+pub(crate) fn all_guests() -> Result {
+    println!("building the edge components and the tests' guests");
+    build_guests(&[GUESTS, TEST_GUESTS].concat())
+}
+
+fn build_guests(packages: &[&str]) -> Result {
+    let mut build = cargo(&["build", "--quiet", "--profile", "guest", "--target", "wasm32-wasip2"]);
+    for package in packages {
+        build.args(["--package", package]);
+    }
+    run(build)
+}
+
+/// Builds the local stack's programs.
+pub(crate) fn programs() -> Result {
+    println!("building the local stack and the worker");
+    let mut build = cargo(&["build", "--quiet", "--bins"]);
+    for package in PROGRAMS {
+        build.args(["--package", package]);
+    }
+    run(build)
+}
+
+/// Builds the programs and the tests in one go: cargo chooses the features of dependencies for all
+/// that it builds at once, so building the programs by themselves would compile most of them twice.
+pub(crate) fn programs_and_tests() -> Result {
+    println!("building the programs and the tests");
+    let mut build = cargo(&["build", "--quiet", "--all-targets"]);
+    native_workspace(&mut build);
+    run(build)
+}

@@ -1,0 +1,55 @@
+//! What CI runs, in the order in which it fails cheapest.
+
+use crate::build::{GUESTS, TEST_GUESTS, native_workspace};
+use crate::run::{Result, cargo, command, run, succeeds};
+use crate::{setup, test, tidy};
+
+/// Tidy, fmt, clippy, deny, docs, then, unless `--without-tests` is given, every test.
+pub(crate) fn ci(args: &[String]) -> Result {
+    let with_tests = match args {
+        [] => true,
+        [flag] if flag == "--without-tests" => false,
+        _ => return Err("ci takes nothing but --without-tests".into()),
+    };
+    setup::for_tests()?;
+    tidy::tidy()?;
+    step("formatting", || run(cargo(&["fmt", "--all", "--check"])))?;
+    step("lints", clippy)?;
+    step("licences and sources of dependencies", deny)?;
+    step("documentation", docs)?;
+    if with_tests { test::test(&[]) } else { Ok(()) }
+}
+
+fn step(what: &str, action: impl FnOnce() -> Result) -> Result {
+    println!("checking: {what}");
+    action()
+}
+
+fn clippy() -> Result {
+    let mut native = cargo(&["clippy", "--quiet", "--all-targets"]);
+    native_workspace(&mut native);
+    native.args(["--", "--deny", "warnings"]);
+    run(native)?;
+    let mut guests = cargo(&["clippy", "--quiet", "--profile", "guest", "--target", "wasm32-wasip2"]);
+    for guest in [GUESTS, TEST_GUESTS].concat() {
+        guests.args(["--package", guest]);
+    }
+    guests.args(["--", "--deny", "warnings"]);
+    run(guests)
+}
+
+/// The advisory database lies outside the registries, so advisories are not part of this.
+fn deny() -> Result {
+    if !succeeds("cargo", &["deny", "--version"]) {
+        println!("installing cargo-deny");
+        run(cargo(&["install", "--quiet", "--locked", "cargo-deny"]))?;
+    }
+    run(command("cargo", &["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]))
+}
+
+fn docs() -> Result {
+    let mut docs = cargo(&["doc", "--quiet", "--no-deps"]);
+    native_workspace(&mut docs);
+    docs.env("RUSTDOCFLAGS", "--deny warnings");
+    run(docs)
+}

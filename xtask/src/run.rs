@@ -1,0 +1,98 @@
+//! Runs commands, and the ones that start the product: `up`, `demo`, `bench`.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::{build, setup};
+
+/// What every step gives: nothing, or one sentence on what went wrong.
+pub(crate) type Result<T = ()> = std::result::Result<T, String>;
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    let xtask = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().map_or(xtask.clone(), PathBuf::from)
+}
+
+/// Cargo's target folder.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// A command in the repository's root.
+pub(crate) fn command(program: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(args).current_dir(root());
+    command
+}
+
+/// `cargo`, the one that runs this.
+pub(crate) fn cargo(args: &[&str]) -> Command {
+    command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()), args)
+}
+
+/// Runs a command to its end; its output is shown.
+pub(crate) fn run(mut command: Command) -> Result {
+    let shown = shown(&command);
+    let status = command.status().map_err(|error| format!("cannot run `{shown}`: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{shown}` failed ({status})")) }
+}
+
+/// A command's standard output.
+pub(crate) fn output(mut command: Command) -> Result<String> {
+    let shown = shown(&command);
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot run `{shown}`: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("`{shown}` failed ({})", output.status));
+    }
+    String::from_utf8(output.stdout).map_err(|_| format!("`{shown}` printed bytes that are not UTF-8"))
+}
+
+/// Whether a command can be run and succeeds; its output is not shown.
+pub(crate) fn succeeds(program: &str, args: &[&str]) -> bool {
+    command(program, args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+/// The local stack until Ctrl-C.
+pub(crate) fn up(args: &[String]) -> Result {
+    stack("up", args)
+}
+
+/// The main job through the public API.
+pub(crate) fn demo(args: &[String]) -> Result {
+    stack("demo", args)
+}
+
+fn stack(subcommand: &str, args: &[String]) -> Result {
+    if !args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        setup::for_build()?;
+        build::guests()?;
+    }
+    build::programs()?;
+    let mut command = Command::new(target().join("debug/framelift-stack"));
+    command.arg(subcommand).args(args).current_dir(root());
+    run(command)
+}
+
+/// Criterion's benches, then the side-by-side runs.
+pub(crate) fn bench(args: &[String]) -> Result {
+    setup::for_tests()?;
+    let mut criterion = cargo(&["bench", "--quiet", "--package", "framelift-benches", "--"]);
+    criterion.args(args);
+    run(criterion)?;
+    run(cargo(&["build", "--quiet", "--release", "--package", "framelift-cli"]))?;
+    run(command("python3", &["benches/side_by_side.py"]))
+}

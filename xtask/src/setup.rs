@@ -1,0 +1,126 @@
+//! Installs what is missing on a machine that has only Rust: Debian packages, the guests' target,
+//! and, for the tests, the peers that we did not write.
+
+use std::path::PathBuf;
+
+use crate::run::{Result, command, output, run, succeeds, target};
+
+/// A Debian package and what it is for.
+struct Package {
+    name: &'static str,
+    why: &'static str,
+}
+
+const fn package(name: &'static str, why: &'static str) -> Package {
+    Package { name, why }
+}
+
+/// What compiling and running the product needs.
+const FOR_BUILD: &[Package] = &[
+    package("gcc", "links, and compiles the C parts of crates"),
+    package("g++", "compiles the C++ parts of crates"),
+    package("libc6-dev", "C headers"),
+    package("make", "builds the JPEG library"),
+    package("cmake", "builds the JPEG library"),
+    package("nasm", "assembles the JPEG library's SIMD code"),
+    package("pkg-config", "finds FFmpeg"),
+    package("clang", "reads FFmpeg's headers for the bindings"),
+    package("libclang-dev", "reads FFmpeg's headers for the bindings"),
+    package("libavcodec-dev", "FFmpeg: decoding"),
+    package("libavformat-dev", "FFmpeg: containers"),
+    package("libavutil-dev", "FFmpeg: basics"),
+    package("libswscale-dev", "FFmpeg: scaling and pixel formats"),
+];
+
+/// What the tests and benches need besides.
+const FOR_TESTS: &[Package] = &[
+    package("ffmpeg", "makes test videos, and is the peer that frames and speed are compared with"),
+    package("zip", "the peer that speed is compared with"),
+    package("unzip", "a peer that opens our archives"),
+    package("p7zip-full", "a peer that opens our archives"),
+    package("python3", "a peer that opens our archives, and runs the S3 and SQS peer"),
+    package("python3-venv", "holds the S3 and SQS peer"),
+];
+
+/// The S3 and SQS peer, pinned: PyPI's name and version.
+const PEER: &str = "moto[server]==5.2.5";
+
+/// Everything that a build needs.
+pub(crate) fn for_build() -> Result {
+    debian(FOR_BUILD)?;
+    wasm_target()
+}
+
+/// Everything that the tests need.
+pub(crate) fn for_tests() -> Result {
+    let packages: Vec<&Package> = FOR_BUILD.iter().chain(FOR_TESTS).collect();
+    debian(packages)?;
+    wasm_target()?;
+    peer()
+}
+
+/// Where the S3 and SQS peer's server is.
+pub(crate) fn peer_server() -> PathBuf {
+    target().join("tools/peer/bin/moto_server")
+}
+
+fn debian<'a>(packages: impl IntoIterator<Item = &'a Package>) -> Result {
+    if !succeeds("dpkg-query", &["--version"]) {
+        return Ok(()); // Not Debian: the build says what it cannot find.
+    }
+    let missing: Vec<&Package> = packages.into_iter().filter(|package| !installed(package.name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("installing Debian packages:");
+    for package in &missing {
+        println!("  {:<16} {}", package.name, package.why);
+    }
+    let root = output(command("id", &["-u"])).is_ok_and(|id| id.trim() == "0");
+    let as_root = |args: &[&str]| {
+        let mut apt = if root { command("apt-get", args) } else { command("sudo", &["apt-get"]) };
+        if !root {
+            apt.args(args);
+        }
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        run(apt)
+    };
+    let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
+    as_root(&["update", "-qq"])
+        .and_then(|()| {
+            as_root(&[["install", "-qq", "-y", "--no-install-recommends"].as_slice(), &names].concat())
+        })
+        .map_err(|error| format!("cannot install {}: {error}", names.join(", ")))
+}
+
+fn installed(package: &str) -> bool {
+    let query = command("dpkg-query", &["--show", "--showformat=${db:Status-Status}", package])
+        .stderr(std::process::Stdio::null())
+        .output();
+    query.is_ok_and(|output| output.status.success() && output.stdout == b"installed")
+}
+
+fn wasm_target() -> Result {
+    const TARGET: &str = "wasm32-wasip2";
+    let sysroot = output(command("rustc", &["--print", "sysroot"]))?;
+    if PathBuf::from(sysroot.trim()).join("lib/rustlib").join(TARGET).is_dir() {
+        return Ok(());
+    }
+    println!("adding the Rust target {TARGET} for the edge components");
+    run(command("rustup", &["--quiet", "target", "add", TARGET]))
+        .map_err(|error| format!("cannot add the Rust target {TARGET}: {error}"))
+}
+
+fn peer() -> Result {
+    let venv = target().join("tools/peer");
+    let stamp = venv.join("installed");
+    if std::fs::read_to_string(&stamp).is_ok_and(|text| text == PEER) {
+        return Ok(());
+    }
+    println!("installing {PEER} from PyPI, the S3 and SQS server that the tests run against besides our own");
+    let venv_path = venv.to_string_lossy();
+    run(command("python3", &["-m", "venv", "--clear", &venv_path]))?;
+    let pip = venv.join("bin/pip");
+    run(command(&pip.to_string_lossy(), &["install", "--quiet", "--disable-pip-version-check", PEER]))?;
+    std::fs::write(&stamp, PEER).map_err(|error| format!("cannot write {}: {error}", stamp.display()))
+}

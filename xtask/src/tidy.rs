@@ -1,0 +1,26 @@
+//! The rules that keep the code as `ARCHITECTURE.md` says: which crate may see which, what files
+//! look like, and that each promise of `SPECIFICATION.md` names a test that exists.
+
+mod arrows;
+mod documents;
+mod files;
+
+use crate::run::{Result, command, output};
+
+/// Checks everything and prints all that is wrong.
+pub(crate) fn tidy() -> Result {
+    println!("checking: tidiness");
+    let tracked = output(command("git", &["ls-files", "--cached", "--others", "--exclude-standard"]))?;
+    let files: Vec<&str> = tracked.lines().collect();
+    let mut problems = files::check(&files);
+    problems.extend(documents::check(&files));
+    problems.extend(arrows::check()?);
+    for problem in &problems {
+        println!("  {problem}");
+    }
+    match problems.len() {
+        0 => Ok(()),
+        1 => Err("1 rule is broken".into()),
+        n => Err(format!("{n} rules are broken")),
+    }
+}
