@@ -50,7 +50,11 @@ fn jobs(c: &mut Criterion) {
     ];
     for (name, options) in jobs {
         group.bench_function(name, |b| {
-            b.iter_batched(|| source.clone(), |source| black_box(run(source, &options)), BatchSize::SmallInput);
+            b.iter_batched(
+                || source.clone(),
+                |source| black_box(run(source, &options)),
+                BatchSize::SmallInput,
+            );
         });
     }
     group.finish();

@@ -33,7 +33,10 @@ fn frames_come_out() {
     let output = framelift(folder.path(), &["extract", sample, "--count", "5", "--width", "100", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", error(&output));
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((summary["frames"].as_u64(), summary["output"].as_str()), (Some(5), Some("nasa-13s-frames.zip")));
+    assert_eq!(
+        (summary["frames"].as_u64(), summary["output"].as_str()),
+        (Some(5), Some("nasa-13s-frames.zip"))
+    );
     let archive = std::fs::File::open(folder.path().join("nasa-13s-frames.zip")).unwrap();
     assert_eq!(zip::ZipArchive::new(archive).unwrap().len(), 6);
 
@@ -54,7 +57,8 @@ fn frames_come_out() {
 fn places_beyond_the_end_are_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     let sample = sample();
-    let output = framelift(folder.path(), &["extract", sample.to_str().unwrap(), "--at", "99s", "-o", "a.zip"]);
+    let output =
+        framelift(folder.path(), &["extract", sample.to_str().unwrap(), "--at", "99s", "-o", "a.zip"]);
     assert_eq!(output.status.code(), Some(0));
     assert!(error(&output).contains("warning: 1 place lies beyond the end"), "{}", error(&output));
 }

@@ -112,12 +112,17 @@ impl Stack {
         if let Some(url) = &self.setup.cloud {
             command.args(["--s3", url, "--sqs", url]);
         }
-        self.child = Some(command.spawn().unwrap());
-        until("the stack", || async {
+        let mut child = command.spawn().unwrap();
+        until("the stack", || {
             let said = std::fs::read_to_string(self.folder.path().join("up.log")).unwrap();
-            if said.contains("framelift is ready: ") { Ok(()) } else { Err(said) }
+            let ended = child.try_wait().unwrap();
+            async move {
+                assert!(ended.is_none(), "the stack ended at once: {said}");
+                if said.contains("framelift is ready: ") { Ok(()) } else { Err(said) }
+            }
         })
         .await;
+        self.child = Some(child);
     }
 
     /// Where everything is, as the stack says now.
@@ -221,17 +226,9 @@ impl Stack {
     }
 }
 
-fn temporary_files(folder: &std::path::Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(temporary_files(&path));
-        } else if path.to_string_lossy().contains("tmp") {
-            found.push(path);
-        }
-    }
-    found
+/// What lies where the object store keeps what is not an object yet.
+fn temporary_files(s3: &std::path::Path) -> Vec<PathBuf> {
+    std::fs::read_dir(s3.join("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 impl Drop for Stack {

@@ -123,11 +123,7 @@ mod tests {
                 time_base: "1/12800".into(),
             },
             options: OptionsBody::default(),
-            plan: Plan {
-                strategy: Strategy::Sequential,
-                reason: "dense".into(),
-                decoder: "h264".into(),
-            },
+            plan: Plan { strategy: Strategy::Sequential, reason: "dense".into(), decoder: "h264".into() },
             frames: vec![Frame {
                 file: "frames/frame_000001.jpg".into(),
                 requested: None,

@@ -193,7 +193,7 @@ fn edge_program(
     let log = logs.join("edge.log");
     if options.spin {
         let path = which("spin").context("there is no `spin` on the PATH")?;
-        let runtime = manifest.with_file_name("infra").join("spin/runtime-config.toml");
+        let runtime = manifest.with_file_name("infra").join("spin/runtime-config.sqlite.toml");
         let state = data.folder("spin")?;
         let args = [
             "up",

@@ -61,7 +61,7 @@ async fn ten_videos_of_two_users_and_never_more_than_five_in_flight() {
     while let Some(upload) = uploads.join_next().await {
         let (email, id) = upload.unwrap();
         let user = if email == ada.email { &ada } else { &bob };
-        assert_eq!(user.video(&id).await["result"]["frames"], 150);
+        assert_eq!(user.video(&id).await["result"]["frames"], 151);
     }
     stack.finish().await;
 }

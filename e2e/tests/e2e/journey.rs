@@ -16,7 +16,7 @@ async fn journey(stack: &Stack, presigned_are_checked: bool) {
     let id = ada.upload("cars.mp4", &video, json!({"select": {"every": "1s"}})).await;
     let record = ada.finished(&id).await;
     assert_eq!(record["status"], "completed", "{record}");
-    assert_eq!(record["result"]["frames"], 30);
+    assert_eq!(record["result"]["frames"], 31);
     assert_eq!(record["failure"], Value::Null);
     assert_eq!(record["progress"]["percent"], 100);
     assert_eq!(record["attempt"], 1);
@@ -25,10 +25,10 @@ async fn journey(stack: &Stack, presigned_are_checked: bool) {
     assert_eq!(record["result"]["size_bytes"], archive.len());
     let (names, manifest) = open_archive(&archive);
     let expected: Vec<String> =
-        (1..=30).map(|n| format!("frames/frame_{n:06}.jpg")).chain(["manifest.json".to_owned()]).collect();
+        (1..=31).map(|n| format!("frames/frame_{n:06}.jpg")).chain(["manifest.json".to_owned()]).collect();
     assert_eq!(names, expected);
     assert_eq!(manifest["source"]["file_name"], "cars.mp4");
-    assert_eq!(manifest["frames"].as_array().map(Vec::len), Some(30));
+    assert_eq!(manifest["frames"].as_array().map(Vec::len), Some(31));
     let path = stack.scratch().join("frames.zip");
     std::fs::write(&path, &archive).unwrap();
     let unzip = Command::new("unzip").arg("-tq").arg(&path).output().unwrap();

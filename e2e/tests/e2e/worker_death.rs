@@ -7,8 +7,8 @@ use serde_json::json;
 /// Short leases, so that the test need not wait a minute for the old one to end.
 fn short_leases() -> Vec<(&'static str, String)> {
     vec![
-        ("SPIN_VARIABLE_LEASE_S", "4".into()),
-        ("FRAMELIFT_QUEUE_VISIBILITY", "4s".into()),
+        ("SPIN_VARIABLE_LEASE_S", "10".into()),
+        ("FRAMELIFT_QUEUE_VISIBILITY", "10s".into()),
         ("FRAMELIFT_QUEUE_HEARTBEAT", "1s".into()),
         ("FRAMELIFT_WORKER_PROGRESS", "1s".into()),
     ]
@@ -32,8 +32,9 @@ async fn a_job_survives_its_worker() {
     let mut victim = None;
     for (number, url) in info.worker_metrics.iter().enumerate() {
         let metrics = stack.client().get(url).send().await.unwrap().text().await.unwrap();
-        let busy =
-            metrics.lines().any(|line| line.starts_with("framelift_jobs_in_flight") && line.ends_with(" 1"));
+        let busy = metrics
+            .lines()
+            .any(|line| line.starts_with("framelift_worker_jobs_in_flight") && line.ends_with(" 1"));
         if busy {
             victim = Some(number);
         }

@@ -43,6 +43,8 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         match video.state {
             State::Deleted { .. } => Err(JobError::VideoNotFound),
             State::Canceled { .. } | State::Expired { .. } => Err(JobError::AlreadyFinished),
+            // The account was closed in this moment; whoever did that calls the video off.
+            State::AwaitingUpload { .. } => Err(JobError::AccountClosed),
             _ => Ok(video),
         }
     }

@@ -112,14 +112,18 @@ impl<H: Http, A: Ambient> ObjectStore<'_, H, A> {
                 return Ok(None);
             }
             self.expect_success(&answer, "ListParts")?;
-            let page = ListParts::parse_response(text(&answer)?)
+            // Some object stores name the root otherwise; Amazon's own clients do not look at it.
+            let body = text(&answer)?.replace("ListPartsResponse", "ListPartsResult");
+            let page = ListParts::parse_response(&body)
                 .map_err(|error| unavailable(format!("ListParts: {error}")))?;
             parts.extend(page.parts.into_iter().map(|part| StoredPart {
                 number: u32::from(part.number),
                 size: part.size,
                 etag: part.etag,
             }));
-            match page.next_part_number_marker {
+            // The marker of the next page stands there even where there is none.
+            let truncated = body.contains("<IsTruncated>true</IsTruncated>");
+            match page.next_part_number_marker.filter(|_| truncated) {
                 Some(next) => marker = Some(next.to_string()),
                 None => return Ok(Some(parts)),
             }

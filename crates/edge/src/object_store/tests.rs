@@ -1,3 +1,5 @@
+//! Signatures, listings and endings, against scripted answers.
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 

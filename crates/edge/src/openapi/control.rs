@@ -78,7 +78,7 @@ fn op(method: Method, path: &'static str, id: &'static str, summary: &'static st
 }
 
 fn reports() -> Vec<Operation> {
-    let report = &[Code::VideoNotFound, Code::StaleAttempt, Code::JobFinished];
+    let report = &[Code::VideoNotFound, Code::StaleAttempt, Code::JobFinished, Code::JobNotReady];
     vec![
         op(Method::POST, "/internal/jobs/{id}/claim", "claimJob", "Take a job")
             .json(typed(&ClaimRequest { worker_id: worker(), claim_id: Some("m-1".into()), attempt: None }))
@@ -136,8 +136,13 @@ fn reports() -> Vec<Operation> {
             .or(report),
         op(Method::GET, "/internal/jobs/{id}/notice", "getNotice", "What is to be said about a video")
             .answers(StatusCode::OK, "The notice.", notice())
-            .or(&[Code::VideoNotFound, Code::JobFinished]),
+            .or(&[Code::VideoNotFound, Code::JobFinished, Code::JobNotReady]),
     ]
+}
+
+/// An object that says no more than its status.
+fn object() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Object)
 }
 
 fn upkeep() -> Vec<Operation> {
@@ -158,14 +163,13 @@ fn upkeep() -> Vec<Operation> {
                 kind: NoticeKind::Failed,
                 video_id: example_video(),
             }))
-            .answers(StatusCode::ACCEPTED, "It is queued.", Payload::Empty)
+            .answers(StatusCode::ACCEPTED, "It is queued.", raw("application/json", object()))
             .or(&[Code::VideoNotFound]),
     ]
 }
 
 fn service() -> Vec<Operation> {
     let get = |path, id, summary| Operation::new(Method::GET, path, id, "service", Auth::Nobody, summary);
-    let object = || ObjectBuilder::new().schema_type(Type::Object);
     vec![
         get("/health", "getHealth", "Whether the app answers").answers(
             StatusCode::OK,

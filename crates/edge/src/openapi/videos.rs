@@ -89,12 +89,12 @@ fn uploads() -> Vec<Operation> {
         Code::FileTooLarge,
         Code::QuotaExceeded,
         Code::IdempotencyKeyReused,
-        Code::IdempotencyInProgress,
         Code::Unavailable,
     ];
     vec![
         op(Method::POST, "/videos", "createVideo", "Announce a video and learn how to upload it")
             .header("Idempotency-Key", IDEMPOTENCY)
+            .or(&[Code::BadRequest])
             .json(typed(&CreateVideoRequest {
                 file_name: "holiday.mp4".into(),
                 size_bytes: 73_400_320,
@@ -118,15 +118,17 @@ fn uploads() -> Vec<Operation> {
             .or(&new_upload),
         op(Method::POST, "/videos/upload", "uploadVideo", "Upload a video in one request")
             .about(
-                "For clients that have only curl. Either a form with the field `file` (and before it, optionally, \
-                 `options` as JSON), or the file itself as the body with `?file_name=`.",
+                "For clients that have only curl. Either a form with the field `file` (and, optionally, `options` as \
+                 JSON), or the file itself as the body with `?file_name=`.",
             )
-            .query("file_name", "The file's name, when the body is the file itself.", text())
+            .query("file_name", "The file's name; needed when the body is the file itself.", text())
+            .query("options", "The options as JSON.", text())
             .header("Idempotency-Key", IDEMPOTENCY)
+            .or(&[Code::BadRequest])
             .raw("multipart/form-data", form.into())
             .raw("application/octet-stream", bytes())
             .answers(StatusCode::ACCEPTED, "The video is handed over.", accepted(Status::Pending))
-            .or(&[Code::BadRequest, Code::UnsupportedMediaType])
+            .or(&[Code::PayloadTooLarge, Code::UploadIncomplete])
             .or(&new_upload),
         op(Method::GET, "/videos/{id}/upload-parts", "getUploadParts", "Fresh URLs for the parts of a multipart upload")
             .query("from", "The first part, from 1.", integer(1, 10_000, Some(1)))
@@ -142,13 +144,15 @@ fn uploads() -> Vec<Operation> {
                     expires_at: example_time().plus_s(3600),
                 }),
             )
-            .or(OWN),
+            .or(OWN)
+            .or(&[Code::NotFound, Code::ProcessingAlreadyFinished, Code::UploadIncomplete]),
         op(Method::POST, "/videos/{id}/complete", "completeUpload", "Hand an uploaded video over")
             .about("Checks that the object is there and has the declared size. May be repeated.")
             .header("Idempotency-Key", IDEMPOTENCY)
+            .or(&[Code::BadRequest])
             .answers(StatusCode::ACCEPTED, "`pending`, or `queued` behind the caller's other videos.", accepted(Status::Pending))
             .or(OWN)
-            .or(&[Code::UploadIncomplete, Code::IdempotencyKeyReused]),
+            .or(&[Code::UploadIncomplete, Code::ProcessingAlreadyFinished, Code::IdempotencyKeyReused]),
     ]
 }
 
@@ -184,6 +188,7 @@ fn changes() -> Vec<Operation> {
         op(Method::POST, "/videos/{id}/runs", "runAgain", "Process the same upload again with other options")
             .about("Makes a new video; a completed one is never processed again.")
             .header("Idempotency-Key", IDEMPOTENCY)
+            .or(&[Code::BadRequest])
             .json(typed(&RunRequest { options: Some(every_two_seconds()) }))
             .body_optional()
             .answers(StatusCode::ACCEPTED, "The new video is handed over.", accepted(Status::Pending))
@@ -193,7 +198,6 @@ fn changes() -> Vec<Operation> {
                 Code::SourceExpired,
                 Code::QuotaExceeded,
                 Code::IdempotencyKeyReused,
-                Code::IdempotencyInProgress,
             ]),
         op(Method::DELETE, "/videos/{id}", "deleteVideo", "Delete a video, its upload and its result")
             .answers(StatusCode::NO_CONTENT, "It is gone.", Payload::Empty)

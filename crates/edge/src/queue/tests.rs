@@ -1,3 +1,5 @@
+//! Messages as they leave, and answers that are no success.
+
 use std::cell::RefCell;
 
 use framelift_domain::{Time, UserId, VideoId};

@@ -224,7 +224,8 @@ mod tests {
 
     fn come(store: &Store<'_, MemoryKv, TestAmbient>, user: UserId) -> Slots {
         let id = VideoId::new(1, [1; 10]);
-        let updated = store.update_member(WORK, user, &keys::slots(user), |mut slots: Slots| {
+        let key = keys::slots(user);
+        let updated = store.update_member(WORK, user, &key, |mut slots: Slots| {
             slots.waiting = vec![id];
             Ok::<_, Infallible>((slots, true, ()))
         });

@@ -253,7 +253,17 @@ mod tests {
         variables.insert("s3_path_style", "yes".into());
         variables.insert("lease_s", "0".into());
         variables.insert("max_upload_bytes", "many".into());
-        insta::assert_debug_snapshot!(Config::read(&variables, Role::Users).unwrap_err(), @"");
+        assert_eq!(
+            Config::read(&variables, Role::Users).unwrap_err(),
+            [
+                "public_keys: is missing",
+                "s3_bucket: is missing",
+                "s3_path_style: must be true or false",
+                "sqs_endpoint: must be an http or https URL",
+                "max_upload_bytes: must be a whole number from 1 to 5497558138880",
+                "lease_s: must be a whole number from 1 to 3600",
+            ]
+        );
     }
 
     #[test]

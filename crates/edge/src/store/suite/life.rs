@@ -76,11 +76,15 @@ impl<'a, K: Kv, A: Ambient> World<'a, K, A> {
         Jobs::new(self.kv, &self.queue, &self.clock, &self.limits)
     }
 
-    async fn create(&self) -> Result<VideoId, String> {
+    /// A request that may be sent again, so that a lost answer does not take up room twice.
+    fn request(&self) -> Idempotency {
         let mut random = [0; 8];
         self.clock.fill_random(&mut random);
-        // A request that may be sent again, so that a lost answer does not take up room twice.
-        let request = Idempotency { key: hex(&random), request_hash: "suite".to_owned() };
+        Idempotency { key: hex(&random), request_hash: "suite".to_owned() }
+    }
+
+    async fn create(&self) -> Result<VideoId, String> {
+        let request = self.request();
         let create = || async { self.jobs().create(self.user, new_video(), Some(&request)).await };
         Ok(persist(&self.clock, create).await?.id)
     }
@@ -270,11 +274,10 @@ pub(super) async fn runs_share_an_upload<K: Kv, A: Ambient>(kv: &K, ambient: &A)
     let run = |of: VideoId| {
         let world = &world;
         async move {
-            let correlation_id = new_video().correlation_id;
+            let (correlation_id, request) = (new_video().correlation_id, world.request());
             loop {
-                let jobs = world.jobs();
-                let run = jobs.run(world.user, of, Options::default(), correlation_id.clone(), None);
-                match run.await {
+                let (jobs, id) = (world.jobs(), correlation_id.clone());
+                match jobs.run(world.user, of, Options::default(), id, Some(&request)).await {
                     Err(JobError::Unavailable(_)) => ambient.pause(5_000).await,
                     outcome => return outcome,
                 }
@@ -295,9 +298,6 @@ pub(super) async fn runs_share_an_upload<K: Kv, A: Ambient>(kv: &K, ambient: &A)
     for id in [root, first.id] {
         check!(delete(id).await?.upload.is_none(), "an upload in use is to be removed");
     }
-    // A run whose making was cut short by a lost answer holds the upload until it expires.
-    world.clock.ahead_s.set(1200);
-    persist(ambient, || async { sweep_all(&world).await }).await?;
     let last = delete(second.id).await?;
     check!(last.upload.is_some(), "an upload that nobody uses is kept");
     check!(run(root).await == Err(JobError::VideoNotFound), "a deleted video can be run again");
