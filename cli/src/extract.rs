@@ -18,7 +18,8 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<Done, Failed> {
     let file_name = args.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let output = args.output.clone().unwrap_or_else(|| default_output(&args.file));
     let to_stdout = output.as_os_str() == "-";
-    if !to_stdout && !args.force && output.exists() {
+    let in_place = !to_stdout && is_device(&output)?;
+    if !to_stdout && !in_place && !args.force && output.exists() {
         return Err(anyhow!("{} exists; --force replaces it", output.display()).into());
     }
 
@@ -32,6 +33,9 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<Done, Failed> {
     };
     let outcome = if to_stdout {
         extract(&mut std::io::stdout())?
+    } else if in_place {
+        let device = std::fs::OpenOptions::new().write(true).open(&output);
+        extract(&mut device.with_context(|| output.display().to_string())?)?
     } else {
         // In the same folder, so that the archive appears whole or not at all.
         let mut file = temporary(&output)?;
@@ -63,6 +67,16 @@ fn default_output(file: &Path) -> PathBuf {
     let mut name = file.file_stem().unwrap_or_default().to_owned();
     name.push("-frames.zip");
     PathBuf::from(name)
+}
+
+/// Whether the output is there and is no file (`/dev/null`, a pipe): such a thing is written to, never
+/// replaced. A folder is refused.
+fn is_device(output: &Path) -> anyhow::Result<bool> {
+    match std::fs::metadata(output) {
+        Ok(metadata) if metadata.is_dir() => Err(anyhow!("{} is a folder", output.display())),
+        Ok(metadata) => Ok(!metadata.is_file()),
+        Err(_) => Ok(false),
+    }
 }
 
 fn temporary(output: &Path) -> anyhow::Result<tempfile::NamedTempFile> {

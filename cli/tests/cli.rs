@@ -54,6 +54,28 @@ fn frames_come_out() {
 }
 
 #[test]
+fn what_is_no_file_is_written_to_and_not_replaced() {
+    use std::os::unix::fs::FileTypeExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read(pipe).unwrap()
+    });
+    let sample = sample();
+    let args = ["extract", sample.to_str().unwrap(), "-o", "pipe", "--force", "--count", "1"];
+    let output = framelift(folder.path(), &args);
+    assert_eq!(output.status.code(), Some(0), "{}", error(&output));
+    assert_eq!(zip::ZipArchive::new(std::io::Cursor::new(reader.join().unwrap())).unwrap().len(), 2);
+    assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+
+    let folder_named = framelift(folder.path(), &["extract", sample.to_str().unwrap(), "-o", ".", "--force"]);
+    assert_eq!(folder_named.status.code(), Some(1));
+    assert!(error(&folder_named).contains("is a folder"), "{}", error(&folder_named));
+}
+
+#[test]
 fn places_beyond_the_end_are_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     let sample = sample();

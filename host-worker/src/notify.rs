@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use framelift_contract::account::Contact;
+use framelift_contract::message::NoticeKind;
 use framelift_contract::report::Notice;
 use framelift_domain::VideoId;
 use tokio_util::sync::CancellationToken;
@@ -109,7 +110,11 @@ impl Notifier {
         for channel in &self.channels {
             match channel {
                 Channel::Email(email) => {
-                    let Some(address) = &contact.email else { continue };
+                    let address = match notice.kind {
+                        NoticeKind::Failed => &contact.email,
+                        NoticeKind::Completed => &contact.completion_email,
+                    };
+                    let Some(address) = address else { continue };
                     let sent = email.send(notice, &contact.name, address, self.patience, cancel).await;
                     let outcome = match &sent {
                         Ok(()) => "sent",

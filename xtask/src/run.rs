@@ -1,5 +1,6 @@
 //! Runs commands, and the ones that start the product: `up`, `demo`, `bench`.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -84,7 +85,9 @@ fn stack(subcommand: &str, args: &[String]) -> Result {
     build::programs()?;
     let mut command = Command::new(target().join("debug/framelift-stack"));
     command.arg(subcommand).args(args).current_dir(root());
-    run(command)
+    // In this process's place, so that Ctrl-C and signals reach it and its exit code is the answer.
+    let error = command.exec();
+    Err(format!("cannot run `{}`: {error}", shown(&command)))
 }
 
 /// Criterion's benches, then the side-by-side runs.

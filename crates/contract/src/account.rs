@@ -96,6 +96,9 @@ pub struct ValidateResponse {
 pub struct NotificationSettings {
     /// An e-mail when a video fails.
     pub email: bool,
+    /// An e-mail when a video is done, too.
+    #[serde(default)]
+    pub email_on_completion: bool,
     /// A webhook (https), or none.
     #[schema(value_type = Option<String>, format = Uri)]
     pub webhook_url: Option<Url>,
@@ -140,6 +143,9 @@ pub struct UpdateNotifications {
     /// Whether to send an e-mail when a video fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<bool>,
+    /// Whether to send an e-mail when a video is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_on_completion: Option<bool>,
     /// The webhook: missing, null or an https URL.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = Uri)]
@@ -162,8 +168,11 @@ pub struct Contact {
     pub user_id: UserId,
     /// The name.
     pub name: String,
-    /// The address for e-mails; none if the owner wants none.
+    /// The address for e-mails about failures; none if the owner wants none.
     pub email: Option<String>,
+    /// The address for e-mails about completions; none unless the owner asked for them.
+    #[serde(default)]
+    pub completion_email: Option<String>,
     /// The webhook, if the owner set one.
     pub webhook: Option<WebhookContact>,
 }

@@ -65,7 +65,7 @@ async fn main_job(api: &str, options: &DemoOptions) -> anyhow::Result<()> {
     say(&format!("POST /videos                → 201 {id}, {}", text(&created, "/status")?));
 
     upload(&client.http, &created["upload"], &video).await?;
-    say(&format!("PUT  (presigned, to the store) → 200, {} bytes", video.len()));
+    say(&format!("PUT  (to the store)         → 200, {} bytes", video.len()));
 
     let begin = Instant::now();
     let path = format!("/videos/{id}");

@@ -63,8 +63,9 @@ async fn a_broken_file_ends_in_failed_with_a_reason_and_a_mail() {
 async fn whoever_wants_no_mail_gets_none_and_a_cut_off_video_gives_what_it_has() {
     let stack = Stack::start(Setup::default()).await;
     let ada = stack.user("ada").await;
-    let settings = json!({"notifications": {"email": false}});
-    ada.expect(Method::PATCH, "/auth/me", Some(settings), 200).await;
+    let settings =
+        |email: bool, done: bool| json!({"notifications": {"email": email, "email_on_completion": done}});
+    ada.expect(Method::PATCH, "/auth/me", Some(settings(false, false)), 200).await;
     let id = ada.upload("noise.avi", &[7; 5000], json!({})).await;
     assert_eq!(ada.finished(&id).await["status"], "failed");
     let whole = clip::make(
@@ -79,6 +80,19 @@ async fn whoever_wants_no_mail_gets_none_and_a_cut_off_video_gives_what_it_has()
     assert!(video["result"]["frames"].as_u64() > Some(10), "{video}");
     assert!(video["result"]["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty()), "{video}");
     assert_eq!(stack.mails(&ada.email).await.len(), 0);
+    // Whoever asks for it hears of what is done, too.
+    ada.expect(Method::PATCH, "/auth/me", Some(settings(false, true)), 200).await;
+    let id = ada.upload("again.mkv", &bytes, json!({"select": {"count": 1}})).await;
+    ada.wait_for(&id, "completed").await;
+    until("the mail", || async {
+        let mails = stack.mails(&ada.email).await;
+        if mails.len() == 1 && mails[0].to_string().contains(&id) {
+            Ok(())
+        } else {
+            Err(format!("{mails:?}"))
+        }
+    })
+    .await;
     stack.finish().await;
 }
 

@@ -18,6 +18,7 @@ use crate::ports::{Ambient, Http, Kv};
 struct Changes {
     name: Option<String>,
     notify_by_email: Option<bool>,
+    notify_of_completion: Option<bool>,
     webhook_url: Option<Option<Url>>,
 }
 
@@ -56,6 +57,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         let contact = Contact {
             user_id,
             name: profile.name,
+            completion_email: profile.notify_of_completion.then(|| profile.email.clone()),
             email: profile.notify_by_email.then_some(profile.email),
             webhook: profile.webhook.map(|Webhook { url, secret }| WebhookContact { url, secret }),
         };
@@ -71,6 +73,9 @@ impl Changes {
         }
         if let Some(notify) = self.notify_by_email {
             profile.notify_by_email = notify;
+        }
+        if let Some(notify) = self.notify_of_completion {
+            profile.notify_of_completion = notify;
         }
         let current = profile.webhook.as_ref().map(|webhook| &webhook.url);
         match &self.webhook_url {
@@ -98,7 +103,12 @@ fn check(body: UpdateAccountRequest, allow_private: bool) -> Result<Changes, Fai
         })
     });
     if errors.is_empty() {
-        Ok(Changes { name, notify_by_email: notifications.email, webhook_url })
+        Ok(Changes {
+            name,
+            notify_by_email: notifications.email,
+            notify_of_completion: notifications.email_on_completion,
+            webhook_url,
+        })
     } else {
         Err(Failure::validation(errors))
     }

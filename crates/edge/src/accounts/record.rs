@@ -26,8 +26,11 @@ pub(super) struct Profile {
     pub(super) created_at: Time,
     /// A PHC string.
     pub(super) password: String,
-    /// Whether to send e-mails.
+    /// Whether to send e-mails about failures.
     pub(super) notify_by_email: bool,
+    /// Whether to send e-mails about completions.
+    #[serde(default)]
+    pub(super) notify_of_completion: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) webhook: Option<Webhook>,
 }
@@ -62,6 +65,7 @@ impl Profile {
             created_at: self.created_at,
             notifications: NotificationSettings {
                 email: self.notify_by_email,
+                email_on_completion: self.notify_of_completion,
                 webhook_url: self.webhook.as_ref().map(|webhook| webhook.url.clone()),
             },
             webhook_secret,

@@ -33,6 +33,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             created_at: now,
             password: self.config.hashing.hash(&body.password, self.random())?,
             notify_by_email: true,
+            notify_of_completion: false,
             webhook: None,
         };
         let store = self.store();

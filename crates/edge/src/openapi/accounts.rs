@@ -44,7 +44,11 @@ fn account(webhook_secret: Option<&str>) -> Payload {
         name: "Ada".into(),
         email: "ada@example.com".into(),
         created_at: example_time(),
-        notifications: NotificationSettings { email: true, webhook_url: webhook_url() },
+        notifications: NotificationSettings {
+            email: true,
+            email_on_completion: false,
+            webhook_url: webhook_url(),
+        },
         webhook_secret: webhook_secret.map(str::to_owned),
     })
 }
@@ -126,6 +130,7 @@ fn own_account() -> Vec<Operation> {
                 name: Some("Ada Lovelace".into()),
                 notifications: Some(UpdateNotifications {
                     email: Some(true),
+                    email_on_completion: Some(false),
                     webhook_url: Some(webhook_url().map(String::from)),
                 }),
             }))
@@ -171,6 +176,7 @@ fn others(get: Method) -> Vec<Operation> {
                 user_id: example_user(),
                 name: "Ada".into(),
                 email: Some("ada@example.com".into()),
+                completion_email: None,
                 webhook: webhook_url().map(|url| WebhookContact {
                     url,
                     secret: "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX".into(),
