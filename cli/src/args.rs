@@ -47,16 +47,22 @@ pub(crate) struct ExtractArgs {
     pub(crate) force: bool,
 
     /// One frame each so often: 1s, 250ms, 2m [default: 1s]
-    #[arg(long, value_name = "DURATION", help_heading = "Which frames")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, help_heading = "Which frames")]
     every: Option<String>,
     /// So many frames a second
-    #[arg(long, value_name = "RATE", help_heading = "Which frames")]
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true, help_heading = "Which frames")]
     fps: Option<String>,
     /// So many frames, evenly
-    #[arg(long, value_name = "N", help_heading = "Which frames")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Which frames")]
     count: Option<String>,
     /// The frames at these places, as in 1.5s,50%,#300
-    #[arg(long, value_name = "PLACES", value_delimiter = ',', help_heading = "Which frames")]
+    #[arg(
+        long,
+        value_name = "PLACES",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        help_heading = "Which frames"
+    )]
     at: Option<Vec<String>>,
     /// Every sync point of the container
     #[arg(long, help_heading = "Which frames")]
@@ -65,20 +71,20 @@ pub(crate) struct ExtractArgs {
     #[arg(long, help_heading = "Which frames")]
     all: bool,
     /// Where to start: a time, percentage or frame number
-    #[arg(long, value_name = "PLACE", help_heading = "Which frames")]
+    #[arg(long, value_name = "PLACE", allow_hyphen_values = true, help_heading = "Which frames")]
     from: Option<String>,
     /// Where to end
-    #[arg(long, value_name = "PLACE", help_heading = "Which frames")]
+    #[arg(long, value_name = "PLACE", allow_hyphen_values = true, help_heading = "Which frames")]
     to: Option<String>,
     /// How far a frame may be off where that is cheaper
-    #[arg(long, value_name = "DURATION", help_heading = "Which frames")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, help_heading = "Which frames")]
     tolerance: Option<String>,
 
     /// jpeg or png [default: jpeg]
     #[arg(long, help_heading = "Images")]
     format: Option<String>,
     /// 1 to 100, for JPEG [default: 90]
-    #[arg(long, value_name = "N", help_heading = "Images")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Images")]
     quality: Option<String>,
     /// Pixels across
     #[arg(long, value_name = "PIXELS", help_heading = "Images")]

@@ -1,6 +1,7 @@
 //! `framelift extract`.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
@@ -19,6 +20,9 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<Done, Failed> {
     let output = args.output.clone().unwrap_or_else(|| default_output(&args.file));
     let to_stdout = output.as_os_str() == "-";
     let in_place = !to_stdout && is_device(&output)?;
+    if !to_stdout && same_file(&args.file, &output) {
+        return Err(anyhow!("{} is the video itself", output.display()).into());
+    }
     if !to_stdout && !in_place && !args.force && output.exists() {
         return Err(anyhow!("{} exists; --force replaces it", output.display()).into());
     }
@@ -79,16 +83,19 @@ fn is_device(output: &Path) -> anyhow::Result<bool> {
     }
 }
 
+/// Whether both names lead to one file: `--force` must not cost anybody the video.
+fn same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let identity = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    identity(one).is_some_and(|one| identity(other) == Some(one))
+}
+
 fn temporary(output: &Path) -> anyhow::Result<tempfile::NamedTempFile> {
     let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".framelift-").suffix(".part");
-    #[cfg(unix)]
-    {
-        // As any other new file: the user's mask decides.
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
+    // As any other new file: the user's mask decides.
+    builder.permissions(std::fs::Permissions::from_mode(0o666));
     builder.tempfile_in(folder).with_context(|| format!("no file can be made in {}", folder.display()))
 }
 

@@ -1,6 +1,7 @@
 //! How a run ends: what is printed, and the exit code. The only place that prints results.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program speaks here")]
 
+use std::fmt::Display;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use framelift_media::ExtractError;
@@ -43,14 +44,14 @@ pub(crate) fn report(as_json: bool, result: Result<Done, Failed>) -> ExitCode {
     match result {
         Ok(done) => {
             for warning in &done.warnings {
-                eprintln!("warning: {warning}");
+                complain(format_args!("warning: {warning}"));
             }
             if done.silent {
-                eprintln!("{}", done.text);
+                complain(&done.text);
             } else if as_json {
-                println!("{:#}", done.json);
+                say(format_args!("{:#}", done.json));
             } else {
-                println!("{}", done.text);
+                say(&done.text);
             }
             ExitCode::SUCCESS
         }
@@ -58,7 +59,7 @@ pub(crate) fn report(as_json: bool, result: Result<Done, Failed>) -> ExitCode {
             let (exit, code, messages) = match &failed {
                 Failed::Values(messages) => (64, "invalid-options", messages.clone()),
                 Failed::Extraction(ExtractError::Failed(failure)) => {
-                    eprintln!("hint: {}", failure.code.hint());
+                    complain(format_args!("hint: {}", failure.code.hint()));
                     (
                         1,
                         failure.code.as_str(),
@@ -72,12 +73,22 @@ pub(crate) fn report(as_json: bool, result: Result<Done, Failed>) -> ExitCode {
                 Failed::Other(error) => (1, "io", vec![format!("{error:#}")]),
             };
             for message in &messages {
-                eprintln!("error: {message}");
+                complain(format_args!("error: {message}"));
             }
             if as_json {
-                println!("{:#}", json!({"error": {"code": code, "messages": messages}}));
+                say(format_args!("{:#}", json!({"error": {"code": code, "messages": messages}})));
             }
             ExitCode::from(exit)
         }
     }
+}
+
+/// Prints a line of the result. Whoever closes the pipe does not want it.
+fn say(line: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Prints a line for people.
+fn complain(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

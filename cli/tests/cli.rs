@@ -73,6 +73,23 @@ fn what_is_no_file_is_written_to_and_not_replaced() {
     let folder_named = framelift(folder.path(), &["extract", sample.to_str().unwrap(), "-o", ".", "--force"]);
     assert_eq!(folder_named.status.code(), Some(1));
     assert!(error(&folder_named).contains("is a folder"), "{}", error(&folder_named));
+
+    let video = folder.path().join("video.mp4");
+    std::fs::copy(&sample, &video).unwrap();
+    let onto_itself = framelift(folder.path(), &["extract", "video.mp4", "-o", "./video.mp4", "--force"]);
+    assert_eq!(onto_itself.status.code(), Some(1));
+    assert!(error(&onto_itself).contains("the video itself"), "{}", error(&onto_itself));
+    assert_eq!(std::fs::read(&video).unwrap(), std::fs::read(&sample).unwrap());
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_framelift");
+    let script = format!("{program} probe {} --json | true; echo ${{PIPESTATUS[0]}}", sample().display());
+    let output = Command::new("bash").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "0", "{}", error(&output));
+    assert!(!error(&output).contains("panicked"), "{}", error(&output));
 }
 
 #[test]

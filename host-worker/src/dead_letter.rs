@@ -17,6 +17,9 @@ use crate::job::{Disposition, Task, Understood, Workshop, understand};
 use crate::queue::{Lease, Queue, Received};
 use crate::report::ReportError;
 
+/// Attempts after which a job is given up: as many as the job queue delivers a message
+/// (`maxReceiveCount`), so that five workers that died of one video are enough.
+const MAX_TRIES: u32 = 5;
 /// How long a message that nobody understands stays out of sight: it is kept for people to
 /// look at, and must not be received again and again.
 const OUT_OF_SIGHT: Duration = Duration::from_secs(12 * 3600);
@@ -136,9 +139,10 @@ impl DeadLetters {
         let shop = &self.workshop;
         // This claim is an attempt, too.
         let tries = job.attempt.saturating_sub(1);
-        if tries == 0 {
-            // Nobody ever got as far as a claim: that is the surroundings' fault, not the video's.
-            return shop.give_back(job, &task.trace, receives, "no worker could claim the job").await;
+        if tries < MAX_TRIES {
+            // Its message was received often, but hardly worked on: another message of the same job
+            // was put off again and again, or control was down. That is not the video's fault.
+            return shop.give_back(job, &task.trace, receives, "the job was hardly tried").await;
         }
         let failure = Failure::new(FailureCode::Internal, format!("gave up after {tries} tries"));
         match shop.report_failure(job, &task.trace, &failure, false).await {

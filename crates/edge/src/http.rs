@@ -10,8 +10,10 @@ mod credential;
 mod failure;
 mod incoming;
 mod log;
+mod parse;
 mod query;
 mod route;
+mod strict;
 
 use bytes::Bytes;
 use framelift_domain::CorrelationId;
@@ -24,8 +26,8 @@ pub use body::{BodyError, MAX_JSON_BYTES, collect};
 pub use credential::{Caller, WorkerToken};
 pub use failure::Failure;
 pub use incoming::Incoming;
-pub(crate) use incoming::parse_json;
 pub use log::{Level, log};
+pub(crate) use parse::parse_json;
 pub use query::Query;
 pub use route::{Params, Route, Router};
 

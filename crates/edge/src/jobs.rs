@@ -27,6 +27,7 @@ mod simulation;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod turn;
 pub mod view;
 
 use framelift_contract::message::{JobMessage, NoticeKind};
@@ -43,6 +44,7 @@ pub use error::JobError;
 pub use idempotency::Idempotency;
 pub use read::Page;
 pub use sweep::Swept;
+pub use turn::{Claimed, SILENT_S, Turn};
 
 /// A result that is a [`JobError`] when it is not good.
 pub type Result<T> = std::result::Result<T, JobError>;

@@ -51,15 +51,14 @@ pub(crate) async fn up(options: UpOptions) -> anyhow::Result<()> {
 impl Stack {
     /// Starts everything, and returns when the API can do its work.
     pub(crate) async fn start(options: &UpOptions) -> anyhow::Result<Self> {
-        let data = DataDir::open(&options.data)?;
-        let secrets = data.secrets()?;
+        // What is wrong with the command leaves no folder behind.
         let manifest = options
             .manifest
             .canonicalize()
             .with_context(|| format!("cannot find the app {}", options.manifest.display()))?;
-        if !options.spin {
-            check_port(options.port)?;
-        }
+        check_port(options.port)?;
+        let data = DataDir::open(&options.data)?;
+        let secrets = data.secrets()?;
         let services = Services::start(options, &data, &secrets).await?;
         let logs = data.folder("logs")?;
         let stop_edge = CancellationToken::new();

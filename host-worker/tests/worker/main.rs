@@ -290,9 +290,9 @@ async fn a_mail_server_that_puts_off_gets_the_mail_later() {
 async fn a_job_that_used_up_its_tries_fails() {
     let rig = Rig::start().await;
     let tried = rig.add(1, small_video(), json!({}), 6);
-    let never_claimed = rig.add(2, small_video(), json!({}), 1);
+    let tried_once = rig.add(2, small_video(), json!({}), 2);
     rig.sqs.send(DEAD, &message(&tried));
-    rig.sqs.send(DEAD, &message(&never_claimed));
+    rig.sqs.send(DEAD, &message(&tried_once));
     eventually("both are settled", || rig.sqs.bodies(DEAD).is_empty()).await;
     let fails = rig.control.calls("fail");
     assert_eq!(fails[0].body["message"], "gave up after 5 tries");

@@ -1,16 +1,17 @@
 //! One request as a handler sees it: correlation id, parameters, query, credentials, JSON body.
 
 use bytes::Bytes;
-use framelift_contract::problem::{FieldError, ProblemCode};
+use framelift_contract::problem::ProblemCode;
 use framelift_domain::{CorrelationId, Time, VideoId};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 
 use super::CORRELATION_HEADER;
 use super::credential::{Caller, WorkerToken};
 use super::failure::Failure;
+use super::parse::parse_json;
 use super::query::Query;
 use super::route::Params;
 use crate::ports::Ambient;
@@ -159,58 +160,4 @@ fn correlation_id(headers: &HeaderMap, ambient: &impl Ambient) -> CorrelationId 
             Err(_) => unreachable!("a UUID's text is a well-formed correlation id"),
         }
     })
-}
-
-/// Reads JSON strictly: well-formed first, then the type, so that malformed JSON is always 400.
-pub(crate) fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
-    let malformed = |detail: String| Failure::new(ProblemCode::MalformedJson, detail);
-    let text = std::str::from_utf8(body).map_err(|_| malformed("the body is not UTF-8".into()))?;
-    if text.trim_ascii().is_empty() {
-        return Err(malformed("the body is empty; a JSON object is needed".into()));
-    }
-    serde_json::from_str::<IgnoredAny>(text).map_err(|error| malformed(error.to_string()))?;
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let pointer = pointer(error.path());
-        let error = error.into_inner();
-        if error.is_data() { invalid(pointer, &error) } else { malformed(error.to_string()) }
-    })
-}
-
-/// A JSON Pointer (RFC 6901) of a path.
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let mut pointer = String::new();
-    for segment in path.iter() {
-        pointer.push('/');
-        match segment {
-            Segment::Seq { index } => pointer.push_str(&index.to_string()),
-            Segment::Map { key } => pointer.push_str(&escape(key)),
-            Segment::Enum { variant } => pointer.push_str(&escape(variant)),
-            Segment::Unknown => pointer.push('?'),
-        }
-    }
-    pointer
-}
-
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
-}
-
-/// The problem of JSON that is not of the wanted type: serde's words without its line and
-/// column, the pointer completed by the field that serde names in them.
-fn invalid(mut pointer: String, error: &serde_json::Error) -> Failure {
-    let message = error.to_string();
-    let detail = message.rsplit_once(" at line ").map_or(message.as_str(), |(detail, _)| detail);
-    for prefix in ["missing field `", "unknown field `", "duplicate field `"] {
-        let field = detail.strip_prefix(prefix).and_then(|rest| Some(rest.split_once('`')?.0));
-        if let Some(field) = field {
-            let last = format!("/{}", escape(field));
-            if !pointer.ends_with(&last) {
-                pointer.push_str(&last);
-            }
-        }
-    }
-    let detail: String = detail.chars().take(300).collect();
-    Failure::validation(vec![FieldError::new(pointer, detail)])
 }

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use framelift_contract::problem::FieldError;
+use percent_encoding::percent_decode_str;
 
 use super::failure::Failure;
 
@@ -16,14 +17,18 @@ impl Query {
     pub fn parse(raw: Option<&str>, known: &[&str]) -> Result<Self, Failure> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         let mut errors = Vec::new();
-        for (name, value) in url::form_urlencoded::parse(raw.unwrap_or_default().as_bytes()) {
+        for pair in raw.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = String::from_utf8_lossy(&decoded(name)).into_owned();
             let pointer = format!("?{}", name.chars().take(64).collect::<String>());
-            if !known.contains(&&*name) {
+            if !known.contains(&name.as_str()) {
                 errors.push(FieldError::new(pointer, "is not a parameter of this call"));
             } else if pairs.iter().any(|(seen, _)| *seen == name) {
                 errors.push(FieldError::new(pointer, "must occur once"));
+            } else if let Ok(value) = String::from_utf8(decoded(value)) {
+                pairs.push((name, value));
             } else {
-                pairs.push((name.into_owned(), value.into_owned()));
+                errors.push(FieldError::new(pointer, "must be UTF-8"));
             }
         }
         if errors.is_empty() { Ok(Self(pairs)) } else { Err(Failure::validation(errors)) }
@@ -53,4 +58,9 @@ impl Query {
             }
         }
     }
+}
+
+/// The bytes that a part of a query stands for (`application/x-www-form-urlencoded`).
+fn decoded(part: &str) -> Vec<u8> {
+    percent_decode_str(&part.replace('+', " ")).collect()
 }

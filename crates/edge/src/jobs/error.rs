@@ -39,6 +39,12 @@ pub enum JobError {
     /// The same key with another request.
     #[error("the idempotency key was used for another request")]
     IdempotencyKeyReused,
+    /// The same request is being done just now.
+    #[error("a request with this idempotency key is under way")]
+    IdempotencyInProgress {
+        /// Seconds after which it is over, or may be sent again.
+        retry_after_s: u32,
+    },
     /// The video is in a terminal state.
     #[error("the video is finished already")]
     AlreadyFinished,
@@ -82,6 +88,7 @@ impl JobError {
             Self::UploadIncomplete => ProblemCode::UploadIncomplete,
             Self::SourceExpired => ProblemCode::SourceExpired,
             Self::IdempotencyKeyReused => ProblemCode::IdempotencyKeyReused,
+            Self::IdempotencyInProgress { .. } => ProblemCode::IdempotencyInProgress,
             Self::AlreadyFinished => ProblemCode::ProcessingAlreadyFinished,
             Self::JobFinished => ProblemCode::JobFinished,
             Self::JobNotReady => ProblemCode::JobNotReady,
@@ -95,7 +102,9 @@ impl JobError {
     /// After how many seconds to try again, where that makes sense.
     pub fn retry_after_s(&self) -> Option<u32> {
         match self {
-            Self::LeaseHeld { retry_after_s } => Some(*retry_after_s),
+            Self::LeaseHeld { retry_after_s } | Self::IdempotencyInProgress { retry_after_s } => {
+                Some(*retry_after_s)
+            }
             Self::QuotaExceeded { .. } | Self::TooManyRuns { .. } => Some(60),
             Self::JobNotReady => Some(5),
             Self::Unavailable(_) => Some(2),

@@ -1,8 +1,12 @@
 //! Requests that are sent twice under the same key and done once.
+//!
+//! A request whose body is a whole file ([`super::turn`]) is remembered before its body is known:
+//! the record says, too, who is sending the file just now, or what came of it.
 
 use framelift_domain::{Time, UserId, VideoId};
 use serde::{Deserialize, Serialize};
 
+use super::turn::Stream;
 use super::{JobError, Jobs, Result};
 use crate::ports::{Ambient, Kv, Queue};
 use crate::store::keys;
@@ -21,17 +25,21 @@ pub struct Idempotency {
 
 /// What is remembered of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Remembered {
-    request_hash: String,
-    id: VideoId,
+pub(super) struct Remembered {
+    pub(super) request_hash: String,
+    pub(super) id: VideoId,
     at: Time,
+    /// Of a request whose body is a file: how far that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stream: Option<Stream>,
 }
 
 impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// The video that the request is about: the one it was about the first time, or `id`.
     pub(super) async fn recall(&self, user: UserId, id: VideoId, request: &Idempotency) -> Result<VideoId> {
         let key = keys::idempotency(user, &request.key);
-        let fresh = Remembered { request_hash: request.request_hash.clone(), id, at: self.now() };
+        let fresh =
+            Remembered { request_hash: request.request_hash.clone(), id, at: self.now(), stream: None };
         if self.store.create(&key, &fresh).await? {
             return Ok(id);
         }

@@ -62,9 +62,19 @@ pub fn video(found: &Found) -> VideoResponse {
     }
 }
 
-/// What handing a video over answers.
+/// What creating a video and calling it off answer: its status now.
 pub fn accepted(video: &Video) -> AcceptedResponse {
     AcceptedResponse { id: video.id, status: status_or_canceled(video) }
+}
+
+/// What handing a video over answers: waiting in its owner's line or handed to the queue, however far
+/// it is by now, so that a repeated call gets the answer that the first one got.
+pub fn handed_over(video: &Video) -> AcceptedResponse {
+    let status = match video.state {
+        State::Queued => Status::Queued,
+        _ => Status::Pending,
+    };
+    AcceptedResponse { id: video.id, status }
 }
 
 /// The whole job of a video that is being processed; none in any other state.

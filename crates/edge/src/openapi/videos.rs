@@ -128,7 +128,7 @@ fn uploads() -> Vec<Operation> {
             .raw("multipart/form-data", form.into())
             .raw("application/octet-stream", bytes())
             .answers(StatusCode::ACCEPTED, "The video is handed over.", accepted(Status::Pending))
-            .or(&[Code::PayloadTooLarge, Code::UploadIncomplete])
+            .or(&[Code::PayloadTooLarge, Code::UploadIncomplete, Code::IdempotencyInProgress])
             .or(&new_upload),
         op(Method::GET, "/videos/{id}/upload-parts", "getUploadParts", "Fresh URLs for the parts of a multipart upload")
             .query("from", "The first part, from 1.", integer(1, 10_000, Some(1)))

@@ -13,18 +13,25 @@ const MAX_NAME_CHARS: usize = 255;
 /// The longest media type.
 const MAX_TYPE_BYTES: usize = 255;
 
-/// What is wrong with a file name, if anything: empty, too long, or with control characters.
+/// What is wrong with a file name, if anything: empty, too long, or with control characters,
+/// those among them that turn the direction of text and make a name look like another one.
 pub(super) fn name_error(pointer: &str, name: &str) -> Option<FieldError> {
     let detail = if name.trim().is_empty() {
         "must not be empty"
     } else if name.chars().count() > MAX_NAME_CHARS {
         "must have at most 255 characters"
-    } else if name.chars().any(char::is_control) {
+    } else if name.chars().any(is_control) {
         "must not have control characters"
     } else {
         return None;
     };
     Some(FieldError::new(pointer, detail))
+}
+
+fn is_control(character: char) -> bool {
+    let turns =
+        matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || character.is_control()
 }
 
 /// Passes for a name whose extension is accepted; 415 otherwise.
@@ -65,8 +72,10 @@ pub(super) fn content_type_error(pointer: &str, content_type: &str) -> Option<Fi
     }
 }
 
-/// What a download of a video's result is called.
+/// What a download of a video's result is called: after the file, without the folders that it
+/// may have been named with.
 pub(super) fn archive_name(file_name: &str) -> String {
+    let file_name = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
     let stem = match file_name.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() => stem,
         _ => file_name,
@@ -83,7 +92,16 @@ mod tests {
         for good in ["a.mp4", "🎬.MOV", &"x".repeat(255), "..mkv"] {
             assert_eq!(name_error("/file_name", good), None, "{good}");
         }
-        for bad in ["", " ", "a\nb.mp4", "a\0.mp4", &"é".repeat(256)] {
+        for bad in [
+            "",
+            " ",
+            "a\nb.mp4",
+            "a\0.mp4",
+            "gpj\u{202e}.mp4",
+            "\u{200f}a.mp4",
+            "a\u{2069}.mp4",
+            &"é".repeat(256),
+        ] {
             assert!(name_error("/file_name", bad).is_some(), "{bad:?}");
         }
     }
@@ -113,5 +131,7 @@ mod tests {
     fn archives_are_named_after_the_file() {
         assert_eq!(archive_name("holiday.final.mp4"), "holiday.final-frames.zip");
         assert_eq!(archive_name(".mp4"), ".mp4-frames.zip");
+        assert_eq!(archive_name("../etc/trip.mp4"), "trip-frames.zip");
+        assert_eq!(archive_name("C:\\Videos\\trip.to/a.b\\x.mov"), "x-frames.zip");
     }
 }

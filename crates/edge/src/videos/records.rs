@@ -170,7 +170,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
         let idempotency = request_of(incoming, &[])?;
         let correlation_id = incoming.correlation_id().clone();
         let video = self.jobs().run(user, id, options, correlation_id, idempotency.as_ref()).await?;
-        json(StatusCode::ACCEPTED, &view::accepted(&video))
+        json(StatusCode::ACCEPTED, &view::handed_over(&video))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A body that arrives piece by piece, cut into parts of one size.
 
 use bytes::{Bytes, BytesMut};
+use sha2::{Digest, Sha256};
 
 use crate::http::Failure;
 
@@ -19,6 +20,7 @@ pub(super) struct Cutter<S> {
     buffer: BytesMut,
     rest: Bytes,
     ended: bool,
+    hash: Option<Sha256>,
 }
 
 impl<S: Source> Cutter<S> {
@@ -32,7 +34,14 @@ impl<S: Source> Cutter<S> {
             buffer: BytesMut::new(),
             rest: Bytes::new(),
             ended: false,
+            hash: None,
         }
+    }
+
+    /// Hashes what comes, if asked to.
+    pub(super) fn hashing(mut self, hashing: bool) -> Self {
+        self.hash = hashing.then(Sha256::new);
+        self
     }
 
     /// The next part, full unless it is the last one; none after the last byte.
@@ -66,6 +75,9 @@ impl<S: Source> Cutter<S> {
         if self.taken > self.limit {
             return Err(super::file::too_large(self.limit));
         }
+        if let Some(hash) = &mut self.hash {
+            hash.update(&piece);
+        }
         self.rest = piece;
         Ok(())
     }
@@ -73,6 +85,11 @@ impl<S: Source> Cutter<S> {
     /// Bytes that came so far.
     pub(super) fn taken(&self) -> u64 {
         self.taken
+    }
+
+    /// The hash of what came so far; empty if nobody asked for one.
+    pub(super) fn sha256(&self) -> Vec<u8> {
+        self.hash.clone().map(|hash| hash.finalize().to_vec()).unwrap_or_default()
     }
 }
 
@@ -115,6 +132,15 @@ mod tests {
                 prop_assert!(piece.len() == part || (index + 1 == parts.len() && !piece.is_empty()));
             }
         }
+    }
+
+    #[tokio::test]
+    async fn the_hash_is_that_of_the_file() {
+        let pieces = || Pieces(vec![Bytes::from_static(b"ab"), Bytes::new(), Bytes::from_static(b"c")]);
+        let mut cutter = Cutter::new(pieces(), 2, 9).hashing(true);
+        while cutter.part().await.unwrap().is_some() {}
+        assert_eq!(cutter.sha256(), Sha256::digest(b"abc").to_vec());
+        assert!(Cutter::new(pieces(), 2, 9).sha256().is_empty());
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! Component `uploads`: the parts of an upload, handing a video over, and the upload in one go.
 
 mod form;
+mod once;
 mod streamed;
 
 use bytes::Bytes;
@@ -95,7 +96,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
         if matches!(video.state, State::AwaitingUpload { .. }) {
             event("VideoUploaded", &after);
         }
-        json(StatusCode::ACCEPTED, &view::accepted(&after))
+        json(StatusCode::ACCEPTED, &view::handed_over(&after))
     }
 
     /// Puts the parts of a multipart upload together; 409 while some are missing.

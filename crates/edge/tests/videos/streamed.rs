@@ -1,7 +1,10 @@
 //! The file in one request.
 
+use std::pin::pin;
+
 use bytes::Bytes;
-use futures::stream;
+use futures::channel::mpsc;
+use futures::stream::{self, Stream};
 use http::Request;
 use http_body::Frame;
 use http_body_util::StreamBody;
@@ -188,6 +191,7 @@ async fn requests_that_cannot_be_meant() {
         ("", FORM, form(&[]), "422 validation-failed /file"),
         ("", FORM, file("a.exe"), "415 unsupported-file-format"),
         ("", FORM, form(&[("file", None, b"x")]), "422 validation-failed /file"),
+        ("?file_name=%E2%80%AE.mp4", None, x(), "422 validation-failed ?file_name"),
         ("", FORM, form(&[("file", Some("a.mp4"), b"")]), "422 validation-failed /file"),
         ("", FORM, form(&[("other", None, b"x")]), "422 validation-failed /other"),
         ("", FORM, form(&[("options", None, b"{"), ("file", Some("a.mp4"), b"x")]), "400 malformed-json"),
@@ -229,6 +233,155 @@ async fn the_same_key_uploads_once() {
     assert_eq!(send(pieces, false).await.status, 202);
     assert!(stored(&world) == whole);
     assert!(world.cloud.unfinished().is_empty());
+}
+
+/// Sends a body under the key `k`.
+async fn keyed<S>(world: &World, query: &str, content_type: Option<&str>, pieces: S) -> Answer
+where
+    S: Stream<Item = Result<Frame<Bytes>, std::io::Error>> + Send + Unpin + 'static,
+{
+    let mut request = Request::post(format!("/videos/upload{query}"))
+        .header("authorization", format!("Bearer {}", world.token(1)))
+        .header("idempotency-key", "k");
+    if let Some(content_type) = content_type {
+        request = request.header("content-type", content_type);
+    }
+    world.send(Component::Uploads, request.body(StreamBody::new(pieces)).unwrap()).await
+}
+
+fn frames(
+    pieces: Vec<Bytes>,
+) -> impl Stream<Item = Result<Frame<Bytes>, std::io::Error>> + Send + Unpin + 'static {
+    stream::iter(pieces.into_iter().map(|piece| Ok(Frame::data(piece))))
+}
+
+const REUSED: &str = "422 idempotency-key-reused";
+
+#[tokio::test]
+async fn the_same_key_with_another_body_is_refused() {
+    for size in [3, 9 * MIB as usize] {
+        let world = World::new();
+        let (whole, _) = file(size);
+        let mut other = whole.clone();
+        other[size - 1] ^= 1;
+        let send = async |body: &[u8]| {
+            let pieces = body.chunks(60_000).map(Bytes::copy_from_slice).collect();
+            keyed(&world, "?file_name=a.mp4", None, frames(pieces)).await
+        };
+        let first = send(&whole).await;
+        assert_eq!(first.status, 202, "{}", first.text());
+        assert_eq!(send(&other).await.short(), REUSED, "{size}");
+        assert_eq!(send(&whole[..size - 1]).await.short(), REUSED, "{size}");
+        assert_eq!(send(&whole).await.json(), first.json());
+        assert!(stored(&world) == whole);
+        assert_eq!(world.cloud.take_sent().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_same_key_with_another_form_is_refused() {
+    let world = World::new();
+    let send =
+        async |fields: &[(&str, Option<&str>, &[u8])]| keyed(&world, "", FORM, frames(form(fields))).await;
+    let file = ("file", Some("a.mp4"), b"abc".as_slice());
+    let options = ("options", None, br#"{"quality":50}"#.as_slice());
+    let first = send(&[file, options]).await;
+    assert_eq!(first.status, 202, "{}", first.text());
+    assert_eq!(send(&[file]).await.short(), REUSED);
+    assert_eq!(send(&[file, ("options", None, br#"{"quality":51}"#)]).await.short(), REUSED);
+    assert_eq!(send(&[("file", Some("a.mp4"), b"abcd"), options]).await.short(), REUSED);
+    assert_eq!(send(&[file, options]).await.json(), first.json());
+    assert_eq!(stored(&world), b"abc");
+    assert_eq!(list(&world).await[0]["options"]["quality"], 50);
+    assert_eq!(world.cloud.take_sent().len(), 1);
+}
+
+#[tokio::test]
+async fn two_at_once_do_not_write_the_same_object() {
+    const QUERY: &str = "?file_name=a.mp4";
+    for (silent_s, taken_over) in [(59, false), (61, true)] {
+        let world = World::new();
+        let (whole, pieces) = file(20 * MIB as usize);
+        let (sender, receiver) = mpsc::unbounded();
+        let feed = |pieces: &[Bytes]| {
+            for piece in pieces {
+                sender.unbounded_send(Ok(Frame::data(piece.clone()))).unwrap();
+            }
+        };
+        let mut slow = pin!(keyed(&world, QUERY, None, receiver));
+        feed(&pieces[..300]);
+        while world.cloud.unfinished().is_empty() {
+            assert!(futures::poll!(&mut slow).is_pending());
+        }
+        let second = keyed(&world, QUERY, None, frames(pieces.clone())).await;
+        assert_eq!(second.short(), "409 idempotency-in-progress");
+        let seconds: u32 = second.header("retry-after").parse().unwrap();
+        assert!((1..=60).contains(&seconds), "{seconds}");
+
+        // The clock stands still meanwhile but for what the store waits.
+        world.advance_s(silent_s - 1);
+        let third = keyed(&world, QUERY, None, frames(pieces.clone())).await;
+        feed(&pieces[300..]);
+        sender.close_channel();
+        let slow = slow.await;
+        if taken_over {
+            assert_eq!(third.status, 202, "{}", third.text());
+            assert_eq!(slow.short(), "409 idempotency-in-progress");
+        } else {
+            assert_eq!(third.short(), "409 idempotency-in-progress");
+            assert_eq!(slow.status, 202, "{}", slow.text());
+        }
+        let done = if taken_over { &third } else { &slow };
+        let again = keyed(&world, QUERY, None, frames(pieces)).await;
+        assert_eq!(again.json(), done.json());
+        assert!(stored(&world) == whole);
+        assert!(world.cloud.unfinished().is_empty());
+        assert_eq!(world.cloud.take_sent().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_was_stored_but_not_handed_over_is_handed_over_when_sent_again() {
+    let world = World::new();
+    let send = async |body: &'static str| {
+        keyed(&world, "?file_name=a.mp4", None, frames(vec![Bytes::from_static(body.as_bytes())])).await
+    };
+    world.cloud.sqs_failures.set(3);
+    assert_eq!(send("abc").await.short(), "503 unavailable");
+    assert_eq!(send("abd").await.short(), REUSED);
+    assert_eq!(send("abc").await.status, 202);
+    assert_eq!(stored(&world), b"abc");
+    assert_eq!(world.cloud.take_sent().len(), 1);
+}
+
+#[tokio::test]
+async fn a_form_that_failed_behind_its_file_can_be_sent_again() {
+    let world = World::new();
+    let (whole, _) = file(9 * MIB as usize);
+    let send = async |options: &[u8]| {
+        let fields = [("file", Some("a.mp4"), whole.as_slice()), ("options", None, options)];
+        keyed(&world, "", FORM, frames(form(&fields))).await
+    };
+    assert_eq!(send(br#"{"quality":0}"#).await.short(), "422 validation-failed /options/quality");
+    let answer = send(br#"{"quality":50}"#).await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    assert!(stored(&world) == whole);
+    assert!(world.cloud.unfinished().is_empty());
+}
+
+#[tokio::test]
+async fn forms_say_what_is_wrong_with_a_file_name() {
+    let world = World::new();
+    let detail = async |head: &[u8]| {
+        let start = b"--B\r\ncontent-disposition: form-data; name=\"file\"".as_slice();
+        let body = [start, head, b"\r\n\r\nx\r\n--B--\r\n"].concat();
+        let answer = post(&world, "", FORM, vec![body.into()], false).await;
+        assert_eq!(answer.short(), "422 validation-failed /file");
+        answer.json()["errors"][0]["detail"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(detail(b"").await, "needs a file name");
+    assert_eq!(detail(b"; filename=\"\"").await, "must not be empty");
+    assert_eq!(detail(b"; filename=\"\xff.mp4\"").await, "has a file name that is not UTF-8");
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@ use framelift_contract::options::OptionsBody;
 use framelift_contract::problem::{FieldError, ProblemCode};
 use framelift_domain::Options;
 use futures::StreamExt as _;
-use http::header::CONTENT_TYPE;
+use http::HeaderValue;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http_body::Body;
 use http_body_util::{BodyDataStream, BodyExt as _};
 use multer::{Constraints, Field, Multipart, SizeLimit};
@@ -92,6 +93,20 @@ where
 pub(super) fn options(text: &[u8], prefix: &str) -> Result<Options, Failure> {
     let body: OptionsBody = parse_json(text)?;
     request::options(Some(&body), prefix).map_err(Failure::validation)
+}
+
+/// The name that the form gives its file.
+pub(super) fn file_name(field: &Field<'_>) -> Result<String, Failure> {
+    if let Some(name) = field.file_name() {
+        return Ok(name.to_owned());
+    }
+    let disposition = field.headers().get(CONTENT_DISPOSITION).map_or(&b""[..], HeaderValue::as_bytes);
+    let detail = if std::str::from_utf8(disposition).is_err() {
+        "has a file name that is not UTF-8"
+    } else {
+        "needs a file name"
+    };
+    Err(Failure::field("/file", detail))
 }
 
 /// A field that the form should not have, or not twice.

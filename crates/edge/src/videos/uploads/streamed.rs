@@ -3,7 +3,7 @@
 //! Two parts are held at most: one that is being stored, one that is being read. A file of one
 //! part is one PUT. The record is made before the first byte is stored, so that whatever
 //! breaks off is found again; when the client goes away, the upload is aborted and the record
-//! deleted.
+//! deleted. What an idempotency key changes in that is in [`super::once`].
 
 use bytes::Bytes;
 use framelift_contract::problem::{FieldError, ProblemCode};
@@ -15,9 +15,10 @@ use http::header::CONTENT_LENGTH;
 use http_body::Body;
 
 use super::form::{self, File};
+use super::once::{self, Kept, Sender};
 use super::{incomplete, is_past_upload};
 use crate::http::{Failure, Incoming};
-use crate::jobs::NewVideo;
+use crate::jobs::{Claimed, NewVideo};
 use crate::object_store::{Completion, DEFAULT_CONTENT_TYPE, StoredPart};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::videos::plan::{MAX_PARTS, MIN_PART_BYTES, Plan};
@@ -84,7 +85,10 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
                     seen_options = true;
                 }
                 Some("file") => {
-                    let name = file_name.or(field.file_name()).unwrap_or_default().to_owned();
+                    let name = match file_name {
+                        Some(name) => name.to_owned(),
+                        None => form::file_name(&field)?,
+                    };
                     let content_type = field.content_type().map(ToString::to_string);
                     let announced = Announced { file_name: name, content_type, options, length: None };
                     announced.check("/file", self.stream_limit())?;
@@ -108,7 +112,10 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
         file: S,
         rest: impl AsyncFnOnce() -> Result<Option<Options>, Failure>,
     ) -> Result<Video, Failure> {
-        let mut cutter = Cutter::new(file, PART_BYTES, self.stream_limit());
+        let sender = Sender::new(self.jobs());
+        let file = Kept { source: file, sender: &sender };
+        let keyed = incoming.headers().contains_key(IDEMPOTENCY_KEY);
+        let mut cutter = Cutter::new(file, PART_BYTES, self.stream_limit()).hashing(keyed);
         let first = cutter.part().await?;
         let Some(first) = first else { return Err(Failure::field("/file", "must not be empty")) };
         let length = announced.length.map(|length| length.to_string()).unwrap_or_default();
@@ -121,27 +128,42 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
             // Corrected when the last byte is there.
             size_bytes: announced.length.unwrap_or(first.len() as u64),
             content_type: announced.content_type,
-            options: announced.options,
+            options: announced.options.clone(),
             correlation_id: incoming.correlation_id().clone(),
         };
         let video = self.jobs().create(user, new, request.as_ref()).await?;
-        if is_past_upload(&video)? {
-            // The same request once more: read it to its end, so that the client sees the answer.
-            while cutter.part().await?.is_some() {}
-            return Ok(video);
+        let past = is_past_upload(&video)?;
+        if let Some(request) = &request {
+            let claimed = if past {
+                Err(self.jobs().stored_digest(user, request).await?)
+            } else {
+                match self.jobs().take_turn(user, video.id, request).await? {
+                    Claimed::Turn(turn) => Ok(turn),
+                    Claimed::Stored(digest) => Err(Some(digest)),
+                }
+            };
+            match claimed {
+                Ok(turn) => sender.hold(turn),
+                Err(known) => return self.compare(video, known, cutter, announced.options, rest).await,
+            }
         }
         let outcome = async {
-            self.store(&video, first, &mut cutter).await?;
-            let size_bytes = cutter.taken();
+            self.store(&video, first, &mut cutter, &sender).await?;
+            let (size_bytes, sha256) = (cutter.taken(), cutter.sha256());
             // A form goes on only when nobody holds its last field.
             drop(cutter);
-            let options = rest().await?;
-            Ok(self.jobs().measured(user, video.id, size_bytes, options.as_ref()).await?)
+            let options = rest().await?.unwrap_or(announced.options);
+            sender.keep().await?;
+            let video = self.jobs().measured(user, video.id, size_bytes, Some(&options)).await?;
+            sender.done(once::digest(&sha256, size_bytes, &options)?).await?;
+            Ok(video)
         };
         match outcome.await {
             Ok(video) => Ok(video),
             Err(failure) => {
-                self.forget(incoming, &video).await;
+                if !sender.give_up().await {
+                    self.forget(&video).await;
+                }
                 Err(failure)
             }
         }
@@ -153,16 +175,18 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
         video: &Video,
         first: Bytes,
         cutter: &mut Cutter<S>,
+        sender: &Sender<'_, K, Q, A>,
     ) -> Result<(), Failure> {
         let (objects, key) = (self.objects(), upload_key(video));
         let Some(second) = cutter.part().await? else {
             let content_type = video.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
+            sender.keep().await?;
             return Ok(objects.put(&key, content_type, first).await?);
         };
         // Their number is not known yet; nobody else uploads parts of this one.
         let plan = Plan { part_size: MIN_PART_BYTES, part_count: MAX_PARTS as u32 };
         let multipart: Multipart = match video.state.multipart() {
-            Some(known) => known.clone(),
+            Some(known) => self.going_on(video, known).await?,
             None => self.begin(video, plan).await?,
         };
         let mut parts: Vec<StoredPart> = Vec::new();
@@ -177,6 +201,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
             let Some(following) = next else { break };
             (number, part, next) = (number + 1, following, after?);
         }
+        sender.keep().await?;
         match objects.complete_multipart(&key, &multipart.upload_id, &parts).await? {
             Completion::Done => Ok(()),
             Completion::NoSuchUpload => Err(incomplete("the upload was aborted by somebody else")),
@@ -184,12 +209,21 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
         }
     }
 
-    /// Deletes the record of a file that did not get through, as well as it goes: what stays
-    /// expires. Under an idempotency key it stays anyway, for the request that is sent again.
-    async fn forget(&self, incoming: &Incoming, video: &Video) {
-        if incoming.headers().contains_key(IDEMPOTENCY_KEY) {
-            return;
+    /// The multipart upload of an earlier try; another one if it is over.
+    async fn going_on(&self, video: &Video, known: &Multipart) -> Result<Multipart, Failure> {
+        let (objects, key) = (self.objects(), upload_key(video));
+        if objects.list_parts(&key, &known.upload_id).await?.is_some() {
+            return Ok(known.clone());
         }
+        // The record keeps the first one's id. What breaks off here, the bucket cleans up.
+        let content_type = video.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
+        let upload_id = objects.create_multipart(&key, content_type).await?;
+        Ok(Multipart { upload_id, ..known.clone() })
+    }
+
+    /// Deletes the record of a file that did not get through, as well as it goes: what stays
+    /// expires. Under an idempotency key it stays, for the request that is sent again.
+    async fn forget(&self, video: &Video) {
         let Ok(cleanup) = self.jobs().delete(video.owner, video.id).await else { return };
         if self.remove(&cleanup).await.is_ok() {
             // Otherwise the retention pass comes back for it.

@@ -1,0 +1,118 @@
+//! Whose turn it is to send the file of a request with an idempotency key.
+//!
+//! One request at a time holds the turn, for [`SILENT_S`] seconds that it renews while bytes
+//! come. It ends with the digest of what came, with which the same request sent again is
+//! compared, or it is given back, or it runs out: then the file may be sent again.
+
+use framelift_domain::{Time, UserId, VideoId};
+use serde::{Deserialize, Serialize};
+
+use super::idempotency::Remembered;
+use super::{Idempotency, JobError, Jobs, Result};
+use crate::ports::{Ambient, Kv, Queue};
+use crate::store::keys;
+
+/// How long a sender may be silent before another one takes over, in seconds.
+pub const SILENT_S: u32 = 60;
+
+/// How far the file of a request is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Stream {
+    /// It is being sent.
+    UnderWay { holder: VideoId, until: Time },
+    /// It was stored.
+    Stored { digest: String },
+}
+
+/// What a request with a file is to do.
+#[derive(Debug)]
+pub enum Claimed {
+    /// Store the file.
+    Turn(Turn),
+    /// Compare: it was stored before and has this digest.
+    Stored(String),
+}
+
+/// The right to store the file of a request.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    key: String,
+    holder: VideoId,
+    renewed: Time,
+}
+
+impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+    /// Takes the turn for a request that [`Self::create`] made, or learns what it stored before.
+    pub async fn take_turn(&self, user: UserId, id: VideoId, request: &Idempotency) -> Result<Claimed> {
+        let key = keys::idempotency(user, &request.key);
+        let (holder, now) = (self.fresh_id(), self.now());
+        let updated = self.store.update(&key, |mut known: Remembered| {
+            if known.id != id || known.request_hash != request.request_hash {
+                return Err(JobError::IdempotencyKeyReused);
+            }
+            match &known.stream {
+                Some(Stream::Stored { digest }) => {
+                    let digest = digest.clone();
+                    return Ok((known, false, Some(digest)));
+                }
+                Some(Stream::UnderWay { until, .. }) if now < *until => return Err(in_progress(now, *until)),
+                _ => {}
+            }
+            known.stream = Some(Stream::UnderWay { holder, until: now.plus_s(SILENT_S) });
+            Ok((known, true, None))
+        });
+        Ok(match updated.await?.output {
+            Some(digest) => Claimed::Stored(digest),
+            None => Claimed::Turn(Turn { key, holder, renewed: now }),
+        })
+    }
+
+    /// What the request stored before, if that is known.
+    pub async fn stored_digest(&self, user: UserId, request: &Idempotency) -> Result<Option<String>> {
+        let known: Option<Remembered> = self.store.get(&keys::idempotency(user, &request.key)).await?;
+        Ok(match known.and_then(|known| known.stream) {
+            Some(Stream::Stored { digest }) => Some(digest),
+            _ => None,
+        })
+    }
+
+    /// Holds on to the turn; an error if somebody else has it by now.
+    pub async fn keep_turn(&self, turn: &mut Turn) -> Result<()> {
+        let now = self.now();
+        if now < turn.renewed.plus_s(SILENT_S / 3) {
+            return Ok(());
+        }
+        let until = now.plus_s(SILENT_S);
+        self.change_turn(turn, Some(Stream::UnderWay { holder: turn.holder, until })).await?;
+        turn.renewed = now;
+        Ok(())
+    }
+
+    /// The turn ends well: the file is stored.
+    pub async fn end_turn(&self, turn: &Turn, digest: String) -> Result<()> {
+        self.change_turn(turn, Some(Stream::Stored { digest })).await
+    }
+
+    /// The turn ends otherwise: the file may be sent again at once.
+    pub async fn give_turn_back(&self, turn: &Turn) -> Result<()> {
+        self.change_turn(turn, None).await
+    }
+
+    async fn change_turn(&self, turn: &Turn, next: Option<Stream>) -> Result<()> {
+        let updated = self.store.update(&turn.key, |mut known: Remembered| match &known.stream {
+            Some(Stream::UnderWay { holder, .. }) if *holder == turn.holder => {
+                known.stream.clone_from(&next);
+                Ok((known, true, ()))
+            }
+            _ => Err(JobError::IdempotencyInProgress { retry_after_s: SILENT_S }),
+        });
+        updated.await?;
+        Ok(())
+    }
+}
+
+fn in_progress(now: Time, until: Time) -> JobError {
+    let seconds = until.ms_since(now).unsigned_abs().div_ceil(1000);
+    JobError::IdempotencyInProgress { retry_after_s: u32::try_from(seconds).unwrap_or(SILENT_S).max(1) }
+}

@@ -1,0 +1,116 @@
+//! One upload under an idempotency key, however often it is sent.
+//!
+//! The key of an upload is known before its bytes, so that two things are decided late. While
+//! one request stores the file, the same key elsewhere gets 409 `idempotency-in-progress`: two
+//! never write the same object. The sender gives its turn back when it fails, and loses it when
+//! nothing comes from it for [`crate::jobs::SILENT_S`] seconds: the upload can then be sent
+//! again from its start. Once the file is stored, its digest, its size and its options are
+//! remembered; the same request sent again is read to its end and compared, and answered 422
+//! `idempotency-key-reused` if it differs. Before that only what comes ahead of the file (name,
+//! options, announced length) ties a broken upload to the one that follows.
+
+use std::cell::Cell;
+
+use bytes::Bytes;
+use framelift_contract::options::OptionsBody;
+use framelift_domain::video::State;
+use framelift_domain::{Options, Video};
+
+use crate::http::Failure;
+use crate::jobs::{JobError, Jobs, Turn};
+use crate::ports::{Ambient, Http, Kv, Queue};
+use crate::videos::stream::{Cutter, Source};
+use crate::videos::{Videos, request};
+
+/// Who sends a file: the holder of a turn, or a request without a key, that needs none.
+pub(super) struct Sender<'a, K, Q, A> {
+    jobs: Jobs<'a, K, Q, A>,
+    turn: Cell<Option<Turn>>,
+}
+
+impl<'a, K: Kv, Q: Queue, A: Ambient> Sender<'a, K, Q, A> {
+    pub(super) fn new(jobs: Jobs<'a, K, Q, A>) -> Self {
+        Self { jobs, turn: Cell::new(None) }
+    }
+
+    /// Holds this turn from now on.
+    pub(super) fn hold(&self, turn: Turn) {
+        self.turn.set(Some(turn));
+    }
+
+    /// Renews the turn when it is time to; an error if somebody else took over.
+    pub(super) async fn keep(&self) -> Result<(), Failure> {
+        let Some(mut turn) = self.turn.take() else { return Ok(()) };
+        let kept = self.jobs.keep_turn(&mut turn).await;
+        self.turn.set(Some(turn));
+        Ok(kept?)
+    }
+
+    /// The file is stored and has this digest.
+    pub(super) async fn done(&self, digest: String) -> Result<(), Failure> {
+        let Some(turn) = self.turn.take() else { return Ok(()) };
+        let ended = self.jobs.end_turn(&turn, digest).await;
+        self.turn.set(Some(turn));
+        Ok(ended?)
+    }
+
+    /// The file did not get through. Whether somebody may send it again; as well as it goes,
+    /// for a turn ends by itself.
+    pub(super) async fn give_up(&self) -> bool {
+        let Some(turn) = self.turn.take() else { return false };
+        let _ = self.jobs.give_turn_back(&turn).await;
+        true
+    }
+}
+
+/// A file whose sender keeps its turn while bytes come.
+pub(super) struct Kept<'s, 'a, S, K, Q, A> {
+    pub(super) source: S,
+    pub(super) sender: &'s Sender<'a, K, Q, A>,
+}
+
+impl<S: Source, K: Kv, Q: Queue, A: Ambient> Source for Kept<'_, '_, S, K, Q, A> {
+    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        let piece = self.source.next().await?;
+        self.sender.keep().await?;
+        Ok(piece)
+    }
+}
+
+/// A digest of all that an upload is: its bytes, and its options wherever they stood.
+pub(super) fn digest(sha256: &[u8], size_bytes: u64, options: &Options) -> Result<String, Failure> {
+    let options = serde_json::to_vec(&OptionsBody::spelled_out(options)).map_err(Failure::internal)?;
+    Ok(request::digest(&[sha256, &size_bytes.to_le_bytes(), &options]))
+}
+
+impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
+    /// A file that was stored before: read to its end, compared, and stored no second time.
+    /// `known` is the digest of the stored one; without it (somebody else handed the upload
+    /// over) size and options decide.
+    pub(super) async fn compare<S: Source>(
+        &self,
+        video: Video,
+        known: Option<String>,
+        mut cutter: Cutter<S>,
+        options: Options,
+        rest: impl AsyncFnOnce() -> Result<Option<Options>, Failure>,
+    ) -> Result<Video, Failure> {
+        while cutter.part().await?.is_some() {}
+        let (size_bytes, sha256) = (cutter.taken(), cutter.sha256());
+        // A form goes on only when nobody holds its last field.
+        drop(cutter);
+        let options = rest().await?.unwrap_or(options);
+        let same = match known {
+            Some(known) => known == digest(&sha256, size_bytes, &options)?,
+            None => video.size_bytes == size_bytes && video.options == options,
+        };
+        if !same {
+            return Err(JobError::IdempotencyKeyReused.into());
+        }
+        let video = self.jobs().find(video.owner, video.id).await?.video;
+        if matches!(video.state, State::AwaitingUpload { .. }) {
+            self.verify(&video).await?;
+        }
+        Ok(video)
+    }
+}
