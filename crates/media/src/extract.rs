@@ -9,6 +9,7 @@
 //! Between the first two at most 2·`threads` pictures or images are under way, in the order in
 //! which they are written; a stage that is slower than the others stops them.
 
+mod alone;
 mod decode;
 mod encode_stage;
 mod measure;
@@ -24,6 +25,7 @@ use std::thread;
 use framelift_contract::manifest::{Plan, Source as SourceRecord};
 use framelift_domain::Options;
 
+use crate::ffi::Threading;
 use crate::watch::{Stop, Watch};
 use crate::{Control, EngineLimits, ExtractError, Source, Stage, plan, unsupported};
 
@@ -76,11 +78,12 @@ pub fn extract<W: Write + Send>(
         return Err(watch.stop_error());
     }
     let input = open::open(source, limits, watch)?;
-    let decoder = open::decoder(&input, limits)?;
-    let plan = plan::choose(options, input.info(), decoder.name());
+    let decoder = open::decoder(&input, limits, Threading::Pictures)?;
+    let mut plan = plan::choose(options, input.info(), decoder.name());
     let (input, measure) = measure::measure(input, options, &plan, limits, watch)?;
     // A fresh decoder where the container was opened anew.
-    let decoder = open::decoder(&input, limits)?;
+    let way = decode::Way::of(&plan, input.info());
+    let decoder = open::decoder(&input, limits, way.threading())?;
 
     watch.enter(Stage::Extracting);
     let threads = limits.thread_count();
@@ -93,8 +96,7 @@ pub fn extract<W: Write + Send>(
             scope.spawn(|| encode_stage::run(queue, &stream, options, limits, watch));
         }
         let out = decode::Out { jobs, order };
-        let decoding =
-            scope.spawn(|| decode::run(input, decoder, &plan, measure, options, limits, watch, out));
+        let decoding = scope.spawn(|| decode::run(input, decoder, way, measure, options, limits, watch, out));
         let written = write::images(ordered, sink, options, limits, watch);
         if written.is_err() {
             watch.stop(Stop::Aborted);
@@ -106,5 +108,8 @@ pub fn extract<W: Write + Send>(
     // The writer's own error comes first: the decoder only sees that nobody takes its frames.
     let written = written?;
     let decoded = decoded?;
+    if decoded.started_over {
+        plan = plan::not_alone(plan);
+    }
     write::finish(written, decoded, info, &stream, options, plan, watch)
 }

@@ -18,7 +18,7 @@ use std::fmt;
 use ffmpeg_next::ffi;
 use framelift_domain::Rational;
 
-pub(crate) use decoder::{Decoded, Decoder, DecoderError};
+pub(crate) use decoder::{Decoded, Decoder, DecoderError, Threading};
 pub(crate) use frame::{ColourTags, Frame, PixelClass};
 pub(crate) use input::{Input, OpenError, StreamInfo};
 pub(crate) use packet::Packet;

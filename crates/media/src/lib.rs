@@ -27,6 +27,7 @@ mod source;
 pub mod timeline;
 mod unsupported;
 mod watch;
+mod words;
 
 pub use control::{Control, Progress, Stage};
 pub use error::ExtractError;

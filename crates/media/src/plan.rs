@@ -23,3 +23,9 @@ pub(crate) fn choose(options: &Options, info: &StreamInfo, decoder: &str) -> Pla
     };
     Plan { strategy, reason: reason.to_owned(), decoder: decoder.to_owned() }
 }
+
+/// What became of a plan for sync points when one of them gave no sure picture alone.
+pub(crate) fn not_alone(plan: Plan) -> Plan {
+    let reason = "not every sync point decodes alone, so every frame was decoded".to_owned();
+    Plan { strategy: Strategy::Sequential, reason, ..plan }
+}

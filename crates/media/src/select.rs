@@ -10,6 +10,8 @@ use framelift_domain::{Options, Place, Range, Rational, Select};
 
 pub use times::Times;
 
+use crate::words::count;
+
 /// What one frame was wanted for: the requested time, or none where frames are asked for and
 /// not times. A frame that is wanted twice has two.
 pub type Requests = Vec<Option<Rational>>;
@@ -330,7 +332,10 @@ impl Selector {
                 self.warn(format!("the range ends at {to} s, after the end of the video at {end} s"));
             }
             Bound::Frame(n) if n > self.seen => {
-                self.warn(format!("the range ends at frame #{n}, but the video has {} frames", self.seen));
+                self.warn(format!(
+                    "the range ends at frame #{n}, but the video has {}",
+                    count(self.seen, "frame")
+                ));
             }
             _ => {}
         }
@@ -371,8 +376,9 @@ impl Selector {
     /// [`Selector::finish`]; for callers that stop before the end of the video.
     pub fn settle(&mut self) {
         if self.outside_range > 0 {
+            let (lie, were) = if self.outside_range == 1 { ("lies", "was") } else { ("lie", "were") };
             self.warn(format!(
-                "{} of the places lie outside the range and were left out",
+                "{} of the places {lie} outside the range and {were} left out",
                 self.outside_range
             ));
         }

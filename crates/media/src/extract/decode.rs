@@ -7,12 +7,13 @@ use framelift_domain::{FailureCode, Options, Rational};
 
 use super::encode_stage::{Encoded, Job, NotEncoded};
 use super::measure::Measure;
-use super::open;
 use super::skip::Skipper;
-use crate::ffi::{AvError, Decoded, Decoder, Frame, Input, Packet};
+use super::{alone, open};
+use crate::ffi::{AvError, Decoded, Decoder, Frame, Input, Packet, StreamInfo, Threading};
 use crate::select::{Measured, Requests, Selector, TooMany};
 use crate::timeline::{PacketScan, Placed, Timeline};
 use crate::watch::Watch;
+use crate::words::count;
 use crate::{EngineLimits, ExtractError};
 
 /// Errors in a row after which a container is given up.
@@ -38,6 +39,35 @@ pub(super) struct Ordered {
 pub(super) struct End {
     /// Measured, where the video was read to its end or measured before.
     pub(super) duration: Option<Rational>,
+    /// Whether a sync point did not decode alone, so that every frame was decoded after all.
+    pub(super) started_over: bool,
+}
+
+/// Which packets go through the decoder, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Whatever a wanted frame may need, in one go.
+    Sequential,
+    /// Sync points in one go: of a codec in which no picture refers to others.
+    SyncPoints,
+    /// Sync points, each by itself.
+    Alone,
+}
+
+impl Way {
+    /// How `plan` is carried out.
+    pub(super) fn of(plan: &Plan, info: &StreamInfo) -> Self {
+        match plan.strategy {
+            Strategy::Keyframes if info.intra_only => Self::SyncPoints,
+            Strategy::Keyframes => Self::Alone,
+            _ => Self::Sequential,
+        }
+    }
+
+    /// What suits it.
+    pub(super) fn threading(self) -> Threading {
+        if self == Self::Alone { Threading::OnePicture } else { Threading::Pictures }
+    }
 }
 
 struct Held {
@@ -47,6 +77,7 @@ struct Held {
 }
 
 struct Stage<'a, 'c> {
+    way: Way,
     decoder: Decoder,
     timeline: Timeline,
     selector: Option<Selector>,
@@ -57,6 +88,9 @@ struct Stage<'a, 'c> {
     watch: &'a Watch<'c>,
     claimed: Option<Rational>,
     out: Out,
+    /// Frames that were wanted, and how many of them had gone out before it started over.
+    wanted: u64,
+    sent_before: Option<u64>,
     shown: u64,
     idle: u32,
     damaged_packets: u64,
@@ -71,39 +105,56 @@ struct Stage<'a, 'c> {
 pub(super) fn run(
     input: Input<'_>,
     decoder: Decoder,
-    plan: &Plan,
+    way: Way,
     measure: Measure,
     options: &Options,
     limits: &EngineLimits,
     watch: &Watch<'_>,
     out: Out,
 ) -> Result<End, ExtractError> {
-    let info = input.info();
-    let mut stage = Stage {
-        decoder,
-        timeline: Timeline::new(info.time_base, info.frame_rate),
-        selector: None,
-        measure,
-        held: None,
-        options,
-        limits,
-        watch,
-        claimed: info.claimed_duration,
-        out,
-        shown: 0,
-        idle: 0,
-        damaged_packets: 0,
-        damaged_frames: 0,
-        unsupported: None,
-        packets: (plan.strategy == Strategy::Keyframes).then(|| PacketScan::new(Vec::new())),
-    };
-    if let Some(zero) = stage.measure.zero {
-        stage.timeline.start_at(zero);
-    }
-    stage.run(input)
+    Stage::new(&input, decoder, way, measure, options, limits, watch, out).run(input)
 }
 
-impl Stage<'_, '_> {
+impl<'a, 'c> Stage<'a, 'c> {
+    #[expect(clippy::too_many_arguments, reason = "as for `run`")]
+    fn new(
+        input: &Input<'_>,
+        decoder: Decoder,
+        way: Way,
+        measure: Measure,
+        options: &'a Options,
+        limits: &'a EngineLimits,
+        watch: &'a Watch<'c>,
+        out: Out,
+    ) -> Self {
+        let info = input.info();
+        let mut stage = Self {
+            way,
+            decoder,
+            timeline: Timeline::new(info.time_base, info.frame_rate),
+            selector: None,
+            measure,
+            held: None,
+            options,
+            limits,
+            watch,
+            claimed: info.claimed_duration,
+            out,
+            wanted: 0,
+            sent_before: None,
+            shown: 0,
+            idle: 0,
+            damaged_packets: 0,
+            damaged_frames: 0,
+            unsupported: None,
+            packets: (way != Way::Sequential).then(|| PacketScan::new(Vec::new())),
+        };
+        if let Some(zero) = stage.measure.zero {
+            stage.timeline.start_at(zero);
+        }
+        stage
+    }
+
     fn run(mut self, mut input: Input<'_>) -> Result<End, ExtractError> {
         let mut skipper = Skipper::new(input.info());
         let mut read_errors = 0;
@@ -117,7 +168,10 @@ impl Stage<'_, '_> {
                     self.watch.warn(warning);
                 }
                 self.report_damage();
-                return Ok(End { duration: self.measured_duration() });
+                return Ok(End {
+                    duration: self.measured_duration(),
+                    started_over: self.sent_before.is_some(),
+                });
             }
             let mut packet = Packet::new().map_err(internal)?;
             match input.read(&mut packet) {
@@ -148,8 +202,18 @@ impl Stage<'_, '_> {
                         if packet.ticks() > 0 { packet.ticks() } else { self.timeline.usual_ticks() },
                     );
                 }
-                if packet.is_key() {
-                    self.decode(&packet)?;
+                match self.way {
+                    Way::Alone if packet.is_key() && !packet.is_hidden() => {
+                        let frames = alone::decode(&mut self.decoder, &packet, KEY);
+                        let (Some(frames), Some(pts)) = (frames, packet.pts()) else {
+                            return self.start_over(input);
+                        };
+                        for frame in frames {
+                            self.frame(frame, Some(pts))?;
+                        }
+                    }
+                    Way::SyncPoints if packet.is_key() => self.decode(&packet)?,
+                    _ => {}
                 }
                 continue;
             }
@@ -171,9 +235,22 @@ impl Stage<'_, '_> {
             }
             skipper.passed(&packet);
         }
-        let _ = self.decoder.send_end();
-        self.receive()?;
+        if self.way != Way::Alone {
+            let _ = self.decoder.send_end();
+            self.receive()?;
+        }
         self.finish(&input)
+    }
+
+    /// Decodes every frame from the start, because a sync point gave no sure picture alone.
+    /// What has gone out is not sent again.
+    fn start_over(self, input: Input<'_>) -> Result<End, ExtractError> {
+        let Self { measure, options, limits, watch, out, wanted, .. } = self;
+        let input = open::open(input.into_source(), limits, watch)?;
+        let decoder = open::decoder(&input, limits, Way::Sequential.threading())?;
+        let mut stage = Stage::new(&input, decoder, Way::Sequential, measure, options, limits, watch, out);
+        stage.sent_before = Some(wanted);
+        stage.run(input)
     }
 
     /// Whether no wanted frame needs a packet: nothing refers to its picture, and nobody asked
@@ -209,7 +286,7 @@ impl Stage<'_, '_> {
             }
             return Err(ExtractError::failed(
                 FailureCode::TimedOut,
-                format!("the decoder gave no picture for {} packets", self.idle),
+                format!("the decoder gave no picture for {}", count(self.idle.into(), "packet")),
             ));
         }
         Ok(())
@@ -219,7 +296,10 @@ impl Stage<'_, '_> {
         // A decoder that only fails must not be asked for ever.
         for _ in 0..64 {
             match self.decoder.receive() {
-                Ok(Decoded::Frame(frame)) => self.frame(frame)?,
+                Ok(Decoded::Frame(frame)) => {
+                    let pts = frame.pts();
+                    self.frame(frame, pts)?;
+                }
                 Ok(Decoded::Hungry | Decoded::End) => return Ok(()),
                 Err(error) => {
                     if error.is_unsupported() {
@@ -232,12 +312,13 @@ impl Stage<'_, '_> {
         Ok(())
     }
 
-    fn frame(&mut self, frame: Frame) -> Result<(), ExtractError> {
+    /// A frame that is shown, at `pts`.
+    fn frame(&mut self, frame: Frame, pts: Option<i64>) -> Result<(), ExtractError> {
         self.idle = 0;
         if frame.is_damaged() {
             self.damaged_frames += 1;
         }
-        let Some(placed) = self.timeline.place(frame.pts(), frame.ticks()) else {
+        let Some(placed) = self.timeline.place(pts, frame.ticks()) else {
             self.watch.warn("frames with absurd timestamps were left out");
             return Ok(());
         };
@@ -261,7 +342,11 @@ impl Stage<'_, '_> {
         }
     }
 
-    fn send(&self, held: Held, requests: Requests) -> Result<(), ExtractError> {
+    fn send(&mut self, held: Held, requests: Requests) -> Result<(), ExtractError> {
+        self.wanted += 1;
+        if self.sent_before.is_some_and(|sent| self.wanted <= sent) {
+            return Ok(());
+        }
         let (reply, image) = sync_channel(1);
         let ordered = Ordered { requests, placed: held.placed, keyframe: held.keyframe, image };
         // Whoever hung up has the error.
@@ -295,13 +380,11 @@ impl Stage<'_, '_> {
         }
         self.report_damage();
         if self.timeline.breaks() > 0 {
-            self.watch.warn(format!(
-                "the video's clock jumps back {} times; the parts were joined",
-                self.timeline.breaks()
-            ));
+            let breaks = count(self.timeline.breaks().into(), "time");
+            self.watch.warn(format!("the video's clock jumps back {breaks}; the parts were joined"));
         }
         self.compare_with_claim(input, end);
-        Ok(End { duration: Some(end) })
+        Ok(End { duration: Some(end), started_over: self.sent_before.is_some() })
     }
 
     fn compare_with_claim(&self, input: &Input<'_>, end: Rational) {
@@ -321,11 +404,13 @@ impl Stage<'_, '_> {
 
     fn report_damage(&self) {
         if self.damaged_packets > 0 {
-            self.watch
-                .warn(format!("{} damaged packets were met; frames may be missing", self.damaged_packets));
+            let were = if self.damaged_packets == 1 { "was" } else { "were" };
+            let packets = count(self.damaged_packets, "damaged packet");
+            self.watch.warn(format!("{packets} {were} met; frames may be missing"));
         }
         if self.damaged_frames > 0 {
-            self.watch.warn(format!("{} frames are damaged", self.damaged_frames));
+            let are = if self.damaged_frames == 1 { "is" } else { "are" };
+            self.watch.warn(format!("{} {are} damaged", count(self.damaged_frames, "frame")));
         }
     }
 
@@ -361,7 +446,11 @@ impl Stage<'_, '_> {
 fn too_many(_: TooMany, limits: &EngineLimits) -> ExtractError {
     ExtractError::failed(
         FailureCode::LimitExceeded,
-        format!("more than {} images are asked for", limits.max_frames),
+        format!(
+            "more than {} {} asked for",
+            count(limits.max_frames, "image"),
+            if limits.max_frames == 1 { "is" } else { "are" }
+        ),
     )
 }
 

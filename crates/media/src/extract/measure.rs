@@ -9,7 +9,7 @@ use framelift_contract::manifest::{Plan, Strategy};
 use framelift_domain::{Options, Rational};
 
 use super::open;
-use crate::ffi::{Decoded, Frame, Input, Packet};
+use crate::ffi::{Decoded, Frame, Input, Packet, Threading};
 use crate::select::{self, Measured};
 use crate::timeline::{PacketScan, Scanned, Timeline};
 use crate::watch::Watch;
@@ -148,7 +148,7 @@ fn decode(
     watch: &Watch<'_>,
     mut each: impl FnMut(&Frame) -> bool,
 ) -> Result<(), ExtractError> {
-    let mut decoder = open::decoder(input, limits)?;
+    let mut decoder = open::decoder(input, limits, Threading::Pictures)?;
     let mut packet = Packet::new().map_err(|error| ExtractError::internal(error.to_string()))?;
     let (mut idle, mut more) = (0, true);
     while more {

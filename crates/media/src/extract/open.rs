@@ -2,8 +2,9 @@
 
 use framelift_domain::FailureCode;
 
-use crate::ffi::{Decoder, DecoderError, Input, OpenError};
+use crate::ffi::{Decoder, DecoderError, Input, OpenError, Threading};
 use crate::watch::Watch;
+use crate::words::count;
 use crate::{EngineLimits, ExtractError, Source};
 
 /// Opens the container and checks that it is one that the engine takes.
@@ -32,16 +33,21 @@ pub(crate) fn open<'c>(
             CorruptInput,
             format!("the header of the {format} container cannot be read ({error}); the file may be cut off"),
         ),
-        Err(OpenError::TooManyStreams) => {
-            fail(LimitExceeded, format!("the file holds more than {} streams", limits.max_streams))
-        }
+        Err(OpenError::TooManyStreams) => fail(
+            LimitExceeded,
+            format!("the file holds more than {}", count(limits.max_streams.into(), "stream")),
+        ),
         Err(OpenError::NoVideo) => fail(NoVideoStream, "the file holds no video stream".into()),
         Err(OpenError::NoMemory) => Err(ExtractError::internal("out of memory")),
     }
 }
 
 /// A decoder for an input's video, if it is one that can and may be decoded.
-pub(super) fn decoder(input: &Input<'_>, limits: &EngineLimits) -> Result<Decoder, ExtractError> {
+pub(super) fn decoder(
+    input: &Input<'_>,
+    limits: &EngineLimits,
+    threading: Threading,
+) -> Result<Decoder, ExtractError> {
     let info = input.info();
     if info.encrypted {
         return Err(encrypted());
@@ -49,7 +55,7 @@ pub(super) fn decoder(input: &Input<'_>, limits: &EngineLimits) -> Result<Decode
     if u64::from(info.width) * u64::from(info.height) > limits.max_pixels {
         return Err(too_large(limits));
     }
-    input.decoder(limits.thread_count(), limits.max_pixels).map_err(|error| match error {
+    input.decoder(limits.thread_count(), threading, limits.max_pixels).map_err(|error| match error {
         DecoderError::Unsupported => ExtractError::failed(
             FailureCode::UnsupportedCodec,
             format!("the codec {} is not supported", info.codec),
@@ -72,6 +78,6 @@ pub(super) fn encrypted() -> ExtractError {
 pub(super) fn too_large(limits: &EngineLimits) -> ExtractError {
     ExtractError::failed(
         FailureCode::LimitExceeded,
-        format!("the pictures have more than {} pixels", limits.max_pixels),
+        format!("the pictures have more than {}", count(limits.max_pixels, "pixel")),
     )
 }

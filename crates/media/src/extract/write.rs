@@ -13,6 +13,7 @@ use crate::archive::{Archive, ArchiveError};
 use crate::ffi::StreamInfo;
 use crate::manifest::{self, Header, Record, hex};
 use crate::watch::Watch;
+use crate::words::count;
 use crate::{EngineLimits, ExtractError, Stage};
 
 /// An archive with all its images.
@@ -83,7 +84,7 @@ fn refused(error: ArchiveError, limits: &EngineLimits) -> ExtractError {
         ArchiveError::Sink(error) => ExtractError::Sink(error),
         ArchiveError::TooLarge => ExtractError::failed(
             FailureCode::LimitExceeded,
-            format!("the archive would be larger than {} bytes", limits.max_output_bytes),
+            format!("the archive would be larger than {}", count(limits.max_output_bytes, "byte")),
         ),
     }
 }

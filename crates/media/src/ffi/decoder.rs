@@ -101,6 +101,15 @@ pub(crate) struct Decoder {
 // SAFETY: a decoder may be used from one thread after another; its own threads are FFmpeg's.
 unsafe impl Send for Decoder {}
 
+/// What the threads of a decoder share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Threading {
+    /// Pictures that follow each other, as well as one picture.
+    Pictures,
+    /// One picture at a time: nothing is gained where each is waited for.
+    OnePicture,
+}
+
 /// What came out of the decoder.
 pub(crate) enum Decoded {
     Frame(Frame),
@@ -120,6 +129,7 @@ impl Decoder {
         time_base: ffi::AVRational,
         frame_rate: ffi::AVRational,
         threads: usize,
+        threading: Threading,
         max_pixels: u64,
     ) -> Result<Self, DecoderError> {
         // SAFETY: the caller's promise; a codec is static.
@@ -141,7 +151,10 @@ impl Decoder {
             (*context).pkt_timebase = time_base;
             (*context).framerate = frame_rate;
             (*context).thread_count = c_int::try_from(threads).unwrap_or(1);
-            (*context).thread_type = ffi::FF_THREAD_FRAME | ffi::FF_THREAD_SLICE;
+            (*context).thread_type = match threading {
+                Threading::Pictures => ffi::FF_THREAD_FRAME | ffi::FF_THREAD_SLICE,
+                Threading::OnePicture => ffi::FF_THREAD_SLICE,
+            };
             (*context).thread_safe_callbacks = 1;
             // Without it a crop on the left is rounded down to what SIMD likes.
             (*context).flags |= ffi::AV_CODEC_FLAG_UNALIGNED as c_int;
@@ -178,6 +191,12 @@ impl Decoder {
     pub(crate) fn send_end(&mut self) -> Result<(), AvError> {
         // SAFETY: the context is valid; a null packet is the end.
         AvError::check(unsafe { ffi::avcodec_send_packet(self.context, std::ptr::null()) }).map(drop)
+    }
+
+    /// Forgets the pictures that it has, and takes packets again after the end.
+    pub(crate) fn flush(&mut self) {
+        // SAFETY: the context is valid and open.
+        unsafe { ffi::avcodec_flush_buffers(self.context) };
     }
 
     /// The next picture in presentation order.

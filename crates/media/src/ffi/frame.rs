@@ -95,6 +95,15 @@ impl Frame {
         self.raw().decode_error_flags != 0 || self.raw().flags & ffi::AV_FRAME_FLAG_CORRUPT != 0
     }
 
+    /// Whether the codec says that it was predicted from other pictures.
+    pub(crate) fn is_predicted(&self) -> bool {
+        use ffi::AVPictureType::{
+            AV_PICTURE_TYPE_B, AV_PICTURE_TYPE_P, AV_PICTURE_TYPE_S, AV_PICTURE_TYPE_SP,
+        };
+        let predicted = [AV_PICTURE_TYPE_P, AV_PICTURE_TYPE_B, AV_PICTURE_TYPE_S, AV_PICTURE_TYPE_SP];
+        predicted.contains(&self.raw().pict_type)
+    }
+
     /// The shape of a pixel, where the picture itself says.
     pub(crate) fn pixel_shape(&self) -> Option<Rational> {
         rational(self.raw().sample_aspect_ratio)

@@ -8,7 +8,7 @@ use ffmpeg_next::ffi;
 use framelift_domain::Rational;
 
 use super::io::Io;
-use super::{AvError, Decoder, DecoderError, Packet, decoder, log, rational, string, timestamp};
+use super::{AvError, Decoder, DecoderError, Packet, Threading, decoder, log, rational, string, timestamp};
 use crate::watch::Watch;
 use crate::{EngineLimits, Source};
 
@@ -61,6 +61,8 @@ pub(crate) struct StreamInfo {
     /// Whether each picture is one packet with its presentation time; elsewhere a field, or
     /// what a parser cut out of a stream, may be.
     pub(crate) whole_pictures: bool,
+    /// Whether no picture of the codec refers to others.
+    pub(crate) intra_only: bool,
     pub(crate) encrypted: bool,
     /// The container may have an index of sync points.
     pub(crate) has_index: bool,
@@ -225,12 +227,17 @@ impl<'c> Input<'c> {
     }
 
     /// A decoder for the video.
-    pub(crate) fn decoder(&self, threads: usize, max_pixels: u64) -> Result<Decoder, DecoderError> {
+    pub(crate) fn decoder(
+        &self,
+        threads: usize,
+        threading: Threading,
+        max_pixels: u64,
+    ) -> Result<Decoder, DecoderError> {
         let stream = self.stream();
         // SAFETY: the stream is valid, and so are the parameters that it owns.
         unsafe {
             let rate = ffi::av_guess_frame_rate(self.context, stream, ptr::null_mut());
-            Decoder::open((*stream).codecpar, (*stream).time_base, rate, threads, max_pixels)
+            Decoder::open((*stream).codecpar, (*stream).time_base, rate, threads, threading, max_pixels)
         }
     }
 
@@ -349,6 +356,9 @@ fn describe(context: *mut ffi::AVFormatContext, video: usize, container: String)
             || metadata((*stream).metadata, c"enc_key_id")
             || metadata((*context).metadata, c"ASF_Protection_Type");
         let whole_pictures = ["mov", "matroska", "flv", "asf"].contains(&container.as_str());
+        let intra_only = ffi::avcodec_descriptor_get(parameters.codec_id)
+            .as_ref()
+            .is_some_and(|descriptor| descriptor.props & ffi::AV_CODEC_PROP_INTRA_ONLY as c_int != 0);
         let extradata = match usize::try_from(parameters.extradata_size) {
             Ok(size) if !parameters.extradata.is_null() => {
                 std::slice::from_raw_parts(parameters.extradata, size).to_vec()
@@ -368,6 +378,7 @@ fn describe(context: *mut ffi::AVFormatContext, video: usize, container: String)
             container_shape: rational((*stream).sample_aspect_ratio),
             pixel_shape: rational(ffi::av_guess_sample_aspect_ratio(context, stream, ptr::null_mut())),
             whole_pictures,
+            intra_only,
             encrypted,
             has_index: ["mov", "matroska", "avi"].contains(&container.as_str()),
             extradata,

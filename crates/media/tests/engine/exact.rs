@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use framelift_contract::manifest::Strategy;
 use framelift_domain::{Options, Place, Range, Rational, Select};
 
 use crate::clips::{Clips, HEIGHT, WIDTH};
@@ -169,6 +170,95 @@ fn hevc_in_10_bit() {
     let x265 =
         "-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=24:bframes=3 -pix_fmt yuv420p10le";
     check(&clips.make("a.mp4", 75, x265));
+}
+
+/// Sync points alone, by the plan `strategy`: their pictures and times, without warnings.
+fn check_keyframes(path: &Path, least: usize, strategy: Strategy) {
+    let truth = Truth::of(path, (WIDTH, HEIGHT));
+    for (start, end) in [("0s", "100%"), ("0.5s", "90%"), ("5s", "100%")] {
+        let range = Range { start: start.parse().unwrap(), end: end.parse().unwrap() };
+        let options = Options { select: Select::Keyframes, range, ..Options::default() };
+        let context = format!("{}: {:?}", path.display(), options.range);
+        let extracted = run(path, &options).unwrap_or_else(|error| panic!("{context}: {error}"));
+        let manifest = &extracted.manifest;
+        let expected = expected(&truth, &options);
+        if options.range == Range::default() {
+            assert!(expected.len() >= least, "{context}: {}", expected.len());
+            assert_eq!(manifest.source.duration, truth.duration.to_string(), "{context}");
+        }
+        let wanted: Vec<_> =
+            expected.iter().map(|(frame, _)| (frame.pts, frame.time.to_string(), frame.number)).collect();
+        let given: Vec<_> = manifest
+            .frames
+            .iter()
+            .zip(extracted.numbers())
+            .map(|(frame, number)| (frame.pts, frame.time.clone(), number))
+            .collect();
+        assert_eq!(given, wanted, "{context}");
+        assert!(manifest.frames.iter().all(|frame| frame.keyframe), "{context}");
+        assert_eq!(manifest.warnings, Vec::<String>::new(), "{context}");
+        assert_eq!(manifest.plan.strategy, strategy, "{context}");
+    }
+}
+
+/// Far more frames from one sync point to the next than the pictures' own order counts.
+#[test]
+fn sync_points_of_open_groups_far_apart() {
+    let clips = Clips::new();
+    let x264 = "-c:v libx264 -preset veryfast -crf 12 -bf 3 -x264-params open-gop=1:scenecut=0";
+    let x265 = "-c:v libx265 -preset ultrafast -pix_fmt yuv420p -x265-params \
+                log-level=none:open-gop=1:bframes=3:scenecut=0";
+    for (name, encoder) in [("4", x264), ("5", x265)] {
+        let far = clips.make(
+            &format!("far{name}.mp4"),
+            800,
+            &format!("{encoder}:keyint=250:min-keyint=250 -pix_fmt yuv420p"),
+        );
+        check_keyframes(&far, 4, Strategy::Keyframes);
+        let near = clips.make(&format!("near{name}.mkv"), 200, &format!("{encoder}:keyint=20"));
+        check_keyframes(&near, 10, Strategy::Keyframes);
+        check_keyframes(
+            &clips.remake(&format!("far{name}.mkv"), "", &far, "-c copy"),
+            4,
+            Strategy::Keyframes,
+        );
+        check_keyframes(
+            &clips.remake(&format!("far{name}.ts"), "", &far, "-c copy"),
+            4,
+            Strategy::Sequential,
+        );
+        // Begins in the middle of a group, with an edit list over hidden frames.
+        check_keyframes(
+            &clips.remake(&format!("cut{name}.mp4"), "-ss 3.3", &far, "-c copy"),
+            3,
+            Strategy::Keyframes,
+        );
+    }
+}
+
+#[test]
+fn sync_points_of_codecs_with_hidden_frames() {
+    let clips = Clips::new();
+    let vp9 =
+        "-c:v libvpx-vp9 -deadline good -cpu-used 5 -crf 20 -b:v 0 -g 40 -lag-in-frames 16 -auto-alt-ref 1";
+    check_keyframes(&clips.make("a.webm", 200, vp9), 4, Strategy::Keyframes);
+    let av1 = "-c:v libaom-av1 -cpu-used 8 -crf 30 -b:v 0 -g 40 -lag-in-frames 16";
+    check_keyframes(&clips.make("a.mp4", 200, av1), 4, Strategy::Keyframes);
+}
+
+/// Such a video is refreshed column by column: what is marked as a sync point needs frames
+/// before it.
+#[test]
+fn sync_points_that_do_not_decode_alone() {
+    let clips = Clips::new();
+    let arguments = "-c:v libx264 -preset veryfast -crf 12 -x264-params intra-refresh=1:keyint=30 -bf 0";
+    let path = clips.make("a.mp4", 200, arguments);
+    check_keyframes(&path, 5, Strategy::Sequential);
+    // The first group decodes alone, and has gone out before.
+    let opening = clips.make("a.ts", 100, X264);
+    let rest = clips.make("b.ts", 100, &format!("{arguments} -output_ts_offset 5"));
+    let joined = clips.patch("joined.ts", &opening, |bytes| bytes.extend(std::fs::read(&rest).unwrap()));
+    check_keyframes(&clips.remake("joined.mkv", "", &joined, "-c copy"), 9, Strategy::Sequential);
 }
 
 #[test]
