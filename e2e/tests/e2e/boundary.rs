@@ -125,8 +125,11 @@ async fn tokens(api: &str, client: &reqwest::Client, ada: &User) {
         "exp": 4_000_000_000_u32, "iat": 1_700_000_000});
     let signature = ada.token.rsplit_once('.').unwrap().1;
     let (unsigned, _) = ada.token.rsplit_once('.').unwrap();
+    // One character in the middle of the signature.
+    let middle = ada.token.len() - 40;
+    let other = if ada.token[middle..].starts_with('A') { "B" } else { "A" };
     let mut changed = ada.token.clone();
-    changed.replace_range(changed.len() - 2.., "AA");
+    changed.replace_range(middle..=middle, other);
     for token in [
         String::new(),
         "garbage".to_owned(),

@@ -1,6 +1,6 @@
 //! The edge dies and returns; the whole stack is killed and finds everything again.
 
-use framelift_e2e::process::{program, signal};
+use framelift_e2e::process::{program, root, signal};
 use framelift_e2e::{Setup, Stack, clip, until};
 use serde_json::json;
 
@@ -29,6 +29,7 @@ async fn everything_is_still_there_at_the_next_start() {
     let second = std::process::Command::new(program("framelift-stack"))
         .args(["up", "--port", "0", "--data"])
         .arg(stack.data())
+        .current_dir(root())
         .output()
         .unwrap();
     assert!(!second.status.success());
