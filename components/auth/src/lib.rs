@@ -7,7 +7,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use framelift_edge::accounts::{Accounts, Config, serve};
 use framelift_edge::http::{Failure, MAX_JSON_BYTES, collect};
-use framelift_edge::spin::{SpinAmbient, SpinHttp, SpinKv, read_variables};
+use framelift_edge::spin::{SpinAmbient, SpinHttp, SpinKv, configured};
 use http::Response;
 use spin_sdk::http::{FullBody, Request};
 use spin_sdk::http_service;
@@ -36,17 +36,11 @@ async fn open() -> Result<(Rc<Config>, SpinKv), Failure> {
     Ok((configuration().await?, SpinKv::open(STORE).await?))
 }
 
-/// The configuration, read once in the life of the instance.
+thread_local! {
+    static CONFIG: RefCell<Option<Rc<Config>>> = const { RefCell::new(None) };
+}
+
 async fn configuration() -> Result<Rc<Config>, Failure> {
-    thread_local! {
-        static CONFIG: RefCell<Option<Rc<Config>>> = const { RefCell::new(None) };
-    }
-    if let Some(config) = CONFIG.with_borrow(Clone::clone) {
-        return Ok(config);
-    }
-    let variables = read_variables(Config::VARIABLES).await?;
-    let config = Config::read(&variables).map_err(Failure::unconfigured)?;
-    let config = Rc::new(config);
-    CONFIG.set(Some(Rc::clone(&config)));
-    Ok(config)
+    configured(&CONFIG, Config::VARIABLES, |variables| Config::read(variables).map_err(Failure::unconfigured))
+        .await
 }

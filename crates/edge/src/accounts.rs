@@ -26,7 +26,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 pub use self::config::{Config, InvalidConfig};
 pub use self::password::Hashing;
 use self::record::{Profile, User};
-use crate::http::{BodyError, Failure, Incoming, Route, Router, answer};
+use crate::http::{BodyError, Failure, Incoming, Route, Router, RouterOnce, answer};
 use crate::ports::{Ambient, Http, Kv, Unavailable};
 use crate::store::Store;
 use crate::store::update::{UpdateError, Updated};
@@ -70,6 +70,9 @@ pub const ROUTES: &[Route<Call>] = &[
     Route::new(Method::GET, "/internal/users/{id}/contact", Call::Contact),
 ];
 
+/// The table, read once in the life of an instance.
+static ROUTER: RouterOnce<Call> = RouterOnce::new(|| Router::new(ROUTES));
+
 /// The service, over its ports, for one request.
 #[derive(Debug)]
 pub struct Accounts<'a, K, H, A> {
@@ -91,14 +94,8 @@ pub async fn serve<K: Kv, H: Http, A: Ambient>(
     parts: Parts,
     body: Result<Bytes, BodyError>,
 ) -> Response<Bytes> {
-    let router = match Router::new(ROUTES) {
-        Ok(router) => router,
-        Err(error) => {
-            return crate::http::finish(Err(Failure::internal(error)), &Incoming::new(parts, ambient));
-        }
-    };
     let handler = async |call, incoming: &Incoming| service?.call(call, incoming).await;
-    answer(&router, ambient, parts, body, handler).await
+    answer(&ROUTER, ambient, parts, body, handler).await
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {

@@ -1,6 +1,6 @@
 //! The HTTP base of every component: routing, correlation ids, bodies, credentials, problem documents.
 //!
-//! A component lists its calls in a table of [`Route`]s, makes a [`Router`] of it and hands each
+//! A component lists its calls in a table of [`Route`]s, makes a [`RouterOnce`] of it and hands each
 //! request to [`answer`], which calls the component's handler with an [`Incoming`] and turns
 //! whatever comes back into a response: every answer carries `X-Correlation-Id`, every error
 //! is a problem document and is logged once, here.
@@ -29,7 +29,7 @@ pub use incoming::Incoming;
 pub use log::{Level, log};
 pub(crate) use parse::parse_json;
 pub use query::Query;
-pub use route::{Params, Route, Router};
+pub use route::{InvalidTable, Params, Route, Router, RouterOnce};
 
 use crate::ports::Ambient;
 
@@ -41,14 +41,15 @@ pub const CORRELATION_HEADER: HeaderName = HeaderName::from_static("x-correlatio
 /// `body` is what [`collect`] gave; a body that could not be read is answered only after the
 /// route was found. `HEAD` is served by the `GET` handler, without the body.
 pub async fn answer<C: Copy>(
-    router: &Router<C>,
+    router: &Result<Router<C>, InvalidTable>,
     ambient: &impl Ambient,
     parts: Parts,
     body: Result<Bytes, BodyError>,
     handler: impl AsyncFnOnce(C, &Incoming) -> Result<Response<Bytes>, Failure>,
 ) -> Response<Bytes> {
     let incoming = Incoming::new(parts, ambient);
-    let result = match router.find(incoming.method(), incoming.path()) {
+    let router = router.as_ref().map_err(Failure::internal);
+    let result = match router.and_then(|router| router.find(incoming.method(), incoming.path())) {
         Ok((call, params)) => match body {
             Ok(body) => {
                 let incoming = incoming.with(params, body);

@@ -9,4 +9,4 @@ mod variables;
 pub use ambient::SpinAmbient;
 pub use http::SpinHttp;
 pub use kv::SpinKv;
-pub use variables::read as read_variables;
+pub use variables::{Slot, configured};

@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use sha2::{Digest, Sha256};
 
-use crate::http::{BodyError, Failure, Incoming, Route, Router, answer, finish};
+use crate::http::{BodyError, Failure, Incoming, Route, Router, RouterOnce, answer};
 use crate::openapi;
 use crate::ports::Ambient;
 
@@ -41,7 +41,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The methods of every path of the product, so that a wrong method is told from a wrong path.
-static ROUTER: LazyLock<Result<Router<Call>, String>> = LazyLock::new(|| {
+static ROUTER: RouterOnce<Call> = RouterOnce::new(|| {
     let own = |path: &str, method: &Method| {
         ROUTES.iter().find(|route| route.path == path && route.method == *method).map(|route| route.call)
     };
@@ -53,7 +53,7 @@ static ROUTER: LazyLock<Result<Router<Call>, String>> = LazyLock::new(|| {
             Route::new(method, path, call)
         })
         .collect();
-    Router::new(&table).map_err(|error| error.to_string())
+    Router::new(&table)
 });
 
 /// The document as it is sent, and its `ETag`: made once in the life of an instance.
@@ -66,10 +66,7 @@ static DOCUMENT: LazyLock<(Bytes, String)> = LazyLock::new(|| {
 
 /// Answers one request.
 pub async fn serve<A: Ambient>(ambient: &A, parts: Parts, body: Result<Bytes, BodyError>) -> Response<Bytes> {
-    match &*ROUTER {
-        Ok(router) => answer(router, ambient, parts, body, handle).await,
-        Err(error) => finish(Err(Failure::internal(error)), &Incoming::new(parts, ambient)),
-    }
+    answer(&ROUTER, ambient, parts, body, handle).await
 }
 
 async fn handle(call: Call, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {

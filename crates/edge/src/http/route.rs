@@ -1,5 +1,7 @@
 //! The table of a component's calls, and finding the one that is meant.
 
+use std::sync::LazyLock;
+
 use framelift_contract::problem::ProblemCode;
 use http::Method;
 
@@ -36,6 +38,9 @@ pub struct InvalidTable {
     path: &'static str,
     detail: String,
 }
+
+/// A component's router, made at its first request. A faulty table fails each of them.
+pub type RouterOnce<C> = LazyLock<Result<Router<C>, InvalidTable>>;
 
 impl<C: Copy> Router<C> {
     /// Reads a table.

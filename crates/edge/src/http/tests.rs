@@ -95,7 +95,7 @@ async fn component(call: Call, incoming: &Incoming) -> Result<Response<Bytes>, F
 }
 
 fn send(request: Request<Vec<u8>>) -> Response<Bytes> {
-    let router = Router::new(ROUTES).unwrap();
+    let router = Router::new(ROUTES);
     let ambient = TestAmbient::new(1);
     block_on(async {
         let (parts, body) = request.into_parts();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::Response;
 use spin_sdk::http::{FullBody, Request};
 
-use super::{SpinAmbient, SpinHttp, SpinKv, read_variables};
+use super::{SpinAmbient, SpinHttp, SpinKv, configured};
 use crate::http::{Failure, MAX_JSON_BYTES, collect};
 use crate::queue::Sqs;
 use crate::videos::{Config, Role, Videos, config, control, downloads, records, uploads};
@@ -40,20 +40,13 @@ impl Opened {
     }
 }
 
-/// The configuration, read once in the life of the instance.
+thread_local! {
+    static CONFIG: RefCell<Option<Rc<Config>>> = const { RefCell::new(None) };
+}
+
 async fn configuration(role: Role) -> Result<Rc<Config>, Failure> {
-    thread_local! {
-        static CONFIG: RefCell<Option<Rc<Config>>> = const { RefCell::new(None) };
-    }
-    if let Some(config) = CONFIG.with_borrow(Clone::clone) {
-        return Ok(config);
-    }
-    let variables = read_variables(config::NAMES).await?;
-    let config =
-        Config::read(&variables, role).map_err(|problems| Failure::unconfigured(problems.join("; ")))?;
-    let config = Rc::new(config);
-    CONFIG.set(Some(Rc::clone(&config)));
-    Ok(config)
+    let unusable = |problems: Vec<String>| Failure::unconfigured(problems.join("; "));
+    configured(&CONFIG, config::NAMES, |variables| Config::read(variables, role).map_err(unusable)).await
 }
 
 /// Runs one request through a service, or through its refusal when it cannot be made.

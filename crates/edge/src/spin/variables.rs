@@ -1,14 +1,36 @@
-//! The component's variables, all at once.
+//! A component's configuration, from its variables.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::thread::LocalKey;
 
 use spin_sdk::variables::{self, Error};
 
+use crate::http::Failure;
 use crate::ports::Unavailable;
+
+/// Where an instance keeps its configuration.
+pub type Slot<C> = LocalKey<RefCell<Option<Rc<C>>>>;
+
+/// The configuration, read once in the life of the instance; one that cannot be read is tried
+/// again at the next request.
+pub async fn configured<C>(
+    slot: &'static Slot<C>,
+    names: &[&'static str],
+    parse: impl FnOnce(&BTreeMap<&'static str, String>) -> Result<C, Failure>,
+) -> Result<Rc<C>, Failure> {
+    if let Some(config) = slot.with_borrow(Clone::clone) {
+        return Ok(config);
+    }
+    let config = Rc::new(parse(&read(names).await?)?);
+    slot.set(Some(Rc::clone(&config)));
+    Ok(config)
+}
 
 /// The values of those variables; one that the component has not is missing. An error is a
 /// provider that does not answer.
-pub async fn read(names: &[&'static str]) -> Result<BTreeMap<&'static str, String>, Unavailable> {
+async fn read(names: &[&'static str]) -> Result<BTreeMap<&'static str, String>, Unavailable> {
     let mut values = BTreeMap::new();
     for name in names {
         match variables::get(name).await {

@@ -11,7 +11,7 @@ use http::{Method, Response, StatusCode};
 use serde_json::json;
 
 use super::{Videos, event};
-use crate::http::{BodyError, Failure, Incoming, Level, Route, Router, answer, empty, finish, json, log};
+use crate::http::{BodyError, Failure, Incoming, Level, Route, Router, RouterOnce, answer, empty, json, log};
 use crate::jobs::{JobError, view};
 use crate::ports::{Ambient, Http, Kv, Queue};
 
@@ -57,6 +57,9 @@ pub const ROUTES: &[Route<Call>] = &[
     Route::new(Method::GET, "/health/ready", Call::Ready),
 ];
 
+/// The table, read once in the life of an instance.
+static ROUTER: RouterOnce<Call> = RouterOnce::new(|| Router::new(ROUTES));
+
 /// Answers one request. `service` is an error when the store or the configuration is not
 /// there; the health of the app needs neither.
 pub async fn serve<K: Kv, Q: Queue, H: Http, A: Ambient>(
@@ -65,10 +68,6 @@ pub async fn serve<K: Kv, Q: Queue, H: Http, A: Ambient>(
     parts: Parts,
     body: Result<Bytes, BodyError>,
 ) -> Response<Bytes> {
-    let router = match Router::new(ROUTES) {
-        Ok(router) => router,
-        Err(error) => return finish(Err(Failure::internal(error)), &Incoming::new(parts, ambient)),
-    };
     let handler = async |call, incoming: &Incoming| match call {
         Call::Health => json(StatusCode::OK, &json!({ "status": "ok" })),
         Call::Ready => service?.ready().await,
@@ -78,7 +77,7 @@ pub async fn serve<K: Kv, Q: Queue, H: Http, A: Ambient>(
             service.call(call, incoming).await
         }
     };
-    answer(&router, ambient, parts, body, handler).await
+    answer(&ROUTER, ambient, parts, body, handler).await
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {

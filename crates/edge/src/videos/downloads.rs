@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use super::{Videos, file};
-use crate::http::{BodyError, Failure, Incoming, Route, Router, answer, empty, finish, json};
+use crate::http::{BodyError, Failure, Incoming, Route, Router, RouterOnce, answer, empty, json};
 use crate::ports::{Ambient, Http, Kv, Queue};
 
 /// The calls of this component.
@@ -23,6 +23,9 @@ pub enum Call {
 /// Where the calls are.
 pub const ROUTES: &[Route<Call>] = &[Route::new(Method::GET, "/videos/{id}/download", Call::Download)];
 
+/// The table, read once in the life of an instance.
+static ROUTER: RouterOnce<Call> = RouterOnce::new(|| Router::new(ROUTES));
+
 /// Answers one request. `service` is an error when the store or the configuration is not
 /// there.
 pub async fn serve<K: Kv, Q: Queue, H: Http, A: Ambient>(
@@ -31,14 +34,10 @@ pub async fn serve<K: Kv, Q: Queue, H: Http, A: Ambient>(
     parts: Parts,
     body: Result<Bytes, BodyError>,
 ) -> Response<Bytes> {
-    let router = match Router::new(ROUTES) {
-        Ok(router) => router,
-        Err(error) => return finish(Err(Failure::internal(error)), &Incoming::new(parts, ambient)),
-    };
     let handler = async |call, incoming: &Incoming| match call {
         Call::Download => service?.download(incoming).await,
     };
-    answer(&router, ambient, parts, body, handler).await
+    answer(&ROUTER, ambient, parts, body, handler).await
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {

@@ -12,7 +12,7 @@ use http::{Method, Response, StatusCode};
 
 use super::plan::{PARTS_PER_ANSWER, Plan};
 use super::{Videos, file, request, upload_key};
-use crate::http::{BodyError, Failure, Incoming, Route, Router, answer, empty, finish, json};
+use crate::http::{BodyError, Failure, Incoming, Route, Router, RouterOnce, answer, empty, json};
 use crate::jobs::{Idempotency, NewVideo, view};
 use crate::object_store::DEFAULT_CONTENT_TYPE;
 use crate::ports::{Ambient, Http, Kv, Queue};
@@ -44,6 +44,9 @@ pub const ROUTES: &[Route<Call>] = &[
     Route::new(Method::POST, "/videos/{id}/runs", Call::Run),
 ];
 
+/// The table, read once in the life of an instance.
+static ROUTER: RouterOnce<Call> = RouterOnce::new(|| Router::new(ROUTES));
+
 /// Answers one request. `service` is an error when the store or the configuration is not
 /// there.
 pub async fn serve<K: Kv, Q: Queue, H: Http, A: Ambient>(
@@ -52,10 +55,6 @@ pub async fn serve<K: Kv, Q: Queue, H: Http, A: Ambient>(
     parts: Parts,
     body: Result<Bytes, BodyError>,
 ) -> Response<Bytes> {
-    let router = match Router::new(ROUTES) {
-        Ok(router) => router,
-        Err(error) => return finish(Err(Failure::internal(error)), &Incoming::new(parts, ambient)),
-    };
     let handler = async |call, incoming: &Incoming| {
         let service = service?;
         match call {
@@ -67,7 +66,7 @@ pub async fn serve<K: Kv, Q: Queue, H: Http, A: Ambient>(
             Call::Run => service.run(incoming).await,
         }
     };
-    answer(&router, ambient, parts, body, handler).await
+    answer(&ROUTER, ambient, parts, body, handler).await
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {

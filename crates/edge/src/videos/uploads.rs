@@ -15,7 +15,9 @@ use http::{Method, Response, StatusCode};
 use super::plan::{PARTS_PER_ANSWER, part_bytes};
 use super::records::request_of;
 use super::{Videos, event, upload_key};
-use crate::http::{Failure, Incoming, MAX_JSON_BYTES, Route, Router, answer, collect, finish, json};
+use crate::http::{
+    Failure, Incoming, MAX_JSON_BYTES, Route, Router, RouterOnce, answer, collect, finish, json,
+};
 use crate::jobs::{JobError, view};
 use crate::object_store::{Completion, StoredPart};
 use crate::ports::{Ambient, Http, Kv, Queue};
@@ -38,6 +40,9 @@ pub const ROUTES: &[Route<Call>] = &[
     Route::new(Method::GET, "/videos/{id}/upload-parts", Call::Parts),
 ];
 
+/// The table, read once in the life of an instance.
+static ROUTER: RouterOnce<Call> = RouterOnce::new(|| Router::new(ROUTES));
+
 /// Answers one request, whose body may be a file. `service` is an error when the store or the
 /// configuration is not there.
 pub async fn serve<K: Kv, Q: Queue, H: Http, A: Ambient, B>(
@@ -52,11 +57,9 @@ where
         + Unpin
         + 'static,
 {
-    let router = match Router::new(ROUTES) {
-        Ok(router) => router,
-        Err(error) => return finish(Err(Failure::internal(error)), &Incoming::new(parts, ambient)),
-    };
-    if let Ok((Call::Upload, _)) = router.find(&parts.method, parts.uri.path()) {
+    if let Ok(router) = &*ROUTER
+        && let Ok((Call::Upload, _)) = router.find(&parts.method, parts.uri.path())
+    {
         let incoming = Incoming::new(parts, ambient);
         let result = match service {
             Ok(service) => service.upload(&incoming, body).await,
@@ -70,7 +73,7 @@ where
         Call::Parts => service?.upload_parts(incoming).await,
         Call::Upload => Err(Failure::internal("an upload was not read as a stream")),
     };
-    answer(&router, ambient, parts, body, handler).await
+    answer(&ROUTER, ambient, parts, body, handler).await
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
