@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use framelift_contract::manifest::Strategy;
+
 /// The engine's limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineLimits {
@@ -21,6 +23,9 @@ pub struct EngineLimits {
     /// Threads for decoding, and as many again for converting and encoding; 0 is one for each
     /// core. Memory grows with it: about 3 decoded pictures and 1 encoded image for each.
     pub threads: usize,
+    /// Taken wherever it is possible and exact, instead of the planner's choice: for tests and
+    /// benches, which compare the ways with each other.
+    pub strategy: Option<Strategy>,
 }
 
 impl Default for EngineLimits {
@@ -33,6 +38,7 @@ impl Default for EngineLimits {
             max_wall: Duration::from_secs(12 * 3600),
             max_idle_packets: 2_000,
             threads: 0,
+            strategy: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 
 /// A video's bytes, read by ranges.
@@ -16,6 +17,14 @@ pub trait Source: Send {
     /// Reads at least one byte and at most `buf.len()` at `offset`; `Ok(0)` means that
     /// `offset` is at or beyond the end.
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// Says that the given ranges will be read next, in this order, each from front to back,
+    /// and most likely nothing between and beyond them: a hint by which a source over a network
+    /// can fetch just these bytes before they are asked for. It replaces earlier hints; an
+    /// empty list takes them back. Reads are not bound by it.
+    fn expect(&mut self, ranges: &[Range<u64>]) {
+        let _ = ranges;
+    }
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {
@@ -25,6 +34,10 @@ impl<S: Source + ?Sized> Source for Box<S> {
 
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
         (**self).read_at(offset, buf)
+    }
+
+    fn expect(&mut self, ranges: &[Range<u64>]) {
+        (**self).expect(ranges);
     }
 }
 
