@@ -1,4 +1,7 @@
-//! One extraction from end to end: the stages, their threads and the queues between them.
+//! One extraction from end to end: the engines, their stages, and the queues between them.
+//!
+//! [`plan`] chooses between two engines. [`groups`] takes groups of pictures one by one; see
+//! there. The sequential one has these stages:
 //!
 //! | stage | threads | holds |
 //! |---|---|---|
@@ -9,12 +12,17 @@
 //! Between the first two at most 2·`threads` pictures or images are under way, in the order in
 //! which they are written; a stage that is slower than the others stops them.
 
-mod alone;
+mod claims;
 mod decode;
 mod encode_stage;
+mod groups;
+mod index;
 mod measure;
 pub(crate) mod open;
+mod plan;
+mod share;
 mod skip;
+mod survey;
 mod write;
 
 use std::io::Write;
@@ -23,11 +31,17 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use framelift_contract::manifest::{Plan, Source as SourceRecord};
-use framelift_domain::Options;
+use framelift_domain::{Options, Rational};
 
-use crate::ffi::Threading;
+use crate::ffi::{Input, Threading};
+use crate::select;
 use crate::watch::{Stop, Watch};
-use crate::{Control, EngineLimits, ExtractError, Source, Stage, plan, unsupported};
+use crate::{Control, EngineLimits, ExtractError, Source, Stage, unsupported};
+use decode::Start;
+use encode_stage::Station;
+use groups::Ended;
+use measure::Measure;
+use write::Writer;
 
 /// What is known of the video besides its bytes; it goes into the manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,38 +92,107 @@ pub fn extract<W: Write + Send>(
         return Err(watch.stop_error());
     }
     let input = open::open(source, limits, watch)?;
-    let decoder = open::decoder(&input, limits, Threading::Pictures)?;
-    let mut plan = plan::choose(options, input.info(), decoder.name());
-    let (input, measure) = measure::measure(input, options, &plan, limits, watch)?;
-    // A fresh decoder where the container was opened anew.
-    let way = decode::Way::of(&plan, input.info());
-    let decoder = open::decoder(&input, limits, way.threading())?;
-
-    watch.enter(Stage::Extracting);
-    let threads = limits.thread_count();
-    let (jobs, queue) = sync_channel(threads);
-    let (order, ordered) = sync_channel(threads * 2);
-    let queue = &Mutex::new(queue);
     let stream = input.info().clone();
-    let (decoded, written) = thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| encode_stage::run(queue, &stream, options, limits, watch));
+    let decoder = open::decoder(&input, limits, Threading::Pictures)?.name().to_owned();
+    let mut writer = Writer::new(sink, options, limits);
+    let job = Job { options, limits, watch, decoder };
+    let (plan, duration) = job.run(input, &mut writer)?;
+    write::finish(writer, duration, info, &stream, options, plan, watch)
+}
+
+/// What stays the same while a job is run.
+struct Job<'a, 'c> {
+    options: &'a Options,
+    limits: &'a EngineLimits,
+    watch: &'c Watch<'c>,
+    /// The decoder's name.
+    decoder: String,
+}
+
+impl<'c> Job<'_, 'c> {
+    /// Fills the archive; gives how, and the video's duration, where it became known.
+    fn run<W: Write + Send>(
+        &self,
+        input: Input<'c>,
+        writer: &mut Writer<W>,
+    ) -> Result<(Plan, Option<Rational>), ExtractError> {
+        let (options, limits, watch) = (self.options, self.limits, self.watch);
+        let forced = limits.strategy.is_some();
+        let obstacle =
+            plan::obstacle(options, input.info()).or_else(|| plan::preference(options).filter(|_| !forced));
+        let (input, survey) = match obstacle {
+            // Still the cheapest way to find out how long the video is.
+            Some(_) if select::needs(options).is_none_or(|numbers| !numbers.is_empty()) => (input, None),
+            _ => survey::survey(input, limits, watch)?,
+        };
+        let mut start = Start {
+            zero: survey.as_ref().map(|survey| survey.zero),
+            selector: survey.as_ref().and_then(|survey| survey.selector(&input, options, limits.max_frames)),
+            measure: Measure::default(),
+            sent_before: 0,
+        };
+        let (Some(survey), Some(selector), None) = (&survey, &mut start.selector, obstacle) else {
+            let reason = obstacle.unwrap_or("the packets do not say which frames are shown when");
+            return self.sequential(input, start, plan::sequential(reason, &self.decoder), writer);
+        };
+        if limits.strategy != Some(framelift_contract::manifest::Strategy::Sequential) {
+            survey.aim(&input, selector, options);
         }
-        let out = decode::Out { jobs, order };
-        let decoding = scope.spawn(|| decode::run(input, decoder, way, measure, options, limits, watch, out));
-        let written = write::images(ordered, sink, options, limits, watch);
-        if written.is_err() {
-            watch.stop(Stop::Aborted);
+        let planned = plan::choose(&input, survey, selector, options, limits, &self.decoder);
+        let Some(reach) = planned.reach else {
+            return self.sequential(input, start, planned.plan, writer);
+        };
+        watch.enter(Stage::Extracting);
+        let image_bytes = plan::image_bytes(options, input.info());
+        let source =
+            groups::run(input, survey, selector.clone(), reach, image_bytes, options, limits, watch, writer)?;
+        match source {
+            Ended::Done(duration) => Ok((planned.plan, duration)),
+            Ended::Surprised(source) => {
+                start.sent_before = writer.frames;
+                let input = open::open(source, limits, watch)?;
+                self.sequential(input, start, plan::surprised(planned.plan), writer)
+            }
         }
-        let decoded =
-            decoding.join().unwrap_or_else(|_| Err(ExtractError::internal("the decoding stage panicked")));
-        (decoded, written)
-    });
-    // The writer's own error comes first: the decoder only sees that nobody takes its frames.
-    let written = written?;
-    let decoded = decoded?;
-    if decoded.started_over {
-        plan = plan::not_alone(plan);
     }
-    write::finish(written, decoded, info, &stream, options, plan, watch)
+
+    /// The rest of the job with one decoder, from the start of the video.
+    fn sequential<W: Write + Send>(
+        &self,
+        mut input: Input<'c>,
+        mut start: Start,
+        plan: Plan,
+        writer: &mut Writer<W>,
+    ) -> Result<(Plan, Option<Rational>), ExtractError> {
+        let (options, limits, watch) = (self.options, self.limits, self.watch);
+        if start.selector.is_none() {
+            (input, start.measure) = measure::measure(input, options, limits, watch)?;
+        }
+        watch.enter(Stage::Extracting);
+        // A fresh decoder where the container was opened anew.
+        let decoder = open::decoder(&input, limits, Threading::Pictures)?;
+        let threads = limits.thread_count();
+        let (jobs, queue) = sync_channel(threads);
+        let (order, ordered) = sync_channel(threads * 2);
+        let queue = &Mutex::new(queue);
+        let stream = &input.info().clone();
+        let (decoded, written) = thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| encode_stage::run(queue, Station::new(stream, options, limits), watch));
+            }
+            let out = decode::Out { jobs, order };
+            let decoding = scope.spawn(|| decode::run(input, decoder, start, options, limits, watch, out));
+            let written = writer.images(ordered, limits, watch);
+            if written.is_err() {
+                watch.stop(Stop::Aborted);
+            }
+            let decoded = decoding
+                .join()
+                .unwrap_or_else(|_| Err(ExtractError::internal("the decoding stage panicked")));
+            (decoded, written)
+        });
+        // The writer's own error comes first: the decoder only sees that nobody takes its frames.
+        written?;
+        Ok((plan, decoded?))
+    }
 }

@@ -19,7 +19,7 @@ use ffmpeg_next::ffi;
 use framelift_domain::Rational;
 
 pub(crate) use decoder::{Decoded, Decoder, DecoderError, Threading};
-pub(crate) use frame::{ColourTags, Frame, PixelClass};
+pub(crate) use frame::{ColourTags, Frame, Luma, PixelClass};
 pub(crate) use input::{Input, OpenError, StreamInfo};
 pub(crate) use packet::Packet;
 pub(crate) use scaler::{Kernel, PlaneMut, ScaleSpec, Scaler, Target, YuvMatrix};

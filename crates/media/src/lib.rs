@@ -11,6 +11,7 @@
 //! first shown frame; see [`timeline`] and [`select`], which know nothing of FFmpeg.
 
 mod archive;
+mod bitstream;
 mod control;
 mod convert;
 mod encode;
@@ -20,8 +21,8 @@ mod ffi;
 mod geometry;
 mod limits;
 mod manifest;
-mod plan;
 mod probe;
+mod scenes;
 pub mod select;
 mod source;
 pub mod timeline;

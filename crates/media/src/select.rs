@@ -67,7 +67,10 @@ enum Wanted {
         listed: bool,
     },
     Each {
-        keyframes_only: bool,
+        /// Only those that are marked: sync points, or first frames of shots.
+        marked_only: bool,
+        /// Not more than so many.
+        most: Option<u64>,
     },
 }
 
@@ -75,7 +78,7 @@ enum Wanted {
 struct Held {
     index: u64,
     time: Rational,
-    key: bool,
+    marked: bool,
 }
 
 /// Decides frame by frame.
@@ -86,6 +89,7 @@ pub struct Selector {
     end: Bound,
     /// The duration, where it was measured: a place at it is the end, not beyond it.
     measured: Option<Rational>,
+    tolerance: Rational,
     seen: u64,
     held: Option<Held>,
     given: u64,
@@ -116,10 +120,11 @@ impl Selector {
             start => start,
         };
         let mut selector = Self {
-            wanted: Wanted::Each { keyframes_only: false },
+            wanted: Wanted::each(),
             start,
             end: bound(options.range.end),
             measured: duration,
+            tolerance: Rational::ZERO,
             seen: 0,
             held: None,
             given: 0,
@@ -128,8 +133,9 @@ impl Selector {
             warnings: Vec::new(),
         };
         selector.wanted = match &options.select {
-            Select::All => Wanted::Each { keyframes_only: false },
-            Select::Keyframes | Select::Scenes { .. } => Wanted::Each { keyframes_only: true },
+            Select::All => Wanted::each(),
+            Select::Keyframes => Wanted::Each { marked_only: true, most: None },
+            Select::Scenes { max, .. } => Wanted::Each { marked_only: true, most: Some((*max).into()) },
             Select::Count(count) => selector.slices(*count, measured),
             Select::At(places) => {
                 let (mut listed, mut numbers) = (Vec::new(), Vec::new());
@@ -177,8 +183,50 @@ impl Selector {
         Wanted::at(Times::slices(start, end, count))
     }
 
-    /// The next frame in presentation order; returns what the one before it was wanted for.
-    pub fn push(&mut self, time: Rational, key: bool) -> Result<Requests, TooMany> {
+    /// Lets a frame that is at most `tolerance` seconds off stand in for the one on screen at a
+    /// wanted time: `aim` gives, for each such time, a moment not further off at which to look.
+    /// `end` is the video's end.
+    pub fn aim(&mut self, tolerance: Rational, end: Rational, aim: impl Fn(Rational) -> Rational) {
+        let end = match self.end {
+            Bound::Time(to) => to.min(end),
+            _ => end,
+        };
+        if let Wanted::Times { times, .. } = &mut self.wanted {
+            *times = times.aimed(end, aim);
+            self.tolerance = tolerance;
+        }
+    }
+
+    /// The next moment at which a frame is looked for; none where frames are wanted by number
+    /// or each by itself, and at the end.
+    pub fn next_time(&self) -> Option<Rational> {
+        match &self.wanted {
+            Wanted::Times { times, numbers, next, .. } if *next == numbers.len() => times.peek(),
+            _ => None,
+        }
+    }
+
+    /// The wanted times that are left, those before `end` if there is no last one.
+    pub fn times_before(&self, end: Rational) -> impl Iterator<Item = Rational> {
+        let end = match self.end {
+            Bound::Time(to) => to.min(end),
+            _ => end,
+        };
+        let mut times = match &self.wanted {
+            Wanted::Times { times, .. } => Some(times.clone()),
+            Wanted::Each { .. } => None,
+        };
+        std::iter::from_fn(move || {
+            let times = times.as_mut()?;
+            let time = times.peek().filter(|time| times.is_list() || *time < end)?;
+            times.advance();
+            Some(time)
+        })
+    }
+
+    /// The next frame in presentation order, and whether it is a sync point or, for `scenes`,
+    /// the first of a shot; returns what the one before it was wanted for.
+    pub fn push(&mut self, time: Rational, marked: bool) -> Result<Requests, TooMany> {
         let index = self.seen;
         self.seen += 1;
         if self.start == Bound::Frame(index)
@@ -194,7 +242,7 @@ impl Selector {
             Some(held) => self.close(held, time)?,
             None => Requests::new(),
         };
-        self.held = Some(Held { index, time, key });
+        self.held = Some(Held { index, time, marked });
         Ok(requests)
     }
 
@@ -217,7 +265,7 @@ impl Selector {
     /// What `held` was wanted for, given that it is on screen until `until`.
     fn close(&mut self, held: Held, until: Rational) -> Result<Requests, TooMany> {
         let mut requests = Requests::new();
-        let mut wanted = std::mem::replace(&mut self.wanted, Wanted::Each { keyframes_only: false });
+        let mut wanted = std::mem::replace(&mut self.wanted, Wanted::each());
         let mut room = self.most - self.given;
         let mut add = |request| {
             room = room.checked_sub(1).ok_or(TooMany)?;
@@ -225,9 +273,10 @@ impl Selector {
             Ok(())
         };
         let result = match &mut wanted {
-            Wanted::Each { keyframes_only } => {
+            Wanted::Each { marked_only, most } => {
                 let inside = self.after_start(held.time, held.index) && self.before_end(held.time);
-                if inside && (held.key || !*keyframes_only) { add(None) } else { Ok(()) }
+                let full = most.is_some_and(|most| self.given >= most);
+                if inside && !full && (held.marked || !*marked_only) { add(None) } else { Ok(()) }
             }
             Wanted::Times { times, numbers, next, .. } => (|| {
                 while numbers.get(*next).is_some_and(|n| *n == held.index) {
@@ -242,9 +291,14 @@ impl Selector {
                     if !self.before_end(time) && !times.is_list() {
                         break;
                     }
+                    let asked = times.asked().unwrap_or(time);
+                    if self.is_too_early(held.time, asked, until) {
+                        times.delay(until);
+                        continue;
+                    }
                     times.advance();
-                    if self.after_start(time, held.index) && self.before_end(time) {
-                        add(Some(time))?;
+                    if self.after_start(asked, held.index) && self.before_end(asked) {
+                        add(Some(asked))?;
                     } else {
                         self.outside_range += 1;
                     }
@@ -258,10 +312,23 @@ impl Selector {
         Ok(requests)
     }
 
+    /// Whether a frame lies before what the tolerance allows while the next one, at `next`, does
+    /// not. What is on screen at the wanted time itself is always allowed.
+    fn is_too_early(&self, time: Rational, asked: Rational, next: Rational) -> bool {
+        let from = asked.checked_sub(self.tolerance);
+        let to = asked.checked_add(self.tolerance);
+        self.tolerance.is_positive()
+            && from.is_some_and(|from| time < from)
+            && to.is_some_and(|to| next <= to)
+    }
+
     /// Whether no frame from here on, the held one included, can be wanted.
     pub fn is_done(&self) -> bool {
         match &self.wanted {
-            Wanted::Each { .. } => self.held.is_some_and(|held| !self.before_end(held.time)),
+            Wanted::Each { most, .. } => {
+                most.is_some_and(|most| self.given >= most)
+                    || self.held.is_some_and(|held| !self.before_end(held.time))
+            }
             Wanted::Times { times, numbers, next, .. } => {
                 *next == numbers.len()
                     && !times.is_waiting()
@@ -285,11 +352,6 @@ impl Selector {
     pub fn counts_frames(&self) -> bool {
         let numbered = matches!(&self.wanted, Wanted::Times { numbers, .. } if !numbers.is_empty());
         numbered || [self.start, self.end].iter().any(|bound| matches!(bound, Bound::Frame(_)))
-    }
-
-    /// Whether only sync points can be wanted.
-    pub fn keyframes_only(&self) -> bool {
-        matches!(self.wanted, Wanted::Each { keyframes_only: true })
     }
 
     /// Where the wanted part ends, if that is known: for progress.
@@ -347,7 +409,7 @@ impl Selector {
             ));
             if let Wanted::Times { times, listed: false, .. } = &mut self.wanted {
                 // The time asked for, where there is one, stays on record.
-                let asked = times.peek();
+                let asked = times.asked();
                 *times = Times::list(vec![asked.unwrap_or(held.time)]);
             }
         }
@@ -382,6 +444,12 @@ impl Selector {
                 self.outside_range
             ));
         }
+        if let Wanted::Each { most: Some(most), .. } = self.wanted
+            && self.given >= most
+        {
+            let shots = count(most, "shot");
+            self.warn(format!("the first {shots} were taken, as many as were asked for at most"));
+        }
         if self.is_empty() {
             self.warn("the range is empty".to_owned());
         } else if self.given == 0 {
@@ -398,7 +466,7 @@ impl Selector {
         let mut beyond = Vec::new();
         let (mut count, mut first) = (0_u64, None);
         if times.is_finite() && !empty {
-            while let Some(time) = times.peek() {
+            while let Some(time) = times.asked() {
                 times.advance();
                 let inside = match self.end {
                     Bound::Time(to) if times.is_list() => time < to,
@@ -443,6 +511,10 @@ impl Selector {
 }
 
 impl Wanted {
+    fn each() -> Self {
+        Self::Each { marked_only: false, most: None }
+    }
+
     fn at(times: Times) -> Self {
         Self::Times { times, numbers: Vec::new(), next: 0, listed: false }
     }

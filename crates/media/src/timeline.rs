@@ -99,6 +99,15 @@ impl Timeline {
         self.seconds(pts.checked_add(self.shift)?.checked_sub(self.zero?)?)
     }
 
+    /// The last container timestamp that is not after `time`; `None` before the first frame is
+    /// known, and after a break in the clock.
+    pub fn timestamp_at(&self, time: Rational) -> Option<i64> {
+        let ticks = i128::from(time.num()).checked_mul(self.time_base.den().into())?;
+        let per = i128::from(time.den()).checked_mul(self.time_base.num().into())?;
+        let ticks = i64::try_from(ticks.div_euclid(per)).ok()?;
+        self.zero?.checked_add(ticks).filter(|_| self.breaks == 0)
+    }
+
     /// Ticks of a frame of which nobody says how long it lasts.
     pub fn usual_ticks(&self) -> i64 {
         self.frame_ticks

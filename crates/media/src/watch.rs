@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use framelift_domain::FailureCode;
+use framelift_domain::{FailureCode, Rational};
 
 use crate::{Control, EngineLimits, ExtractError, Progress, Stage};
 
@@ -109,6 +109,13 @@ impl<'c> Watch<'c> {
         self.permille.fetch_max(permille.min(1000), Relaxed);
     }
 
+    /// Raises the percentage to that of `time` in `whole`, where that is known.
+    pub(crate) fn reach_part(&self, time: Rational, whole: Option<Rational>) {
+        if let Some(whole) = whole.filter(|whole| whole.is_positive()) {
+            self.reach((time.to_f64() / whole.to_f64() * 990.0).clamp(0.0, 990.0) as u32);
+        }
+    }
+
     pub(crate) fn expect_frames(&self, frames: Option<u64>) {
         self.frames_expected.store(frames.unwrap_or(UNKNOWN), Relaxed);
     }
@@ -136,6 +143,9 @@ impl<'c> Watch<'c> {
     }
 
     pub(crate) fn take_warnings(&self) -> Vec<String> {
-        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        let mut warnings = self.warnings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Stages that run side by side warn in any order; a manifest is the same each time.
+        warnings.sort_unstable();
+        std::mem::take(&mut *warnings)
     }
 }

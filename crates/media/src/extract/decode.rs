@@ -1,17 +1,19 @@
-//! The demuxing and decoding stage: packets in, wanted frames out.
+//! The sequential engine's demuxing and decoding stage: packets in, wanted frames out, in one
+//! go with one decoder.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use framelift_contract::manifest::{Plan, Strategy};
-use framelift_domain::{FailureCode, Options, Rational};
+use framelift_domain::{FailureCode, Options, Rational, Select};
 
 use super::encode_stage::{Encoded, Job, NotEncoded};
+use super::groups::Ticket;
 use super::measure::Measure;
 use super::skip::Skipper;
-use super::{alone, open};
-use crate::ffi::{AvError, Decoded, Decoder, Frame, Input, Packet, StreamInfo, Threading};
+use super::{claims, open};
+use crate::ffi::{AvError, Decoded, Decoder, Frame, Input, Packet};
+use crate::scenes::Scenes;
 use crate::select::{Measured, Requests, Selector, TooMany};
-use crate::timeline::{PacketScan, Placed, Timeline};
+use crate::timeline::{Placed, Timeline};
 use crate::watch::Watch;
 use crate::words::count;
 use crate::{EngineLimits, ExtractError};
@@ -33,41 +35,8 @@ pub(super) struct Ordered {
     pub(super) placed: Placed,
     pub(super) keyframe: bool,
     pub(super) image: Receiver<Result<Encoded, NotEncoded>>,
-}
-
-/// What is known when the last frame has gone out.
-pub(super) struct End {
-    /// Measured, where the video was read to its end or measured before.
-    pub(super) duration: Option<Rational>,
-    /// Whether a sync point did not decode alone, so that every frame was decoded after all.
-    pub(super) started_over: bool,
-}
-
-/// Which packets go through the decoder, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    /// Whatever a wanted frame may need, in one go.
-    Sequential,
-    /// Sync points in one go: of a codec in which no picture refers to others.
-    SyncPoints,
-    /// Sync points, each by itself.
-    Alone,
-}
-
-impl Way {
-    /// How `plan` is carried out.
-    pub(super) fn of(plan: &Plan, info: &StreamInfo) -> Self {
-        match plan.strategy {
-            Strategy::Keyframes if info.intra_only => Self::SyncPoints,
-            Strategy::Keyframes => Self::Alone,
-            _ => Self::Sequential,
-        }
-    }
-
-    /// What suits it.
-    pub(super) fn threading(self) -> Threading {
-        if self == Self::Alone { Threading::OnePicture } else { Threading::Pictures }
-    }
+    /// Its place in what bounds the images under way, where that is not the queue's length.
+    pub(super) ticket: Option<Ticket>,
 }
 
 struct Held {
@@ -76,86 +45,96 @@ struct Held {
     keyframe: bool,
 }
 
+/// What the stage starts from.
+pub(super) struct Start {
+    /// The timestamp of the first shown frame, where it is known.
+    pub(super) zero: Option<i64>,
+    /// Says what is wanted; where it is not there yet, it is made from `measure`.
+    pub(super) selector: Option<Selector>,
+    pub(super) measure: Measure,
+    /// Wanted frames that need not be sent any more, from the first one on.
+    pub(super) sent_before: u64,
+}
+
 struct Stage<'a, 'c> {
-    way: Way,
     decoder: Decoder,
     timeline: Timeline,
     selector: Option<Selector>,
     measure: Measure,
     held: Option<Held>,
+    scenes: Option<(Scenes, f64)>,
     options: &'a Options,
     limits: &'a EngineLimits,
     watch: &'a Watch<'c>,
     claimed: Option<Rational>,
     out: Out,
-    /// Frames that were wanted, and how many of them had gone out before it started over.
+    /// Frames that were wanted, and how many of them have gone out before.
     wanted: u64,
-    sent_before: Option<u64>,
+    sent_before: u64,
     shown: u64,
     idle: u32,
     damaged_packets: u64,
     damaged_frames: u64,
     unsupported: Option<AvError>,
-    /// Where not every frame is decoded, the packets show where the video ends.
-    packets: Option<PacketScan>,
 }
 
-/// Decodes until nothing more is wanted, or the video ends.
-#[expect(clippy::too_many_arguments, reason = "one call, with what the stages share")]
+/// Decodes until nothing more is wanted, or the video ends; gives the video's duration, where
+/// it was read to its end or measured before.
 pub(super) fn run(
     input: Input<'_>,
     decoder: Decoder,
-    way: Way,
-    measure: Measure,
+    start: Start,
     options: &Options,
     limits: &EngineLimits,
     watch: &Watch<'_>,
     out: Out,
-) -> Result<End, ExtractError> {
-    Stage::new(&input, decoder, way, measure, options, limits, watch, out).run(input)
+) -> Result<Option<Rational>, ExtractError> {
+    Stage::new(&input, decoder, start, options, limits, watch, out).run(input)
 }
 
 impl<'a, 'c> Stage<'a, 'c> {
-    #[expect(clippy::too_many_arguments, reason = "as for `run`")]
     fn new(
         input: &Input<'_>,
         decoder: Decoder,
-        way: Way,
-        measure: Measure,
+        start: Start,
         options: &'a Options,
         limits: &'a EngineLimits,
         watch: &'a Watch<'c>,
         out: Out,
     ) -> Self {
         let info = input.info();
-        let mut stage = Self {
-            way,
+        let Start { zero, selector, measure, sent_before } = start;
+        let mut timeline = Timeline::new(info.time_base, info.frame_rate);
+        if let Some(zero) = zero {
+            timeline.start_at(zero);
+        }
+        let threshold = match options.select {
+            Select::Scenes { threshold, .. } => Some(threshold),
+            _ => None,
+        };
+        Self {
             decoder,
-            timeline: Timeline::new(info.time_base, info.frame_rate),
-            selector: None,
+            timeline,
+            selector,
             measure,
             held: None,
+            scenes: threshold.map(|threshold| (Scenes::default(), threshold)),
             options,
             limits,
             watch,
             claimed: info.claimed_duration,
             out,
             wanted: 0,
-            sent_before: None,
+            sent_before,
             shown: 0,
             idle: 0,
             damaged_packets: 0,
             damaged_frames: 0,
             unsupported: None,
-            packets: (way != Way::Sequential).then(|| PacketScan::new(Vec::new())),
-        };
-        if let Some(zero) = stage.measure.zero {
-            stage.timeline.start_at(zero);
         }
-        stage
     }
 
-    fn run(mut self, mut input: Input<'_>) -> Result<End, ExtractError> {
+    fn run(mut self, mut input: Input<'_>) -> Result<Option<Rational>, ExtractError> {
         let mut skipper = Skipper::new(input.info());
         let mut read_errors = 0;
         loop {
@@ -168,10 +147,7 @@ impl<'a, 'c> Stage<'a, 'c> {
                     self.watch.warn(warning);
                 }
                 self.report_damage();
-                return Ok(End {
-                    duration: self.measured_duration(),
-                    started_over: self.sent_before.is_some(),
-                });
+                return Ok(self.measured_duration());
             }
             let mut packet = Packet::new().map_err(internal)?;
             match input.read(&mut packet) {
@@ -195,28 +171,6 @@ impl<'a, 'c> Stage<'a, 'c> {
             if packet.is_damaged() {
                 self.damaged_packets += 1;
             }
-            if let Some(packets) = &mut self.packets {
-                if let (Some(pts), false) = (packet.pts().or(packet.dts()), packet.is_hidden()) {
-                    packets.push(
-                        pts,
-                        if packet.ticks() > 0 { packet.ticks() } else { self.timeline.usual_ticks() },
-                    );
-                }
-                match self.way {
-                    Way::Alone if packet.is_key() && !packet.is_hidden() => {
-                        let frames = alone::decode(&mut self.decoder, &packet, KEY);
-                        let (Some(frames), Some(pts)) = (frames, packet.pts()) else {
-                            return self.start_over(input);
-                        };
-                        for frame in frames {
-                            self.frame(frame, Some(pts))?;
-                        }
-                    }
-                    Way::SyncPoints if packet.is_key() => self.decode(&packet)?,
-                    _ => {}
-                }
-                continue;
-            }
             skipper.push(packet);
             while let Some(packet) = skipper.pop() {
                 if !self.skippable(&skipper, &packet) {
@@ -235,22 +189,9 @@ impl<'a, 'c> Stage<'a, 'c> {
             }
             skipper.passed(&packet);
         }
-        if self.way != Way::Alone {
-            let _ = self.decoder.send_end();
-            self.receive()?;
-        }
+        let _ = self.decoder.send_end();
+        self.receive()?;
         self.finish(&input)
-    }
-
-    /// Decodes every frame from the start, because a sync point gave no sure picture alone.
-    /// What has gone out is not sent again.
-    fn start_over(self, input: Input<'_>) -> Result<End, ExtractError> {
-        let Self { measure, options, limits, watch, out, wanted, .. } = self;
-        let input = open::open(input.into_source(), limits, watch)?;
-        let decoder = open::decoder(&input, limits, Way::Sequential.threading())?;
-        let mut stage = Stage::new(&input, decoder, Way::Sequential, measure, options, limits, watch, out);
-        stage.sent_before = Some(wanted);
-        stage.run(input)
     }
 
     /// Whether no wanted frame needs a packet: nothing refers to its picture, and nobody asked
@@ -296,10 +237,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         // A decoder that only fails must not be asked for ever.
         for _ in 0..64 {
             match self.decoder.receive() {
-                Ok(Decoded::Frame(frame)) => {
-                    let pts = frame.pts();
-                    self.frame(frame, pts)?;
-                }
+                Ok(Decoded::Frame(frame)) => self.frame(frame)?,
                 Ok(Decoded::Hungry | Decoded::End) => return Ok(()),
                 Err(error) => {
                     if error.is_unsupported() {
@@ -312,13 +250,13 @@ impl<'a, 'c> Stage<'a, 'c> {
         Ok(())
     }
 
-    /// A frame that is shown, at `pts`.
-    fn frame(&mut self, frame: Frame, pts: Option<i64>) -> Result<(), ExtractError> {
+    /// A frame that is shown.
+    fn frame(&mut self, frame: Frame) -> Result<(), ExtractError> {
         self.idle = 0;
         if frame.is_damaged() {
             self.damaged_frames += 1;
         }
-        let Some(placed) = self.timeline.place(pts, frame.ticks()) else {
+        let Some(placed) = self.timeline.place(frame.pts(), frame.ticks()) else {
             self.watch.warn("frames with absurd timestamps were left out");
             return Ok(());
         };
@@ -329,12 +267,14 @@ impl<'a, 'c> Stage<'a, 'c> {
             self.selector = Some(selector);
         }
         let keyframe = frame.label() & KEY != 0;
+        let before = self.held.as_ref().map(|held| &held.frame);
+        let marked = match &mut self.scenes {
+            Some((scenes, threshold)) => scenes.score(before, &frame) >= *threshold,
+            None => keyframe,
+        };
         let Some(selector) = &mut self.selector else { return Ok(()) };
-        let requests = selector.push(placed.time, keyframe).map_err(|error| too_many(error, self.limits))?;
-        let target = selector.ends_at().into_iter().chain(self.claimed).min();
-        if let Some(target) = target.filter(|target| target.is_positive()) {
-            self.watch.reach((placed.time.to_f64() / target.to_f64() * 990.0).clamp(0.0, 990.0) as u32);
-        }
+        let requests = selector.push(placed.time, marked).map_err(|error| too_many(error, self.limits))?;
+        self.watch.reach_part(placed.time, selector.ends_at().into_iter().chain(self.claimed).min());
         let next = Held { frame, placed, keyframe };
         match self.held.replace(next) {
             Some(held) if !requests.is_empty() => self.send(held, requests),
@@ -344,31 +284,25 @@ impl<'a, 'c> Stage<'a, 'c> {
 
     fn send(&mut self, held: Held, requests: Requests) -> Result<(), ExtractError> {
         self.wanted += 1;
-        if self.sent_before.is_some_and(|sent| self.wanted <= sent) {
+        if self.wanted <= self.sent_before {
             return Ok(());
         }
         let (reply, image) = sync_channel(1);
-        let ordered = Ordered { requests, placed: held.placed, keyframe: held.keyframe, image };
+        let ordered = Ordered { requests, placed: held.placed, keyframe: held.keyframe, image, ticket: None };
         // Whoever hung up has the error.
         let gone = |_| ExtractError::internal("a later stage has stopped");
         self.out.order.send(ordered).map_err(|_| gone(()))?;
         self.out.jobs.send(Job { frame: held.frame, reply }).map_err(|_| gone(()))
     }
 
-    fn finish(mut self, input: &Input<'_>) -> Result<End, ExtractError> {
+    fn finish(mut self, input: &Input<'_>) -> Result<Option<Rational>, ExtractError> {
         let Some(held) = self.held.take() else {
             if !self.watch.go_on() {
                 return Err(self.watch.stop_error());
             }
-            // Sync points alone may all be hidden or damaged while others are not.
             return Err(self.nothing());
         };
-        let end = match self.packets.take().map(PacketScan::finish) {
-            Some(packets) => {
-                self.timeline.seconds_at(packets.end).map_or(held.placed.end, |end| end.max(held.placed.end))
-            }
-            None => held.placed.end,
-        };
+        let end = held.placed.end;
         if let Some(selector) = &mut self.selector {
             let requests = selector.finish(end).map_err(|error| too_many(error, self.limits))?;
             for warning in selector.take_warnings() {
@@ -383,23 +317,8 @@ impl<'a, 'c> Stage<'a, 'c> {
             let breaks = count(self.timeline.breaks().into(), "time");
             self.watch.warn(format!("the video's clock jumps back {breaks}; the parts were joined"));
         }
-        self.compare_with_claim(input, end);
-        Ok(End { duration: Some(end), started_over: self.sent_before.is_some() })
-    }
-
-    fn compare_with_claim(&self, input: &Input<'_>, end: Rational) {
-        let info = input.info();
-        // A claim of the whole container may be that of its sound.
-        let tolerance = if info.claim_is_own { Rational::whole(1) } else { Rational::whole(3) };
-        if let Some(claimed) = info.claimed_duration
-            && end.checked_add(tolerance).is_some_and(|end| end < claimed)
-        {
-            self.watch.warn(format!(
-                "the video ends at {:.3} s, but the file says {:.3} s: it may be cut off or damaged",
-                end.to_f64(),
-                claimed.to_f64()
-            ));
-        }
+        claims::compare(input.info(), end, self.watch);
+        Ok(Some(end))
     }
 
     fn report_damage(&self) {
@@ -443,7 +362,7 @@ impl<'a, 'c> Stage<'a, 'c> {
     }
 }
 
-fn too_many(_: TooMany, limits: &EngineLimits) -> ExtractError {
+pub(super) fn too_many(_: TooMany, limits: &EngineLimits) -> ExtractError {
     ExtractError::failed(
         FailureCode::LimitExceeded,
         format!(

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::EngineLimits;
 use crate::convert::caveat;
-use crate::encode::Encoder;
+use crate::encode::{EncodeError, Encoder};
 use crate::ffi::{Frame, StreamInfo};
 use crate::geometry::{Geometry, Orientation};
 use crate::watch::Watch;
@@ -33,70 +33,74 @@ pub(super) struct Encoded {
 pub(super) enum NotEncoded {
     TooLarge,
     Failed(String),
+    /// Not decoded either: the frame has to be reached another way.
+    Undecoded,
+}
+
+/// What one thread encodes with.
+pub(super) struct Station<'s> {
+    encoder: Option<Encoder>,
+    stream: &'s StreamInfo,
+    options: &'s Options,
+    limits: &'s EngineLimits,
 }
 
 /// Works until no job is left.
-pub(super) fn run(
-    queue: &Mutex<Receiver<Job>>,
-    stream: &StreamInfo,
-    options: &Options,
-    limits: &EngineLimits,
-    watch: &Watch<'_>,
-) {
-    let mut encoder = None;
+pub(super) fn run(queue: &Mutex<Receiver<Job>>, mut station: Station<'_>, watch: &Watch<'_>) {
     loop {
         let job = match queue.lock() {
             Ok(queue) => queue.recv(),
             Err(_) => return,
         };
         let Ok(Job { frame, reply }) = job else { return };
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            let encoder = match &mut encoder {
-                Some(encoder) => encoder,
-                None => encoder.insert(
-                    Encoder::new(options.format, options.quality)
-                        .map_err(|error| NotEncoded::Failed(error.to_string()))?,
-                ),
-            };
-            encode(encoder, &frame, stream, options, limits, watch)
-        }));
-        let result = result.unwrap_or_else(|_| Err(NotEncoded::Failed("the encoder panicked".into())));
+        let result = station.encode(&frame, watch);
         drop(frame);
         // Nobody waits any more when the extraction is being stopped.
         let _ = reply.send(result);
     }
 }
 
-fn encode(
-    encoder: &mut Encoder,
-    frame: &Frame,
-    stream: &StreamInfo,
-    options: &Options,
-    limits: &EngineLimits,
-    watch: &Watch<'_>,
-) -> Result<Encoded, NotEncoded> {
-    if let Some(caveat) = caveat(frame.colours()) {
-        watch.warn(caveat);
+impl<'s> Station<'s> {
+    pub(super) fn new(stream: &'s StreamInfo, options: &'s Options, limits: &'s EngineLimits) -> Self {
+        Self { encoder: None, stream, options, limits }
     }
-    let matrix = frame.display_matrix().or(stream.display_matrix);
-    let orientation = matrix.as_ref().map(Orientation::from_matrix).unwrap_or_default();
-    let shape = stream.container_shape.or(frame.pixel_shape());
-    let stored = (frame.width(), frame.height());
-    let way = |shape| Geometry::new(stored, shape, orientation, options.resize, limits.max_pixels);
-    let geometry = way(shape)
-        .or_else(|too_large| {
-            if shape.is_some() {
-                watch.warn("the pixels' shape in the file is absurd and was ignored");
-                return way(None);
-            }
-            Err(too_large)
+
+    /// Makes an image of a picture.
+    pub(super) fn encode(&mut self, frame: &Frame, watch: &Watch<'_>) -> Result<Encoded, NotEncoded> {
+        let result = catch_unwind(AssertUnwindSafe(|| self.try_encode(frame, watch)));
+        result.unwrap_or_else(|_| Err(NotEncoded::Failed("the encoder panicked".into())))
+    }
+
+    fn try_encode(&mut self, frame: &Frame, watch: &Watch<'_>) -> Result<Encoded, NotEncoded> {
+        let (stream, options, limits) = (self.stream, self.options, self.limits);
+        if let Some(caveat) = caveat(frame.colours()) {
+            watch.warn(caveat);
+        }
+        let matrix = frame.display_matrix().or(stream.display_matrix);
+        let orientation = matrix.as_ref().map(Orientation::from_matrix).unwrap_or_default();
+        let shape = stream.container_shape.or(frame.pixel_shape());
+        let stored = (frame.width(), frame.height());
+        let way = |shape| Geometry::new(stored, shape, orientation, options.resize, limits.max_pixels);
+        let geometry = way(shape)
+            .or_else(|too_large| {
+                if shape.is_some() {
+                    watch.warn("the pixels' shape in the file is absurd and was ignored");
+                    return way(None);
+                }
+                Err(too_large)
+            })
+            .map_err(|_| NotEncoded::TooLarge)?;
+        let failed = |error: EncodeError| NotEncoded::Failed(error.to_string());
+        let encoder = match &mut self.encoder {
+            Some(encoder) => encoder,
+            None => self.encoder.insert(Encoder::new(options.format, options.quality).map_err(failed)?),
+        };
+        let bytes = encoder.encode(frame, &geometry).map_err(failed)?;
+        Ok(Encoded {
+            crc: crc32fast::hash(&bytes),
+            sha256: Sha256::digest(&bytes).into(),
+            size: geometry.size,
+            bytes,
         })
-        .map_err(|_| NotEncoded::TooLarge)?;
-    let bytes = encoder.encode(frame, &geometry).map_err(|error| NotEncoded::Failed(error.to_string()))?;
-    Ok(Encoded {
-        crc: crc32fast::hash(&bytes),
-        sha256: Sha256::digest(&bytes).into(),
-        size: geometry.size,
-        bytes,
-    })
+    }
 }

@@ -1,11 +1,9 @@
 //! Measuring a video before the first frame is chosen, where what was asked depends on its
 //! length: from the packets, without decoding, because a container's own claim may be wrong.
 //!
-//! With an index (MP4, Matroska, AVI) only the last group of pictures is read; else every
-//! packet. Where packets have no presentation times (old AVI, MPEG program streams), only
+//! Every packet is read; where there is an index, see [`super::survey`]. Where packets have no presentation times (old AVI, MPEG program streams), only
 //! decoding the whole video shows them.
 
-use framelift_contract::manifest::{Plan, Strategy};
 use framelift_domain::{Options, Rational};
 
 use super::open;
@@ -22,44 +20,30 @@ pub(super) struct Measure {
     pub(super) scanned: Option<Scanned>,
     /// By decoding.
     pub(super) decoded: Option<Measured>,
-    /// Timestamp of the first shown frame.
-    pub(super) zero: Option<i64>,
 }
 
-/// Measures what `options` and `plan` need, and gives back an input at its start.
+/// Measures what `options` need, and gives back an input at its start.
 pub(super) fn measure<'c>(
     mut input: Input<'c>,
     options: &Options,
-    plan: &Plan,
     limits: &EngineLimits,
     watch: &'c Watch<'c>,
 ) -> Result<(Input<'c>, Measure), ExtractError> {
     let mut measure = Measure::default();
     if let Some(numbers) = select::needs(options) {
         watch.enter(Stage::Indexing);
-        // A frame's number is known only from all that come before it.
-        let tail = numbers.is_empty() && input.info().has_index && input.seek_last_sync_point();
         measure.scanned = scan(&mut input, numbers.clone(), watch)?;
-        // Not seeking back: some demuxers do not come out where they went in.
         input = open::open(input.into_source(), limits, watch)?;
-        if tail && measure.scanned.is_none() {
-            measure.scanned = scan(&mut input, numbers.clone(), watch)?;
-            input = open::open(input.into_source(), limits, watch)?;
-        }
         if measure.scanned.is_none() {
             measure.decoded = Some(decode_all(&mut input, &numbers, limits, watch)?);
             input = open::open(input.into_source(), limits, watch)?;
         }
     }
-    if plan.strategy == Strategy::Keyframes {
-        measure.zero = first_shown(&mut input, limits, watch)?;
-        input = open::open(input.into_source(), limits, watch)?;
-    }
     Ok((input, measure))
 }
 
 /// Reads packets to the end; none if some do not say when they are shown.
-fn scan(
+pub(super) fn scan(
     input: &mut Input<'_>,
     numbers: Vec<u64>,
     watch: &Watch<'_>,
@@ -127,21 +111,7 @@ fn decode_all(
     Ok(measured)
 }
 
-/// The first shown frame, which need not be a sync point.
-fn first_shown(
-    input: &mut Input<'_>,
-    limits: &EngineLimits,
-    watch: &Watch<'_>,
-) -> Result<Option<i64>, ExtractError> {
-    let mut first = None;
-    decode(input, limits, watch, |frame| {
-        first = frame.pts();
-        false
-    })?;
-    Ok(first)
-}
-
-/// Decodes until `each` has enough. What is damaged is passed over: the main pass reports it.
+/// Decodes to the end. What is damaged is passed over: the main pass reports it.
 fn decode(
     input: &mut Input<'_>,
     limits: &EngineLimits,

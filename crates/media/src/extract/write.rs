@@ -4,9 +4,9 @@ use std::io::Write;
 use std::sync::mpsc::Receiver;
 
 use framelift_contract::manifest::{Plan, Source as SourceRecord};
-use framelift_domain::{FailureCode, Options};
+use framelift_domain::{FailureCode, Options, Rational};
 
-use super::decode::{End, Ordered};
+use super::decode::Ordered;
 use super::encode_stage::NotEncoded;
 use super::{Outcome, SourceInfo};
 use crate::archive::{Archive, ArchiveError};
@@ -16,59 +16,83 @@ use crate::watch::Watch;
 use crate::words::count;
 use crate::{EngineLimits, ExtractError, Stage};
 
-/// An archive with all its images.
-pub(super) struct Written<W: Write> {
+/// An archive that is being filled.
+pub(super) struct Writer<W: Write> {
     archive: Archive<W>,
     records: Vec<Record>,
+    /// The last frame that could not be turned into an image.
+    lost: Option<NotEncoded>,
+    /// Frames that have been dealt with, in the order in which they were chosen.
+    pub(super) frames: u64,
 }
 
-/// Writes the images in the order in which they were chosen.
-pub(super) fn images<W: Write>(
-    ordered: Receiver<Ordered>,
-    sink: W,
-    options: &Options,
-    limits: &EngineLimits,
-    watch: &Watch<'_>,
-) -> Result<Written<W>, ExtractError> {
-    let mut archive = Archive::new(sink, options.format.extension(), limits.max_output_bytes);
-    let mut records = Vec::new();
-    let mut lost = None;
-    for Ordered { requests, placed, keyframe, image } in ordered {
-        let image = match image.recv() {
-            Ok(Ok(image)) => image,
-            Ok(Err(reason)) => {
-                watch.warn(format!("the frame at {} s was left out: {}", placed.time, describe(&reason)));
-                lost = Some(reason);
-                continue;
-            }
-            // Its encoder has gone: the decoding stage knows why.
-            Err(_) => break,
-        };
-        for requested in requests {
-            archive.image(&image.bytes, image.crc).map_err(|error| refused(error, limits))?;
-            records.push(Record {
-                requested,
-                time: placed.time,
-                pts: placed.pts,
-                keyframe,
-                size: image.size,
-                sha256: image.sha256,
-            });
-            watch.frame_done();
-        }
-        if !watch.go_on() && watch.stopped_from_outside() {
-            return Err(watch.stop_error());
-        }
+/// How far [`Writer::images`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    All,
+    /// Up to a frame that did not come out of its decoder.
+    UpToUndecoded,
+}
+
+impl<W: Write> Writer<W> {
+    pub(super) fn new(sink: W, options: &Options, limits: &EngineLimits) -> Self {
+        let archive = Archive::new(sink, options.format.extension(), limits.max_output_bytes);
+        Self { archive, records: Vec::new(), lost: None, frames: 0 }
     }
-    match lost {
-        Some(NotEncoded::TooLarge) if records.is_empty() => {
-            Err(ExtractError::failed(FailureCode::LimitExceeded, "the images would be larger than the limit"))
+
+    /// Writes the images in the order in which they were chosen.
+    pub(super) fn images(
+        &mut self,
+        ordered: Receiver<Ordered>,
+        limits: &EngineLimits,
+        watch: &Watch<'_>,
+    ) -> Result<Taken, ExtractError> {
+        for Ordered { requests, placed, keyframe, image, ticket: _ticket } in ordered {
+            let image = match image.recv() {
+                Ok(Ok(image)) => image,
+                Ok(Err(NotEncoded::Undecoded)) => return Ok(Taken::UpToUndecoded),
+                Ok(Err(reason)) => {
+                    watch.warn(format!("the frame at {} s was left out: {}", placed.time, describe(&reason)));
+                    self.lost = Some(reason);
+                    self.frames += 1;
+                    continue;
+                }
+                // Its encoder has gone: the decoding stage knows why.
+                Err(_) => break,
+            };
+            for requested in requests {
+                self.archive.image(&image.bytes, image.crc).map_err(|error| refused(error, limits))?;
+                self.records.push(Record {
+                    requested,
+                    time: placed.time,
+                    pts: placed.pts,
+                    keyframe,
+                    size: image.size,
+                    sha256: image.sha256,
+                });
+                watch.frame_done();
+            }
+            self.frames += 1;
+            if !watch.go_on() && watch.stopped_from_outside() {
+                return Err(watch.stop_error());
+            }
         }
-        Some(NotEncoded::Failed(reason)) if records.is_empty() => Err(ExtractError::failed(
-            FailureCode::UnsupportedCodec,
-            format!("no frame could be written: {reason}"),
-        )),
-        _ => Ok(Written { archive, records }),
+        Ok(Taken::All)
+    }
+
+    /// Whether there is anything to show for it.
+    pub(super) fn check(&self) -> Result<(), ExtractError> {
+        match &self.lost {
+            Some(NotEncoded::TooLarge) if self.records.is_empty() => Err(ExtractError::failed(
+                FailureCode::LimitExceeded,
+                "the images would be larger than the limit",
+            )),
+            Some(NotEncoded::Failed(reason)) if self.records.is_empty() => Err(ExtractError::failed(
+                FailureCode::UnsupportedCodec,
+                format!("no frame could be written: {reason}"),
+            )),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -76,6 +100,7 @@ fn describe(reason: &NotEncoded) -> &str {
     match reason {
         NotEncoded::TooLarge => "the image would be larger than the limit",
         NotEncoded::Failed(reason) => reason,
+        NotEncoded::Undecoded => "it could not be decoded",
     }
 }
 
@@ -91,8 +116,8 @@ fn refused(error: ArchiveError, limits: &EngineLimits) -> ExtractError {
 
 /// Adds the manifest and closes the archive.
 pub(super) fn finish<W: Write>(
-    written: Written<W>,
-    end: End,
+    writer: Writer<W>,
+    duration: Option<Rational>,
     info: SourceInfo,
     stream: &StreamInfo,
     options: &Options,
@@ -100,7 +125,8 @@ pub(super) fn finish<W: Write>(
     watch: &Watch<'_>,
 ) -> Result<Outcome, ExtractError> {
     watch.enter(Stage::Finishing);
-    let Written { archive, records } = written;
+    writer.check()?;
+    let Writer { archive, records, .. } = writer;
     let source = SourceRecord {
         file_name: info.file_name,
         size_bytes: info.size,
@@ -108,7 +134,7 @@ pub(super) fn finish<W: Write>(
         codec: stream.codec.clone(),
         width: stream.width,
         height: stream.height,
-        duration: end.duration.or(stream.claimed_duration).map_or_else(|| "0".to_owned(), |d| d.to_string()),
+        duration: duration.or(stream.claimed_duration).map_or_else(|| "0".to_owned(), |d| d.to_string()),
         time_base: format!("{}/{}", stream.time_base.num(), stream.time_base.den()),
     };
     let warnings = watch.take_warnings();

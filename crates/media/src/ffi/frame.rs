@@ -14,6 +14,25 @@ pub(crate) struct Frame(pub(super) *mut ffi::AVFrame);
 // those that a decoder still refers to are only read, there and here.
 unsafe impl Send for Frame {}
 
+/// One plane of samples: bytes, or pairs of bytes where they have more than 8 bits.
+pub(crate) struct Luma<'a> {
+    data: &'a [u8],
+    stride: usize,
+    /// Samples of a row.
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    /// Bits of a sample.
+    pub(crate) depth: u32,
+}
+
+impl<'a> Luma<'a> {
+    /// The bytes of a row.
+    pub(crate) fn row(&self, line: usize) -> &'a [u8] {
+        let bytes = if self.depth <= 8 { self.width } else { self.width * 2 };
+        &self.data[line * self.stride..][..bytes]
+    }
+}
+
 /// How a picture's samples stand for colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PixelClass {
@@ -78,6 +97,11 @@ impl Frame {
     /// The presentation timestamp, or FFmpeg's best guess from the decoding order.
     pub(crate) fn pts(&self) -> Option<i64> {
         timestamp(self.raw().best_effort_timestamp)
+    }
+
+    /// The timestamp that came with its packet.
+    pub(crate) fn packet_pts(&self) -> Option<i64> {
+        timestamp(self.raw().pts)
     }
 
     /// How long it is shown, 0 if that is unknown.
@@ -150,6 +174,28 @@ impl Frame {
             let data = ffi::av_frame_get_side_data(self.0, kind).as_ref()?;
             (data.size >= 36).then(|| data.data.cast::<[i32; 9]>().read_unaligned())
         }
+    }
+
+    /// The plane whose samples are luma, or, of RGB, one of its colours: what comparing two
+    /// pictures of the same format needs. None where samples are no whole bytes in a row.
+    pub(crate) fn luma(&self) -> Option<Luma<'_>> {
+        let raw = self.raw();
+        let component = descriptor(raw.format)?.comp[0];
+        let depth = u32::try_from(component.depth).ok()?;
+        let bytes = if depth <= 8 { 1 } else { 2 };
+        let plane = usize::try_from(component.plane).ok().filter(|plane| *plane < 4)?;
+        let packed = usize::try_from(component.step).ok()? != bytes || depth > 16;
+        let (width, height) = (self.width() as usize, self.height() as usize);
+        let stride = usize::try_from(raw.linesize[plane]).ok().filter(|stride| *stride >= width * bytes)?;
+        if packed || component.offset != 0 || raw.data[plane].is_null() || height == 0 {
+            return None;
+        }
+        // SAFETY: as the descriptor says, the plane has `height` rows of `width` samples of
+        // `bytes` bytes, `stride` apart; component 0 is never subsampled. The slice ends with
+        // the last pixel and lives as long as the frame.
+        let data =
+            unsafe { std::slice::from_raw_parts(raw.data[plane], stride * (height - 1) + width * bytes) };
+        Some(Luma { data, stride, width, height, depth })
     }
 
     /// The three planes of an 8-bit 4:2:0 picture with their strides, where that is its format

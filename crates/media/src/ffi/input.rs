@@ -1,5 +1,8 @@
 //! An open container: what is in it, its packets, and a decoder for its video.
 
+pub(crate) mod index;
+
+use std::collections::VecDeque;
 use std::ffi::{CStr, c_int};
 use std::io;
 use std::ptr;
@@ -61,8 +64,9 @@ pub(crate) struct StreamInfo {
     /// Whether each picture is one packet with its presentation time; elsewhere a field, or
     /// what a parser cut out of a stream, may be.
     pub(crate) whole_pictures: bool,
-    /// Whether no picture of the codec refers to others.
-    pub(crate) intra_only: bool,
+    /// Whether packets have presentation times and are whole pictures, as far as can be told
+    /// before they are read.
+    pub(crate) timed_pictures: bool,
     pub(crate) encrypted: bool,
     /// The container may have an index of sync points.
     pub(crate) has_index: bool,
@@ -76,6 +80,8 @@ pub(crate) struct Input<'c> {
     io: Option<Io<'c>>,
     video: usize,
     info: StreamInfo,
+    /// Packets that were put back, to be read first.
+    unread: VecDeque<Packet>,
 }
 
 // SAFETY: a demuxer may be used from one thread after another; the source is `Send` and the
@@ -92,7 +98,9 @@ impl<'c> Input<'c> {
         log::capture();
         let mut io = Io::new(source, watch).ok_or(OpenError::NoMemory)?;
         match Self::open_context(&io, limits) {
-            Ok((context, info, video)) => Ok(Self { context, io: Some(io), video, info }),
+            Ok((context, info, video)) => {
+                Ok(Self { context, io: Some(io), video, info, unread: VecDeque::new() })
+            }
             // The reader's own trouble explains every error that it leads to.
             Err(error) => Err(match io.take_error() {
                 Some(error) => OpenError::Io(error),
@@ -192,6 +200,10 @@ impl<'c> Input<'c> {
 
     /// Reads the video's next packet; false at the end.
     pub(crate) fn read(&mut self, packet: &mut Packet) -> Result<bool, AvError> {
+        if let Some(unread) = self.unread.pop_front() {
+            *packet = unread;
+            return Ok(true);
+        }
         loop {
             packet.clear();
             // SAFETY: both are valid.
@@ -206,24 +218,6 @@ impl<'c> Input<'c> {
                 return Ok(true);
             }
         }
-    }
-
-    /// Jumps to the last sync point that the container's index knows; false if it has none, or
-    /// none but the first.
-    pub(crate) fn seek_last_sync_point(&mut self) -> bool {
-        let stream = self.stream();
-        // SAFETY: the stream is valid; entries are read before anything else is called.
-        let last = unsafe {
-            let count = ffi::avformat_index_get_entries_count(stream);
-            (1..count)
-                .rev()
-                .filter_map(|i| ffi::avformat_index_get_entry(stream, i).as_ref())
-                .find(|entry| entry.flags() & 1 != 0)
-                .map(|entry| entry.timestamp)
-        };
-        let Some(last) = last.and_then(timestamp) else { return false };
-        // SAFETY: the context is open.
-        unsafe { ffi::av_seek_frame(self.context, self.video as c_int, last, ffi::AVSEEK_FLAG_BACKWARD) >= 0 }
     }
 
     /// A decoder for the video.
@@ -356,9 +350,10 @@ fn describe(context: *mut ffi::AVFormatContext, video: usize, container: String)
             || metadata((*stream).metadata, c"enc_key_id")
             || metadata((*context).metadata, c"ASF_Protection_Type");
         let whole_pictures = ["mov", "matroska", "flv", "asf"].contains(&container.as_str());
-        let intra_only = ffi::avcodec_descriptor_get(parameters.codec_id)
-            .as_ref()
-            .is_some_and(|descriptor| descriptor.props & ffi::AV_CODEC_PROP_INTRA_ONLY as c_int != 0);
+        // In a transport stream each field of an interlaced picture may be a packet.
+        let progressive = parameters.field_order == ffi::AVFieldOrder::AV_FIELD_PROGRESSIVE;
+        let timed_pictures = ["mov", "matroska", "flv"].contains(&container.as_str())
+            || (container == "mpegts" && progressive);
         let extradata = match usize::try_from(parameters.extradata_size) {
             Ok(size) if !parameters.extradata.is_null() => {
                 std::slice::from_raw_parts(parameters.extradata, size).to_vec()
@@ -378,7 +373,7 @@ fn describe(context: *mut ffi::AVFormatContext, video: usize, container: String)
             container_shape: rational((*stream).sample_aspect_ratio),
             pixel_shape: rational(ffi::av_guess_sample_aspect_ratio(context, stream, ptr::null_mut())),
             whole_pictures,
-            intra_only,
+            timed_pictures,
             encrypted,
             has_index: ["mov", "matroska", "avi"].contains(&container.as_str()),
             extradata,

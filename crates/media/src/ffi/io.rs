@@ -2,6 +2,7 @@
 
 use std::ffi::{c_int, c_void};
 use std::io;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
@@ -83,6 +84,12 @@ impl<'c> Io<'c> {
     pub(super) fn stopped(&self) -> bool {
         // SAFETY: as in `take_error`; the watch outlives the state.
         unsafe { (*self.state).watch.stopped_from_outside() }
+    }
+
+    /// Tells the source what will be read next.
+    pub(super) fn expect(&mut self, ranges: &[Range<u64>]) {
+        // SAFETY: as in `take_error`.
+        unsafe { (*self.state).source.expect(ranges) };
     }
 
     /// The source, for another reader.

@@ -59,6 +59,18 @@ impl Packet {
         unsafe { !ffi::av_packet_get_side_data(self.0, kind, std::ptr::null_mut()).is_null() }
     }
 
+    /// Where in the container it starts, if the demuxer says.
+    pub(crate) fn position(&self) -> Option<i64> {
+        Some(self.raw().pos).filter(|position| *position >= 0)
+    }
+
+    /// Another handle on the same bytes.
+    pub(crate) fn share(&self) -> Result<Self, AvError> {
+        // SAFETY: the packet is valid; the clone refers to the same counted buffer.
+        let packet = unsafe { ffi::av_packet_clone(self.0) };
+        if packet.is_null() { Err(AvError::NO_MEMORY) } else { Ok(Self(packet)) }
+    }
+
     /// The bytes.
     pub(crate) fn data(&self) -> &[u8] {
         let raw = self.raw();

@@ -20,6 +20,8 @@ enum Kind {
         count: Option<u64>,
     },
     List(Vec<Rational>),
+    /// Times that others stand in for: where to look, rising, and what was asked.
+    Aimed(Vec<(Rational, Rational)>),
 }
 
 /// `a·b`, to the nearest nanosecond where the exact fraction does not fit.
@@ -69,6 +71,36 @@ impl Times {
         Self { kind: Kind::List(times), next: 0 }
     }
 
+    /// Other times in place of these, those before `end` if there is no last one: `aim` says
+    /// where to look for what is on screen at a time.
+    pub fn aimed(&self, end: Rational, aim: impl Fn(Rational) -> Rational) -> Self {
+        let last = if self.is_finite() { None } else { Some(end) };
+        let asked = (self.next..).map_while(|k| self.nth(k));
+        let asked = asked.take_while(|time| last.is_none_or(|last| *time < last));
+        let mut times: Vec<_> = asked.map(|time| (aim(time), time)).collect();
+        times.sort_unstable();
+        Self { kind: Kind::Aimed(times), next: 0 }
+    }
+
+    /// What was asked where [`Times::peek`] is looked at.
+    pub fn asked(&self) -> Option<Rational> {
+        match &self.kind {
+            Kind::Aimed(times) => Some(times.get(usize::try_from(self.next).ok()?)?.1),
+            _ => self.peek(),
+        }
+    }
+
+    /// Looks for nothing before `later`; only where times are aimed.
+    pub fn delay(&mut self, later: Rational) {
+        if let Kind::Aimed(times) = &mut self.kind {
+            let next = usize::try_from(self.next).unwrap_or(usize::MAX).min(times.len());
+            times[next..]
+                .iter_mut()
+                .take_while(|(target, _)| *target < later)
+                .for_each(|time| time.0 = later);
+        }
+    }
+
     /// Gives the first time of an even spacing that waits for it.
     pub fn start_at(&mut self, time: Rational) {
         if let Kind::Even { first: first @ None, .. } = &mut self.kind {
@@ -83,7 +115,7 @@ impl Times {
 
     /// Whether these are times from a list.
     pub fn is_list(&self) -> bool {
-        matches!(self.kind, Kind::List(_))
+        matches!(self.kind, Kind::List(_) | Kind::Aimed(_))
     }
 
     /// Whether there is a last one.
@@ -94,6 +126,7 @@ impl Times {
     fn nth(&self, k: u64) -> Option<Rational> {
         match &self.kind {
             Kind::List(times) => times.get(usize::try_from(k).ok()?).copied(),
+            Kind::Aimed(times) => times.get(usize::try_from(k).ok()?).map(|(target, _)| *target),
             Kind::Even { count: Some(count), .. } if k >= *count => None,
             Kind::Even { first, period, .. } => {
                 let steps = fraction(i128::from(period.num()).checked_mul(k.into())?, period.den().into())?;
@@ -116,6 +149,7 @@ impl Times {
     pub fn last(&self) -> Option<Rational> {
         match &self.kind {
             Kind::List(times) => times.last().copied(),
+            Kind::Aimed(times) => times.last().map(|(target, _)| *target),
             Kind::Even { count, .. } => self.nth(count.as_ref()?.checked_sub(1)?),
         }
     }
@@ -137,6 +171,7 @@ impl Times {
     pub fn count_before(&self, end: Option<Rational>) -> Option<u64> {
         match (&self.kind, end) {
             (Kind::List(times), _) => Some(times.len() as u64),
+            (Kind::Aimed(times), _) => Some(times.len() as u64),
             (Kind::Even { count: Some(count), .. }, _) => Some(*count),
             (Kind::Even { first: None, .. }, _) | (_, None) => None,
             (_, Some(end)) => Some(self.before(end)),
@@ -147,6 +182,7 @@ impl Times {
     fn before(&self, at: Rational) -> u64 {
         match &self.kind {
             Kind::List(times) => times.partition_point(|time| *time < at) as u64,
+            Kind::Aimed(times) => times.partition_point(|(target, _)| *target < at) as u64,
             Kind::Even { first, period, count } => {
                 let away = first.and_then(|first| at.checked_sub(first)).filter(|away| away.is_positive());
                 let (Some(away), true) = (away, period.is_positive()) else { return 0 };

@@ -1,0 +1,150 @@
+//! The engine for videos whose groups of pictures can be taken one by one: from one clean sync
+//! point to the next, each decodes by itself.
+//!
+//! ```text
+//! reader (1 thread): packets → which are wanted → groups, pruned ──tasks──→ workers (N threads):
+//! decode, convert, encode ──images──→ archive
+//! ```
+//!
+//! The reader sees only packets: their timestamps alone say which frame is on screen at a wanted
+//! time, so what no wanted frame needs is never decoded, and with an index never read. A worker
+//! has a decoder of its own.
+//!
+//! Depth: packets and images that are under way are bounded by a [`Budget`], in the order in
+//! which they are written. Anything that the packets did not announce (a frame that does not
+//! come out, timestamps in disorder, a sync point that is none) is a *surprise*: it ends this
+//! engine at a certain image, and the sequential one goes on from there.
+
+mod budget;
+mod group;
+mod reader;
+mod worker;
+
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use framelift_domain::{Options, Rational};
+
+use budget::Budget;
+pub(super) use budget::{IMAGE_BYTES, Ticket};
+pub(super) use reader::Reach;
+use reader::Reader;
+use worker::Worker;
+
+use super::survey::Survey;
+use super::write::{Taken, Writer};
+use super::{open, share};
+use crate::ffi::{Input, Threading};
+use crate::select::Selector;
+use crate::timeline::Placed;
+use crate::watch::{Stop, Watch};
+use crate::{EngineLimits, ExtractError, Source};
+
+/// How it ended.
+pub(super) enum Ended {
+    /// With the video's duration, where it is known.
+    Done(Option<Rational>),
+    /// Images up to some point have been written; what follows has to be reached another way,
+    /// from the source.
+    Surprised(Box<dyn Source>),
+}
+
+/// How the reader ended.
+enum Read {
+    Done(Option<Rational>),
+    Surprise(&'static str),
+    Error(ExtractError),
+}
+
+/// What every stage of it sees.
+struct Shared<'a, 'c> {
+    options: &'a Options,
+    limits: &'a EngineLimits,
+    watch: &'a Watch<'c>,
+    budget: Arc<Budget>,
+    /// The rest is not wanted any more.
+    over: AtomicBool,
+}
+
+/// Extracts what `selector` wants; the input is at its start.
+#[expect(clippy::too_many_arguments, reason = "one call, with what the stages share")]
+pub(super) fn run<W: std::io::Write>(
+    input: Input<'_>,
+    survey: &Survey,
+    selector: Selector,
+    reach: Reach,
+    image_bytes: u64,
+    options: &Options,
+    limits: &EngineLimits,
+    watch: &Watch<'_>,
+    writer: &mut Writer<W>,
+) -> Result<Ended, ExtractError> {
+    let threads = limits.thread_count();
+    let share = share::of(threads, reach.groups);
+    let stream = input.info().clone();
+    let shared = &Shared {
+        options,
+        limits,
+        watch,
+        budget: Arc::new(Budget::new(threads, image_bytes)),
+        over: AtomicBool::new(false),
+    };
+    let workers = (0..share.workers)
+        .map(|_| {
+            let limits = EngineLimits { threads: share.threads_each, ..limits.clone() };
+            let decoder = open::decoder(&input, &limits, Threading::Pictures)?;
+            Ok(Worker::new(decoder, &stream, shared))
+        })
+        .collect::<Result<Vec<_>, ExtractError>>()?;
+    let (tasks, queue): (SyncSender<group::Task>, Receiver<group::Task>) = sync_channel(share.workers);
+    let (order, ordered) = sync_channel(4096);
+    let queue = &Mutex::new(queue);
+    let (read, written) = thread::scope(|scope| {
+        for worker in workers {
+            scope.spawn(move || worker.run(queue));
+        }
+        let reader = Reader::new(input, survey, selector, reach, tasks, order, shared);
+        let reading = scope.spawn(move || reader.run());
+        let written = writer.images(ordered, limits, watch);
+        shared.stop();
+        if written.is_err() {
+            watch.stop(Stop::Aborted);
+        }
+        (reading.join(), written)
+    });
+    // The writer's own error comes first: the reader only sees that nobody takes its frames.
+    let taken = written?;
+    let (read, source) = read.map_err(|_| ExtractError::internal("the reading stage panicked"))?;
+    match (taken, read) {
+        (Taken::UpToUndecoded, _) => Ok(Ended::Surprised(source)),
+        (Taken::All, Read::Done(duration)) => Ok(Ended::Done(duration)),
+        (Taken::All, Read::Surprise(reason)) => {
+            tracing::debug!(reason, "the groups of pictures cannot be taken one by one");
+            Ok(Ended::Surprised(source))
+        }
+        (Taken::All, Read::Error(error)) => Err(error),
+    }
+}
+
+impl Shared<'_, '_> {
+    /// Nothing more is wanted, of anybody.
+    fn stop(&self) {
+        self.over.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.budget.close();
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+/// A shown frame as the packets announce it.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    /// The packet's presentation timestamp.
+    pts: i64,
+    placed: Placed,
+    key: bool,
+}

@@ -1,0 +1,115 @@
+//! How much may be under way between the reader and the archive.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+/// Bytes of compressed pictures that wait to be decoded.
+const PACKET_BYTES: u64 = 32 << 20;
+/// Bytes of images that wait to be written, for each thread.
+pub(in crate::extract) const IMAGE_BYTES: u64 = 24 << 20;
+
+/// Bounds what is under way: packets' bytes, and images.
+///
+/// Taken in the order in which images are written, and whatever has been let in can be
+/// finished: so nobody waits for somebody who waits for him.
+pub(in crate::extract) struct Budget {
+    used: Mutex<Used>,
+    freed: Condvar,
+    most: Amount,
+}
+
+/// Something that is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Amount {
+    pub(super) packet_bytes: u64,
+    pub(super) images: u64,
+}
+
+/// One image's place in the budget; given back on drop.
+pub(in crate::extract) struct Ticket(Arc<Budget>);
+
+impl Ticket {
+    /// For an image that was taken before.
+    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+        Self(Arc::clone(budget))
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.free(Amount { packet_bytes: 0, images: 1 });
+    }
+}
+
+#[derive(Default)]
+struct Used {
+    amount: Amount,
+    closed: bool,
+}
+
+impl Budget {
+    /// A budget for a job on `threads` threads whose images take about `image_bytes` each.
+    pub(super) fn new(threads: usize, image_bytes: u64) -> Self {
+        let images = (IMAGE_BYTES / image_bytes.max(1)).max(1) * threads as u64;
+        let most = Amount { packet_bytes: PACKET_BYTES, images };
+        Self { used: Mutex::default(), freed: Condvar::new(), most }
+    }
+
+    /// Waits until there is room, or nothing else is under way; false once it is closed.
+    pub(super) fn take(&self, more: Amount) -> bool {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let (packets, images) = (used.amount.packet_bytes, used.amount.images);
+            if used.closed {
+                return false;
+            }
+            let packets_fit = packets == 0 || packets + more.packet_bytes <= self.most.packet_bytes;
+            let images_fit = images == 0 || images + more.images <= self.most.images;
+            if packets_fit && images_fit {
+                used.amount.packet_bytes += more.packet_bytes;
+                used.amount.images += more.images;
+                return true;
+            }
+            used = self.freed.wait(used).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Gives back what was taken.
+    pub(super) fn free(&self, amount: Amount) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.amount.packet_bytes = used.amount.packet_bytes.saturating_sub(amount.packet_bytes);
+        used.amount.images = used.amount.images.saturating_sub(amount.images);
+        self.freed.notify_all();
+    }
+
+    /// Nobody waits any more.
+    pub(super) fn close(&self) {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.freed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn images(images: u64) -> Amount {
+        Amount { packet_bytes: 0, images }
+    }
+
+    #[test]
+    fn what_is_too_large_goes_alone_and_a_closed_budget_turns_everybody_away() {
+        let budget = Budget::new(1, IMAGE_BYTES / 2);
+        assert!(budget.take(images(100)), "nothing else is under way");
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| budget.take(images(1)));
+            budget.free(images(100));
+            assert!(waiting.join().is_ok_and(|taken| taken));
+        });
+        assert!(budget.take(images(1)));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| budget.take(images(1)));
+            budget.close();
+            assert!(waiting.join().is_ok_and(|taken| !taken));
+        });
+    }
+}

@@ -1,0 +1,378 @@
+//! The reading stage: packets in, groups of pictures with their wanted frames out.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use framelift_domain::Rational;
+
+use super::budget::{Amount, Ticket};
+use super::group::{Coded, Group, Order, Task, Wanted};
+use super::{Read, Shared, Shown};
+use crate::bitstream::{Access, Bitstream};
+use crate::extract::claims;
+use crate::extract::decode::{Ordered, READ_ERRORS, too_many};
+use crate::extract::index::Index;
+use crate::extract::open;
+use crate::extract::survey::Survey;
+use crate::ffi::{Input, Packet};
+use crate::select::{Requests, Selector};
+use crate::timeline::Timeline;
+use crate::{ExtractError, Source};
+
+/// Packets after which a picture's place in presentation order is certain: no codec reorders
+/// pictures by more than 16.
+const REORDER: usize = 20;
+/// Bytes and packets of groups that are being read; larger ones are left to the sequential
+/// engine, which holds none back.
+const MOST_BYTES: u64 = 64 << 20;
+const MOST_PACKETS: usize = 4096;
+
+/// How the reader goes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::extract) struct Reach {
+    /// Jump over groups in which nothing is wanted.
+    pub(in crate::extract) jumps: bool,
+    /// Sync points alone.
+    pub(in crate::extract) keys_only: bool,
+    /// Groups that will be decoded; 0 if that is unknown.
+    pub(in crate::extract) groups: usize,
+}
+
+/// Why reading stopped before its time.
+enum Halt {
+    Surprise(&'static str),
+    Error(ExtractError),
+}
+
+impl From<ExtractError> for Halt {
+    fn from(error: ExtractError) -> Self {
+        Self::Error(error)
+    }
+}
+
+pub(super) struct Reader<'r, 's, 'a, 'c> {
+    input: Input<'r>,
+    index: Option<&'s Index>,
+    reach: Reach,
+    bitstream: Bitstream,
+    timeline: Timeline,
+    selector: Selector,
+    end: Option<i64>,
+    /// The group that is being read, by the index's number.
+    number: Option<usize>,
+    /// Nothing that is shown before this is looked at: it belongs to a group that was not read.
+    floor: i64,
+    groups: VecDeque<Group>,
+    held_bytes: u64,
+    held_packets: usize,
+    /// Read, and not yet in presentation order.
+    waiting: BinaryHeap<Reverse<(i64, i64, bool)>>,
+    /// The last frame that the selector has seen; what it is wanted for is not known yet.
+    held: Option<Shown>,
+    tasks: SyncSender<Task>,
+    order: SyncSender<Ordered>,
+    shared: &'s Shared<'a, 'c>,
+}
+
+impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
+    pub(super) fn new(
+        mut input: Input<'r>,
+        survey: &'s Survey,
+        selector: Selector,
+        reach: Reach,
+        tasks: SyncSender<Task>,
+        order: SyncSender<Ordered>,
+        shared: &'s Shared<'a, 'c>,
+    ) -> Self {
+        if reach.keys_only && survey.end.is_some() {
+            input.read_sync_points_only();
+        }
+        let info = input.info();
+        let duration = survey.duration(&input).or(info.claimed_duration);
+        shared.watch.expect_frames(selector.expected(duration));
+        Self {
+            bitstream: Bitstream::new(&info.codec, &info.extradata),
+            timeline: survey.timeline(&input),
+            index: survey.index.as_ref(),
+            reach,
+            selector,
+            end: survey.end,
+            number: None,
+            floor: survey.zero,
+            groups: VecDeque::new(),
+            held_bytes: 0,
+            held_packets: 0,
+            waiting: BinaryHeap::new(),
+            held: None,
+            tasks,
+            order,
+            shared,
+            input,
+        }
+    }
+
+    /// Reads; gives the source back.
+    pub(super) fn run(mut self) -> (Read, Box<dyn Source>) {
+        let read = match self.read() {
+            Ok(duration) => Read::Done(duration),
+            Err(Halt::Surprise(reason)) => Read::Surprise(reason),
+            Err(Halt::Error(error)) => Read::Error(error),
+        };
+        self.input.expect(&[]);
+        (read, self.input.into_source())
+    }
+
+    /// Reads until nothing more is wanted, or the video ends; gives its duration.
+    fn read(&mut self) -> Result<Option<Rational>, Halt> {
+        let mut read_errors = 0;
+        if self.reach.jumps {
+            self.announce();
+        }
+        loop {
+            if !self.shared.watch.go_on() {
+                return Err(self.shared.watch.stop_error().into());
+            }
+            if self.selector.is_done() {
+                self.selector.settle();
+                self.dispatch_all()?;
+                self.report_selection();
+                return Ok(self.end.and_then(|end| self.timeline.seconds_at(end)));
+            }
+            if self.reach.jumps && self.jump()? {
+                continue;
+            }
+            let mut packet = Packet::new().map_err(internal)?;
+            match self.input.read(&mut packet) {
+                Ok(true) => {
+                    read_errors = 0;
+                    self.packet(packet)?;
+                }
+                Ok(false) => break,
+                Err(_) if self.input.has_io_error() => break,
+                Err(_) if read_errors < READ_ERRORS => read_errors += 1,
+                Err(_) => return Err(Halt::Surprise("the container cannot be read to its end")),
+            }
+        }
+        // Some demuxers take a failed read for the end of the file.
+        if let Some(error) = self.input.take_io_error() {
+            return Err(ExtractError::Source(error).into());
+        }
+        self.finish().map(Some)
+    }
+
+    fn packet(&mut self, packet: Packet) -> Result<(), Halt> {
+        if packet.is_encrypted() {
+            return Err(open::encrypted().into());
+        }
+        if packet.is_damaged() {
+            return Err(Halt::Surprise("a packet is damaged"));
+        }
+        let Some(pts) = packet.pts() else {
+            return Err(Halt::Surprise("a packet has no presentation time"));
+        };
+        let (ticks, key, hidden) = (packet.ticks(), packet.is_key(), packet.is_hidden());
+        if !hidden && pts >= self.floor {
+            let usual = self.timeline.usual_ticks();
+            let end = pts.saturating_add(if ticks > 0 { ticks } else { usual });
+            self.end = Some(self.end.map_or(end, |so_far| so_far.max(end)));
+        }
+        if self.reach.keys_only && !key {
+            return Ok(());
+        }
+        let picture = self.bitstream.examine(packet.data());
+        if key || self.groups.is_empty() {
+            self.begin_group(pts, &packet, picture.access)?;
+        }
+        let Some(group) = self.groups.back_mut() else { return Ok(()) };
+        self.held_bytes += packet.data().len() as u64;
+        self.held_packets += 1;
+        if self.held_bytes > MOST_BYTES || self.held_packets > MOST_PACKETS {
+            return Err(Halt::Surprise("a group of pictures is too large to be held"));
+        }
+        // Later packets are decoded later, and so shown later than this one is decoded.
+        let settled = packet.dts();
+        group.packets.push(Coded { packet, droppable: picture.droppable });
+        if !hidden && pts >= self.floor {
+            self.waiting.push(Reverse((pts, ticks, key)));
+        }
+        while let Some(Reverse((first, ..))) = self.waiting.peek() {
+            let certain = settled.is_some_and(|settled| *first <= settled)
+                || self.waiting.len() > REORDER
+                || self.reach.keys_only;
+            if !certain {
+                break;
+            }
+            self.show_next()?;
+        }
+        Ok(())
+    }
+
+    /// A sync point, or the first packet of all.
+    fn begin_group(&mut self, pts: i64, packet: &Packet, access: Access) -> Result<(), Halt> {
+        let first = self.groups.is_empty() && self.number.is_none() && self.held.is_none();
+        if access == Access::No && !first {
+            return Err(Halt::Surprise("not every sync point is one at which decoding can start"));
+        }
+        if self.groups.back().is_some_and(|group| pts <= group.from) {
+            return Err(Halt::Surprise("sync points are not in presentation order"));
+        }
+        let found = self.index.and_then(|index| index.group_from(packet));
+        if packet.is_key() {
+            // Never back: a jump may come out before where it was to lead.
+            self.number = self.number.max(found);
+        }
+        // Whatever comes first is where the whole video's decoder starts as well.
+        let from = if first { i64::MIN } else { pts };
+        self.groups.push_back(Group { from, access, packets: Vec::new(), wanted: Vec::new() });
+        Ok(())
+    }
+
+    /// The next frame in presentation order goes to the selector.
+    fn show_next(&mut self) -> Result<(), Halt> {
+        let Some(Reverse((pts, ticks, key))) = self.waiting.pop() else { return Ok(()) };
+        if self.held.is_some_and(|held| pts <= held.pts) {
+            return Err(Halt::Surprise("frames are not in presentation order"));
+        }
+        let placed = self.timeline.place(Some(pts), ticks);
+        let Some(placed) = placed.filter(|_| self.timeline.breaks() == 0) else {
+            return Err(Halt::Surprise("timestamps jump"));
+        };
+        let requests = self.selector.push(placed.time, key);
+        let requests = requests.map_err(|error| Halt::Error(too_many(error, self.shared.limits)))?;
+        let target = self.selector.ends_at().or(self.input.info().claimed_duration);
+        self.shared.watch.reach_part(placed.time, target);
+        if let Some(held) = self.held.replace(Shown { pts, placed, key }) {
+            self.want(held, requests);
+        }
+        while self.groups.get(1).is_some_and(|next| pts >= next.from) {
+            self.dispatch()?;
+        }
+        Ok(())
+    }
+
+    /// Notes what a frame is wanted for with the group that it belongs to.
+    fn want(&mut self, shown: Shown, requests: Requests) {
+        if requests.is_empty() {
+            return;
+        }
+        if let Some(group) = self.groups.iter_mut().rev().find(|group| group.from <= shown.pts) {
+            group.wanted.push(Wanted { shown, requests });
+        }
+    }
+
+    /// Sends the oldest group on its way, with what its wanted frames need of it.
+    fn dispatch(&mut self) -> Result<(), Halt> {
+        let Some(group) = self.groups.pop_front() else { return Ok(()) };
+        self.held_bytes = self.held_bytes.saturating_sub(group.bytes());
+        self.held_packets = self.held_packets.saturating_sub(group.packets.len());
+        if group.wanted.is_empty() {
+            return Ok(());
+        }
+        let access = group.access;
+        let Some((packets, wanted)) = group.needed(&self.groups).map_err(internal)? else {
+            return Err(Halt::Surprise("a wanted frame's packet is missing"));
+        };
+        let packet_bytes = packets.iter().map(|packet| packet.data().len() as u64).sum();
+        let over = || ExtractError::internal("a later stage has stopped");
+        if !self.shared.budget.take(Amount { packet_bytes, images: wanted.len() as u64 }) {
+            return Err(over().into());
+        }
+        let mut orders = VecDeque::with_capacity(wanted.len());
+        let mut places = Vec::with_capacity(wanted.len());
+        for Wanted { shown, requests } in wanted {
+            let (reply, image) = sync_channel(1);
+            orders.push_back(Order { pts: shown.pts, reply });
+            let ticket = Some(Ticket::new(&self.shared.budget));
+            places.push(Ordered { requests, placed: shown.placed, keyframe: shown.key, image, ticket });
+        }
+        // The task first: whoever waits for its images must not keep it from starting.
+        self.tasks.send(Task { packets, access, wanted: orders, packet_bytes }).map_err(|_| over())?;
+        for place in places {
+            self.order.send(place).map_err(|_| over())?;
+        }
+        Ok(())
+    }
+
+    fn dispatch_all(&mut self) -> Result<(), Halt> {
+        while !self.groups.is_empty() {
+            self.dispatch()?;
+        }
+        Ok(())
+    }
+
+    /// Jumps to the group of the next wanted frame, if that is not the one that is being read.
+    fn jump(&mut self) -> Result<bool, Halt> {
+        let Some(index) = self.index else { return Ok(false) };
+        let Some(time) = self.selector.next_time() else { return Ok(false) };
+        let Some(pts) = self.timeline.timestamp_at(time) else { return Ok(false) };
+        let target = index.group_at(pts);
+        if target <= self.number.unwrap_or(0) {
+            return Ok(false);
+        }
+        self.dispatch_all()?;
+        self.waiting.clear();
+        let wrong = || Halt::Surprise("the container's index leads elsewhere");
+        let timestamp = index.seek_timestamp(target).ok_or_else(wrong)?;
+        if !self.input.seek(timestamp) {
+            return Err(wrong());
+        }
+        let landed = self.input.peek().ok_or_else(wrong)?;
+        let at = landed.pts().filter(|at| landed.is_key() && *at <= pts).ok_or_else(wrong)?;
+        if self.held.is_some_and(|held| at <= held.pts) {
+            return Err(wrong());
+        }
+        self.number = Some(target);
+        self.floor = at;
+        Ok(true)
+    }
+
+    /// Tells the source which bytes the jumps will lead to.
+    fn announce(&mut self) {
+        let (Some(index), Some(end)) = (self.index, self.end) else { return };
+        let Some(end) = self.timeline.seconds_at(end) else { return };
+        let mut ranges: Vec<std::ops::Range<u64>> = Vec::new();
+        for time in self.selector.times_before(end) {
+            let Some(pts) = self.timeline.timestamp_at(time) else { return };
+            let Some(packets) = index.packets_to(&self.input, pts) else { return };
+            let first = self.input.index_entry(packets.start);
+            let last = self.input.index_entry(packets.end - 1);
+            let (Some(first), Some(last)) = (first, last) else { return };
+            let range = first.position..last.position.saturating_add(last.size);
+            match ranges.last_mut() {
+                Some(before) if before.start == range.start => before.end = before.end.max(range.end),
+                _ => ranges.push(range),
+            }
+        }
+        self.input.expect(&ranges);
+    }
+
+    /// The video is over.
+    fn finish(&mut self) -> Result<Rational, Halt> {
+        while !self.waiting.is_empty() {
+            self.show_next()?;
+        }
+        let Some(held) = self.held.take() else {
+            return Err(Halt::Surprise("the packets show no frame"));
+        };
+        let end = self.end.and_then(|end| self.timeline.seconds_at(end)).unwrap_or(held.placed.end);
+        let end = end.max(held.placed.end);
+        let requests = self.selector.finish(end);
+        let requests = requests.map_err(|error| Halt::Error(too_many(error, self.shared.limits)))?;
+        self.want(held, requests);
+        self.dispatch_all()?;
+        self.report_selection();
+        claims::compare(self.input.info(), end, self.shared.watch);
+        Ok(end)
+    }
+
+    fn report_selection(&mut self) {
+        for warning in self.selector.take_warnings() {
+            self.shared.watch.warn(warning);
+        }
+    }
+}
+
+fn internal(error: crate::ffi::AvError) -> Halt {
+    Halt::Error(ExtractError::internal(error.to_string()))
+}

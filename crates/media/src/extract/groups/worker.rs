@@ -1,0 +1,120 @@
+//! Decoding groups of pictures, and encoding the wanted frames where they come out.
+
+use std::sync::Mutex;
+use std::sync::mpsc::Receiver;
+
+use super::Shared;
+use super::budget::Amount;
+use super::group::{Order, Task};
+use crate::bitstream::Access;
+use crate::extract::encode_stage::{NotEncoded, Station};
+use crate::ffi::{Decoded, Decoder, Frame, Packet, StreamInfo};
+
+/// What the label of a group's first packet says of it.
+const FIRST: i64 = 1;
+
+/// One thread's decoder and encoder.
+pub(super) struct Worker<'s, 'a, 'c> {
+    decoder: Decoder,
+    station: Station<'s>,
+    shared: &'s Shared<'a, 'c>,
+}
+
+impl<'s> Worker<'s, '_, '_> {
+    pub(super) fn new(
+        decoder: Decoder,
+        stream: &'s StreamInfo,
+        shared: &'s Shared<'_, '_>,
+    ) -> Worker<'s, 's, 's>
+    where
+        Self: Sized,
+    {
+        let station = Station::new(stream, shared.options, shared.limits);
+        Worker { decoder, station, shared }
+    }
+
+    /// Works until no task is left.
+    pub(super) fn run(mut self, queue: &Mutex<Receiver<Task>>) {
+        loop {
+            let task = match queue.lock() {
+                Ok(queue) => queue.recv(),
+                Err(_) => return,
+            };
+            let Ok(mut task) = task else { return };
+            if !self.shared.is_over() {
+                self.decode(&mut task);
+                self.decoder.flush();
+            }
+            for order in task.wanted {
+                // Nobody waits for it any more if the archive is not written further.
+                let _ = order.reply.send(Err(NotEncoded::Undecoded));
+            }
+            self.shared.budget.free(Amount { packet_bytes: task.packet_bytes, images: 0 });
+        }
+    }
+
+    /// Decodes until every wanted frame has come out; those that have not when it returns will
+    /// not.
+    fn decode(&mut self, task: &mut Task) {
+        let mut packets = task.packets.drain(..);
+        let mut first = true;
+        loop {
+            let packet = packets.next();
+            if task.wanted.is_empty() || self.shared.is_over() || !self.shared.watch.go_on() {
+                return;
+            }
+            let ended = packet.is_none();
+            // What does not decode is missed when it is wanted.
+            let _ = self.give(packet, first);
+            first = false;
+            // A decoder that only fails must not be asked for ever.
+            for _ in 0..64 {
+                match self.decoder.receive() {
+                    Ok(Decoded::Frame(frame)) if self.starts_badly(&frame, task.access) => return,
+                    Ok(Decoded::Frame(frame)) => {
+                        if !self.shown(frame, &mut task.wanted) {
+                            return;
+                        }
+                    }
+                    Ok(Decoded::Hungry) => break,
+                    Ok(Decoded::End) => return,
+                    Err(_) => {}
+                }
+            }
+            if ended {
+                return;
+            }
+        }
+    }
+
+    fn give(&mut self, packet: Option<Packet>, first: bool) -> Result<(), crate::ffi::AvError> {
+        match packet {
+            Some(packet) => self.decoder.send(&packet, if first { FIRST } else { 0 }),
+            None => self.decoder.send_end(),
+        }
+    }
+
+    /// Whether a group's first picture shows that decoding cannot start with it: the codec says
+    /// that it was predicted from others, as where a video is refreshed bit by bit.
+    fn starts_badly(&self, frame: &Frame, access: Access) -> bool {
+        access != Access::Clean && frame.label() & FIRST != 0 && (frame.is_predicted() || frame.is_damaged())
+    }
+
+    /// Encodes a frame if it is wanted; false if a wanted one before it has not come.
+    fn shown(&mut self, frame: Frame, wanted: &mut std::collections::VecDeque<Order>) -> bool {
+        let (Some(pts), Some(next)) = (frame.packet_pts(), wanted.front()) else { return true };
+        if pts < next.pts {
+            return true;
+        }
+        if pts > next.pts {
+            return false;
+        }
+        if frame.is_damaged() {
+            self.shared.watch.warn("some frames are damaged");
+        }
+        if let Some(order) = wanted.pop_front() {
+            let _ = order.reply.send(self.station.encode(&frame, self.shared.watch));
+        }
+        true
+    }
+}

@@ -1,0 +1,111 @@
+//! The sync points that a container's index knows, on the scale of presentation timestamps.
+
+use std::ops::Range;
+
+use crate::ffi::{Input, Packet};
+
+/// Where a group of pictures starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Point {
+    /// The sync point's presentation timestamp, as far as the index tells: see [`Index::of`].
+    pts: i64,
+    /// Its entry in the container's index.
+    entry: usize,
+}
+
+/// The groups of pictures of a video, numbered from 0.
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    points: Vec<Point>,
+    /// Whether the index has decoding timestamps, and how far the first sync point is shown
+    /// after its own.
+    decoding: bool,
+    shift: i64,
+    /// Entries in all; more than there are groups where the index lists every packet.
+    entries: usize,
+}
+
+impl Index {
+    /// The index of `input`, whose first packet is `first`; none if it knows fewer than two sync
+    /// points, or has them in disorder. MP4 and AVI list decoding timestamps; all sync points
+    /// are taken to be shown as long after theirs as the first one is. Whoever jumps checks.
+    pub(super) fn of(input: &Input<'_>, first: &Packet) -> Option<Self> {
+        let decoding = input.info().container != "matroska";
+        let shift = match (first.pts(), first.dts()) {
+            (Some(pts), Some(dts)) if decoding => pts.checked_sub(dts)?,
+            _ => 0,
+        };
+        let entries = input.index_len();
+        let points: Vec<Point> = (0..entries)
+            .filter_map(|entry| Some((entry, input.index_entry(entry)?)))
+            .filter(|(_, found)| found.key)
+            .map(|(entry, found)| Point { pts: found.timestamp.saturating_add(shift), entry })
+            .collect();
+        let rising = points.is_sorted_by(|a, b| a.pts < b.pts);
+        (points.len() >= 2 && rising).then_some(Self { points, decoding, shift, entries })
+    }
+
+    /// How many groups there are.
+    pub(super) fn groups(&self) -> usize {
+        self.points.len()
+    }
+
+    /// Whether it lists every packet and not sync points alone.
+    pub(super) fn lists_packets(&self) -> bool {
+        self.entries > self.points.len()
+    }
+
+    /// How many packets it lists.
+    pub(super) fn packets(&self) -> usize {
+        self.entries
+    }
+
+    /// The group in which the frame on screen at `pts` is.
+    pub(super) fn group_at(&self, pts: i64) -> usize {
+        self.points.partition_point(|point| point.pts <= pts).saturating_sub(1)
+    }
+
+    /// The group that a sync point starts, if it is one of the index's.
+    pub(super) fn group_from(&self, sync_point: &Packet) -> Option<usize> {
+        let timestamp = if self.decoding { sync_point.dts()? } else { sync_point.pts()? };
+        let pts = timestamp.checked_add(self.shift)?;
+        self.points.binary_search_by_key(&pts, |point| point.pts).ok()
+    }
+
+    /// The timestamp of a group's sync point.
+    pub(super) fn pts(&self, group: usize) -> Option<i64> {
+        self.points.get(group).map(|point| point.pts)
+    }
+
+    /// The timestamp by which the container finds a group.
+    pub(super) fn seek_timestamp(&self, group: usize) -> Option<i64> {
+        self.pts(group)?.checked_sub(self.shift)
+    }
+
+    /// The sync point that is nearest to `pts` and in `from..=to`.
+    pub(super) fn nearest(&self, pts: i64, from: i64, to: i64) -> Option<i64> {
+        let after = self.points.partition_point(|point| point.pts <= pts);
+        let candidates = [after.checked_sub(1), Some(after)].into_iter().flatten();
+        let candidates = candidates.filter_map(|group| self.pts(group));
+        candidates.filter(|at| (from..=to).contains(at)).min_by_key(|at| at.abs_diff(pts))
+    }
+
+    /// Packets from the sync point of the group of `pts` to the last one that is decoded before
+    /// `pts` is reached; none if the index lists sync points alone.
+    pub(super) fn packets_to(&self, input: &Input<'_>, pts: i64) -> Option<Range<usize>> {
+        if !self.lists_packets() {
+            return None;
+        }
+        let group = self.group_at(pts);
+        let first = self.points[group].entry;
+        let end = self.points.get(group + 1).map_or(self.entries, |next| next.entry);
+        // What is shown by `pts` is decoded by then.
+        let (mut low, mut high) = (first, end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let decoded = input.index_entry(middle).is_some_and(|entry| entry.timestamp <= pts);
+            if decoded { low = middle + 1 } else { high = middle }
+        }
+        Some(first..low.max(first + 1))
+    }
+}

@@ -1,0 +1,226 @@
+//! The planner: which way to the wanted frames is the cheapest that is still exact, and why.
+//!
+//! It counts what each way would decode, from the container's index and the wanted times:
+//!
+//! | way | decodes | reads |
+//! |---|---|---|
+//! | sequential | from the start to the last wanted frame, on one decoder | all of that |
+//! | parallel | the same, by groups of pictures, on several decoders | all of that |
+//! | seek | from the sync point before each wanted frame to it, by groups as well | just that |
+//! | keyframes | sync points | sync points, or all where the demuxer cannot pass over the rest |
+//!
+//! Groups beat one decoder because they depend on nothing: no thread waits for another one's
+//! picture, and what follows a group's last wanted frame is not decoded. They lose where most
+//! frames are wanted: images of a later group would have to be held until the earlier ones are
+//! written. The choice depends on the video and the options alone, not on the machine, so that
+//! the manifest is the same everywhere.
+
+use framelift_contract::manifest::{Plan, Strategy};
+use framelift_domain::{Format, Options, Place, Select};
+
+use super::groups::{IMAGE_BYTES, Reach};
+use super::index::Index;
+use super::survey::Survey;
+use crate::EngineLimits;
+use crate::ffi::{Input, StreamInfo};
+use crate::select::Selector;
+use crate::words::count;
+
+/// Images of one group of pictures that may be held until their turn, in bytes.
+const HELD_BYTES: u64 = IMAGE_BYTES;
+
+/// A way, and what its engine needs to know.
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    /// How the groups of pictures are taken; none for the sequential engine.
+    pub(super) reach: Option<Reach>,
+}
+
+/// What the wanted times mean for the groups of pictures of an index.
+#[derive(Debug, Default)]
+struct Cost {
+    /// Wanted frames.
+    wanted: u64,
+    /// Groups that hold one.
+    groups: usize,
+    /// Packets that have to be decoded; none if the index does not list them.
+    packets: Option<usize>,
+}
+
+/// Why the groups of pictures of a video cannot be taken one by one; none if they can.
+pub(super) fn obstacle(options: &Options, info: &StreamInfo) -> Option<&'static str> {
+    let numbered = |place: &Place| matches!(place, Place::Frame(n) if *n > 0);
+    let range = [options.range.start, options.range.end].iter().any(numbered);
+    let whole = if options.select == Select::Keyframes { info.whole_pictures } else { info.timed_pictures };
+    match &options.select {
+        Select::Scenes { .. } => Some("every frame is compared with the one before it"),
+        Select::At(places) if places.iter().any(|place| matches!(place, Place::Frame(_))) => {
+            Some("frames are wanted by their number, so all are counted")
+        }
+        _ if range => Some("the range is given by frame numbers, so all frames are counted"),
+        _ if !whole => Some("in this container a packet need not be one picture with its own time"),
+        _ => None,
+    }
+}
+
+/// Why one decoder is the better way although there is no [`obstacle`].
+pub(super) fn preference(options: &Options) -> Option<&'static str> {
+    (options.select == Select::All).then_some("every frame is wanted")
+}
+
+/// The sequential way.
+pub(super) fn sequential(reason: &str, decoder: &str) -> Plan {
+    Plan { strategy: Strategy::Sequential, reason: reason.to_owned(), decoder: decoder.to_owned() }
+}
+
+/// Chooses between ways by which the groups of pictures are taken one by one, and the sequential
+/// one; `selector` has not seen a frame yet.
+pub(super) fn choose(
+    input: &Input<'_>,
+    survey: &Survey,
+    selector: &Selector,
+    options: &Options,
+    limits: &EngineLimits,
+    decoder: &str,
+) -> Planned {
+    let sequential = |reason: &str| Planned { plan: sequential(reason, decoder), reach: None };
+    let groups = |strategy, reason: String, groups| Planned {
+        plan: Plan { strategy, reason, decoder: decoder.to_owned() },
+        reach: Some(Reach {
+            jumps: strategy == Strategy::Seek,
+            keys_only: strategy == Strategy::Keyframes,
+            groups,
+        }),
+    };
+    let index = survey.index.as_ref();
+    let all = index.map_or(0, Index::groups);
+    if limits.strategy == Some(Strategy::Sequential) {
+        return sequential("it was asked for");
+    }
+    if options.select == Select::Keyframes && limits.strategy.is_none_or(|asked| asked == Strategy::Keyframes)
+    {
+        let reason = "only sync points are wanted, and each decodes alone".to_owned();
+        return groups(Strategy::Keyframes, reason, all);
+    }
+    let cost = index.and_then(|index| cost(input, survey, index, selector));
+    match (limits.strategy, &cost) {
+        (Some(Strategy::Parallel), cost) => {
+            let touched = cost.as_ref().map_or(all, |cost| cost.groups);
+            return groups(Strategy::Parallel, "it was asked for".to_owned(), touched);
+        }
+        (Some(Strategy::Seek), Some(cost)) => {
+            return groups(Strategy::Seek, "it was asked for".to_owned(), cost.groups);
+        }
+        _ => {}
+    }
+    let Some(cost) = cost else {
+        // Without an index nobody knows how long groups are: those of broadcasts and live
+        // streams are short, and the reader gives up on one that is not.
+        return if images_held(options, selector, input, None) > HELD_BYTES {
+            sequential("frames are wanted too densely for groups of pictures to be decoded side by side")
+        } else {
+            groups(
+                Strategy::Parallel,
+                "the container has no index, so all groups of pictures are read and decoded side by side"
+                    .into(),
+                0,
+            )
+        };
+    };
+    if cost.groups < 2 && all < 3 {
+        return sequential("the wanted frames lie in one group of pictures");
+    }
+    if images_held(options, selector, input, Some(&cost)) > HELD_BYTES {
+        return sequential("most frames are wanted, so one decoder feeds all encoders");
+    }
+    let of_groups = format!("{} of {}", cost.groups, count(all as u64, "group"));
+    let saved = match cost.packets {
+        Some(packets) => packets * 10 <= index.map_or(0, Index::packets) * 9,
+        None => cost.groups * 10 <= all * 9,
+    };
+    if saved {
+        let packets = cost.packets.map_or_else(String::new, |packets| {
+            let all = index.map_or(0, Index::packets);
+            format!(", and {packets} of {} lead to them", count(all as u64, "packet"))
+        });
+        return groups(
+            Strategy::Seek,
+            format!("{of_groups} of pictures hold wanted frames{packets}"),
+            cost.groups,
+        );
+    }
+    groups(
+        Strategy::Parallel,
+        format!("{of_groups} of pictures hold wanted frames and are decoded side by side"),
+        cost.groups,
+    )
+}
+
+/// What became of a plan when the packets did not show what came out of the decoder.
+pub(super) fn surprised(plan: Plan) -> Plan {
+    let reason = match plan.strategy {
+        Strategy::Keyframes => "not every sync point decodes alone, so every frame was decoded",
+        _ => "the groups of pictures do not all decode by themselves, so one decoder went through all",
+    };
+    Plan { strategy: Strategy::Sequential, reason: reason.to_owned(), ..plan }
+}
+
+fn cost(input: &Input<'_>, survey: &Survey, index: &Index, selector: &Selector) -> Option<Cost> {
+    let timeline = survey.timeline(input);
+    let mut cost = Cost { packets: index.lists_packets().then_some(0), ..Cost::default() };
+    let mut last: Option<std::ops::Range<usize>> = None;
+    let mut last_group = None;
+    for time in selector.times_before(survey.duration(input)?) {
+        let pts = timeline.timestamp_at(time)?;
+        cost.wanted += 1;
+        let group = index.group_at(pts);
+        cost.groups += usize::from(last_group != Some(group));
+        last_group = Some(group);
+        if let (Some(packets), Some(range)) = (&mut cost.packets, index.packets_to(input, pts)) {
+            let same = last.as_ref().filter(|last| last.start == range.start);
+            *packets += range.end - same.map_or(range.start, |last| last.end.min(range.end));
+            last = Some(range);
+        }
+    }
+    (selector.next_time().is_some() && cost.groups > 0).then_some(cost)
+}
+
+/// Bytes of images of one group of pictures that would wait until those before it are written:
+/// a rough guess, from bytes per pixel that are usual.
+fn images_held(options: &Options, selector: &Selector, input: &Input<'_>, cost: Option<&Cost>) -> u64 {
+    let info = input.info();
+    let per_group = match (cost, options.select.period()) {
+        (Some(cost), _) => cost.wanted.div_ceil(cost.groups.max(1) as u64),
+        // Half a second is what groups of a stream without an index last, and more.
+        (None, Some(period)) => (2.0 / period.to_f64()).ceil() as u64,
+        (None, None) => match (selector.expected(None), info.claimed_duration) {
+            (Some(wanted), Some(duration)) => {
+                (2.0 * wanted as f64 / duration.to_f64().max(1.0)).ceil() as u64
+            }
+            _ => 1,
+        },
+    };
+    per_group.saturating_mul(image_bytes(options, info))
+}
+
+/// About how large an image will be.
+pub(super) fn image_bytes(options: &Options, info: &StreamInfo) -> u64 {
+    let stored = u64::from(info.width) * u64::from(info.height);
+    let asked = options.resize.and_then(|resize| {
+        let (width, height) = (resize.width.map(u64::from), resize.height.map(u64::from));
+        let other = |side: u64, from: u32, to: u32| side * u64::from(to) / u64::from(from.max(1));
+        match (width, height) {
+            (Some(width), Some(height)) => Some(width * height),
+            (Some(width), None) => Some(width * other(width, info.width, info.height)),
+            (None, Some(height)) => Some(height * other(height, info.height, info.width)),
+            (None, None) => None,
+        }
+    });
+    let pixels = asked.unwrap_or(stored);
+    match options.format {
+        Format::Png => pixels * 2,
+        Format::Jpeg => pixels / 6,
+        Format::Webp | Format::Avif => pixels / 10,
+    }
+    .max(1)
+}

@@ -1,0 +1,143 @@
+//! What can be known of a video before it is decided how to reach the wanted frames: where it
+//! starts and ends, and its index.
+
+use std::collections::VecDeque;
+
+use framelift_domain::{Options, Rational};
+
+use super::index::Index;
+use super::measure::scan;
+use super::open;
+use crate::ffi::{Decoded, Input, Packet, Threading};
+use crate::select::{self, Measured, Selector};
+use crate::timeline::Timeline;
+use crate::watch::Watch;
+use crate::{EngineLimits, ExtractError};
+
+/// What was found, in the container's timestamps.
+#[derive(Clone, Debug)]
+pub(super) struct Survey {
+    /// Timestamp of the first shown frame.
+    pub(super) zero: i64,
+    /// Where the last packet ends; known only where there is an index.
+    pub(super) end: Option<i64>,
+    pub(super) index: Option<Index>,
+}
+
+impl Survey {
+    /// The video's timeline.
+    pub(super) fn timeline(&self, input: &Input<'_>) -> Timeline {
+        let mut timeline = Timeline::new(input.info().time_base, input.info().frame_rate);
+        timeline.start_at(self.zero);
+        timeline
+    }
+
+    /// How long the video is, where that is known.
+    pub(super) fn duration(&self, input: &Input<'_>) -> Option<Rational> {
+        self.timeline(input).seconds_at(self.end?)
+    }
+
+    /// Lets `selector` take frames that are cheaper to reach and no further off than `options`
+    /// allow: a sync point where there is one, else the first frame after one; see
+    /// [`Selector::aim`].
+    pub(super) fn aim(&self, input: &Input<'_>, selector: &mut Selector, options: &Options) {
+        let tolerance = options.tolerance;
+        let (Some(index), Some(end)) = (&self.index, self.duration(input)) else { return };
+        if !tolerance.is_positive() || selector.next_time().is_none() {
+            return;
+        }
+        let timeline = self.timeline(input);
+        let cheapest = |time: Rational| {
+            let from = time.checked_sub(tolerance)?.max(Rational::ZERO);
+            let to = time.checked_add(tolerance)?;
+            let at = |time| timeline.timestamp_at(time);
+            // The first timestamp that is not before it.
+            let from_ticks = at(from).and_then(|ticks| match timeline.seconds_at(ticks) {
+                Some(exact) if exact == from => Some(ticks),
+                _ => ticks.checked_add(1),
+            });
+            let sync_point = index.nearest(at(time)?, from_ticks?, at(to)?);
+            Some(sync_point.and_then(|at| timeline.seconds_at(at)).unwrap_or(from))
+        };
+        selector.aim(tolerance, end, |time| cheapest(time).unwrap_or(time));
+    }
+
+    /// A selector of the wanted frames; none if it needs the video's length and that is not
+    /// known.
+    pub(super) fn selector(&self, input: &Input<'_>, options: &Options, most: u64) -> Option<Selector> {
+        let measured = self.duration(input).map(|duration| Measured { duration, frames: Vec::new() });
+        if measured.is_none() && select::needs(options).is_some() {
+            return None;
+        }
+        Some(Selector::new(options, measured.as_ref(), most))
+    }
+}
+
+/// Looks at the start and the end of a video. The input is at its start again afterwards; no
+/// survey where the video is not one whose groups of pictures can be taken one by one.
+pub(super) fn survey<'c>(
+    mut input: Input<'c>,
+    limits: &EngineLimits,
+    watch: &'c Watch<'c>,
+) -> Result<(Input<'c>, Option<Survey>), ExtractError> {
+    let Some(first) = input.peek() else { return Ok((input, None)) };
+    if first.pts().is_none() {
+        return Ok((input, None));
+    }
+    let (mut index, mut end) = (None, None);
+    if input.info().has_index {
+        input.load_index();
+        index = Index::of(&input, &first);
+        let last = index.as_ref().and_then(|index| index.seek_timestamp(index.groups() - 1));
+        if last.is_some_and(|last| input.seek(last)) {
+            end = scan(&mut input, Vec::new(), watch)?.map(|scanned| scanned.end);
+        }
+        if !input.rewind(&first) {
+            input = open::open(input.into_source(), limits, watch)?;
+        }
+    }
+    // An index whose last group cannot be read is not one to go by.
+    let index = index.filter(|_| end.is_some());
+    let zero = first_shown(&mut input, limits, watch)?;
+    Ok((input, zero.map(|zero| Survey { zero, end, index })))
+}
+
+/// The timestamp of the first shown frame, which need not be a sync point; what was read for it
+/// is put back.
+fn first_shown(
+    input: &mut Input<'_>,
+    limits: &EngineLimits,
+    watch: &Watch<'_>,
+) -> Result<Option<i64>, ExtractError> {
+    let mut decoder =
+        open::decoder(input, &EngineLimits { threads: 1, ..limits.clone() }, Threading::OnePicture)?;
+    let mut read = VecDeque::new();
+    let (mut first, mut idle) = (None, 0);
+    while first.is_none() && idle <= limits.max_idle_packets {
+        if !watch.go_on() {
+            return Err(watch.stop_error());
+        }
+        let mut packet = Packet::new().map_err(|error| ExtractError::internal(error.to_string()))?;
+        let more = input.read(&mut packet).unwrap_or(false);
+        if let Some(error) = input.take_io_error() {
+            return Err(ExtractError::Source(error));
+        }
+        if packet.is_encrypted() {
+            return Err(open::encrypted());
+        }
+        // What is damaged is passed over here: the pass over the whole video reports it.
+        let _ = if more { decoder.send(&packet, 0) } else { decoder.send_end() };
+        if more {
+            idle += u32::from(!packet.is_hidden());
+            read.push_back(packet);
+        }
+        while let Ok(Decoded::Frame(frame)) = decoder.receive() {
+            first = first.or(frame.pts());
+        }
+        if !more {
+            break;
+        }
+    }
+    input.unread(read);
+    Ok(first)
+}

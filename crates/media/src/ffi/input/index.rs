@@ -1,0 +1,112 @@
+//! The container's index, and moving about in the container by it.
+
+use std::collections::VecDeque;
+use std::ffi::c_int;
+use std::ops::Range;
+
+use ffmpeg_next::ffi;
+
+use super::Input;
+use crate::ffi::{Packet, timestamp};
+
+/// One entry of the index: a packet of the video.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IndexEntry {
+    /// The decoding timestamp (MP4, AVI) or the presentation timestamp (Matroska).
+    pub(crate) timestamp: i64,
+    /// Where its bytes start in the container.
+    pub(crate) position: u64,
+    /// How many there are; 0 if the index does not say.
+    pub(crate) size: u64,
+    pub(crate) key: bool,
+}
+
+impl Input<'_> {
+    /// Makes the container read its index, where it does that only when it is asked to jump
+    /// (Matroska); the input is somewhere afterwards, see [`Input::rewind`].
+    pub(crate) fn load_index(&mut self) {
+        if self.info.container == "matroska" {
+            self.seek(0);
+        }
+    }
+
+    /// How many entries the index has.
+    pub(crate) fn index_len(&self) -> usize {
+        // SAFETY: the stream is valid.
+        usize::try_from(unsafe { ffi::avformat_index_get_entries_count(self.stream()) }).unwrap_or(0)
+    }
+
+    /// One entry of the index.
+    pub(crate) fn index_entry(&self, entry: usize) -> Option<IndexEntry> {
+        let entry = c_int::try_from(entry).ok()?;
+        // SAFETY: the stream is valid; the entry is copied before anything else is called.
+        let raw = unsafe { ffi::avformat_index_get_entry(self.stream(), entry).as_ref() }?;
+        Some(IndexEntry {
+            timestamp: timestamp(raw.timestamp)?,
+            position: u64::try_from(raw.pos).ok()?,
+            size: u64::try_from(raw.size()).unwrap_or(0),
+            key: raw.flags() & 1 != 0,
+        })
+    }
+
+    /// Jumps to the last sync point at or before `timestamp` of the index.
+    pub(crate) fn seek(&mut self, timestamp: i64) -> bool {
+        self.unread.clear();
+        // SAFETY: the context is open.
+        unsafe {
+            ffi::av_seek_frame(self.context, self.video as c_int, timestamp, ffi::AVSEEK_FLAG_BACKWARD) >= 0
+        }
+    }
+
+    /// Goes back to the start, whose first packet is `first`; false if the demuxer does not come
+    /// out there, and has to be opened anew.
+    pub(crate) fn rewind(&mut self, first: &Packet) -> bool {
+        let Some(start) = self.index_entry(0) else { return false };
+        if !self.seek(start.timestamp) {
+            return false;
+        }
+        let Ok(mut packet) = Packet::new() else { return false };
+        if !matches!(self.read(&mut packet), Ok(true)) || !packet.is_same(first) {
+            return false;
+        }
+        self.unread(VecDeque::from([packet]));
+        true
+    }
+
+    /// Puts packets back: they are read again, in the same order.
+    pub(crate) fn unread(&mut self, mut packets: VecDeque<Packet>) {
+        packets.append(&mut self.unread);
+        self.unread = packets;
+    }
+
+    /// The next packet, which stays to be read; none at the end or where reading fails.
+    pub(crate) fn peek(&mut self) -> Option<Packet> {
+        let mut packet = Packet::new().ok()?;
+        if !matches!(self.read(&mut packet), Ok(true)) {
+            return None;
+        }
+        let copy = packet.share().ok();
+        self.unread(VecDeque::from([packet]));
+        copy
+    }
+
+    /// Leaves out what is no sync point, where the demuxer can do so without reading it.
+    pub(crate) fn read_sync_points_only(&mut self) {
+        // SAFETY: the stream is valid.
+        unsafe { (*self.stream()).discard = ffi::AVDiscard::AVDISCARD_NONKEY };
+    }
+
+    /// Tells the source which bytes will be read next.
+    pub(crate) fn expect(&mut self, ranges: &[Range<u64>]) {
+        if let Some(io) = &mut self.io {
+            io.expect(ranges);
+        }
+    }
+}
+
+impl Packet {
+    fn is_same(&self, other: &Self) -> bool {
+        let place = |packet: &Self| (packet.pts(), packet.dts(), packet.position(), packet.data().len());
+        place(self) == place(other)
+    }
+}
