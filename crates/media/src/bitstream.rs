@@ -1,20 +1,132 @@
-//! temporary
+//! What a compressed picture is to other pictures, read from its bytes: whether any needs it,
+//! and whether decoding can start at it.
+//!
+//! Answers are one-sided: where the bytes leave a doubt, or are damaged, a picture is needed,
+//! and decoding does not start at it. Only headers are read, no picture is decoded, and no bytes
+//! whatever make it panic. Pure: no FFmpeg.
+
+mod av1;
+mod bits;
+mod fields;
+mod h264;
+mod hevc;
+mod mjpeg;
+mod mpeg2;
+mod mpeg4;
+mod units;
+mod vp8;
+mod vp9;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// Whether decoding can start at a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
+    /// With a fresh decoder that has the container's header, this picture and every one that
+    /// follows it in presentation order come out exact.
     Clean,
+    /// The codec is not one of those that are looked into.
     Unclear,
     No,
 }
+
+/// What the bytes of one packet say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Picture {
+    /// It is one whole picture, nothing refers to it, and it leaves the decoder's state as it
+    /// was: without it, every other picture is the same.
     pub(crate) droppable: bool,
     pub(crate) access: Access,
+    /// It is certain that a picture appears on screen by it, if it is not damaged.
+    pub(crate) shown: bool,
 }
-pub(crate) struct Bitstream;
+
+impl Picture {
+    /// Nothing is certain.
+    pub(crate) const UNCLEAR: Self = Self { droppable: false, access: Access::Unclear, shown: false };
+    /// Bytes that do not follow the syntax.
+    const BROKEN: Self = Self { droppable: false, access: Access::No, shown: false };
+    /// A picture by itself.
+    const ALONE: Self = Self { droppable: true, access: Access::Clean, shown: true };
+}
+
+/// Codecs in which a packet is one picture with all that is needed to decode it. Left out are
+/// those that are intra only by name and yet have state from picture to picture (FFV1), or
+/// packets that repeat the last picture (Lagarith, Fraps).
+const INTRA: &[&str] = &[
+    "dnxhd", "dvvideo", "ffvhuff", "huffyuv", "magicyuv", "png", "prores", "rawvideo", "utvideo", "v210",
+    "v410",
+];
+
+#[derive(Debug)]
+enum Syntax {
+    H264(h264::H264),
+    Hevc(hevc::Hevc),
+    Av1(av1::Av1),
+    Vp9,
+    Vp8(vp8::Vp8),
+    Mpeg2(mpeg2::Mpeg2),
+    Mpeg4(mpeg4::Mpeg4),
+    Mjpeg(mjpeg::Mjpeg),
+    Intra,
+    Unknown,
+}
+
+/// Looks into one stream's packets.
+#[derive(Debug)]
+pub(crate) struct Bitstream(Syntax);
+
 impl Bitstream {
-    pub(crate) fn new(_: &str, _: &[u8]) -> Self {
-        Self
+    /// For a stream of `codec`, by FFmpeg's short name, with the header that its container has
+    /// for it (`avcC`, `hvcC`, `av1C`, or the codec's own units).
+    pub(crate) fn new(codec: &str, extradata: &[u8]) -> Self {
+        Self(match codec {
+            "h264" => Syntax::H264(h264::H264::new(extradata)),
+            "hevc" => Syntax::Hevc(hevc::Hevc::new(extradata)),
+            "av1" => Syntax::Av1(av1::Av1::new(extradata)),
+            "vp9" => Syntax::Vp9,
+            "vp8" => Syntax::Vp8(vp8::Vp8::default()),
+            "mpeg1video" => Syntax::Mpeg2(mpeg2::Mpeg2::Mpeg1),
+            "mpeg2video" => Syntax::Mpeg2(mpeg2::Mpeg2::Mpeg2),
+            "mpeg4" => Syntax::Mpeg4(mpeg4::Mpeg4::new(extradata)),
+            "mjpeg" => Syntax::Mjpeg(mjpeg::Mjpeg::default()),
+            codec if INTRA.contains(&codec) => Syntax::Intra,
+            _ => Syntax::Unknown,
+        })
     }
-    pub(crate) fn examine(&mut self, _: &[u8]) -> Picture {
-        Picture { droppable: false, access: Access::Unclear }
+
+    /// Whether a picture of this codec can ever be [`Picture::droppable`].
+    pub(crate) fn may_drop(&self) -> bool {
+        !matches!(self.0, Syntax::Vp9 | Syntax::Unknown)
+    }
+
+    /// Whether no picture of the codec refers to others.
+    pub(crate) fn is_intra(&self) -> bool {
+        matches!(self.0, Syntax::Intra | Syntax::Mjpeg(_))
+    }
+
+    /// Looks at the next packet in decoding order, all of which must be shown, because headers
+    /// in one hold for those after it.
+    pub(crate) fn examine(&mut self, data: &[u8]) -> Picture {
+        match &mut self.0 {
+            Syntax::H264(stream) => stream.examine(data),
+            Syntax::Hevc(stream) => stream.examine(data),
+            Syntax::Av1(stream) => stream.examine(data),
+            Syntax::Vp9 => vp9::examine(data),
+            Syntax::Vp8(stream) => stream.examine(data),
+            Syntax::Mpeg2(stream) => stream.examine(data),
+            Syntax::Mpeg4(stream) => stream.examine(data),
+            Syntax::Mjpeg(stream) => stream.examine(data),
+            Syntax::Intra if data.is_empty() => Picture::BROKEN,
+            Syntax::Intra => Picture::ALONE,
+            Syntax::Unknown => Picture::UNCLEAR,
+        }
+    }
+}
+
+impl From<bool> for Access {
+    fn from(clean: bool) -> Self {
+        if clean { Self::Clean } else { Self::No }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 use framelift_domain::Rational;
 
 /// A step back by more than this is a break in the clock (joined broadcasts), not disorder.
-const BREAK_SECONDS: i64 = 10;
+pub(crate) const BREAK_SECONDS: i64 = 10;
 
 /// Where a shown frame lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,122 +2,233 @@
 //!
 //! To know whether somebody wants such a picture one must know how long it is on screen, that
 //! is, when the next one in presentation order is shown; packets come in decoding order, so a
-//! few are held back. H.264 with length-prefixed units (MP4, Matroska, FLV); others pass.
+//! few are held back.
 
 use std::collections::VecDeque;
 
+use framelift_domain::Rational;
+
+use crate::bitstream::{Bitstream, Picture};
 use crate::ffi::{Packet, StreamInfo};
+use crate::timeline::BREAK_SECONDS;
 
 /// Packets looked at on each side of one: no codec reorders pictures by more than 16.
 const WINDOW: usize = 20;
 
 /// Holds packets back and says which pictures are on screen from when to when.
 pub(super) struct Skipper {
-    /// Bytes of a unit's length; none where nothing can be left out.
-    length_bytes: Option<usize>,
-    waiting: VecDeque<Packet>,
-    /// Presentation timestamps of packets that have passed.
-    passed: VecDeque<i64>,
+    /// None where no picture can be left out, and once that is no longer certain.
+    bitstream: Option<Bitstream>,
+    /// Whether pictures are coded in another order than that in which they are shown.
+    reorders: bool,
+    /// Packets held back.
+    window: usize,
+    waiting: VecDeque<(Packet, Picture)>,
+    /// What the packet that came out last is.
+    current: Option<Picture>,
+    /// Presentation timestamps of pictures that have passed, where they had one.
+    passed: VecDeque<Option<i64>>,
+    /// The latest presentation timestamp so far.
+    latest: Option<i64>,
+    /// A step back by more ticks than this is a break in the clock.
+    break_ticks: i64,
 }
 
 impl Skipper {
     pub(super) fn new(info: &StreamInfo) -> Self {
-        // `avcC`: ISO/IEC 14496-15, 5.3.3.1.
-        let length_bytes = match info.extradata.as_slice() {
-            [1, _, _, _, lengths, ..]
-                if info.codec == "h264" && ["mov", "matroska", "flv"].contains(&info.container.as_str()) =>
-            {
-                Some(usize::from(lengths & 3) + 1)
-            }
-            _ => None,
-        };
-        Self { length_bytes, waiting: VecDeque::new(), passed: VecDeque::new() }
+        let bitstream = Bitstream::new(&info.codec, &info.extradata);
+        let break_ticks =
+            Rational::whole(BREAK_SECONDS).checked_mul(info.time_base.recip().unwrap_or(Rational::ZERO));
+        Self {
+            // Where no picture refers to another, they come as they are shown.
+            window: if bitstream.is_intra() { 1 } else { WINDOW },
+            reorders: info.reorders,
+            bitstream: bitstream.may_drop().then_some(bitstream),
+            waiting: VecDeque::new(),
+            current: None,
+            passed: VecDeque::new(),
+            latest: None,
+            break_ticks: break_ticks.map_or(0, |ticks| ticks.num() / ticks.den()),
+        }
     }
 
     /// Takes the next packet in decoding order.
     pub(super) fn push(&mut self, packet: Packet) {
-        self.waiting.push_back(packet);
+        let picture = self.examine(&packet);
+        self.waiting.push_back((packet, picture));
+    }
+
+    fn examine(&mut self, packet: &Packet) -> Picture {
+        if packet.has_new_header() || self.is_break(packet) {
+            self.bitstream = None;
+        }
+        let Some(bitstream) = &mut self.bitstream else { return Picture::UNCLEAR };
+        let picture = bitstream.examine(packet.data());
+        if packet.is_damaged() { Picture::UNCLEAR } else { picture }
+    }
+
+    /// Whether the clock starts anew: what times the pictures around are shown at is then
+    /// found out only by decoding them.
+    fn is_break(&mut self, packet: &Packet) -> bool {
+        let Some(pts) = packet.pts().filter(|_| !packet.is_hidden()) else { return false };
+        let latest = *self.latest.insert(self.latest.map_or(pts, |latest| latest.max(pts)));
+        latest.saturating_sub(pts) > self.break_ticks
     }
 
     /// The next packet of which enough is known.
     pub(super) fn pop(&mut self) -> Option<Packet> {
-        let held_back = if self.length_bytes.is_some() { WINDOW } else { 0 };
-        if self.waiting.len() > held_back { self.waiting.pop_front() } else { None }
+        let held_back = if self.bitstream.is_some() { self.window } else { 0 };
+        if self.waiting.len() > held_back { self.pop_rest() } else { None }
     }
 
     /// The next packet at the end of the video.
     pub(super) fn pop_rest(&mut self) -> Option<Packet> {
-        self.waiting.pop_front()
+        let (packet, picture) = self.waiting.pop_front()?;
+        self.current = Some(picture);
+        Some(packet)
     }
 
     /// The packet is done with, decoded or not.
     pub(super) fn passed(&mut self, packet: &Packet) {
-        if self.length_bytes.is_some()
-            && let (Some(pts), false) = (packet.pts(), packet.is_hidden())
-        {
-            self.passed.push_back(pts);
+        let shown = self.current.is_some_and(|picture| picture.shown) || packet.pts().is_none();
+        if self.bitstream.is_some() && shown && !packet.is_hidden() {
+            self.passed.push_back(packet.pts());
             if self.passed.len() > WINDOW {
                 self.passed.pop_front();
             }
         }
     }
 
-    /// From when to when a packet's picture is on screen, in timestamps; none where that is
-    /// not certain, or where other pictures refer to it.
+    /// From when to when the picture of the packet that came out last is on screen, in
+    /// timestamps; none where that is not certain, or where other pictures refer to it.
     pub(super) fn on_screen(&self, packet: &Packet) -> Option<(i64, i64)> {
-        let length_bytes = self.length_bytes?;
+        let bitstream = self.bitstream.as_ref()?;
         let pts = packet.pts()?;
-        if packet.is_hidden() || packet.is_key() || !is_unreferenced(packet.data(), length_bytes) {
+        let sync = packet.is_key() && !bitstream.is_intra();
+        if packet.is_hidden() || sync || !self.current?.droppable {
             return None;
         }
-        let mut next = None;
-        for other in &self.waiting {
+        let (mut next, mut leads) = (None, false);
+        let mut shown = |at: i64| {
+            if at > pts {
+                next = Some(next.map_or(at, |next: i64| next.min(at)));
+            }
+        };
+        for (other, picture) in &self.waiting {
             // Without its timestamp it might be shown in between.
-            let other_pts = other.pts()?;
-            if !other.is_hidden() && other_pts > pts {
-                next = Some(next.map_or(other_pts, |next: i64| next.min(other_pts)));
+            let at = other.pts()?;
+            if picture.shown && !other.is_hidden() {
+                shown(at);
             }
         }
-        let passed = self.passed.iter().copied().filter(|other| *other > pts).min();
-        let next = next.into_iter().chain(passed).min()?;
-        Some((pts, next))
-    }
-}
-
-/// Whether a picture of H.264 is one that no other refers to: every slice has a `nal_ref_idc`
-/// of 0 (ITU-T H.264, 7.4.1).
-fn is_unreferenced(mut data: &[u8], length_bytes: usize) -> bool {
-    let mut slices = 0;
-    while let Some((length, rest)) = data.split_at_checked(length_bytes) {
-        let length = length.iter().fold(0_usize, |length, byte| length << 8 | usize::from(*byte));
-        let Some((unit, rest)) = rest.split_at_checked(length) else { return false };
-        if let Some(header) = unit.first() {
-            match header & 0x1f {
-                1 if header & 0x60 == 0 => slices += 1,
-                // Parameter sets may come with any picture, and later ones need them.
-                1..=5 | 7 | 8 | 13..=15 | 19..=21 => return false,
-                _ => {}
-            }
+        for at in &self.passed {
+            let at = (*at)?;
+            leads |= at > pts;
+            shown(at);
         }
-        data = rest;
+        // Some containers have the order of coding for that of presentation: then pictures
+        // that nothing refers to seem to come last.
+        next.filter(|_| leads == self.reorders).map(|next| (pts, next))
     }
-    slices > 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bitstream::tests::streams::Stream;
+
+    const X264: &str = "-c:v libx264 -preset veryfast -g 24 -bf 3 -x264-params b-adapt=0";
+
+    /// What is said of a stream's packets, all of which come out.
+    fn intervals(stream: &mut Stream) -> Vec<(i64, i64)> {
+        let mut skipper = Skipper::new(&stream.info);
+        let (mut found, mut out) = (Vec::new(), 0);
+        let mut take = |skipper: &mut Skipper, packet: &Packet| {
+            found.extend(skipper.on_screen(packet));
+            skipper.passed(packet);
+            out += 1;
+        };
+        let count = stream.packets.len();
+        for packet in stream.packets.drain(..) {
+            skipper.push(packet);
+            while let Some(packet) = skipper.pop() {
+                take(&mut skipper, &packet);
+            }
+        }
+        while let Some(packet) = skipper.pop_rest() {
+            take(&mut skipper, &packet);
+        }
+        assert_eq!(out, count);
+        found
+    }
+
+    /// At least so many pictures of a stream may be left out, and each is on screen until the
+    /// next frame that a decoder gives.
+    fn check(container: &str, encoder: &str, least: usize) {
+        let mut stream = Stream::make(container, 75, encoder);
+        let intervals = intervals(&mut stream);
+        assert!(intervals.len() >= least, "{container} {encoder}: {}", intervals.len());
+        let frames: Vec<i64> = stream.frames.iter().map(|(pts, _)| *pts).collect();
+        for (from, until) in intervals {
+            let next = frames.windows(2).find(|pair| pair[0] == from).map(|pair| pair[1]);
+            assert_eq!(next, Some(until), "{container} {encoder}: from {from}");
+        }
+    }
 
     #[test]
-    fn only_pictures_that_nothing_refers_to() {
-        let unit = |header: u8| [&[0, 0, 0, 2, header, 0xff][..]].concat();
-        let picture = |headers: &[u8]| headers.iter().flat_map(|header| unit(*header)).collect::<Vec<_>>();
-        assert!(is_unreferenced(&picture(&[0x01]), 4));
-        assert!(is_unreferenced(&picture(&[0x06, 0x01, 0x01]), 4));
-        for kept in [&[0x41][..], &[0x65], &[0x01, 0x21], &[0x67, 0x01], &[0x06], &[0x02]] {
-            assert!(!is_unreferenced(&picture(kept), 4), "{kept:?}");
+    fn pictures_are_on_screen_until_the_next() {
+        for container in ["mp4", "ts", "mkv", "flv"] {
+            check(container, X264, 30);
         }
-        assert!(!is_unreferenced(&[0, 0, 0, 9, 1], 4), "cut off");
-        assert!(!is_unreferenced(&[], 4));
+        check("mp4", &format!("{X264}:open-gop=1 -flags +ildct+ilme"), 30);
+        check("ts", "-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=24:b-adapt=0", 30);
+        check("mp4", "-c:v libsvtav1 -preset 10 -g 24", 15);
+        check("ts", "-c:v mpeg2video -g 12 -bf 2", 40);
+        check("mp4", "-c:v mpeg4 -g 12 -bf 2", 40);
+        check("mov", "-c:v mjpeg -pix_fmt yuvj420p", 70);
+        check("mkv", "-c:v libvpx-vp9 -deadline realtime -cpu-used 8", 0);
+    }
+
+    /// Frames that are packets and are not shown end nothing.
+    #[test]
+    fn hidden_frames_do_not_count() {
+        let layers = "-error-resilient default -ts-parameters ts_number_layers=3:\
+                      ts_target_bitrate=200,400,800:ts_rate_decimator=4,2,1:ts_periodicity=4:\
+                      ts_layer_id=0,2,1,2:ts_layering_mode=3";
+        check("webm", &format!("-c:v libvpx -deadline realtime -cpu-used 8 -b:v 800k {layers}"), 15);
+        let encoder = "-c:v libvpx -cpu-used 5 -b:v 800k -g 40 -auto-alt-ref 1 -lag-in-frames 16";
+        let mut stream = Stream::make_in_two_passes("webm", 75, encoder);
+        assert!(stream.packets.len() > stream.frames.len(), "{} packets", stream.packets.len());
+        let mut skipper = Skipper::new(&stream.info);
+        for packet in stream.packets.drain(..) {
+            skipper.push(packet);
+            if let Some(packet) = skipper.pop() {
+                skipper.passed(&packet);
+                let shown = |at: &Option<i64>| stream.frames.iter().any(|(pts, _)| Some(*pts) == *at);
+                assert!(skipper.passed.iter().all(shown));
+            }
+        }
+    }
+
+    /// A muxer that takes the order of coding for that of presentation.
+    #[test]
+    fn nothing_is_certain_where_times_do_not_fit_the_order() {
+        let mut stream = Stream::make("mp4", 75, "-c:v libxvid -q:v 3 -g 12 -bf 2");
+        assert!(stream.places(|picture| picture.droppable).len() > 30);
+        assert_eq!(intervals(&mut stream), []);
+        let mut stream = Stream::make("avi", 75, X264);
+        assert!(stream.packets.iter().any(|packet| packet.pts().is_none()));
+        assert_eq!(intervals(&mut stream), []);
+    }
+
+    #[test]
+    fn nothing_is_left_out_once_the_clock_has_jumped_back() {
+        let first = Stream::make("ts", 75, &format!("{X264} -output_ts_offset 60"));
+        let start = first.frames[0].0;
+        let mut joined = Stream::read([first.bytes, Stream::make("ts", 75, X264).bytes].concat());
+        assert!(joined.frames.iter().any(|(pts, _)| *pts < start));
+        let intervals = intervals(&mut joined);
+        assert!(!intervals.is_empty());
+        assert!(intervals.iter().all(|(from, until)| start <= *from && from < until));
     }
 }

@@ -67,6 +67,8 @@ pub(crate) struct StreamInfo {
     /// Whether packets have presentation times and are whole pictures, as far as can be told
     /// before they are read.
     pub(crate) timed_pictures: bool,
+    /// Whether the codec gives pictures in another order than the one in which they are coded.
+    pub(crate) reorders: bool,
     pub(crate) encrypted: bool,
     /// The container may have an index of sync points.
     pub(crate) has_index: bool,
@@ -374,6 +376,7 @@ fn describe(context: *mut ffi::AVFormatContext, video: usize, container: String)
             pixel_shape: rational(ffi::av_guess_sample_aspect_ratio(context, stream, ptr::null_mut())),
             whole_pictures,
             timed_pictures,
+            reorders: parameters.video_delay > 0,
             encrypted,
             has_index: ["mov", "matroska", "avi"].contains(&container.as_str()),
             extradata,

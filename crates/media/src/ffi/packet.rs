@@ -71,6 +71,13 @@ impl Packet {
         if packet.is_null() { Err(AvError::NO_MEMORY) } else { Ok(Self(packet)) }
     }
 
+    /// Whether a new header of the codec comes with it, in place of the container's.
+    pub(crate) fn has_new_header(&self) -> bool {
+        let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA;
+        // SAFETY: the packet is valid, and the size may be left out.
+        unsafe { !ffi::av_packet_get_side_data(self.0, kind, std::ptr::null_mut()).is_null() }
+    }
+
     /// The bytes.
     pub(crate) fn data(&self) -> &[u8] {
         let raw = self.raw();

@@ -3,6 +3,7 @@
 
 mod clips;
 mod damage;
+mod dropping;
 mod exact;
 mod pictures;
 mod run;

@@ -1,0 +1,100 @@
+//! Motion JPEG (ITU-T T.81): pictures that bring their own tables.
+
+use super::{Access, Picture};
+
+#[derive(Debug, Default)]
+pub(super) struct Mjpeg {
+    /// Some picture had no quantization tables, and so needs those of the one before it.
+    borrows: bool,
+    /// Some picture had Huffman tables; until then, the usual ones hold.
+    huffman: bool,
+}
+
+impl Mjpeg {
+    pub(super) fn examine(&mut self, data: &[u8]) -> Picture {
+        let Some(tables) = tables(data) else {
+            self.borrows = true;
+            return Picture::BROKEN;
+        };
+        self.borrows |= !tables.quantization;
+        self.huffman |= tables.huffman;
+        let alone = tables.quantization && tables.huffman == self.huffman;
+        Picture {
+            droppable: alone && !self.borrows && !tables.field,
+            access: Access::from(alone),
+            shown: !tables.field,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    quantization: bool,
+    huffman: bool,
+    /// One of the two fields of a picture, as some AVI files have them.
+    field: bool,
+}
+
+/// What comes before the first scan.
+fn tables(data: &[u8]) -> Option<Tables> {
+    let mut tables = Tables::default();
+    let mut rest = data.strip_prefix(&[0xff, 0xd8])?;
+    loop {
+        let (&[0xff, marker], after) = rest.split_first_chunk()? else { return None };
+        if marker == 0xff {
+            rest = &rest[1..];
+            continue;
+        }
+        rest = after;
+        let (length, _) = rest.split_first_chunk()?;
+        let (segment, after) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+        rest = after;
+        match (marker, segment) {
+            (0xda, _) => return Some(tables),
+            (0xdb, _) => tables.quantization = true,
+            (0xc4, _) => tables.huffman = true,
+            (0xe0, [_, _, b'A', b'V', b'I', b'1', polarity, ..]) => tables.field = *polarity != 0,
+            (_, [_, _, ..]) => {}
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DQT: &[u8] = &[0xff, 0xdb, 0, 3, 1];
+    const DHT: &[u8] = &[0xff, 0xc4, 0, 3, 1];
+    const SOS: &[u8] = &[0xff, 0xda, 0, 2, 5, 5];
+
+    fn picture(segments: &[&[u8]]) -> Vec<u8> {
+        [&[&[0xff, 0xd8][..]], segments, &[SOS]].concat().concat()
+    }
+
+    #[test]
+    fn pictures_with_their_own_tables() {
+        let mut stream = Mjpeg::default();
+        assert_eq!(stream.examine(&picture(&[DQT])), Picture::ALONE, "the usual Huffman tables");
+        assert_eq!(stream.examine(&picture(&[&[0xff], DQT, DHT])), Picture::ALONE, "with filler");
+        let later = stream.examine(&picture(&[DQT]));
+        assert_eq!((later.droppable, later.access), (false, Access::No), "no longer the usual ones");
+        assert!(!stream.examine(&picture(&[DHT])).droppable);
+        assert!(!stream.examine(&picture(&[DQT, DHT])).droppable, "some need their predecessor's");
+    }
+
+    #[test]
+    fn fields_are_not_pictures() {
+        let field = [&[0xff, 0xe0, 0, 8, b'A', b'V', b'I', b'1', 1, 0], DQT, DHT].concat();
+        let field = Mjpeg::default().examine(&picture(&[&field]));
+        assert_eq!((field.droppable, field.shown), (false, false));
+    }
+
+    #[test]
+    fn what_is_cut_off() {
+        let whole = picture(&[DQT, DHT]);
+        for length in 0..whole.len() - 2 {
+            assert_eq!(Mjpeg::default().examine(&whole[..length]), Picture::BROKEN, "{length}");
+        }
+    }
+}
