@@ -12,6 +12,7 @@
 
 mod archive;
 mod bitstream;
+mod boxes;
 mod control;
 mod convert;
 mod encode;

@@ -180,6 +180,7 @@ impl Attempt<'_> {
             opened,
             shop.settings.read_buffer,
             shop.metrics.clone(),
+            self.watch.bytes_read_counter(),
             Handle::current(),
             self.stopper.token.clone(),
         );
@@ -201,7 +202,7 @@ impl Attempt<'_> {
         let stored = tokio::time::timeout(FORGETS_WITHIN, upload.stored());
         match ended {
             Ended::Returned(Ok(outcome)) => {
-                tracing::info!(event = "FramesExtracted", frames = outcome.frames, bytes_read = outcome.bytes_read, strategy = ?outcome.plan.strategy, "the frames are extracted");
+                tracing::info!(event = "FramesExtracted", frames = outcome.frames, bytes_read = self.watch.bytes_read(), bytes_asked_for = outcome.bytes_read, strategy = ?outcome.plan.strategy, "the frames are extracted");
                 // Parts are still on their way, each with a patience of its own.
                 let result = stored.into_inner().await;
                 shop.metrics.stage_took("storing", storing.elapsed());
@@ -241,7 +242,7 @@ impl Attempt<'_> {
                     size_bytes: size,
                     frames: outcome.frames,
                     sha256: outcome.archive_sha256,
-                    bytes_read: outcome.bytes_read,
+                    bytes_read: self.watch.bytes_read(),
                     warnings: bounded(outcome.warnings),
                 })
             }

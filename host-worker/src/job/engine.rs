@@ -119,7 +119,9 @@ pub(super) struct Watch {
     percent: AtomicU32,
     frames_done: AtomicU64,
     frames_expected: AtomicU64,
-    bytes_read: AtomicU64,
+    /// What came from the store, which adds to it: more than the engine asked for, because of
+    /// what is read ahead.
+    bytes_read: Arc<AtomicU64>,
     beats: AtomicU64,
 }
 
@@ -131,7 +133,7 @@ impl Watch {
             percent: AtomicU32::new(0),
             frames_done: AtomicU64::new(0),
             frames_expected: AtomicU64::new(UNKNOWN),
-            bytes_read: AtomicU64::new(0),
+            bytes_read: Arc::default(),
             beats: AtomicU64::new(0),
         }
     }
@@ -153,6 +155,16 @@ impl Watch {
         self.frames_done.load(Relaxed)
     }
 
+    /// Bytes that came from the store so far.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Relaxed)
+    }
+
+    /// Where the store counts them.
+    pub(super) fn bytes_read_counter(&self) -> Arc<AtomicU64> {
+        self.bytes_read.clone()
+    }
+
     pub(super) fn report(&self) -> Progress {
         Progress {
             stage: self.phase().as_str().to_owned(),
@@ -160,7 +172,7 @@ impl Watch {
             percent: self.percent.load(Relaxed).min(99) as u8,
             frames_done: self.frames_done(),
             frames_expected: Some(self.frames_expected.load(Relaxed)).filter(|n| *n != UNKNOWN),
-            bytes_read: self.bytes_read.load(Relaxed),
+            bytes_read: self.bytes_read(),
         }
     }
 }
@@ -176,7 +188,6 @@ impl Control for Watch {
         self.percent.store(progress.percent.clamp(0.0, 100.0) as u32, Relaxed);
         self.frames_done.fetch_max(progress.frames_done, Relaxed);
         self.frames_expected.store(progress.frames_expected.unwrap_or(UNKNOWN), Relaxed);
-        self.bytes_read.fetch_max(progress.bytes_read, Relaxed);
         // Unlike the token's, this look takes no lock.
         self.stopper.reason().is_none()
     }

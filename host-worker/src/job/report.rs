@@ -78,6 +78,7 @@ impl Workshop {
                     event = "ProcessingCompleted",
                     frames = archive.frames,
                     size_bytes = archive.size_bytes,
+                    bytes_read = archive.bytes_read,
                     warnings = archive.warnings.len(),
                     "the result is published"
                 );

@@ -5,17 +5,30 @@
 //! and from then on the next ranges are fetched before they are asked for. Ranges count as
 //! continued one by one, so that sound and pictures that lie far apart are both read ahead.
 //!
+//! Where the reader above says what it will read, these ranges are fetched instead, not a byte
+//! beyond them, several at once and before they are asked for. What lies behind the present
+//! position in them is dropped. Reads beside them work as if nothing had been said.
+//!
 //! Depth: at most `budget` bytes, cached and on their way together.
+
+mod plan;
 
 use std::io;
 use std::ops::Range;
 
 use bytes::Bytes;
+use plan::Plan;
 
 /// The first fetch after a jump.
 const SMALLEST: u64 = 256 << 10;
+/// The first fetch beside what is expected: most likely the few bytes by which a demuxer looks
+/// beyond the last packet of a range.
+const BESIDE: u64 = 64 << 10;
 /// Ranges on their way beyond the one that is read.
 const AHEAD: usize = 2;
+/// Expected ranges on their way. They are often as short as one group of pictures, so that the
+/// store's latency, not its bandwidth, sets how many of them a second needs.
+const EXPECTED_AHEAD: usize = 8;
 
 /// Where ranges come from.
 pub(crate) trait Fetch {
@@ -36,10 +49,18 @@ struct Extent<P> {
     range: Range<u64>,
     /// Whether it continues another one.
     sequential: bool,
+    /// The last expected range that it is for; none if it was a guess.
+    step: Option<usize>,
     /// The turn in which it was last used.
     used: u64,
     /// None only while a fetch is waited for.
     data: Option<Data<P>>,
+}
+
+impl<P> Extent<P> {
+    fn length(&self) -> u64 {
+        self.range.end - self.range.start
+    }
 }
 
 /// Reads through the cache.
@@ -49,12 +70,13 @@ pub(crate) struct BlockReader<F: Fetch> {
     budget: u64,
     turn: u64,
     extents: Vec<Extent<F::Pending>>,
+    plan: Plan,
 }
 
 impl<F: Fetch> BlockReader<F> {
     /// A reader of `size` bytes that keeps at most `budget` of them.
     pub(crate) fn new(fetch: F, size: u64, budget: u64) -> Self {
-        Self { fetch, size, budget: budget.max(8), turn: 0, extents: Vec::new() }
+        Self { fetch, size, budget: budget.max(8), turn: 0, extents: Vec::new(), plan: Plan::default() }
     }
 
     /// The length of what is read.
@@ -70,19 +92,43 @@ impl<F: Fetch> BlockReader<F> {
             return Ok(0);
         }
         self.turn += 1;
+        let expected = self.plan.advance(offset);
+        if expected {
+            self.drop_passed();
+        }
         if self.covering(offset).is_none() {
-            self.start(offset);
+            match self.plan.rest_of(self.plan.step()).filter(|_| expected) {
+                Some(rest) => self.start_expected(rest, self.plan.step()),
+                None => self.start(offset),
+            }
+        }
+        if expected {
+            self.fetch_expected();
         }
         let Some(index) = self.covering(offset) else {
             return Err(io::Error::other("the block cache holds nothing"));
         };
         let copied = self.copy_from(index, offset, buf)?;
         // `copy_from` may have failed and removed the extent; here it is in place.
-        let (end, sequential) = (self.extents[index].range.end, self.extents[index].sequential);
-        if sequential {
-            self.read_ahead(end);
+        let extent = &self.extents[index];
+        if extent.sequential && extent.step.is_none() {
+            self.read_ahead(extent.range.end);
         }
         Ok(copied)
+    }
+
+    /// Takes the ranges that will be read next, in this order and each from front to back; they
+    /// replace earlier ones. What is on its way and not wanted any more is called off.
+    pub(crate) fn expect(&mut self, ranges: &[Range<u64>]) {
+        self.plan = Plan::new(ranges, self.size);
+        let plan = &self.plan;
+        self.extents.retain_mut(|extent| {
+            let step = plan.last_step_in(&extent.range);
+            let was_expected = std::mem::replace(&mut extent.step, step).is_some();
+            let is_guess = plan.is_empty() && !was_expected;
+            step.is_some() || is_guess || matches!(extent.data, Some(Data::Ready(_)))
+        });
+        self.fetch_expected();
     }
 
     fn covering(&self, offset: u64) -> Option<usize> {
@@ -92,7 +138,7 @@ impl<F: Fetch> BlockReader<F> {
     fn copy_from(&mut self, index: usize, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
         let extent = &mut self.extents[index];
         extent.used = self.turn;
-        let length = extent.range.end - extent.range.start;
+        let length = extent.length();
         let bytes = match extent.data.take() {
             Some(Data::Ready(bytes)) => Ok(bytes),
             Some(Data::Pending(pending)) => self.fetch.finish(pending),
@@ -132,35 +178,92 @@ impl<F: Fetch> BlockReader<F> {
         }
     }
 
-    /// Starts the fetch of the range that begins at `offset`, which no extent covers.
-    fn start(&mut self, offset: u64) {
-        // Two streams, each with a range that is read and two ahead, fit with room to spare.
-        let largest = (self.budget / 8).max(1);
-        let before = self.extents.iter().find(|extent| extent.range.end == offset);
-        let sequential = before.is_some();
-        let length = match before {
-            Some(extent) => {
-                (2 * (extent.range.end - extent.range.start)).clamp(SMALLEST.min(largest), largest)
+    /// Starts what is expected next, as much as may be on its way and half of the budget holds:
+    /// the other half is for reads beside it.
+    fn fetch_expected(&mut self) {
+        let for_plan = || self.extents.iter().filter(|extent| extent.step.is_some());
+        let mut under_way = for_plan().filter(|extent| matches!(extent.data, Some(Data::Pending(_)))).count();
+        let mut held: u64 = for_plan().map(Extent::length).sum();
+        for step in self.plan.step().. {
+            let Some(mut rest) = self.plan.rest_of(step) else { return };
+            while rest.start < rest.end {
+                if let Some(index) = self.covering(rest.start) {
+                    let extent = &mut self.extents[index];
+                    if extent.step.is_none() {
+                        held += extent.length();
+                    }
+                    extent.step = extent.step.max(Some(step));
+                    extent.used = self.turn;
+                    rest.start = extent.range.end;
+                    continue;
+                }
+                let length = self.expected_length(&rest);
+                if under_way >= EXPECTED_AHEAD || held + length > self.budget / 2 {
+                    return;
+                }
+                self.start_expected(rest.clone(), step);
+                (under_way, held) = (under_way + 1, held + length);
+                rest.start += length;
             }
-            None => SMALLEST.min(largest),
-        };
-        let next = self.extents.iter().map(|extent| extent.range.start).filter(|start| *start > offset).min();
-        let end = (offset + length).min(self.size).min(next.unwrap_or(self.size));
-        self.make_room(end - offset);
-        let pending = self.fetch.start(offset..end);
-        self.extents.push(Extent {
-            range: offset..end,
-            sequential,
-            used: self.turn,
-            data: Some(Data::Pending(pending)),
-        });
+        }
     }
 
-    /// Drops what was used longest ago; what this read uses (at most three eighths of the
-    /// budget) is the newest and stays.
+    /// How much of `rest`, whose start no extent covers, is fetched at once.
+    fn expected_length(&self, rest: &Range<u64>) -> u64 {
+        (rest.end - rest.start).min(self.largest()).min(self.next_start(rest.start) - rest.start)
+    }
+
+    /// Starts the first fetch of the expected range `rest`.
+    fn start_expected(&mut self, rest: Range<u64>, step: usize) {
+        let length = self.expected_length(&rest);
+        self.launch(rest.start..rest.start + length, false, Some(step));
+    }
+
+    /// Starts the fetch of the range that begins at `offset`, which no extent covers.
+    fn start(&mut self, offset: u64) {
+        let largest = self.largest();
+        let smallest = if self.plan.is_empty() { SMALLEST } else { BESIDE }.min(largest);
+        // Nothing was said to follow an expected range.
+        let before = self.extents.iter().find(|extent| extent.range.end == offset && extent.step.is_none());
+        let length = before.map_or(smallest, |extent| (2 * extent.length()).clamp(smallest, largest));
+        let sequential = before.is_some();
+        let end = (offset + length).min(self.next_start(offset));
+        self.launch(offset..end, sequential, None);
+    }
+
+    fn launch(&mut self, range: Range<u64>, sequential: bool, step: Option<usize>) {
+        self.make_room(range.end - range.start);
+        let pending = self.fetch.start(range.clone());
+        let data = Some(Data::Pending(pending));
+        self.extents.push(Extent { range, sequential, step, used: self.turn, data });
+    }
+
+    /// The most that is fetched at once: two streams, each with a range that is read and two
+    /// ahead, fit with room to spare.
+    fn largest(&self) -> u64 {
+        self.budget / 8
+    }
+
+    /// Where the first extent after `offset` begins, or the end.
+    fn next_start(&self, offset: u64) -> u64 {
+        let starts = self.extents.iter().map(|extent| extent.range.start);
+        starts.filter(|start| *start > offset).min().unwrap_or(self.size)
+    }
+
+    fn drop_passed(&mut self) {
+        let plan = &self.plan;
+        self.extents.retain(|extent| !extent.step.is_some_and(|step| plan.is_past(step, extent.range.end)));
+    }
+
+    /// Drops what was used longest ago, guesses first; what this read uses (at most three
+    /// eighths of the budget, or what is expected in its half) is the newest and stays.
     fn make_room(&mut self, length: u64) {
         while self.held() + length > self.budget {
-            let oldest = self.extents.iter().enumerate().min_by_key(|(_, extent)| extent.used);
+            let oldest = self
+                .extents
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, extent)| (extent.used == self.turn, extent.step.is_some(), extent.used));
             match oldest.map(|(index, _)| index) {
                 Some(index) => drop(self.extents.remove(index)),
                 None => return,
@@ -169,7 +272,7 @@ impl<F: Fetch> BlockReader<F> {
     }
 
     fn held(&self) -> u64 {
-        self.extents.iter().map(|extent| extent.range.end - extent.range.start).sum()
+        self.extents.iter().map(Extent::length).sum()
     }
 }
 

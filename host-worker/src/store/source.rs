@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -44,15 +45,21 @@ impl ObjectStore {
         })
         .await
     }
+}
 
+/// One object that is read for one job.
+struct Reading {
+    store: ObjectStore,
+    object: Opened,
+    metrics: Arc<Metrics>,
+    /// Bytes that came for the job, also those that nobody waited for in the end.
+    came: Arc<AtomicU64>,
+    cancel: CancellationToken,
+}
+
+impl Reading {
     /// A range of the object, all of it; what is cut short goes on where it ended.
-    async fn read_range(
-        &self,
-        object: &Opened,
-        range: Range<u64>,
-        metrics: &Metrics,
-        cancel: &CancellationToken,
-    ) -> Result<Bytes, StoreError> {
+    async fn range(&self, range: Range<u64>) -> Result<Bytes, StoreError> {
         let length = usize::try_from(range.end - range.start)
             .map_err(|_| StoreError::Refused("a range beyond the address space".into()))?;
         let mut got = BytesMut::with_capacity(length);
@@ -60,20 +67,17 @@ impl ObjectStore {
         loop {
             let from = range.start + got.len() as u64;
             let result = tokio::select! {
-                () = cancel.cancelled() => return Err(StoreError::Cancelled),
-                result = self.read_some(object, from..range.end, &mut got) => result,
+                () = self.cancel.cancelled() => return Err(StoreError::Cancelled),
+                result = self.part(from..range.end, &mut got) => result,
             };
             match result {
-                Ok(()) => {
-                    metrics.bytes_read.inc_by(length as u64);
-                    return Ok(got.freeze());
-                }
+                Ok(()) => return Ok(got.freeze()),
                 Err(error) if !error.is_transient() => return Err(error),
                 Err(error) => {
-                    metrics.read_retries.inc();
+                    self.metrics.read_retries.inc();
                     tracing::debug!(error = %error, from, "a range is read again");
-                    if !tries.another(None, cancel).await {
-                        return Err(if cancel.is_cancelled() { StoreError::Cancelled } else { error });
+                    if !tries.another(None, &self.cancel).await {
+                        return Err(if self.cancel.is_cancelled() { StoreError::Cancelled } else { error });
                     }
                 }
             }
@@ -81,22 +85,19 @@ impl ObjectStore {
     }
 
     /// One GET; `Ok` when the whole range has come. What has come is in `got` either way.
-    async fn read_some(
-        &self,
-        object: &Opened,
-        range: Range<u64>,
-        got: &mut BytesMut,
-    ) -> Result<(), StoreError> {
+    async fn part(&self, range: Range<u64>, got: &mut BytesMut) -> Result<(), StoreError> {
         let wanted = got.len() as u64 + (range.end - range.start);
-        let request = self.client.get_object().bucket(&self.bucket).key(&object.key);
+        let request = self.store.client.get_object().bucket(&self.store.bucket).key(&self.object.key);
         let request =
-            request.range(format!("bytes={}-{}", range.start, range.end - 1)).if_match(&object.etag);
+            request.range(format!("bytes={}-{}", range.start, range.end - 1)).if_match(&self.object.etag);
         let mut body = request.send().await.map_err(StoreError::of)?.body;
         loop {
             let chunk = tokio::time::timeout(STALLED, body.next()).await;
             match chunk.map_err(|_| StoreError::Unavailable("a body that stalls".into()))? {
                 Some(Ok(chunk)) if (got.len() + chunk.len()) as u64 <= wanted => {
-                    got.extend_from_slice(&chunk)
+                    self.came.fetch_add(chunk.len() as u64, Relaxed);
+                    self.metrics.bytes_read.inc_by(chunk.len() as u64);
+                    got.extend_from_slice(&chunk);
                 }
                 Some(Ok(_)) => return Err(StoreError::Refused("a store that ignores ranges".into())),
                 Some(Err(error)) => return Err(StoreError::Unavailable(error.to_string())),
@@ -114,18 +115,20 @@ pub(crate) struct S3Source {
 }
 
 impl S3Source {
-    /// Reads `object` with at most `buffer` bytes in memory, until `cancel`.
+    /// Reads `object` with at most `buffer` bytes in memory, until `cancel`, and adds to `came`
+    /// what comes.
     pub(crate) fn new(
         store: ObjectStore,
         object: Opened,
         buffer: u64,
         metrics: Arc<Metrics>,
+        came: Arc<AtomicU64>,
         handle: Handle,
         cancel: CancellationToken,
     ) -> Self {
         let size = object.size;
-        let ranges = Ranges { store, object: Arc::new(object), metrics, handle, cancel };
-        Self { blocks: BlockReader::new(ranges, size, buffer) }
+        let reading = Arc::new(Reading { store, object, metrics, came, cancel });
+        Self { blocks: BlockReader::new(Ranges { reading, handle }, size, buffer) }
     }
 }
 
@@ -137,26 +140,24 @@ impl Source for S3Source {
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
         self.blocks.read_at(offset, buf)
     }
+
+    fn expect(&mut self, ranges: &[Range<u64>]) {
+        self.blocks.expect(ranges);
+    }
 }
 
 /// Ranges of one object, fetched by tasks of the runtime.
 struct Ranges {
-    store: ObjectStore,
-    object: Arc<Opened>,
-    metrics: Arc<Metrics>,
+    reading: Arc<Reading>,
     handle: Handle,
-    cancel: CancellationToken,
 }
 
 impl Fetch for Ranges {
     type Pending = AbortOnDropHandle<Result<Bytes, StoreError>>;
 
     fn start(&mut self, range: Range<u64>) -> Self::Pending {
-        let (store, object) = (self.store.clone(), self.object.clone());
-        let (metrics, cancel) = (self.metrics.clone(), self.cancel.clone());
-        AbortOnDropHandle::new(
-            self.handle.spawn(async move { store.read_range(&object, range, &metrics, &cancel).await }),
-        )
+        let reading = self.reading.clone();
+        AbortOnDropHandle::new(self.handle.spawn(async move { reading.range(range).await }))
     }
 
     fn finish(&mut self, pending: Self::Pending) -> io::Result<Bytes> {
@@ -166,3 +167,6 @@ impl Fetch for Ranges {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

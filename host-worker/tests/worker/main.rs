@@ -188,6 +188,22 @@ async fn reads_that_fail_or_are_cut_short_go_on_where_they_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_came_from_the_store_is_in_the_record() {
+    let rig = Rig::start().await;
+    let video = small_video();
+    let size = video.len() as u64;
+    let job = rig.add(1, video, json!({"select": {"every": "1s"}}), 1);
+    rig.send(&job);
+    rig.no_messages().await;
+    assert_archive(&rig, &job, 3);
+    // The engine opens a video more than once; the store sends it once.
+    assert_eq!(rig.s3.asked_for(), size);
+    assert_eq!(rig.control.calls("complete")[0].body["bytes_read"], size);
+    let page = rig.get("/metrics").await.1;
+    assert!(page.contains(&format!("framelift_worker_read_bytes_total {size}\n")), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_archive_that_cannot_be_stored_gives_the_job_back() {
     let rig = Rig::start().await;
     let job = rig.add(1, small_video(), json!({}), 1);

@@ -92,6 +92,9 @@ async fn the_log_follows_a_job_and_sigterm_ends_with_0() {
         let span = &line["spans"][0];
         assert_eq!((&span["correlation_id"], &span["attempt"]), (&json!("c-1"), &json!(1)), "{line}");
         assert_eq!(span["video_id"], json!(job.video_id));
+        if event == "ProcessingCompleted" {
+            assert_eq!(line["bytes_read"], job.size_bytes, "a small file is read whole, once: {line}");
+        }
     }
     rig.no_messages().await;
     process.signal("TERM");

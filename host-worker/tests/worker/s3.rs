@@ -25,6 +25,7 @@ struct State {
     uploads: BTreeMap<String, (String, BTreeMap<u32, Bytes>)>,
     faults: Vec<(Method, &'static str, u32, Fault)>,
     requests: Vec<String>,
+    asked_for: u64,
     made: u32,
 }
 
@@ -78,6 +79,11 @@ impl S3 {
     /// The next `times` requests of that method whose target contains `part` go wrong.
     pub(crate) fn break_next(&self, method: Method, part: &'static str, times: u32, fault: Fault) {
         self.state.lock().unwrap().faults.push((method, part, times, fault));
+    }
+
+    /// Bytes of objects that were asked for so far.
+    pub(crate) fn asked_for(&self) -> u64 {
+        self.state.lock().unwrap().asked_for
     }
 
     pub(crate) fn requests(&self, part: &str) -> usize {
@@ -162,7 +168,7 @@ impl State {
         }
     }
 
-    fn get(&self, request: &Request<Bytes>, key: &str, cut: bool) -> Answer {
+    fn get(&mut self, request: &Request<Bytes>, key: &str, cut: bool) -> Answer {
         let Some(object) = self.objects.get(key) else {
             return text(404, "<Error><Code>NoSuchKey</Code></Error>");
         };
@@ -173,6 +179,7 @@ impl State {
         let (from, to) = range.split_once('-').unwrap();
         let (from, to): (usize, usize) = (from.parse().unwrap(), to.parse().unwrap());
         let part = object.slice(from..=to);
+        self.asked_for += part.len() as u64;
         let answer = if cut { cut_short(206, &part) } else { bytes(206, part) };
         with(
             answer,

@@ -13,7 +13,7 @@ use framelift_domain::Rational;
 use super::io::Io;
 use super::{AvError, Decoder, DecoderError, Packet, Threading, decoder, log, rational, string, timestamp};
 use crate::watch::Watch;
-use crate::{EngineLimits, Source};
+use crate::{EngineLimits, Source, boxes};
 
 /// Containers that may be opened; none of them can name another file or a network address.
 const DEMUXERS: &[&str] = &["mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "flv", "asf"];
@@ -93,14 +93,19 @@ unsafe impl Send for Input<'_> {}
 impl<'c> Input<'c> {
     /// Opens what `source` holds and finds its video stream. On an error the source is gone.
     pub(crate) fn open(
-        source: Box<dyn Source>,
+        mut source: Box<dyn Source>,
         limits: &EngineLimits,
         watch: &'c Watch<'c>,
     ) -> Result<Self, OpenError> {
         log::capture();
+        // FFmpeg reads an MP4's index before anything else, in small steps.
+        if let Some(index) = boxes::find_index(&mut *source).map_err(OpenError::Io)? {
+            source.expect(&[index]);
+        }
         let mut io = Io::new(source, watch).ok_or(OpenError::NoMemory)?;
         match Self::open_context(&io, limits) {
             Ok((context, info, video)) => {
+                io.expect(&[]);
                 Ok(Self { context, io: Some(io), video, info, unread: VecDeque::new() })
             }
             // The reader's own trouble explains every error that it leads to.

@@ -11,8 +11,10 @@ use ffmpeg_next::ffi;
 use crate::Source;
 use crate::watch::Watch;
 
-/// What is read at once. Forward jumps shorter than 32 KiB are read through.
-const BUFFER: usize = 128 << 10;
+/// What is read at once for small needs; larger ones go past the buffer. After each jump half of
+/// it is read in vain on average, and a read is a cheap call. Forward jumps shorter than 32 KiB
+/// are read through, whatever its length.
+const BUFFER: usize = 16 << 10;
 
 /// What the callbacks see.
 struct State<'c> {
@@ -126,28 +128,34 @@ impl Drop for Io<'_> {
 unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -> c_int {
     let Ok(length) = usize::try_from(length) else { return ffi::AVERROR_INVALIDDATA };
     // SAFETY: `opaque` is the state given to `avio_alloc_context`, alive and used by one call
-    // into FFmpeg at a time; the buffer is ours for the call. It is cleared because a slice
-    // must not refer to memory that was never written.
-    let (state, buffer) = unsafe {
-        ptr::write_bytes(buffer, 0, length);
-        (&mut *opaque.cast::<State<'_>>(), std::slice::from_raw_parts_mut(buffer, length))
-    };
+    // into FFmpeg at a time.
+    let state = unsafe { &mut *opaque.cast::<State<'_>>() };
     if state.error.is_some() {
         return -5;
     }
+    let left = state.size.saturating_sub(state.position);
+    let wanted = length.min(usize::try_from(left).unwrap_or(usize::MAX));
     let result = catch_unwind(AssertUnwindSafe(|| {
         if !state.watch.go_on() {
             return None;
         }
-        let left = state.size.saturating_sub(state.position);
-        let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        Some(if wanted == 0 { Ok(0) } else { state.source.read_at(state.position, &mut buffer[..wanted]) })
+        // At the end the buffer must stay as it is: FFmpeg jumps back into what it holds.
+        if wanted == 0 {
+            return Some(Ok(0));
+        }
+        // SAFETY: the buffer has at least `wanted` bytes and is ours for the call. It is cleared
+        // because a slice must not refer to memory that was never written.
+        let buffer = unsafe {
+            ptr::write_bytes(buffer, 0, wanted);
+            std::slice::from_raw_parts_mut(buffer, wanted)
+        };
+        Some(state.source.read_at(state.position, buffer))
     }));
     match result {
         Ok(None) => ffi::AVERROR_EXIT,
         Ok(Some(Ok(0))) => ffi::AVERROR_EOF,
         Ok(Some(Ok(n))) => {
-            let n = n.min(length);
+            let n = n.min(wanted);
             state.position += n as u64;
             state.watch.read(n as u64);
             n as c_int
@@ -179,5 +187,46 @@ unsafe extern "C" fn seek(opaque: *mut c_void, offset: i64, whence: c_int) -> i6
             position as i64
         }
         _ => -22,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EngineLimits, MemorySource};
+
+    /// Reads up to `length` bytes from `offset` on.
+    fn read_at(io: &Io<'_>, offset: usize, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        // SAFETY: the context is valid, and so is the memory for that many bytes.
+        let read = unsafe {
+            assert_eq!(ffi::avio_seek(io.context(), offset as i64, 0), offset as i64);
+            ffi::avio_read(io.context(), bytes.as_mut_ptr(), length as c_int)
+        };
+        bytes.truncate(usize::try_from(read).unwrap_or(0));
+        bytes
+    }
+
+    #[test]
+    fn what_is_buffered_survives_the_end() {
+        for size in [1, 1000, BUFFER - 1000, BUFFER, BUFFER + 1, 3 * BUFFER - 1000] {
+            let bytes: Vec<u8> = (0..size).map(|i| (i % 251) as u8 + 1).collect();
+            let limits = EngineLimits::default();
+            let watch = Watch::new(&(), &limits);
+            let io = Io::new(Box::new(MemorySource(bytes.clone().into())), &watch).unwrap();
+            for chunk in [100, BUFFER / 2, 2 * BUFFER] {
+                let mut offset = 0;
+                while offset < size {
+                    let read = read_at(&io, offset, chunk);
+                    assert_eq!(read, bytes[offset..size.min(offset + chunk)], "{size} {chunk} {offset}");
+                    offset += read.len();
+                }
+                assert!(read_at(&io, size, 10).is_empty());
+                for back in [1, 500, 5000] {
+                    let offset = size.saturating_sub(back);
+                    assert_eq!(read_at(&io, offset, back), bytes[offset..], "{size} {chunk} -{back}");
+                }
+            }
+        }
     }
 }

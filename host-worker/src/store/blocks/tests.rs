@@ -1,12 +1,14 @@
-//! The cache against a plain slice, under random reads, budgets and failures.
+//! The cache against plain bytes, under random reads, hints, budgets and failures.
+
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// A slice whose fetches fail where the list says so; it counts what is on its way.
+/// Bytes whose fetches fail where the list says so, with a list of what was fetched.
 struct Model {
-    bytes: Vec<u8>,
+    size: u64,
     fetched: Vec<Range<u64>>,
     failures: Vec<bool>,
 }
@@ -15,7 +17,7 @@ impl Fetch for Model {
     type Pending = Range<u64>;
 
     fn start(&mut self, range: Range<u64>) -> Self::Pending {
-        assert!(range.start < range.end && range.end <= self.bytes.len() as u64, "{range:?}");
+        assert!(range.start < range.end && range.end <= self.size, "{range:?}");
         self.fetched.push(range.clone());
         range
     }
@@ -24,19 +26,42 @@ impl Fetch for Model {
         if self.failures.pop() == Some(true) {
             return Err(io::Error::other("injected"));
         }
-        Ok(Bytes::copy_from_slice(&self.bytes[range.start as usize..range.end as usize]))
+        Ok(Bytes::from_static(content(range)))
     }
 }
 
+/// What is there: up to 64 MiB that repeat after 251 * 256 bytes, no power of two.
+fn content(range: Range<u64>) -> &'static [u8] {
+    static CONTENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let once: Vec<u8> = (0..251 * 256).map(|i| (i * 31 + i / 251) as u8).collect();
+        once.repeat((64 << 20) / once.len() + 1)
+    });
+    &CONTENT[range.start as usize..range.end as usize]
+}
+
 fn reader(size: usize, budget: u64, failures: Vec<bool>) -> BlockReader<Model> {
-    let bytes = (0..size).map(|i| (i * 31 + i / 251) as u8).collect();
-    BlockReader::new(Model { bytes, fetched: Vec::new(), failures }, size as u64, budget)
+    let size = size as u64;
+    BlockReader::new(Model { size, fetched: Vec::new(), failures }, size, budget)
 }
 
 #[derive(Clone, Debug)]
 enum Read {
     At(usize),
     On,
+    /// Before it, these ranges are expected; the read is at the start of the first.
+    Expect(Vec<Range<u64>>),
+}
+
+/// What demuxers do: jumps, reads that go on, and hints that are right, wrong and senseless.
+fn reads() -> impl Strategy<Value = Vec<(Read, usize)>> {
+    let range = (0u64..3_200_000, 0u64..400_000, any::<bool>())
+        .prop_map(|(start, length, ahead)| if ahead { start..start + length } else { start + length..start });
+    let read = prop_oneof![
+        2 => (0usize..3_100_000).prop_map(Read::At),
+        4 => Just(Read::On),
+        1 => proptest::collection::vec(range, 0..6).prop_map(Read::Expect),
+    ];
+    proptest::collection::vec((read, 1usize..200_000), 1..60)
 }
 
 proptest! {
@@ -45,14 +70,18 @@ proptest! {
         size in 1usize..3_000_000,
         budget in 8u64..1_500_000,
         failures in proptest::collection::vec(proptest::bool::weighted(0.2), 0..20),
-        reads in proptest::collection::vec(
-            (prop_oneof![(0usize..3_100_000).prop_map(Read::At), Just(Read::On)], 1usize..200_000), 1..60),
+        reads in reads(),
     ) {
         let mut reader = reader(size, budget, failures);
         let mut position = 0_usize;
         for (read, length) in reads {
-            if let Read::At(offset) = read {
-                position = offset;
+            match read {
+                Read::At(offset) => position = offset,
+                Read::On => {}
+                Read::Expect(ranges) => {
+                    reader.expect(&ranges);
+                    position = ranges.first().map_or(position, |range| range.start as usize);
+                }
             }
             let mut buf = vec![0; length];
             match reader.read_at(position as u64, &mut buf) {
@@ -60,7 +89,7 @@ proptest! {
                     prop_assert_eq!(n == 0, position >= size);
                     prop_assert!(n <= length);
                     if n > 0 {
-                        prop_assert_eq!(&buf[..n], &reader.fetch.bytes[position..position + n]);
+                        prop_assert_eq!(&buf[..n], content(position as u64..(position + n) as u64));
                     }
                     position += n;
                 }
@@ -131,3 +160,5 @@ fn a_range_of_another_length_is_an_error_and_is_not_kept() {
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }
+
+mod expected;
