@@ -1,124 +1,112 @@
 #!/usr/bin/env python3
-"""framelift against ffmpeg + zip, on the same file, in turns, in one run.
+"""framelift against ffmpeg + zip, PyAV and OpenCV, on the same files, in turns, in one run.
 
-    cargo build --release -p framelift-cli
-    benches/side_by_side.py [--rounds 5] [--video FILE] [--json]
+    cargo xtask bench side-by-side [--rounds N] [--only NAME] [--quick]
 
-Without --video a 60 s, 1920x1080, 30/s H.264 file is made once under target/bench. Prints the
-medians of the wall times and their ratio: above 1 means that framelift is faster. Frames per
-second count the frames of the video, not the images.
+builds framelift, installs the peers and runs this. The videos are made once (some minutes). The
+results go to docs/benchmarks.md; those of a part (--only) or of tiny videos (--quick) to the
+terminal alone, unless --report names a file.
 """
 
 import argparse
-import json
 import os
-import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
+sys.dont_write_bytecode = True
+
+from sidebyside import footage, match, measure, report
+from sidebyside.cases import cases
+from sidebyside.run import Failed, checked, need
+from sidebyside.tools import Tools
+
 ROOT = Path(__file__).resolve().parent.parent
-FFMPEG = ["ffmpeg", "-v", "error", "-nostdin", "-y"]
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
+LIBRARIES = {"PyAV": "av", "OpenCV": "opencv-python-headless", "Pillow": "pillow", "simplejpeg": "simplejpeg"}
 
 
-def make_video(folder):
-    path = folder / "1080p-60s.mp4"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / "part.mp4"
-        # Moving shapes with a little grain: about 6 Mbit/s, as a camera's file has.
-        source = "testsrc2=size=1920x1080:rate=30:duration=60,noise=alls=6:allf=t,format=yuv420p"
-        encoder = ["-c:v", "libx264", "-preset", "medium", "-crf", "24"]
-        subprocess.run([*FFMPEG, "-f", "lavfi", "-i", source, *encoder, str(part)], check=True)
-        part.rename(path)
-    return path
-
-
-def frames_of(video):
-    command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-count_packets"]
-    command += ["-show_entries", "stream=nb_read_packets", "-of", "csv=p=0", str(video)]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip().strip(","))
-
-
-def cases():
-    """Name, framelift's arguments, ffmpeg's arguments before the input, and after it."""
-    return [
-        ("every 1 s, JPEG", ["--every", "1s"], [], ["-vf", "fps=1", "-q:v", "2", "%06d.jpg"]),
-        ("every frame, JPEG", ["--all"], [], ["-fps_mode", "passthrough", "-q:v", "2", "%06d.jpg"]),
-        ("every 1 s, PNG", ["--every", "1s", "--format", "png"], [], ["-vf", "fps=1", "%06d.png"]),
-        ("keyframes, JPEG", ["--keyframes"], ["-skip_frame", "nokey"],
-         ["-fps_mode", "passthrough", "-q:v", "2", "%06d.jpg"]),
-    ]
-
-
-def ours(framelift, video, arguments, folder):
-    archive = folder / "ours.zip"
-    command = [framelift, "extract", str(video), "-o", str(archive), "--force", "--quiet", *arguments]
-    start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start, archive.stat().st_size
-
-
-def theirs(video, before, after, folder):
-    images = folder / "images"
-    images.mkdir()
-    archive = folder / "theirs.zip"
-    start = time.perf_counter()
-    subprocess.run([*FFMPEG, *before, "-i", str(video), *after], check=True, cwd=images)
-    subprocess.run(["zip", "-q", "-0", "-r", str(archive), "."], check=True, cwd=images)
-    elapsed = time.perf_counter() - start
-    size = archive.stat().st_size
-    shutil.rmtree(images)
-    archive.unlink()
-    return elapsed, size
-
-
-def main():
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--video", type=Path)
-    parser.add_argument("--framelift", default=str(ROOT / "target/release/framelift"))
-    parser.add_argument("--only", help="cases whose name contains this")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    for program in [arguments.framelift, "ffmpeg", "ffprobe", "zip"]:
-        if shutil.which(program) is None:
-            sys.exit(f"{program} is missing")
-    video = (arguments.video or make_video(ROOT / "target/bench")).resolve()
-    frames = frames_of(video)
-    results = []
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        for name, our_arguments, before, after in cases():
-            if arguments.only and arguments.only not in name:
-                continue
-            our_times, their_times = [], []
-            for _ in range(arguments.rounds):
-                elapsed, our_size = ours(arguments.framelift, video, our_arguments, folder)
-                our_times.append(elapsed)
-                elapsed, their_size = theirs(video, before, after, folder)
-                their_times.append(elapsed)
-            our_median, their_median = statistics.median(our_times), statistics.median(their_times)
-            results.append({
-                "case": name,
-                "framelift_s": round(our_median, 3),
-                "ffmpeg_zip_s": round(their_median, 3),
-                "framelift_frames_per_s": round(frames / our_median, 1),
-                "ffmpeg_zip_frames_per_s": round(frames / their_median, 1),
-                "framelift_bytes": our_size,
-                "ffmpeg_zip_bytes": their_size,
-                "ratio": round(their_median / our_median, 2),
-            })
-            if not arguments.json:
-                print("{case:20} framelift {framelift_s:8.3f} s ({framelift_frames_per_s} frames/s, "
-                      "{framelift_bytes} bytes)  ffmpeg + zip {ffmpeg_zip_s:8.3f} s ({ffmpeg_zip_frames_per_s} "
-                      "frames/s, {ffmpeg_zip_bytes} bytes)  ratio {ratio}".format(**results[-1]), flush=True)
-    if arguments.json:
-        print(json.dumps({"video": video.name, "frames": frames, "cores": os.cpu_count(),
-                          "rounds": arguments.rounds, "cases": results}, indent=2))
+    parser.add_argument("--rounds", type=int, help="measured rounds (default: 5, 1 with --quick)")
+    parser.add_argument("--only", metavar="NAME", help="jobs whose name contains this")
+    parser.add_argument("--quick", action="store_true",
+                        help="tiny videos, to try the scripts; the figures mean nothing")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="where to write the table")
+    parser.add_argument("--framelift", default=str(TARGET / "release/framelift"), metavar="PROGRAM")
+    parser.add_argument("--python", default=str(TARGET / "tools/bench/bin/python"), metavar="PROGRAM",
+                        help="one that has the peers' libraries")
+    parser.add_argument("--files", type=Path, metavar="FOLDER", default=TARGET / "bench", help="where the videos are")
+    given = parser.parse_args()
+    if given.rounds is None:
+        given.rounds = 1 if given.quick else 5
+    if given.rounds < 1:
+        parser.error("--rounds: at least 1")
+    if given.report is None and not given.quick and given.only is None:
+        given.report = ROOT / "docs/benchmarks.md"
+    return given
+
+
+def check_programs(given: argparse.Namespace) -> None:
+    need(given.framelift, "`cargo xtask bench` builds it")
+    need(given.python, "`cargo xtask bench` installs it and the peers' libraries")
+    for program in ["ffmpeg", "ffprobe", "zip", "xargs"]:
+        need(program, "the side-by-side runs compare with it")
+
+
+def setting(given: argparse.Namespace, cores: int) -> report.Setting:
+    names = repr(list(LIBRARIES.values()))
+    script = f"from importlib.metadata import version\nfor name in {names}: print(version(name))"
+    libraries = checked([given.python, "-c", script]).split()
+    versions = {
+        "framelift": checked([given.framelift, "--version"]).split()[-1],
+        "ffmpeg": checked(["ffmpeg", "-version"]).split()[2],
+        "zip": next(line for line in checked(["zip", "-v"]).splitlines() if "This is Zip" in line).split()[3],
+        **dict(zip(LIBRARIES, libraries)),
+    }
+    return report.Setting(processor(), cores, versions, given.rounds)
+
+
+def processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return os.uname().machine
+
+
+def matched(video: footage.Video, path: Path, image_format: str, tools: Tools) -> int:
+    with tempfile.TemporaryDirectory(dir=tools.folder) as scratch:
+        try:
+            return match.quality(path, video.duration, image_format, tools, Path(scratch))
+        except Failed:
+            return match.DEFAULT  # The case will say what is wrong.
+
+
+def main() -> None:
+    given = arguments()
+    check_programs(given)
+    videos = footage.videos(given.quick)
+    chosen = [case for case in cases(videos, given.quick) if given.only is None or given.only in case.name]
+    if not chosen:
+        sys.exit(f"no job's name contains {given.only!r}")
+    folder = given.files.resolve() / ("quick" if given.quick else "side-by-side")
+    cores = len(os.sched_getaffinity(0))
+    paths = {name: footage.make(videos[name], ROOT / "e2e/media", folder)
+             for name in dict.fromkeys(case.video for case in chosen)}
+    tools = Tools(str(Path(given.framelift).resolve()), os.path.abspath(given.python), folder, cores)
+    run_setting = setting(given, cores)
+    results, qualities = [], {}
+    for case in chosen:
+        video, key = videos[case.video], (case.video, case.format)
+        if case.peers and key not in qualities:
+            qualities[key] = matched(video, paths[case.video], case.format, tools)
+        quality = qualities.get(key, match.DEFAULT)
+        results.append(measure.run(case, paths[case.video], quality, tools, given.rounds))
+        print(report.terminal(results[-1]), flush=True)
+    if given.report:
+        sizes = {name: path.stat().st_size for name, path in paths.items()}
+        report.write(given.report, report.document(results, videos, sizes, run_setting))
+        print(f"wrote {given.report}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 //! `cargo xtask …`: everything that a developer or CI runs.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its user")]
 
+mod bench;
 mod build;
 mod ci;
 mod run;
@@ -19,6 +20,7 @@ usage: cargo xtask COMMAND
   ci [--without-tests]   what CI runs: tidy, fmt, clippy, deny, docs, guests, tests
   tidy                   the rules on dependencies, files and documents
   bench [NAME]           the benchmarks, and the side-by-side runs against other tools
+  bench side-by-side [--quick] [--only NAME] [--rounds N]   those runs alone
   setup                  installs what is missing; the other commands do it by themselves";
 
 fn main() -> ExitCode {
@@ -31,7 +33,7 @@ fn main() -> ExitCode {
         "test" => test::test(&rest),
         "ci" => ci::ci(&rest),
         "tidy" => tidy::tidy(),
-        "bench" => run::bench(&rest),
+        "bench" => bench::bench(&rest),
         "setup" => setup::for_tests(),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");

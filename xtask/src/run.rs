@@ -1,4 +1,4 @@
-//! Runs commands, and the ones that start the product: `up`, `demo`, `bench`.
+//! Runs commands, and the ones that start the product: `up`, `demo`.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -88,14 +88,4 @@ fn stack(subcommand: &str, args: &[String]) -> Result {
     // In this process's place, so that Ctrl-C and signals reach it and its exit code is the answer.
     let error = command.exec();
     Err(format!("cannot run `{}`: {error}", shown(&command)))
-}
-
-/// Criterion's benches, then the side-by-side runs.
-pub(crate) fn bench(args: &[String]) -> Result {
-    setup::for_tests()?;
-    let mut criterion = cargo(&["bench", "--quiet", "--package", "framelift-benches", "--"]);
-    criterion.args(args);
-    run(criterion)?;
-    run(cargo(&["build", "--quiet", "--release", "--package", "framelift-cli"]))?;
-    run(command("python3", &["benches/side_by_side.py"]))
 }

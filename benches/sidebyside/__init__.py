@@ -1,0 +1,1 @@
+"""framelift and other programs on the same files, in turns, in one run."""
