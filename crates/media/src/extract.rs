@@ -127,6 +127,7 @@ impl<'c> Job<'_, 'c> {
         };
         let mut start = Start {
             zero: survey.as_ref().map(|survey| survey.zero),
+            duration: survey.as_ref().and_then(|survey| survey.duration(&input)),
             selector: survey.as_ref().and_then(|survey| survey.selector(&input, options, limits.max_frames)),
             measure: Measure::default(),
             sent_before: 0,

@@ -49,6 +49,8 @@ struct Held {
 pub(super) struct Start {
     /// The timestamp of the first shown frame, where it is known.
     pub(super) zero: Option<i64>,
+    /// How long the video is, where it is known.
+    pub(super) duration: Option<Rational>,
     /// Says what is wanted; where it is not there yet, it is made from `measure`.
     pub(super) selector: Option<Selector>,
     pub(super) measure: Measure,
@@ -59,6 +61,7 @@ pub(super) struct Start {
 struct Stage<'a, 'c> {
     decoder: Decoder,
     timeline: Timeline,
+    duration: Option<Rational>,
     selector: Option<Selector>,
     measure: Measure,
     held: Option<Held>,
@@ -103,7 +106,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         out: Out,
     ) -> Self {
         let info = input.info();
-        let Start { zero, selector, measure, sent_before } = start;
+        let Start { zero, duration, selector, measure, sent_before } = start;
         let mut timeline = Timeline::new(info.time_base, info.frame_rate);
         if let Some(zero) = zero {
             timeline.start_at(zero);
@@ -115,6 +118,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         Self {
             decoder,
             timeline,
+            duration,
             selector,
             measure,
             held: None,
@@ -147,7 +151,7 @@ impl<'a, 'c> Stage<'a, 'c> {
                     self.watch.warn(warning);
                 }
                 self.report_damage();
-                return Ok(self.measured_duration());
+                return Ok(self.duration.or_else(|| Some(self.measured()?.duration)));
             }
             let mut packet = Packet::new().map_err(internal)?;
             match input.read(&mut packet) {
@@ -357,9 +361,6 @@ impl<'a, 'c> Stage<'a, 'c> {
         Some(Measured { duration: at(scanned.end).unwrap_or(Rational::ZERO), frames })
     }
 
-    fn measured_duration(&self) -> Option<Rational> {
-        self.measured().map(|measured| measured.duration)
-    }
 }
 
 pub(super) fn too_many(_: TooMany, limits: &EngineLimits) -> ExtractError {

@@ -72,14 +72,10 @@ impl Index {
         self.points.binary_search_by_key(&pts, |point| point.pts).ok()
     }
 
-    /// The timestamp of a group's sync point.
+    /// The timestamp of a group's sync point; containers are asked for presentation times when
+    /// jumping, also those that list others.
     pub(super) fn pts(&self, group: usize) -> Option<i64> {
         self.points.get(group).map(|point| point.pts)
-    }
-
-    /// The timestamp by which the container finds a group.
-    pub(super) fn seek_timestamp(&self, group: usize) -> Option<i64> {
-        self.pts(group)?.checked_sub(self.shift)
     }
 
     /// The sync point that is nearest to `pts` and in `from..=to`.

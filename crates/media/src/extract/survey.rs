@@ -88,7 +88,7 @@ pub(super) fn survey<'c>(
     if input.info().has_index {
         input.load_index();
         index = Index::of(&input, &first);
-        let last = index.as_ref().and_then(|index| index.seek_timestamp(index.groups() - 1));
+        let last = index.as_ref().and_then(|index| index.pts(index.groups() - 1));
         if last.is_some_and(|last| input.seek(last)) {
             end = scan(&mut input, Vec::new(), watch)?.map(|scanned| scanned.end);
         }

@@ -313,7 +313,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         self.dispatch_all()?;
         self.waiting.clear();
         let wrong = || Halt::Surprise("the container's index leads elsewhere");
-        let timestamp = index.seek_timestamp(target).ok_or_else(wrong)?;
+        let timestamp = index.pts(target).ok_or_else(wrong)?;
         if !self.input.seek(timestamp) {
             return Err(wrong());
         }
