@@ -1,17 +1,32 @@
 //! From a decoded picture to what an image encoder takes: size, direction and colours as a
 //! player shows them.
+//!
+//! | picture | to JPEG's 4:2:0 | to RGB |
+//! |---|---|---|
+//! | 4:2:0 of the output's size | [`recolour`] | libswscale |
+//! | another format or size | libswscale, [`recolour`] | libswscale |
+//! | HDR or wide primaries | the same with [`render`] | libswscale to 4:4:4, [`render`] |
+//!
+//! An alpha channel is left out, as players show it.
 
 mod colour;
+mod light;
 mod picture;
 mod recolour;
+mod render;
+mod samples;
 
-use crate::ffi::{AvError, Frame, Kernel, PixelClass, ScaleSpec, Scaler, Target};
+use crate::ffi::{AvError, Frame, Kernel, Light, Packing, PixelClass, ScaleSpec, Scaler, Target};
 use crate::geometry::Geometry;
 
-pub(crate) use colour::{Colours, caveat};
+pub(crate) use colour::caveat;
+use colour::{Colours, Look};
+use light::Rendering;
 use picture::Plane;
 pub(crate) use picture::PlaneRef;
 use recolour::Recolour;
+use render::Renderer;
+use samples::{Rows, Samples};
 
 /// An image as an encoder takes it.
 #[derive(Clone, Copy, Debug)]
@@ -21,22 +36,22 @@ pub(crate) struct Image<'a, const PLANES: usize> {
     pub(crate) height: u32,
 }
 
-/// Where the picture is after a step.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum At {
-    Frame,
-    Set(usize),
-}
-
 /// Converts pictures on one thread, with buffers that are used again: two pictures of the
 /// output's size at most.
 #[derive(Default)]
 pub(crate) struct Converter {
     scaler: Option<Scaler>,
     recolour: Option<Recolour>,
+    renderer: Option<Renderer>,
+    /// What comes from libswscale, and what comes after it.
     sets: [[Plane; 3]; 2],
-    row: Vec<i16>,
+    /// Luma as RGB.
+    gray: Plane,
+    rows: Rows,
 }
+
+/// The packing of libswscale's deep targets.
+const DEEP: Packing = Packing::Planar { depth: 12 };
 
 impl Converter {
     /// 4:2:0 in the colours of JPEG. Luma has an even number of columns and rows behind the
@@ -44,93 +59,135 @@ impl Converter {
     pub(crate) fn yuv<'a>(
         &'a mut self,
         frame: &'a Frame,
+        light: Light,
         geometry: &Geometry,
     ) -> Result<Image<'a, 3>, AvError> {
         let tags = frame.colours();
-        let stored = (frame.width(), frame.height());
-        let mut at = At::Frame;
-        let mut colours = Colours::of(tags, stored.1);
-        let mut size = (stored.0 as usize, stored.1 as usize);
-        if geometry.scaled != stored || frame.planes_420().is_none() {
-            // RGB goes straight to the target's colours, YUV keeps its own for the next step.
-            let target = if tags.class == PixelClass::Rgb { Colours::JFIF } else { colours };
-            size = (geometry.scaled.0 as usize, geometry.scaled.1 as usize);
-            self.shape(0, size);
-            self.scale(frame, geometry, Target::Yuv420, colours, target)?;
-            (at, colours) = (At::Set(0), target);
+        let mut colours = Colours::of(tags, frame.height());
+        let look = Look::of(tags, colours, light);
+        let direct = Samples::of_frame(frame).filter(|samples| samples.size == pair(geometry.scaled));
+        let mut packing = Packing::Planar8;
+        if direct.is_none() {
+            // RGB goes straight to the colours that it needs, YUV keeps its own for the next step.
+            let target = match look {
+                Look::Rendered(_) if tags.class == PixelClass::Rgb => Colours::WIDE,
+                Look::Plain if tags.class == PixelClass::Rgb => Colours::JFIF,
+                _ => colours,
+            };
+            let deep = look != Look::Plain || (tags.class != PixelClass::Rgb && tags.depth > 8);
+            packing = if deep { DEEP } else { packing };
+            let kind = if deep { Target::DeepYuv420 } else { Target::Yuv420 };
+            self.scale(frame, geometry, kind, colours, target)?;
+            colours = target;
         }
-        if colours != Colours::JFIF {
-            let to = if at == At::Set(0) { 1 } else { 0 };
-            self.shape(to, size);
-            let recolour = match self.recolour.filter(|recolour| recolour.from() == colours) {
-                Some(recolour) => recolour,
-                None => *self.recolour.insert(Recolour::new(colours)),
-            };
-            let [first, second] = &mut self.sets;
-            let (source, target) = if to == 1 { (first, second) } else { (second, first) };
-            let source = match at {
-                At::Frame => frame_planes(frame).ok_or(AvError::INVALID_DATA)?,
-                At::Set(_) => source.each_ref().map(Plane::as_ref),
-            };
-            recolour.run(source, target, &mut self.row);
-            at = At::Set(to);
-        }
-        let odd = size.0 % 2 == 1 || size.1 % 2 == 1;
-        if !geometry.orientation.is_identity() || (odd && at == At::Frame) {
-            let to = if at == At::Set(0) { 1 } else { 0 };
-            let [first, second] = &mut self.sets;
-            let (source, target) = if to == 1 { (first, second) } else { (second, first) };
-            let source = match at {
-                At::Frame => frame_planes(frame).ok_or(AvError::INVALID_DATA)?,
-                At::Set(_) => source.each_ref().map(Plane::as_ref),
-            };
-            for (target, source) in target.iter_mut().zip(&source) {
-                target.turn_from::<1>(source, geometry.orientation);
+
+        let turns = !geometry.orientation.is_identity();
+        let plain = look == Look::Plain && colours == Colours::JFIF;
+        if let Some(planes) = direct.as_ref().filter(|_| plain && !turns).and_then(Samples::as_bytes) {
+            let (width, height) = geometry.size;
+            // The frame's own planes have no room behind them.
+            if width % 2 == 0 && height % 2 == 0 {
+                return Ok(Image { planes, width, height });
             }
-            at = At::Set(to);
         }
-        let (width, height) = (geometry.size.0 as usize, geometry.size.1 as usize);
-        let planes = match at {
-            At::Frame => frame_planes(frame).ok_or(AvError::INVALID_DATA)?,
-            At::Set(set) => {
-                self.sets[set][0].pad();
-                let (x, y) = (geometry.offset.0 as usize, geometry.offset.1 as usize);
-                let [luma, cb, cr] = &self.sets[set];
-                let chroma = (width.div_ceil(2), height.div_ceil(2));
-                [
-                    luma.part(x, y, width, height),
-                    cb.part(x / 2, y / 2, chroma.0, chroma.1),
-                    cr.part(x / 2, y / 2, chroma.0, chroma.1),
-                ]
+
+        let [scaled, shown] = &mut self.sets;
+        let source = direct.unwrap_or_else(|| Samples::of_planes(scaled, packing));
+        let last = match source.as_bytes().filter(|_| plain) {
+            Some(planes) if turns || direct.is_some() => {
+                turn(planes, shown, geometry);
+                shown
+            }
+            Some(_) => scaled,
+            None => {
+                shape_420(shown, source.size, 1);
+                match look {
+                    Look::Plain => {
+                        recolour(&mut self.recolour, colours, tags.depth).run(&source, shown, &mut self.rows);
+                    }
+                    Look::Rendered(rendering) => {
+                        renderer(&mut self.renderer, rendering).yuv420(&source, shown);
+                    }
+                }
+                if turns {
+                    turn(shown.each_ref().map(Plane::as_ref), scaled, geometry);
+                    scaled
+                } else {
+                    shown
+                }
             }
         };
+        last[0].pad();
+        let (width, height) = pair(geometry.size);
+        let (x, y) = pair(geometry.offset);
+        let [luma, cb, cr] = &*last;
+        let chroma = (width.div_ceil(2), height.div_ceil(2));
+        let planes = [
+            luma.part(x, y, width, height),
+            cb.part(x / 2, y / 2, chroma.0, chroma.1),
+            cr.part(x / 2, y / 2, chroma.0, chroma.1),
+        ];
         Ok(Image { planes, width: geometry.size.0, height: geometry.size.1 })
     }
 
     /// RGB, three bytes a pixel.
-    pub(crate) fn rgb<'a>(&'a mut self, frame: &Frame, geometry: &Geometry) -> Result<Image<'a, 1>, AvError> {
+    pub(crate) fn rgb<'a>(
+        &'a mut self,
+        frame: &Frame,
+        light: Light,
+        geometry: &Geometry,
+    ) -> Result<Image<'a, 1>, AvError> {
         let tags = frame.colours();
-        let colours = Colours::of(tags, frame.height());
-        let size = (geometry.scaled.0 as usize, geometry.scaled.1 as usize);
-        self.sets[0][0].reshape(size.0 * 3, size.1);
-        self.scale(frame, geometry, Target::Rgb24, colours, Colours::JFIF)?;
-        let mut set = 0;
-        if !geometry.orientation.is_identity() {
-            let [first, second] = &mut self.sets;
-            second[0].turn_from::<3>(&first[0].as_ref(), geometry.orientation);
-            set = 1;
+        if tags.class == PixelClass::Gray {
+            return self.gray(frame, light, geometry);
         }
-        let (width, height) = (geometry.size.0 as usize, geometry.size.1 as usize);
-        let (x, y) = (geometry.offset.0 as usize, geometry.offset.1 as usize);
-        let planes = [self.sets[set][0].part(x * 3, y, width * 3, height)];
+        let colours = Colours::of(tags, frame.height());
+        let look = Look::of(tags, colours, light);
+        match look {
+            Look::Plain => self.scale(frame, geometry, Target::Rgb24, colours, Colours::JFIF)?,
+            Look::Rendered(_) => {
+                let target = if tags.class == PixelClass::Rgb { Colours::WIDE } else { colours };
+                self.scale(frame, geometry, Target::DeepYuv444, colours, target)?;
+            }
+        }
+        let [scaled, shown] = &mut self.sets;
+        let (mut last, mut spare) = (scaled, shown);
+        if let Look::Rendered(rendering) = look {
+            let (width, height) = pair(geometry.scaled);
+            spare[0].reshape(width * 3, height);
+            let source = Samples::of_planes(last, DEEP);
+            renderer(&mut self.renderer, rendering).rgb(&source, &mut spare[0]);
+            std::mem::swap(&mut last, &mut spare);
+        }
+        if !geometry.orientation.is_identity() {
+            spare[0].turn_from::<3>(&last[0].as_ref(), geometry.orientation);
+            last = spare;
+        }
+        let (width, height) = pair(geometry.size);
+        let (x, y) = pair(geometry.offset);
+        let planes = [last[0].part(x * 3, y, width * 3, height)];
         Ok(Image { planes, width: geometry.size.0, height: geometry.size.1 })
     }
 
-    fn shape(&mut self, set: usize, (width, height): (usize, usize)) {
-        let [luma, cb, cr] = &mut self.sets[set];
-        luma.reshape(width, height);
-        cb.reshape(width.div_ceil(2), height.div_ceil(2));
-        cr.reshape(width.div_ceil(2), height.div_ceil(2));
+    /// [`Converter::rgb`] of luma alone, where libswscale would not heed the range: the luma of
+    /// JPEG is all three colours.
+    fn gray<'a>(
+        &'a mut self,
+        frame: &Frame,
+        light: Light,
+        geometry: &Geometry,
+    ) -> Result<Image<'a, 1>, AvError> {
+        let mut gray = std::mem::take(&mut self.gray);
+        let Image { planes: [luma, ..], width, height } = self.yuv(frame, light, geometry)?;
+        let (across, down) = pair(geometry.size);
+        gray.reshape(across * 3, down);
+        for line in 0..down {
+            for (pixel, &level) in gray.row_mut(line).chunks_exact_mut(3).zip(luma.row(line)) {
+                pixel.fill(level);
+            }
+        }
+        self.gray = gray;
+        Ok(Image { planes: [self.gray.part(0, 0, across * 3, down)], width, height })
     }
 
     /// Into the first set of planes.
@@ -150,6 +207,7 @@ impl Converter {
             target: geometry.scaled,
             target_kind: kind,
             kernel: if shrinks { Kernel::Area } else { Kernel::Bicubic },
+            chroma_site: frame.chroma_site(),
             source_colours: (from.matrix, from.full_range),
             target_colours: (to.matrix, to.full_range),
         };
@@ -158,21 +216,57 @@ impl Converter {
             None => Scaler::new(spec)?,
         };
         let scaler = self.scaler.insert(scaler);
-        let mut planes = self.sets[0].iter_mut().map(Plane::as_target);
-        match kind {
-            Target::Yuv420 => scaler.run(frame, &mut planes.collect::<Vec<_>>()),
-            Target::Rgb24 => scaler.run(frame, &mut planes.by_ref().take(1).collect::<Vec<_>>()),
-        }
+        let planes = &mut self.sets[0];
+        let (width, height) = pair(geometry.scaled);
+        let count = match kind {
+            Target::Yuv420 => shape_420(planes, (width, height), 1),
+            Target::DeepYuv420 => shape_420(planes, (width, height), 2),
+            Target::DeepYuv444 => {
+                planes.iter_mut().for_each(|plane| plane.reshape(width * 2, height));
+                3
+            }
+            Target::Rgb24 => {
+                planes[0].reshape(width * 3, height);
+                1
+            }
+        };
+        let mut targets: Vec<_> = planes.iter_mut().take(count).map(Plane::as_target).collect();
+        scaler.run(frame, &mut targets)
     }
 }
 
-fn frame_planes(frame: &Frame) -> Option<[PlaneRef<'_>; 3]> {
-    let (width, height) = (frame.width() as usize, frame.height() as usize);
-    let half = (width.div_ceil(2), height.div_ceil(2));
-    let [luma, cb, cr] = frame.planes_420()?;
-    Some([
-        PlaneRef::new(luma.0, luma.1, width, height),
-        PlaneRef::new(cb.0, cb.1, half.0, half.1),
-        PlaneRef::new(cr.0, cr.1, half.0, half.1),
-    ])
+fn pair((width, height): (u32, u32)) -> (usize, usize) {
+    (width as usize, height as usize)
+}
+
+/// Makes room for 4:2:0 of a size in pixels; gives the number of planes.
+fn shape_420([luma, cb, cr]: &mut [Plane; 3], (width, height): (usize, usize), sample_bytes: usize) -> usize {
+    luma.reshape(width * sample_bytes, height);
+    for chroma in [cb, cr] {
+        chroma.reshape(width.div_ceil(2) * sample_bytes, height.div_ceil(2));
+    }
+    3
+}
+
+fn turn(from: [PlaneRef<'_>; 3], to: &mut [Plane; 3], geometry: &Geometry) {
+    for (to, from) in to.iter_mut().zip(&from) {
+        to.turn_from::<1>(from, geometry.orientation);
+    }
+}
+
+/// The one that is there, if it is for this.
+fn recolour(slot: &mut Option<Recolour>, colours: Colours, depth: u32) -> Recolour {
+    match *slot {
+        Some(recolour) if recolour.is_for(colours, depth) => recolour,
+        _ => *slot.insert(Recolour::new(colours, depth)),
+    }
+}
+
+/// The one that is there, if it is for this.
+fn renderer(slot: &mut Option<Renderer>, rendering: Rendering) -> &mut Renderer {
+    let renderer = match slot.take().filter(|renderer| renderer.rendering() == rendering) {
+        Some(renderer) => renderer,
+        None => Renderer::new(rendering),
+    };
+    slot.insert(renderer)
 }

@@ -6,7 +6,7 @@
 use framelift_domain::Format;
 
 use crate::convert::{Converter, Image};
-use crate::ffi::Frame;
+use crate::ffi::{Frame, Light};
 use crate::geometry::Geometry;
 
 /// Encodes on one thread.
@@ -34,14 +34,19 @@ impl Encoder {
         Ok(Self { format, converter: Converter::default(), jpeg })
     }
 
-    /// The bytes of the image of `frame`.
-    pub(crate) fn encode(&mut self, frame: &Frame, geometry: &Geometry) -> Result<Vec<u8>, EncodeError> {
+    /// The bytes of the image of `frame`, from a video that says this about its `light`.
+    pub(crate) fn encode(
+        &mut self,
+        frame: &Frame,
+        light: Light,
+        geometry: &Geometry,
+    ) -> Result<Vec<u8>, EncodeError> {
         let failed =
             |error: crate::ffi::AvError| EncodeError::Convert(frame.format_name(), error.to_string());
         match self.format {
-            Format::Png => png(&self.converter.rgb(frame, geometry).map_err(failed)?),
+            Format::Png => png(&self.converter.rgb(frame, light, geometry).map_err(failed)?),
             _ => {
-                let image = self.converter.yuv(frame, geometry).map_err(failed)?;
+                let image = self.converter.yuv(frame, light, geometry).map_err(failed)?;
                 jpeg(&mut self.jpeg, &image)
             }
         }

@@ -8,6 +8,7 @@ mod decoder;
 mod frame;
 mod input;
 mod io;
+mod light;
 mod log;
 mod packet;
 mod scaler;
@@ -19,8 +20,9 @@ use ffmpeg_next::ffi;
 use framelift_domain::Rational;
 
 pub(crate) use decoder::{Decoded, Decoder, DecoderError, Threading};
-pub(crate) use frame::{ColourTags, Frame, Luma, PixelClass};
+pub(crate) use frame::{ColourTags, Frame, Luma, Packing, PixelClass};
 pub(crate) use input::{Input, OpenError, StreamInfo};
+pub(crate) use light::{Light, Peak};
 pub(crate) use packet::Packet;
 pub(crate) use scaler::{Kernel, PlaneMut, ScaleSpec, Scaler, Target, YuvMatrix};
 
@@ -30,7 +32,6 @@ pub(crate) struct AvError(pub(crate) c_int);
 
 impl AvError {
     pub(crate) const EOF: Self = Self(ffi::AVERROR_EOF);
-    pub(crate) const INVALID_DATA: Self = Self(ffi::AVERROR_INVALIDDATA);
     pub(crate) const NO_MEMORY: Self = Self(-12);
 
     /// What a call returned: a count, or an error.

@@ -1,5 +1,5 @@
-//! From one YUV to another without a detour through RGB: 8-bit planes of 4:2:0 in, the full
-//! range BT.601 of JPEG out.
+//! From one YUV to another without a detour through RGB: 4:2:0 of any depth in, the full range
+//! BT.601 of JPEG in 8 bits out.
 //!
 //! The gray axis is common to all matrices, so new chroma depends on chroma alone, and new luma
 //! is old luma plus a little of both chromas. 16-bit fixed point with 5 fraction bits: within
@@ -7,12 +7,12 @@
 //! the oldest x86-64.
 
 use super::colour::Colours;
-use super::picture::{Plane, PlaneRef};
+use super::picture::Plane;
+use super::samples::{Rows, Samples};
 
-/// Fixed point of samples before a multiplication, and of factors.
-const SAMPLE_BITS: u32 = 7;
+/// Fixed point of factors.
 const FACTOR: f64 = 16384.0;
-/// Fraction bits after it: 7 + 14 − 16.
+/// Fraction bits after a multiplication: 7 of the sample, and 14 − 16.
 const FRACTION: i16 = 5;
 /// Half a level, and half of what the truncations lose.
 const ROUND: i16 = (1 << (FRACTION - 1)) + 1;
@@ -21,6 +21,7 @@ const ROUND: i16 = (1 << (FRACTION - 1)) + 1;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Recolour {
     from: Colours,
+    depth: u32,
     luma: i16,
     luma_offset: i16,
     luma_cb: i16,
@@ -33,7 +34,7 @@ pub(super) struct Recolour {
 
 /// Factors of the conversion to [`Colours::JFIF`], as real numbers on the 8-bit scale:
 /// luma, cb→luma, cr→luma, cb→cb, cr→cb, cb→cr, cr→cr.
-fn factors(from: Colours) -> [f64; 7] {
+fn factors(from: Colours, depth: u32) -> [f64; 7] {
     let (kr, kb) = from.weights();
     let (tr, tb) = Colours::JFIF.weights();
     let (kg, tg) = (1.0 - kr - kb, 1.0 - tr - tb);
@@ -42,7 +43,9 @@ fn factors(from: Colours) -> [f64; 7] {
     let luma_cb = tb * blue - tg * kb * blue / kg;
     let luma_cr = tr * red - tg * kr * red / kg;
     let (to_cb, to_cr) = (2.0 * (1.0 - tb), 2.0 * (1.0 - tr));
-    let (y, c) = if from.full_range { (1.0, 1.0) } else { (255.0 / 219.0, 255.0 / 224.0) };
+    // The highest sample of full range is 255 and a fraction where there are more bits.
+    let full = 255.0 / (256.0 - 0.5f64.powi(depth as i32 - 8));
+    let (y, c) = if from.full_range { (full, full) } else { (255.0 / 219.0, 255.0 / 224.0) };
     [
         y,
         luma_cb * c,
@@ -55,12 +58,14 @@ fn factors(from: Colours) -> [f64; 7] {
 }
 
 impl Recolour {
-    pub(super) fn new(from: Colours) -> Self {
+    /// The conversion of samples of `depth` bits.
+    pub(super) fn new(from: Colours, depth: u32) -> Self {
         let fixed = |factor: f64| (factor * FACTOR).round() as i16;
-        let [luma, luma_cb, luma_cr, cb_cb, cb_cr, cr_cb, cr_cr] = factors(from);
+        let [luma, luma_cb, luma_cr, cb_cb, cb_cr, cr_cb, cr_cr] = factors(from, depth);
         let black = if from.full_range { 0.0 } else { 16.0 };
         Self {
             from,
+            depth,
             luma: fixed(luma),
             luma_offset: ROUND - (black * luma * f64::from(1 << FRACTION)).round() as i16,
             luma_cb: fixed(luma_cb),
@@ -72,48 +77,48 @@ impl Recolour {
         }
     }
 
-    pub(super) fn from(&self) -> Colours {
-        self.from
+    /// Whether it is what [`Recolour::new`] would make.
+    pub(super) fn is_for(&self, from: Colours, depth: u32) -> bool {
+        (self.from, self.depth) == (from, depth)
     }
 
-    /// Converts three planes into others of the same sizes; `row` is scratch.
-    pub(super) fn run(&self, source: [PlaneRef<'_>; 3], target: &mut [Plane; 3], row: &mut Vec<i16>) {
-        let [y, cb, cr] = source;
+    /// Converts `source` into planes of the same sizes.
+    pub(super) fn run(&self, source: &Samples<'_>, target: &mut [Plane; 3], rows: &mut Rows) {
         let [to_y, to_cb, to_cr] = target;
-        row.clear();
-        row.resize(cb.width * 2, 0);
-        for line in 0..cb.height {
-            let (cb, cr) = (cb.row(line), cr.row(line));
-            self.luma_terms(cb, cr, row);
+        for line in 0..source.chroma.1 {
+            source.chroma(line, &mut rows.cb, &mut rows.cr);
+            let (cb, cr) = (&mut rows.cb[..], &mut rows.cr[..]);
+            cb.iter_mut().chain(cr.iter_mut()).for_each(|sample| *sample -= MIDDLE);
+            rows.terms.resize(cb.len() * 2, 0);
+            self.luma_terms(cb, cr, &mut rows.terms);
             self.chroma(cb, cr, to_cb.row_mut(line), to_cr.row_mut(line));
             for line in [line * 2, line * 2 + 1] {
-                if line < y.height {
-                    self.luma_row(y.row(line), row, to_y.row_mut(line));
+                if line < source.size.1 {
+                    source.luma(line, &mut rows.luma);
+                    self.luma_row(&rows.luma, &rows.terms, to_y.row_mut(line));
                 }
             }
         }
     }
 
     /// What chroma adds to luma, once for each of the two pixels across that share it.
-    fn luma_terms(&self, cb: &[u8], cr: &[u8], row: &mut [i16]) {
-        for ((pair, &cb), &cr) in row.chunks_exact_mut(2).zip(cb).zip(cr) {
-            let term = high(centred(cb), self.luma_cb) + high(centred(cr), self.luma_cr) + self.luma_offset;
+    fn luma_terms(&self, cb: &[i16], cr: &[i16], terms: &mut [i16]) {
+        for ((pair, &cb), &cr) in terms.chunks_exact_mut(2).zip(cb).zip(cr) {
+            let term = high(cb, self.luma_cb) + high(cr, self.luma_cr) + self.luma_offset;
             pair[0] = term;
             pair[1] = term;
         }
     }
 
-    fn luma_row(&self, source: &[u8], terms: &[i16], target: &mut [u8]) {
+    fn luma_row(&self, source: &[i16], terms: &[i16], target: &mut [u8]) {
         for ((out, &y), &term) in target.iter_mut().zip(source).zip(terms) {
-            let scaled = high(i16::from(y) << SAMPLE_BITS, self.luma);
-            *out = ((scaled + term) >> FRACTION).clamp(0, 255) as u8;
+            *out = ((high(y, self.luma) + term) >> FRACTION).clamp(0, 255) as u8;
         }
     }
 
-    fn chroma(&self, cb: &[u8], cr: &[u8], to_cb: &mut [u8], to_cr: &mut [u8]) {
+    fn chroma(&self, cb: &[i16], cr: &[i16], to_cb: &mut [u8], to_cr: &mut [u8]) {
         let middle = (128 << FRACTION) + ROUND;
         for (((out_cb, out_cr), &cb), &cr) in to_cb.iter_mut().zip(to_cr).zip(cb).zip(cr) {
-            let (cb, cr) = (centred(cb), centred(cr));
             let new_cb = high(cb, self.cb_cb) + high(cr, self.cb_cr) + middle;
             let new_cr = high(cb, self.cr_cb) + high(cr, self.cr_cr) + middle;
             *out_cb = (new_cb >> FRACTION).clamp(0, 255) as u8;
@@ -122,9 +127,8 @@ impl Recolour {
     }
 }
 
-fn centred(chroma: u8) -> i16 {
-    (i16::from(chroma) - 128) << SAMPLE_BITS
-}
+/// Chroma of gray.
+const MIDDLE: i16 = 1 << 14;
 
 /// The high half of a product.
 fn high(a: i16, b: i16) -> i16 {
@@ -162,19 +166,19 @@ mod tests {
         {
             for full_range in [false, true] {
                 let from = Colours { matrix, full_range };
-                let recolour = Recolour::new(from);
+                let recolour = Recolour::new(from, 8);
                 let mut target = [Plane::default(), Plane::default(), Plane::default()];
-                let mut row = Vec::new();
+                let mut rows = Rows::default();
                 for y in (0..=255u8).step_by(3) {
                     for cb in (0..=255u8).step_by(5) {
                         for cr in (0..=255u8).step_by(5) {
                             let Some(expected) = reference(from, [y, cb, cr]) else { continue };
                             let samples = [[y], [cb], [cr]];
-                            let planes = [0, 1, 2].map(|i| PlaneRef::new(&samples[i], 1, 1, 1));
                             for plane in &mut target {
                                 plane.reshape(1, 1);
                             }
-                            recolour.run(planes, &mut target, &mut row);
+                            let source = Samples::of_bytes(&samples);
+                            recolour.run(&source, &mut target, &mut rows);
                             for (plane, expected) in target.iter().zip(expected) {
                                 let got = f64::from(plane.row(0)[0]);
                                 assert!(

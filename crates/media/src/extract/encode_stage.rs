@@ -73,7 +73,7 @@ impl<'s> Station<'s> {
 
     fn try_encode(&mut self, frame: &Frame, watch: &Watch<'_>) -> Result<Encoded, NotEncoded> {
         let (stream, options, limits) = (self.stream, self.options, self.limits);
-        if let Some(caveat) = caveat(frame.colours()) {
+        if let Some(caveat) = caveat(frame.colours(), stream.light) {
             watch.warn(caveat);
         }
         let matrix = frame.display_matrix().or(stream.display_matrix);
@@ -95,7 +95,7 @@ impl<'s> Station<'s> {
             Some(encoder) => encoder,
             None => self.encoder.insert(Encoder::new(options.format, options.quality).map_err(failed)?),
         };
-        let bytes = encoder.encode(frame, &geometry).map_err(failed)?;
+        let bytes = encoder.encode(frame, stream.light, &geometry).map_err(failed)?;
         Ok(Encoded {
             crc: crc32fast::hash(&bytes),
             sha256: Sha256::digest(&bytes).into(),

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_int};
 use ffmpeg_next::ffi;
 use framelift_domain::Rational;
 
-use super::{AvError, rational, timestamp};
+use super::{AvError, Peak, rational, timestamp};
 
 /// An `AVFrame` with a picture.
 pub(crate) struct Frame(pub(super) *mut ffi::AVFrame);
@@ -48,12 +48,38 @@ pub(crate) enum PixelClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ColourTags {
     pub(crate) class: PixelClass,
+    /// Bits of a sample.
+    pub(crate) depth: u32,
     /// `MatrixCoefficients`; 2 is unspecified.
     pub(crate) matrix: i32,
     /// `TransferCharacteristics`; 2 is unspecified.
     pub(crate) transfer: i32,
+    /// `ColourPrimaries`; 2 is unspecified.
+    pub(crate) primaries: i32,
     /// Full range; none where nothing is said.
     pub(crate) full_range: Option<bool>,
+    /// What the picture itself says of its brightest pixel.
+    pub(crate) peak: Option<Peak>,
+}
+
+/// How the samples of a 4:2:0 picture lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// Three planes of bytes.
+    Planar8,
+    /// Three planes of 16-bit words, the low bits of which count.
+    Planar { depth: u32 },
+    /// Two planes of bytes: luma, and both chromas by turns.
+    Semi8,
+    /// Two planes of 16-bit words, the high bits of which count.
+    SemiHigh,
+}
+
+/// The planes of a 4:2:0 picture with their strides in bytes: luma, and where the samples of
+/// each chroma start.
+pub(crate) struct Planes<'a> {
+    pub(crate) packing: Packing,
+    pub(crate) planes: [(&'a [u8], usize); 3],
 }
 
 /// The pixel format of a number that FFmpeg gave.
@@ -162,7 +188,47 @@ impl Frame {
             _ if self.format_name().starts_with("yuvj") => Some(true),
             _ => None,
         };
-        ColourTags { class, matrix: raw.colorspace as i32, transfer: raw.color_trc as i32, full_range }
+        let depth = descriptor(raw.format).map_or(8, |descriptor| descriptor.comp[0].depth);
+        ColourTags {
+            class,
+            depth: u32::try_from(depth).unwrap_or(8).clamp(1, 16),
+            matrix: raw.colorspace as i32,
+            transfer: raw.color_trc as i32,
+            primaries: raw.color_primaries as i32,
+            full_range,
+            peak: self.peak(),
+        }
+    }
+
+    fn peak(&self) -> Option<Peak> {
+        use ffi::AVFrameSideDataType::{
+            AV_FRAME_DATA_CONTENT_LIGHT_LEVEL, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA,
+        };
+        let bytes = |kind| {
+            // SAFETY: the frame is valid; its side data lives as long as it does.
+            unsafe {
+                let data = ffi::av_frame_get_side_data(self.0, kind).as_ref()?;
+                (!data.data.is_null()).then(|| std::slice::from_raw_parts(data.data, data.size))
+            }
+        };
+        Peak::of(bytes(AV_FRAME_DATA_CONTENT_LIGHT_LEVEL), bytes(AV_FRAME_DATA_MASTERING_DISPLAY_METADATA))
+    }
+
+    /// Where the samples of subsampled chroma lie, across and down, as libswscale counts: in
+    /// 256ths of a luma pixel from the first one's centre. Unsaid: on the left, as MPEG-2 and
+    /// what came after have it.
+    pub(crate) fn chroma_site(&self) -> (i32, i32) {
+        use ffi::AVChromaLocation::*;
+        // In the middle of the pixels that share a sample, however many those are.
+        const MIDDLE: i32 = -513;
+        match self.raw().chroma_location {
+            AVCHROMA_LOC_CENTER => (MIDDLE, MIDDLE),
+            AVCHROMA_LOC_TOPLEFT => (0, 0),
+            AVCHROMA_LOC_TOP => (MIDDLE, 0),
+            AVCHROMA_LOC_BOTTOMLEFT => (0, 256),
+            AVCHROMA_LOC_BOTTOM => (MIDDLE, 256),
+            _ => (0, MIDDLE),
+        }
     }
 
     /// The display matrix that came with the picture itself.
@@ -198,14 +264,19 @@ impl Frame {
         Some(Luma { data, stride, width, height, depth })
     }
 
-    /// The three planes of an 8-bit 4:2:0 picture with their strides, where that is its format
-    /// and its rows go downwards.
-    pub(crate) fn planes_420(&self) -> Option<[(&[u8], usize); 3]> {
+    /// The planes of a 4:2:0 picture, where its format is one of the common ones and its rows go
+    /// downwards.
+    pub(crate) fn planes_420(&self) -> Option<Planes<'_>> {
+        use ffi::AVPixelFormat::*;
         let raw = self.raw();
-        let formats = [ffi::AVPixelFormat::AV_PIX_FMT_YUV420P, ffi::AVPixelFormat::AV_PIX_FMT_YUVJ420P];
-        if !formats.contains(&pixel_format(raw.format)) {
-            return None;
-        }
+        let packing = match pixel_format(raw.format) {
+            AV_PIX_FMT_YUV420P | AV_PIX_FMT_YUVJ420P | AV_PIX_FMT_YUVA420P => Packing::Planar8,
+            AV_PIX_FMT_YUV420P10LE => Packing::Planar { depth: 10 },
+            AV_PIX_FMT_YUV420P12LE => Packing::Planar { depth: 12 },
+            AV_PIX_FMT_NV12 => Packing::Semi8,
+            AV_PIX_FMT_P010LE | AV_PIX_FMT_P016LE => Packing::SemiHigh,
+            _ => return None,
+        };
         let (width, height) = (self.width() as usize, self.height() as usize);
         let plane = |i: usize, width: usize, height: usize| {
             let stride = usize::try_from(raw.linesize[i]).ok().filter(|stride| *stride >= width)?;
@@ -216,12 +287,29 @@ impl Frame {
             // apart; the slice ends with the last pixel and lives as long as the frame.
             Some((unsafe { std::slice::from_raw_parts(raw.data[i], stride * (height - 1) + width) }, stride))
         };
-        let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
-        Some([
-            plane(0, width, height)?,
-            plane(1, half_width, half_height)?,
-            plane(2, half_width, half_height)?,
-        ])
+        let half = (width.div_ceil(2), height.div_ceil(2));
+        let bytes = packing.sample_bytes();
+        let luma = plane(0, width * bytes, height)?;
+        let (cb, cr) = match packing {
+            Packing::Planar8 | Packing::Planar { .. } => {
+                (plane(1, half.0 * bytes, half.1)?, plane(2, half.0 * bytes, half.1)?)
+            }
+            Packing::Semi8 | Packing::SemiHigh => {
+                let (both, stride) = plane(1, half.0 * bytes * 2, half.1)?;
+                ((both, stride), (both.get(bytes..)?, stride))
+            }
+        };
+        Some(Planes { packing, planes: [luma, cb, cr] })
+    }
+}
+
+impl Packing {
+    /// Bytes of a sample.
+    pub(crate) fn sample_bytes(self) -> usize {
+        match self {
+            Self::Planar8 | Self::Semi8 => 1,
+            Self::Planar { .. } | Self::SemiHigh => 2,
+        }
     }
 }
 

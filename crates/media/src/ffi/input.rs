@@ -11,7 +11,9 @@ use ffmpeg_next::ffi;
 use framelift_domain::Rational;
 
 use super::io::Io;
-use super::{AvError, Decoder, DecoderError, Packet, Threading, decoder, log, rational, string, timestamp};
+use super::{
+    AvError, Decoder, DecoderError, Light, Packet, Threading, decoder, log, rational, string, timestamp,
+};
 use crate::watch::Watch;
 use crate::{EngineLimits, Source, boxes};
 
@@ -74,6 +76,8 @@ pub(crate) struct StreamInfo {
     pub(crate) has_index: bool,
     /// The codec's private header (`avcC` and the like).
     pub(crate) extradata: Vec<u8>,
+    /// What the container says of its brightness.
+    pub(crate) light: Light,
 }
 
 /// An `AVFormatContext` on a [`Source`].
@@ -385,6 +389,7 @@ fn describe(context: *mut ffi::AVFormatContext, video: usize, container: String)
             encrypted,
             has_index: ["mov", "matroska", "avi"].contains(&container.as_str()),
             extradata,
+            light: Light::of(stream),
             container,
         }
     }

@@ -22,6 +22,10 @@ pub(crate) enum YuvMatrix {
 pub(crate) enum Target {
     /// Three planes, 8 bit, 4:2:0.
     Yuv420,
+    /// Three planes, 12 bit in 16, 4:2:0.
+    DeepYuv420,
+    /// Three planes, 12 bit in 16.
+    DeepYuv444,
     /// One plane, 3 bytes a pixel.
     Rgb24,
 }
@@ -42,6 +46,8 @@ pub(crate) struct ScaleSpec {
     pub(crate) target: (u32, u32),
     pub(crate) target_kind: Target,
     pub(crate) kernel: Kernel,
+    /// Where the source's chroma lies, as [`Frame::chroma_site`] gives it.
+    pub(crate) chroma_site: (i32, i32),
     /// Matrix and range of the source, if it is YUV.
     pub(crate) source_colours: (YuvMatrix, bool),
     /// Matrix and range of the target, if it is YUV.
@@ -81,12 +87,20 @@ impl Scaler {
             Kernel::Area => ffi::SWS_AREA,
         };
         // Exact rounding and full chroma: a frame must look the same as a reference decoder's.
-        let flags = kernel | ffi::SWS_ACCURATE_RND | ffi::SWS_FULL_CHR_H_INT | ffi::SWS_BITEXACT;
+        let full_chroma = ffi::SWS_FULL_CHR_H_INT | ffi::SWS_FULL_CHR_H_INP;
+        let flags = kernel | ffi::SWS_ACCURATE_RND | full_chroma | ffi::SWS_BITEXACT;
         let target_format = match spec.target_kind {
             Target::Yuv420 => ffi::AVPixelFormat::AV_PIX_FMT_YUV420P,
+            Target::DeepYuv420 => ffi::AVPixelFormat::AV_PIX_FMT_YUV420P12LE,
+            Target::DeepYuv444 => ffi::AVPixelFormat::AV_PIX_FMT_YUV444P12LE,
             Target::Rgb24 => ffi::AVPixelFormat::AV_PIX_FMT_RGB24,
         };
-        let options: [(&CStr, i64); 9] = [
+        // JPEG has chroma in the middle of its four pixels; elsewhere it stays where it was.
+        let target_site = match spec.target_kind {
+            Target::Yuv420 | Target::DeepYuv420 => (128, 128),
+            Target::DeepYuv444 | Target::Rgb24 => (-513, -513),
+        };
+        let options: [(&CStr, i64); 13] = [
             (c"src_range", spec.source_colours.1.into()),
             (c"dst_range", spec.target_colours.1.into()),
             (c"srcw", spec.source.0.into()),
@@ -96,6 +110,10 @@ impl Scaler {
             (c"dsth", spec.target.1.into()),
             (c"dst_format", (target_format as c_int).into()),
             (c"sws_flags", flags.into()),
+            (c"src_h_chr_pos", spec.chroma_site.0.into()),
+            (c"src_v_chr_pos", spec.chroma_site.1.into()),
+            (c"dst_h_chr_pos", target_site.0.into()),
+            (c"dst_v_chr_pos", target_site.1.into()),
         ];
         for (name, value) in options {
             // SAFETY: the context is valid and its first field is a class, as options need.
@@ -125,17 +143,19 @@ impl Scaler {
         let raw = frame.raw();
         let spec = &self.spec;
         let fits = (frame.width(), frame.height()) == spec.source && raw.format == spec.source_format;
-        let sizes: &[(u32, u32)] = match spec.target_kind {
-            Target::Yuv420 => {
-                let half = (spec.target.0.div_ceil(2), spec.target.1.div_ceil(2));
-                &[spec.target, half, half]
-            }
-            Target::Rgb24 => &[(spec.target.0 * 3, spec.target.1)],
+        let (width, height) = (spec.target.0 as usize, spec.target.1 as usize);
+        let half = (width.div_ceil(2), height.div_ceil(2));
+        // Bytes of a row, and rows.
+        let sizes: &[(usize, usize)] = match spec.target_kind {
+            Target::Yuv420 => &[(width, height), half, half],
+            Target::DeepYuv420 => &[(width * 2, height), (half.0 * 2, half.1), (half.0 * 2, half.1)],
+            Target::DeepYuv444 => &[(width * 2, height); 3],
+            Target::Rgb24 => &[(width * 3, height)],
         };
         let roomy = planes.len() == sizes.len()
             && planes.iter().zip(sizes).all(|(plane, (width, height))| {
-                plane.height >= *height as usize
-                    && plane.stride >= *width as usize
+                plane.height >= *height
+                    && plane.stride >= *width
                     && plane.data.len() >= plane.stride * plane.height + Self::SLACK
             });
         if !fits || !roomy {
