@@ -101,6 +101,12 @@ impl Bitstream {
         !matches!(self.0, Syntax::Vp9 | Syntax::Unknown)
     }
 
+    /// Whether packets of this codec that are not [`Picture::shown`] are pictures for others to
+    /// refer to, and nothing odd.
+    pub(crate) fn may_hide(&self) -> bool {
+        matches!(self.0, Syntax::Av1(_) | Syntax::Vp8(_) | Syntax::Vp9)
+    }
+
     /// Whether no picture of the codec refers to others.
     pub(crate) fn is_intra(&self) -> bool {
         matches!(self.0, Syntax::Intra | Syntax::Mjpeg(_))

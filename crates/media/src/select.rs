@@ -197,11 +197,12 @@ impl Selector {
         }
     }
 
-    /// The next moment at which a frame is looked for; none where frames are wanted by number
-    /// or each by itself, and at the end.
+    /// The next moment at which a frame is looked for, or from which on each is; none where
+    /// that is known by frame numbers alone, and at the end.
     pub fn next_time(&self) -> Option<Rational> {
-        match &self.wanted {
-            Wanted::Times { times, numbers, next, .. } if *next == numbers.len() => times.peek(),
+        match (&self.wanted, self.start) {
+            (Wanted::Times { times, numbers, next, .. }, _) if *next == numbers.len() => times.peek(),
+            (Wanted::Each { .. }, Bound::Time(start)) if self.seen == 0 => Some(start),
             _ => None,
         }
     }

@@ -360,7 +360,6 @@ impl<'a, 'c> Stage<'a, 'c> {
         let frames = scanned.numbers().map(|number| (number, scanned.frame(number).and_then(at))).collect();
         Some(Measured { duration: at(scanned.end).unwrap_or(Rational::ZERO), frames })
     }
-
 }
 
 pub(super) fn too_many(_: TooMany, limits: &EngineLimits) -> ExtractError {

@@ -9,6 +9,8 @@ use crate::ffi::{Input, Packet};
 struct Point {
     /// The sync point's presentation timestamp, as far as the index tells: see [`Index::of`].
     pts: i64,
+    /// Its timestamp in the container's index.
+    timestamp: i64,
     /// Its entry in the container's index.
     entry: usize,
 }
@@ -17,9 +19,9 @@ struct Point {
 #[derive(Clone, Debug)]
 pub(super) struct Index {
     points: Vec<Point>,
-    /// Whether the index has decoding timestamps, and how far the first sync point is shown
-    /// after its own.
+    /// Whether the index has decoding timestamps.
     decoding: bool,
+    /// How far the first sync point is shown after its timestamp in the index.
     shift: i64,
     /// Entries in all; more than there are groups where the index lists every packet.
     entries: usize,
@@ -39,10 +41,26 @@ impl Index {
         let points: Vec<Point> = (0..entries)
             .filter_map(|entry| Some((entry, input.index_entry(entry)?)))
             .filter(|(_, found)| found.key)
-            .map(|(entry, found)| Point { pts: found.timestamp.saturating_add(shift), entry })
+            .map(|(entry, found)| Point {
+                pts: found.timestamp.saturating_add(shift),
+                timestamp: found.timestamp,
+                entry,
+            })
             .collect();
         let rising = points.is_sorted_by(|a, b| a.pts < b.pts);
         (points.len() >= 2 && rising).then_some(Self { points, decoding, shift, entries })
+    }
+
+    /// Corrects the guess by the last sync point's packet: where groups are open, the first
+    /// pictures of a group are shown before its sync point, except of the first group. Too late
+    /// a guess costs less than one too early, so it is never moved forward.
+    pub(super) fn learn(&mut self, last: &Packet) {
+        let known = self.points.last().map(|point| point.timestamp);
+        let (Some(pts), Some(dts)) = (last.pts(), last.dts()) else { return };
+        let later = pts.saturating_sub(dts).saturating_sub(self.shift);
+        if self.decoding && known == Some(dts) && later > 0 {
+            self.points.iter_mut().skip(1).for_each(|point| point.pts = point.pts.saturating_add(later));
+        }
     }
 
     /// How many groups there are.
@@ -68,13 +86,29 @@ impl Index {
     /// The group that a sync point starts, if it is one of the index's.
     pub(super) fn group_from(&self, sync_point: &Packet) -> Option<usize> {
         let timestamp = if self.decoding { sync_point.dts()? } else { sync_point.pts()? };
-        let pts = timestamp.checked_add(self.shift)?;
-        self.points.binary_search_by_key(&pts, |point| point.pts).ok()
+        self.points.binary_search_by_key(&timestamp, |point| point.timestamp).ok()
     }
 
-    /// The timestamp of a group's sync point; containers are asked for presentation times when
-    /// jumping, also those that list others.
-    pub(super) fn pts(&self, group: usize) -> Option<i64> {
+    /// What to ask the container for, to get to a group: the middle between its timestamp and
+    /// the next one's, because some ask for decoding and some for presentation times, with
+    /// corrections of their own.
+    pub(super) fn seek_timestamp(&self, group: usize) -> Option<i64> {
+        let timestamp = |group: usize| self.points.get(group).map(|point| point.timestamp);
+        let this = timestamp(group)?;
+        // The last one is taken to be as long as the one before it.
+        let before = || Some(this.saturating_sub(timestamp(group.checked_sub(1)?)?));
+        let length = timestamp(group + 1).map(|next| next.saturating_sub(this)).or_else(before)?;
+        this.checked_add(self.shift)?.checked_add(length / 2)
+    }
+
+    /// Whether the sync point of `group` is the packet behind that of the group before.
+    pub(super) fn adjoins(&self, group: usize) -> bool {
+        let entry = |group: usize| self.points.get(group).map(|point| point.entry);
+        let before = group.checked_sub(1).and_then(entry);
+        self.lists_packets() && before.and_then(|before| before.checked_add(1)) == entry(group)
+    }
+
+    fn pts(&self, group: usize) -> Option<i64> {
         self.points.get(group).map(|point| point.pts)
     }
 
@@ -84,6 +118,11 @@ impl Index {
         let candidates = [after.checked_sub(1), Some(after)].into_iter().flatten();
         let candidates = candidates.filter_map(|group| self.pts(group));
         candidates.filter(|at| (from..=to).contains(at)).min_by_key(|at| at.abs_diff(pts))
+    }
+
+    /// The packets of all sync points, where the index lists others as well.
+    pub(super) fn sync_points(&self) -> impl Iterator<Item = Range<usize>> {
+        self.points.iter().filter(|_| self.lists_packets()).map(|point| point.entry..point.entry + 1)
     }
 
     /// Packets from the sync point of the group of `pts` to the last one that is decoded before

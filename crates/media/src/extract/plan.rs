@@ -7,7 +7,7 @@
 //! | sequential | from the start to the last wanted frame, on one decoder | all of that |
 //! | parallel | the same, by groups of pictures, on several decoders | all of that |
 //! | seek | from the sync point before each wanted frame to it, by groups as well | just that |
-//! | keyframes | sync points | sync points, or all where the demuxer cannot pass over the rest |
+//! | keyframes | sync points | sync points; all where there is no index |
 //!
 //! Groups beat one decoder because they depend on nothing: no thread waits for another one's
 //! picture, and what follows a group's last wanted frame is not decoded. They lose where most
@@ -87,7 +87,7 @@ pub(super) fn choose(
     let groups = |strategy, reason: String, groups| Planned {
         plan: Plan { strategy, reason, decoder: decoder.to_owned() },
         reach: Some(Reach {
-            jumps: strategy == Strategy::Seek,
+            jumps: strategy != Strategy::Parallel,
             keys_only: strategy == Strategy::Keyframes,
             groups,
         }),

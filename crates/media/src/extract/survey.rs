@@ -12,7 +12,7 @@ use crate::ffi::{Decoded, Input, Packet, Threading};
 use crate::select::{self, Measured, Selector};
 use crate::timeline::Timeline;
 use crate::watch::Watch;
-use crate::{EngineLimits, ExtractError};
+use crate::{EngineLimits, ExtractError, Stage};
 
 /// What was found, in the container's timestamps.
 #[derive(Clone, Debug)]
@@ -80,6 +80,7 @@ pub(super) fn survey<'c>(
     limits: &EngineLimits,
     watch: &'c Watch<'c>,
 ) -> Result<(Input<'c>, Option<Survey>), ExtractError> {
+    watch.enter(Stage::Indexing);
     let Some(first) = input.peek() else { return Ok((input, None)) };
     if first.pts().is_none() {
         return Ok((input, None));
@@ -88,8 +89,11 @@ pub(super) fn survey<'c>(
     if input.info().has_index {
         input.load_index();
         index = Index::of(&input, &first);
-        let last = index.as_ref().and_then(|index| index.pts(index.groups() - 1));
+        let last = index.as_ref().and_then(|index| index.seek_timestamp(index.groups() - 1));
         if last.is_some_and(|last| input.seek(last)) {
+            if let (Some(index), Some(last)) = (&mut index, input.peek()) {
+                index.learn(&last);
+            }
             end = scan(&mut input, Vec::new(), watch)?.map(|scanned| scanned.end);
         }
         if !input.rewind(&first) {

@@ -226,6 +226,7 @@ impl<'c> Input<'c> {
             }
             // SAFETY: the packet was just filled.
             if usize::try_from(unsafe { (*packet.0).stream_index }) == Ok(self.video) {
+                self.keep_containers_mark(packet);
                 return Ok(true);
             }
         }

@@ -60,7 +60,10 @@ impl Truth {
             .and_then(|period| period.checked_mul(time_base.recip()?))
             .map(|ticks| (ticks.to_f64() + 0.5) as i64)
             .unwrap();
-        let packets = ffprobe(path, &["-show_entries", "packet=pts,dts,flags"]);
+        // Sync points are those that the container marks; parsers add some of the codec's.
+        let marks = path.extension().is_some_and(|extension| extension == "mp4");
+        let parsing: &[&str] = if marks { &["-fflags", "noparse"] } else { &[] };
+        let packets = ffprobe(path, &[parsing, &["-show_entries", "packet=pts,dts,flags"]].concat());
         let keys: Vec<i64> = packets
             .iter()
             .filter(|line| field(line, "flags").is_some_and(|flags| flags.starts_with('K')))

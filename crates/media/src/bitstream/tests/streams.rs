@@ -113,7 +113,7 @@ fn digest(frame: &Frame) -> u64 {
     let mut hasher = DefaultHasher::new();
     let (width, height) = (frame.width() as usize, frame.height() as usize);
     let planes = frame.planes_420().expect("the clips are in 8-bit 4:2:0");
-    for ((plane, stride), half) in planes.into_iter().zip([false, true, true]) {
+    for ((plane, stride), half) in planes.planes.into_iter().zip([false, true, true]) {
         let (width, height) = if half { (width.div_ceil(2), height.div_ceil(2)) } else { (width, height) };
         for row in plane.chunks(stride).take(height) {
             row[..width].hash(&mut hasher);

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::ops::Range;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use framelift_domain::Rational;
@@ -61,8 +62,12 @@ pub(super) struct Reader<'r, 's, 'a, 'c> {
     end: Option<i64>,
     /// The group that is being read, by the index's number.
     number: Option<usize>,
+    /// Nothing has been read since the last jump.
+    landed: bool,
     /// Nothing that is shown before this is looked at: it belongs to a group that was not read.
     floor: i64,
+    /// The latest presentation timestamp so far.
+    latest: Option<i64>,
     groups: VecDeque<Group>,
     held_bytes: u64,
     held_packets: usize,
@@ -77,7 +82,7 @@ pub(super) struct Reader<'r, 's, 'a, 'c> {
 
 impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
     pub(super) fn new(
-        mut input: Input<'r>,
+        input: Input<'r>,
         survey: &'s Survey,
         selector: Selector,
         reach: Reach,
@@ -85,9 +90,6 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         order: SyncSender<Ordered>,
         shared: &'s Shared<'a, 'c>,
     ) -> Self {
-        if reach.keys_only && survey.end.is_some() {
-            input.read_sync_points_only();
-        }
         let info = input.info();
         let duration = survey.duration(&input).or(info.claimed_duration);
         shared.watch.expect_frames(selector.expected(duration));
@@ -99,7 +101,9 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
             selector,
             end: survey.end,
             number: None,
+            landed: false,
             floor: survey.zero,
+            latest: None,
             groups: VecDeque::new(),
             held_bytes: 0,
             held_packets: 0,
@@ -145,7 +149,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
             let mut packet = Packet::new().map_err(internal)?;
             match self.input.read(&mut packet) {
                 Ok(true) => {
-                    read_errors = 0;
+                    (read_errors, self.landed) = (0, false);
                     self.packet(packet)?;
                 }
                 Ok(false) => break,
@@ -172,6 +176,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
             return Err(Halt::Surprise("a packet has no presentation time"));
         };
         let (ticks, key, hidden) = (packet.ticks(), packet.is_key(), packet.is_hidden());
+        let latest = self.latest.replace(self.latest.map_or(pts, |latest| latest.max(pts)));
         if !hidden && pts >= self.floor {
             let usual = self.timeline.usual_ticks();
             let end = pts.saturating_add(if ticks > 0 { ticks } else { usual });
@@ -180,7 +185,19 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         if self.reach.keys_only && !key {
             return Ok(());
         }
+        if packet.has_new_header() {
+            return Err(Halt::Surprise("the codec's header changes"));
+        }
         let picture = self.bitstream.examine(packet.data());
+        let leads = latest.is_none_or(|latest| pts > latest);
+        if picture.droppable && !key && leads && self.input.info().reorders {
+            // A picture that nothing refers to is coded late to be shown early.
+            return Err(Halt::Surprise("timestamps are in the order of coding"));
+        }
+        let unshown = picture.access != Access::Unclear && !picture.shown;
+        if unshown && !hidden && pts >= self.floor && !self.bitstream.may_hide() {
+            return Err(Halt::Surprise("a packet is not one picture that is shown"));
+        }
         if key || self.groups.is_empty() {
             self.begin_group(pts, &packet, picture.access)?;
         }
@@ -193,7 +210,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         // Later packets are decoded later, and so shown later than this one is decoded.
         let settled = packet.dts();
         group.packets.push(Coded { packet, droppable: picture.droppable });
-        if !hidden && pts >= self.floor {
+        if !hidden && !unshown && pts >= self.floor {
             self.waiting.push(Reverse((pts, ticks, key)));
         }
         while let Some(Reverse((first, ..))) = self.waiting.peek() {
@@ -301,49 +318,83 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         Ok(())
     }
 
-    /// Jumps to the group of the next wanted frame, if that is not the one that is being read.
+    /// Jumps to the next group in which something is wanted, if that is not the one that is
+    /// being read.
     fn jump(&mut self) -> Result<bool, Halt> {
-        let Some(index) = self.index else { return Ok(false) };
-        let Some(time) = self.selector.next_time() else { return Ok(false) };
-        let Some(pts) = self.timeline.timestamp_at(time) else { return Ok(false) };
-        let target = index.group_at(pts);
-        if target <= self.number.unwrap_or(0) {
+        let Some((target, latest)) = self.next_group() else { return Ok(false) };
+        if self.landed || self.number.unwrap_or(0) >= target {
             return Ok(false);
         }
-        self.dispatch_all()?;
-        self.waiting.clear();
-        let wrong = || Halt::Surprise("the container's index leads elsewhere");
-        let timestamp = index.pts(target).ok_or_else(wrong)?;
-        if !self.input.seek(timestamp) {
-            return Err(wrong());
+        if !self.reach.keys_only {
+            // All that was wanted before is settled: that is when the next time is looked for.
+            self.dispatch_all()?;
+            self.waiting.clear();
         }
-        let landed = self.input.peek().ok_or_else(wrong)?;
-        let at = landed.pts().filter(|at| landed.is_key() && *at <= pts).ok_or_else(wrong)?;
-        if self.held.is_some_and(|held| at <= held.pts) {
-            return Err(wrong());
-        }
+        let at = self.land(target, latest)?;
         self.number = Some(target);
-        self.floor = at;
+        (self.landed, self.latest) = (true, None);
+        let seen = self.held.map_or(self.floor, |held| held.pts.saturating_add(1));
+        self.floor = self.floor.max(at).max(seen);
         Ok(true)
     }
 
-    /// Tells the source which bytes the jumps will lead to.
+    /// Seeks to the sync point of the group `target`, or, if that is shown after `latest`, to
+    /// the one before it; gives its timestamp.
+    fn land(&mut self, target: usize, latest: i64) -> Result<i64, Halt> {
+        let wrong = || Halt::Surprise("the container's index leads elsewhere");
+        let index = self.index.ok_or_else(wrong)?;
+        for group in [Some(target), target.checked_sub(1)].into_iter().flatten() {
+            if !index.seek_timestamp(group).is_some_and(|timestamp| self.input.seek(timestamp)) {
+                return Err(wrong());
+            }
+            let landed = self.input.peek().filter(Packet::is_key).ok_or_else(wrong)?;
+            if self.reach.keys_only && index.group_from(&landed) != Some(target) {
+                return Err(wrong());
+            }
+            match landed.pts() {
+                Some(at) if at <= latest => return Ok(at),
+                _ => {}
+            }
+        }
+        Err(wrong())
+    }
+
+    /// The group to go on with, and the timestamp that its sync point must not be after; none
+    /// to read on.
+    fn next_group(&self) -> Option<(usize, i64)> {
+        let index = self.index?;
+        if self.reach.keys_only && self.held.is_some() {
+            let next = self.number? + 1;
+            // Some containers list only some of their sync points.
+            let worth = index.lists_packets() && next < index.groups() && !index.adjoins(next);
+            return Some((next, i64::MAX)).filter(|_| worth);
+        }
+        let pts = self.timeline.timestamp_at(self.selector.next_time()?)?;
+        Some((index.group_at(pts), pts))
+    }
+
+    /// Tells the source which bytes the jumps will lead to, where the index lists packets.
     fn announce(&mut self) {
         let (Some(index), Some(end)) = (self.index, self.end) else { return };
         let Some(end) = self.timeline.seconds_at(end) else { return };
-        let mut ranges: Vec<std::ops::Range<u64>> = Vec::new();
+        let mut packets: Vec<Range<usize>> = Vec::new();
+        if self.reach.keys_only {
+            packets.extend(index.sync_points());
+        }
         for time in self.selector.times_before(end) {
             let Some(pts) = self.timeline.timestamp_at(time) else { return };
-            let Some(packets) = index.packets_to(&self.input, pts) else { return };
-            let first = self.input.index_entry(packets.start);
-            let last = self.input.index_entry(packets.end - 1);
-            let (Some(first), Some(last)) = (first, last) else { return };
-            let range = first.position..last.position.saturating_add(last.size);
-            match ranges.last_mut() {
+            let Some(range) = index.packets_to(&self.input, pts) else { return };
+            match packets.last_mut() {
                 Some(before) if before.start == range.start => before.end = before.end.max(range.end),
-                _ => ranges.push(range),
+                _ => packets.push(range),
             }
         }
+        let bytes = |range: Range<usize>| {
+            let (first, last) =
+                (self.input.index_entry(range.start)?, self.input.index_entry(range.end - 1)?);
+            Some(first.position..last.position.saturating_add(last.size)).filter(|bytes| !bytes.is_empty())
+        };
+        let ranges: Vec<_> = packets.into_iter().filter_map(bytes).collect();
         self.input.expect(&ranges);
     }
 

@@ -49,6 +49,24 @@ impl Input<'_> {
         })
     }
 
+    /// Takes the mark of a sync point from a packet that MP4's index does not mark: FFmpeg's
+    /// parsers mark recovery points of the codec as well, which are none by ISO/IEC 14496-12.
+    pub(super) fn keep_containers_mark(&self, packet: &mut Packet) {
+        let (true, true, Some(dts)) = (self.info.container == "mov", packet.is_key(), packet.dts()) else {
+            return;
+        };
+        // SAFETY: the stream is valid; the entry is read before anything else is called.
+        unsafe {
+            let entry = ffi::av_index_search_timestamp(self.stream(), dts, ffi::AVSEEK_FLAG_ANY);
+            if let Some(entry) = ffi::avformat_index_get_entry(self.stream(), entry).as_ref()
+                && entry.timestamp == dts
+                && entry.flags() & 1 == 0
+            {
+                (*packet.0).flags &= !ffi::AV_PKT_FLAG_KEY;
+            }
+        }
+    }
+
     /// Jumps to the last sync point at or before `timestamp` of the index.
     pub(crate) fn seek(&mut self, timestamp: i64) -> bool {
         self.unread.clear();
@@ -88,12 +106,6 @@ impl Input<'_> {
         let copy = packet.share().ok();
         self.unread(VecDeque::from([packet]));
         copy
-    }
-
-    /// Leaves out what is no sync point, where the demuxer can do so without reading it.
-    pub(crate) fn read_sync_points_only(&mut self) {
-        // SAFETY: the stream is valid.
-        unsafe { (*self.stream()).discard = ffi::AVDiscard::AVDISCARD_NONKEY };
     }
 
     /// Tells the source which bytes will be read next.
