@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, Subcommand};
 use framelift_contract::options::{OptionsBody, RangeBody, ResizeBody, SelectBody};
+use framelift_media::HardwareUse;
 
 /// Gets frames out of videos.
 #[derive(Debug, Parser)]
@@ -20,6 +21,15 @@ pub(crate) enum Command {
     Extract(Box<ExtractArgs>),
     /// Say what a video file holds
     Probe(ProbeArgs),
+    /// Say what this machine's GPU decodes
+    Hardware(HardwareArgs),
+}
+
+#[derive(Debug, Parser)]
+pub(crate) struct HardwareArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Parser)]
@@ -105,6 +115,9 @@ pub(crate) struct ExtractArgs {
     /// Threads for decoding, and as many for encoding [default: one for each core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub(crate) threads: usize,
+    /// Decode on an NVIDIA GPU: auto (where it wins) or never
+    #[arg(long, value_name = "USE", default_value = "auto")]
+    pub(crate) hardware: HardwareUse,
 }
 
 impl ExtractArgs {

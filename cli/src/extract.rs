@@ -28,7 +28,7 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<Done, Failed> {
     }
 
     let terminal = Terminal::new(args.quiet).context("Ctrl-C cannot be watched")?;
-    let limits = EngineLimits { threads: args.threads, ..EngineLimits::default() };
+    let limits = EngineLimits { threads: args.threads, hardware: args.hardware, ..EngineLimits::default() };
     let extract = |sink: &mut (dyn Write + Send)| {
         let info = SourceInfo { file_name, size: source.size() };
         let result = framelift_media::extract(Box::new(source), info, &options, &limits, sink, &terminal);

@@ -2,6 +2,7 @@
 
 mod args;
 mod extract;
+mod hardware;
 mod outcome;
 mod probe;
 mod progress;
@@ -21,5 +22,6 @@ fn main() -> ExitCode {
     match args.command {
         Command::Extract(args) => outcome::report(args.json, extract::run(&args)),
         Command::Probe(args) => outcome::report(args.json, probe::run(&args)),
+        Command::Hardware(args) => outcome::report(args.json, hardware::run()),
     }
 }

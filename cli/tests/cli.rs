@@ -175,3 +175,28 @@ fn probe_describes() {
     let text = framelift(folder.path(), &["probe", sample.to_str().unwrap()]);
     assert!(String::from_utf8_lossy(&text.stdout).starts_with("h264 in mov, 480×270 pixels"));
 }
+
+#[test]
+fn a_machine_says_what_its_gpu_decodes() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = framelift(folder.path(), &["hardware", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", error(&output));
+    let info: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let usable = info["codecs"].as_array().unwrap().iter().any(|codec| codec["problem"].is_null());
+    assert_eq!(info["problem"].is_null(), usable, "{info}");
+    let text = framelift(folder.path(), &["hardware"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert_eq!(text.starts_with("the CPU decodes everything: "), !usable, "{text}");
+}
+
+#[test]
+fn the_gpu_is_auto_or_never() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = sample();
+    let arguments = ["extract", sample.to_str().unwrap(), "--count", "1", "--hardware"];
+    let wrong = framelift(folder.path(), &[arguments.as_slice(), &["perhaps"]].concat());
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(error(&wrong).contains("neither auto nor never"), "{}", error(&wrong));
+    let never = framelift(folder.path(), &[arguments.as_slice(), &["never"]].concat());
+    assert_eq!(never.status.code(), Some(0), "{}", error(&never));
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use framelift_domain::WorkerId;
+use framelift_media::HardwareUse;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -89,6 +90,25 @@ fn worker_id(config: &Config) -> WorkerId {
     made.unwrap_or_else(|| unreachable!("a host's name of 32, an id of 10 and 16 digits are a worker id"))
 }
 
+/// Tries out the GPU before the first job waits for it, and says what it decodes.
+async fn gpu(config: &Config, metrics: &Metrics) {
+    if config.limits.hardware == HardwareUse::Never {
+        return tracing::info!("videos are decoded on the CPU alone, as configured");
+    }
+    let Ok(info) = tokio::task::spawn_blocking(framelift_media::hardware).await else { return };
+    let good = || info.codecs.iter().filter(|codec| codec.problem.is_none());
+    metrics.gpu_codecs.set(i64::try_from(good().count()).unwrap_or(0));
+    match &info.problem {
+        Some(problem) => tracing::info!(problem, "videos are decoded on the CPU alone"),
+        None => {
+            let codecs: Vec<String> =
+                good().map(|codec| format!("{} ({} bits)", codec.codec, codec.bits)).collect();
+            let (device, driver) = (info.device.as_deref(), info.driver.as_deref());
+            tracing::info!(device, driver, codecs = codecs.join(", "), "a GPU decodes videos");
+        }
+    }
+}
+
 /// Starts a worker, which works until `stop` is cancelled and its jobs have ended.
 pub async fn start(config: &Config, aws: &SdkConfig, stop: CancellationToken) -> Result<Running, StartError> {
     if aws.region().is_none() {
@@ -103,6 +123,7 @@ pub async fn start(config: &Config, aws: &SdkConfig, stop: CancellationToken) ->
 
     let id = worker_id(config);
     let metrics = Arc::new(Metrics::new(id.as_str()));
+    gpu(config, &metrics).await;
     let readiness = Arc::new(Readiness::default());
     let (control_at, token) = (&config.control.url, &config.control.token);
     let control =

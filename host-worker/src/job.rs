@@ -71,6 +71,7 @@ impl Settings {
                 max_wall: limits.max_wall,
                 max_idle_packets: limits.max_idle_packets,
                 threads: limits.threads as usize,
+                hardware: limits.hardware,
                 strategy: None,
             },
         }

@@ -27,6 +27,7 @@ const FOR_BUILD: &[Package] = &[
     package("clang", "reads FFmpeg's headers for the bindings"),
     package("libclang-dev", "reads FFmpeg's headers for the bindings"),
     package("libavcodec-dev", "FFmpeg: decoding"),
+    package("libavfilter-dev", "FFmpeg: scaling on a GPU"),
     package("libavformat-dev", "FFmpeg: containers"),
     package("libavutil-dev", "FFmpeg: basics"),
     package("libswscale-dev", "FFmpeg: scaling and pixel formats"),

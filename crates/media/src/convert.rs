@@ -19,8 +19,8 @@ mod samples;
 use crate::ffi::{AvError, Frame, Kernel, Light, Packing, PixelClass, ScaleSpec, Scaler, Target};
 use crate::geometry::Geometry;
 
-pub(crate) use colour::caveat;
-use colour::{Colours, Look};
+use colour::Look;
+pub(crate) use colour::{Colours, caveat};
 use light::Rendering;
 use picture::Plane;
 pub(crate) use picture::PlaneRef;

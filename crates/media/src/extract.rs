@@ -30,17 +30,20 @@ use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use framelift_contract::manifest::{Plan, Source as SourceRecord};
+use framelift_contract::manifest::{Plan, Source as SourceRecord, Strategy};
 use framelift_domain::{Options, Rational};
 
 use crate::ffi::{Input, Threading};
+use crate::hardware::{self, Engagement, Seat};
 use crate::select;
 use crate::watch::{Stop, Watch};
 use crate::{Control, EngineLimits, ExtractError, Source, Stage, unsupported};
 use decode::Start;
 use encode_stage::Station;
+pub(crate) use encode_stage::geometry;
 use groups::Ended;
 use measure::Measure;
+use survey::Survey;
 use write::Writer;
 
 /// What is known of the video besides its bytes; it goes into the manifest.
@@ -95,8 +98,12 @@ pub fn extract<W: Write + Send>(
     let stream = input.info().clone();
     let decoder = open::decoder(&input, limits, Threading::Pictures)?.name().to_owned();
     let mut writer = Writer::new(sink, options, limits);
+    let engagement = hardware::engage(&input, options, limits);
+    // Where the GPU was asked for and is not to be had, the planner chooses.
+    let strategy = limits.strategy.filter(|strategy| *strategy != Strategy::Hardware);
+    let limits = &EngineLimits { strategy, ..limits.clone() };
     let job = Job { options, limits, watch, decoder };
-    let (plan, duration) = job.run(input, &mut writer)?;
+    let (plan, duration) = job.run(input, engagement, &mut writer)?;
     write::finish(writer, duration, info, &stream, options, plan, watch)
 }
 
@@ -114,74 +121,135 @@ impl<'c> Job<'_, 'c> {
     fn run<W: Write + Send>(
         &self,
         input: Input<'c>,
+        engagement: Engagement,
+        writer: &mut Writer<W>,
+    ) -> Result<(Plan, Option<Rational>), ExtractError> {
+        match engagement {
+            Engagement::None => self.on_cpu(input, writer),
+            Engagement::Declined(problem) => {
+                let (plan, duration) = self.on_cpu(input, writer)?;
+                Ok((hardware::declined(plan, &problem), duration))
+            }
+            Engagement::Seat(seat, reason) => self.on_gpu(input, seat, reason, writer),
+        }
+    }
+
+    /// The job on a GPU, and what the GPU does not do of it on the CPU.
+    fn on_gpu<W: Write + Send>(
+        &self,
+        input: Input<'c>,
+        seat: Seat,
+        reason: String,
+        writer: &mut Writer<W>,
+    ) -> Result<(Plan, Option<Rational>), ExtractError> {
+        let plan = Plan { strategy: Strategy::Hardware, reason, decoder: seat.name().to_owned() };
+        let (input, survey) = match select::needs(self.options) {
+            Some(numbers) if numbers.is_empty() => survey::survey(input, self.limits, self.watch)?,
+            _ => (input, None),
+        };
+        let (input, start) = self.start(input, survey.as_ref())?;
+        let (problem, source) = match self.sequential(input, seat, start.clone(), writer)? {
+            decode::Ended::Done(duration) => return Ok((plan, duration)),
+            decode::Ended::Refused { problem, source } => (problem, source),
+        };
+        let input = open::open(source, self.limits, self.watch)?;
+        let (plan, duration) = if writer.frames == 0 {
+            self.on_cpu(input, writer)?
+        } else {
+            let plan = plan::sequential("the rest of the frames came from one decoder", &self.decoder);
+            self.one_decoder(input, start, plan, writer)?
+        };
+        Ok((hardware::declined(plan, &problem), duration))
+    }
+
+    /// The job on the CPU, by the way that the planner chooses.
+    fn on_cpu<W: Write + Send>(
+        &self,
+        input: Input<'c>,
         writer: &mut Writer<W>,
     ) -> Result<(Plan, Option<Rational>), ExtractError> {
         let (options, limits, watch) = (self.options, self.limits, self.watch);
-        let forced = limits.strategy.is_some();
-        let obstacle =
-            plan::obstacle(options, input.info()).or_else(|| plan::preference(options).filter(|_| !forced));
+        let preference = || plan::preference(options).filter(|_| limits.strategy.is_none());
+        let obstacle = plan::obstacle(options, input.info()).or_else(preference);
         let (input, survey) = match obstacle {
             // Still the cheapest way to find out how long the video is.
             Some(_) if select::needs(options).is_none_or(|numbers| !numbers.is_empty()) => (input, None),
             _ => survey::survey(input, limits, watch)?,
         };
-        let mut start = Start {
-            zero: survey.as_ref().map(|survey| survey.zero),
-            duration: survey.as_ref().and_then(|survey| survey.duration(&input)),
-            selector: survey.as_ref().and_then(|survey| survey.selector(&input, options, limits.max_frames)),
-            measure: Measure::default(),
-            sent_before: 0,
-        };
+        let (input, mut start) = self.start(input, survey.as_ref())?;
         let (Some(survey), Some(selector), None) = (&survey, &mut start.selector, obstacle) else {
             let reason = obstacle.unwrap_or("the packets do not say which frames are shown when");
-            return self.sequential(input, start, plan::sequential(reason, &self.decoder), writer);
+            return self.one_decoder(input, start, plan::sequential(reason, &self.decoder), writer);
         };
-        if limits.strategy != Some(framelift_contract::manifest::Strategy::Sequential) {
+        if limits.strategy != Some(Strategy::Sequential) {
             survey.aim(&input, selector, options);
         }
         let planned = plan::choose(&input, survey, selector, options, limits, &self.decoder);
         let Some(reach) = planned.reach else {
-            return self.sequential(input, start, planned.plan, writer);
+            return self.one_decoder(input, start, planned.plan, writer);
         };
         watch.enter(Stage::Extracting);
         let image_bytes = plan::image_bytes(options, input.info());
-        let source =
-            groups::run(input, survey, selector.clone(), reach, image_bytes, options, limits, watch, writer)?;
-        match source {
+        let selector = selector.clone();
+        let ended = groups::run(input, survey, selector, reach, image_bytes, options, limits, watch, writer)?;
+        match ended {
             Ended::Done(duration) => Ok((planned.plan, duration)),
             Ended::Surprised(source) => {
-                start.sent_before = writer.frames;
                 let input = open::open(source, limits, watch)?;
-                self.sequential(input, start, plan::surprised(planned.plan), writer)
+                self.one_decoder(input, start, plan::surprised(planned.plan), writer)
             }
         }
     }
 
-    /// The rest of the job with one decoder, from the start of the video.
-    fn sequential<W: Write + Send>(
+    /// What the sequential engine starts from. What the video's length decides is measured by
+    /// reading all of it where the survey did not find it.
+    fn start(&self, input: Input<'c>, survey: Option<&Survey>) -> Result<(Input<'c>, Start), ExtractError> {
+        let selector =
+            survey.and_then(|survey| survey.selector(&input, self.options, self.limits.max_frames));
+        let zero = survey.map(|survey| survey.zero);
+        let duration = survey.and_then(|survey| survey.duration(&input));
+        let (input, measure) = match selector {
+            Some(_) => (input, Measure::default()),
+            None => measure::measure(input, self.options, self.limits, self.watch)?,
+        };
+        Ok((input, Start { zero, duration, selector, measure }))
+    }
+
+    /// What is left of the job with one decoder on the CPU, from the start of the video.
+    fn one_decoder<W: Write + Send>(
         &self,
-        mut input: Input<'c>,
-        mut start: Start,
+        input: Input<'c>,
+        start: Start,
         plan: Plan,
         writer: &mut Writer<W>,
     ) -> Result<(Plan, Option<Rational>), ExtractError> {
-        let (options, limits, watch) = (self.options, self.limits, self.watch);
-        if start.selector.is_none() {
-            (input, start.measure) = measure::measure(input, options, limits, watch)?;
+        let decoder = open::decoder(&input, self.limits, Threading::Pictures)?;
+        match self.sequential(input, decoder.into(), start, writer)? {
+            decode::Ended::Done(duration) => Ok((plan, duration)),
+            decode::Ended::Refused { problem, .. } => Err(ExtractError::internal(problem)),
         }
+    }
+
+    /// The sequential engine; frames that have been written before are not written again.
+    fn sequential<W: Write + Send>(
+        &self,
+        input: Input<'c>,
+        decoder: Seat,
+        start: Start,
+        writer: &mut Writer<W>,
+    ) -> Result<decode::Ended, ExtractError> {
+        let (options, limits, watch) = (self.options, self.limits, self.watch);
         watch.enter(Stage::Extracting);
-        // A fresh decoder where the container was opened anew.
-        let decoder = open::decoder(&input, limits, Threading::Pictures)?;
         let threads = limits.thread_count();
         let (jobs, queue) = sync_channel(threads);
         let (order, ordered) = sync_channel(threads * 2);
         let queue = &Mutex::new(queue);
         let stream = &input.info().clone();
+        let out = decode::Out { jobs, order, sent_before: writer.frames };
         let (decoded, written) = thread::scope(|scope| {
             for _ in 0..threads {
                 scope.spawn(|| encode_stage::run(queue, Station::new(stream, options, limits), watch));
             }
-            let out = decode::Out { jobs, order };
             let decoding = scope.spawn(|| decode::run(input, decoder, start, options, limits, watch, out));
             let written = writer.images(ordered, limits, watch);
             if written.is_err() {
@@ -194,6 +262,6 @@ impl<'c> Job<'_, 'c> {
         });
         // The writer's own error comes first: the decoder only sees that nobody takes its frames.
         written?;
-        Ok((plan, decoded?))
+        decoded
     }
 }

@@ -5,7 +5,9 @@
 #![expect(unsafe_code, reason = "FFmpeg is a C library: its calls and structures are unsafe to Rust")]
 
 mod decoder;
+mod filter;
 mod frame;
+mod hardware;
 mod input;
 mod io;
 mod light;
@@ -19,8 +21,10 @@ use std::fmt;
 use ffmpeg_next::ffi;
 use framelift_domain::Rational;
 
-pub(crate) use decoder::{Decoded, Decoder, DecoderError, Threading};
+pub(crate) use decoder::{Decoded, Decoder, DecoderError, On, Threading};
+pub(crate) use filter::Filter;
 pub(crate) use frame::{ColourTags, Frame, Luma, Packing, PixelClass};
+pub(crate) use hardware::{Device, is_built_for};
 pub(crate) use input::{Input, OpenError, StreamInfo};
 pub(crate) use light::{Light, Peak};
 pub(crate) use packet::Packet;

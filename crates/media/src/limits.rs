@@ -4,6 +4,28 @@ use std::time::Duration;
 
 use framelift_contract::manifest::Strategy;
 
+/// Whether videos may be decoded on a GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HardwareUse {
+    /// Where there is one, and a job is dense and large enough for it to win.
+    #[default]
+    Auto,
+    /// Not even tried.
+    Never,
+}
+
+impl std::str::FromStr for HardwareUse {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "never" => Ok(Self::Never),
+            _ => Err("neither auto nor never"),
+        }
+    }
+}
+
 /// The engine's limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineLimits {
@@ -23,6 +45,8 @@ pub struct EngineLimits {
     /// Threads for decoding, and as many again for converting and encoding; 0 is one for each
     /// core. Memory grows with it: about 3 decoded pictures and 1 encoded image for each.
     pub threads: usize,
+    /// Whether a GPU may decode.
+    pub hardware: HardwareUse,
     /// Taken wherever it is possible and exact, instead of the planner's choice: for tests and
     /// benches, which compare the ways with each other.
     pub strategy: Option<Strategy>,
@@ -38,6 +62,7 @@ impl Default for EngineLimits {
             max_wall: Duration::from_secs(12 * 3600),
             max_idle_packets: 2_000,
             threads: 0,
+            hardware: HardwareUse::Auto,
             strategy: None,
         }
     }

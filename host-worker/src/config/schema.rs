@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use framelift_domain::WorkerId;
+use framelift_media::HardwareUse;
 use lettre::message::Mailbox;
 use url::Url;
 
@@ -189,6 +190,8 @@ section! {
         /// Threads of one extraction for decoding, and as many again for encoding; 0 is one
         /// for each core.
         threads: u32 = "0",
+        /// Whether an NVIDIA GPU decodes, where there is one and it wins.
+        hardware: HardwareUse = "auto",
     }
 }
 

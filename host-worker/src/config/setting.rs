@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use framelift_domain::WorkerId;
+use framelift_media::HardwareUse;
 use lettre::message::Mailbox;
 use url::Url;
 
@@ -128,6 +129,14 @@ impl Setting for Tls {
             "tls" => Ok(Self::Tls),
             _ => Err("expected \"none\", \"starttls\" or \"tls\"".into()),
         }
+    }
+}
+
+impl Setting for HardwareUse {
+    const KIND: &'static str = "`\"auto\"` or `\"never\"`";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "expected \"auto\" or \"never\"".into())
     }
 }
 

@@ -65,6 +65,8 @@ pub(crate) struct Metrics {
     pub permits_used: Gauge,
     /// Engines that did not stop when told to.
     pub engines_abandoned: Gauge,
+    /// Kinds of video that a GPU decodes here.
+    pub gpu_codecs: Gauge,
 }
 
 impl Metrics {
@@ -86,6 +88,7 @@ impl Metrics {
             permits: Gauge::default(),
             permits_used: Gauge::default(),
             engines_abandoned: Gauge::default(),
+            gpu_codecs: Gauge::default(),
         };
         metrics.register(worker_id);
         metrics
@@ -121,6 +124,7 @@ impl Metrics {
             "Engines that did not stop when told to",
             self.engines_abandoned.clone(),
         );
+        r.register("gpu_codecs", "Kinds of video that a GPU decodes here", self.gpu_codecs.clone());
     }
 
     /// Counts a job's end.

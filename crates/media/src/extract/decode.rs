@@ -1,7 +1,9 @@
 //! The sequential engine's demuxing and decoding stage: packets in, wanted frames out, in one
 //! go with one decoder.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+mod onwards;
+
+use std::sync::mpsc::{Receiver, SyncSender};
 
 use framelift_domain::{FailureCode, Options, Rational, Select};
 
@@ -10,13 +12,15 @@ use super::groups::Ticket;
 use super::measure::Measure;
 use super::skip::Skipper;
 use super::{claims, open};
-use crate::ffi::{AvError, Decoded, Decoder, Frame, Input, Packet};
+use crate::ffi::{AvError, Decoded, Frame, Input, Packet};
+use crate::hardware::{Copier, Seat, Shrink};
 use crate::scenes::Scenes;
 use crate::select::{Measured, Requests, Selector, TooMany};
 use crate::timeline::{Placed, Timeline};
 use crate::watch::Watch;
 use crate::words::count;
-use crate::{EngineLimits, ExtractError};
+use crate::{EngineLimits, ExtractError, Source};
+use onwards::Wanted;
 
 /// Errors in a row after which a container is given up.
 pub(super) const READ_ERRORS: u32 = 16;
@@ -27,6 +31,8 @@ const KEY: i64 = 1;
 pub(super) struct Out {
     pub(super) jobs: SyncSender<Job>,
     pub(super) order: SyncSender<Ordered>,
+    /// Wanted frames that need not be sent any more, from the first one on.
+    pub(super) sent_before: u64,
 }
 
 /// A wanted frame's place in line.
@@ -46,6 +52,7 @@ struct Held {
 }
 
 /// What the stage starts from.
+#[derive(Clone)]
 pub(super) struct Start {
     /// The timestamp of the first shown frame, where it is known.
     pub(super) zero: Option<i64>,
@@ -54,12 +61,22 @@ pub(super) struct Start {
     /// Says what is wanted; where it is not there yet, it is made from `measure`.
     pub(super) selector: Option<Selector>,
     pub(super) measure: Measure,
-    /// Wanted frames that need not be sent any more, from the first one on.
-    pub(super) sent_before: u64,
+}
+
+/// How the stage ended.
+pub(super) enum Ended {
+    /// With the video's duration, where it was read to its end or measured before.
+    Done(Option<Rational>),
+    /// The GPU cannot go on; what has not gone out by now has to come from the CPU.
+    Refused { problem: String, source: Box<dyn Source> },
 }
 
 struct Stage<'a, 'c> {
-    decoder: Decoder,
+    decoder: Seat,
+    /// Where wanted frames come back from a GPU.
+    copier: Option<Copier<Wanted>>,
+    /// Why the GPU cannot go on.
+    refused: Option<String>,
     timeline: Timeline,
     duration: Option<Rational>,
     selector: Option<Selector>,
@@ -71,9 +88,8 @@ struct Stage<'a, 'c> {
     watch: &'a Watch<'c>,
     claimed: Option<Rational>,
     out: Out,
-    /// Frames that were wanted, and how many of them have gone out before.
+    /// Frames that were wanted.
     wanted: u64,
-    sent_before: u64,
     shown: u64,
     idle: u32,
     damaged_packets: u64,
@@ -81,24 +97,23 @@ struct Stage<'a, 'c> {
     unsupported: Option<AvError>,
 }
 
-/// Decodes until nothing more is wanted, or the video ends; gives the video's duration, where
-/// it was read to its end or measured before.
+/// Decodes until nothing more is wanted, or the video ends.
 pub(super) fn run(
     input: Input<'_>,
-    decoder: Decoder,
+    decoder: Seat,
     start: Start,
     options: &Options,
     limits: &EngineLimits,
     watch: &Watch<'_>,
     out: Out,
-) -> Result<Option<Rational>, ExtractError> {
+) -> Result<Ended, ExtractError> {
     Stage::new(&input, decoder, start, options, limits, watch, out).run(input)
 }
 
 impl<'a, 'c> Stage<'a, 'c> {
     fn new(
         input: &Input<'_>,
-        decoder: Decoder,
+        decoder: Seat,
         start: Start,
         options: &'a Options,
         limits: &'a EngineLimits,
@@ -106,7 +121,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         out: Out,
     ) -> Self {
         let info = input.info();
-        let Start { zero, duration, selector, measure, sent_before } = start;
+        let Start { zero, duration, selector, measure } = start;
         let mut timeline = Timeline::new(info.time_base, info.frame_rate);
         if let Some(zero) = zero {
             timeline.start_at(zero);
@@ -115,8 +130,16 @@ impl<'a, 'c> Stage<'a, 'c> {
             Select::Scenes { threshold, .. } => Some(threshold),
             _ => None,
         };
+        let on_gpu = decoder.is_on_gpu();
+        let copier = on_gpu.then(|| Copier::new(Shrink::new(info, options, limits.max_pixels)));
+        let (copier, refused) = match copier.transpose() {
+            Ok(copier) => (copier, None),
+            Err(problem) => (None, Some(problem)),
+        };
         Self {
             decoder,
+            copier,
+            refused,
             timeline,
             duration,
             selector,
@@ -129,7 +152,6 @@ impl<'a, 'c> Stage<'a, 'c> {
             claimed: info.claimed_duration,
             out,
             wanted: 0,
-            sent_before,
             shown: 0,
             idle: 0,
             damaged_packets: 0,
@@ -138,12 +160,18 @@ impl<'a, 'c> Stage<'a, 'c> {
         }
     }
 
-    fn run(mut self, mut input: Input<'_>) -> Result<Option<Rational>, ExtractError> {
+    fn run(mut self, mut input: Input<'_>) -> Result<Ended, ExtractError> {
         let mut skipper = Skipper::new(input.info());
         let mut read_errors = 0;
         loop {
             if !self.watch.go_on() {
                 return Err(self.watch.stop_error());
+            }
+            if self.selector.as_ref().is_some_and(Selector::is_done) {
+                self.drain()?;
+            }
+            if self.refused.is_some() {
+                return Ok(self.give_up(input));
             }
             if let Some(selector) = self.selector.as_mut().filter(|selector| selector.is_done()) {
                 selector.settle();
@@ -151,7 +179,7 @@ impl<'a, 'c> Stage<'a, 'c> {
                     self.watch.warn(warning);
                 }
                 self.report_damage();
-                return Ok(self.duration.or_else(|| Some(self.measured()?.duration)));
+                return Ok(Ended::Done(self.duration.or_else(|| Some(self.measured()?.duration))));
             }
             let mut packet = Packet::new().map_err(internal)?;
             match input.read(&mut packet) {
@@ -193,9 +221,12 @@ impl<'a, 'c> Stage<'a, 'c> {
             }
             skipper.passed(&packet);
         }
-        let _ = self.decoder.send_end();
+        let ended = self.decoder.send_end();
         self.receive()?;
-        self.finish(&input)
+        if self.decoder.is_on_gpu() && ended.is_err() {
+            self.refuse("it did not come to an end");
+        }
+        self.finish(input)
     }
 
     /// Whether no wanted frame needs a packet: nothing refers to its picture, and nobody asked
@@ -211,8 +242,16 @@ impl<'a, 'c> Stage<'a, 'c> {
     }
 
     fn decode(&mut self, packet: &Packet) -> Result<(), ExtractError> {
+        if self.refused.is_some() {
+            return Ok(());
+        }
         let label = if packet.is_key() { KEY } else { 0 };
         if let Err(error) = self.decoder.send(packet, label) {
+            // The CPU conceals damage, and counts it.
+            if self.decoder.is_on_gpu() {
+                self.refuse(error);
+                return Ok(());
+            }
             if error == AvError::NO_MEMORY && !self.decoder.met_too_large() {
                 return Err(ExtractError::internal("out of memory in the decoder"));
             }
@@ -226,6 +265,10 @@ impl<'a, 'c> Stage<'a, 'c> {
         }
         self.receive()?;
         if self.idle > self.limits.max_idle_packets {
+            if self.decoder.is_on_gpu() {
+                self.refuse("it gave no picture");
+                return Ok(());
+            }
             if self.shown == 0 {
                 return Err(self.nothing());
             }
@@ -243,6 +286,10 @@ impl<'a, 'c> Stage<'a, 'c> {
             match self.decoder.receive() {
                 Ok(Decoded::Frame(frame)) => self.frame(frame)?,
                 Ok(Decoded::Hungry | Decoded::End) => return Ok(()),
+                Err(error) if self.decoder.is_on_gpu() => {
+                    self.refuse(error);
+                    return Ok(());
+                }
                 Err(error) => {
                     if error.is_unsupported() {
                         self.unsupported = Some(error);
@@ -258,6 +305,10 @@ impl<'a, 'c> Stage<'a, 'c> {
     fn frame(&mut self, frame: Frame) -> Result<(), ExtractError> {
         self.idle = 0;
         if frame.is_damaged() {
+            if self.decoder.is_on_gpu() {
+                self.refuse("a picture is damaged");
+                return Ok(());
+            }
             self.damaged_frames += 1;
         }
         let Some(placed) = self.timeline.place(frame.pts(), frame.ticks()) else {
@@ -286,20 +337,13 @@ impl<'a, 'c> Stage<'a, 'c> {
         }
     }
 
-    fn send(&mut self, held: Held, requests: Requests) -> Result<(), ExtractError> {
-        self.wanted += 1;
-        if self.wanted <= self.sent_before {
-            return Ok(());
+    fn finish(mut self, input: Input<'_>) -> Result<Ended, ExtractError> {
+        if self.held.is_none() && self.decoder.is_on_gpu() {
+            self.refuse("it gave no picture");
         }
-        let (reply, image) = sync_channel(1);
-        let ordered = Ordered { requests, placed: held.placed, keyframe: held.keyframe, image, ticket: None };
-        // Whoever hung up has the error.
-        let gone = |_| ExtractError::internal("a later stage has stopped");
-        self.out.order.send(ordered).map_err(|_| gone(()))?;
-        self.out.jobs.send(Job { frame: held.frame, reply }).map_err(|_| gone(()))
-    }
-
-    fn finish(mut self, input: &Input<'_>) -> Result<Option<Rational>, ExtractError> {
+        if self.refused.is_some() {
+            return Ok(self.give_up(input));
+        }
         let Some(held) = self.held.take() else {
             if !self.watch.go_on() {
                 return Err(self.watch.stop_error());
@@ -316,13 +360,17 @@ impl<'a, 'c> Stage<'a, 'c> {
                 self.send(held, requests)?;
             }
         }
+        self.drain()?;
+        if self.refused.is_some() {
+            return Ok(self.give_up(input));
+        }
         self.report_damage();
         if self.timeline.breaks() > 0 {
             let breaks = count(self.timeline.breaks().into(), "time");
             self.watch.warn(format!("the video's clock jumps back {breaks}; the parts were joined"));
         }
         claims::compare(input.info(), end, self.watch);
-        Ok(Some(end))
+        Ok(Ended::Done(Some(end)))
     }
 
     fn report_damage(&self) {

@@ -11,7 +11,7 @@ use crate::EngineLimits;
 use crate::convert::caveat;
 use crate::encode::{EncodeError, Encoder};
 use crate::ffi::{Frame, StreamInfo};
-use crate::geometry::{Geometry, Orientation};
+use crate::geometry::{Geometry, Orientation, TooLarge};
 use crate::watch::Watch;
 
 /// A picture to encode, and where the image goes.
@@ -76,20 +76,11 @@ impl<'s> Station<'s> {
         if let Some(caveat) = caveat(frame.colours(), stream.light) {
             watch.warn(caveat);
         }
-        let matrix = frame.display_matrix().or(stream.display_matrix);
-        let orientation = matrix.as_ref().map(Orientation::from_matrix).unwrap_or_default();
-        let shape = stream.container_shape.or(frame.pixel_shape());
-        let stored = (frame.width(), frame.height());
-        let way = |shape| Geometry::new(stored, shape, orientation, options.resize, limits.max_pixels);
-        let geometry = way(shape)
-            .or_else(|too_large| {
-                if shape.is_some() {
-                    watch.warn("the pixels' shape in the file is absurd and was ignored");
-                    return way(None);
-                }
-                Err(too_large)
-            })
-            .map_err(|_| NotEncoded::TooLarge)?;
+        let (geometry, absurd) =
+            geometry(frame, stream, options, limits.max_pixels).map_err(|_| NotEncoded::TooLarge)?;
+        if absurd {
+            watch.warn("the pixels' shape in the file is absurd and was ignored");
+        }
         let failed = |error: EncodeError| NotEncoded::Failed(error.to_string());
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
@@ -102,5 +93,24 @@ impl<'s> Station<'s> {
             size: geometry.size,
             bytes,
         })
+    }
+}
+
+/// How the picture in `frame` becomes an image, and whether the shape of its pixels is too absurd
+/// to be taken at its word.
+pub(crate) fn geometry(
+    frame: &Frame,
+    stream: &StreamInfo,
+    options: &Options,
+    max_pixels: u64,
+) -> Result<(Geometry, bool), TooLarge> {
+    let matrix = frame.display_matrix().or(stream.display_matrix);
+    let orientation = matrix.as_ref().map(Orientation::from_matrix).unwrap_or_default();
+    let shape = stream.container_shape.or(frame.pixel_shape());
+    let stored = (frame.width(), frame.height());
+    let way = |shape| Geometry::new(stored, shape, orientation, options.resize, max_pixels);
+    match way(shape) {
+        Err(_) if shape.is_some() => way(None).map(|geometry| (geometry, true)),
+        result => result.map(|geometry| (geometry, false)),
     }
 }

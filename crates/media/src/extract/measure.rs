@@ -14,7 +14,7 @@ use crate::watch::Watch;
 use crate::{EngineLimits, ExtractError, Stage};
 
 /// What was found.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Measure {
     /// By packets, in the container's timestamps.
     pub(super) scanned: Option<Scanned>,

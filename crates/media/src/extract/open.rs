@@ -2,7 +2,7 @@
 
 use framelift_domain::FailureCode;
 
-use crate::ffi::{Decoder, DecoderError, Input, OpenError, Threading};
+use crate::ffi::{Decoder, DecoderError, Input, On, OpenError, Threading};
 use crate::watch::Watch;
 use crate::words::count;
 use crate::{EngineLimits, ExtractError, Source};
@@ -55,7 +55,8 @@ pub(super) fn decoder(
     if u64::from(info.width) * u64::from(info.height) > limits.max_pixels {
         return Err(too_large(limits));
     }
-    input.decoder(limits.thread_count(), threading, limits.max_pixels).map_err(|error| match error {
+    let on = On::Cpu(limits.thread_count(), threading);
+    input.decoder(on, limits.max_pixels).map_err(|error| match error {
         DecoderError::Unsupported => ExtractError::failed(
             FailureCode::UnsupportedCodec,
             format!("the codec {} is not supported", info.codec),

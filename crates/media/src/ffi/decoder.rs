@@ -1,11 +1,12 @@
-//! A software decoder for one stream.
+//! A decoder for one stream, in software or on a GPU.
 
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use ffmpeg_next::ffi;
 
-use super::{AvError, Frame, Packet, string};
+use super::hardware::{self, Device};
+use super::{AvError, Frame, Packet, log, string};
 
 /// Decoders that may see a stranger's bytes: FFmpeg's own and dav1d.
 const DECODERS: &[&str] = &[
@@ -77,6 +78,9 @@ const DECODERS: &[&str] = &[
     "dirac",
 ];
 
+/// `AVERROR(EAGAIN)`: the other side of the decoder comes first.
+const AGAIN: c_int = -11;
+
 /// Why there is no decoder.
 #[derive(Debug)]
 pub(crate) enum DecoderError {
@@ -96,6 +100,21 @@ pub(crate) struct Decoder {
     context: *mut ffi::AVCodecContext,
     guard: Box<Guard>,
     name: String,
+    on_gpu: bool,
+    /// What the GPU's driver said when it last failed.
+    complaint: Option<String>,
+    /// Parameter sets to be sent with the next packet.
+    renewed: Option<Vec<u8>>,
+}
+
+/// Where a decoder works.
+#[derive(Clone, Copy)]
+pub(crate) enum On<'a> {
+    /// Threads of the processor.
+    Cpu(usize, Threading),
+    /// A GPU, with surfaces for so many pictures besides those that the codec refers to. Without
+    /// a device it refuses every stream.
+    Gpu(Option<&'a Device>, u32),
 }
 
 // SAFETY: a decoder may be used from one thread after another; its own threads are FFmpeg's.
@@ -128,21 +147,23 @@ impl Decoder {
         parameters: *const ffi::AVCodecParameters,
         time_base: ffi::AVRational,
         frame_rate: ffi::AVRational,
-        threads: usize,
-        threading: Threading,
+        on: On<'_>,
         max_pixels: u64,
     ) -> Result<Self, DecoderError> {
-        // SAFETY: the caller's promise; a codec is static.
-        let codec = unsafe { find((*parameters).codec_id) }.ok_or(DecoderError::Unsupported)?;
+        let on_gpu = matches!(on, On::Gpu(..));
+        // SAFETY: the caller's promise.
+        let id = unsafe { (*parameters).codec_id };
+        let codec =
+            find(id, |codec| !on_gpu || hardware::has_cuda(codec)).ok_or(DecoderError::Unsupported)?;
         // SAFETY: a codec's name is a static string.
-        let name = unsafe { string(codec.name) };
+        let name = unsafe { string(codec.name) } + if on_gpu { "_nvdec" } else { "" };
         // SAFETY: null is checked; `decoder` owns the context from here on and frees it.
         let context = unsafe { ffi::avcodec_alloc_context3(codec) };
         if context.is_null() {
             return Err(DecoderError::Failed(AvError::NO_MEMORY));
         }
         let guard = Box::new(Guard { max_pixels, too_large: AtomicBool::new(false) });
-        let decoder = Self { context, guard, name };
+        let decoder = Self { context, guard, name, on_gpu, complaint: None, renewed: None };
         // SAFETY: the context is valid and not open yet, so its fields are ours to set; the
         // guard is boxed, so its address stays, and it is dropped after the context.
         unsafe {
@@ -150,11 +171,24 @@ impl Decoder {
                 .map_err(DecoderError::Failed)?;
             (*context).pkt_timebase = time_base;
             (*context).framerate = frame_rate;
-            (*context).thread_count = c_int::try_from(threads).unwrap_or(1);
-            (*context).thread_type = match threading {
-                Threading::Pictures => ffi::FF_THREAD_FRAME | ffi::FF_THREAD_SLICE,
-                Threading::OnePicture => ffi::FF_THREAD_SLICE,
-            };
+            match on {
+                On::Cpu(threads, threading) => {
+                    (*context).thread_count = c_int::try_from(threads).unwrap_or(1);
+                    (*context).thread_type = match threading {
+                        Threading::Pictures => ffi::FF_THREAD_FRAME | ffi::FF_THREAD_SLICE,
+                        Threading::OnePicture => ffi::FF_THREAD_SLICE,
+                    };
+                }
+                On::Gpu(device, surfaces) => {
+                    // Threads would only wait for each other, and hold surfaces meanwhile.
+                    (*context).thread_count = 1;
+                    (*context).get_format = Some(hardware::pick);
+                    (*context).extra_hw_frames = c_int::try_from(surfaces).unwrap_or(c_int::MAX);
+                    if let Some(device) = device {
+                        (*context).hw_device_ctx = device.reference().map_err(DecoderError::Failed)?;
+                    }
+                }
+            }
             (*context).thread_safe_callbacks = 1;
             // Without it a crop on the left is rounded down to what SIMD likes.
             (*context).flags |= ffi::AV_CODEC_FLAG_UNALIGNED as c_int;
@@ -176,21 +210,66 @@ impl Decoder {
         self.guard.too_large.load(Relaxed)
     }
 
+    /// Whether it decodes on a GPU: its pictures lie there.
+    pub(crate) fn is_on_gpu(&self) -> bool {
+        self.on_gpu
+    }
+
+    /// The same, taken for one on a GPU: its errors and pictures go the way of a GPU's.
+    #[cfg(test)]
+    pub(crate) fn pretend_on_gpu(mut self) -> Self {
+        self.on_gpu = true;
+        self
+    }
+
+    /// What the GPU's driver, or FFmpeg for it, said when a call failed.
+    pub(crate) fn complaint(&self) -> Option<&str> {
+        self.complaint.as_deref()
+    }
+
     /// Gives it a packet, with a label that comes back on the picture. The decoder must be
     /// [`Decoded::Hungry`].
     pub(crate) fn send(&mut self, packet: &Packet, label: i64) -> Result<(), AvError> {
-        // SAFETY: both are valid; the field is read by this call alone.
-        let code = unsafe {
-            (*self.context).reordered_opaque = label;
-            ffi::avcodec_send_packet(self.context, packet.0)
+        let renewed = match self.renewed.take() {
+            Some(extradata) => Some(packet.with_extradata(&extradata)?),
+            None => None,
         };
+        let packet = renewed.as_ref().unwrap_or(packet).0;
+        let context = self.context;
+        // SAFETY: both are valid; the field is read by this call alone.
+        let code = self.heard(|| unsafe {
+            (*context).reordered_opaque = label;
+            ffi::avcodec_send_packet(context, packet)
+        });
         AvError::check(code).map(drop)
     }
 
     /// Says that no packet will follow.
     pub(crate) fn send_end(&mut self) -> Result<(), AvError> {
+        let context = self.context;
         // SAFETY: the context is valid; a null packet is the end.
-        AvError::check(unsafe { ffi::avcodec_send_packet(self.context, std::ptr::null()) }).map(drop)
+        let code = self.heard(|| unsafe { ffi::avcodec_send_packet(context, std::ptr::null()) });
+        AvError::check(code).map(drop)
+    }
+
+    /// A call into FFmpeg; where it means the GPU, what is said when it fails is kept.
+    fn heard(&mut self, call: impl FnOnce() -> c_int) -> c_int {
+        if !self.on_gpu {
+            return call();
+        }
+        let (code, lines) = log::listen(call);
+        if code < 0 && code != ffi::AVERROR_EOF && code != AGAIN {
+            self.complaint = Some(log::said(&lines, AvError(code)));
+        }
+        code
+    }
+
+    /// Makes it ready for another stream of the same parameters: pictures are forgotten, and
+    /// parameter sets that the last stream brought in its packets are overwritten.
+    pub(crate) fn renew(&mut self, extradata: &[u8]) {
+        self.flush();
+        self.complaint = None;
+        self.renewed = (!extradata.is_empty()).then(|| extradata.to_vec());
     }
 
     /// Forgets the pictures that it has, and takes packets again after the end.
@@ -202,11 +281,12 @@ impl Decoder {
     /// The next picture in presentation order.
     pub(crate) fn receive(&mut self) -> Result<Decoded, AvError> {
         let frame = Frame::new()?;
+        let context = self.context;
         // SAFETY: both are valid.
-        match unsafe { ffi::avcodec_receive_frame(self.context, frame.0) } {
+        match self.heard(|| unsafe { ffi::avcodec_receive_frame(context, frame.0) }) {
             code if code >= 0 => Ok(Decoded::Frame(frame)),
             ffi::AVERROR_EOF => Ok(Decoded::End),
-            -11 => Ok(Decoded::Hungry),
+            AGAIN => Ok(Decoded::Hungry),
             code => Err(AvError(code)),
         }
     }
@@ -219,18 +299,18 @@ impl Drop for Decoder {
     }
 }
 
-/// The decoder for a codec, if FFmpeg has one that is on the list.
-///
-/// # Safety
-/// None beyond the id's being one of FFmpeg's.
-pub(super) unsafe fn find(id: ffi::AVCodecID) -> Option<&'static ffi::AVCodec> {
+/// The decoder for a codec, if FFmpeg has one that is on the list and `suits`.
+pub(super) fn find(
+    id: ffi::AVCodecID,
+    suits: impl Fn(&ffi::AVCodec) -> bool,
+) -> Option<&'static ffi::AVCodec> {
     // FFmpeg's first choice may be a library that is not on the list (libaom for AV1, say).
     let mut state = std::ptr::null_mut();
     // SAFETY: iteration over static codecs, with the state that it asks for.
     unsafe {
         while let Some(codec) = ffi::av_codec_iterate(&mut state).as_ref() {
             let listed = DECODERS.contains(&string(codec.name).as_str());
-            if codec.id == id && ffi::av_codec_is_decoder(codec) != 0 && listed {
+            if codec.id == id && ffi::av_codec_is_decoder(codec) != 0 && listed && suits(codec) {
                 return Some(codec);
             }
         }

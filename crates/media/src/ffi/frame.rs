@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_int};
 use ffmpeg_next::ffi;
 use framelift_domain::Rational;
 
-use super::{AvError, Peak, rational, timestamp};
+use super::{AvError, Peak, YuvMatrix, log, rational, timestamp};
 
 /// An `AVFrame` with a picture.
 pub(crate) struct Frame(pub(super) *mut ffi::AVFrame);
@@ -159,14 +159,81 @@ impl Frame {
         rational(self.raw().sample_aspect_ratio)
     }
 
-    /// The pixel format's number: changes when the scaler must be set up anew.
+    /// The pixel format's number: changes when the scaler must be set up anew. Of a picture on
+    /// a GPU, the format of its samples there.
     pub(crate) fn format(&self) -> i32 {
-        self.raw().format
+        match self.surfaces() {
+            Some(surfaces) => surfaces.sw_format as c_int,
+            None => self.raw().format,
+        }
+    }
+
+    /// What the GPU's memory of this picture belongs to.
+    fn surfaces(&self) -> Option<&ffi::AVHWFramesContext> {
+        // SAFETY: the reference, if there is one, is the frame's own, and its data a context
+        // that lives as long.
+        unsafe {
+            self.raw()
+                .hw_frames_ctx
+                .as_ref()
+                .and_then(|surfaces| surfaces.data.cast_const().cast::<ffi::AVHWFramesContext>().as_ref())
+        }
+    }
+
+    /// Whether its samples lie on a GPU, where nothing but [`Frame::download`] reads them.
+    pub(crate) fn is_on_gpu(&self) -> bool {
+        self.surfaces().is_some()
+    }
+
+    /// Whether columns on the left or lines on top are still to be cut off: pictures on a GPU
+    /// are cut on the other sides alone.
+    pub(crate) fn is_cut_later(&self) -> bool {
+        self.raw().crop_left != 0 || self.raw().crop_top != 0
+    }
+
+    /// A copy in this machine's memory of a picture on a GPU.
+    pub(crate) fn download(&self) -> Result<Self, String> {
+        // The last line of chroma would not be copied.
+        if self.raw().height % 2 != 0 {
+            return Err("the pictures have an odd number of lines".to_owned());
+        }
+        let copy = Self::new().map_err(|error| error.to_string())?;
+        // SAFETY: both frames are valid, and the new one is empty.
+        let (code, lines) = log::listen(|| unsafe { ffi::av_hwframe_transfer_data(copy.0, self.0, 0) });
+        // FFmpeg 5.1 returns success where a copy fails; only its log tells.
+        if code < 0 || !lines.is_empty() {
+            return Err(log::said(&lines, AvError(code)));
+        }
+        // SAFETY: both frames are valid and have pictures.
+        let code = unsafe {
+            match ffi::av_frame_copy_props(copy.0, self.0) {
+                code if code < 0 => code,
+                _ => ffi::av_frame_apply_cropping(copy.0, ffi::AV_FRAME_CROP_UNALIGNED as c_int),
+            }
+        };
+        AvError::check(code).map_err(|error| error.to_string())?;
+        Ok(copy)
+    }
+
+    /// Says which matrix its colours have, where it does not say so itself.
+    pub(crate) fn settle_matrix(&mut self, matrix: YuvMatrix) {
+        use ffi::AVColorSpace::*;
+        // SAFETY: the frame is valid and `self` its only owner.
+        let raw = unsafe { &mut *self.0 };
+        if raw.colorspace == AVCOL_SPC_UNSPECIFIED {
+            raw.colorspace = match matrix {
+                YuvMatrix::Bt601 => AVCOL_SPC_BT470BG,
+                YuvMatrix::Bt709 => AVCOL_SPC_BT709,
+                YuvMatrix::Bt2020 => AVCOL_SPC_BT2020_NCL,
+                YuvMatrix::Smpte240 => AVCOL_SPC_SMPTE240M,
+                YuvMatrix::Fcc => AVCOL_SPC_FCC,
+            };
+        }
     }
 
     /// The pixel format's name.
     pub(crate) fn format_name(&self) -> &'static str {
-        let Some(descriptor) = descriptor(self.raw().format) else { return "unknown" };
+        let Some(descriptor) = descriptor(self.format()) else { return "unknown" };
         // SAFETY: names of descriptors are static strings.
         unsafe { CStr::from_ptr(descriptor.name) }.to_str().unwrap_or("unknown")
     }
@@ -174,8 +241,8 @@ impl Frame {
     /// What it says about its colours.
     pub(crate) fn colours(&self) -> ColourTags {
         let raw = self.raw();
-        let flags = descriptor(raw.format).map_or(0, |descriptor| descriptor.flags);
-        let components = descriptor(raw.format).map_or(0, |descriptor| descriptor.nb_components);
+        let flags = descriptor(self.format()).map_or(0, |descriptor| descriptor.flags);
+        let components = descriptor(self.format()).map_or(0, |descriptor| descriptor.nb_components);
         let rgb = (ffi::AV_PIX_FMT_FLAG_RGB | ffi::AV_PIX_FMT_FLAG_PAL) as u64;
         let class = match components {
             _ if flags & rgb != 0 => PixelClass::Rgb,

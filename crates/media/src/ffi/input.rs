@@ -12,7 +12,7 @@ use framelift_domain::Rational;
 
 use super::io::Io;
 use super::{
-    AvError, Decoder, DecoderError, Light, Packet, Threading, decoder, log, rational, string, timestamp,
+    AvError, Decoder, DecoderError, Light, On, Packet, decoder, frame, log, rational, string, timestamp,
 };
 use crate::watch::Watch;
 use crate::{EngineLimits, Source, boxes};
@@ -48,6 +48,10 @@ pub(crate) struct StreamInfo {
     /// The container's short name (`mov`).
     pub(crate) container: String,
     pub(crate) codec: String,
+    /// The codec's own number of its profile.
+    pub(crate) profile: i32,
+    /// Bits of a sample, where the pictures are 4:2:0.
+    pub(crate) bits_of_420: Option<u8>,
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) time_base: Rational,
@@ -233,17 +237,12 @@ impl<'c> Input<'c> {
     }
 
     /// A decoder for the video.
-    pub(crate) fn decoder(
-        &self,
-        threads: usize,
-        threading: Threading,
-        max_pixels: u64,
-    ) -> Result<Decoder, DecoderError> {
+    pub(crate) fn decoder(&self, on: On<'_>, max_pixels: u64) -> Result<Decoder, DecoderError> {
         let stream = self.stream();
         // SAFETY: the stream is valid, and so are the parameters that it owns.
         unsafe {
             let rate = ffi::av_guess_frame_rate(self.context, stream, ptr::null_mut());
-            Decoder::open((*stream).codecpar, (*stream).time_base, rate, threads, threading, max_pixels)
+            Decoder::open((*stream).codecpar, (*stream).time_base, rate, on, max_pixels)
         }
     }
 
@@ -372,7 +371,14 @@ fn describe(context: *mut ffi::AVFormatContext, video: usize, container: String)
             }
             _ => Vec::new(),
         };
+        let samples = frame::descriptor(parameters.format).and_then(|descriptor| {
+            let planes = i32::from(descriptor.log2_chroma_w) + i32::from(descriptor.log2_chroma_h);
+            let is_420 = descriptor.nb_components == 3 && planes == 2 && descriptor.log2_chroma_w == 1;
+            is_420.then(|| u8::try_from(descriptor.comp[0].depth).unwrap_or(0))
+        });
         StreamInfo {
+            bits_of_420: samples,
+            profile: parameters.profile,
             codec: string(ffi::avcodec_get_name(parameters.codec_id)),
             width: u32::try_from(parameters.width).unwrap_or(0),
             height: u32::try_from(parameters.height).unwrap_or(0),
@@ -432,6 +438,7 @@ impl StreamInfo {
     /// Whether the engine has a decoder for the codec; for `probe`.
     pub(crate) fn is_decodable(input: &Input<'_>) -> bool {
         // SAFETY: the stream is valid.
-        unsafe { decoder::find((*(*input.stream()).codecpar).codec_id).is_some() }
+        let id = unsafe { (*(*input.stream()).codecpar).codec_id };
+        decoder::find(id, |_| true).is_some()
     }
 }

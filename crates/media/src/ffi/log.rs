@@ -1,9 +1,40 @@
 //! FFmpeg's log lines, as `tracing` events at debug level: what matters is in results and
 //! warnings, and a hostile file must not be able to flood a log.
 
+use std::cell::RefCell;
 use std::sync::Once;
 
 use ffmpeg_next::ffi;
+
+use super::AvError;
+
+/// Most lines that are kept while somebody listens: the first ones name the cause.
+const KEPT: usize = 3;
+
+thread_local! {
+    static HEARD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// Does `work` and gives the errors that FFmpeg logs meanwhile on this thread: some of its
+/// calls say only there what went wrong, and some say only there that anything did. Empty on
+/// platforms whose log is off.
+pub(super) fn listen<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
+    HEARD.set(Some(Vec::new()));
+    let result = work();
+    (result, HEARD.take().unwrap_or_default())
+}
+
+/// What was heard, in one line, or what the error's code means.
+pub(super) fn said(lines: &[String], error: AvError) -> String {
+    if lines.is_empty() { error.to_string() } else { lines.join("; ").to_lowercase() }
+}
+
+/// Whether an error on this thread is waited for.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn is_listening(level: std::ffi::c_int) -> bool {
+    level <= ffi::AV_LOG_ERROR
+        && HEARD.with_borrow(|heard| heard.as_ref().is_some_and(|heard| heard.len() < KEPT))
+}
 
 /// Takes over FFmpeg's process-wide log; later calls do nothing.
 pub(super) fn capture() {
@@ -27,16 +58,26 @@ unsafe extern "C" fn line(
     format: *const std::ffi::c_char,
     arguments: *mut ffi::__va_list_tag,
 ) {
-    if level > ffi::AV_LOG_WARNING || !tracing::enabled!(target: "ffmpeg", tracing::Level::DEBUG) {
+    let listening = is_listening(level);
+    let logging = level <= ffi::AV_LOG_WARNING && tracing::enabled!(target: "ffmpeg", tracing::Level::DEBUG);
+    if !listening && !logging {
         return;
     }
     let mut text = [0; 512];
-    let mut prefix = 1;
+    // The prefix has an address in it, which says nothing to a user.
+    let mut prefix = i32::from(!listening);
     // SAFETY: the first four arguments are FFmpeg's own, passed on within its call; the buffer
     // is as long as it is said to be and is ended with 0.
     let line = unsafe {
         ffi::av_log_format_line2(context, level, format, arguments, text.as_mut_ptr(), 512, &mut prefix);
         std::ffi::CStr::from_ptr(text.as_ptr())
     };
-    tracing::debug!(target: "ffmpeg", level, "{}", line.to_string_lossy().trim_end());
+    let line = line.to_string_lossy();
+    let line = line.trim().trim_end_matches('.');
+    if listening && !line.is_empty() {
+        HEARD.with_borrow_mut(|heard| heard.iter_mut().for_each(|heard| heard.push(line.to_owned())));
+    }
+    if logging {
+        tracing::debug!(target: "ffmpeg", level, "{line}");
+    }
 }

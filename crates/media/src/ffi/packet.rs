@@ -88,6 +88,26 @@ impl Packet {
         }
     }
 
+    /// The same packet with parameter sets that the decoder takes before its bytes.
+    pub(super) fn with_extradata(&self, extradata: &[u8]) -> Result<Self, AvError> {
+        let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA;
+        // SAFETY: the packet is valid; both nulls are checked; the side data has room for as
+        // many bytes as were asked for.
+        unsafe {
+            let packet = ffi::av_packet_clone(self.0);
+            if packet.is_null() {
+                return Err(AvError::NO_MEMORY);
+            }
+            let packet = Self(packet);
+            let room = ffi::av_packet_new_side_data(packet.0, kind, extradata.len());
+            if room.is_null() {
+                return Err(AvError::NO_MEMORY);
+            }
+            std::ptr::copy_nonoverlapping(extradata.as_ptr(), room, extradata.len());
+            Ok(packet)
+        }
+    }
+
     /// Empties it for the next read.
     pub(super) fn clear(&mut self) {
         // SAFETY: the packet is valid and ours.

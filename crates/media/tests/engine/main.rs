@@ -6,6 +6,7 @@ mod colours;
 mod damage;
 mod dropping;
 mod exact;
+mod hardware;
 mod pictures;
 mod run;
 mod truth;

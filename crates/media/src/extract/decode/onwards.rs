@@ -1,0 +1,82 @@
+//! The way of wanted frames out of the decoding stage, from a GPU where one decodes.
+
+use std::sync::mpsc::sync_channel;
+
+use super::{Ended, Held, Ordered, Stage};
+use crate::ExtractError;
+use crate::extract::encode_stage::Job;
+use crate::ffi::{Frame, Input};
+use crate::select::Requests;
+use crate::timeline::Placed;
+
+/// What is known of a wanted frame besides its picture.
+pub(super) struct Wanted {
+    requests: Requests,
+    placed: Placed,
+    keyframe: bool,
+}
+
+impl Stage<'_, '_> {
+    /// Leaves the rest to the CPU.
+    pub(super) fn give_up(self, input: Input<'_>) -> Ended {
+        let Self { refused, held, copier, decoder, .. } = self;
+        // The GPU's memory is for others from here on.
+        drop((held, copier));
+        decoder.close();
+        Ended::Refused { problem: refused.unwrap_or_default(), source: input.into_source() }
+    }
+
+    /// Notes why the GPU cannot go on; the first reason stays.
+    pub(super) fn refuse(&mut self, otherwise: impl ToString) {
+        let complaint = self.decoder.complaint().map_or_else(|| otherwise.to_string(), str::to_owned);
+        self.refused.get_or_insert(complaint);
+    }
+
+    /// Sends a wanted frame on, by way of this machine's memory.
+    pub(super) fn send(&mut self, held: Held, requests: Requests) -> Result<(), ExtractError> {
+        let wanted = Wanted { requests, placed: held.placed, keyframe: held.keyframe };
+        // After a batch that is lost, none may follow.
+        if self.refused.is_some() {
+            return Ok(());
+        }
+        match &mut self.copier {
+            None => self.deliver(held.frame, wanted),
+            Some(copier) => {
+                let ready = copier.push(held.frame, wanted);
+                self.deliver_all(ready)
+            }
+        }
+    }
+
+    /// Sends on what is still to come back from the GPU.
+    pub(super) fn drain(&mut self) -> Result<(), ExtractError> {
+        match self.copier.take() {
+            Some(copier) if self.refused.is_none() => self.deliver_all(copier.finish()),
+            _ => Ok(()),
+        }
+    }
+
+    fn deliver_all(&mut self, ready: Result<Vec<(Frame, Wanted)>, String>) -> Result<(), ExtractError> {
+        match ready {
+            Ok(ready) => ready.into_iter().try_for_each(|(frame, wanted)| self.deliver(frame, wanted)),
+            Err(problem) => {
+                self.refused.get_or_insert(problem);
+                Ok(())
+            }
+        }
+    }
+
+    fn deliver(&mut self, frame: Frame, of: Wanted) -> Result<(), ExtractError> {
+        self.wanted += 1;
+        if self.wanted <= self.out.sent_before {
+            return Ok(());
+        }
+        let (reply, image) = sync_channel(1);
+        let Wanted { requests, placed, keyframe } = of;
+        let ordered = Ordered { requests, placed, keyframe, image, ticket: None };
+        // Whoever hung up has the error.
+        let gone = |_| ExtractError::internal("a later stage has stopped");
+        self.out.order.send(ordered).map_err(|_| gone(()))?;
+        self.out.jobs.send(Job { frame, reply }).map_err(|_| gone(()))
+    }
+}

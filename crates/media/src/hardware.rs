@@ -1,0 +1,156 @@
+//! Decoding on a GPU: what there is, which jobs it is worth for, and the decoders on it.
+//!
+//! Pictures stay on the GPU until somebody wants them; those are shrunk there where that is
+//! exact, and brought back in batches by a thread of their own while decoding goes on.
+
+mod choose;
+mod copier;
+mod pool;
+mod probe;
+mod shrink;
+
+use std::sync::{Arc, OnceLock};
+
+use framelift_contract::manifest::{Plan, Strategy};
+use framelift_domain::{Options, Select};
+use serde::Serialize;
+
+use crate::EngineLimits;
+use crate::ffi::{Decoder, DecoderError, Device, Input, On};
+use crate::limits::HardwareUse;
+
+pub(crate) use copier::{Copier, SURFACES};
+pub(crate) use pool::Seat;
+use pool::{Key, Pool};
+pub(crate) use shrink::Shrink;
+
+/// What this process can decode on a GPU: found once, by trying.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct HardwareInfo {
+    /// The GPU's name, where the driver tells.
+    pub device: Option<String>,
+    /// The driver's version, where it tells.
+    pub driver: Option<String>,
+    /// Why nothing is decoded on a GPU; none where something is.
+    pub problem: Option<String>,
+    /// Every kind of video that was tried; empty without a GPU.
+    pub codecs: Vec<HardwareCodec>,
+}
+
+/// One kind of video, and whether the GPU decodes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HardwareCodec {
+    /// The codec's short name.
+    pub codec: String,
+    /// Bits of a sample; chroma is always 4:2:0.
+    pub bits: u8,
+    /// Why a small video of this kind was not decoded; none where it was.
+    pub problem: Option<String>,
+}
+
+impl HardwareInfo {
+    /// Whether anything is decoded on a GPU.
+    pub fn is_usable(&self) -> bool {
+        self.codecs.iter().any(|codec| codec.problem.is_none())
+    }
+}
+
+/// What there is, tried out at the first call: without an NVIDIA driver within milliseconds,
+/// else about a second. A worker asks when it starts.
+pub fn hardware() -> &'static HardwareInfo {
+    &gpu().info
+}
+
+/// The process's GPU, or the want of one.
+struct Gpu {
+    device: Option<Device>,
+    info: HardwareInfo,
+    pool: Arc<Pool>,
+    open: Open,
+}
+
+/// How a decoder for a video, whose pictures have so many pixels at most, comes into being.
+type Open = fn(&Input<'_>, Option<&Device>, u64) -> Result<Decoder, DecoderError>;
+
+fn open_on(input: &Input<'_>, device: Option<&Device>, max_pixels: u64) -> Result<Decoder, DecoderError> {
+    input.decoder(On::Gpu(device, SURFACES), max_pixels)
+}
+
+fn gpu() -> &'static Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    #[cfg(test)]
+    if let Some(pretended) = tests::PRETENDED.get() {
+        return pretended;
+    }
+    GPU.get_or_init(probe::probe)
+}
+
+/// What a job gets of the GPU.
+pub(crate) enum Engagement {
+    /// A decoder, and why it is worth it.
+    Seat(Seat, String),
+    /// It was wanted, and why it is not to be had.
+    Declined(String),
+    /// It is not worth it, or is not there.
+    None,
+}
+
+/// Takes the GPU for a job where that is worth it and may be.
+pub(crate) fn engage(input: &Input<'_>, options: &Options, limits: &EngineLimits) -> Engagement {
+    let asked = limits.strategy == Some(Strategy::Hardware);
+    if limits.hardware == HardwareUse::Never || (limits.strategy.is_some() && !asked) {
+        return Engagement::None;
+    }
+    let reason = match choose::worth(options, input.info()) {
+        None if asked && matches!(options.select, Select::Scenes { .. }) => {
+            return Engagement::Declined("frames are compared on the CPU".to_owned());
+        }
+        Some(reason) => reason,
+        None if asked => "decoding on the GPU was asked for".to_owned(),
+        None => return Engagement::None,
+    };
+    let gpu = gpu();
+    if !gpu.info.is_usable() {
+        // Nothing to say of where there is no GPU, unless it was asked for.
+        let problem = gpu.info.problem.clone().filter(|_| asked);
+        return problem.map_or(Engagement::None, Engagement::Declined);
+    }
+    match gpu.seat(input, limits) {
+        Ok(seat) => Engagement::Seat(seat, reason),
+        Err(problem) => Engagement::Declined(problem),
+    }
+}
+
+impl Gpu {
+    /// A decoder for the video, or why there is none.
+    fn seat(&self, input: &Input<'_>, limits: &EngineLimits) -> Result<Seat, String> {
+        let info = input.info();
+        let Some(bits) = info.bits_of_420 else {
+            return Err("its pictures are not 4:2:0".to_owned());
+        };
+        let tried = self.info.codecs.iter().find(|codec| codec.codec == info.codec && codec.bits == bits);
+        match tried {
+            None => return Err(format!("it takes no {} of {bits} bits", info.codec)),
+            Some(HardwareCodec { problem: Some(problem), .. }) => {
+                return Err(format!("it takes no {} of {bits} bits: {problem}", info.codec));
+            }
+            Some(_) => {}
+        }
+        // Surfaces hold pairs of lines and columns; FFmpeg loses what is behind the last pair.
+        if !info.width.is_multiple_of(2) || !info.height.is_multiple_of(2) {
+            return Err("it takes pictures of even width and height".to_owned());
+        }
+        let key = Key::of(info, bits);
+        self.pool.take(key, || (self.open)(input, self.device.as_ref(), limits.max_pixels))
+    }
+}
+
+/// The plan where the GPU's decoder was wanted and could not be had, or gave up: the CPU's, with
+/// the reason in it.
+pub(crate) fn declined(plan: Plan, problem: &str) -> Plan {
+    let reason = format!("the GPU's decoder was not used ({problem}), so the CPU decoded: {}", plan.reason);
+    Plan { reason, ..plan }
+}
+
+#[cfg(test)]
+mod tests;

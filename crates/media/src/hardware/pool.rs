@@ -1,0 +1,189 @@
+//! Decoders on the GPU: as many as it has room for, kept open for the next video of the same
+//! kind.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::SURFACES;
+use crate::ffi::{Decoder, DecoderError, StreamInfo};
+use crate::words::count;
+
+/// Decoders that are open at once, in use or kept: the chips of a GPU that decode are few and
+/// share their time between them, and each one more makes all of them slower.
+const MOST: usize = 8;
+/// Bytes of the GPU's memory for the surfaces of all decoders, at most.
+const MOST_BYTES: u64 = 4 << 30;
+/// Surfaces of one decoder, at most: the codec's references, FFmpeg's and the engine's own.
+const SURFACES_EACH: u64 = 21 + SURFACES as u64;
+
+/// Codecs whose decoders are used again: what a stream may have left in them is overwritten by
+/// the next stream's first packet. AV1's sequence header need not be in one.
+const KEPT: &[&str] = &["h264", "hevc", "vp8", "vp9", "mpeg1video", "mpeg2video"];
+
+/// What videos have in common that one decoder can decode after each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    codec: String,
+    profile: i32,
+    size: (u32, u32),
+    bits: u8,
+    extradata: Vec<u8>,
+}
+
+impl Key {
+    pub(super) fn of(info: &StreamInfo, bits: u8) -> Self {
+        Self {
+            codec: info.codec.clone(),
+            profile: info.profile,
+            size: (info.width, info.height),
+            bits,
+            extradata: info.extradata.clone(),
+        }
+    }
+
+    /// Bytes of the surfaces of a decoder, at most.
+    fn bytes(&self) -> u64 {
+        let samples = u64::from(self.size.0) * u64::from(self.size.1) * 3 / 2;
+        samples * SURFACES_EACH * if self.bits > 8 { 2 } else { 1 }
+    }
+}
+
+/// The decoders of one GPU.
+#[derive(Default)]
+pub(super) struct Pool(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// In use or kept.
+    open: usize,
+    bytes: u64,
+    /// The one that was used last is at the end.
+    kept: Vec<(Key, Decoder)>,
+}
+
+impl State {
+    fn has_room(&self, key: &Key) -> bool {
+        self.open < MOST && (self.open == 0 || self.bytes + key.bytes() <= MOST_BYTES)
+    }
+
+    fn count_out(&mut self, key: &Key) {
+        self.open -= 1;
+        self.bytes -= key.bytes();
+    }
+}
+
+impl Pool {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A kept decoder, or else one that `open` makes, if there is room. Nobody waits for one:
+    /// while all are in use, a CPU that decodes is faster than a GPU that is waited for.
+    pub(super) fn take(
+        self: &Arc<Self>,
+        key: Key,
+        open: impl FnOnce() -> Result<Decoder, DecoderError>,
+    ) -> Result<Seat, String> {
+        let mut state = self.state();
+        if let Some(at) = state.kept.iter().rposition(|(kept, _)| *kept == key) {
+            let (_, mut decoder) = state.kept.remove(at);
+            drop(state);
+            decoder.renew(&key.extradata);
+            return Ok(Seat::new(decoder, Some((self.clone(), key))));
+        }
+        let mut closed = Vec::new();
+        while !state.has_room(&key) && !state.kept.is_empty() {
+            let (kept, decoder) = state.kept.remove(0);
+            state.count_out(&kept);
+            closed.push(decoder);
+        }
+        if !state.has_room(&key) {
+            return Err(format!("all of its {} are in use", count(state.open as u64, "decoder")));
+        }
+        state.open += 1;
+        state.bytes += key.bytes();
+        // What the driver takes its time for is done without the lock.
+        drop(state);
+        drop(closed);
+        match open() {
+            Ok(decoder) => Ok(Seat::new(decoder, Some((self.clone(), key)))),
+            Err(error) => {
+                self.state().count_out(&key);
+                Err(match error {
+                    DecoderError::Unsupported => format!("FFmpeg has no way to it for {}", key.codec),
+                    DecoderError::Failed(error) => error.to_string(),
+                })
+            }
+        }
+    }
+
+    fn give_back(&self, key: Key, decoder: Decoder, is_sound: bool) {
+        let keep = is_sound && decoder.complaint().is_none() && KEPT.contains(&key.codec.as_str());
+        let mut state = self.state();
+        if keep {
+            state.kept.push((key, decoder));
+        } else {
+            state.count_out(&key);
+            drop(state);
+            drop(decoder);
+        }
+    }
+}
+
+/// A decoder in use: one of the pool's, to which it goes back, or one of a job's own.
+pub(crate) struct Seat {
+    /// None only while it is dropped.
+    decoder: Option<Decoder>,
+    home: Option<(Arc<Pool>, Key)>,
+    is_sound: bool,
+}
+
+impl Seat {
+    fn new(decoder: Decoder, home: Option<(Arc<Pool>, Key)>) -> Self {
+        Self { decoder: Some(decoder), home, is_sound: true }
+    }
+
+    /// Closes the decoder for good: it met something that another one should not suffer for.
+    pub(crate) fn close(mut self) {
+        self.is_sound = false;
+    }
+}
+
+impl From<Decoder> for Seat {
+    fn from(decoder: Decoder) -> Self {
+        Self::new(decoder, None)
+    }
+}
+
+impl Deref for Seat {
+    type Target = Decoder;
+
+    fn deref(&self) -> &Decoder {
+        match &self.decoder {
+            Some(decoder) => decoder,
+            None => unreachable!("a seat has its decoder until it is dropped"),
+        }
+    }
+}
+
+impl DerefMut for Seat {
+    fn deref_mut(&mut self) -> &mut Decoder {
+        match &mut self.decoder {
+            Some(decoder) => decoder,
+            None => unreachable!("a seat has its decoder until it is dropped"),
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let (Some(mut decoder), Some((pool, key))) = (self.decoder.take(), self.home.take()) {
+            // What it still holds would keep surfaces from others.
+            decoder.flush();
+            pool.give_back(key, decoder, self.is_sound);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
