@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 use framelift_domain::Rational;
 
 /// A step back by more than this is a break in the clock (joined broadcasts), not disorder.
-pub(crate) const BREAK_SECONDS: i64 = 10;
+const BREAK_SECONDS: i64 = 10;
 
 /// Where a shown frame lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,12 @@ impl Timeline {
             last_ticks: 0,
             breaks: 0,
         }
+    }
+
+    /// Ticks by which time does not go back by mere disorder.
+    pub fn break_ticks(time_base: Rational) -> i64 {
+        let ticks = time_base.recip().and_then(|rate| rate.checked_mul(Rational::whole(BREAK_SECONDS)));
+        ticks.map_or(i64::MAX, |ticks| ticks.num() / ticks.den())
     }
 
     /// The next shown frame. A frame without a timestamp follows its predecessor; one whose

@@ -1,12 +1,13 @@
 //! Measuring a video before the first frame is chosen, where what was asked depends on its
 //! length: from the packets, without decoding, because a container's own claim may be wrong.
 //!
-//! Every packet is read; where there is an index, see [`super::survey`]. Where packets have no presentation times (old AVI, MPEG program streams), only
-//! decoding the whole video shows them.
+//! Every packet is read; where there is an index, see [`super::survey`]. Where packets have no
+//! presentation times (old AVI, MPEG program streams), only decoding the whole video shows them.
 
 use framelift_domain::{Options, Rational};
 
 use super::open;
+use super::survey::first_shown;
 use crate::ffi::{Decoded, Frame, Input, Packet, Threading};
 use crate::select::{self, Measured};
 use crate::timeline::{PacketScan, Scanned, Timeline};
@@ -32,7 +33,9 @@ pub(super) fn measure<'c>(
     let mut measure = Measure::default();
     if let Some(numbers) = select::needs(options) {
         watch.enter(Stage::Indexing);
-        measure.scanned = scan(&mut input, numbers.clone(), watch)?;
+        // Pictures that lead the first sync point may not decode, and then they are not counted.
+        let first = if numbers.is_empty() { None } else { first_shown(&mut input, limits, watch)? };
+        measure.scanned = scan(&mut input, numbers.clone(), first, watch)?;
         input = open::open(input.into_source(), limits, watch)?;
         if measure.scanned.is_none() {
             measure.decoded = Some(decode_all(&mut input, &numbers, limits, watch)?);
@@ -42,16 +45,19 @@ pub(super) fn measure<'c>(
     Ok((input, measure))
 }
 
-/// Reads packets to the end; none if some do not say when they are shown.
+/// Reads packets to the end, and counts those from timestamp `first` on; none if some do not say
+/// when they are shown, or their clock starts anew, which only their pictures in order show.
 pub(super) fn scan(
     input: &mut Input<'_>,
     numbers: Vec<u64>,
+    first: Option<i64>,
     watch: &Watch<'_>,
 ) -> Result<Option<Scanned>, ExtractError> {
     let ticks = Timeline::new(input.info().time_base, input.info().frame_rate).usual_ticks();
     let mut scan = PacketScan::new(numbers);
     let mut packet = Packet::new().map_err(|error| ExtractError::internal(error.to_string()))?;
-    let mut complete = true;
+    let (mut complete, mut latest) = (true, i64::MIN);
+    let break_ticks = Timeline::break_ticks(input.info().time_base);
     let mut errors = 0;
     loop {
         if !watch.go_on() {
@@ -71,7 +77,15 @@ pub(super) fn scan(
             continue;
         }
         match packet.pts() {
-            Some(at) => scan.push(at, if packet.ticks() > 0 { packet.ticks() } else { ticks }),
+            Some(at) if at < latest.saturating_sub(break_ticks) => {
+                complete = false;
+                break;
+            }
+            Some(at) if first.is_some_and(|first| at < first) => {}
+            Some(at) => {
+                latest = latest.max(at);
+                scan.push(at, if packet.ticks() > 0 { packet.ticks() } else { ticks });
+            }
             None => {
                 complete = false;
                 break;

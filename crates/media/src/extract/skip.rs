@@ -6,11 +6,9 @@
 
 use std::collections::VecDeque;
 
-use framelift_domain::Rational;
-
 use crate::bitstream::{Bitstream, Picture};
 use crate::ffi::{Packet, StreamInfo};
-use crate::timeline::BREAK_SECONDS;
+use crate::timeline::Timeline;
 
 /// Packets looked at on each side of one: no codec reorders pictures by more than 16.
 const WINDOW: usize = 20;
@@ -37,8 +35,6 @@ pub(super) struct Skipper {
 impl Skipper {
     pub(super) fn new(info: &StreamInfo) -> Self {
         let bitstream = Bitstream::new(&info.codec, &info.extradata);
-        let break_ticks =
-            Rational::whole(BREAK_SECONDS).checked_mul(info.time_base.recip().unwrap_or(Rational::ZERO));
         Self {
             // Where no picture refers to another, they come as they are shown.
             window: if bitstream.is_intra() { 1 } else { WINDOW },
@@ -48,7 +44,7 @@ impl Skipper {
             current: None,
             passed: VecDeque::new(),
             latest: None,
-            break_ticks: break_ticks.map_or(0, |ticks| ticks.num() / ticks.den()),
+            break_ticks: Timeline::break_ticks(info.time_base),
         }
     }
 

@@ -94,7 +94,7 @@ pub(super) fn survey<'c>(
             if let (Some(index), Some(last)) = (&mut index, input.peek()) {
                 index.learn(&last);
             }
-            end = scan(&mut input, Vec::new(), watch)?.map(|scanned| scanned.end);
+            end = scan(&mut input, Vec::new(), None, watch)?.map(|scanned| scanned.end);
         }
         if !input.rewind(&first) {
             input = open::open(input.into_source(), limits, watch)?;
@@ -108,7 +108,7 @@ pub(super) fn survey<'c>(
 
 /// The timestamp of the first shown frame, which need not be a sync point; what was read for it
 /// is put back.
-fn first_shown(
+pub(super) fn first_shown(
     input: &mut Input<'_>,
     limits: &EngineLimits,
     watch: &Watch<'_>,

@@ -120,9 +120,11 @@ impl Frame {
         u32::try_from(self.raw().height).unwrap_or(0)
     }
 
-    /// The presentation timestamp, or FFmpeg's best guess from the decoding order.
+    /// The presentation timestamp, or, where its packet had none, FFmpeg's best guess. That is
+    /// not taken elsewhere: after one timestamp that stands twice it follows the order of
+    /// decoding for good, which means nothing where packets are left out.
     pub(crate) fn pts(&self) -> Option<i64> {
-        timestamp(self.raw().best_effort_timestamp)
+        timestamp(self.raw().pts).or(timestamp(self.raw().best_effort_timestamp))
     }
 
     /// The timestamp that came with its packet.

@@ -89,10 +89,14 @@ fn images_stay_the_same() {
         let (mut one, mut other) = (Converter::default(), Converter::default());
         let light = shrink.stream.light;
         let (at_once, in_steps) = match format {
-            Format::Jpeg => {
-                (bytes(&one.yuv(&whole, light, &geometry).unwrap()), bytes(&other.yuv(&small, light, &same).unwrap()))
-            }
-            _ => (bytes(&one.rgb(&whole, light, &geometry).unwrap()), bytes(&other.rgb(&small, light, &same).unwrap())),
+            Format::Jpeg => (
+                bytes(&one.yuv(&whole, light, &geometry).unwrap()),
+                bytes(&other.yuv(&small, light, &same).unwrap()),
+            ),
+            _ => (
+                bytes(&one.rgb(&whole, light, &geometry).unwrap()),
+                bytes(&other.rgb(&small, light, &same).unwrap()),
+            ),
         };
         let psnr = psnr(at_once.into_iter().zip(in_steps));
         assert!(psnr >= 45.0, "{format:?} {width}: {psnr:.1} dB");
