@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, Subcommand};
-use framelift_contract::options::{OptionsBody, RangeBody, ResizeBody, SelectBody};
+use framelift_contract::options::{OptionsBody, RangeBody, ResizeBody, ScenesBody, SelectBody};
 use framelift_media::HardwareUse;
 
 /// Gets frames out of videos.
@@ -43,7 +43,7 @@ pub(crate) struct ProbeArgs {
 
 #[derive(Debug, Parser)]
 #[command(
-    group(ArgGroup::new("select").args(["every", "fps", "count", "at", "keyframes", "all"])),
+    group(ArgGroup::new("select").args(["every", "fps", "count", "at", "keyframes", "scenes", "all"])),
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 64 a wrong value, 130 interrupted"
 )]
 pub(crate) struct ExtractArgs {
@@ -77,6 +77,9 @@ pub(crate) struct ExtractArgs {
     /// Every sync point of the container
     #[arg(long, help_heading = "Which frames")]
     keyframes: bool,
+    /// The first frame of each shot; 0.3 is a usual threshold, 200 the most frames by default
+    #[arg(long, value_name = "THRESHOLD[,MAX]", allow_hyphen_values = true, help_heading = "Which frames")]
+    scenes: Option<String>,
     /// Every frame
     #[arg(long, help_heading = "Which frames")]
     all: bool,
@@ -90,10 +93,10 @@ pub(crate) struct ExtractArgs {
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, help_heading = "Which frames")]
     tolerance: Option<String>,
 
-    /// jpeg or png [default: jpeg]
+    /// jpeg, png, webp or avif [default: jpeg]
     #[arg(long, help_heading = "Images")]
     format: Option<String>,
-    /// 1 to 100, for JPEG [default: 90]
+    /// 1 (smallest) to 100 (best), on the format's own scale; not for PNG [default: 90]
     #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Images")]
     quality: Option<String>,
     /// Pixels across
@@ -105,6 +108,9 @@ pub(crate) struct ExtractArgs {
     /// With width and height: contain, cover or fill [default: contain]
     #[arg(long, help_heading = "Images")]
     fit: Option<String>,
+    /// Add a sheet of small pictures and their times in WebVTT
+    #[arg(long, help_heading = "Images")]
+    storyboard: bool,
 
     /// Print a summary as JSON
     #[arg(long)]
@@ -136,14 +142,15 @@ impl ExtractArgs {
             .map(|text| serde_json::from_str(text).map_err(|_| format!("--fps: {text:?} is not a number")));
         let selected =
             self.every.is_some() || self.fps.is_some() || self.count.is_some() || self.at.is_some();
-        let select = (selected || self.keyframes || self.all).then_some(SelectBody {
+        let scenes = self.scenes.as_deref().map(scenes).transpose()?;
+        let select = (selected || self.keyframes || self.all || scenes.is_some()).then_some(SelectBody {
             every: self.every.clone(),
             fps: rate.transpose()?,
             count: integer("count", &self.count)?,
             at: self.at.clone(),
             keyframes: self.keyframes.then_some(true),
+            scenes,
             all: self.all.then_some(true),
-            ..SelectBody::default()
         });
         let resized = self.width.is_some() || self.height.is_some();
         if self.fit.is_some() && !resized {
@@ -165,7 +172,21 @@ impl ExtractArgs {
             } else {
                 None
             },
+            storyboard: self.storyboard.then_some(true),
             ..OptionsBody::default()
         })
     }
+}
+
+/// `THRESHOLD[,MAX]`.
+fn scenes(text: &str) -> Result<ScenesBody, String> {
+    let (threshold, max) = match text.split_once(',') {
+        Some((threshold, max)) => (threshold, Some(max)),
+        None => (text, None),
+    };
+    let wrong = |text: &str, what: &str| format!("--scenes: {text:?} is not {what}");
+    Ok(ScenesBody {
+        threshold: Some(threshold.parse().map_err(|_| wrong(threshold, "a number"))?),
+        max: max.map(|max| max.parse().map_err(|_| wrong(max, "a whole number"))).transpose()?,
+    })
 }

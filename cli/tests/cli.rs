@@ -54,6 +54,29 @@ fn frames_come_out() {
 }
 
 #[test]
+fn every_format_and_a_storyboard() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = sample();
+    for (format, extension) in [("jpeg", "jpg"), ("png", "png"), ("webp", "webp"), ("avif", "avif")] {
+        let name = format!("{format}.zip");
+        let output = framelift(
+            folder.path(),
+            &["extract", sample.to_str().unwrap(), "--count", "2", "--width", "64", "--format", format]
+                .into_iter()
+                .chain(["--quality", "50", "--storyboard", "-o", &name])
+                .collect::<Vec<_>>(),
+        );
+        assert_eq!(output.status.code(), Some(0), "{}", error(&output));
+        let archive = std::fs::File::open(folder.path().join(&name)).unwrap();
+        let archive = zip::ZipArchive::new(archive).unwrap();
+        let mut names: Vec<_> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+        names.sort_unstable();
+        let images = [1, 2].map(|n| format!("frames/frame_00000{n}.{extension}"));
+        assert_eq!(names, [&*images[0], &*images[1], "manifest.json", "storyboard.jpg", "storyboard.vtt"]);
+    }
+}
+
+#[test]
 fn what_is_no_file_is_written_to_and_not_replaced() {
     use std::os::unix::fs::FileTypeExt as _;
     let folder = tempfile::tempdir().unwrap();
@@ -131,7 +154,12 @@ fn usage_and_values_have_codes_of_their_own() {
         (&["--fps", "0"], "/select/fps"),
         (&["--at", "120%"], "/select/at"),
         (&["--quality", "101"], "/quality"),
-        (&["--format", "avif"], "/format"),
+        (&["--format", "gif"], "/format"),
+        (&["--scenes", "much"], "--scenes"),
+        (&["--scenes", "0.3,x"], "--scenes"),
+        (&["--scenes", "2"], "/select/scenes/threshold"),
+        (&["--scenes", "0.3,0"], "/select/scenes/max"),
+        (&["--format", "webp", "--width", "16384"], "/resize/width"),
         (&["--fit", "cover"], "--fit"),
         (&["--width", "0"], "/resize/width"),
     ] {

@@ -1,6 +1,6 @@
 //! The JSON form of the options, and its translation to checked values with error pointers.
 
-use framelift_domain::options::{MAX_AT, MAX_COUNT, MAX_SIDE, format_duration, parse_duration};
+use framelift_domain::options::{MAX_AT, MAX_COUNT, format_duration, parse_duration};
 use framelift_domain::{Fit, Format, Options, Place, PluginRef, Range, Rational, Resize, Select};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
@@ -24,13 +24,14 @@ pub struct OptionsBody {
     /// `jpeg` (default), `png`, `webp` or `avif`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
-    /// 1 to 100; 90 if missing.
+    /// 1 (smallest) to 100 (best), on the format's own scale; 90 if missing. PNG ignores it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<i64>,
     /// The images' size; the video's own if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resize: Option<ResizeBody>,
-    /// Whether to add a storyboard; false if missing.
+    /// Whether to add `storyboard.jpg`, small pictures of the frames, and `storyboard.vtt`, the
+    /// times at which each is on screen; false if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storyboard: Option<bool>,
     /// Frame plugins, in order.
@@ -233,13 +234,13 @@ impl Checker<'_> {
         Some(Range { start, end })
     }
 
-    fn resize(&mut self, body: &ResizeBody) -> Option<Resize> {
+    fn resize(&mut self, body: &ResizeBody, most: u32) -> Option<Resize> {
         if body.width.is_none() && body.height.is_none() {
             self.fail("/resize", "must have a width or a height");
             return None;
         }
-        let width = body.width.map(|width| self.integer("/resize/width", width, 1, MAX_SIDE));
-        let height = body.height.map(|height| self.integer("/resize/height", height, 1, MAX_SIDE));
+        let width = body.width.map(|width| self.integer("/resize/width", width, 1, most));
+        let height = body.height.map(|height| self.integer("/resize/height", height, 1, most));
         let fit = match body.fit.as_deref() {
             None | Some("contain") => Some(Fit::Contain),
             Some("cover") => Some(Fit::Cover),
@@ -307,7 +308,8 @@ impl OptionsBody {
         if let Some(quality) = self.quality.and_then(|quality| checker.integer("/quality", quality, 1, 100)) {
             options.quality = quality as u8;
         }
-        options.resize = self.resize.as_ref().and_then(|resize| checker.resize(resize));
+        let most = options.format.max_side();
+        options.resize = self.resize.as_ref().and_then(|resize| checker.resize(resize, most));
         options.storyboard = self.storyboard.unwrap_or(false);
         options.plugins = checker.plugins(self.plugins.as_deref().unwrap_or_default());
         if checker.errors.is_empty() { Ok(options) } else { Err(checker.errors) }
@@ -358,23 +360,10 @@ impl OptionsBody {
     /// What this release does not do yet, each with its pointer: a clear no at the door
     /// instead of a failed job.
     pub fn unavailable(options: &Options, prefix: &str) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        let mut refuse = |path: &str, what: &str| {
-            errors.push(FieldError::new(format!("{prefix}{path}"), format!("{what} is not available yet")));
-        };
-        if matches!(options.select, Select::Scenes { .. }) {
-            refuse("/select/scenes", "selection by scenes");
+        if options.plugins.is_empty() {
+            return Vec::new();
         }
-        if matches!(options.format, Format::Webp | Format::Avif) {
-            refuse("/format", options.format.as_str());
-        }
-        if options.storyboard {
-            refuse("/storyboard", "a storyboard");
-        }
-        if !options.plugins.is_empty() {
-            refuse("/plugins", "running plugins");
-        }
-        errors
+        vec![FieldError::new(format!("{prefix}/plugins"), "running plugins is not available yet")]
     }
 }
 
@@ -426,6 +415,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_there_yet_is_named() {
+        let unavailable = |json: &str| -> Vec<String> {
+            let errors = OptionsBody::unavailable(&check(json).unwrap(), "/options");
+            errors.into_iter().map(|error| error.pointer).collect()
+        };
+        for json in [
+            r#"{"format":"webp","resize":{"width":16383},"storyboard":true}"#,
+            r#"{"format":"avif","resize":{"width":16384},"select":{"scenes":{}}}"#,
+        ] {
+            assert_eq!(unavailable(json), [""; 0]);
+        }
+        assert_eq!(unavailable(r#"{"plugins":[{"name":"watermark"}]}"#), ["/options/plugins"]);
+    }
+
+    #[test]
     fn all_problems_come_at_once_with_their_pointers() {
         assert_eq!(
             check(
@@ -450,6 +454,7 @@ mod tests {
             (r#"{"tolerance":"-1s"}"#, "/options/tolerance"),
             (r#"{"resize":{}}"#, "/options/resize"),
             (r#"{"resize":{"height":99999}}"#, "/options/resize/height"),
+            (r#"{"format":"webp","resize":{"width":16384}}"#, "/options/resize/width"),
         ] {
             assert_eq!(check(json), Err(vec![pointer.to_owned()]), "{json}");
         }

@@ -115,6 +115,15 @@ impl Format {
             Self::Avif => "avif",
         }
     }
+
+    /// The most pixels that a side of an image may have: [`MAX_SIDE`], or what the format can
+    /// write (WebP: 14 bits).
+    pub const fn max_side(self) -> u32 {
+        match self {
+            Self::Webp => 16_383,
+            Self::Jpeg | Self::Png | Self::Avif => MAX_SIDE,
+        }
+    }
 }
 
 /// How a frame is made to fit the asked width and height.

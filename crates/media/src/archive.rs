@@ -32,6 +32,8 @@ pub(crate) struct Archive<W: Write> {
     out: io::BufWriter<Tee<W>>,
     extension: &'static str,
     images: Vec<Entry>,
+    /// What comes between the images and the manifest, with its names.
+    others: Vec<(&'static str, Entry)>,
     offset: u64,
     most_bytes: u64,
 }
@@ -62,6 +64,7 @@ impl<W: Write> Archive<W> {
             out: io::BufWriter::with_capacity(64 << 10, tee),
             extension,
             images: Vec::new(),
+            others: Vec::new(),
             offset: 0,
             most_bytes,
         }
@@ -73,6 +76,14 @@ impl<W: Write> Archive<W> {
         let entry = self.begin(&name, bytes.len() as u64, crc)?;
         self.write(bytes)?;
         self.images.push(entry);
+        Ok(())
+    }
+
+    /// Adds a member after the images.
+    pub(crate) fn other(&mut self, name: &'static str, bytes: &[u8]) -> Result<(), ArchiveError> {
+        let entry = self.begin(name, bytes.len() as u64, crc32fast::hash(bytes))?;
+        self.write(bytes)?;
+        self.others.push((name, entry));
         Ok(())
     }
 
@@ -92,11 +103,15 @@ impl<W: Write> Archive<W> {
 
         let start = self.offset;
         let images = std::mem::take(&mut self.images);
+        self.others.push((MANIFEST, entry));
+        let others = std::mem::take(&mut self.others);
         for (index, image) in images.iter().enumerate() {
             self.directory_entry(&image_name(index, self.extension), image)?;
         }
-        self.directory_entry(MANIFEST, &entry)?;
-        self.end(start, images.len() as u64 + 1)?;
+        for (name, entry) in &others {
+            self.directory_entry(name, entry)?;
+        }
+        self.end(start, (images.len() + others.len()) as u64)?;
         let tee = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
         let Tee { mut sink, sha256 } = tee;
         sink.flush()?;
@@ -217,44 +232,4 @@ impl Write for Measure {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn archive(members: usize) -> Vec<u8> {
-        let mut archive = Archive::new(Vec::new(), "jpg", u64::MAX);
-        for i in 0..members {
-            let bytes = (i as u32).to_le_bytes();
-            archive.image(&bytes, crc32fast::hash(&bytes)).unwrap();
-        }
-        let write = |out: &mut dyn Write, entries: &[Entry]| writeln!(out, "{}", entries.len());
-        archive.finish(write).unwrap().0
-    }
-
-    #[test]
-    fn another_reader_opens_it() {
-        // One below, at and above the number of members that the short directory can hold.
-        for members in [0, 1, 65_533, 65_534, 70_000] {
-            let bytes = archive(members);
-            let mut zip = zip::ZipArchive::new(io::Cursor::new(&bytes)).unwrap();
-            assert_eq!(zip.len(), members + 1);
-            for i in [0, members / 2, members.saturating_sub(1)] {
-                let name = image_name(i, "jpg");
-                if i < members {
-                    let mut member = zip.by_name(&name).unwrap();
-                    let mut content = Vec::new();
-                    io::Read::read_to_end(&mut member, &mut content).unwrap();
-                    assert_eq!(content, (i as u32).to_le_bytes());
-                }
-            }
-            let manifest = io::read_to_string(zip.by_name("manifest.json").unwrap()).unwrap();
-            assert_eq!(manifest.trim(), members.to_string());
-        }
-    }
-
-    #[test]
-    fn beyond_the_limit_nothing_is_written() {
-        let mut archive = Archive::new(Vec::new(), "jpg", 100);
-        assert!(matches!(archive.image(&[0; 101], 0), Err(ArchiveError::TooLarge)));
-        assert_eq!(archive.offset, 0);
-    }
-}
+mod tests;

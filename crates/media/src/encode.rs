@@ -1,19 +1,36 @@
-//! From a converted image to the bytes of a file.
-//!
-//! JPEG: libjpeg-turbo, baseline, 4:2:0, the accurate integer DCT; `quality` is libjpeg's own
-//! scale. PNG: 8-bit RGB, the adaptive filter and the fast deflate of `fdeflate`.
+//! From a picture to the bytes of an image file: one module for each format.
 
-use framelift_domain::Format;
+mod avif;
+mod jpeg;
+mod png;
+mod webp;
+
+use framelift_domain::{Fit, Format, Resize};
 
 use crate::convert::{Converter, Image};
-use crate::ffi::{Frame, Light};
+use crate::ffi::{AvError, Frame, Light, Planes420};
 use crate::geometry::Geometry;
+use crate::storyboard::{THUMB_SIDE, Thumb};
 
-/// Encodes on one thread.
+/// Encodes on one thread, with buffers that are used again.
 pub(crate) struct Encoder {
-    format: Format,
     converter: Converter,
-    jpeg: turbojpeg::Compressor,
+    encoding: Encoding,
+    /// Of its own, so that neither builds its tables anew for every frame.
+    thumbs: Converter,
+}
+
+/// By what the encoder takes.
+enum Encoding {
+    /// Of RGB.
+    Png,
+    Of420(Encoding420),
+}
+
+enum Encoding420 {
+    Jpeg(jpeg::Jpeg),
+    Webp(webp::Webp),
+    Avif { quality: u8 },
 }
 
 /// A picture could not be turned into an image.
@@ -23,15 +40,19 @@ pub(crate) enum EncodeError {
     Convert(&'static str, String),
     #[error("the image could not be encoded: {0}")]
     Encode(String),
+    #[error("the image would be larger than the format allows")]
+    TooLarge,
 }
 
 impl Encoder {
     pub(crate) fn new(format: Format, quality: u8) -> Result<Self, EncodeError> {
-        let failed = |error: turbojpeg::Error| EncodeError::Encode(error.to_string());
-        let mut jpeg = turbojpeg::Compressor::new().map_err(failed)?;
-        jpeg.set_quality(i32::from(quality.clamp(1, 100))).map_err(failed)?;
-        jpeg.set_subsamp(turbojpeg::Subsamp::Sub2x2).map_err(failed)?;
-        Ok(Self { format, converter: Converter::default(), jpeg })
+        let encoding = match format {
+            Format::Png => Encoding::Png,
+            Format::Jpeg => Encoding::Of420(Encoding420::Jpeg(jpeg::Jpeg::new(quality)?)),
+            Format::Webp => Encoding::Of420(Encoding420::Webp(webp::Webp::new(quality))),
+            Format::Avif => Encoding::Of420(Encoding420::Avif { quality }),
+        };
+        Ok(Self { converter: Converter::default(), encoding, thumbs: Converter::default() })
     }
 
     /// The bytes of the image of `frame`, from a video that says this about its `light`.
@@ -41,48 +62,43 @@ impl Encoder {
         light: Light,
         geometry: &Geometry,
     ) -> Result<Vec<u8>, EncodeError> {
-        let failed =
-            |error: crate::ffi::AvError| EncodeError::Convert(frame.format_name(), error.to_string());
-        match self.format {
-            Format::Png => png(&self.converter.rgb(frame, light, geometry).map_err(failed)?),
-            _ => {
-                let image = self.converter.yuv(frame, light, geometry).map_err(failed)?;
-                jpeg(&mut self.jpeg, &image)
-            }
+        let failed = |error: AvError| EncodeError::Convert(frame.format_name(), error.to_string());
+        let Self { converter, encoding, .. } = self;
+        let encoding = match encoding {
+            Encoding::Png => return png::encode(&converter.rgb(frame, light, geometry).map_err(failed)?),
+            Encoding::Of420(encoding) => encoding,
+        };
+        let image = planes(&converter.yuv(frame, light, geometry).map_err(failed)?);
+        match encoding {
+            Encoding420::Jpeg(jpeg) => jpeg.encode(&image),
+            Encoding420::Webp(webp) => webp.encode(&image),
+            Encoding420::Avif { quality } => avif::encode(&image, *quality),
         }
     }
-}
 
-fn jpeg(compressor: &mut turbojpeg::Compressor, image: &Image<'_, 3>) -> Result<Vec<u8>, EncodeError> {
-    let [luma, cb, cr] = &image.planes;
-    let planes = turbojpeg::YuvPlanesImage {
-        y_plane: luma.data,
-        u_plane: cb.data,
-        v_plane: cr.data,
-        width: image.width as usize,
-        height: image.height as usize,
-        y_stride: luma.stride,
-        u_stride: cb.stride,
-        v_stride: cr.stride,
-        subsamp: turbojpeg::Subsamp::Sub2x2,
-    };
-    compressor.compress_yuv_planes_to_vec(&planes).map_err(|error| EncodeError::Encode(error.to_string()))
-}
-
-fn png(image: &Image<'_, 1>) -> Result<Vec<u8>, EncodeError> {
-    let failed = |error: png::EncodingError| EncodeError::Encode(error.to_string());
-    let plane = &image.planes[0];
-    let mut pixels = Vec::with_capacity(plane.width * plane.height);
-    for line in 0..plane.height {
-        pixels.extend_from_slice(plane.row(line));
+    /// `frame` as small as it stands in a storyboard; `geometry` makes one of a wanted size.
+    pub(crate) fn thumb<E>(
+        &mut self,
+        frame: &Frame,
+        light: Light,
+        geometry: impl FnOnce(Option<Resize>) -> Result<Geometry, E>,
+    ) -> Option<Thumb> {
+        let inside = Resize { width: Some(THUMB_SIDE), height: Some(THUMB_SIDE), fit: Fit::Contain };
+        let geometry = geometry(Some(inside)).ok()?;
+        self.thumbs.yuv(frame, light, &geometry).ok().map(|image| Thumb::new(&image))
     }
-    let mut bytes = Vec::with_capacity(pixels.len() / 2);
-    let mut encoder = png::Encoder::new(&mut bytes, image.width, image.height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::Fast);
-    let mut writer = encoder.write_header().map_err(failed)?;
-    writer.write_image_data(&pixels).map_err(failed)?;
-    writer.finish().map_err(failed)?;
-    Ok(bytes)
+}
+
+fn planes<'a>(image: &Image<'a, 3>) -> Planes420<'a> {
+    Planes420 {
+        planes: image.planes.map(|plane| plane.data),
+        strides: image.planes.map(|plane| plane.stride),
+        width: image.width,
+        height: image.height,
+    }
+}
+
+/// A storyboard's image.
+pub(crate) fn sheet(planes: &Planes420<'_>, quality: u8) -> Result<Vec<u8>, EncodeError> {
+    jpeg::Jpeg::new(quality)?.encode(planes)
 }

@@ -104,7 +104,7 @@ pub fn extract<W: Write + Send>(
     let limits = &EngineLimits { strategy, ..limits.clone() };
     let job = Job { options, limits, watch, decoder };
     let (plan, duration) = job.run(input, engagement, &mut writer)?;
-    write::finish(writer, duration, info, &stream, options, plan, watch)
+    write::finish(writer, duration, info, &stream, options, plan, limits, watch)
 }
 
 /// What stays the same while a job is run.

@@ -1,8 +1,9 @@
-//! Everything that crosses into FFmpeg's C libraries, behind safe types.
+//! Everything that crosses into C libraries, behind safe types: FFmpeg, and the encoders of JPEG
+//! and WebP.
 //!
 //! The only module with unsafe code. Each type owns its C object, frees it on drop, and hands
 //! out plain Rust values and slices; no raw pointer leaves this tree.
-#![expect(unsafe_code, reason = "FFmpeg is a C library: its calls and structures are unsafe to Rust")]
+#![expect(unsafe_code, reason = "C libraries: their calls and structures are unsafe to Rust")]
 
 mod decoder;
 mod filter;
@@ -10,10 +11,13 @@ mod frame;
 mod hardware;
 mod input;
 mod io;
+mod jpeg;
 mod light;
 mod log;
 mod packet;
+mod planes;
 mod scaler;
+mod webp;
 
 use std::ffi::{CStr, c_int};
 use std::fmt;
@@ -26,9 +30,12 @@ pub(crate) use filter::Filter;
 pub(crate) use frame::{ColourTags, Frame, Luma, Packing, PixelClass};
 pub(crate) use hardware::{Device, is_built_for};
 pub(crate) use input::{Input, OpenError, StreamInfo};
+pub(crate) use jpeg::JpegEncoder;
 pub(crate) use light::{Light, Peak};
 pub(crate) use packet::Packet;
+pub(crate) use planes::Planes420;
 pub(crate) use scaler::{Kernel, PlaneMut, ScaleSpec, Scaler, Target, YuvMatrix};
+pub(crate) use webp::encode_webp;
 
 /// An FFmpeg error code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,6 +27,7 @@ mod probe;
 mod scenes;
 pub mod select;
 mod source;
+mod storyboard;
 pub mod timeline;
 mod unsupported;
 mod watch;

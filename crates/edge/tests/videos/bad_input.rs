@@ -39,7 +39,7 @@ async fn new_videos() {
         r#"{"file_name":"a.mp4","size_bytes":1,"options":{"colour":1}}"#,
         r#"{"file_name":"a.mp4","size_bytes":1,"options":{"select":{"every":"0s"},"quality":101}}"#,
         r#"{"file_name":"a.mp4","size_bytes":1,"options":{"select":{"at":["1s","x"]}}}"#,
-        r#"{"file_name":"a.mp4","size_bytes":1,"options":{"format":"avif","storyboard":true}}"#,
+        r#"{"file_name":"a.mp4","size_bytes":1,"options":{"plugins":[{"name":"watermark"}]}}"#,
         r#"{"file_name":"","size_bytes":0,"options":{"quality":0}}"#,
     ] {
         let answer = create(body).await;
@@ -92,7 +92,7 @@ async fn runs() {
     assert_eq!(run("{").await, "400 malformed-json");
     assert_eq!(run(r#"{"option":{}}"#).await, "422 validation-failed /option");
     assert_eq!(run(r#"{"options":{"format":"gif"}}"#).await, "422 validation-failed /options/format");
-    assert_eq!(run(r#"{"options":{"format":"webp"}}"#).await, "422 validation-failed /options/format");
+    assert_eq!(run(r#"{"options":{"plugins":[{"name":"p"}]}}"#).await, "422 validation-failed /options/plugins");
 }
 
 #[tokio::test]

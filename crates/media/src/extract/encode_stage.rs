@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use framelift_domain::Options;
+use framelift_domain::{Options, Resize};
 use sha2::{Digest, Sha256};
 
 use crate::EngineLimits;
@@ -12,6 +12,7 @@ use crate::convert::caveat;
 use crate::encode::{EncodeError, Encoder};
 use crate::ffi::{Frame, StreamInfo};
 use crate::geometry::{Geometry, Orientation, TooLarge};
+use crate::storyboard::Thumb;
 use crate::watch::Watch;
 
 /// A picture to encode, and where the image goes.
@@ -26,6 +27,8 @@ pub(super) struct Encoded {
     pub(super) crc: u32,
     pub(super) sha256: [u8; 32],
     pub(super) size: (u32, u32),
+    /// For the storyboard, where one is wanted.
+    pub(super) thumb: Option<Thumb>,
 }
 
 /// Why a picture did not become one.
@@ -76,22 +79,28 @@ impl<'s> Station<'s> {
         if let Some(caveat) = caveat(frame.colours(), stream.light) {
             watch.warn(caveat);
         }
-        let (geometry, absurd) =
-            geometry(frame, stream, options, limits.max_pixels).map_err(|_| NotEncoded::TooLarge)?;
+        let way = |resize| geometry(frame, stream, resize, limits.max_pixels);
+        let (geometry, absurd) = way(options.resize).map_err(|_| NotEncoded::TooLarge)?;
         if absurd {
             watch.warn("the pixels' shape in the file is absurd and was ignored");
         }
-        let failed = |error: EncodeError| NotEncoded::Failed(error.to_string());
+        let failed = |error| match error {
+            EncodeError::TooLarge => NotEncoded::TooLarge,
+            error => NotEncoded::Failed(error.to_string()),
+        };
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
             None => self.encoder.insert(Encoder::new(options.format, options.quality).map_err(failed)?),
         };
         let bytes = encoder.encode(frame, stream.light, &geometry).map_err(failed)?;
+        let small = |resize| way(resize).map(|(geometry, _)| geometry);
+        let thumb = options.storyboard.then(|| encoder.thumb(frame, stream.light, small)).flatten();
         Ok(Encoded {
             crc: crc32fast::hash(&bytes),
             sha256: Sha256::digest(&bytes).into(),
             size: geometry.size,
             bytes,
+            thumb,
         })
     }
 }
@@ -101,14 +110,14 @@ impl<'s> Station<'s> {
 pub(crate) fn geometry(
     frame: &Frame,
     stream: &StreamInfo,
-    options: &Options,
+    resize: Option<Resize>,
     max_pixels: u64,
 ) -> Result<(Geometry, bool), TooLarge> {
     let matrix = frame.display_matrix().or(stream.display_matrix);
     let orientation = matrix.as_ref().map(Orientation::from_matrix).unwrap_or_default();
     let shape = stream.container_shape.or(frame.pixel_shape());
     let stored = (frame.width(), frame.height());
-    let way = |shape| Geometry::new(stored, shape, orientation, options.resize, max_pixels);
+    let way = |shape| Geometry::new(stored, shape, orientation, resize, max_pixels);
     match way(shape) {
         Err(_) if shape.is_some() => way(None).map(|geometry| (geometry, true)),
         result => result.map(|geometry| (geometry, false)),

@@ -10,8 +10,10 @@ use super::decode::Ordered;
 use super::encode_stage::NotEncoded;
 use super::{Outcome, SourceInfo};
 use crate::archive::{Archive, ArchiveError};
+use crate::encode;
 use crate::ffi::StreamInfo;
 use crate::manifest::{self, Header, Record, hex};
+use crate::storyboard::{self, Storyboard};
 use crate::watch::Watch;
 use crate::words::count;
 use crate::{EngineLimits, ExtractError, Stage};
@@ -20,11 +22,17 @@ use crate::{EngineLimits, ExtractError, Stage};
 pub(super) struct Writer<W: Write> {
     archive: Archive<W>,
     records: Vec<Record>,
+    storyboard: Storyboard,
+    /// Where the last written frame ends.
+    end: Rational,
     /// The last frame that could not be turned into an image.
     lost: Option<NotEncoded>,
     /// Frames that have been dealt with, in the order in which they were chosen.
     pub(super) frames: u64,
 }
+
+/// A storyboard's quality: small pictures that are looked at in passing.
+const SHEET_QUALITY: u8 = 80;
 
 /// How far [`Writer::images`] came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +45,14 @@ pub(super) enum Taken {
 impl<W: Write> Writer<W> {
     pub(super) fn new(sink: W, options: &Options, limits: &EngineLimits) -> Self {
         let archive = Archive::new(sink, options.format.extension(), limits.max_output_bytes);
-        Self { archive, records: Vec::new(), lost: None, frames: 0 }
+        Self {
+            archive,
+            records: Vec::new(),
+            storyboard: Storyboard::new(),
+            end: Rational::ZERO,
+            lost: None,
+            frames: 0,
+        }
     }
 
     /// Writes the images in the order in which they were chosen.
@@ -72,6 +87,10 @@ impl<W: Write> Writer<W> {
                 });
                 watch.frame_done();
             }
+            if let Some(thumb) = image.thumb {
+                self.storyboard.push(placed.time, thumb);
+            }
+            self.end = placed.end;
             self.frames += 1;
             if !watch.go_on() && watch.stopped_from_outside() {
                 return Err(watch.stop_error());
@@ -114,7 +133,22 @@ fn refused(error: ArchiveError, limits: &EngineLimits) -> ExtractError {
     }
 }
 
-/// Adds the manifest and closes the archive.
+/// Adds the sheet and its cues; none where not one frame was written.
+fn add_storyboard<W: Write>(
+    archive: &mut Archive<W>,
+    storyboard: &Storyboard,
+    end: Rational,
+    limits: &EngineLimits,
+) -> Result<(), ExtractError> {
+    let Some((sheet, cues)) = storyboard.finish(end) else { return Ok(()) };
+    let image = encode::sheet(&sheet.planes(), SHEET_QUALITY)
+        .map_err(|error| ExtractError::internal(format!("the storyboard: {error}")))?;
+    archive.other(storyboard::SHEET, &image).map_err(|error| refused(error, limits))?;
+    archive.other(storyboard::CUES, cues.as_bytes()).map_err(|error| refused(error, limits))
+}
+
+/// Adds the storyboard and the manifest, and closes the archive.
+#[expect(clippy::too_many_arguments, reason = "one call, with what the stages have found")]
 pub(super) fn finish<W: Write>(
     writer: Writer<W>,
     duration: Option<Rational>,
@@ -122,11 +156,16 @@ pub(super) fn finish<W: Write>(
     stream: &StreamInfo,
     options: &Options,
     plan: Plan,
+    limits: &EngineLimits,
     watch: &Watch<'_>,
 ) -> Result<Outcome, ExtractError> {
     watch.enter(Stage::Finishing);
     writer.check()?;
-    let Writer { archive, records, .. } = writer;
+    let Writer { mut archive, records, storyboard, end: last, .. } = writer;
+    let duration = duration.or(stream.claimed_duration);
+    if options.storyboard {
+        add_storyboard(&mut archive, &storyboard, duration.unwrap_or(last).max(last), limits)?;
+    }
     let source = SourceRecord {
         file_name: info.file_name,
         size_bytes: info.size,
@@ -134,7 +173,7 @@ pub(super) fn finish<W: Write>(
         codec: stream.codec.clone(),
         width: stream.width,
         height: stream.height,
-        duration: duration.or(stream.claimed_duration).map_or_else(|| "0".to_owned(), |d| d.to_string()),
+        duration: duration.map_or_else(|| "0".to_owned(), |d| d.to_string()),
         time_base: format!("{}/{}", stream.time_base.num(), stream.time_base.den()),
     };
     let warnings = watch.take_warnings();

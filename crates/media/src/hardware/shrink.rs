@@ -60,7 +60,7 @@ impl Shrink {
         if self.options.resize.is_none() || frame.is_cut_later() || !known {
             return Vec::new();
         }
-        let Ok((geometry, _)) = geometry(frame, &self.stream, &self.options, self.max_pixels) else {
+        let Ok((geometry, _)) = geometry(frame, &self.stream, self.options.resize, self.max_pixels) else {
             return Vec::new();
         };
         let (width, height) = geometry.scaled;

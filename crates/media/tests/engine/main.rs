@@ -1,11 +1,13 @@
 //! The engine against what other programs say of the same files.
 #![expect(clippy::unwrap_used, reason = "a helper that fails has to fail its test")]
 
+mod avif;
 mod clips;
 mod colours;
 mod damage;
 mod dropping;
 mod exact;
+mod formats;
 mod hardware;
 mod pictures;
 mod run;

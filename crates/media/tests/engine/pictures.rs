@@ -17,6 +17,16 @@ fn jpeg() -> Options {
     Options { select: Select::All, quality: 98, ..Options::default() }
 }
 
+/// Every format, at a quality at which colours can be told.
+fn formats() -> [Options; 4] {
+    [Format::Jpeg, Format::Png, Format::Webp, Format::Avif].map(|format| Options {
+        select: Select::Count(1),
+        quality: 80,
+        format,
+        ..Options::default()
+    })
+}
+
 /// Large areas of the eight colours of a test card, at 75 %.
 const BARS: &str = "smptehdbars=size=256x128:rate=5:duration=1";
 
@@ -166,7 +176,7 @@ fn rotation_and_mirroring_are_applied() {
     ];
     for (matrix, size, expected) in cases {
         let path = with_matrix("turned.mp4", matrix);
-        for options in [png(), jpeg()] {
+        for options in formats() {
             let image = run(&path, &options).unwrap().image(0);
             assert_eq!(
                 ((image.width, image.height), corners(&image).as_str()),
@@ -200,7 +210,7 @@ fn pixels_come_out_square_and_sizes_may_be_odd() {
         (odd_444, (191, 111)),
         (gray, (192, 112)),
     ] {
-        for options in [png(), jpeg()] {
+        for options in formats() {
             let image = run(&path, &options).unwrap().image(0);
             assert_eq!((image.width, image.height), size, "{}", path.display());
             assert_eq!(corners(&image), "rgbw", "{}", path.display());
@@ -221,11 +231,36 @@ fn images_are_resized_as_asked() {
         (Some(400), Some(400), Fit::Contain, (400, 233)),
     ];
     for (width, height, fit, size) in cases {
-        for options in [png(), jpeg()] {
+        for options in formats() {
             let options = Options { resize: Some(Resize { width, height, fit }), ..options };
             let image = run(&path, &options).unwrap().image(0);
             assert_eq!((image.width, image.height), size);
             assert_eq!(corners(&image), "rgbw");
+        }
+    }
+}
+
+#[test]
+fn turned_wide_pixels_are_resized_as_they_are_shown() {
+    let clips = Clips::new();
+    // Shown 205 by 112, then turned: 112 by 205.
+    let wide = quarters(&clips, "wide.mp4", (192, 112), "-vf setsar=16/15 -c:v libx264 -pix_fmt yuv420p");
+    let path = clips.remake("turned.mp4", "", &wide, "-c copy -metadata:s:v rotate=90");
+    let upright = run(&path, &png()).unwrap().image(0);
+    assert_eq!((upright.width, upright.height), (112, 205));
+    let cases = [
+        (Some(56), None, Fit::Contain, (56, 102)),
+        (Some(80), Some(80), Fit::Contain, (44, 80)),
+        (Some(81), Some(61), Fit::Cover, (81, 61)),
+        (Some(31), Some(99), Fit::Cover, (31, 99)),
+        (Some(99), Some(31), Fit::Fill, (99, 31)),
+    ];
+    for (width, height, fit, size) in cases {
+        for options in formats() {
+            let options = Options { resize: Some(Resize { width, height, fit }), ..options };
+            let image = run(&path, &options).unwrap().image(0);
+            assert_eq!((image.width, image.height), size);
+            assert_eq!(corners(&image), corners(&upright), "{options:?}");
         }
     }
 }
@@ -249,10 +284,11 @@ fn a_size_that_changes_on_the_way_is_followed() {
 fn the_same_job_gives_the_same_bytes() {
     let clips = Clips::new();
     let path = clips.make("a.mp4", 75, "-c:v libx264 -g 12 -bf 3");
-    for options in [png(), jpeg()] {
+    for options in formats() {
+        let options = Options { select: Select::Count(10), storyboard: true, ..options };
         let first = run(&path, &options).unwrap();
         for _ in 0..3 {
-            assert!(run(&path, &options).unwrap().bytes == first.bytes);
+            assert!(run(&path, &options).unwrap().bytes == first.bytes, "{options:?}");
         }
     }
 }

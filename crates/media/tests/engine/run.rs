@@ -1,7 +1,8 @@
 //! Running the engine and looking into what comes out.
 
-use std::io::{Cursor, Read as _};
+use std::io::{Cursor, Read as _, Write as _};
 use std::path::Path;
+use std::process::Stdio;
 
 use framelift_contract::manifest::Manifest;
 use framelift_domain::{Format, Options};
@@ -9,7 +10,8 @@ use framelift_media::{
     Control, EngineLimits, ExtractError, FileSource, Outcome, Source, SourceInfo, extract,
 };
 
-use crate::clips::number;
+use crate::avif;
+use crate::clips::{ffmpeg, number};
 
 /// An archive, opened by a reader that is not ours.
 pub(crate) struct Extracted {
@@ -63,11 +65,13 @@ impl Rgb {
                 assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Rgb, png::BitDepth::Eight));
                 Self { width: info.width as usize, height: info.height as usize, pixels }
             }
-            _ => {
+            Format::Jpeg => {
                 let image = turbojpeg::decompress(bytes, turbojpeg::PixelFormat::RGB).unwrap();
                 assert_eq!(image.pitch, image.width * 3);
                 Self { width: image.width, height: image.height, pixels: image.pixels }
             }
+            Format::Webp => by_ffmpeg("webp_pipe", bytes),
+            Format::Avif => by_ffmpeg("obu", avif::picture(bytes)),
         }
     }
 
@@ -81,15 +85,48 @@ impl Rgb {
     }
 }
 
+/// What the `ffmpeg` program makes of an image in the colours that the file itself names.
+fn by_ffmpeg(format: &str, bytes: &[u8]) -> Rgb {
+    let mut command = ffmpeg();
+    // As PPM, which says its size.
+    command.args(["-f", format, "-i", "-", "-frames:v", "1"]);
+    command.args(["-vf", "scale=flags=bicubic+accurate_rnd+full_chroma_int"]);
+    command.args(["-c:v", "ppm", "-pix_fmt", "rgb24", "-f", "image2pipe", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let bytes = bytes.to_vec();
+    let writing = std::thread::spawn(move || pipe.write_all(&bytes));
+    let output = child.wait_with_output().unwrap();
+    writing.join().unwrap().unwrap();
+    assert!(output.status.success(), "{format}");
+    // `P6`, width, height, 255, then the samples.
+    let mut fields = output.stdout.splitn(4, |byte| byte.is_ascii_whitespace());
+    let mut number = || std::str::from_utf8(fields.next().unwrap()).unwrap().to_owned();
+    assert_eq!(number(), "P6");
+    let (width, height): (usize, usize) = (number().parse().unwrap(), number().parse().unwrap());
+    let pixels = fields.next().unwrap().strip_prefix(b"255\n").unwrap().to_vec();
+    assert_eq!(pixels.len(), width * height * 3);
+    Rgb { width, height, pixels }
+}
+
 impl Extracted {
+    /// A member's bytes.
+    pub(crate) fn member(&self, name: &str) -> Vec<u8> {
+        let mut zip = zip::ZipArchive::new(Cursor::new(&self.bytes)).unwrap();
+        let mut bytes = Vec::new();
+        zip.by_name(name).unwrap().read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
     /// The image of frame `index`, checked against its record in the manifest.
     pub(crate) fn image(&self, index: usize) -> Rgb {
         let record = &self.manifest.frames[index];
-        let mut zip = zip::ZipArchive::new(Cursor::new(&self.bytes)).unwrap();
-        let mut bytes = Vec::new();
-        zip.by_name(&record.file).unwrap().read_to_end(&mut bytes).unwrap();
+        let bytes = self.member(&record.file);
         assert_eq!((record.bytes, record.sha256.as_str()), (bytes.len() as u64, sha256(&bytes).as_str()));
-        let format = if record.file.ends_with("png") { Format::Png } else { Format::Jpeg };
+        let format = [Format::Jpeg, Format::Png, Format::Webp, Format::Avif]
+            .into_iter()
+            .find(|format| record.file.ends_with(&format!(".{}", format.extension())))
+            .unwrap();
         let image = Rgb::decode(format, &bytes);
         assert_eq!((record.width as usize, record.height as usize), (image.width, image.height));
         image

@@ -79,11 +79,11 @@ fn images_stay_the_same() {
     ] {
         let mut shrink = shrink(format, Some(width), None, Fit::Contain);
         let whole = frame(frame_number);
-        let (geometry, _) = geometry(&whole, &shrink.stream, &shrink.options, u64::MAX).unwrap();
+        let (geometry, _) = geometry(&whole, &shrink.stream, shrink.options.resize, u64::MAX).unwrap();
         let small = shrink.run(frame(frame_number)).unwrap();
         assert_eq!((small.width(), small.height()), (stays, stays * 9 / 16));
         assert_eq!((small.label(), small.pts(), small.ticks()), (whole.label(), whole.pts(), whole.ticks()));
-        let (same, _) = super::geometry(&small, &shrink.stream, &shrink.options, u64::MAX).unwrap();
+        let (same, _) = super::geometry(&small, &shrink.stream, shrink.options.resize, u64::MAX).unwrap();
         assert_eq!(same.size, geometry.size);
 
         let (mut one, mut other) = (Converter::default(), Converter::default());
