@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::run::{Result, command, output, run, succeeds, target};
 
-/// A Debian package and what it is for.
+/// A package, Debian's or PyPI's, and what it is for.
 struct Package {
     name: &'static str,
     why: &'static str,
@@ -39,12 +39,16 @@ const FOR_TESTS: &[Package] = &[
     package("zip", "the peer that speed is compared with"),
     package("unzip", "a peer that opens our archives"),
     package("p7zip-full", "a peer that opens our archives"),
-    package("python3", "a peer that opens our archives, and runs the S3 and SQS peer"),
-    package("python3-venv", "holds the S3 and SQS peer"),
+    package("python3", "a peer that opens our archives, and runs the peers from PyPI"),
+    package("python3-venv", "holds the peers from PyPI"),
 ];
 
-/// The S3 and SQS peer, pinned: PyPI's name and version.
-const PEER: &str = "moto[server]==5.2.5";
+/// What the tests need from PyPI, pinned.
+const FROM_PYPI: &[Package] = &[
+    package("moto[server]==5.2.5", "the S3 and SQS server that the tests run against besides our own"),
+    package("av==18.1.0", "the decoder, with an FFmpeg of its own, that frames are compared with"),
+    package("numpy==2.4.6", "the arithmetic of that comparison"),
+];
 
 /// Everything that a build needs.
 pub(crate) fn for_build() -> Result {
@@ -57,12 +61,16 @@ pub(crate) fn for_tests() -> Result {
     let packages: Vec<&Package> = FOR_BUILD.iter().chain(FOR_TESTS).collect();
     debian(packages)?;
     wasm_target()?;
-    peer()
+    peers()
 }
 
-/// Where the S3 and SQS peer's server is.
-pub(crate) fn peer_server() -> PathBuf {
-    target().join("tools/peer/bin/moto_server")
+/// A program among the peers from PyPI: `moto_server`, or the `python` that knows the others.
+pub(crate) fn peer(program: &str) -> PathBuf {
+    peer_folder().join("bin").join(program)
+}
+
+fn peer_folder() -> PathBuf {
+    target().join("tools/peer")
 }
 
 fn debian<'a>(packages: impl IntoIterator<Item = &'a Package>) -> Result {
@@ -112,16 +120,20 @@ fn wasm_target() -> Result {
         .map_err(|error| format!("cannot add the Rust target {TARGET}: {error}"))
 }
 
-fn peer() -> Result {
-    let venv = target().join("tools/peer");
+fn peers() -> Result {
+    let venv = peer_folder();
     let stamp = venv.join("installed");
-    if std::fs::read_to_string(&stamp).is_ok_and(|text| text == PEER) {
+    let names: Vec<&str> = FROM_PYPI.iter().map(|package| package.name).collect();
+    if std::fs::read_to_string(&stamp).is_ok_and(|text| text == names.join("\n")) {
         return Ok(());
     }
-    println!("installing {PEER} from PyPI, the S3 and SQS server that the tests run against besides our own");
-    let venv_path = venv.to_string_lossy();
-    run(command("python3", &["-m", "venv", "--clear", &venv_path]))?;
-    let pip = venv.join("bin/pip");
-    run(command(&pip.to_string_lossy(), &["install", "--quiet", "--disable-pip-version-check", PEER]))?;
-    std::fs::write(&stamp, PEER).map_err(|error| format!("cannot write {}: {error}", stamp.display()))
+    println!("installing from PyPI:");
+    for package in FROM_PYPI {
+        println!("  {:<22} {}", package.name, package.why);
+    }
+    run(command("python3", &["-m", "venv", "--clear", &venv.to_string_lossy()]))?;
+    let install = ["install", "--quiet", "--disable-pip-version-check"];
+    run(command(&peer("pip").to_string_lossy(), &[install.as_slice(), &names].concat()))?;
+    std::fs::write(&stamp, names.join("\n"))
+        .map_err(|error| format!("cannot write {}: {error}", stamp.display()))
 }

@@ -46,7 +46,8 @@ pub(crate) fn test(args: &[String]) -> Result {
     tests.args(args);
     tests.env("FRAMELIFT_TEST_BIN_DIR", target().join("debug"));
     tests.env("FRAMELIFT_TEST_GUEST_DIR", target().join("wasm32-wasip2/guest"));
-    tests.env("FRAMELIFT_TEST_MOTO_SERVER", setup::peer_server());
+    tests.env("FRAMELIFT_TEST_MOTO_SERVER", setup::peer("moto_server"));
+    tests.env("FRAMELIFT_TEST_PYTHON", setup::peer("python"));
     let mut child = tests
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -1,0 +1,50 @@
+//! Files that are cut off or damaged: what came out of them unharmed has to come out.
+
+use crate::clips::Clips;
+
+const X264: &str = "-c:v libx264 -preset veryfast -crf 18 -g 15 -bf 3";
+
+#[test]
+fn cut_off_tails() {
+    let clips = Clips::new();
+    let whole = clips.encode("source.mp4", 100, X264);
+    let cases = [
+        ("mkv", "-c copy"),
+        ("ts", "-c copy"),
+        ("flv", "-c copy"),
+        ("mp4", "-c copy -movflags frag_keyframe+empty_moov"),
+        ("mov", "-c copy -movflags faststart"),
+        ("avi", "-c:v mpeg4 -q:v 2 -g 12"),
+    ];
+    for (extension, arguments) in cases {
+        let whole = clips.remake(&format!("whole.{extension}"), &whole, "", arguments);
+        clips
+            .patch(&format!("cut.{extension}"), &whole, |bytes| bytes.truncate(bytes.len() * 7 / 10))
+            .damaged(&whole)
+            .check();
+    }
+}
+
+/// Not FLV: where its tags are damaged, one FFmpeg finds its way back a packet sooner than another.
+#[test]
+fn damaged_middles() {
+    let clips = Clips::new();
+    let whole = clips.encode("source.mp4", 100, X264);
+    let cases = [
+        ("mp4", "-c copy"),
+        ("mkv", "-c copy"),
+        ("ts", "-c copy"),
+        ("avi", "-c:v mpeg4 -q:v 2 -g 12 -bf 2"),
+        ("mpg", "-c:v mpeg2video -q:v 2 -g 12 -bf 2"),
+    ];
+    for (extension, arguments) in cases {
+        let whole = clips.remake(&format!("sound.{extension}"), &whole, "", arguments);
+        let hurt = clips.patch(&format!("hurt.{extension}"), &whole, |bytes| {
+            let middle = bytes.len() / 2;
+            for byte in &mut bytes[middle..middle + 400] {
+                *byte ^= 0x5a;
+            }
+        });
+        hurt.damaged(&whole).check();
+    }
+}
