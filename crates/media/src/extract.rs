@@ -212,7 +212,7 @@ impl<'c> Job<'_, 'c> {
             Some(_) => (input, Measure::default()),
             None => measure::measure(input, self.options, self.limits, self.watch)?,
         };
-        Ok((input, Start { zero, duration, selector, measure }))
+        Ok((input, Start { zero, duration, selector, measure, keep_all: false }))
     }
 
     /// What is left of the job with one decoder on the CPU, from the start of the video.
@@ -223,8 +223,17 @@ impl<'c> Job<'_, 'c> {
         plan: Plan,
         writer: &mut Writer<W>,
     ) -> Result<(Plan, Option<Rational>), ExtractError> {
-        let decoder = open::decoder(&input, self.limits, Threading::Pictures)?;
-        match self.sequential(input, decoder.into(), start, writer)? {
+        let decode = |input: Input<'c>, start, writer: &mut _| {
+            let decoder = open::decoder(&input, self.limits, Threading::Pictures)?;
+            self.sequential(input, decoder.into(), start, writer)
+        };
+        let source = match decode(input, start.clone(), writer)? {
+            decode::Ended::Done(duration) => return Ok((plan, duration)),
+            decode::Ended::Refused { source, .. } => source,
+        };
+        // A damaged video in which a frame was left out that is on screen after all.
+        let input = open::open(source, self.limits, self.watch)?;
+        match decode(input, Start { keep_all: true, ..start }, writer)? {
             decode::Ended::Done(duration) => Ok((plan, duration)),
             decode::Ended::Refused { problem, .. } => Err(ExtractError::internal(problem)),
         }

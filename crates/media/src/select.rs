@@ -343,7 +343,7 @@ impl Selector {
     pub fn may_want(&self, from: Rational, until: Rational) -> bool {
         match &self.wanted {
             Wanted::Times { times, numbers, next, .. } if *next == numbers.len() && !times.is_waiting() => {
-                matches!(self.end, Bound::Frame(_)) || times.any_in(from, until)
+                matches!(self.end, Bound::Frame(_)) || times.any_aimed(from, until, self.tolerance)
             }
             _ => true,
         }

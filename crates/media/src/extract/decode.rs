@@ -3,6 +3,7 @@
 
 mod onwards;
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use framelift_domain::{FailureCode, Options, Rational, Select};
@@ -24,6 +25,8 @@ use onwards::Wanted;
 
 /// Errors in a row after which a container is given up.
 pub(super) const READ_ERRORS: u32 = 16;
+/// Frames that were left out and are remembered: more than lie between two that come out.
+const MOST_LEFT_OUT: usize = 1024;
 /// What the label of a packet says of it.
 const KEY: i64 = 1;
 
@@ -61,13 +64,15 @@ pub(super) struct Start {
     /// Says what is wanted; where it is not there yet, it is made from `measure`.
     pub(super) selector: Option<Selector>,
     pub(super) measure: Measure,
+    /// Decode every frame, also those that nobody seems to want.
+    pub(super) keep_all: bool,
 }
 
 /// How the stage ended.
 pub(super) enum Ended {
     /// With the video's duration, where it was read to its end or measured before.
     Done(Option<Rational>),
-    /// The GPU cannot go on; what has not gone out by now has to come from the CPU.
+    /// This way does not go on; what has not gone out by now has to come another way.
     Refused { problem: String, source: Box<dyn Source> },
 }
 
@@ -75,8 +80,11 @@ struct Stage<'a, 'c> {
     decoder: Seat,
     /// Where wanted frames come back from a GPU.
     copier: Option<Copier<Wanted>>,
-    /// Why the GPU cannot go on.
+    /// Why this way does not go on: the GPU's trouble, or a frame that was left out wrongly.
     refused: Option<String>,
+    keep_all: bool,
+    /// The last frames that were left out, by their timestamps.
+    left_out: VecDeque<i64>,
     timeline: Timeline,
     duration: Option<Rational>,
     selector: Option<Selector>,
@@ -121,7 +129,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         out: Out,
     ) -> Self {
         let info = input.info();
-        let Start { zero, duration, selector, measure } = start;
+        let Start { zero, duration, selector, measure, keep_all } = start;
         let mut timeline = Timeline::new(info.time_base, info.frame_rate);
         if let Some(zero) = zero {
             timeline.start_at(zero);
@@ -140,6 +148,8 @@ impl<'a, 'c> Stage<'a, 'c> {
             decoder,
             copier,
             refused,
+            keep_all,
+            left_out: VecDeque::new(),
             timeline,
             duration,
             selector,
@@ -161,7 +171,7 @@ impl<'a, 'c> Stage<'a, 'c> {
     }
 
     fn run(mut self, mut input: Input<'_>) -> Result<Ended, ExtractError> {
-        let mut skipper = Skipper::new(input.info());
+        let mut skipper = Skipper::new(input.info(), self.keep_all);
         let mut read_errors = 0;
         loop {
             if !self.watch.go_on() {
@@ -205,10 +215,7 @@ impl<'a, 'c> Stage<'a, 'c> {
             }
             skipper.push(packet);
             while let Some(packet) = skipper.pop() {
-                if !self.skippable(&skipper, &packet) {
-                    self.decode(&packet)?;
-                }
-                skipper.passed(&packet);
+                self.pass(&mut skipper, &packet)?;
             }
         }
         // Some demuxers take a failed read for the end of the file.
@@ -216,10 +223,7 @@ impl<'a, 'c> Stage<'a, 'c> {
             return Err(ExtractError::Source(error));
         }
         while let Some(packet) = skipper.pop_rest() {
-            if !self.skippable(&skipper, &packet) {
-                self.decode(&packet)?;
-            }
-            skipper.passed(&packet);
+            self.pass(&mut skipper, &packet)?;
         }
         let ended = self.decoder.send_end();
         self.receive()?;
@@ -227,6 +231,27 @@ impl<'a, 'c> Stage<'a, 'c> {
             self.refuse("it did not come to an end");
         }
         self.finish(input)
+    }
+
+    /// Decodes a packet, or leaves it out.
+    fn pass(&mut self, skipper: &mut Skipper, packet: &Packet) -> Result<(), ExtractError> {
+        if self.skippable(skipper, packet) {
+            self.left_out.extend(packet.pts());
+            if self.left_out.len() > MOST_LEFT_OUT {
+                self.left_out.pop_front();
+            }
+        } else {
+            self.decode(packet)?;
+        }
+        skipper.passed(packet);
+        Ok(())
+    }
+
+    /// Whether a frame between `held` and what it was wanted for was left out: the frame that
+    /// was to follow it did not come, so it was on screen for longer than the packets said.
+    fn lacks(&self, held: &Held, requests: &Requests) -> bool {
+        let last = requests.iter().flatten().max().and_then(|last| self.timeline.timestamp_at(*last));
+        last.is_some_and(|last| self.left_out.iter().any(|pts| (held.placed.pts + 1..=last).contains(pts)))
     }
 
     /// Whether no wanted frame needs a packet: nothing refers to its picture, and nobody asked
@@ -332,6 +357,10 @@ impl<'a, 'c> Stage<'a, 'c> {
         self.watch.reach_part(placed.time, selector.ends_at().into_iter().chain(self.claimed).min());
         let next = Held { frame, placed, keyframe };
         match self.held.replace(next) {
+            Some(held) if !requests.is_empty() && self.lacks(&held, &requests) => {
+                self.refuse("a frame that was left out is wanted after all");
+                Ok(())
+            }
             Some(held) if !requests.is_empty() => self.send(held, requests),
             _ => Ok(()),
         }
@@ -356,7 +385,9 @@ impl<'a, 'c> Stage<'a, 'c> {
             for warning in selector.take_warnings() {
                 self.watch.warn(warning);
             }
-            if !requests.is_empty() {
+            if self.lacks(&held, &requests) {
+                self.refuse("a frame that was left out is wanted after all");
+            } else if !requests.is_empty() {
                 self.send(held, requests)?;
             }
         }

@@ -33,13 +33,14 @@ pub(super) struct Skipper {
 }
 
 impl Skipper {
-    pub(super) fn new(info: &StreamInfo) -> Self {
+    /// For a stream; `idle` if nothing is to be left out of it.
+    pub(super) fn new(info: &StreamInfo, idle: bool) -> Self {
         let bitstream = Bitstream::new(&info.codec, &info.extradata);
         Self {
             // Where no picture refers to another, they come as they are shown.
             window: if bitstream.is_intra() { 1 } else { WINDOW },
             reorders: info.reorders,
-            bitstream: bitstream.may_drop().then_some(bitstream),
+            bitstream: Some(bitstream).filter(|bitstream| bitstream.may_drop() && !idle),
             waiting: VecDeque::new(),
             current: None,
             passed: VecDeque::new(),
@@ -137,7 +138,7 @@ mod tests {
 
     /// What is said of a stream's packets, all of which come out.
     fn intervals(stream: &mut Stream) -> Vec<(i64, i64)> {
-        let mut skipper = Skipper::new(&stream.info);
+        let mut skipper = Skipper::new(&stream.info, false);
         let (mut found, mut out) = (Vec::new(), 0);
         let mut take = |skipper: &mut Skipper, packet: &Packet| {
             found.extend(skipper.on_screen(packet));
@@ -195,7 +196,7 @@ mod tests {
         let encoder = "-c:v libvpx -cpu-used 5 -b:v 800k -g 40 -auto-alt-ref 1 -lag-in-frames 16";
         let mut stream = Stream::make_in_two_passes("webm", 75, encoder);
         assert!(stream.packets.len() > stream.frames.len(), "{} packets", stream.packets.len());
-        let mut skipper = Skipper::new(&stream.info);
+        let mut skipper = Skipper::new(&stream.info, false);
         for packet in stream.packets.drain(..) {
             skipper.push(packet);
             if let Some(packet) = skipper.pop() {

@@ -167,6 +167,16 @@ impl Times {
         false
     }
 
+    /// Whether a frame on screen in `from..until` may serve a time that is not done with, where
+    /// times are aimed and frames may be `tolerance` off.
+    pub fn any_aimed(&self, from: Rational, until: Rational, tolerance: Rational) -> bool {
+        let Kind::Aimed(times) = &self.kind else { return self.any_in(from, until) };
+        let next = usize::try_from(self.next).unwrap_or(usize::MAX).min(times.len());
+        let looked_for = times[next..].iter().take_while(|(target, _)| *target < until);
+        let mut last = looked_for.map(|(_, asked)| asked.checked_add(tolerance));
+        last.any(|last| last.is_none_or(|last| last >= from))
+    }
+
     /// How many times lie before `end`; none if that is unknown.
     pub fn count_before(&self, end: Option<Rational>) -> Option<u64> {
         match (&self.kind, end) {

@@ -374,7 +374,10 @@ impl<'a> Comparison<'a> {
         let (nearest, least) = all
             .filter_map(|other| {
                 self.load(other);
-                Some((other, image.difference(&self.pictures[&other])?))
+                let picture = &self.pictures[&other];
+                let off =
+                    if self.clip.colours { image.difference(picture) } else { image.unlikeness(picture) };
+                Some((other, off?))
             })
             .min_by(|a, b| a.1.total_cmp(&b.1))?;
         if nearest != index {

@@ -71,4 +71,20 @@ impl Rgb {
         let largest = sums.into_iter().max().unwrap_or(0);
         Some(largest as f64 / (self.width * self.height) as f64)
     }
+
+    /// How little the two show the same, whatever their colours: 0 where one's green rises and
+    /// falls with the other's, 1 where it has nothing to do with it; none if the sizes differ.
+    pub(crate) fn unlikeness(&self, other: &Self) -> Option<f64> {
+        if (self.width, self.height) != (other.width, other.height) {
+            return None;
+        }
+        let green = |image: &Self| -> Vec<f64> {
+            let samples: Vec<f64> = image.pixels.iter().skip(1).step_by(3).map(|g| f64::from(*g)).collect();
+            let mean = samples.iter().sum::<f64>() / samples.len() as f64;
+            samples.into_iter().map(|sample| sample - mean).collect()
+        };
+        let (a, b) = (green(self), green(other));
+        let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        Some(1.0 - product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt())
+    }
 }

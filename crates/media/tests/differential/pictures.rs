@@ -75,7 +75,8 @@ fn matrices_and_ranges() {
         ("full-444.mkv", "bt601", "smpte170m", "pc", "yuvj444p"),
     ] {
         let convert = format!("-vf scale=out_color_matrix={matrix}:out_range={range}");
-        let tags = format!("-colorspace {tag} -color_range {range} -pix_fmt {format}");
+        // Of the screen's primaries: others are converted, which the reference does not do.
+        let tags = format!("-color_primaries bt709 -colorspace {tag} -color_range {range} -pix_fmt {format}");
         clips.encode(name, 50, &format!("{convert} {X264} {tags}")).check();
     }
 }

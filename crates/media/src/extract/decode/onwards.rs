@@ -17,7 +17,7 @@ pub(super) struct Wanted {
 }
 
 impl Stage<'_, '_> {
-    /// Leaves the rest to the CPU.
+    /// Leaves the rest to another way.
     pub(super) fn give_up(self, input: Input<'_>) -> Ended {
         let Self { refused, held, copier, decoder, .. } = self;
         // The GPU's memory is for others from here on.
@@ -26,7 +26,7 @@ impl Stage<'_, '_> {
         Ended::Refused { problem: refused.unwrap_or_default(), source: input.into_source() }
     }
 
-    /// Notes why the GPU cannot go on; the first reason stays.
+    /// Notes why this way does not go on; the first reason stays.
     pub(super) fn refuse(&mut self, otherwise: impl ToString) {
         let complaint = self.decoder.complaint().map_or_else(|| otherwise.to_string(), str::to_owned);
         self.refused.get_or_insert(complaint);
