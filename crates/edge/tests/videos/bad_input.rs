@@ -92,7 +92,10 @@ async fn runs() {
     assert_eq!(run("{").await, "400 malformed-json");
     assert_eq!(run(r#"{"option":{}}"#).await, "422 validation-failed /option");
     assert_eq!(run(r#"{"options":{"format":"gif"}}"#).await, "422 validation-failed /options/format");
-    assert_eq!(run(r#"{"options":{"plugins":[{"name":"p"}]}}"#).await, "422 validation-failed /options/plugins");
+    assert_eq!(
+        run(r#"{"options":{"plugins":[{"name":"p"}]}}"#).await,
+        "422 validation-failed /options/plugins"
+    );
 }
 
 #[tokio::test]
