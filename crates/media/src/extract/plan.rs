@@ -113,6 +113,9 @@ pub(super) fn choose(
         }
         _ => {}
     }
+    if cost.is_none() && input.info().has_index {
+        return sequential("the container's index does not tell groups of pictures apart");
+    }
     let Some(cost) = cost else {
         // Without an index nobody knows how long groups are: those of broadcasts and live
         // streams are short, and the reader gives up on one that is not.

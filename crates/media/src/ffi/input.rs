@@ -101,15 +101,16 @@ unsafe impl Send for Input<'_> {}
 impl<'c> Input<'c> {
     /// Opens what `source` holds and finds its video stream. On an error the source is gone.
     pub(crate) fn open(
-        mut source: Box<dyn Source>,
+        source: Box<dyn Source>,
         limits: &EngineLimits,
         watch: &'c Watch<'c>,
     ) -> Result<Self, OpenError> {
         log::capture();
         // FFmpeg reads an MP4's index before anything else, in small steps.
-        if let Some(index) = boxes::find_index(&mut *source).map_err(OpenError::Io)? {
-            source.expect(&[index]);
-        }
+        let mut counted = Counted { source, watch };
+        let index = boxes::find_index(&mut counted).map_err(OpenError::Io)?;
+        let mut source = counted.source;
+        source.expect(index.as_slice());
         let mut io = Io::new(source, watch).ok_or(OpenError::NoMemory)?;
         match Self::open_context(&io, limits) {
             Ok((context, info, video)) => {
@@ -271,6 +272,24 @@ impl Drop for Input<'_> {
     fn drop(&mut self) {
         // SAFETY: ours to close, once; null is allowed. The reader is dropped after it.
         unsafe { ffi::avformat_close_input(&mut self.context) };
+    }
+}
+
+/// A source whose bytes are counted.
+struct Counted<'c> {
+    source: Box<dyn Source>,
+    watch: &'c Watch<'c>,
+}
+
+impl Source for Counted<'_> {
+    fn size(&self) -> u64 {
+        self.source.size()
+    }
+
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.source.read_at(offset, buf)?;
+        self.watch.read(n as u64);
+        Ok(n)
     }
 }
 

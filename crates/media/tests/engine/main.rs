@@ -10,5 +10,6 @@ mod exact;
 mod formats;
 mod hardware;
 mod pictures;
+mod plans;
 mod run;
 mod truth;

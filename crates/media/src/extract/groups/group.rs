@@ -34,6 +34,12 @@ pub(super) struct Group {
     pub(super) wanted: Vec<Wanted>,
 }
 
+/// What has to be decoded of a group, and what for.
+pub(super) struct Needed {
+    pub(super) packets: Vec<Packet>,
+    pub(super) wanted: Vec<Wanted>,
+}
+
 /// What a worker is asked.
 pub(super) struct Task {
     /// In decoding order, the sync point first.
@@ -59,10 +65,7 @@ impl Group {
     /// The packets that its wanted frames need: those up to the last wanted one, without
     /// pictures that nothing refers to and nobody wants. Wanted frames that come after the next
     /// group's sync point in decoding order are found in `following`. None if one is nowhere.
-    pub(super) fn needed(
-        self,
-        following: &VecDeque<Self>,
-    ) -> Result<Option<(Vec<Packet>, Vec<Wanted>)>, AvError> {
+    pub(super) fn needed(self, following: &VecDeque<Self>) -> Result<Option<Needed>, AvError> {
         let wanted = |packet: &Packet| {
             let pts = packet.pts().filter(|_| !packet.is_hidden());
             pts.is_some_and(|pts| self.wanted.iter().any(|wanted| wanted.shown.pts == pts))
@@ -91,6 +94,6 @@ impl Group {
         let end = if packets.is_empty() { last.map_or(0, |last| last + 1) } else { self.packets.len() };
         let own = self.packets.into_iter().zip(keep).take(end).filter(|(_, keep)| *keep);
         let packets = own.map(|(coded, _)| coded.packet).chain(packets).collect();
-        Ok(Some((packets, self.wanted)))
+        Ok(Some(Needed { packets, wanted: self.wanted }))
     }
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use framelift_domain::Rational;
 
 use super::budget::{Amount, Ticket};
-use super::group::{Coded, Group, Order, Task, Wanted};
+use super::group::{Coded, Group, Needed, Order, Task, Wanted};
 use super::{Read, Shared, Shown};
 use crate::bitstream::{Access, Bitstream};
 use crate::extract::claims;
@@ -287,7 +287,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
             return Ok(());
         }
         let access = group.access;
-        let Some((packets, wanted)) = group.needed(&self.groups).map_err(internal)? else {
+        let Some(Needed { packets, wanted }) = group.needed(&self.groups).map_err(internal)? else {
             return Err(Halt::Surprise("a wanted frame's packet is missing"));
         };
         let packet_bytes = packets.iter().map(|packet| packet.data().len() as u64).sum();
