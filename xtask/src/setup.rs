@@ -1,17 +1,17 @@
 //! Installs what is missing on a machine that has only Rust: Debian packages, the guests' target,
 //! and, for the tests, the peers that we did not write.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::run::{Result, command, output, run, succeeds, target};
 
 /// A package, Debian's or PyPI's, and what it is for.
-struct Package {
+pub(crate) struct Package {
     name: &'static str,
     why: &'static str,
 }
 
-const fn package(name: &'static str, why: &'static str) -> Package {
+pub(crate) const fn package(name: &'static str, why: &'static str) -> Package {
     Package { name, why }
 }
 
@@ -121,19 +121,25 @@ fn wasm_target() -> Result {
 }
 
 fn peers() -> Result {
-    let venv = peer_folder();
-    let stamp = venv.join("installed");
-    let names: Vec<&str> = FROM_PYPI.iter().map(|package| package.name).collect();
+    python_packages(&peer_folder(), FROM_PYPI)
+}
+
+/// A virtual environment of Python in `folder` with just these packages; nothing is done where
+/// they are there.
+pub(crate) fn python_packages(folder: &Path, packages: &[Package]) -> Result {
+    let stamp = folder.join("installed");
+    let names: Vec<&str> = packages.iter().map(|package| package.name).collect();
     if std::fs::read_to_string(&stamp).is_ok_and(|text| text == names.join("\n")) {
         return Ok(());
     }
     println!("installing from PyPI:");
-    for package in FROM_PYPI {
+    for package in packages {
         println!("  {:<22} {}", package.name, package.why);
     }
-    run(command("python3", &["-m", "venv", "--clear", &venv.to_string_lossy()]))?;
+    run(command("python3", &["-m", "venv", "--clear", &folder.to_string_lossy()]))?;
+    let pip = folder.join("bin/pip");
     let install = ["install", "--quiet", "--disable-pip-version-check"];
-    run(command(&peer("pip").to_string_lossy(), &[install.as_slice(), &names].concat()))?;
+    run(command(&pip.to_string_lossy(), &[install.as_slice(), &names].concat()))?;
     std::fs::write(&stamp, names.join("\n"))
         .map_err(|error| format!("cannot write {}: {error}", stamp.display()))
 }

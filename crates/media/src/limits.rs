@@ -43,7 +43,8 @@ pub struct EngineLimits {
     /// only swallows is stuck, however long the file is.
     pub max_idle_packets: u32,
     /// Threads for decoding, and as many again for converting and encoding; 0 is one for each
-    /// core. Memory grows with it: about 3 decoded pictures and 1 encoded image for each.
+    /// core. Memory grows with it: for each, a decoder's pictures (up to 16 of its references and
+    /// a few more), one picture in conversion, and 24 MiB of images that wait for their turn.
     pub threads: usize,
     /// Whether a GPU may decode.
     pub hardware: HardwareUse,

@@ -59,6 +59,9 @@ pub(super) struct Reader<'r, 's, 'a, 'c> {
     bitstream: Bitstream,
     timeline: Timeline,
     selector: Selector,
+    /// How long the video is, where the survey found it.
+    duration: Option<Rational>,
+    /// Where the last packet ends, as far as is known.
     end: Option<i64>,
     /// The group that is being read, by the index's number.
     number: Option<usize>,
@@ -91,14 +94,15 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         shared: &'s Shared<'a, 'c>,
     ) -> Self {
         let info = input.info();
-        let duration = survey.duration(&input).or(info.claimed_duration);
-        shared.watch.expect_frames(selector.expected(duration));
+        let duration = survey.duration(&input);
+        shared.watch.expect_frames(selector.expected(duration.or(info.claimed_duration)));
         Self {
             bitstream: Bitstream::new(&info.codec, &info.extradata),
             timeline: survey.timeline(&input),
             index: survey.index.as_ref(),
             reach,
             selector,
+            duration,
             end: survey.end,
             number: None,
             landed: false,
@@ -141,7 +145,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
                 self.selector.settle();
                 self.dispatch_all()?;
                 self.report_selection();
-                return Ok(self.end.and_then(|end| self.timeline.seconds_at(end)));
+                return Ok(self.duration);
             }
             if self.reach.jumps && self.jump()? {
                 continue;
