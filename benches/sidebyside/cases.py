@@ -104,7 +104,7 @@ def dense(videos: dict[str, Video]) -> list[Case]:
             memory_aim=HD_MEMORY,
         ),
         Case(
-            "scenes, JPEG, h264-1080p", "h264-1080p", framelift("--scenes"),
+            "scenes, JPEG, h264-1080p", "h264-1080p", framelift("--scenes", "0.3"),
             (Peer("ffmpeg select=gt(scene,0.3) + zip", ffmpeg("-vf", r"select=gt(scene\,0.3)", *passthrough)),),
             same_pictures=False, same_number=False, memory_aim=HD_MEMORY,
         ),
