@@ -29,7 +29,8 @@ LIBRARIES = {"PyAV": "av", "OpenCV": "opencv-python-headless", "Pillow": "pillow
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, help="measured rounds (default: 5, 1 with --quick)")
-    parser.add_argument("--only", metavar="NAME", help="jobs whose name contains this")
+    parser.add_argument("--only", metavar="NAME", action="append",
+                        help="jobs whose name contains this; may be given again")
     parser.add_argument("--quick", action="store_true",
                         help="tiny videos, to try the scripts; the figures mean nothing")
     parser.add_argument("--report", type=Path, metavar="FILE", help="where to write the table")
@@ -86,7 +87,8 @@ def main() -> None:
     given = arguments()
     check_programs(given)
     videos = footage.videos(given.quick)
-    chosen = [case for case in cases(videos, given.quick) if given.only is None or given.only in case.name]
+    chosen = [case for case in cases(videos, given.quick)
+              if given.only is None or any(name in case.name for name in given.only)]
     if not chosen:
         sys.exit(f"no job's name contains {given.only!r}")
     folder = given.files.resolve() / ("quick" if given.quick else "side-by-side")
@@ -103,9 +105,11 @@ def main() -> None:
         quality = qualities.get(key, match.DEFAULT)
         results.append(measure.run(case, paths[case.video], quality, tools, given.rounds))
         print(report.terminal(results[-1]), flush=True)
+        # After each: a run that is broken off leaves what it has.
+        if given.report:
+            sizes = {name: path.stat().st_size for name, path in paths.items()}
+            report.write(given.report, report.document(results, videos, sizes, run_setting))
     if given.report:
-        sizes = {name: path.stat().st_size for name, path in paths.items()}
-        report.write(given.report, report.document(results, videos, sizes, run_setting))
         print(f"wrote {given.report}")
 
 
