@@ -96,7 +96,8 @@ pub fn extract<W: Write + Send>(
     }
     let input = open::open(source, limits, watch)?;
     let stream = input.info().clone();
-    let decoder = open::decoder(&input, limits, Threading::Pictures)?.name().to_owned();
+    // For its name, and to refuse what cannot be decoded before anything is read.
+    let decoder = open::decoder(&input, limits, 1, Threading::OnePicture)?.name().to_owned();
     let mut writer = Writer::new(sink, options, limits);
     let engagement = hardware::engage(&input, options, limits);
     // Where the GPU was asked for and is not to be had, the planner chooses.
@@ -224,7 +225,8 @@ impl<'c> Job<'_, 'c> {
         writer: &mut Writer<W>,
     ) -> Result<(Plan, Option<Rational>), ExtractError> {
         let decode = |input: Input<'c>, start, writer: &mut _| {
-            let decoder = open::decoder(&input, self.limits, Threading::Pictures)?;
+            let decoder =
+                open::decoder(&input, self.limits, self.limits.thread_count(), Threading::Pictures)?;
             self.sequential(input, decoder.into(), start, writer)
         };
         let source = match decode(input, start.clone(), writer)? {

@@ -21,7 +21,7 @@ mod reader;
 mod worker;
 
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -93,12 +93,11 @@ pub(super) fn run<W: std::io::Write>(
     };
     let workers = (0..share.workers)
         .map(|_| {
-            let limits = EngineLimits { threads: share.threads_each, ..limits.clone() };
-            let decoder = open::decoder(&input, &limits, Threading::Pictures)?;
+            let decoder = open::decoder(&input, limits, share.threads_each, Threading::Pictures)?;
             Ok(Worker::new(decoder, &stream, shared))
         })
         .collect::<Result<Vec<_>, ExtractError>>()?;
-    let (tasks, queue): (SyncSender<group::Task>, Receiver<group::Task>) = sync_channel(share.workers);
+    let (tasks, queue) = sync_channel(share.workers);
     let (order, ordered) = sync_channel(4096);
     let queue = &Mutex::new(queue);
     let (read, written) = thread::scope(|scope| {

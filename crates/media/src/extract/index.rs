@@ -125,9 +125,23 @@ impl Index {
         self.points.iter().filter(|_| self.lists_packets()).map(|point| point.entry..point.entry + 1)
     }
 
+    /// The packets that lead to what is on screen at rising timestamps, in one range for each
+    /// group that holds some of it; none if the index lists sync points alone.
+    pub(super) fn packets_to_all(&self, input: &Input<'_>, timestamps: &[i64]) -> Option<Vec<Range<usize>>> {
+        let mut packets: Vec<Range<usize>> = Vec::new();
+        for pts in timestamps {
+            let range = self.packets_to(input, *pts)?;
+            match packets.last_mut() {
+                Some(before) if before.start == range.start => before.end = before.end.max(range.end),
+                _ => packets.push(range),
+            }
+        }
+        Some(packets)
+    }
+
     /// Packets from the sync point of the group of `pts` to the last one that is decoded before
     /// `pts` is reached; none if the index lists sync points alone.
-    pub(super) fn packets_to(&self, input: &Input<'_>, pts: i64) -> Option<Range<usize>> {
+    fn packets_to(&self, input: &Input<'_>, pts: i64) -> Option<Range<usize>> {
         if !self.lists_packets() {
             return None;
         }

@@ -132,7 +132,7 @@ fn decode(
     watch: &Watch<'_>,
     mut each: impl FnMut(&Frame) -> bool,
 ) -> Result<(), ExtractError> {
-    let mut decoder = open::decoder(input, limits, Threading::Pictures)?;
+    let mut decoder = open::decoder(input, limits, limits.thread_count(), Threading::Pictures)?;
     let mut packet = Packet::new().map_err(|error| ExtractError::internal(error.to_string()))?;
     let (mut idle, mut more) = (0, true);
     while more {

@@ -46,6 +46,7 @@ pub(crate) fn open<'c>(
 pub(super) fn decoder(
     input: &Input<'_>,
     limits: &EngineLimits,
+    threads: usize,
     threading: Threading,
 ) -> Result<Decoder, ExtractError> {
     let info = input.info();
@@ -55,7 +56,7 @@ pub(super) fn decoder(
     if u64::from(info.width) * u64::from(info.height) > limits.max_pixels {
         return Err(too_large(limits));
     }
-    let on = On::Cpu(limits.thread_count(), threading);
+    let on = On::Cpu(threads, threading);
     input.decoder(on, limits.max_pixels).map_err(|error| match error {
         DecoderError::Unsupported => ExtractError::failed(
             FailureCode::UnsupportedCodec,

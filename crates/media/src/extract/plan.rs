@@ -37,7 +37,7 @@ pub(super) struct Planned {
 }
 
 /// What the wanted times mean for the groups of pictures of an index.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Cost {
     /// Wanted frames.
     wanted: u64,
@@ -169,22 +169,12 @@ pub(super) fn surprised(plan: Plan) -> Plan {
 }
 
 fn cost(input: &Input<'_>, survey: &Survey, index: &Index, selector: &Selector) -> Option<Cost> {
-    let timeline = survey.timeline(input);
-    let mut cost = Cost { packets: index.lists_packets().then_some(0), ..Cost::default() };
-    let mut last: Option<std::ops::Range<usize>> = None;
-    let mut last_group = None;
-    for time in selector.times_before(survey.duration(input)?) {
-        let pts = timeline.timestamp_at(time)?;
-        cost.wanted += 1;
-        let group = index.group_at(pts);
-        cost.groups += usize::from(last_group != Some(group));
-        last_group = Some(group);
-        if let (Some(packets), Some(range)) = (&mut cost.packets, index.packets_to(input, pts)) {
-            let same = last.as_ref().filter(|last| last.start == range.start);
-            *packets += range.end - same.map_or(range.start, |last| last.end.min(range.end));
-            last = Some(range);
-        }
-    }
+    let timestamps = survey.timestamps(input, selector)?;
+    let mut groups: Vec<usize> = timestamps.iter().map(|pts| index.group_at(*pts)).collect();
+    groups.dedup();
+    let packets = index.packets_to_all(input, &timestamps);
+    let packets = packets.map(|packets| packets.iter().map(ExactSizeIterator::len).sum());
+    let cost = Cost { wanted: timestamps.len() as u64, groups: groups.len(), packets };
     (selector.next_time().is_some() && cost.groups > 0).then_some(cost)
 }
 
@@ -194,7 +184,7 @@ fn images_held(options: &Options, selector: &Selector, input: &Input<'_>, cost: 
     let info = input.info();
     let per_group = match (cost, options.select.period()) {
         (Some(cost), _) => cost.wanted.div_ceil(cost.groups.max(1) as u64),
-        // Half a second is what groups of a stream without an index last, and more.
+        // Groups of a stream without an index are taken to last two seconds.
         (None, Some(period)) => (2.0 / period.to_f64()).ceil() as u64,
         (None, None) => match (selector.expected(None), info.claimed_duration) {
             (Some(wanted), Some(duration)) => {

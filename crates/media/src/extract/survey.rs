@@ -62,6 +62,13 @@ impl Survey {
         selector.aim(tolerance, end, |time| cheapest(time).unwrap_or(time));
     }
 
+    /// The timestamps at which `selector` looks for frames, rising; none where the video's end is
+    /// not known.
+    pub(super) fn timestamps(&self, input: &Input<'_>, selector: &Selector) -> Option<Vec<i64>> {
+        let timeline = self.timeline(input);
+        selector.times_before(self.duration(input)?).map(|time| timeline.timestamp_at(time)).collect()
+    }
+
     /// A selector of the wanted frames; none if it needs the video's length and that is not
     /// known.
     pub(super) fn selector(&self, input: &Input<'_>, options: &Options, most: u64) -> Option<Selector> {
@@ -113,8 +120,7 @@ pub(super) fn first_shown(
     limits: &EngineLimits,
     watch: &Watch<'_>,
 ) -> Result<Option<i64>, ExtractError> {
-    let mut decoder =
-        open::decoder(input, &EngineLimits { threads: 1, ..limits.clone() }, Threading::OnePicture)?;
+    let mut decoder = open::decoder(input, limits, 1, Threading::OnePicture)?;
     let mut read = VecDeque::new();
     let (mut first, mut idle) = (None, 0);
     while first.is_none() && idle <= limits.max_idle_packets {

@@ -96,7 +96,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         let info = input.info();
         let duration = survey.duration(&input);
         shared.watch.expect_frames(selector.expected(duration.or(info.claimed_duration)));
-        Self {
+        let mut reader = Self {
             bitstream: Bitstream::new(&info.codec, &info.extradata),
             timeline: survey.timeline(&input),
             index: survey.index.as_ref(),
@@ -117,7 +117,11 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
             order,
             shared,
             input,
+        };
+        if reach.jumps {
+            reader.announce(survey);
         }
+        reader
     }
 
     /// Reads; gives the source back.
@@ -134,9 +138,6 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
     /// Reads until nothing more is wanted, or the video ends; gives its duration.
     fn read(&mut self) -> Result<Option<Rational>, Halt> {
         let mut read_errors = 0;
-        if self.reach.jumps {
-            self.announce();
-        }
         loop {
             if !self.shared.watch.go_on() {
                 return Err(self.shared.watch.stop_error().into());
@@ -378,21 +379,15 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
     }
 
     /// Tells the source which bytes the jumps will lead to, where the index lists packets.
-    fn announce(&mut self) {
-        let (Some(index), Some(end)) = (self.index, self.end) else { return };
-        let Some(end) = self.timeline.seconds_at(end) else { return };
-        let mut packets: Vec<Range<usize>> = Vec::new();
-        if self.reach.keys_only {
-            packets.extend(index.sync_points());
-        }
-        for time in self.selector.times_before(end) {
-            let Some(pts) = self.timeline.timestamp_at(time) else { return };
-            let Some(range) = index.packets_to(&self.input, pts) else { return };
-            match packets.last_mut() {
-                Some(before) if before.start == range.start => before.end = before.end.max(range.end),
-                _ => packets.push(range),
-            }
-        }
+    fn announce(&mut self, survey: &Survey) {
+        let Some(index) = self.index else { return };
+        let packets = if self.reach.keys_only {
+            index.sync_points().collect()
+        } else {
+            let timestamps = survey.timestamps(&self.input, &self.selector);
+            let packets = timestamps.and_then(|timestamps| index.packets_to_all(&self.input, &timestamps));
+            packets.unwrap_or_default()
+        };
         let bytes = |range: Range<usize>| {
             let (first, last) =
                 (self.input.index_entry(range.start)?, self.input.index_entry(range.end - 1)?);

@@ -14,23 +14,16 @@ use crate::ffi::{Decoded, Decoder, Frame, Packet, StreamInfo};
 const FIRST: i64 = 1;
 
 /// One thread's decoder and encoder.
-pub(super) struct Worker<'s, 'a, 'c> {
+pub(super) struct Worker<'s> {
     decoder: Decoder,
     station: Station<'s>,
-    shared: &'s Shared<'a, 'c>,
+    shared: &'s Shared<'s, 's>,
 }
 
-impl<'s> Worker<'s, '_, '_> {
-    pub(super) fn new(
-        decoder: Decoder,
-        stream: &'s StreamInfo,
-        shared: &'s Shared<'_, '_>,
-    ) -> Worker<'s, 's, 's>
-    where
-        Self: Sized,
-    {
+impl<'s> Worker<'s> {
+    pub(super) fn new(decoder: Decoder, stream: &'s StreamInfo, shared: &'s Shared<'_, '_>) -> Self {
         let station = Station::new(stream, shared.options, shared.limits);
-        Worker { decoder, station, shared }
+        Self { decoder, station, shared }
     }
 
     /// Works until no task is left.
