@@ -59,6 +59,49 @@ const INTRA: &[&str] = &[
     "v410",
 ];
 
+/// Codecs of which nothing is read here, but whose decoders say of each picture whether it was
+/// predicted from others, so that a sync point that is none is noticed. Of other codecs nobody
+/// knows but by decoding from the start.
+const TOLD_BY_DECODER: &[&str] = &[
+    "cavs",
+    "ffv1",
+    "flv1",
+    "h261",
+    "h263",
+    "h263i",
+    "msmpeg4v1",
+    "msmpeg4v2",
+    "msmpeg4v3",
+    "snow",
+    "svq1",
+    "svq3",
+    "theora",
+    "vc1",
+    "vp3",
+    "vp5",
+    "vp6",
+    "vp6a",
+    "vp6f",
+    "wmv1",
+    "wmv2",
+    "wmv3",
+];
+
+/// Whether the pictures of a codec, by FFmpeg's short name, tell where decoding can start,
+/// whatever a container marks.
+pub(crate) fn tells_access(codec: &str) -> bool {
+    !matches!(Bitstream::new(codec, &[]).0, Syntax::Unknown) || TOLD_BY_DECODER.contains(&codec)
+}
+
+/// What a decoder has to see before it starts in the middle of a stream whose first packet is
+/// `first`; mostly nothing.
+pub(crate) fn preface(codec: &str, extradata: &[u8], first: &[u8]) -> Vec<u8> {
+    match codec {
+        "h264" => h264::preface(extradata, first),
+        _ => Vec::new(),
+    }
+}
+
 #[derive(Debug)]
 enum Syntax {
     H264(h264::H264),
@@ -105,6 +148,15 @@ impl Bitstream {
     /// refer to, and nothing odd.
     pub(crate) fn may_hide(&self) -> bool {
         matches!(self.0, Syntax::Av1(_) | Syntax::Vp8(_) | Syntax::Vp9)
+    }
+
+    /// Whether decoding of a stream that begins in the middle can begin with a packet, where the
+    /// codec's decoder does not find out by itself.
+    pub(crate) fn may_begin(&self, data: &[u8]) -> bool {
+        match &self.0 {
+            Syntax::Hevc(stream) => stream.may_begin(data),
+            _ => true,
+        }
     }
 
     /// Whether no picture of the codec refers to others.

@@ -22,6 +22,7 @@ pub(crate) mod open;
 mod plan;
 mod share;
 mod skip;
+pub(crate) mod stretches;
 mod survey;
 mod write;
 
@@ -38,7 +39,7 @@ use crate::hardware::{self, Engagement, Seat};
 use crate::select;
 use crate::watch::{Stop, Watch};
 use crate::{Control, EngineLimits, ExtractError, Source, Stage, unsupported};
-use decode::Start;
+use decode::{Problem, Start};
 use encode_stage::Station;
 pub(crate) use encode_stage::geometry;
 use groups::Ended;
@@ -151,7 +152,7 @@ impl<'c> Job<'_, 'c> {
         let (input, start) = self.start(input, survey.as_ref())?;
         let (problem, source) = match self.sequential(input, seat, start.clone(), writer)? {
             decode::Ended::Done(duration) => return Ok((plan, duration)),
-            decode::Ended::Refused { problem, source } => (problem, source),
+            decode::Ended::Refused { problem, source } => (problem.to_string(), source),
         };
         let input = open::open(source, self.limits, self.watch)?;
         let (plan, duration) = if writer.frames == 0 {
@@ -213,7 +214,7 @@ impl<'c> Job<'_, 'c> {
             Some(_) => (input, Measure::default()),
             None => measure::measure(input, self.options, self.limits, self.watch)?,
         };
-        Ok((input, Start { zero, duration, selector, measure, keep_all: false }))
+        Ok((input, Start { zero, duration, selector, measure, keep_all: false, races: false }))
     }
 
     /// What is left of the job with one decoder on the CPU, from the start of the video.
@@ -224,20 +225,22 @@ impl<'c> Job<'_, 'c> {
         plan: Plan,
         writer: &mut Writer<W>,
     ) -> Result<(Plan, Option<Rational>), ExtractError> {
-        let decode = |input: Input<'c>, start, writer: &mut _| {
-            let decoder =
-                open::decoder(&input, self.limits, self.limits.thread_count(), Threading::Pictures)?;
-            self.sequential(input, decoder.into(), start, writer)
-        };
-        let source = match decode(input, start.clone(), writer)? {
-            decode::Ended::Done(duration) => return Ok((plan, duration)),
-            decode::Ended::Refused { source, .. } => source,
-        };
-        // A damaged video in which a frame was left out that is on screen after all.
-        let input = open::open(source, self.limits, self.watch)?;
-        match decode(input, Start { keep_all: true, ..start }, writer)? {
-            decode::Ended::Done(duration) => Ok((plan, duration)),
-            decode::Ended::Refused { problem, .. } => Err(ExtractError::internal(problem)),
+        let mut start = Start { races: self.limits.thread_count() > 1, ..start };
+        let mut input = input;
+        // Each problem is met once at most: afterwards there is nothing left that leads to it.
+        loop {
+            let threads = if start.races { self.limits.thread_count() } else { 1 };
+            let decoder = open::decoder(&input, self.limits, threads, Threading::Pictures)?;
+            let (problem, source) = match self.sequential(input, decoder.into(), start.clone(), writer)? {
+                decode::Ended::Done(duration) => return Ok((plan, duration)),
+                decode::Ended::Refused { problem, source } => (problem, source),
+            };
+            match problem {
+                Problem::LeftOut if !start.keep_all => start.keep_all = true,
+                Problem::Damage if start.races => (start.keep_all, start.races) = (true, false),
+                problem => return Err(ExtractError::internal(problem.to_string())),
+            }
+            input = open::open(source, self.limits, self.watch)?;
         }
     }
 

@@ -6,8 +6,8 @@ use std::collections::BinaryHeap;
 
 use framelift_domain::Rational;
 
-/// A step back by more than this is a break in the clock (joined broadcasts), not disorder.
-const BREAK_SECONDS: i64 = 10;
+/// Starts of stretches that are remembered: more would only make a warning long.
+const MOST_RESTARTS: usize = 1000;
 
 /// Where a shown frame lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +27,15 @@ pub struct Timeline {
     /// Ticks of a frame of which nobody says how long it lasts; at least 1.
     frame_ticks: i64,
     zero: Option<i64>,
-    /// Added to timestamps after breaks in the clock.
+    /// Added to timestamps of the current stretch of the clock.
     shift: i64,
     last: i64,
     last_ticks: i64,
-    breaks: u32,
+    /// The stretch of the clock that the last frame belongs to.
+    stretch: u32,
+    /// Where stretches but the first one start.
+    restarts: Vec<Rational>,
+    disordered: u64,
 }
 
 impl Timeline {
@@ -49,36 +53,33 @@ impl Timeline {
             shift: 0,
             last: 0,
             last_ticks: 0,
-            breaks: 0,
+            stretch: 0,
+            restarts: Vec::new(),
+            disordered: 0,
         }
     }
 
-    /// Ticks by which time does not go back by mere disorder.
-    pub fn break_ticks(time_base: Rational) -> i64 {
-        let ticks = time_base.recip().and_then(|rate| rate.checked_mul(Rational::whole(BREAK_SECONDS)));
-        ticks.map_or(i64::MAX, |ticks| ticks.num() / ticks.den())
-    }
-
-    /// The next shown frame. A frame without a timestamp follows its predecessor; one whose
-    /// timestamp lies a little before its predecessor's is shown at once after it; one that
-    /// lies far before it starts a new clock, which is joined on.
+    /// The next shown frame, whose timestamp is of the given stretch of the clock. The first
+    /// frame of a new stretch follows the last one of the stretch before it. A frame without a
+    /// timestamp follows its predecessor, and one whose timestamp lies before its predecessor's
+    /// takes its place.
     ///
     /// `None` for a timestamp that no number of seconds can express: the frame is skipped.
-    pub fn place(&mut self, pts: Option<i64>, ticks: i64) -> Option<Placed> {
+    pub fn place(&mut self, pts: Option<i64>, ticks: i64, stretch: u32) -> Option<Placed> {
         let follows = self.last.checked_add(self.last_ticks)?;
+        let restarts = self.zero.is_some() && stretch > self.stretch;
+        let shift = match pts {
+            Some(pts) if restarts => follows.checked_sub(pts)?,
+            _ => self.shift,
+        };
         let mut at = match pts {
-            Some(pts) => pts.checked_add(self.shift)?,
+            Some(pts) => pts.checked_add(shift)?,
             None if self.zero.is_some() => follows,
             None => 0,
         };
-        if self.zero.is_some() && at < self.last {
-            if self.seconds(self.last.checked_sub(at)?)? > Rational::whole(BREAK_SECONDS) {
-                self.shift = self.shift.checked_add(follows.checked_sub(at)?)?;
-                self.breaks += 1;
-                at = follows;
-            } else {
-                at = self.last;
-            }
+        let late = self.zero.is_some() && at < self.last;
+        if late {
+            at = self.last;
         }
         let ticks = if ticks > 0 { ticks } else { self.frame_ticks };
         let zero = *self.zero.get_or_insert(at);
@@ -88,7 +89,12 @@ impl Timeline {
             time: self.seconds(start)?,
             end: self.seconds(start.checked_add(ticks)?)?,
         };
-        (self.last, self.last_ticks) = (at, ticks);
+        if restarts && self.restarts.len() < MOST_RESTARTS {
+            self.restarts.push(placed.time);
+        }
+        self.disordered += u64::from(late);
+        (self.last, self.last_ticks, self.shift) = (at, ticks, shift);
+        self.stretch = self.stretch.max(stretch);
         Some(placed)
     }
 
@@ -106,12 +112,12 @@ impl Timeline {
     }
 
     /// The last container timestamp that is not after `time`; `None` before the first frame is
-    /// known, and after a break in the clock.
+    /// known, and once the clock has started anew.
     pub fn timestamp_at(&self, time: Rational) -> Option<i64> {
         let ticks = i128::from(time.num()).checked_mul(self.time_base.den().into())?;
         let per = i128::from(time.den()).checked_mul(self.time_base.num().into())?;
         let ticks = i64::try_from(ticks.div_euclid(per)).ok()?;
-        self.zero?.checked_add(ticks).filter(|_| self.breaks == 0)
+        self.zero?.checked_add(ticks).filter(|_| self.restarts.is_empty())
     }
 
     /// Ticks of a frame of which nobody says how long it lasts.
@@ -119,9 +125,15 @@ impl Timeline {
         self.frame_ticks
     }
 
-    /// How often the clock jumped back.
-    pub fn breaks(&self) -> u32 {
-        self.breaks
+    /// Where the clock started anew: the times of the first frames of the stretches after the
+    /// first, as many as are remembered.
+    pub fn restarts(&self) -> &[Rational] {
+        &self.restarts
+    }
+
+    /// How many frames had a timestamp before that of the frame that was shown before them.
+    pub fn disordered(&self) -> u64 {
+        self.disordered
     }
 
     fn seconds(&self, ticks: i64) -> Option<Rational> {
@@ -230,36 +242,49 @@ mod tests {
     fn time_starts_at_the_first_shown_frame() {
         let mut timeline = Timeline::new(r(1, 30000), Some(r(30000, 1001)));
         assert_eq!(
-            timeline.place(Some(-2002), 1001),
+            timeline.place(Some(-2002), 1001, 0),
             Some(Placed { pts: -2002, time: r(0, 1), end: r(1001, 30000) })
         );
-        let second = timeline.place(Some(-1001), 0).unwrap();
+        let second = timeline.place(Some(-1001), 0, 0).unwrap();
         assert_eq!((second.time, second.end), (r(1001, 30000), r(2002, 30000)));
     }
 
     #[test]
     fn frames_without_timestamps_follow_each_other() {
         let mut timeline = Timeline::new(r(1, 25), Some(r(25, 1)));
-        let times: Vec<_> = (0..3).map(|_| timeline.place(None, 0).unwrap().time).collect();
+        let times: Vec<_> = (0..3).map(|_| timeline.place(None, 0, 0).unwrap().time).collect();
         assert_eq!(times, [r(0, 1), r(1, 25), r(2, 25)]);
     }
 
     #[test]
-    fn disorder_is_flattened_and_a_new_clock_is_joined_on() {
+    fn disorder_is_flattened_and_counted() {
         let mut timeline = Timeline::new(r(1, 10), Some(r(10, 1)));
-        timeline.place(Some(1000), 1).unwrap();
-        assert_eq!(timeline.place(Some(998), 1).unwrap().time, r(0, 1));
-        assert_eq!(timeline.place(Some(1001), 1).unwrap().time, r(1, 10));
-        assert_eq!(timeline.place(Some(5), 1).unwrap(), Placed { pts: 5, time: r(2, 10), end: r(3, 10) });
-        assert_eq!(timeline.place(Some(6), 1).unwrap().time, r(3, 10));
-        assert_eq!(timeline.breaks(), 1);
+        timeline.place(Some(1000), 1, 0).unwrap();
+        assert_eq!(timeline.place(Some(998), 1, 0).unwrap().time, r(0, 1));
+        assert_eq!(timeline.place(Some(1001), 1, 0).unwrap().time, r(1, 10));
+        assert_eq!(timeline.disordered(), 1);
+        assert_eq!(timeline.restarts(), []);
+    }
+
+    #[test]
+    fn a_new_stretch_follows_the_one_before_it() {
+        let mut timeline = Timeline::new(r(1, 10), Some(r(10, 1)));
+        timeline.place(Some(1000), 1, 0).unwrap();
+        timeline.place(Some(1001), 2, 0).unwrap();
+        assert_eq!(timeline.timestamp_at(r(1, 10)), Some(1001));
+        assert_eq!(timeline.place(Some(5), 1, 1).unwrap(), Placed { pts: 5, time: r(3, 10), end: r(4, 10) });
+        assert_eq!(timeline.place(Some(7), 1, 1).unwrap().time, r(5, 10));
+        // Also where it seems to go on later.
+        assert_eq!(timeline.place(Some(900), 1, 2).unwrap().time, r(6, 10));
+        assert_eq!(timeline.restarts(), [r(3, 10), r(6, 10)]);
+        assert_eq!((timeline.disordered(), timeline.timestamp_at(r(1, 10))), (0, None));
     }
 
     #[test]
     fn absurd_timestamps_are_refused() {
         let mut timeline = Timeline::new(r(1, 1), None);
-        timeline.place(Some(i64::MIN + 1), 1).unwrap();
-        assert_eq!(timeline.place(Some(i64::MAX), i64::MAX), None);
+        timeline.place(Some(i64::MIN + 1), 1, 0).unwrap();
+        assert_eq!(timeline.place(Some(i64::MAX), i64::MAX, 0), None);
     }
 
     proptest! {

@@ -158,6 +158,41 @@ impl H264 {
     }
 }
 
+/// Builds of x264 before this one coded 4:4:4 against the standard, as decoders know that read
+/// the encoder's name, which it gives with the first picture alone.
+const MENDED_X264: u32 = 151;
+
+/// The unit of the first packet that names such an encoder.
+pub(super) fn preface(extradata: &[u8], first: &[u8]) -> Vec<u8> {
+    let framing = H264::new(extradata).framing;
+    let names_old_encoder = |unit: &[u8]| {
+        let payload = payload(unit.get(1..).unwrap_or_default(), 4096);
+        messages(&payload).unwrap_or_default().iter().any(|(kind, body)| {
+            // User data without a registered type: 16 bytes that say whose, then a text.
+            let text = body.get(16..).filter(|_| *kind == 5).unwrap_or_default();
+            let build = text.strip_prefix(b"x264 - core ").unwrap_or_default();
+            let digits: String = build.iter().take(6).map(|byte| char::from(*byte)).collect();
+            let digits = digits.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+            digits.parse::<u32>().is_ok_and(|build| build < MENDED_X264)
+        })
+    };
+    let found = Units::new(first, framing)
+        .map_while(Result::ok)
+        .find(|unit| unit[0] & 0x1f == 6 && names_old_encoder(unit));
+    let Some(unit) = found else { return Vec::new() };
+    let head = match framing {
+        Framing::StartCodes => vec![0, 0, 1],
+        Framing::Lengths(bytes) => {
+            let length = (unit.len() as u64).to_be_bytes();
+            if unit.len() as u64 >> (8 * bytes) != 0 {
+                return Vec::new();
+            }
+            length[length.len() - bytes..].to_vec()
+        }
+    };
+    [&head[..], unit].concat()
+}
+
 /// A recovery point (D.1.8) from which on, with no frame in between, all is exact.
 fn is_exact(body: &[u8]) -> bool {
     let mut bits = Bits::new(body);
@@ -329,6 +364,26 @@ mod tests {
         }
         assert_eq!(access(&[&[6, 6, 1, 0b0101_0000, 0x80], &i]), Access::No, "after one more frame");
         assert_eq!(access(&[&[6, 6, 1, 0b1010_0000, 0x80], &i]), Access::No, "about right");
+    }
+
+    #[test]
+    fn an_old_encoder_s_name_is_kept() {
+        let named = |build: &str| {
+            let text = [&[7; 16][..], b"x264 - core ", build.as_bytes(), b" r1 - options"].concat();
+            [&[6, 5, text.len() as u8][..], &text, &[0x80]].concat()
+        };
+        let extradata = [1, 66, 0, 30, 0xff, 0xe0, 0];
+        let first = |unit: &[u8]| preface(&extradata, &packet(&[&[9, 0xf0], unit, &frame(0x65, I)]));
+        assert_eq!(first(&named("142")), packet(&[&named("142")]));
+        assert_eq!(first(&named("0000")), packet(&[&named("0000")]));
+        for unit in [named("151"), named("164"), named("x"), vec![6, 5, 1, 1, 0x80], vec![6, 5, 200, 1]] {
+            assert_eq!(first(&unit), Vec::<u8>::new());
+        }
+        let by_code = [&[0, 0, 0, 1][..], &named("120"), &[0, 0, 1], &frame(0x65, I)].concat();
+        assert_eq!(preface(&[], &by_code), [&[0, 0, 1][..], &named("120")].concat());
+        for length in 0..by_code.len() {
+            preface(&[], &by_code[..length]);
+        }
     }
 
     #[test]

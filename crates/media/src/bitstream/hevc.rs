@@ -12,6 +12,7 @@ mod kind {
     pub(super) const BLA_W_LP: u8 = 16;
     pub(super) const BLA_N_LP: u8 = 18;
     pub(super) const CRA: u8 = 21;
+    pub(super) const LAST_RANDOM_ACCESS: u8 = 23;
     pub(super) const PPS: u8 = 34;
     pub(super) const EOS: u8 = 36;
     pub(super) const EOB: u8 = 37;
@@ -163,6 +164,28 @@ impl Hevc {
         }
     }
 
+    /// Whether a packet's picture is a random access picture, or one that recovers at once (D.3.8).
+    pub(super) fn may_begin(&self, data: &[u8]) -> bool {
+        let mut recovers = false;
+        for unit in Units::new(data, self.framing).flatten() {
+            let [first, _, body @ ..] = unit else { continue };
+            match first >> 1 & 0x3f {
+                kind @ 0..=31 => {
+                    return recovers || (kind::BLA_W_LP..=kind::LAST_RANDOM_ACCESS).contains(&kind);
+                }
+                39 => {
+                    let payload = payload(body, usize::MAX);
+                    let messages = messages(&payload).unwrap_or_default();
+                    // `recovery_poc_cnt` is 0.
+                    recovers |= messages.iter().any(|(kind, body)| *kind == 6 && body.first() >= Some(&0x80));
+                }
+                _ => {}
+            }
+        }
+        // No picture at all: of the parameter sets, say, that come before one.
+        false
+    }
+
     /// Whether leading pictures are left out (8.1: `NoRaslOutputFlag`).
     fn begin(&mut self, kind: u8) {
         if matches!(kind, kind::BLA_W_LP..=23) {
@@ -266,6 +289,22 @@ mod tests {
         assert!(!stream.examine(&packet(&[&slice(9, 0)])).shown, "after the end of a sequence");
         stream.examine(&packet(&[&picture_set(1), &slice(19, 0)]));
         assert!(!stream.examine(&packet(&[&slice(1, 0)])).shown, "pictures may say that they are not");
+    }
+
+    #[test]
+    fn a_stream_that_is_cut_begins_with_a_random_access_picture() {
+        let begins = |units: &[&[u8]]| stream(1).may_begin(&packet(units));
+        for (kind, right) in
+            [(0, false), (1, false), (8, false), (9, false), (16, true), (19, true), (21, true)]
+        {
+            assert_eq!(begins(&[&slice(kind, 0)]), right, "{kind}");
+            assert_eq!(begins(&[&picture_set(0), &slice(kind, 0), &slice(19, 0)]), right, "{kind}");
+        }
+        let recovery = |count: &str| unit(39, 0, 0, &[&[6, 1][..], &bits(count), &[0x80]].concat());
+        assert!(begins(&[&recovery("1 1 0 1"), &slice(1, 0)]));
+        assert!(!begins(&[&recovery("010 1 0 1"), &slice(1, 0)]), "only later");
+        assert!(!begins(&[&picture_set(0)]));
+        assert!(!begins(&[]));
     }
 
     #[test]

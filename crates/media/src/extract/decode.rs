@@ -4,6 +4,7 @@
 mod onwards;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use framelift_domain::{FailureCode, Options, Rational, Select};
@@ -12,6 +13,7 @@ use super::encode_stage::{Encoded, Job, NotEncoded};
 use super::groups::Ticket;
 use super::measure::Measure;
 use super::skip::Skipper;
+use super::stretches::Stretches;
 use super::{claims, open};
 use crate::ffi::{AvError, Decoded, Frame, Input, Packet};
 use crate::hardware::{Copier, Seat, Shrink};
@@ -27,7 +29,7 @@ use onwards::Wanted;
 pub(super) const READ_ERRORS: u32 = 16;
 /// Frames that were left out and are remembered: more than lie between two that come out.
 const MOST_LEFT_OUT: usize = 1024;
-/// What the label of a packet says of it.
+/// What the label of a packet says of it, besides its stretch of the clock.
 const KEY: i64 = 1;
 
 /// Where frames go: to an encoder, and their place in line to the archive.
@@ -66,6 +68,8 @@ pub(super) struct Start {
     pub(super) measure: Measure,
     /// Decode every frame, also those that nobody seems to want.
     pub(super) keep_all: bool,
+    /// The decoder has threads that make different things of a damaged picture each time.
+    pub(super) races: bool,
 }
 
 /// How the stage ended.
@@ -73,16 +77,38 @@ pub(super) enum Ended {
     /// With the video's duration, where it was read to its end or measured before.
     Done(Option<Rational>),
     /// This way does not go on; what has not gone out by now has to come another way.
-    Refused { problem: String, source: Box<dyn Source> },
+    Refused { problem: Problem, source: Box<dyn Source> },
+}
+
+/// Why a decoder does not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// What a GPU or its driver says.
+    Gpu(String),
+    /// A frame that was left out is on screen after all.
+    LeftOut,
+    /// A picture is damaged, and threads race for what becomes of it.
+    Damage,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gpu(problem) => problem,
+            Self::LeftOut => "a frame that was left out is wanted after all",
+            Self::Damage => "a picture is damaged",
+        })
+    }
 }
 
 struct Stage<'a, 'c> {
     decoder: Seat,
     /// Where wanted frames come back from a GPU.
     copier: Option<Copier<Wanted>>,
-    /// Why this way does not go on: the GPU's trouble, or a frame that was left out wrongly.
-    refused: Option<String>,
+    /// Why this way does not go on.
+    refused: Option<Problem>,
     keep_all: bool,
+    races: bool,
     /// The last frames that were left out, by their timestamps.
     left_out: VecDeque<i64>,
     timeline: Timeline,
@@ -129,7 +155,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         out: Out,
     ) -> Self {
         let info = input.info();
-        let Start { zero, duration, selector, measure, keep_all } = start;
+        let Start { zero, duration, selector, measure, keep_all, races } = start;
         let mut timeline = Timeline::new(info.time_base, info.frame_rate);
         if let Some(zero) = zero {
             timeline.start_at(zero);
@@ -142,13 +168,14 @@ impl<'a, 'c> Stage<'a, 'c> {
         let copier = on_gpu.then(|| Copier::new(Shrink::new(info, options, limits.max_pixels)));
         let (copier, refused) = match copier.transpose() {
             Ok(copier) => (copier, None),
-            Err(problem) => (None, Some(problem)),
+            Err(problem) => (None, Some(Problem::Gpu(problem))),
         };
         Self {
             decoder,
             copier,
             refused,
             keep_all,
+            races,
             left_out: VecDeque::new(),
             timeline,
             duration,
@@ -171,6 +198,7 @@ impl<'a, 'c> Stage<'a, 'c> {
     }
 
     fn run(mut self, mut input: Input<'_>) -> Result<Ended, ExtractError> {
+        let mut stretches = Stretches::new(input.info());
         let mut skipper = Skipper::new(input.info(), self.keep_all);
         let mut read_errors = 0;
         loop {
@@ -188,7 +216,7 @@ impl<'a, 'c> Stage<'a, 'c> {
                 for warning in selector.take_warnings() {
                     self.watch.warn(warning);
                 }
-                self.report_damage();
+                self.report();
                 return Ok(Ended::Done(self.duration.or_else(|| Some(self.measured()?.duration))));
             }
             let mut packet = Packet::new().map_err(internal)?;
@@ -213,7 +241,10 @@ impl<'a, 'c> Stage<'a, 'c> {
             if packet.is_damaged() {
                 self.damaged_packets += 1;
             }
-            skipper.push(packet);
+            stretches.push(packet);
+            while let Some(packet) = stretches.pop() {
+                skipper.push(packet);
+            }
             while let Some(packet) = skipper.pop() {
                 self.pass(&mut skipper, &packet)?;
             }
@@ -222,9 +253,14 @@ impl<'a, 'c> Stage<'a, 'c> {
         if let Some(error) = input.take_io_error() {
             return Err(ExtractError::Source(error));
         }
+        while let Some(packet) = stretches.pop_rest() {
+            skipper.push(packet);
+        }
         while let Some(packet) = skipper.pop_rest() {
             self.pass(&mut skipper, &packet)?;
         }
+        // What is damaged at the very end has nothing behind it that could differ.
+        self.races = false;
         let ended = self.decoder.send_end();
         self.receive()?;
         if self.decoder.is_on_gpu() && ended.is_err() {
@@ -270,7 +306,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         if self.refused.is_some() {
             return Ok(());
         }
-        let label = if packet.is_key() { KEY } else { 0 };
+        let label = i64::from(packet.stretch()) << 1 | if packet.is_key() { KEY } else { 0 };
         if let Err(error) = self.decoder.send(packet, label) {
             // The CPU conceals damage, and counts it.
             if self.decoder.is_on_gpu() {
@@ -280,10 +316,7 @@ impl<'a, 'c> Stage<'a, 'c> {
             if error == AvError::NO_MEMORY && !self.decoder.met_too_large() {
                 return Err(ExtractError::internal("out of memory in the decoder"));
             }
-            if error.is_unsupported() {
-                self.unsupported = Some(error);
-            }
-            self.damaged_packets += 1;
+            self.packet_is_damaged(error);
         }
         if !packet.is_hidden() {
             self.idle += 1;
@@ -309,21 +342,30 @@ impl<'a, 'c> Stage<'a, 'c> {
         // A decoder that only fails must not be asked for ever.
         for _ in 0..64 {
             match self.decoder.receive() {
+                Ok(_) if self.races && self.decoder.met_damage() => {
+                    self.refused.get_or_insert(Problem::Damage);
+                    return Ok(());
+                }
                 Ok(Decoded::Frame(frame)) => self.frame(frame)?,
                 Ok(Decoded::Hungry | Decoded::End) => return Ok(()),
                 Err(error) if self.decoder.is_on_gpu() => {
                     self.refuse(error);
                     return Ok(());
                 }
-                Err(error) => {
-                    if error.is_unsupported() {
-                        self.unsupported = Some(error);
-                    }
-                    self.damaged_packets += 1;
-                }
+                Err(error) => self.packet_is_damaged(error),
             }
         }
         Ok(())
+    }
+
+    fn packet_is_damaged(&mut self, error: AvError) {
+        if error.is_unsupported() {
+            self.unsupported = Some(error);
+        }
+        self.damaged_packets += 1;
+        if self.races {
+            self.refused.get_or_insert(Problem::Damage);
+        }
     }
 
     /// A frame that is shown.
@@ -335,8 +377,13 @@ impl<'a, 'c> Stage<'a, 'c> {
                 return Ok(());
             }
             self.damaged_frames += 1;
+            if self.races {
+                self.refused.get_or_insert(Problem::Damage);
+                return Ok(());
+            }
         }
-        let Some(placed) = self.timeline.place(frame.pts(), frame.ticks()) else {
+        let stretch = u32::try_from(frame.label() >> 1).unwrap_or(0);
+        let Some(placed) = self.timeline.place(frame.pts(), frame.ticks(), stretch) else {
             self.watch.warn("frames with absurd timestamps were left out");
             return Ok(());
         };
@@ -358,7 +405,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         let next = Held { frame, placed, keyframe };
         match self.held.replace(next) {
             Some(held) if !requests.is_empty() && self.lacks(&held, &requests) => {
-                self.refuse("a frame that was left out is wanted after all");
+                self.refused.get_or_insert(Problem::LeftOut);
                 Ok(())
             }
             Some(held) if !requests.is_empty() => self.send(held, requests),
@@ -386,7 +433,7 @@ impl<'a, 'c> Stage<'a, 'c> {
                 self.watch.warn(warning);
             }
             if self.lacks(&held, &requests) {
-                self.refuse("a frame that was left out is wanted after all");
+                self.refused.get_or_insert(Problem::LeftOut);
             } else if !requests.is_empty() {
                 self.send(held, requests)?;
             }
@@ -395,16 +442,22 @@ impl<'a, 'c> Stage<'a, 'c> {
         if self.refused.is_some() {
             return Ok(self.give_up(input));
         }
-        self.report_damage();
-        if self.timeline.breaks() > 0 {
-            let breaks = count(self.timeline.breaks().into(), "time");
-            self.watch.warn(format!("the video's clock jumps back {breaks}; the parts were joined"));
-        }
+        self.report();
         claims::compare(input.info(), end, self.watch);
         Ok(Ended::Done(Some(end)))
     }
 
-    fn report_damage(&self) {
+    /// Warns of what the video's owner should know of it.
+    fn report(&self) {
+        if let Some(warning) = restarts(self.timeline.restarts()) {
+            self.watch.warn(warning);
+        }
+        if self.timeline.disordered() > 0 {
+            self.watch.warn(format!(
+                "{} of times out of order: when exactly they are shown is a guess",
+                count(self.timeline.disordered(), "frame"),
+            ));
+        }
         if self.damaged_packets > 0 {
             let were = if self.damaged_packets == 1 { "was" } else { "were" };
             let packets = count(self.damaged_packets, "damaged packet");
@@ -439,6 +492,20 @@ impl<'a, 'c> Stage<'a, 'c> {
         let frames = scanned.numbers().map(|number| (number, scanned.frame(number).and_then(at))).collect();
         Some(Measured { duration: at(scanned.end).unwrap_or(Rational::ZERO), frames })
     }
+}
+
+/// The warning that parts of a video were joined, where they begin at these times.
+fn restarts(times: &[Rational]) -> Option<String> {
+    const NAMED: usize = 5;
+    let named: Vec<String> = times.iter().take(NAMED).map(|time| format!("{:.3} s", time.to_f64())).collect();
+    let more = if times.len() > NAMED { " and later" } else { "" };
+    (!named.is_empty()).then(|| {
+        format!(
+            "the video's clock starts anew {}, at {}{more}: the parts were joined, each after the one before it",
+            count(times.len() as u64, "time"),
+            named.join(", ")
+        )
+    })
 }
 
 pub(super) fn too_many(_: TooMany, limits: &EngineLimits) -> ExtractError {

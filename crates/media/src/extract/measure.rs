@@ -7,8 +7,9 @@
 use framelift_domain::{Options, Rational};
 
 use super::open;
+use super::stretches::Stretches;
 use super::survey::first_shown;
-use crate::ffi::{Decoded, Frame, Input, Packet, Threading};
+use crate::ffi::{Decoded, Decoder, Frame, Input, Packet, Threading};
 use crate::select::{self, Measured};
 use crate::timeline::{PacketScan, Scanned, Timeline};
 use crate::watch::Watch;
@@ -37,9 +38,12 @@ pub(super) fn measure<'c>(
         let first = if numbers.is_empty() { None } else { first_shown(&mut input, limits, watch)? };
         measure.scanned = scan(&mut input, numbers.clone(), first, watch)?;
         input = open::open(input.into_source(), limits, watch)?;
-        if measure.scanned.is_none() {
-            measure.decoded = Some(decode_all(&mut input, &numbers, limits, watch)?);
-            input = open::open(input.into_source(), limits, watch)?;
+        // As the frames themselves are decoded: with one thread where something is damaged.
+        for threads in [limits.thread_count(), 1] {
+            if measure.scanned.is_none() && measure.decoded.is_none() {
+                measure.decoded = decode_all(&mut input, &numbers, threads, limits, watch)?;
+                input = open::open(input.into_source(), limits, watch)?;
+            }
         }
     }
     Ok((input, measure))
@@ -55,14 +59,25 @@ pub(super) fn scan(
 ) -> Result<Option<Scanned>, ExtractError> {
     let ticks = Timeline::new(input.info().time_base, input.info().frame_rate).usual_ticks();
     let mut scan = PacketScan::new(numbers);
-    let mut packet = Packet::new().map_err(|error| ExtractError::internal(error.to_string()))?;
-    let (mut complete, mut latest) = (true, i64::MIN);
-    let break_ticks = Timeline::break_ticks(input.info().time_base);
+    let mut stretches = Stretches::new(input.info());
     let mut errors = 0;
+    // False where packets do not tell when they are shown.
+    let mut take = |packet: &Packet| match packet.pts() {
+        _ if packet.is_hidden() => true,
+        _ if packet.stretch() > 0 => false,
+        Some(at) => {
+            if first.is_none_or(|first| at >= first) {
+                scan.push(at, if packet.ticks() > 0 { packet.ticks() } else { ticks });
+            }
+            true
+        }
+        None => false,
+    };
     loop {
         if !watch.go_on() {
             return Err(watch.stop_error());
         }
+        let mut packet = Packet::new().map_err(|error| ExtractError::internal(error.to_string()))?;
         match input.read(&mut packet) {
             Ok(true) => errors = 0,
             Ok(false) => break,
@@ -73,45 +88,40 @@ pub(super) fn scan(
             }
             Err(_) => break,
         }
-        if packet.is_hidden() {
-            continue;
-        }
-        match packet.pts() {
-            Some(at) if at < latest.saturating_sub(break_ticks) => {
-                complete = false;
-                break;
-            }
-            Some(at) if first.is_some_and(|first| at < first) => {}
-            Some(at) => {
-                latest = latest.max(at);
-                scan.push(at, if packet.ticks() > 0 { packet.ticks() } else { ticks });
-            }
-            None => {
-                complete = false;
-                break;
+        stretches.push(packet);
+        while let Some(packet) = stretches.pop() {
+            if !take(&packet) {
+                return Ok(None);
             }
         }
     }
     if let Some(error) = input.take_io_error() {
         return Err(ExtractError::Source(error));
     }
+    while let Some(packet) = stretches.pop_rest() {
+        if !take(&packet) {
+            return Ok(None);
+        }
+    }
     let scanned = scan.finish();
-    Ok((complete && scanned.count > 0).then_some(scanned))
+    Ok((scanned.count > 0).then_some(scanned))
 }
 
-/// Decodes everything.
+/// Decodes everything; none if threads race for what becomes of a damaged picture.
 fn decode_all(
     input: &mut Input<'_>,
     numbers: &[u64],
+    threads: usize,
     limits: &EngineLimits,
     watch: &Watch<'_>,
-) -> Result<Measured, ExtractError> {
+) -> Result<Option<Measured>, ExtractError> {
     let mut timeline = Timeline::new(input.info().time_base, input.info().frame_rate);
     let mut measured =
         Measured { duration: Rational::ZERO, frames: numbers.iter().map(|n| (*n, None)).collect() };
     let mut shown = 0;
-    decode(input, limits, watch, |frame| {
-        if let Some(placed) = timeline.place(frame.pts(), frame.ticks()) {
+    let decoded = decode(input, threads, limits, watch, |frame| {
+        let stretch = u32::try_from(frame.label()).unwrap_or(0);
+        if let Some(placed) = timeline.place(frame.pts(), frame.ticks(), stretch) {
             measured.duration = placed.end;
             for (number, time) in &mut measured.frames {
                 if *number == shown {
@@ -120,45 +130,60 @@ fn decode_all(
             }
             shown += 1;
         }
-        true
     })?;
-    Ok(measured)
+    Ok(decoded.then_some(measured))
 }
 
-/// Decodes to the end. What is damaged is passed over: the main pass reports it.
+/// Decodes to the end; false where several threads met damage. Otherwise that is passed over: the
+/// main pass reports it.
 fn decode(
     input: &mut Input<'_>,
+    threads: usize,
     limits: &EngineLimits,
     watch: &Watch<'_>,
-    mut each: impl FnMut(&Frame) -> bool,
-) -> Result<(), ExtractError> {
-    let mut decoder = open::decoder(input, limits, limits.thread_count(), Threading::Pictures)?;
-    let mut packet = Packet::new().map_err(|error| ExtractError::internal(error.to_string()))?;
+    mut each: impl FnMut(&Frame),
+) -> Result<bool, ExtractError> {
+    let mut decoder = open::decoder(input, limits, threads, Threading::Pictures)?;
+    let mut stretches = Stretches::new(input.info());
     let (mut idle, mut more) = (0, true);
     while more {
         if !watch.go_on() {
             return Err(watch.stop_error());
         }
+        let mut packet = Packet::new().map_err(|error| ExtractError::internal(error.to_string()))?;
         more = idle <= limits.max_idle_packets && input.read(&mut packet).unwrap_or(false);
         if let Some(error) = input.take_io_error() {
             return Err(ExtractError::Source(error));
         }
-        idle += u32::from(!packet.is_hidden());
-        let _ = if more { decoder.send(&packet, 0) } else { decoder.send_end() };
-        let mut errors = 0;
-        loop {
-            match decoder.receive() {
-                Ok(Decoded::Frame(frame)) => {
-                    idle = 0;
-                    if !each(&frame) {
-                        return Ok(());
-                    }
-                }
-                Ok(Decoded::Hungry | Decoded::End) => break,
-                Err(_) if errors < super::decode::READ_ERRORS => errors += 1,
-                Err(_) => break,
+        if more {
+            stretches.push(packet);
+        }
+        while let Some(packet) = if more { stretches.pop() } else { stretches.pop_rest() } {
+            idle += u32::from(!packet.is_hidden());
+            let sent = decoder.send(&packet, packet.stretch().into()).is_ok();
+            if !(receive_all(&mut decoder, &mut idle, &mut each) && sent) && threads > 1 {
+                return Ok(false);
             }
         }
     }
-    Ok(())
+    let _ = decoder.send_end();
+    receive_all(&mut decoder, &mut idle, &mut each);
+    Ok(true)
+}
+
+/// Takes what comes out of a decoder; false if some of it is damaged.
+fn receive_all(decoder: &mut Decoder, idle: &mut u32, each: &mut impl FnMut(&Frame)) -> bool {
+    let (mut errors, mut sound) = (0, true);
+    loop {
+        match decoder.receive() {
+            Ok(Decoded::Frame(frame)) => {
+                *idle = 0;
+                sound &= !frame.is_damaged();
+                each(&frame);
+            }
+            Ok(Decoded::Hungry | Decoded::End) => return sound && !decoder.met_damage(),
+            Err(_) if errors < super::decode::READ_ERRORS => (errors, sound) = (errors + 1, false),
+            Err(_) => return false,
+        }
+    }
 }

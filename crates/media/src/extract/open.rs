@@ -19,7 +19,16 @@ pub(crate) fn open<'c>(
     }
     let fail = |code, message: String| Err(ExtractError::failed(code, message));
     match Input::open(source, limits, watch) {
-        Ok(input) => Ok(input),
+        Ok(mut input) => {
+            if input.has_times_of_decoding() {
+                input.distrust_times();
+                watch.warn(
+                    "the file has presentation times in the order of decoding; frames are shown in the \
+                     codec's own order instead",
+                );
+            }
+            Ok(input)
+        }
         Err(OpenError::Io(error)) => Err(ExtractError::Source(error)),
         Err(OpenError::Stopped) => Err(watch.stop_error()),
         Err(OpenError::NotVideo(None)) => fail(NotAVideo, "the file is in no known video format".into()),

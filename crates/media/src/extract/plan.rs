@@ -22,6 +22,7 @@ use super::groups::{IMAGE_BYTES, Reach};
 use super::index::Index;
 use super::survey::Survey;
 use crate::EngineLimits;
+use crate::bitstream;
 use crate::ffi::{Input, StreamInfo};
 use crate::select::Selector;
 use crate::words::count;
@@ -58,6 +59,11 @@ pub(super) fn obstacle(options: &Options, info: &StreamInfo) -> Option<&'static 
             Some("frames are wanted by their number, so all are counted")
         }
         _ if range => Some("the range is given by frame numbers, so all frames are counted"),
+        _ if info.untimed => Some("packets do not say when their pictures are shown"),
+        _ if info.palette => Some("a picture's colours come with packets before it"),
+        _ if !bitstream::tells_access(&info.codec) => {
+            Some("nothing in pictures of this codec tells whether decoding can start there")
+        }
         _ if !whole => Some("in this container a packet need not be one picture with its own time"),
         _ => None,
     }

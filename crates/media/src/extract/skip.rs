@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 
 use crate::bitstream::{Bitstream, Picture};
 use crate::ffi::{Packet, StreamInfo};
-use crate::timeline::Timeline;
 
 /// Packets looked at on each side of one: no codec reorders pictures by more than 16.
 const WINDOW: usize = 20;
@@ -26,10 +25,6 @@ pub(super) struct Skipper {
     current: Option<Picture>,
     /// Presentation timestamps of pictures that have passed, where they had one.
     passed: VecDeque<Option<i64>>,
-    /// The latest presentation timestamp so far.
-    latest: Option<i64>,
-    /// A step back by more ticks than this is a break in the clock.
-    break_ticks: i64,
 }
 
 impl Skipper {
@@ -44,8 +39,6 @@ impl Skipper {
             waiting: VecDeque::new(),
             current: None,
             passed: VecDeque::new(),
-            latest: None,
-            break_ticks: Timeline::break_ticks(info.time_base),
         }
     }
 
@@ -56,20 +49,14 @@ impl Skipper {
     }
 
     fn examine(&mut self, packet: &Packet) -> Picture {
-        if packet.has_new_header() || self.is_break(packet) {
+        // Where the clock starts anew, what times the pictures around are shown at is found out
+        // only by decoding them; a header or a palette is of those that follow as well.
+        if packet.stretch() > 0 || packet.has_new_header() || packet.has_palette() {
             self.bitstream = None;
         }
         let Some(bitstream) = &mut self.bitstream else { return Picture::UNCLEAR };
         let picture = bitstream.examine(packet.data());
         if packet.is_damaged() { Picture::UNCLEAR } else { picture }
-    }
-
-    /// Whether the clock starts anew: what times the pictures around are shown at is then
-    /// found out only by decoding them.
-    fn is_break(&mut self, packet: &Packet) -> bool {
-        let Some(pts) = packet.pts().filter(|_| !packet.is_hidden()) else { return false };
-        let latest = *self.latest.insert(self.latest.map_or(pts, |latest| latest.max(pts)));
-        latest.saturating_sub(pts) > self.break_ticks
     }
 
     /// The next packet of which enough is known.
@@ -133,6 +120,7 @@ impl Skipper {
 mod tests {
     use super::*;
     use crate::bitstream::tests::streams::Stream;
+    use crate::extract::stretches::Stretches;
 
     const X264: &str = "-c:v libx264 -preset veryfast -g 24 -bf 3 -x264-params b-adapt=0";
 
@@ -219,10 +207,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_out_once_the_clock_has_jumped_back() {
+    fn nothing_is_left_out_once_the_clock_has_started_anew() {
         let first = Stream::make("ts", 75, &format!("{X264} -output_ts_offset 60"));
         let start = first.frames[0].0;
         let mut joined = Stream::read([first.bytes, Stream::make("ts", 75, X264).bytes].concat());
+        let mut stretches = Stretches::new(&joined.info);
+        joined.packets.drain(..).for_each(|packet| stretches.push(packet));
+        joined.packets = std::iter::from_fn(|| stretches.pop_rest()).collect();
         assert!(joined.frames.iter().any(|(pts, _)| *pts < start));
         let intervals = intervals(&mut joined);
         assert!(!intervals.is_empty());

@@ -8,6 +8,7 @@ use framelift_domain::{Options, Rational};
 use super::index::Index;
 use super::measure::scan;
 use super::open;
+use crate::bitstream;
 use crate::ffi::{Decoded, Input, Packet, Threading};
 use crate::select::{self, Measured, Selector};
 use crate::timeline::Timeline;
@@ -22,6 +23,8 @@ pub(super) struct Survey {
     /// Where the last packet ends; known only where there is an index.
     pub(super) end: Option<i64>,
     pub(super) index: Option<Index>,
+    /// What a decoder has to see before it starts with a packet that is not the first.
+    pub(super) preface: Vec<u8>,
 }
 
 impl Survey {
@@ -93,6 +96,7 @@ pub(super) fn survey<'c>(
         return Ok((input, None));
     }
     let (mut index, mut end) = (None, None);
+    let preface = bitstream::preface(&input.info().codec, &input.info().extradata, first.data());
     if input.info().has_index {
         input.load_index();
         index = Index::of(&input, &first);
@@ -110,7 +114,7 @@ pub(super) fn survey<'c>(
     // An index whose last group cannot be read is not one to go by.
     let index = index.filter(|_| end.is_some());
     let zero = first_shown(&mut input, limits, watch)?;
-    Ok((input, zero.map(|zero| Survey { zero, end, index })))
+    Ok((input, zero.map(|zero| Survey { zero, end, index, preface })))
 }
 
 /// The timestamp of the first shown frame, which need not be a sync point; what was read for it

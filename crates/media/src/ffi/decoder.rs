@@ -78,6 +78,9 @@ const DECODERS: &[&str] = &[
     "dirac",
 ];
 
+/// Codecs whose decoders do not give the same pictures each time with several threads.
+const RACING: &[ffi::AVCodecID] = &[ffi::AVCodecID::AV_CODEC_ID_THEORA, ffi::AVCodecID::AV_CODEC_ID_VP3];
+
 /// `AVERROR(EAGAIN)`: the other side of the decoder comes first.
 const AGAIN: c_int = -11;
 
@@ -93,6 +96,7 @@ pub(crate) enum DecoderError {
 struct Guard {
     max_pixels: u64,
     too_large: AtomicBool,
+    damaged: AtomicBool,
 }
 
 /// An open `AVCodecContext`.
@@ -162,7 +166,11 @@ impl Decoder {
         if context.is_null() {
             return Err(DecoderError::Failed(AvError::NO_MEMORY));
         }
-        let guard = Box::new(Guard { max_pixels, too_large: AtomicBool::new(false) });
+        let guard = Box::new(Guard {
+            max_pixels,
+            too_large: AtomicBool::new(false),
+            damaged: AtomicBool::new(false),
+        });
         let decoder = Self { context, guard, name, on_gpu, complaint: None, renewed: None };
         // SAFETY: the context is valid and not open yet, so its fields are ours to set; the
         // guard is boxed, so its address stays, and it is dropped after the context.
@@ -173,6 +181,7 @@ impl Decoder {
             (*context).framerate = frame_rate;
             match on {
                 On::Cpu(threads, threading) => {
+                    let threads = if RACING.contains(&(*codec).id) { 1 } else { threads };
                     (*context).thread_count = c_int::try_from(threads).unwrap_or(1);
                     (*context).thread_type = match threading {
                         Threading::Pictures => ffi::FF_THREAD_FRAME | ffi::FF_THREAD_SLICE,
@@ -208,6 +217,12 @@ impl Decoder {
     /// Whether a picture was refused for its size.
     pub(crate) fn met_too_large(&self) -> bool {
         self.guard.too_large.load(Relaxed)
+    }
+
+    /// Whether something that it made up for damage may be in pictures that came out, or will
+    /// come: a picture that was handed out while another thread still worked on it does not tell.
+    pub(crate) fn met_damage(&self) -> bool {
+        self.guard.damaged.load(Relaxed)
     }
 
     /// Whether it decodes on a GPU: its pictures lie there.
@@ -276,6 +291,7 @@ impl Decoder {
     pub(crate) fn flush(&mut self) {
         // SAFETY: the context is valid and open.
         unsafe { ffi::avcodec_flush_buffers(self.context) };
+        self.guard.damaged.store(false, Relaxed);
     }
 
     /// The next picture in presentation order.
@@ -316,6 +332,27 @@ pub(super) fn find(
         }
     }
     None
+}
+
+/// Notes what a decoder's log says of damage; see [`Decoder::met_damage`].
+///
+/// # Safety
+/// `context` is what FFmpeg gave its log's callback, and `format` a string.
+pub(super) unsafe fn note_damage(context: *mut c_void, format: &[u8]) {
+    // What FFmpeg's error concealment says, and decoders of slices before it.
+    let tells = |words: &[u8]| format.windows(words.len()).any(|part| part == words);
+    if context.is_null() || !(tells(b"concealing ") || tells(b"error while decoding MB")) {
+        return;
+    }
+    // SAFETY: whatever logs begins with a pointer to its class; one of this class is a codec
+    // context, and where it has a value of the caller's, that is a guard: see `Decoder::open`.
+    unsafe {
+        if *context.cast::<*const ffi::AVClass>() == ffi::avcodec_get_class()
+            && let Some(guard) = (*context.cast::<ffi::AVCodecContext>()).opaque.cast::<Guard>().as_ref()
+        {
+            guard.damaged.store(true, Relaxed);
+        }
+    }
 }
 
 /// `get_buffer2`: refuses pictures beyond the limit, else FFmpeg's own allocation.

@@ -1,5 +1,6 @@
 //! An open container: what is in it, its packets, and a decoder for its video.
 
+mod first;
 pub(crate) mod index;
 
 use std::collections::VecDeque;
@@ -9,6 +10,8 @@ use std::ptr;
 
 use ffmpeg_next::ffi;
 use framelift_domain::Rational;
+
+use first::Start;
 
 use super::io::Io;
 use super::{
@@ -78,6 +81,11 @@ pub(crate) struct StreamInfo {
     pub(crate) encrypted: bool,
     /// The container may have an index of sync points.
     pub(crate) has_index: bool,
+    /// Packets have no presentation times that can be trusted: a picture is shown when the
+    /// decoder gives it, in steps of decoding times.
+    pub(crate) untimed: bool,
+    /// Colours are numbers of a palette that comes with some packet and holds for those after it.
+    pub(crate) palette: bool,
     /// The codec's private header (`avcC` and the like).
     pub(crate) extradata: Vec<u8>,
     /// What the container says of its brightness.
@@ -92,6 +100,9 @@ pub(crate) struct Input<'c> {
     info: StreamInfo,
     /// Packets that were put back, to be read first.
     unread: VecDeque<Packet>,
+    /// Looks for the first packet at which decoding can start, until that is found.
+    start: Option<Start>,
+    watch: &'c Watch<'c>,
 }
 
 // SAFETY: a demuxer may be used from one thread after another; the source is `Send` and the
@@ -115,7 +126,8 @@ impl<'c> Input<'c> {
         match Self::open_context(&io, limits) {
             Ok((context, info, video)) => {
                 io.expect(&[]);
-                Ok(Self { context, io: Some(io), video, info, unread: VecDeque::new() })
+                let start = Some(Start::of(&info));
+                Ok(Self { context, io: Some(io), video, info, unread: VecDeque::new(), start, watch })
             }
             // The reader's own trouble explains every error that it leads to.
             Err(error) => Err(match io.take_error() {
@@ -216,10 +228,22 @@ impl<'c> Input<'c> {
 
     /// Reads the video's next packet; false at the end.
     pub(crate) fn read(&mut self, packet: &mut Packet) -> Result<bool, AvError> {
-        if let Some(unread) = self.unread.pop_front() {
-            *packet = unread;
-            return Ok(true);
+        if self.start.is_some() && self.unread.is_empty() {
+            self.find_start()?;
         }
+        match self.unread.pop_front() {
+            Some(unread) => *packet = unread,
+            None if !self.read_next(packet)? => return Ok(false),
+            None => {}
+        }
+        if self.info.untimed {
+            packet.forget_pts();
+        }
+        Ok(true)
+    }
+
+    /// Reads the container's next packet of the video; false at the end.
+    fn read_next(&mut self, packet: &mut Packet) -> Result<bool, AvError> {
         loop {
             packet.clear();
             // SAFETY: both are valid.
@@ -384,6 +408,9 @@ fn describe(context: *mut ffi::AVFormatContext, video: usize, container: String)
         let progressive = parameters.field_order == ffi::AVFieldOrder::AV_FIELD_PROGRESSIVE;
         let timed_pictures = ["mov", "matroska", "flv"].contains(&container.as_str())
             || (container == "mpegts" && progressive);
+        // What FFmpeg makes up for the first packet of a bare stream is that of no clock.
+        let untimed = ["mpegvideo", "m4v"].contains(&container.as_str());
+        let palette = frame::pixel_format(parameters.format) == ffi::AVPixelFormat::AV_PIX_FMT_PAL8;
         let extradata = match usize::try_from(parameters.extradata_size) {
             Ok(size) if !parameters.extradata.is_null() => {
                 std::slice::from_raw_parts(parameters.extradata, size).to_vec()
@@ -412,6 +439,8 @@ fn describe(context: *mut ffi::AVFormatContext, video: usize, container: String)
             whole_pictures,
             timed_pictures,
             reorders: parameters.video_delay > 0,
+            untimed,
+            palette,
             encrypted,
             has_index: ["mov", "matroska", "avi"].contains(&container.as_str()),
             extradata,

@@ -1,5 +1,6 @@
 //! FFmpeg's log lines, as `tracing` events at debug level: what matters is in results and
-//! warnings, and a hostile file must not be able to flood a log.
+//! warnings, and a hostile file must not be able to flood a log. What decoders say of damage is
+//! noted with them.
 
 use std::cell::RefCell;
 use std::sync::Once;
@@ -58,6 +59,8 @@ unsafe extern "C" fn line(
     format: *const std::ffi::c_char,
     arguments: *mut ffi::__va_list_tag,
 ) {
+    // SAFETY: FFmpeg's own arguments; the format is a string.
+    unsafe { super::decoder::note_damage(context, std::ffi::CStr::from_ptr(format).to_bytes()) };
     let listening = is_listening(level);
     let logging = level <= ffi::AV_LOG_WARNING && tracing::enabled!(target: "ffmpeg", tracing::Level::DEBUG);
     if !listening && !logging {

@@ -54,9 +54,7 @@ impl Packet {
 
     /// Whether its bytes are encrypted.
     pub(crate) fn is_encrypted(&self) -> bool {
-        let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INFO;
-        // SAFETY: the packet is valid, and the size may be left out.
-        unsafe { !ffi::av_packet_get_side_data(self.0, kind, std::ptr::null_mut()).is_null() }
+        self.has_side_data(ffi::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INFO)
     }
 
     /// Where in the container it starts, if the demuxer says.
@@ -73,9 +71,50 @@ impl Packet {
 
     /// Whether a new header of the codec comes with it, in place of the container's.
     pub(crate) fn has_new_header(&self) -> bool {
-        let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA;
+        self.has_side_data(ffi::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA)
+    }
+
+    /// Whether the colours of this picture and of those after it come with it.
+    pub(crate) fn has_palette(&self) -> bool {
+        self.has_side_data(ffi::AVPacketSideDataType::AV_PKT_DATA_PALETTE)
+    }
+
+    fn has_side_data(&self, kind: ffi::AVPacketSideDataType) -> bool {
         // SAFETY: the packet is valid, and the size may be left out.
         unsafe { !ffi::av_packet_get_side_data(self.0, kind, std::ptr::null_mut()).is_null() }
+    }
+
+    /// The stretch of the clock that it belongs to, counted from 0: see
+    /// [`Stretches`](crate::extract::stretches::Stretches).
+    pub(crate) fn stretch(&self) -> u32 {
+        // The pointer holds a number and points nowhere; FFmpeg copies it from packet to packet.
+        u32::try_from(self.raw().opaque as usize).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn set_stretch(&mut self, stretch: u32) {
+        // SAFETY: the packet is valid and ours; the field is the caller's to use.
+        unsafe { (*self.0).opaque = stretch as usize as *mut std::ffi::c_void };
+    }
+
+    /// Takes its presentation timestamp away, where the container has none that can be trusted.
+    pub(crate) fn forget_pts(&mut self) {
+        // SAFETY: the packet is valid and ours.
+        unsafe { (*self.0).pts = ffi::AV_NOPTS_VALUE };
+    }
+
+    /// The same packet with `prefix` before its bytes.
+    pub(crate) fn with_prefix(&self, prefix: &[u8]) -> Result<Self, AvError> {
+        let packet = Self::new()?;
+        let data = self.data();
+        let size = std::ffi::c_int::try_from(prefix.len() + data.len()).map_err(|_| AvError::NO_MEMORY)?;
+        // SAFETY: both packets are valid; a new packet's data has as many bytes as were asked for.
+        unsafe {
+            AvError::check(ffi::av_new_packet(packet.0, size))?;
+            AvError::check(ffi::av_packet_copy_props(packet.0, self.0))?;
+            std::ptr::copy_nonoverlapping(prefix.as_ptr(), (*packet.0).data, prefix.len());
+            std::ptr::copy_nonoverlapping(data.as_ptr(), (*packet.0).data.add(prefix.len()), data.len());
+        }
+        Ok(packet)
     }
 
     /// The bytes.
@@ -106,6 +145,15 @@ impl Packet {
             std::ptr::copy_nonoverlapping(extradata.as_ptr(), room, extradata.len());
             Ok(packet)
         }
+    }
+
+    /// A packet with nothing but its times.
+    #[cfg(test)]
+    pub(crate) fn timed(dts: i64, pts: i64) -> Self {
+        let packet = Self::new().expect("there is memory for a packet");
+        // SAFETY: the packet is valid and ours.
+        unsafe { ((*packet.0).dts, (*packet.0).pts) = (dts, pts) };
+        packet
     }
 
     /// Empties it for the next read.

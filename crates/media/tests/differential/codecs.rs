@@ -100,3 +100,66 @@ fn old_windows_and_flash() {
     clips.encode("m.avi", 60, "-c:v msmpeg4 -q:v 2 -g 12").check();
     clips.encode("s.flv", 60, "-c:v flv -q:v 2 -g 12").check();
 }
+
+/// x264 before build 151 coded 4:4:4 against the standard; only its first picture says so.
+#[test]
+fn h264_444_by_an_old_encoder() {
+    let clips = Clips::new();
+    let arguments = "-c:v libx264 -preset veryfast -crf 18 -bf 3 -g 24 -pix_fmt yuv444p";
+    for name in ["a.mp4", "a.mkv", "a.ts"] {
+        let whole = clips.encode(&format!("new-{name}"), 75, arguments);
+        // The pictures come out wrong, but the same ones whichever way.
+        clips
+            .patch(name, &whole, |bytes| {
+                let text = b"x264 - core ";
+                let found: Vec<_> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(text)).collect();
+                for at in found {
+                    bytes[at + text.len()..][..3].copy_from_slice(b"142");
+                }
+            })
+            .without_numbers()
+            .may_warn("damaged")
+            .check();
+    }
+}
+
+/// Colours that are numbers of a palette, which comes once.
+#[test]
+fn palettes() {
+    let clips = Clips::new();
+    let palette =
+        "-vf split[a][b];[a]palettegen=reserve_transparent=0[p];[b][p]paletteuse=dither=none -pix_fmt pal8";
+    clips.encode("gray.mov", 60, "-c:v qtrle -pix_fmt gray -g 15").check();
+    // Too restless for JPEG to keep its colours.
+    clips.encode("raw.mov", 50, &format!("{palette} -c:v rawvideo")).without_colours().check();
+    clips.encode("raw.avi", 50, &format!("{palette} -c:v rawvideo")).without_colours().check();
+}
+
+/// Codecs whose pictures do not tell what they were predicted from, in containers that mark
+/// every one as a sync point.
+#[test]
+fn sync_marks_that_cannot_be_checked() {
+    let clips = Clips::new();
+    for (name, encoder) in [
+        ("cinepak.mov", "-c:v cinepak -g 25"),
+        ("qtrle.mov", "-c:v qtrle -g 25 -pix_fmt rgb24"),
+        ("msvideo1.mov", "-c:v msvideo1 -g 25 -pix_fmt rgb555le"),
+    ] {
+        let whole = clips.encode(&format!("whole-{name}"), 60, encoder);
+        clips
+            .patch(name, &whole, |bytes| {
+                let table = bytes.windows(4).position(|window| window == b"stss");
+                if let Some(at) = table {
+                    bytes[at..at + 4].copy_from_slice(b"free");
+                }
+            })
+            .without_colours()
+            .check();
+    }
+}
+
+/// Its decoder's threads race for the same picture.
+#[test]
+fn theora() {
+    Clips::new().encode("whole.mkv", 60, "-c:v libtheora -q:v 8 -g 12").check();
+}

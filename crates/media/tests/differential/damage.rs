@@ -48,3 +48,31 @@ fn damaged_middles() {
         hurt.damaged(&whole).check();
     }
 }
+
+/// A recording that was switched on in mid-group: it begins with the first picture that can be
+/// decoded.
+#[test]
+fn cut_off_heads() {
+    let clips = Clips::new();
+    let cases = [
+        (
+            "hevc",
+            "-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=20:min-keyint=20:scenecut=0",
+        ),
+        (
+            "h264",
+            "-c:v libx264 -preset veryfast -crf 18 -bf 3 -x264-params keyint=20:min-keyint=20:scenecut=0",
+        ),
+        ("mpeg2", "-c:v mpeg2video -q:v 2 -g 12 -bf 2"),
+    ];
+    for (name, encoder) in cases {
+        let whole = clips.encode(&format!("whole-{name}.ts"), 140, encoder);
+        clips
+            .patch(&format!("{name}.ts"), &whole, |bytes| {
+                drop(bytes.drain(..bytes.len() / 188 * 2 / 5 * 188));
+            })
+            .may_warn("in the middle of a group")
+            .may_warn("damaged packet")
+            .check_as_is();
+    }
+}

@@ -20,7 +20,7 @@ WEIGHTS = {
 }
 FULL = 2  # AVCOL_RANGE_JPEG
 # Codecs whose chroma lies in the middle of its pixels; in the others it lies on the left ones.
-CENTRED = {"mpeg1video", "mjpeg", "h263", "flv1"}
+CENTRED = {"mpeg1video", "mjpeg", "h263", "flv1", "theora"}
 YUV = re.compile(r"yuv(j|a)?(\d)(\d)(\d)p(\d+)?(le)?$")
 GRAY = re.compile(r"gray(\d+)?(le)?$")
 PACKED = {"rgb24": (3, [0, 1, 2]), "bgr24": (3, [2, 1, 0]), "bgr0": (4, [2, 1, 0]), "bgra": (4, [2, 1, 0])}
@@ -31,6 +31,9 @@ class Stored:
     """A decoded picture, its planes copied."""
 
     def __init__(self, frame, stream):
+        # Red, green and blue in other wrappings.
+        if frame.format.name in ("pal8", "rgb555le"):
+            frame = frame.reformat(format="rgb24")
         self.format = frame.format.name
         self.width, self.height = frame.width, frame.height
         self.matrix = int(frame.colorspace)

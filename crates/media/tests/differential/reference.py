@@ -28,11 +28,11 @@ READ_ERRORS = 16
 class Frame:
     """A shown frame; its planes are copied, so that the decoder's pool can be used again."""
 
-    def __init__(self, frame, stream, in_order):
-        # Where there are no presentation times, a frame is shown when it is decoded.
-        self.pts = frame.dts if in_order or frame.pts is None else frame.pts
+    def __init__(self, frame, stream):
+        self.pts, self.dts = frame.pts, frame.dts
         self.ticks = frame.duration or 0
-        self.label = frame.opaque
+        # The end of the stream has no packet.
+        self.label, self.stretch = frame.opaque or (False, 0)
         self.damaged = bool(frame.is_corrupt)
         self.picture = picture.Stored(frame, stream)
 
@@ -65,7 +65,14 @@ def mark_sync_points(frames, keys):
     """Frames are matched with packets by their presentation time; where there is none, by what
     the decoder says it made them of."""
     for frame in frames:
-        frame.key = keys.get(frame.pts, bool(frame.label)) if keys else bool(frame.label)
+        frame.key = keys.get((frame.stretch, frame.pts), bool(frame.label))
+
+
+# The number of bits of a timestamp is the format's.
+WRAPS = {"mpegts": 1 << 33, "mpeg": 1 << 33}
+# These have no presentation times that FFmpeg reads, and what it makes up for their packets may be out
+# of order.
+UNTIMED = ("avi", "asf", "mpegvideo", "m4v")
 
 
 def decode(path):
@@ -75,21 +82,30 @@ def decode(path):
         context = stream.codec_context
         context.thread_type = "NONE"
         context.flags |= UNALIGNED | COPY_OPAQUE
-        # These have no presentation times that FFmpeg reads, and what it makes up for their packets
-        # may be out of order.
-        in_order = container.format.name in ("avi", "asf")
-        for packet in packets(container, stream):
-            packet.opaque = packet.is_keyframe
-            if packet.pts is not None and not in_order and not packet.is_discard:
-                keys[packet.pts] = keys.get(packet.pts, False) or packet.is_keyframe
+        read = list(packets(container, stream))
+        times = [packet.dts if packet.dts is not None else packet.pts for packet in read]
+        numbers = timeline.stretches(times, WRAPS.get(container.format.name))
+        for packet, number in zip(read, numbers):
+            packet.opaque = (packet.is_keyframe, number)
+            if packet.pts is not None and not packet.is_discard:
+                known = keys.get((number, packet.pts), False)
+                keys[number, packet.pts] = known or packet.is_keyframe
             try:
                 shown = packet.decode()
             except av.error.FFmpegError:
                 continue
-            frames.extend(Frame(frame, stream, in_order) for frame in shown)
-        rate = stream.guessed_rate
-        mark_sync_points(frames, keys)
-        return frames, stream.time_base, rate
+            frames.extend(Frame(frame, stream) for frame in shown)
+        # Some muxers leave out what tells presentation from decoding times.
+        rises = all(a.pts < b.pts for a, b in zip(frames, frames[1:]) if a.stretch == b.stretch) \
+            if all(frame.pts is not None for frame in frames) else True
+        coded = all(packet.pts == packet.dts for packet in read)
+        untimed = container.format.name in UNTIMED or (coded and not rises)
+        for frame in frames:
+            if untimed or frame.pts is None:
+                # A frame is shown when it is decoded.
+                frame.pts = frame.dts
+        mark_sync_points(frames, {} if untimed else keys)
+        return frames, stream.time_base, stream.guessed_rate
 
 
 class Server:

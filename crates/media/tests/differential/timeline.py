@@ -5,25 +5,40 @@ presentation time is not after it."""
 from bisect import bisect_right
 from fractions import Fraction
 
-BREAK = 10  # Seconds back that make a new clock; less is disorder.
+
+def stretches(times, wrap):
+    """The stretch of the clock that each packet belongs to, from the packets' decoding times: one
+    that goes back behind the two before it starts another. Where timestamps wrap, the shorter way
+    round counts."""
+
+    def before(a, b):
+        return (a - b) % wrap > wrap // 2 if wrap else a < b
+
+    number, last = 0, []
+    for at in times:
+        if at is not None:
+            if len(last) == 2 and all(before(at, other) for other in last):
+                number, last = number + 1, []
+            last = [*last, at][-2:]
+        yield number
 
 
 def place(frames, time_base, rate):
-    """Seconds from the first shown frame to each one, and to the end of the last."""
+    """Seconds from the first shown frame to each one, and to the end of the last. Frames come in
+    the order of the decoder; within a stretch of the clock they take their timestamps in rising
+    order, and a stretch begins where the one before it ends."""
     usual = 1 if not rate else max(1, int(1 / (Fraction(rate) * time_base) + Fraction(1, 2)))
-    ticks, last, until, shift = [], None, 0, 0
-    for frame in frames:
-        at = until if frame.pts is None else frame.pts + shift
-        if last is not None and at < last:
-            if (last - at) * time_base > BREAK:
-                shift += until - at
-                at = until
-            else:
-                at = last
-        if frame.pts is None:
-            frame.pts = at
-        ticks.append(at)
-        last, until = at, at + (frame.ticks if frame.ticks > 0 else usual)
+    ticks, until = [], 0
+    for number in sorted({frame.stretch for frame in frames}):
+        part, follows = [frame for frame in frames if frame.stretch == number], None
+        for frame in part:
+            if frame.pts is None:
+                frame.pts = follows if follows is not None else 0
+            follows = frame.pts + (frame.ticks if frame.ticks > 0 else usual)
+        rising = sorted(frame.pts for frame in part)
+        shift = until - rising[0] if ticks else 0
+        ticks += [at + shift for at in rising]
+        until = ticks[-1] + (part[-1].ticks if part[-1].ticks > 0 else usual)
     return [(at - ticks[0]) * time_base for at in ticks], (until - ticks[0]) * time_base if ticks else Fraction(0)
 
 

@@ -1,6 +1,7 @@
 //! Presentation times of every kind.
 
 use crate::clips::{Clips, mp4_box};
+use crate::compare::Clip;
 
 const X264: &str = "-c:v libx264 -preset veryfast -crf 18 -bf 3";
 /// Irregular times, in milliseconds.
@@ -89,21 +90,69 @@ fn late_and_early_starts() {
     clips.remake("before.mp4", &whole, "", &format!("-itsoffset 0.7 {sound}")).check();
 }
 
-/// A broadcast that starts again, and one that is joined to another.
+/// Recordings that were joined: each part keeps its own clock.
 #[test]
-fn clocks_that_jump() {
+fn clocks_that_start_anew() {
     let clips = Clips::new();
-    let first = clips.encode("first.ts", 50, &format!("{X264} -g 24 -output_ts_offset 60"));
-    let second = clips.encode("second.ts", 40, &format!("{X264} -g 24 -output_ts_offset 20"));
-    let joined = |name, first: &crate::compare::Clip, second: &crate::compare::Clip| {
-        clips.patch(name, first, |bytes| bytes.extend(std::fs::read(&second.path).unwrap()))
+    let joined = |name: &str, parts: &[&Clip]| {
+        let rest: Vec<u8> = parts[1..].iter().flat_map(|part| std::fs::read(&part.path).unwrap()).collect();
+        clips.patch(name, parts[0], |bytes| bytes.extend(rest)).may_warn("damaged packet")
     };
-    joined("back.ts", &first, &second)
-        .shows((0..50).chain(0..40))
-        .may_warn("clock jumps back")
-        .may_warn("damaged packet")
+    let part = |name: &str, pictures, arguments: &str| clips.encode(name, pictures, arguments);
+    let first = part("first.ts", 50, &format!("{X264} -g 24 -output_ts_offset 60"));
+    let second = part("second.ts", 40, &format!("{X264} -g 24 -output_ts_offset 20"));
+    joined("back.ts", &[&first, &second]).shows((0..50).chain(0..40)).may_warn("clock starts anew").check();
+    joined("ahead.ts", &[&second, &first]).shows((0..40).chain(0..50)).check();
+    // One that FFmpeg takes for a clock of 33 bits that ran over.
+    let third = part("third.ts", 40, &format!("{X264} -g 24 -output_ts_offset 200"));
+    joined("over.ts", &[&third, &second])
+        .shows((0..40).chain(0..40))
+        .may_warn("clock starts anew")
+        // As long as the clock's numbers seem to say.
+        .may_warn("but the file says")
         .check();
-    joined("ahead.ts", &second, &first).shows((0..40).chain(0..50)).may_warn("damaged packet").check();
+    let parts = [
+        ("p.ts", X264),
+        ("q.ts", "-c:v mpeg2video -q:v 2 -bf 2"),
+        ("h.ts", "-c:v libx265 -preset ultrafast -x265-params log-level=none:bframes=2"),
+        ("p.mpg", "-c:v mpeg2video -q:v 2 -bf 2"),
+    ];
+    for (name, encoder) in parts {
+        let part = part(name, 30, &format!("{encoder} -g 12"));
+        joined(&format!("many-{name}"), &[&part; 4])
+            .shows((0..4).flat_map(|_| 0..30))
+            .may_warn("clock starts anew")
+            .check();
+    }
+}
+
+/// Pictures that are shown in another order than that of their packets, all of which have the
+/// times at which they are decoded.
+#[test]
+fn times_in_the_order_of_decoding() {
+    let clips = Clips::new();
+    for (name, encoder) in
+        [("a.mp4", format!("{X264} -g 24")), ("b.mp4", "-c:v mpeg4 -q:v 2 -g 12 -bf 2".into())]
+    {
+        let whole = clips.encode(&format!("whole-{name}"), 75, &format!("{encoder} -use_editlist 0"));
+        clips
+            .patch(name, &whole, |bytes| {
+                let at = mp4_box(bytes, b"ctts");
+                bytes[at - 4..at].copy_from_slice(b"free");
+            })
+            .may_warn("in the order of decoding")
+            .check();
+    }
+}
+
+/// Bare streams, whose first packet has a time that is none.
+#[test]
+fn bare_streams() {
+    let clips = Clips::new();
+    clips.encode("a.m1v", 75, "-c:v mpeg1video -q:v 2 -g 12 -bf 2").check();
+    clips.encode("a.m2v", 75, "-c:v mpeg2video -q:v 2 -g 12 -bf 2").check();
+    clips.encode("b.m1v", 75, "-c:v mpeg1video -q:v 2 -g 12").check();
+    clips.encode("bare.m4v", 75, "-c:v mpeg4 -q:v 2 -g 12 -bf 2 -f m4v").check();
 }
 
 #[test]

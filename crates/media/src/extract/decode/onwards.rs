@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::sync_channel;
 
-use super::{Ended, Held, Ordered, Stage};
+use super::{Ended, Held, Ordered, Problem, Stage};
 use crate::ExtractError;
 use crate::extract::encode_stage::Job;
 use crate::ffi::{Frame, Input};
@@ -23,13 +23,14 @@ impl Stage<'_, '_> {
         // The GPU's memory is for others from here on.
         drop((held, copier));
         decoder.close();
-        Ended::Refused { problem: refused.unwrap_or_default(), source: input.into_source() }
+        let problem = refused.unwrap_or(Problem::Damage);
+        Ended::Refused { problem, source: input.into_source() }
     }
 
-    /// Notes why this way does not go on; the first reason stays.
+    /// Notes why a GPU does not go on; the first reason stays.
     pub(super) fn refuse(&mut self, otherwise: impl ToString) {
         let complaint = self.decoder.complaint().map_or_else(|| otherwise.to_string(), str::to_owned);
-        self.refused.get_or_insert(complaint);
+        self.refused.get_or_insert(Problem::Gpu(complaint));
     }
 
     /// Sends a wanted frame on, by way of this machine's memory.
@@ -60,7 +61,7 @@ impl Stage<'_, '_> {
         match ready {
             Ok(ready) => ready.into_iter().try_for_each(|(frame, wanted)| self.deliver(frame, wanted)),
             Err(problem) => {
-                self.refused.get_or_insert(problem);
+                self.refused.get_or_insert(Problem::Gpu(problem));
                 Ok(())
             }
         }

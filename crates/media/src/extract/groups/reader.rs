@@ -15,6 +15,7 @@ use crate::extract::claims;
 use crate::extract::decode::{Ordered, READ_ERRORS, too_many};
 use crate::extract::index::Index;
 use crate::extract::open;
+use crate::extract::stretches::Stretches;
 use crate::extract::survey::Survey;
 use crate::ffi::{Input, Packet};
 use crate::select::{Requests, Selector};
@@ -80,6 +81,10 @@ pub(super) struct Reader<'r, 's, 'a, 'c> {
     held: Option<Shown>,
     tasks: SyncSender<Task>,
     order: SyncSender<Ordered>,
+    /// Where the clock starts anew.
+    stretches: Stretches,
+    /// What a decoder has to see before it starts in the middle of the stream.
+    preface: &'s [u8],
     shared: &'s Shared<'a, 'c>,
 }
 
@@ -115,6 +120,8 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
             held: None,
             tasks,
             order,
+            stretches: Stretches::new(info),
+            preface: &survey.preface,
             shared,
             input,
         };
@@ -155,7 +162,10 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
             match self.input.read(&mut packet) {
                 Ok(true) => {
                     (read_errors, self.landed) = (0, false);
-                    self.packet(packet)?;
+                    self.stretches.push(packet);
+                    while let Some(packet) = self.stretches.pop() {
+                        self.packet(packet)?;
+                    }
                 }
                 Ok(false) => break,
                 Err(_) if self.input.has_io_error() => break,
@@ -167,6 +177,9 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         if let Some(error) = self.input.take_io_error() {
             return Err(ExtractError::Source(error).into());
         }
+        while let Some(packet) = self.stretches.pop_rest() {
+            self.packet(packet)?;
+        }
         self.finish().map(Some)
     }
 
@@ -176,6 +189,9 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         }
         if packet.is_damaged() {
             return Err(Halt::Surprise("a packet is damaged"));
+        }
+        if packet.stretch() > 0 {
+            return Err(Halt::Surprise("the clock starts anew"));
         }
         let Some(pts) = packet.pts() else {
             return Err(Halt::Surprise("a packet has no presentation time"));
@@ -256,9 +272,8 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         if self.held.is_some_and(|held| pts <= held.pts) {
             return Err(Halt::Surprise("frames are not in presentation order"));
         }
-        let placed = self.timeline.place(Some(pts), ticks);
-        let Some(placed) = placed.filter(|_| self.timeline.breaks() == 0) else {
-            return Err(Halt::Surprise("timestamps jump"));
+        let Some(placed) = self.timeline.place(Some(pts), ticks, 0) else {
+            return Err(Halt::Surprise("a timestamp is absurd"));
         };
         let requests = self.selector.push(placed.time, key);
         let requests = requests.map_err(|error| Halt::Error(too_many(error, self.shared.limits)))?;
@@ -292,9 +307,12 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
             return Ok(());
         }
         let access = group.access;
-        let Some(Needed { packets, wanted }) = group.needed(&self.groups).map_err(internal)? else {
+        let Some(Needed { mut packets, wanted }) = group.needed(&self.groups).map_err(internal)? else {
             return Err(Halt::Surprise("a wanted frame's packet is missing"));
         };
+        if let Some(first) = packets.first_mut().filter(|_| !self.preface.is_empty()) {
+            *first = first.with_prefix(self.preface).map_err(internal)?;
+        }
         let packet_bytes = packets.iter().map(|packet| packet.data().len() as u64).sum();
         let over = || ExtractError::internal("a later stage has stopped");
         if !self.shared.budget.take(Amount { packet_bytes, images: wanted.len() as u64 }) {
@@ -330,12 +348,16 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         if self.landed || self.number.unwrap_or(0) >= target {
             return Ok(false);
         }
+        while let Some(packet) = self.stretches.pop_rest() {
+            self.packet(packet)?;
+        }
         if !self.reach.keys_only {
             // All that was wanted before is settled: that is when the next time is looked for.
             self.dispatch_all()?;
             self.waiting.clear();
         }
         let at = self.land(target, latest)?;
+        self.stretches = Stretches::new(self.input.info());
         self.number = Some(target);
         (self.landed, self.latest) = (true, None);
         let seen = self.held.map_or(self.floor, |held| held.pts.saturating_add(1));

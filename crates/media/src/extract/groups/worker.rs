@@ -57,13 +57,16 @@ impl<'s> Worker<'s> {
                 return;
             }
             let ended = packet.is_none();
-            // What does not decode is missed when it is wanted.
-            let _ = self.give(packet, first);
+            // What a decoder makes of damage depends on pictures that only one for all groups has.
+            if self.give(packet, first).is_err() {
+                return;
+            }
             first = false;
             // A decoder that only fails must not be asked for ever.
             for _ in 0..64 {
                 match self.decoder.receive() {
                     Ok(Decoded::Frame(frame)) if self.starts_badly(&frame, task.access) => return,
+                    Ok(Decoded::Frame(frame)) if frame.is_damaged() || self.decoder.met_damage() => return,
                     Ok(Decoded::Frame(frame)) => {
                         if !self.shown(frame, &mut task.wanted) {
                             return;
@@ -71,7 +74,7 @@ impl<'s> Worker<'s> {
                     }
                     Ok(Decoded::Hungry) => break,
                     Ok(Decoded::End) => return,
-                    Err(_) => {}
+                    Err(_) => return,
                 }
             }
             if ended {
@@ -90,7 +93,7 @@ impl<'s> Worker<'s> {
     /// Whether a group's first picture shows that decoding cannot start with it: the codec says
     /// that it was predicted from others, as where a video is refreshed bit by bit.
     fn starts_badly(&self, frame: &Frame, access: Access) -> bool {
-        access != Access::Clean && frame.label() & FIRST != 0 && (frame.is_predicted() || frame.is_damaged())
+        access != Access::Clean && frame.label() & FIRST != 0 && frame.is_predicted()
     }
 
     /// Encodes a frame if it is wanted; false if a wanted one before it has not come.
@@ -101,9 +104,6 @@ impl<'s> Worker<'s> {
         }
         if pts > next.pts {
             return false;
-        }
-        if frame.is_damaged() {
-            self.shared.watch.warn("some frames are damaged");
         }
         if let Some(order) = wanted.pop_front() {
             let _ = order.reply.send(self.station.encode(&frame, self.shared.watch));

@@ -70,6 +70,7 @@ impl Input<'_> {
     /// Jumps to the last sync point at or before `timestamp` of the index.
     pub(crate) fn seek(&mut self, timestamp: i64) -> bool {
         self.unread.clear();
+        self.start = None;
         // SAFETY: the context is open.
         unsafe {
             ffi::av_seek_frame(self.context, self.video as c_int, timestamp, ffi::AVSEEK_FLAG_BACKWARD) >= 0
@@ -79,6 +80,10 @@ impl Input<'_> {
     /// Goes back to the start, whose first packet is `first`; false if the demuxer does not come
     /// out there, and has to be opened anew.
     pub(crate) fn rewind(&mut self, first: &Packet) -> bool {
+        // A palette is given once, and not again after a jump.
+        if first.has_palette() {
+            return false;
+        }
         let Some(start) = self.index_entry(0) else { return false };
         if !self.seek(start.timestamp) {
             return false;
