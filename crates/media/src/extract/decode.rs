@@ -2,6 +2,7 @@
 //! go with one decoder.
 
 mod onwards;
+mod report;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -447,28 +448,6 @@ impl<'a, 'c> Stage<'a, 'c> {
         Ok(Ended::Done(Some(end)))
     }
 
-    /// Warns of what the video's owner should know of it.
-    fn report(&self) {
-        if let Some(warning) = restarts(self.timeline.restarts()) {
-            self.watch.warn(warning);
-        }
-        if self.timeline.disordered() > 0 {
-            self.watch.warn(format!(
-                "{} of times out of order: when exactly they are shown is a guess",
-                count(self.timeline.disordered(), "frame"),
-            ));
-        }
-        if self.damaged_packets > 0 {
-            let were = if self.damaged_packets == 1 { "was" } else { "were" };
-            let packets = count(self.damaged_packets, "damaged packet");
-            self.watch.warn(format!("{packets} {were} met; frames may be missing"));
-        }
-        if self.damaged_frames > 0 {
-            let are = if self.damaged_frames == 1 { "is" } else { "are" };
-            self.watch.warn(format!("{} {are} damaged", count(self.damaged_frames, "frame")));
-        }
-    }
-
     /// Why not one frame came out.
     fn nothing(&self) -> ExtractError {
         if self.decoder.met_too_large() {
@@ -492,20 +471,6 @@ impl<'a, 'c> Stage<'a, 'c> {
         let frames = scanned.numbers().map(|number| (number, scanned.frame(number).and_then(at))).collect();
         Some(Measured { duration: at(scanned.end).unwrap_or(Rational::ZERO), frames })
     }
-}
-
-/// The warning that parts of a video were joined, where they begin at these times.
-fn restarts(times: &[Rational]) -> Option<String> {
-    const NAMED: usize = 5;
-    let named: Vec<String> = times.iter().take(NAMED).map(|time| format!("{:.3} s", time.to_f64())).collect();
-    let more = if times.len() > NAMED { " and later" } else { "" };
-    (!named.is_empty()).then(|| {
-        format!(
-            "the video's clock starts anew {}, at {}{more}: the parts were joined, each after the one before it",
-            count(times.len() as u64, "time"),
-            named.join(", ")
-        )
-    })
 }
 
 pub(super) fn too_many(_: TooMany, limits: &EngineLimits) -> ExtractError {
