@@ -23,6 +23,11 @@ impl Stage {
             Self::Finishing => "finishing",
         }
     }
+
+    /// Whether no frame is wanted yet.
+    pub(crate) const fn prepares(self) -> bool {
+        matches!(self, Self::Opening | Self::Indexing)
+    }
 }
 
 /// How far the engine is.

@@ -13,6 +13,7 @@
 mod archive;
 mod bitstream;
 mod boxes;
+mod budget;
 mod control;
 mod convert;
 mod encode;
@@ -33,6 +34,7 @@ mod unsupported;
 mod watch;
 mod words;
 
+pub use budget::preparation_budget;
 pub use control::{Control, Progress, Stage};
 pub use error::ExtractError;
 pub use extract::{Outcome, SourceInfo, extract};

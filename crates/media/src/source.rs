@@ -1,6 +1,6 @@
 //! Where a video's bytes come from: ranged reads, and the one over a local file.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
@@ -50,15 +50,34 @@ pub struct FileSource {
 }
 
 impl FileSource {
-    /// Opens `path`, which must be a regular file.
+    /// Opens `path`, which must be a regular file. Others are refused before they are opened,
+    /// since opening a pipe that nobody writes to never returns.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        regular(&std::fs::metadata(&path)?)?;
         let file = File::open(path)?;
         let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
+        regular(&metadata)?;
         Ok(Self { file, size: metadata.len(), position: 0 })
     }
+}
+
+/// Refuses what has no bytes at offsets, and says what it is.
+fn regular(metadata: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::FileTypeExt as _;
+    let kind = metadata.file_type();
+    let what = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_dir() {
+        "a folder"
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    let error = format!("{what}, not a file; a video is read at many places, so save it to a file first");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, error))
 }
 
 impl Source for FileSource {
@@ -97,5 +116,23 @@ impl Source for MemorySource {
         let n = rest.len().min(buf.len());
         buf[..n].copy_from_slice(&rest[..n]);
         Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        for (path, what) in
+            [(folder.path(), "a folder"), (&socket, "a socket"), (Path::new("/dev/null"), "a device")]
+        {
+            let error = FileSource::open(path).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{what}, not a file")), "{error}");
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! The shared view of one extraction: how far it is, and whether it must stop.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use framelift_domain::{FailureCode, Rational};
 
+use crate::budget::Budget;
+use crate::words::count;
 use crate::{Control, EngineLimits, ExtractError, Progress, Stage};
 
 const UNKNOWN: u64 = u64::MAX;
@@ -17,6 +19,12 @@ pub(crate) enum Stop {
     TimedOut = 2,
     /// Another stage has failed and holds the error.
     Aborted = 3,
+    /// Opening and measuring took longer than so many bytes may take.
+    SlowStart = 4,
+    /// Opening and measuring read more bytes than so large a file may need.
+    ReadsOver = 5,
+    /// All of it took longer than a video of this size and duration may take.
+    OverBudget = 6,
 }
 
 /// Every stage reports here and asks here whether to go on.
@@ -30,6 +38,14 @@ pub(crate) struct Watch<'c> {
     frames_done: AtomicU64,
     frames_expected: AtomicU64,
     bytes_read: AtomicU64,
+    /// Microseconds that reads waited for the source.
+    waited: AtomicU64,
+    /// Microseconds of work that opening and measuring did not take.
+    work_elsewhere: AtomicU64,
+    /// Microseconds of work when the frames were first wanted, or wanted again.
+    prepared_at: AtomicU64,
+    opened: OnceLock<Budget>,
+    claimed: OnceLock<Budget>,
     warnings: Mutex<Vec<String>>,
 }
 
@@ -45,6 +61,11 @@ impl<'c> Watch<'c> {
             frames_done: AtomicU64::new(0),
             frames_expected: AtomicU64::new(UNKNOWN),
             bytes_read: AtomicU64::new(0),
+            waited: AtomicU64::new(0),
+            work_elsewhere: AtomicU64::new(0),
+            prepared_at: AtomicU64::new(0),
+            opened: OnceLock::new(),
+            claimed: OnceLock::new(),
             warnings: Mutex::new(Vec::new()),
         }
     }
@@ -58,14 +79,12 @@ impl<'c> Watch<'c> {
             self.stop(Stop::TimedOut);
             return false;
         }
-        let stage = match self.stage.load(Relaxed) {
-            0 => Stage::Opening,
-            1 => Stage::Indexing,
-            2 => Stage::Extracting,
-            _ => Stage::Finishing,
-        };
+        if let Some(reason) = self.spent() {
+            self.stop(reason);
+            return false;
+        }
         let progress = Progress {
-            stage,
+            stage: self.stage(),
             percent: self.permille.load(Relaxed) as f32 / 10.0,
             frames_done: self.frames_done.load(Relaxed),
             frames_expected: Some(self.frames_expected.load(Relaxed)).filter(|&n| n != UNKNOWN),
@@ -78,6 +97,53 @@ impl<'c> Watch<'c> {
         false
     }
 
+    fn stage(&self) -> Stage {
+        match self.stage.load(Relaxed) {
+            0 => Stage::Opening,
+            1 => Stage::Indexing,
+            2 => Stage::Extracting,
+            _ => Stage::Finishing,
+        }
+    }
+
+    /// A file of so many bytes is opened: what it may cost is known from now on.
+    pub(crate) fn opens(&self, size: u64) {
+        let _ = self.opened.set(Budget::new(size, None, 0));
+    }
+
+    /// What the video claims to be: time for all of it is set by that, and by its bytes.
+    pub(crate) fn claims(&self, size: u64, duration: Option<Rational>, pixels: u64) {
+        let _ = self.claimed.set(Budget::new(size, duration, pixels));
+    }
+
+    /// Microseconds since the start, waits for the source not counted.
+    fn worked(&self) -> u64 {
+        micros(self.started.elapsed()).saturating_sub(self.waited.load(Relaxed))
+    }
+
+    /// What has been used up, if anything.
+    fn spent(&self) -> Option<Stop> {
+        let worked = self.worked();
+        if self.stage().prepares() {
+            let budget = self.opened.get()?;
+            let preparing = worked.saturating_sub(self.work_elsewhere.load(Relaxed));
+            if preparing > micros(budget.preparation()) {
+                return Some(Stop::SlowStart);
+            }
+            return (self.bytes_read() > budget.reads()).then_some(Stop::ReadsOver);
+        }
+        let whole = self.claimed.get()?.whole(self.frames_done.load(Relaxed));
+        (worked > micros(whole)).then_some(Stop::OverBudget)
+    }
+
+    /// Runs a read of the source, whose time is not the video's.
+    pub(crate) fn waiting<T>(&self, read: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        let result = read();
+        self.waited.fetch_add(micros(began.elapsed()), Relaxed);
+        result
+    }
+
     /// Tells every stage to stop; the first reason stays.
     pub(crate) fn stop(&self, reason: Stop) {
         let _ = self.stop.compare_exchange(0, reason as u8, Relaxed, Relaxed);
@@ -85,11 +151,28 @@ impl<'c> Watch<'c> {
 
     /// The error that a stop means; `Aborted` must have been replaced by its own error.
     pub(crate) fn stop_error(&self) -> ExtractError {
+        let timed_out = |what: &str, limit: Duration, of: Option<&Budget>| {
+            let of = of.map_or_else(String::new, |budget| {
+                format!(", the time for a file of {}", count(budget.size(), "byte"))
+            });
+            ExtractError::failed(FailureCode::TimedOut, format!("{what} within {} s{of}", limit.as_secs()))
+        };
+        let opened = self.opened.get();
         match self.stop.load(Relaxed) {
-            2 => ExtractError::failed(
-                FailureCode::TimedOut,
-                format!("not done within {} s", self.max_wall.as_secs()),
+            6 => {
+                let claimed = self.claimed.get();
+                let whole = claimed.map_or(self.max_wall, |b| b.whole(self.frames_done.load(Relaxed)));
+                timed_out("not done", whole, claimed)
+            }
+            5 => ExtractError::failed(
+                FailureCode::LimitExceeded,
+                "opening and measuring the video read all of its bytes again and again",
             ),
+            4 => {
+                let limit = opened.map_or(self.max_wall, Budget::preparation);
+                timed_out("not opened and measured", limit, opened)
+            }
+            2 => timed_out("not done", self.max_wall, None),
             1 => ExtractError::Cancelled,
             _ => ExtractError::internal("the extraction stopped without a reason"),
         }
@@ -97,10 +180,18 @@ impl<'c> Watch<'c> {
 
     /// Whether a caller or the clock, not another stage, has ended it.
     pub(crate) fn stopped_from_outside(&self) -> bool {
-        matches!(self.stop.load(Relaxed), 1 | 2)
+        matches!(self.stop.load(Relaxed), 1 | 2 | 4 | 5 | 6)
     }
 
     pub(crate) fn enter(&self, stage: Stage) {
+        match (self.stage().prepares(), stage.prepares()) {
+            (true, false) => self.prepared_at.store(self.worked(), Relaxed),
+            (false, true) => {
+                let elsewhere = self.worked().saturating_sub(self.prepared_at.load(Relaxed));
+                self.work_elsewhere.fetch_add(elsewhere, Relaxed);
+            }
+            _ => {}
+        }
         self.stage.store(stage as u8, Relaxed);
     }
 
@@ -147,5 +238,92 @@ impl<'c> Watch<'c> {
         // Stages that run side by side warn in any order; a manifest is the same each time.
         warnings.sort_unstable();
         std::mem::take(&mut *warnings)
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(watch: &Watch<'_>) -> (FailureCode, String) {
+        assert!(!watch.go_on() && watch.stopped_from_outside());
+        let ExtractError::Failed(failure) = watch.stop_error() else { panic!("a failure") };
+        (failure.code, failure.message)
+    }
+
+    /// A watch that was started so long ago.
+    fn after(seconds: u64) -> Watch<'static> {
+        let limits = EngineLimits { max_wall: Duration::from_secs(1 << 30), ..EngineLimits::default() };
+        let mut watch = Watch::new(&(), &limits);
+        watch.started = Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
+        watch
+    }
+
+    #[test]
+    fn opening_has_a_time_by_the_bytes() {
+        let watch = after(16);
+        assert!(watch.go_on(), "the size is not known yet");
+        watch.opens(1000);
+        let (code, message) = failed(&watch);
+        assert_eq!(code, FailureCode::TimedOut);
+        assert_eq!(message, "not opened and measured within 15 s, the time for a file of 1000 bytes");
+
+        let waited = after(16);
+        waited.opens(1000);
+        waited.waited.store(2_000_000, Relaxed);
+        assert!(waited.go_on(), "a slow source is not the file's fault");
+
+        let large = after(16);
+        large.opens(1 << 20);
+        assert!(large.go_on());
+    }
+
+    #[test]
+    fn extracting_is_not_opening() {
+        let watch = after(16);
+        watch.enter(Stage::Extracting);
+        watch.prepared_at.store(1_000_000, Relaxed);
+        watch.opens(1000);
+        assert!(watch.go_on());
+        // Opened again, with 14 s of the budget left.
+        watch.enter(Stage::Indexing);
+        assert!(watch.go_on());
+        watch.work_elsewhere.store(0, Relaxed);
+        assert_eq!(failed(&watch).0, FailureCode::TimedOut);
+    }
+
+    #[test]
+    fn opening_does_not_read_a_file_again_and_again() {
+        let watch = after(0);
+        watch.opens(1 << 20);
+        watch.read((64 + 8) << 20);
+        assert!(watch.go_on());
+        watch.read(1);
+        let (code, message) = failed(&watch);
+        assert_eq!(code, FailureCode::LimitExceeded);
+        assert!(message.ends_with("read all of its bytes again and again"), "{message}");
+    }
+
+    #[test]
+    fn all_of_it_has_a_time_by_bytes_and_duration() {
+        let watch = after(1_900);
+        watch.enter(Stage::Extracting);
+        watch.claims(1 << 20, Some(Rational::whole(60)), 0);
+        assert!(watch.go_on(), "1,800 s, and a minute each for the bytes and the duration");
+        let watch = after(1_930);
+        watch.enter(Stage::Extracting);
+        watch.claims(1 << 20, Some(Rational::whole(60)), 0);
+        let (code, message) = failed(&watch);
+        assert_eq!(code, FailureCode::TimedOut);
+        assert_eq!(message, "not done within 1920 s, the time for a file of 1048576 bytes");
+        let with_images = after(1_930);
+        with_images.enter(Stage::Extracting);
+        with_images.claims(1 << 20, Some(Rational::whole(60)), 0);
+        (0..10).for_each(|_| with_images.frame_done());
+        assert!(with_images.go_on());
     }
 }

@@ -14,12 +14,16 @@ pub(crate) fn open<'c>(
     watch: &'c Watch<'c>,
 ) -> Result<Input<'c>, ExtractError> {
     use FailureCode::{CorruptInput, LimitExceeded, NoVideoStream, NotAVideo, UnsupportedCodec};
-    if source.size() == 0 {
+    let size = source.size();
+    watch.opens(size);
+    if size == 0 {
         return Err(ExtractError::failed(NotAVideo, "the file is empty"));
     }
     let fail = |code, message: String| Err(ExtractError::failed(code, message));
     match Input::open(source, limits, watch) {
         Ok(mut input) => {
+            let info = input.info();
+            watch.claims(size, info.claimed_duration, u64::from(info.width) * u64::from(info.height));
             if input.has_times_of_decoding() {
                 input.distrust_times();
                 watch.warn(
@@ -27,6 +31,8 @@ pub(crate) fn open<'c>(
                      codec's own order instead",
                 );
             }
+            Ok(input)
+        }
             Ok(input)
         }
         Err(OpenError::Io(error)) => Err(ExtractError::Source(error)),

@@ -183,6 +183,7 @@ impl<'c> Input<'c> {
         // A failed open frees the context and sets the pointer to null.
         let opened = unsafe {
             (*context).pb = io.context();
+            (*context).interrupt_callback = io.interrupt();
             (*context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO;
             (*context).max_streams = c_int::try_from(limits.max_streams).unwrap_or(c_int::MAX);
             (*context).io_open = Some(refuse_open);
@@ -311,7 +312,7 @@ impl Source for Counted<'_> {
     }
 
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.source.read_at(offset, buf)?;
+        let n = self.watch.waiting(|| self.source.read_at(offset, buf))?;
         self.watch.read(n as u64);
         Ok(n)
     }

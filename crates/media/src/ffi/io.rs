@@ -88,6 +88,12 @@ impl<'c> Io<'c> {
         unsafe { (*self.state).watch.stopped_from_outside() }
     }
 
+    /// What FFmpeg asks between the packets that it looks into by itself: not 0 ends the call.
+    /// It is valid as long as `self` is.
+    pub(super) fn interrupt(&self) -> ffi::AVIOInterruptCB {
+        ffi::AVIOInterruptCB { callback: Some(interrupted), opaque: self.state.cast() }
+    }
+
     /// Tells the source what will be read next.
     pub(super) fn expect(&mut self, ranges: &[Range<u64>]) {
         // SAFETY: as in `take_error`.
@@ -149,7 +155,8 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
             ptr::write_bytes(buffer, 0, wanted);
             std::slice::from_raw_parts_mut(buffer, wanted)
         };
-        Some(state.source.read_at(state.position, buffer))
+        let State { source, position, watch, .. } = state;
+        Some(watch.waiting(|| source.read_at(*position, buffer)))
     }));
     match result {
         Ok(None) => ffi::AVERROR_EXIT,
@@ -169,6 +176,13 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
             -5
         }
     }
+}
+
+unsafe extern "C" fn interrupted(opaque: *mut c_void) -> c_int {
+    // SAFETY: as in `read`; this and the other callbacks never run at the same time.
+    let state = unsafe { &*opaque.cast::<State<'_>>() };
+    let go_on = catch_unwind(AssertUnwindSafe(|| state.watch.go_on()));
+    c_int::from(!go_on.unwrap_or(false))
 }
 
 unsafe extern "C" fn seek(opaque: *mut c_void, offset: i64, whence: c_int) -> i64 {
@@ -205,6 +219,23 @@ mod tests {
         };
         bytes.truncate(usize::try_from(read).unwrap_or(0));
         bytes
+    }
+
+    #[test]
+    fn ffmpeg_is_told_to_stop_between_its_reads() {
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let control = |_: &crate::Progress| !stop.load(std::sync::atomic::Ordering::Relaxed);
+        let limits = EngineLimits::default();
+        let watch = Watch::new(&control, &limits);
+        let io = Io::new(Box::new(MemorySource(Vec::new().into())), &watch).unwrap();
+        let told = || {
+            let interrupt = io.interrupt();
+            // SAFETY: the state that it is asked about lives as long as `io`.
+            unsafe { interrupt.callback.unwrap()(interrupt.opaque) }
+        };
+        assert_eq!(told(), 0);
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(told(), 1);
     }
 
     #[test]
