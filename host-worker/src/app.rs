@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_config::SdkConfig;
 use framelift_domain::WorkerId;
@@ -10,22 +9,20 @@ use framelift_media::HardwareUse;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::dead_letter::DeadLetters;
-use crate::health::{self, Metrics, Readiness};
+use crate::health::{self, Engines, Metrics, Readiness};
 use crate::intake::{Intake, Pace};
 use crate::job::{Settings, Workshop};
 use crate::notify::{EmailError, Notifier};
 use crate::queue::Queue;
 use crate::report::{ClientError, ControlClient};
 use crate::store::ObjectStore;
-use crate::{ambient, clients, sweep};
-
-/// How long jobs that are given back may take to say so.
-const GIVES_BACK_WITHIN: Duration = Duration::from_secs(35);
+use crate::{ambient, clients, shutdown, sweep};
 
 /// A worker that cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +50,16 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Running {
     health: SocketAddr,
-    task: JoinHandle<()>,
+    task: JoinHandle<End>,
+}
+
+/// How a worker came to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was told to stop.
+    Stopped,
+    /// An engine could not be stopped, or the worker's own task died: the process must go.
+    Stuck,
 }
 
 impl Running {
@@ -63,10 +69,11 @@ impl Running {
     }
 
     /// Waits until it has come to rest.
-    pub async fn finished(self) {
-        if let Err(error) = self.task.await {
+    pub async fn finished(self) -> End {
+        self.task.await.unwrap_or_else(|error| {
             tracing::error!(error = %error, "the worker's own task ended");
-        }
+            End::Stuck
+        })
     }
 }
 
@@ -109,8 +116,13 @@ async fn gpu(config: &Config, metrics: &Metrics) {
     }
 }
 
-/// Starts a worker, which works until `stop` is cancelled and its jobs have ended.
-pub async fn start(config: &Config, aws: &SdkConfig, stop: CancellationToken) -> Result<Running, StartError> {
+/// Starts a worker, which works until `stopped` is cancelled and its jobs have ended, or until an
+/// engine cannot be stopped.
+pub async fn start(
+    config: &Config,
+    aws: &SdkConfig,
+    stopped: CancellationToken,
+) -> Result<Running, StartError> {
     if aws.region().is_none() {
         return Err(StartError::Region);
     }
@@ -125,6 +137,9 @@ pub async fn start(config: &Config, aws: &SdkConfig, stop: CancellationToken) ->
     let metrics = Arc::new(Metrics::new(id.as_str()));
     gpu(config, &metrics).await;
     let readiness = Arc::new(Readiness::default());
+    let engines = Arc::new(Engines::new(metrics.clone(), readiness.clone()));
+    // What an engine causes is not what the caller has said.
+    let stop = stopped.child_token();
     let (control_at, token) = (&config.control.url, &config.control.token);
     let control =
         ControlClient::new(control_at, token, config.control.timeout, id.clone(), readiness.clone())?;
@@ -146,6 +161,7 @@ pub async fn start(config: &Config, aws: &SdkConfig, stop: CancellationToken) ->
         notifier,
         metrics: metrics.clone(),
         readiness: readiness.clone(),
+        engines: engines.clone(),
         settings: Settings::of(config),
         draining: stop.clone(),
         release: release.clone(),
@@ -183,20 +199,30 @@ pub async fn start(config: &Config, aws: &SdkConfig, stop: CancellationToken) ->
 
     let grace = config.worker.grace_period;
     let task = tokio::spawn(async move {
-        stop.cancelled().await;
+        let end = tokio::select! {
+            () = stop.cancelled() => End::Stopped,
+            () = engines.lost().cancelled() => {
+                tracing::error!("an engine cannot be stopped: this worker gives back what it holds and ends");
+                stop.cancel();
+                End::Stuck
+            }
+        };
+        // One period for all of it: jobs may go on, then they are given back, then it is over.
+        let over = Instant::now() + grace;
         readiness.set_draining();
         let _ = tokio::join!(intake, sweeping);
         jobs.close();
-        if tokio::time::timeout(grace, jobs.wait()).await.is_err() {
-            tracing::warn!(jobs = jobs.len(), "the grace period is over: running jobs are given back");
+        if tokio::time::timeout_at(over - shutdown::wind_down(grace), jobs.wait()).await.is_err() {
+            tracing::warn!(jobs = jobs.len(), "the grace period ends: running jobs are given back");
             release.cancel();
-            if tokio::time::timeout(GIVES_BACK_WITHIN, jobs.wait()).await.is_err() {
+            if tokio::time::timeout_at(over, jobs.wait()).await.is_err() {
                 tracing::error!(jobs = jobs.len(), "some jobs could not be given back");
             }
         }
         rest.cancel();
         let _ = probing.await;
         tracing::info!("the worker is at rest");
+        end
     });
     Ok(Running { health, task })
 }

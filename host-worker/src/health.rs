@@ -1,10 +1,12 @@
 //! What the outside can see of a worker: alive, ready, and its numbers.
 
+mod engines;
 mod metrics;
 mod probes;
 mod readiness;
 mod server;
 
+pub(crate) use engines::Engines;
 pub(crate) use metrics::Metrics;
 pub(crate) use probes::probe;
 pub(crate) use readiness::{Dependency, Readiness};

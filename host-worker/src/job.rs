@@ -5,6 +5,7 @@ mod engine;
 mod message;
 mod report;
 mod supervise;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +15,13 @@ use framelift_media::EngineLimits;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::ambient;
 use crate::backoff::Backoff;
 use crate::config::Config;
-use crate::health::{Dependency, Metrics, Readiness};
+use crate::health::{Dependency, Engines, Metrics, Readiness};
 use crate::notify::Notifier;
 use crate::report::{ControlClient, ReportError, Trace, persist};
 use crate::store::ObjectStore;
+use crate::{ambient, shutdown};
 
 pub(crate) use engine::Permit;
 pub(crate) use message::{Task, Understood, understand};
@@ -44,8 +45,10 @@ pub(crate) enum Disposition {
 pub(crate) struct Settings {
     /// How often progress is reported.
     pub progress: Duration,
-    /// A decoder without a sign of life for so long is stuck.
+    /// An engine that has not come forward for so long is stuck.
     pub stuck_after: Duration,
+    /// How long an engine may take to stop when the worker ends.
+    pub stops_within: Duration,
     /// Bytes of an archive's first parts.
     pub part_size: u64,
     /// Bytes of an upload in memory.
@@ -61,6 +64,7 @@ impl Settings {
         Self {
             progress: config.worker.progress,
             stuck_after: config.worker.stuck_after,
+            stops_within: shutdown::wind_down(config.worker.grace_period) / 3,
             part_size: config.store.part_size.0,
             read_buffer: config.store.read_buffer.0,
             limits: EngineLimits {
@@ -91,6 +95,8 @@ pub(crate) struct Workshop {
     pub metrics: Arc<Metrics>,
     /// Whether more work may come.
     pub readiness: Arc<Readiness>,
+    /// What becomes of the worker when an engine does not stop.
+    pub engines: Arc<Engines>,
     /// How to work.
     pub settings: Settings,
     /// No new job is begun.

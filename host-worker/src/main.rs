@@ -37,12 +37,22 @@ fn run(config: Config) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         let stop = shutdown::signals()?;
-        let aws = app::aws(&config).await;
-        let worker = app::start(&config, &aws, stop).await?;
+        let starting = async {
+            let aws = app::aws(&config).await;
+            app::start(&config, &aws, stop.clone()).await
+        };
+        // Credentials and a GPU that do not answer are not waited for after a signal.
+        let worker = tokio::select! {
+            biased;
+            worker = starting => worker?,
+            () = stop.cancelled() => return anyhow::Ok(()),
+        };
         // For whoever started it with port 0.
         cli::say(&format!("listening on http://{}\n", worker.health()));
-        worker.finished().await;
-        anyhow::Ok(())
+        match worker.finished().await {
+            app::End::Stopped => Ok(()),
+            app::End::Stuck => anyhow::bail!("an engine cannot be stopped; start the worker again"),
+        }
     });
     // An engine that does not stop must not keep the process.
     runtime.shutdown_background();

@@ -1,4 +1,6 @@
-//! How a worker is told to stop.
+//! How a worker is told to stop, and how it divides the time that it has for that.
+
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -27,4 +29,9 @@ pub fn signals() -> std::io::Result<CancellationToken> {
         }
     });
     Ok(stop)
+}
+
+/// The end of the grace period, in which running jobs are given back: engines stop, reports leave.
+pub(crate) fn wind_down(grace: Duration) -> Duration {
+    Duration::from_secs(10).min(grace / 2)
 }

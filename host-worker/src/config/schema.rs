@@ -125,11 +125,14 @@ section! {
         id: Option<WorkerId>,
         /// Videos at once.
         concurrency: u32 = "2",
-        /// How long running jobs may go on after SIGTERM before they are given back.
+        /// How long the worker may take to end after SIGTERM. Running jobs may go on until 10 s
+        /// before its end (half of it, if it is shorter than 20 s), then they are given back.
         grace_period: Duration = "25s",
         /// How often progress is reported; it renews the job's lease, so stay well below it.
         progress: Duration = "15s",
-        /// A decoder that gives no sign of life for so long is stuck: the job times out.
+        /// An extraction in which neither images nor places in the video nor bytes (at 8 KiB a
+        /// second) come forward for so long is stuck: the job times out. Opening and measuring a
+        /// video have a time of their own, 15 s and 4 s for each MiB.
         stuck_after: Duration = "5m",
         /// How often the edge's sweep is called, give or take a tenth.
         sweep: Duration = "60s",
@@ -151,8 +154,8 @@ section! {
         password: Option<Secret>,
         /// The sender; required with `host`.
         from: Option<Mailbox>,
-        /// How long one command of the protocol may take.
-        timeout: Duration = "20s",
+        /// How long the server may take for one e-mail, from the connection to the last answer.
+        timeout: Duration = "60s",
     }
 }
 

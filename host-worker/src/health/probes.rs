@@ -25,11 +25,17 @@ pub(crate) async fn probe(
     cancel: &CancellationToken,
 ) {
     loop {
-        tokio::join!(
-            ask(readiness, Dependency::Control, control.health()),
-            ask(readiness, Dependency::Queue, queue.ready()),
-            ask(readiness, Dependency::Bucket, store.ready()),
-        );
+        let asked = async {
+            tokio::join!(
+                ask(readiness, Dependency::Control, control.health()),
+                ask(readiness, Dependency::Queue, queue.ready()),
+                ask(readiness, Dependency::Bucket, store.ready()),
+            )
+        };
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            _ = asked => {}
+        }
         let pause = if readiness.is_ready() { EVERY } else { AGAIN };
         tokio::select! {
             () = cancel.cancelled() => return,

@@ -53,11 +53,12 @@ struct State {
     last: [Last; 3],
     unauthorised: bool,
     draining: bool,
+    stuck: bool,
 }
 
 impl State {
     fn is_ready(&self) -> bool {
-        !self.unauthorised && !self.draining && self.last.iter().all(Last::is_good)
+        !self.unauthorised && !self.draining && !self.stuck && self.last.iter().all(Last::is_good)
     }
 }
 
@@ -121,6 +122,17 @@ impl Readiness {
         self.change(|state| state.draining = true);
     }
 
+    /// Engines that cannot be stopped have made this process useless: it is not alive any more, so
+    /// it is not ready either.
+    pub(crate) fn set_stuck(&self) {
+        self.change(|state| state.stuck = true);
+    }
+
+    /// Whether the process is of no more use.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).stuck
+    }
+
     /// Whether work may be taken.
     pub(crate) fn is_ready(&self) -> bool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).is_ready()
@@ -141,6 +153,7 @@ impl Readiness {
         let mut report = json!({
             "status": if state.is_ready() { "ready" } else { "unready" },
             "draining": state.draining,
+            "stuck": state.stuck,
             "unauthorised": state.unauthorised,
         });
         for dependency in Dependency::ALL {

@@ -61,7 +61,7 @@ fn answer<B>(request: &Request<B>, readiness: &Readiness, metrics: &Metrics) -> 
         {
             (StatusCode::METHOD_NOT_ALLOWED, JSON, r#"{"status":"method-not-allowed"}"#.to_owned())
         }
-        ("/health/live", _) => live(metrics),
+        ("/health/live", _) => live(readiness),
         ("/health/ready", _) => {
             let (ready, report) = readiness.report();
             let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -80,17 +80,19 @@ fn answer<B>(request: &Request<B>, readiness: &Readiness, metrics: &Metrics) -> 
     response
 }
 
-/// A process whose permits are all held by engines that cannot be stopped is of no more use.
-fn live(metrics: &Metrics) -> (StatusCode, &'static str, String) {
-    let (lost, all) = (metrics.engines_abandoned.get(), metrics.permits.get());
-    if all > 0 && lost >= all {
-        return (StatusCode::SERVICE_UNAVAILABLE, "application/json", r#"{"status":"stuck"}"#.to_owned());
-    }
-    (StatusCode::OK, "application/json", r#"{"status":"live"}"#.to_owned())
+/// A process with engines that cannot be stopped is of no more use.
+fn live(readiness: &Readiness) -> (StatusCode, &'static str, String) {
+    let (status, word) = if readiness.is_stuck() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stuck")
+    } else {
+        (StatusCode::OK, "live")
+    };
+    (status, "application/json", format!(r#"{{"status":"{word}"}}"#))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Dependency;
     use super::*;
 
     fn status(method: Method, path: &str, readiness: &Readiness, metrics: &Metrics) -> u16 {
@@ -101,14 +103,15 @@ mod tests {
     #[test]
     fn the_routes() {
         let (readiness, metrics) = (Readiness::default(), Metrics::new("w"));
-        metrics.permits.set(2);
         let get = |path| status(Method::GET, path, &readiness, &metrics);
         assert_eq!(
             [get("/health/live"), get("/health/ready"), get("/metrics"), get("/x")],
             [200, 503, 200, 404]
         );
         assert_eq!(status(Method::POST, "/metrics", &readiness, &metrics), 405);
-        metrics.engines_abandoned.set(2);
-        assert_eq!(get("/health/live"), 503);
+        Dependency::ALL.iter().for_each(|dependency| readiness.record(*dependency, Ok(())));
+        assert_eq!([get("/health/live"), get("/health/ready")], [200, 200]);
+        readiness.set_stuck();
+        assert_eq!([get("/health/live"), get("/health/ready")], [503, 503]);
     }
 }

@@ -11,8 +11,9 @@ use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Workshop;
-use super::engine::{self, Ended, Permit, Phase, Stop, Stopper, Watch};
+use super::engine::{self, Ended, Permit, Stop, Stopper};
 use super::supervise::Supervisor;
+use super::watch::{Phase, Waiting, Watch};
 use crate::ambient;
 use crate::report::{Archive, Trace};
 use crate::store::{Opened, S3Source, StoreError};
@@ -40,7 +41,7 @@ impl Outcome {
         Self::Failed(Failure::new(code, message))
     }
 
-    fn of_stop(stop: Stop, stuck_after: Duration) -> Self {
+    fn of_stop(stop: Stop, stuck_after: Duration, size_bytes: u64) -> Self {
         match stop {
             Stop::Superseded => Self::Superseded,
             Stop::Unauthorised => Self::Unauthorised,
@@ -51,6 +52,13 @@ impl Outcome {
             Stop::Stuck => Self::failed(
                 FailureCode::TimedOut,
                 format!("the decoder made no progress for {} s", stuck_after.as_secs()),
+            ),
+            Stop::SlowStart => Self::failed(
+                FailureCode::TimedOut,
+                format!(
+                    "the video could not be opened and measured within {} s, the time for its {size_bytes} bytes",
+                    framelift_media::preparation_budget(size_bytes).as_secs()
+                ),
             ),
         }
     }
@@ -124,7 +132,7 @@ impl Workshop {
         match (stopper.reason(), outcome) {
             (_, done @ Outcome::Completed(_)) => done,
             // Whatever broke after the stop broke because of it.
-            (Some(stop), _) => Outcome::of_stop(stop, self.settings.stuck_after),
+            (Some(stop), _) => Outcome::of_stop(stop, self.settings.stuck_after, job.size_bytes),
             (None, outcome) => outcome,
         }
     }
@@ -133,7 +141,11 @@ impl Workshop {
 impl Attempt<'_> {
     async fn make(&self, options: Options, permit: Permit) -> Outcome {
         let reading = Instant::now();
-        self.clean_up().await;
+        // Others wait for what was left behind, this attempt does not.
+        tokio::select! {
+            () = self.clean_up() => {}
+            () = self.stopper.token.cancelled() => return Outcome::Released("called off".into()),
+        }
         let opened = match self.shop.store.open(&self.job.source_key, &self.stopper.token).await {
             Ok(opened) if opened.size == self.job.size_bytes => opened,
             Ok(opened) => {
@@ -188,7 +200,9 @@ impl Attempt<'_> {
             (shop.settings.limits.clone(), self.watch.clone(), tracing::Span::current());
         self.watch.enter(Phase::Opening);
         let extracting = Instant::now();
-        let ended = engine::run(permit, &self.stopper, &shop.metrics, move || {
+        let source = Waiting::new(source, self.watch.clone());
+        let in_shutdown = shop.settings.stops_within;
+        let ended = engine::run(permit, &self.stopper, &shop.engines, in_shutdown, move || {
             span.in_scope(|| {
                 let outcome = extract(Box::new(source), info, &options, &limits, &mut sink, &*watch)?;
                 sink.finish().map_err(ExtractError::Sink)?;
@@ -199,7 +213,11 @@ impl Attempt<'_> {
         shop.metrics.stage_took("extracting", extracting.elapsed());
         self.watch.enter(Phase::Storing);
         let storing = Instant::now();
-        let stored = tokio::time::timeout(FORGETS_WITHIN, upload.stored());
+        let forgets_within = match self.stopper.reason() {
+            Some(Stop::Shutdown) => shop.settings.stops_within,
+            _ => FORGETS_WITHIN,
+        };
+        let stored = tokio::time::timeout(forgets_within, upload.stored());
         match ended {
             Ended::Returned(Ok(outcome)) => {
                 tracing::info!(event = "FramesExtracted", frames = outcome.frames, bytes_read = self.watch.bytes_read(), bytes_asked_for = outcome.bytes_read, strategy = ?outcome.plan.strategy, "the frames are extracted");
@@ -278,11 +296,12 @@ mod tests {
         for (stop, fails) in [
             (Stop::Deadline, true),
             (Stop::Stuck, true),
+            (Stop::SlowStart, true),
             (Stop::Shutdown, false),
             (Stop::Superseded, false),
             (Stop::Unauthorised, false),
         ] {
-            assert_eq!(failed(Outcome::of_stop(stop, Duration::from_secs(1))), fails, "{stop:?}");
+            assert_eq!(failed(Outcome::of_stop(stop, Duration::from_secs(1), 1)), fails, "{stop:?}");
         }
     }
 

@@ -1,21 +1,18 @@
-//! The engine on a thread of its own, seen and stopped from the runtime.
+//! The engine on a thread of its own, stopped from the runtime.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use framelift_contract::video::Progress;
-use framelift_media::{Control, Stage};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::health::Metrics;
+use crate::health::{Engines, Metrics};
 
-/// How long an engine may take to stop before its thread is given up.
+/// How long an engine may take to stop before its thread is given up; less in a shutdown, see
+/// [`Settings`](super::Settings).
 const STOPS_WITHIN: Duration = Duration::from_secs(20);
-const UNKNOWN: u64 = u64::MAX;
 
 /// The right to work on one video. An engine that cannot be stopped keeps its permit, because
 /// it keeps a processor busy.
@@ -53,7 +50,9 @@ pub(super) enum Stop {
     Unauthorised,
     /// The job's time is over.
     Deadline,
-    /// The decoder gives no sign of life.
+    /// The engine has not opened and measured the video within the time for its bytes.
+    SlowStart,
+    /// Neither images nor bytes nor places in the video come forward.
     Stuck,
     /// This worker shuts down.
     Shutdown,
@@ -77,122 +76,6 @@ impl Stopper {
     }
 }
 
-/// What an attempt does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Phase {
-    /// Looking at the upload, before the engine runs.
-    Reading,
-    /// The engine opens and measures the video.
-    Opening,
-    /// The engine extracts.
-    Extracting,
-    /// The engine finishes the archive.
-    Finishing,
-    /// The rest of the archive is stored.
-    Storing,
-}
-
-impl Phase {
-    const ALL: [Self; 5] = [Self::Reading, Self::Opening, Self::Extracting, Self::Finishing, Self::Storing];
-
-    /// The name in progress reports.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Reading | Self::Opening => "reading",
-            Self::Extracting => "extracting",
-            Self::Finishing | Self::Storing => "storing",
-        }
-    }
-
-    /// Whether the engine owes a sign of life.
-    pub(super) const fn is_engine(self) -> bool {
-        matches!(self, Self::Opening | Self::Extracting | Self::Finishing)
-    }
-}
-
-/// How far an attempt is: written by the engine's threads, read by the runtime.
-#[derive(Debug)]
-pub(super) struct Watch {
-    stopper: Arc<Stopper>,
-    phase: AtomicU8,
-    percent: AtomicU32,
-    frames_done: AtomicU64,
-    frames_expected: AtomicU64,
-    /// What came from the store, which adds to it: more than the engine asked for, because of
-    /// what is read ahead.
-    bytes_read: Arc<AtomicU64>,
-    beats: AtomicU64,
-}
-
-impl Watch {
-    pub(super) fn new(stopper: Arc<Stopper>) -> Self {
-        Self {
-            stopper,
-            phase: AtomicU8::new(Phase::Reading as u8),
-            percent: AtomicU32::new(0),
-            frames_done: AtomicU64::new(0),
-            frames_expected: AtomicU64::new(UNKNOWN),
-            bytes_read: Arc::default(),
-            beats: AtomicU64::new(0),
-        }
-    }
-
-    pub(super) fn enter(&self, phase: Phase) {
-        self.phase.store(phase as u8, Relaxed);
-    }
-
-    pub(super) fn phase(&self) -> Phase {
-        Phase::ALL[usize::from(self.phase.load(Relaxed)).min(Phase::ALL.len() - 1)]
-    }
-
-    /// Grows with every packet, read and image.
-    pub(super) fn beats(&self) -> u64 {
-        self.beats.load(Relaxed)
-    }
-
-    pub(super) fn frames_done(&self) -> u64 {
-        self.frames_done.load(Relaxed)
-    }
-
-    /// Bytes that came from the store so far.
-    pub(super) fn bytes_read(&self) -> u64 {
-        self.bytes_read.load(Relaxed)
-    }
-
-    /// Where the store counts them.
-    pub(super) fn bytes_read_counter(&self) -> Arc<AtomicU64> {
-        self.bytes_read.clone()
-    }
-
-    pub(super) fn report(&self) -> Progress {
-        Progress {
-            stage: self.phase().as_str().to_owned(),
-            // 100 is for a job that is done.
-            percent: self.percent.load(Relaxed).min(99) as u8,
-            frames_done: self.frames_done(),
-            frames_expected: Some(self.frames_expected.load(Relaxed)).filter(|n| *n != UNKNOWN),
-            bytes_read: self.bytes_read(),
-        }
-    }
-}
-
-impl Control for Watch {
-    fn progress(&self, progress: &framelift_media::Progress) -> bool {
-        self.beats.fetch_add(1, Relaxed);
-        self.enter(match progress.stage {
-            Stage::Opening | Stage::Indexing => Phase::Opening,
-            Stage::Extracting => Phase::Extracting,
-            Stage::Finishing => Phase::Finishing,
-        });
-        self.percent.store(progress.percent.clamp(0.0, 100.0) as u32, Relaxed);
-        self.frames_done.fetch_max(progress.frames_done, Relaxed);
-        self.frames_expected.store(progress.frames_expected.unwrap_or(UNKNOWN), Relaxed);
-        // Unlike the token's, this look takes no lock.
-        self.stopper.reason().is_none()
-    }
-}
-
 /// How an engine's thread ended.
 #[derive(Debug)]
 pub(super) enum Ended<T> {
@@ -207,11 +90,12 @@ pub(super) enum Ended<T> {
 }
 
 /// Runs `work` on a thread that holds the permit, until it returns, or does not stop in time
-/// after it was told to.
+/// after it was told to: within `in_shutdown` where the worker ends.
 pub(super) async fn run<T: Send + 'static>(
     permit: Permit,
     stopper: &Stopper,
-    metrics: &Arc<Metrics>,
+    engines: &Arc<Engines>,
+    in_shutdown: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Ended<T> {
     let (sender, mut receiver) = oneshot::channel();
@@ -225,7 +109,8 @@ pub(super) async fn run<T: Send + 'static>(
     }
     let too_late = async {
         stopper.token.cancelled().await;
-        tokio::time::sleep(STOPS_WITHIN).await;
+        let within = if stopper.reason() == Some(Stop::Shutdown) { in_shutdown } else { STOPS_WITHIN };
+        tokio::time::sleep(within).await;
     };
     tokio::select! {
         biased;
@@ -235,11 +120,8 @@ pub(super) async fn run<T: Send + 'static>(
             Err(_) => Ended::Panicked("the engine's thread ended without a word".into()),
         },
         () = too_late => {
-            metrics.engines_abandoned.inc();
-            let metrics = metrics.clone();
-            tokio::spawn(async move {
+            engines.abandon(async move {
                 let _ = receiver.await;
-                metrics.engines_abandoned.dec();
             });
             Ended::Abandoned
         }
@@ -256,55 +138,91 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::health::{Dependency, Readiness};
 
-    fn parts() -> (Arc<Semaphore>, Permit, Arc<Metrics>) {
-        let (semaphore, metrics) = (Arc::new(Semaphore::new(1)), Arc::new(Metrics::new("w")));
+    const SOON: Duration = Duration::from_secs(3);
+
+    /// A worker's parts with so many permits, and one of them taken.
+    fn parts(permits: u32) -> (Arc<Semaphore>, Permit, Arc<Engines>) {
+        let (semaphore, metrics) = (Arc::new(Semaphore::new(permits as usize)), Arc::new(Metrics::new("w")));
+        metrics.permits.set(permits.into());
         let permit = Permit::new(semaphore.clone().try_acquire_owned().unwrap(), &metrics);
-        (semaphore, permit, metrics)
+        let readiness = Arc::new(Readiness::default());
+        Dependency::ALL.iter().for_each(|dependency| readiness.record(*dependency, Ok(())));
+        (semaphore, permit, Arc::new(Engines::new(metrics, readiness)))
     }
 
     #[tokio::test]
     async fn a_panic_is_an_end_like_others() {
-        let (semaphore, permit, metrics) = parts();
-        let ended = run(permit, &Stopper::default(), &metrics, || -> u8 { panic!("boom {}", 1) }).await;
+        let (semaphore, permit, engines) = parts(1);
+        let ended = run(permit, &Stopper::default(), &engines, SOON, || -> u8 { panic!("boom {}", 1) }).await;
         assert!(matches!(ended, Ended::Panicked(text) if text == "boom 1"));
-        assert_eq!((semaphore.available_permits(), metrics.permits_used.get()), (1, 0));
+        assert_eq!((semaphore.available_permits(), engines.metrics().permits_used.get()), (1, 0));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_engine_that_does_not_stop_keeps_its_permit() {
-        let (semaphore, permit, metrics) = parts();
+    async fn an_engine_that_does_not_stop_keeps_its_permit_and_ends_the_worker() {
+        let (semaphore, permit, engines) = parts(1);
         let stopper = Stopper::default();
         stopper.stop(Stop::Stuck);
         stopper.stop(Stop::Shutdown);
         let (release, hold) = std::sync::mpsc::channel::<()>();
-        let ended = run(permit, &stopper, &metrics, move || hold.recv()).await;
+        let ended = run(permit, &stopper, &engines, SOON, move || hold.recv()).await;
         assert!(matches!(ended, Ended::Abandoned));
         assert_eq!(stopper.reason(), Some(Stop::Stuck));
-        assert_eq!((semaphore.available_permits(), metrics.engines_abandoned.get()), (0, 1));
+        assert_eq!((semaphore.available_permits(), engines.metrics().engines_abandoned.get()), (0, 1));
+        // It was the only permit.
+        assert!(engines.lost().is_cancelled() && engines.readiness().is_stuck());
+        assert!(!engines.readiness().is_ready());
         drop(release);
         let _back = semaphore.acquire().await.unwrap();
     }
 
-    #[test]
-    fn the_engine_is_told_to_stop() {
-        let stopper = Arc::new(Stopper::default());
-        let watch = Watch::new(stopper.clone());
-        let progress = framelift_media::Progress {
-            stage: Stage::Extracting,
-            percent: 100.0,
-            frames_done: 3,
-            frames_expected: Some(4),
-            bytes_read: 5,
-        };
-        assert!(watch.progress(&progress));
-        let report = watch.report();
-        assert_eq!(
-            (report.stage.as_str(), report.percent, report.frames_expected),
-            ("extracting", 99, Some(4))
-        );
+    #[tokio::test(start_paused = true)]
+    async fn one_of_several_engines_may_still_return() {
+        let (semaphore, permit, engines) = parts(2);
+        let stopper = Stopper::default();
         stopper.stop(Stop::Superseded);
-        assert!(!watch.progress(&progress));
-        assert_eq!(watch.beats(), 2);
+        let (release, hold) = std::sync::mpsc::channel::<()>();
+        let ended = run(permit, &stopper, &engines, SOON, move || hold.recv()).await;
+        assert!(matches!(ended, Ended::Abandoned));
+        assert!(!engines.lost().is_cancelled() && engines.readiness().is_ready());
+        // The paused clock stands still while a blocking task runs.
+        let returns = move || {
+            drop(release);
+            while semaphore.available_permits() < 2 {
+                std::thread::yield_now();
+            }
+        };
+        tokio::task::spawn_blocking(returns).await.unwrap();
+        while engines.metrics().engines_abandoned.get() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!engines.lost().is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_of_several_engines_that_never_returns_ends_the_worker() {
+        let (_semaphore, permit, engines) = parts(2);
+        let stopper = Stopper::default();
+        stopper.stop(Stop::Stuck);
+        let (_release, hold) = std::sync::mpsc::channel::<()>();
+        let ended = run(permit, &stopper, &engines, SOON, move || hold.recv()).await;
+        assert!(matches!(ended, Ended::Abandoned));
+        assert!(!engines.lost().is_cancelled());
+        engines.lost().cancelled().await;
+        assert!(engines.readiness().is_stuck() && !engines.readiness().is_ready());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_waits_less() {
+        let (_semaphore, permit, engines) = parts(1);
+        let stopper = Stopper::default();
+        stopper.stop(Stop::Shutdown);
+        let (_release, hold) = std::sync::mpsc::channel::<()>();
+        let began = tokio::time::Instant::now();
+        let ended = run(permit, &stopper, &engines, SOON, move || hold.recv()).await;
+        assert!(matches!(ended, Ended::Abandoned));
+        assert!(began.elapsed() < STOPS_WITHIN / 2);
     }
 }

@@ -17,6 +17,9 @@ use crate::report::{Archive, ReportError, Trace, persist};
 /// the job while control does not answer.
 const PATIENCE: Duration = Duration::from_secs(900);
 
+/// How long a message is kept while its attempt's archive is removed.
+const REMOVES_WITHIN: Duration = Duration::from_secs(5);
+
 /// Counts a running job.
 struct InFlight<'a>(&'a crate::health::Metrics);
 
@@ -50,8 +53,10 @@ impl Workshop {
             Outcome::Failed(failure) => self.fail(job, trace, receives, failure).await,
             Outcome::Released(why) => {
                 tracing::warn!(reason = why, "the job is given back");
+                // First of all somebody else must have it: a worker that ends has little time.
+                let disposition = self.give_back(job, trace, receives, &why).await;
                 self.remove_result(job).await;
-                self.give_back(job, trace, receives, &why).await
+                disposition
             }
             Outcome::Superseded => {
                 tracing::warn!("the job was finished or taken over elsewhere");
@@ -154,10 +159,15 @@ impl Workshop {
         }
     }
 
-    /// Removes this attempt's own archive, which was not published.
+    /// Removes this attempt's own archive, which was not published. The next attempt, or the end of
+    /// the video, removes what is left.
     async fn remove_result(&self, job: &Job) {
-        if let Err(error) = self.store.delete(&job.result_key).await {
-            tracing::warn!(error = %error, "the attempt's archive could not be removed");
+        match tokio::time::timeout(REMOVES_WITHIN, self.store.delete(&job.result_key)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(error = %error, "the attempt's archive could not be removed");
+            }
+            Err(_) => tracing::warn!("the store does not remove the attempt's archive"),
         }
     }
 }

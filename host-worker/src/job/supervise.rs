@@ -7,11 +7,17 @@ use framelift_contract::report::Job;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::engine::{Stop, Stopper, Watch};
+use super::engine::{Stop, Stopper};
+use super::watch::{Phase, Watch};
 use crate::report::{ControlClient, ReportError, Trace};
 
 /// How often it looks; a change of stage is reported this much later at most.
 const LOOK: Duration = Duration::from_secs(1);
+/// How much later than the engine itself it ends a video that takes too long to open.
+const SLACK: Duration = Duration::from_secs(5);
+/// Bytes a second that count as progress where neither images nor places come forward: the slowest
+/// decoder takes more of the poorest video.
+const LEAST_RATE: u64 = 8 << 10;
 
 /// What is watched, and how.
 pub(super) struct Supervisor {
@@ -27,20 +33,47 @@ pub(super) struct Supervisor {
     pub(super) progress: Duration,
 }
 
-/// Signs of life, and when the last one was seen.
+/// What had come forward when it last did, and how long the engine has been opening.
 struct Pulse {
-    beats: u64,
+    frames: u64,
+    permille: u32,
+    bytes: u64,
     seen: Instant,
+    /// Since when the engine opens and measures, and how long it had waited for the store by then.
+    opening: Option<(Instant, Duration)>,
 }
 
 impl Pulse {
-    /// Whether the engine runs and nothing has moved for so long.
-    fn is_stuck(&mut self, watch: &Watch, stuck_after: Duration) -> bool {
-        let (beats, now) = (watch.beats(), Instant::now());
-        if beats != self.beats || !watch.phase().is_engine() {
-            *self = Self { beats, seen: now };
+    fn new() -> Self {
+        Self { frames: 0, permille: 0, bytes: 0, seen: Instant::now(), opening: None }
+    }
+
+    /// Whether the engine runs and is stuck. While it opens a video of `size` bytes, its work has a
+    /// budget, by which it should end itself: reading goes on in a loop, too. After that, images
+    /// or places in the video, or at least bytes at a rate, must come forward all the time.
+    fn is_stuck(&mut self, watch: &Watch, size: u64, stuck_after: Duration) -> Option<Stop> {
+        let (phase, now) = (watch.phase(), Instant::now());
+        let (frames, permille, bytes) = (watch.frames_done(), watch.permille(), watch.bytes_asked_for());
+        if phase == Phase::Opening {
+            let (since, waited) = *self.opening.get_or_insert((now, watch.waited()));
+            let worked = (now - since).saturating_sub(watch.waited().saturating_sub(waited));
+            *self = Self { frames, permille, bytes, seen: now, ..*self };
+            let over = worked > framelift_media::preparation_budget(size) + SLACK;
+            return over.then_some(Stop::SlowStart);
         }
-        now - self.seen >= stuck_after
+        self.opening = None;
+        let came_forward = frames > self.frames || permille > self.permille;
+        if came_forward || !phase.is_engine() {
+            *self = Self { frames, permille, bytes, seen: now, ..*self };
+        }
+        if now - self.seen < stuck_after {
+            return None;
+        }
+        if bytes.saturating_sub(self.bytes) >= LEAST_RATE.saturating_mul(stuck_after.as_secs()) {
+            *self = Self { bytes, seen: now, ..*self };
+            return None;
+        }
+        Some(Stop::Stuck)
     }
 }
 
@@ -50,7 +83,7 @@ impl Supervisor {
         let started = Instant::now();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut pulse = Pulse { beats: 0, seen: started };
+        let mut pulse = Pulse::new();
         let (mut reported, mut stage) = (started, "");
         loop {
             tokio::select! {
@@ -61,8 +94,8 @@ impl Supervisor {
             if started.elapsed() >= self.deadline {
                 return self.stopper.stop(Stop::Deadline);
             }
-            if pulse.is_stuck(&self.watch, self.stuck_after) {
-                return self.stopper.stop(Stop::Stuck);
+            if let Some(stop) = pulse.is_stuck(&self.watch, self.job.size_bytes, self.stuck_after) {
+                return self.stopper.stop(stop);
             }
             let now_doing = self.watch.phase().as_str();
             if now_doing != stage || reported.elapsed() >= self.progress {
@@ -99,34 +132,63 @@ impl Supervisor {
 mod tests {
     use framelift_media::{Control as _, Progress, Stage};
 
-    use super::super::engine::Phase;
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn only_a_running_engine_can_be_stuck() {
-        let watch = Watch::new(Arc::new(Stopper::default()));
-        let stuck_after = Duration::from_secs(300);
-        let mut pulse = Pulse { beats: 0, seen: Instant::now() };
-        tokio::time::advance(stuck_after * 2).await;
-        assert!(!pulse.is_stuck(&watch, stuck_after), "the engine does not run yet");
+    const STUCK_AFTER: Duration = Duration::from_secs(300);
+    /// A file whose opening may take 15 s.
+    const SMALL: u64 = 1000;
 
-        let sign = Progress {
-            stage: Stage::Extracting,
-            percent: 1.0,
-            frames_done: 0,
-            frames_expected: None,
-            bytes_read: 0,
-        };
-        for _ in 0..3 {
-            watch.progress(&sign);
-            assert!(!pulse.is_stuck(&watch, stuck_after));
-            tokio::time::advance(stuck_after - LOOK).await;
-            assert!(!pulse.is_stuck(&watch, stuck_after), "packets, not images, are a sign of life");
+    fn sign(stage: Stage) -> Progress {
+        Progress { stage, percent: 1.0, frames_done: 0, frames_expected: None, bytes_read: 0 }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_extracts_must_come_forward() {
+        let watch = Watch::new(Arc::new(Stopper::default()));
+        let mut pulse = Pulse::new();
+        let mut look = |watch: &Watch| pulse.is_stuck(watch, SMALL, STUCK_AFTER);
+        tokio::time::advance(STUCK_AFTER * 2).await;
+        assert_eq!(look(&watch), None, "the engine does not run yet");
+
+        let mut now = sign(Stage::Extracting);
+        for (percent, frames_done, bytes_read) in [(1.1, 0, 0), (1.1, 1, 0), (1.1, 1, 300 * (8 << 10))] {
+            now = Progress { percent, frames_done, bytes_read, ..now };
+            watch.progress(&now);
+            assert_eq!(look(&watch), None);
+            tokio::time::advance(STUCK_AFTER - LOOK).await;
+            // A read and a packet are no progress by themselves.
+            now.bytes_read += 1;
+            watch.progress(&now);
+            assert_eq!(look(&watch), None);
+            if bytes_read == 0 {
+                continue;
+            }
+            tokio::time::advance(LOOK).await;
+            assert_eq!(look(&watch), None, "bytes have come at a rate");
         }
-        tokio::time::advance(LOOK).await;
-        assert!(pulse.is_stuck(&watch, stuck_after));
+        tokio::time::advance(STUCK_AFTER).await;
+        now.bytes_read += 300 * (8 << 10) - 2;
+        watch.progress(&now);
+        assert_eq!(look(&watch), Some(Stop::Stuck));
 
         watch.enter(Phase::Storing);
-        assert!(!pulse.is_stuck(&watch, stuck_after), "a slow upload is not the decoder's fault");
+        assert_eq!(look(&watch), None, "a slow upload is not the decoder's fault");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn opening_has_a_time_however_much_is_read() {
+        let watch = Watch::new(Arc::new(Stopper::default()));
+        let mut pulse = Pulse::new();
+        let mut now = sign(Stage::Opening);
+        for second in 0..=20 {
+            watch.progress(&now);
+            assert_eq!(pulse.is_stuck(&watch, SMALL, STUCK_AFTER), None, "{second}");
+            now = Progress { bytes_read: now.bytes_read + (1 << 20), ..now };
+            tokio::time::advance(LOOK).await;
+        }
+        assert_eq!(pulse.is_stuck(&watch, SMALL, STUCK_AFTER), Some(Stop::SlowStart));
+        assert_eq!(pulse.is_stuck(&watch, 10 << 20, STUCK_AFTER), None, "more bytes, more time");
+        watch.progress(&sign(Stage::Extracting));
+        assert_eq!(pulse.is_stuck(&watch, SMALL, STUCK_AFTER), None);
     }
 }

@@ -34,6 +34,8 @@ pub enum EmailError {
 #[derive(Debug)]
 pub(crate) struct Email {
     transport: AsyncSmtpTransport<Tokio1Executor>,
+    /// The transport itself bounds only the connection's start.
+    timeout: Duration,
     from: Mailbox,
     public_url: Option<Url>,
 }
@@ -79,6 +81,7 @@ impl Email {
         }
         Ok(Some(Self {
             transport: builder.build(),
+            timeout: smtp.timeout,
             from: from.clone(),
             public_url: links.public_url.clone(),
         }))
@@ -96,13 +99,20 @@ impl Email {
         let message = compose(notice, name, address, &self.from, self.public_url.as_ref())?;
         let mut tries = Tries::new(Backoff::CALLS, patience);
         loop {
-            let error = match self.transport.send(message.clone()).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.is_permanent() => return Err(EmailError::Rejected(error.to_string())),
-                Err(error) => error,
+            let sent = tokio::select! {
+                sent = tokio::time::timeout(self.timeout, self.transport.send(message.clone())) => sent,
+                () = cancel.cancelled() => return Err(EmailError::Unavailable("called off".into())),
+            };
+            let error = match sent {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(error)) if error.is_permanent() => {
+                    return Err(EmailError::Rejected(error.to_string()));
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("not done within {} s", self.timeout.as_secs()),
             };
             if !tries.another(None, cancel).await {
-                return Err(EmailError::Unavailable(error.to_string()));
+                return Err(EmailError::Unavailable(error));
             }
         }
     }

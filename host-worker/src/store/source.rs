@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use framelift_media::Source;
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -17,8 +18,33 @@ use super::{ObjectStore, PATIENCE, StoreError, persist};
 use crate::backoff::{Backoff, Tries};
 use crate::health::Metrics;
 
-/// A body that brings nothing for so long is cut off.
+/// A body that brings nothing, or less than [`LEAST`] bytes, for so long is cut off.
 const STALLED: Duration = Duration::from_secs(20);
+/// What a body must bring in each [`STALLED`]: 16 KiB a second, so that a range does not take for ever.
+const LEAST: u64 = 320 << 10;
+
+/// How a body comes.
+struct Flow {
+    since: Instant,
+    bytes: u64,
+}
+
+impl Flow {
+    fn new() -> Self {
+        Self { since: Instant::now(), bytes: 0 }
+    }
+
+    /// Notes what has come; false when it comes too slowly to go on with.
+    fn goes_on(&mut self, bytes: u64) -> bool {
+        self.bytes += bytes;
+        if self.since.elapsed() < STALLED {
+            return true;
+        }
+        let enough = self.bytes >= LEAST;
+        *self = Self::new();
+        enough
+    }
+}
 
 /// An object as it was found.
 #[derive(Clone, Debug)]
@@ -91,6 +117,7 @@ impl Reading {
         let request =
             request.range(format!("bytes={}-{}", range.start, range.end - 1)).if_match(&self.object.etag);
         let mut body = request.send().await.map_err(StoreError::of)?.body;
+        let mut flow = Flow::new();
         loop {
             let chunk = tokio::time::timeout(STALLED, body.next()).await;
             match chunk.map_err(|_| StoreError::Unavailable("a body that stalls".into()))? {
@@ -98,6 +125,9 @@ impl Reading {
                     self.came.fetch_add(chunk.len() as u64, Relaxed);
                     self.metrics.bytes_read.inc_by(chunk.len() as u64);
                     got.extend_from_slice(&chunk);
+                    if got.len() as u64 != wanted && !flow.goes_on(chunk.len() as u64) {
+                        return Err(StoreError::Unavailable("a body that trickles".into()));
+                    }
                 }
                 Some(Ok(_)) => return Err(StoreError::Refused("a store that ignores ranges".into())),
                 Some(Err(error)) => return Err(StoreError::Unavailable(error.to_string())),

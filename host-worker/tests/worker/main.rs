@@ -21,7 +21,8 @@ use framelift_domain::{Failure, FailureCode};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use rig::{DEAD, JOBS, Rig, eventually, message, small_video, video};
+use framelift_worker::app::End;
+use rig::{DEAD, JOBS, Rig, endless_video, eventually, message, small_video, video};
 use s3::Fault;
 
 /// Checks the archive that a job's completion reported.
@@ -303,6 +304,37 @@ async fn a_mail_server_that_puts_off_gets_the_mail_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mail_server_that_falls_silent_is_not_waited_for() {
+    let rig = Rig::with("", "").await;
+    let job = rig.add(1, &b"no video"[..], json!({}), 1);
+    rig.send(&job);
+    while !rig.get("/metrics").await.1.contains("notices_total{channel=\"email\",outcome=\"put_off\"} 1") {
+        tokio::task::yield_now().await;
+    }
+    assert!(rig.smtp.recipients() > 1, "it was tried again");
+    assert_eq!(rig.sqs.bodies(JOBS).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decoder_that_does_not_stop_fails_its_job_and_ends_its_worker() {
+    let mut rig = Rig::with("250 ok", "[worker]\nconcurrency = 1\n").await;
+    let job = rig.add(1, endless_video(), json!({}), 1);
+    rig.send(&job);
+    let fail = rig.control.called("fail").await;
+    assert_eq!((&fail.body["code"], &fail.body["release"]), (&json!("timed-out"), &json!(false)));
+    let message = fail.body["message"].as_str().unwrap();
+    assert!(message.starts_with("the video could not be opened and measured within"), "{message}");
+    // It is alive and ready, or neither, until it has ended by itself.
+    let health = [rig.get("/health/live").await, rig.get("/health/ready").await];
+    assert_eq!(health.each_ref().map(|(status, _)| *status), [503, 503], "{health:?}");
+    assert!(health[1].1.contains("\"stuck\":true"), "{health:?}");
+    assert_eq!(rig.ended().await, End::Stuck);
+    assert!(rig.smtp.mails()[0].contains("timed-out"));
+    assert_eq!(rig.sqs.bodies(JOBS), Vec::<String>::new(), "nobody tries it again");
+    rig.assert_no_leftovers();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_used_up_its_tries_fails() {
     let rig = Rig::start().await;
     let tried = rig.add(1, small_video(), json!({}), 6);
@@ -319,7 +351,7 @@ async fn a_job_that_used_up_its_tries_fails() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_gives_running_jobs_back() {
-    let mut rig = Rig::with("250 ok", "[worker]\ngrace_period = \"1s\"\n").await;
+    let mut rig = Rig::with("250 ok", "[worker]\ngrace_period = \"6s\"\n").await;
     let job = rig.add(1, small_video(), json!({}), 1);
     rig.s3.break_next(Method::GET, "uploads/", 100, Fault::Hang);
     rig.send(&job);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
-use crate::rig::{Rig, small_video};
+use crate::rig::{Rig, endless_video, small_video};
 use crate::s3::Fault;
 
 struct Process {
@@ -99,6 +99,25 @@ async fn the_log_follows_a_job_and_sigterm_ends_with_0() {
     rig.no_messages().await;
     process.signal("TERM");
     assert_eq!(process.exit_code().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decoder_that_does_not_return_does_not_prolong_the_grace_period() {
+    const GRACE: Duration = Duration::from_secs(12);
+    let rig = Rig::without_worker("250 ok").await;
+    let job = rig.add(1, endless_video(), json!({}), 1);
+    rig.send(&job);
+    let mut process = Process::start(&rig.configuration("[worker]\ngrace_period = \"12s\"\n"));
+    process.logged("the attempt begins").await;
+    let began = tokio::time::Instant::now();
+    process.signal("TERM");
+    assert_eq!(process.exit_code().await, Some(0));
+    // Waiting for the engine and waiting for the jobs is one time, not one after the other.
+    assert!(began.elapsed() < GRACE + Duration::from_secs(8), "{:?}", began.elapsed());
+    let fail = rig.control.called("fail").await;
+    assert_eq!(fail.body["release"], true, "another worker takes it at once");
+    assert!(rig.sqs.bodies(crate::rig::JOBS).is_empty(), "control sends a new message");
+    rig.assert_no_leftovers();
 }
 
 #[tokio::test(flavor = "multi_thread")]

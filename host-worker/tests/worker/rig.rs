@@ -1,5 +1,6 @@
 //! A worker between fakes, and videos for it.
 
+use std::io::Read as _;
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use bytes::Bytes;
 use framelift_contract::report::Job;
-use framelift_worker::app::{self, Running};
+use framelift_worker::app::{self, End, Running};
 use framelift_worker::config::Config;
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
@@ -81,6 +82,7 @@ host = "127.0.0.1"
 port = {smtp}
 tls = "none"
 from = "Framelift <no-reply@frames.example.com>"
+timeout = "2s"
 [links]
 public_url = "https://frames.example.com"
 [limits]
@@ -130,8 +132,13 @@ threads = 1
     /// Stops the worker and waits until it has come to rest.
     pub(crate) async fn finish(&mut self) {
         self.stop.cancel();
+        assert_eq!(self.ended().await, End::Stopped);
+    }
+
+    /// Waits until the worker has come to rest.
+    pub(crate) async fn ended(&mut self) -> End {
         let running = self.running.take().unwrap();
-        tokio::time::timeout(Duration::from_secs(60), running.finished()).await.expect("the worker stops");
+        tokio::time::timeout(Duration::from_secs(60), running.finished()).await.expect("the worker stops")
     }
 }
 
@@ -166,6 +173,14 @@ pub(crate) fn video(frames: u32, picture: &str) -> Vec<u8> {
         .expect("the ffmpeg program makes the test's videos");
     assert!(status.success());
     std::fs::read(path).unwrap()
+}
+
+/// A picture whose decoder does not return for many minutes (see `e2e/media/README.md`).
+pub(crate) fn endless_video() -> Vec<u8> {
+    let packed = concat!(env!("CARGO_MANIFEST_DIR"), "/../e2e/media/hostile/jpeg_scans.mov.gz");
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(packed).unwrap()).read_to_end(&mut bytes).unwrap();
+    bytes
 }
 
 /// A small one: 3 seconds.

@@ -102,3 +102,18 @@ async fn expected_ranges_are_all_that_is_fetched_and_counted() {
     assert!(bytes < SIZE / 20, "less than 5 % of the object");
     assert_eq!((came.load(Relaxed), metrics.bytes_read.get()), (bytes, bytes));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_trickles_does_not_go_on() {
+    let mut flow = Flow::new();
+    for _ in 0..40 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(flow.goes_on(LEAST / 20));
+    }
+    for _ in 0..19 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(flow.goes_on(1000));
+    }
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(!flow.goes_on(1000));
+}
