@@ -27,7 +27,8 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<Done, Failed> {
         return Err(anyhow!("{} exists; --force replaces it", output.display()).into());
     }
 
-    let terminal = Terminal::new(args.quiet).context("Ctrl-C cannot be watched")?;
+    // The archive may hold the standard output for as long as it likes.
+    let terminal = Terminal::new(args.quiet, args.json && !to_stdout).context("Ctrl-C cannot be watched")?;
     let limits = EngineLimits { threads: args.threads, hardware: args.hardware, ..EngineLimits::default() };
     let extract = |sink: &mut (dyn Write + Send)| {
         let info = SourceInfo { file_name, size: source.size() };
@@ -43,6 +44,7 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<Done, Failed> {
     } else {
         // In the same folder, so that the archive appears whole or not at all.
         let mut file = temporary(&output)?;
+        terminal.removes(file.path().to_owned());
         let outcome = extract(file.as_file_mut())?;
         let kept = if args.force { file.persist(&output) } else { file.persist_noclobber(&output) };
         kept.with_context(|| output.display().to_string())?;

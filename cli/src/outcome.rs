@@ -39,6 +39,14 @@ impl From<anyhow::Error> for Failed {
     }
 }
 
+/// The exit code after Ctrl-C.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// Prints what an interrupted run prints, where the engine does not come back to be reported on.
+pub(crate) fn interrupted(as_json: bool) {
+    report(as_json, Err(Failed::Extraction(ExtractError::Cancelled)));
+}
+
 /// Prints how the run ended, as text or as JSON.
 pub(crate) fn report(as_json: bool, result: Result<Done, Failed>) -> ExitCode {
     match result {
@@ -67,7 +75,7 @@ pub(crate) fn report(as_json: bool, result: Result<Done, Failed>) -> ExitCode {
                     )
                 }
                 Failed::Extraction(ExtractError::Cancelled) => {
-                    (130, "canceled", vec!["interrupted".to_owned()])
+                    (INTERRUPTED, "canceled", vec!["interrupted".to_owned()])
                 }
                 Failed::Extraction(error) => (1, "io", vec![error.to_string()]),
                 Failed::Other(error) => (1, "io", vec![format!("{error:#}")]),

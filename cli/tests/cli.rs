@@ -1,8 +1,10 @@
 //! The program as people run it: exit codes, files left behind, what it prints.
 #![expect(clippy::unwrap_used, reason = "a helper that fails has to fail its test")]
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/media/nasa-13s.mp4")
@@ -173,24 +175,112 @@ fn usage_and_values_have_codes_of_their_own() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_leaves_nothing() {
-    use std::io::Read as _;
     let folder = tempfile::tempdir().unwrap();
     let sample = sample();
     // The archive goes into a pipe that nobody empties, so that the run waits there.
     let mut child = Command::new(env!("CARGO_BIN_EXE_framelift"))
         .current_dir(folder.path())
         .args(["extract", sample.to_str().unwrap(), "--all", "-o", "-"])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut first = [0; 4];
     child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
     assert_eq!(&first, b"PK\x03\x04");
-    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(interrupted.success());
+    signal(&child, "INT");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", error(&output));
+}
+
+/// A picture whose decoder does not return for many minutes (see `e2e/media/README.md`).
+fn endless(folder: &Path) -> PathBuf {
+    let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/media/hostile/jpeg_scans.mov.gz");
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(packed).unwrap()).read_to_end(&mut bytes).unwrap();
+    let path = folder.join("endless.mov");
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// Waits for what happens sooner or later.
+fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let give_up = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < give_up, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn the_first_ctrl_c_ends_a_call_that_does_not_return() {
+    let folder = tempfile::tempdir().unwrap();
+    let endless = endless(folder.path());
+    for name in ["INT", "TERM"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_framelift"))
+            .current_dir(folder.path())
+            .args(["extract", endless.to_str().unwrap(), "-o", "a.zip", "--json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        eventually("an archive is begun", || files(folder.path()).len() == 2);
+        signal(&child, name);
+        let mut status = None;
+        eventually("the end of a decoder that needs ten minutes", || {
+            status = child.try_wait().unwrap();
+            status.is_some()
+        });
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(status.unwrap().code(), Some(130), "{}", error(&output));
+        assert!(error(&output).contains("error: interrupted"), "{}", error(&output));
+        let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(summary["error"]["code"], "canceled");
+        assert_eq!(files(folder.path()), ["endless.mov"]);
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_write_that_nobody_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_framelift"))
+        .current_dir(folder.path())
+        .args(["extract", sample().to_str().unwrap(), "--all", "-o", "-", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 4];
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut first).unwrap();
+    signal(&child, "INT");
+    let mut status = None;
+    eventually("the end, though its output is not read", || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    assert_eq!(status.unwrap().code(), Some(130));
+}
+
+#[test]
+fn what_has_no_bytes_at_places_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(Command::new("mkfifo").arg(folder.path().join("pipe.mp4")).status().unwrap().success());
+    for (input, what) in [("pipe.mp4", "a pipe"), ("/dev/zero", "a device"), (".", "a folder")] {
+        for command in ["extract", "probe"] {
+            // Nobody ever writes to the pipe: opening it would wait for good.
+            let output = framelift(folder.path(), &[command, input]);
+            assert_eq!(output.status.code(), Some(1), "{input}: {}", error(&output));
+            let expected = format!("error: {input}: {what}, not a file");
+            assert!(error(&output).contains(&expected), "{}", error(&output));
+        }
+    }
+    assert_eq!(files(folder.path()), ["pipe.mp4"]);
 }
 
 #[test]
