@@ -205,7 +205,14 @@ fn edge_program(
             "--state-dir",
             &state.to_string_lossy(),
         ];
-        return Ok(Program { name: "spin".into(), path, args: args.map(str::to_owned).to_vec(), env, log });
+        return Ok(Program {
+            name: "spin".into(),
+            path,
+            args: args.map(str::to_owned).to_vec(),
+            env,
+            log,
+            liveness: None,
+        });
     }
     let cache = match &options.cache {
         Some(cache) => cache.clone(),
@@ -224,7 +231,8 @@ fn edge_program(
     if let Some(quirks) = &options.quirks {
         args.extend(["--quirks".to_owned(), quirks.clone()]);
     }
-    Ok(Program { name: "edge".into(), path: sibling("framelift-edge-host")?, args, env, log })
+    let path = sibling("framelift-edge-host")?;
+    Ok(Program { name: "edge".into(), path, args, env, log, liveness: None })
 }
 
 /// The app's variables, as the environment gives them to Spin and to our host alike. What is set
@@ -285,6 +293,7 @@ fn worker_program(
         args: Vec::new(),
         env,
         log: logs.join(format!("worker-{number}.log")),
+        liveness: Some("/health/live"),
     })
 }
 

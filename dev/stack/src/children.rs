@@ -1,5 +1,5 @@
-//! The stack's processes: each is started, watched, started again a second after it died, and
-//! stopped with the stack.
+//! The stack's processes: each is started, watched, started again a second after it died or was found
+//! to be of no more use, and stopped with the stack.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -22,6 +22,8 @@ pub(crate) struct Program {
     pub(crate) env: BTreeMap<String, String>,
     /// Its standard error goes here.
     pub(crate) log: PathBuf,
+    /// The path under its URL that answers while the process is of use.
+    pub(crate) liveness: Option<&'static str>,
 }
 
 /// What a process is right now.
@@ -42,6 +44,12 @@ pub(crate) struct Supervised {
 
 /// What a program prints once it serves.
 const LISTENING: &str = "listening on ";
+/// How often a process is asked whether it is alive.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+/// How long it may take to answer; a machine may be busy.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+/// How many answers in a row may be bad or missing.
+const BAD_ANSWERS: u32 = 3;
 /// How long a process may take to stop by itself.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 
@@ -68,6 +76,11 @@ impl Supervised {
                     status = child.wait() => {
                         let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
                         tracing::warn!(name = program.name, status, "a process ended; it is started again");
+                        sender.send_modify(|state| state.pid = None);
+                    }
+                    problem = unhealthy(&program, &sender) => {
+                        tracing::warn!(name = program.name, problem, "a process is of no more use; it is started again");
+                        terminate(&mut child).await;
                         sender.send_modify(|state| state.pid = None);
                     }
                     () = stop.cancelled() => {
@@ -157,6 +170,31 @@ async fn first_url(stdout: ChildStdout) -> Option<String> {
     None
 }
 
+/// Returns what is wrong once a process has failed to say that it is alive several times in a row.
+async fn unhealthy(program: &Program, state: &watch::Sender<State>) -> String {
+    let url = state.borrow().url.clone();
+    let (Some(url), Some(path)) = (url, program.liveness) else { return std::future::pending().await };
+    let Ok(client) = reqwest::Client::builder().timeout(ANSWERS_WITHIN).no_proxy().build() else {
+        return std::future::pending().await;
+    };
+    let mut bad = 0;
+    loop {
+        tokio::time::sleep(ASK_EVERY).await;
+        let problem = match client.get(format!("{url}{path}")).send().await {
+            Ok(answer) if answer.status().is_success() => {
+                bad = 0;
+                continue;
+            }
+            Ok(answer) => format!("{path} answers {}", answer.status()),
+            Err(error) => format!("{path} does not answer: {error}"),
+        };
+        bad += 1;
+        if bad == BAD_ANSWERS {
+            return problem;
+        }
+    }
+}
+
 async fn terminate(child: &mut Child) {
     if let Some(pid) = child.id() {
         let _ = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await;
@@ -183,7 +221,27 @@ mod tests {
             args: vec!["-c".into(), script.into()],
             env: BTreeMap::new(),
             log: folder.join("log"),
+            liveness: None,
         }
+    }
+
+    /// Answers every request with that status until it is dropped.
+    async fn answers(
+        status: &'static str,
+    ) -> (std::net::SocketAddr, tokio_util::task::AbortOnDropHandle<()>) {
+        use tokio::io::AsyncWriteExt as _;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut line = String::new();
+                let _ = BufReader::new(&mut stream).read_line(&mut line).await;
+                assert!(line.starts_with("GET /health/live "), "{line}");
+                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        (address, tokio_util::task::AbortOnDropHandle::new(serving))
     }
 
     #[tokio::test]
@@ -200,6 +258,30 @@ mod tests {
         assert_ne!(again.pid, Some(pid));
         stop.cancel();
         supervised.ended().await;
+    }
+
+    #[tokio::test]
+    async fn a_process_that_says_it_is_not_alive_is_started_again() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        for (status, restarted) in [("503 Service Unavailable", true), ("200 OK", false)] {
+            let (address, _serving) = answers(status).await;
+            let folder = tempfile::tempdir().unwrap();
+            let stop = CancellationToken::new();
+            let script = format!("echo listening on http://{address}; exec sleep 600");
+            let program = Program { liveness: Some("/health/live"), ..shell(folder.path(), &script) };
+            let supervised = Supervised::start(program, stop.clone()).await.unwrap();
+            let mut state = supervised.state.clone();
+            let pid = state.borrow().pid.unwrap();
+            if restarted {
+                let again = state.wait_for(|state| state.restarts == 1).await.unwrap().clone();
+                assert_ne!(again.pid, Some(pid));
+            } else {
+                tokio::time::sleep(ASK_EVERY * (BAD_ANSWERS + 1)).await;
+                assert_eq!((state.borrow().restarts, state.borrow().pid), (0, Some(pid)));
+            }
+            stop.cancel();
+            supervised.ended().await;
+        }
     }
 
     #[tokio::test]
