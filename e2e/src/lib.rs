@@ -10,6 +10,7 @@
 
 pub mod clip;
 pub mod cloud;
+pub mod hostile;
 pub mod peer;
 pub mod process;
 pub mod stack;

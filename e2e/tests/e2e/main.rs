@@ -4,6 +4,7 @@
 mod boundary;
 mod failures;
 mod fairness;
+mod hostile;
 mod journey;
 mod restarts;
 mod store_suite;

@@ -63,7 +63,7 @@ async fn a_job_survives_its_worker() {
 #[tokio::test]
 async fn a_worker_that_is_told_to_stop_gives_its_job_back() {
     let mut env = short_leases();
-    env.push(("FRAMELIFT_WORKER_GRACE_PERIOD", "1s".into()));
+    env.push(("FRAMELIFT_WORKER_GRACE_PERIOD", "6s".into()));
     let stack = Stack::start(Setup { workers: 1, concurrency: 1, env, ..Setup::default() }).await;
     let ada = stack.user("ada").await;
     let long = clip::long(&stack.scratch());

@@ -1,0 +1,99 @@
+//! Files that were made to cost a decoder more than they may, and how each may end.
+
+use std::io::Read as _;
+
+use crate::process::root;
+
+/// A hostile file.
+pub struct Hostile {
+    /// Its name in `e2e/media/hostile`, or of a file that is made here.
+    pub name: &'static str,
+    /// How it may end: codes of failures, or `completed`.
+    pub ends: &'static [&'static str],
+    /// Whether a program may have to be ended from outside: the file keeps one call into a decoder
+    /// busy for many minutes.
+    pub endless: bool,
+}
+
+const fn row(name: &'static str, ends: &'static [&'static str]) -> Hostile {
+    Hostile { name, ends, endless: false }
+}
+
+/// All of them.
+pub const ALL: &[Hostile] = &[
+    // Tables that claim more than the file holds.
+    row("stsz_80_million.mp4", &["limit-exceeded", "corrupt-input", "completed"]),
+    row("three_tracks_of_40_million.mp4", &["limit-exceeded", "corrupt-input", "completed"]),
+    row("trun_100_million.mp4", &["limit-exceeded", "corrupt-input", "completed"]),
+    row("edits_by_samples.mp4", &["limit-exceeded", "corrupt-input", "completed"]),
+    // Pictures that cost memory or time out of proportion.
+    row("references_of_8192.mp4", &["limit-exceeded", "completed"]),
+    row("references_of_8192_444.mp4", &["limit-exceeded", "completed"]),
+    row("skipped_pictures_of_8192.mp4", &["limit-exceeded", "completed"]),
+    // Bombs of zlib.
+    row("png_profile_bomb.mov", &["limit-exceeded", "corrupt-input", "completed"]),
+    row("compressed_header.mp4", &["limit-exceeded", "corrupt-input", "not-a-video"]),
+    // Lists that FFmpeg sorts or searches once for each of their entries.
+    row(CUES, &["limit-exceeded", "timed-out", "completed"]),
+    row("programs.ts", &["limit-exceeded", "timed-out", "no-video-stream"]),
+    // Output out of proportion.
+    row("two_frames_far_apart.mp4", &["limit-exceeded", "completed"]),
+    Hostile { name: "jpeg_scans.mov", ends: &["timed-out", "limit-exceeded"], endless: true },
+];
+
+const CUES: &str = "falling_cues.mkv";
+
+impl Hostile {
+    /// Its bytes.
+    ///
+    /// # Panics
+    /// If it is not there.
+    pub fn bytes(&self) -> Vec<u8> {
+        if self.name == CUES {
+            return falling_cues(100_000);
+        }
+        let path = root().join("e2e/media/hostile").join(format!("{}.gz", self.name));
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+}
+
+/// Matroska with so many cue points (2^15 to 2^17), the latest first, and one packet.
+fn falling_cues(points: u32) -> Vec<u8> {
+    /// An element whose size takes three bytes, as RFC 8794 has it.
+    fn element(id: u32, content: &[u8]) -> Vec<u8> {
+        let size = u32::try_from(content.len()).unwrap();
+        assert!(size < (1 << 21) - 1, "three bytes hold 21 bits");
+        let id = id.to_be_bytes().into_iter().skip_while(|byte| *byte == 0);
+        id.chain((size | 1 << 21).to_be_bytes().into_iter().skip(1)).chain(content.iter().copied()).collect()
+    }
+    let number = |id, value: u32| element(id, &value.to_be_bytes());
+    let head = [number(0x4286, 1), number(0x42f7, 1), number(0x42f2, 4), number(0x42f3, 8)].concat();
+    let head = [head, element(0x4282, b"matroska"), number(0x4287, 4), number(0x4285, 2)].concat();
+    let info = number(0x2a_d7b1, 1_000_000);
+    let size = [number(0xb0, 96), number(0xba, 64)].concat();
+    let track = [number(0xd7, 1), number(0x73c5, 1), number(0x83, 1), element(0x86, b"V_VP8")].concat();
+    let track = element(0xae, &[track, element(0xe0, &size)].concat());
+    let cues: Vec<u8> = (0..points)
+        .flat_map(|n| {
+            let time = points - n;
+            // Cue points are many: theirs have the shortest sizes.
+            let mut point = vec![0xbb, 0x90, 0xb3, 0x84];
+            point.extend(time.to_be_bytes());
+            point.extend([0xb7, 0x88, 0xf7, 0x81, 1, 0xf1, 0x83]);
+            point.extend(&n.to_be_bytes()[1..]);
+            point
+        })
+        .collect();
+    let packet = [&[0x81, 0, 0, 0x80], &[0; 50][..]].concat();
+    let cluster = [number(0xe7, 0), element(0xa3, &packet)].concat();
+    let segment = [
+        element(0x1549_a966, &info),
+        element(0x1654_ae6b, &track),
+        element(0x1c53_bb6b, &cues),
+        element(0x1f43_b675, &cluster),
+    ]
+    .concat();
+    [element(0x1a45_dfa3, &head), element(0x1853_8067, &segment)].concat()
+}
