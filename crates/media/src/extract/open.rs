@@ -33,8 +33,6 @@ pub(crate) fn open<'c>(
             }
             Ok(input)
         }
-            Ok(input)
-        }
         Err(OpenError::Io(error)) => Err(ExtractError::Source(error)),
         Err(OpenError::Stopped) => Err(watch.stop_error()),
         Err(OpenError::NotVideo(None)) => fail(NotAVideo, "the file is in no known video format".into()),

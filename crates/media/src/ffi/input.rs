@@ -2,6 +2,7 @@
 
 mod first;
 pub(crate) mod index;
+mod joined;
 
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_int};
@@ -102,6 +103,10 @@ pub(crate) struct Input<'c> {
     unread: VecDeque<Packet>,
     /// Looks for the first packet at which decoding can start, until that is found.
     start: Option<Start>,
+    /// Where the last packet starts in the container.
+    last_position: Option<u64>,
+    /// Where the first packet of the last file starts that is joined to another one.
+    joined_at: u64,
     watch: &'c Watch<'c>,
 }
 
@@ -127,7 +132,17 @@ impl<'c> Input<'c> {
             Ok((context, info, video)) => {
                 io.expect(&[]);
                 let start = Some(Start::of(&info));
-                Ok(Self { context, io: Some(io), video, info, unread: VecDeque::new(), start, watch })
+                Ok(Self {
+                    context,
+                    io: Some(io),
+                    video,
+                    info,
+                    unread: VecDeque::new(),
+                    start,
+                    last_position: None,
+                    joined_at: 0,
+                    watch,
+                })
             }
             // The reader's own trouble explains every error that it leads to.
             Err(error) => Err(match io.take_error() {
@@ -251,11 +266,14 @@ impl<'c> Input<'c> {
             let code = unsafe { ffi::av_read_frame(self.context, packet.0) };
             match AvError::check(code) {
                 Ok(_) => {}
+                Err(AvError::EOF) if self.enter_joined_file() => continue,
                 Err(AvError::EOF) => return Ok(false),
                 Err(error) => return Err(error),
             }
             // SAFETY: the packet was just filled.
             if usize::try_from(unsafe { (*packet.0).stream_index }) == Ok(self.video) {
+                let position = packet.position().and_then(|position| u64::try_from(position).ok());
+                self.last_position = position.or(self.last_position);
                 self.keep_containers_mark(packet);
                 return Ok(true);
             }

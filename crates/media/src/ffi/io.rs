@@ -94,6 +94,22 @@ impl<'c> Io<'c> {
         ffi::AVIOInterruptCB { callback: Some(interrupted), opaque: self.state.cast() }
     }
 
+    /// Reads bytes at `offset` without moving; gives how many there are.
+    pub(super) fn peek_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        // SAFETY: as in `take_error`.
+        let state = unsafe { &mut *self.state };
+        let mut length = 0;
+        while length < buf.len() && state.watch.go_on() {
+            let (at, rest) = (offset + length as u64, &mut buf[length..]);
+            match state.watch.waiting(|| state.source.read_at(at, rest))? {
+                0 => break,
+                n => length += n,
+            }
+        }
+        state.watch.read(length as u64);
+        Ok(length)
+    }
+
     /// Tells the source what will be read next.
     pub(super) fn expect(&mut self, ranges: &[Range<u64>]) {
         // SAFETY: as in `take_error`.

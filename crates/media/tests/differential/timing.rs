@@ -1,7 +1,12 @@
 //! Presentation times of every kind.
 
+use framelift_contract::manifest::{Manifest, Strategy};
+use framelift_contract::options::OptionsBody;
+use framelift_domain::Format;
+
 use crate::clips::{Clips, mp4_box};
 use crate::compare::Clip;
+use crate::extracted::Extracted;
 
 const X264: &str = "-c:v libx264 -preset veryfast -crf 18 -bf 3";
 /// Irregular times, in milliseconds.
@@ -123,6 +128,33 @@ fn clocks_that_start_anew() {
             .shows((0..4).flat_map(|_| 0..30))
             .may_warn("clock starts anew")
             .check();
+    }
+}
+
+/// FFmpeg does not read on behind the second header, so the whole is compared with a transport
+/// stream of the same parts.
+#[test]
+fn flv_files_that_were_joined() {
+    let clips = Clips::new();
+    let part = clips.encode("p.flv", 30, &format!("{X264} -g 12"));
+    let bytes = std::fs::read(&part.path).unwrap();
+    let joined = clips.patch("joined.flv", &part, |joined| joined.extend(bytes.repeat(3)));
+    let all: OptionsBody = serde_json::from_str(r#"{"select":{"all":true}}"#).unwrap();
+    for strategy in [None, Some(Strategy::Sequential), Some(Strategy::Parallel)] {
+        let mut options = all.check("").unwrap();
+        options.format = Format::Png;
+        let extract = |clip: &Clip| Extracted::from(&clip.path, &options, strategy).unwrap().manifest;
+        let (one, four) = (extract(&part), extract(&joined));
+        let pictures = |manifest: &Manifest| -> Vec<String> {
+            manifest.frames.iter().map(|frame| frame.sha256.clone()).collect()
+        };
+        assert_eq!(pictures(&four), vec![pictures(&one); 4].concat(), "{strategy:?}");
+        let times: Vec<_> = four.frames.iter().map(|frame| frame.time.parse::<f64>().unwrap()).collect();
+        assert!(
+            times.iter().enumerate().all(|(n, time)| (time - n as f64 / 25.0).abs() < 0.002),
+            "{times:?}"
+        );
+        assert!(four.warnings.iter().any(|warning| warning.contains("starts anew 3 times")), "{four:?}");
     }
 }
 
