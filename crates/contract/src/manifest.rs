@@ -101,6 +101,18 @@ pub struct Frame {
     pub bytes: u64,
     /// The member's SHA-256 in hexadecimal.
     pub sha256: String,
+    /// Further requests that this image answers; absent where each has a record of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<Repeats>,
+}
+
+/// Requests in a row that one image answers besides that of its record: those that follow it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeats {
+    /// How many.
+    pub count: u64,
+    /// The time that the last of them asked for.
+    pub until: Option<String>,
 }
 
 #[cfg(test)]
@@ -134,6 +146,7 @@ mod tests {
                 height: 180,
                 bytes: 5,
                 sha256: "00".into(),
+                repeats: None,
             }],
             warnings: vec!["w".into()],
         };
@@ -154,5 +167,20 @@ mod tests {
             })
         );
         assert_eq!(serde_json::from_value::<Manifest>(json).unwrap(), manifest);
+    }
+
+    #[test]
+    fn a_record_counts_what_it_repeats_and_older_ones_do_not() {
+        let mut json = serde_json::json!({
+            "file": "frames/frame_000100.jpg", "requested": "99", "time": "0", "pts": 0, "keyframe": true,
+            "width": 320, "height": 180, "bytes": 5, "sha256": "00"
+        });
+        let frame: Frame = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(frame.repeats, None);
+        assert_eq!(serde_json::to_value(&frame).unwrap(), json);
+        json["repeats"] = serde_json::json!({"count": 99900, "until": "99999"});
+        let frame: Frame = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(frame.repeats, Some(Repeats { count: 99_900, until: Some("99999".into()) }));
+        assert_eq!(serde_json::to_value(&frame).unwrap(), json);
     }
 }

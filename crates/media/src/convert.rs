@@ -9,6 +9,7 @@
 //!
 //! An alpha channel is left out, as players show it.
 
+mod chroma;
 mod colour;
 mod light;
 mod picture;
@@ -19,6 +20,7 @@ mod samples;
 use crate::ffi::{AvError, Frame, Kernel, Light, Packing, PixelClass, ScaleSpec, Scaler, Target};
 use crate::geometry::Geometry;
 
+pub(crate) use chroma::prepare;
 use colour::Look;
 pub(crate) use colour::{Colours, caveat};
 use light::Rendering;
@@ -221,8 +223,9 @@ impl Converter {
         let count = match kind {
             Target::Yuv420 => shape_420(planes, (width, height), 1),
             Target::DeepYuv420 => shape_420(planes, (width, height), 2),
-            Target::DeepYuv444 => {
-                planes.iter_mut().for_each(|plane| plane.reshape(width * 2, height));
+            Target::Yuv444 | Target::DeepYuv444 => {
+                let bytes = if kind == Target::Yuv444 { 1 } else { 2 };
+                planes.iter_mut().for_each(|plane| plane.reshape(width * bytes, height));
                 3
             }
             Target::Rgb24 => {

@@ -97,6 +97,12 @@ pub fn extract<W: Write + Send>(
     }
     let input = open::open(source, limits, watch)?;
     let stream = input.info().clone();
+    if stream.timeless {
+        let rate = stream.frame_rate.map_or(25.0, Rational::to_f64);
+        watch.warn(format!(
+            "the file has no timestamps: its frames are taken to be shown at {rate:.3} a second"
+        ));
+    }
     // For its name, and to refuse what cannot be decoded before anything is read.
     let decoder = open::decoder(&input, limits, 1, Threading::OnePicture)?.name().to_owned();
     let mut writer = Writer::new(sink, options, limits);

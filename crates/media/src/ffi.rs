@@ -27,7 +27,7 @@ use framelift_domain::Rational;
 
 pub(crate) use decoder::{Decoded, Decoder, DecoderError, On, Threading};
 pub(crate) use filter::Filter;
-pub(crate) use frame::{ColourTags, Frame, Luma, Packing, PixelClass};
+pub(crate) use frame::{Blank, ColourTags, Frame, Luma, Packing, PixelClass};
 pub(crate) use hardware::{Device, is_built_for};
 pub(crate) use input::{Input, OpenError, StreamInfo};
 pub(crate) use jpeg::JpegEncoder;

@@ -10,6 +10,7 @@
 //! What comes out is defined in terms of *presentation times* on a timeline that starts at the
 //! first shown frame; see [`timeline`] and [`select`], which know nothing of FFmpeg.
 
+mod aperture;
 mod archive;
 mod bitstream;
 mod boxes;
@@ -20,11 +21,13 @@ mod encode;
 mod error;
 mod extract;
 mod ffi;
+mod formats;
 mod geometry;
 mod hardware;
 mod limits;
 mod manifest;
 mod probe;
+mod recognise;
 mod scenes;
 pub mod select;
 mod source;

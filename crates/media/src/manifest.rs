@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use framelift_contract::manifest::{Frame, Manifest, Plan, Source, VERSION};
+use framelift_contract::manifest::{Frame, Manifest, Plan, Repeats, Source, VERSION};
 use framelift_contract::options::OptionsBody;
 use framelift_domain::{Options, Rational};
 use serde::{Serialize, Serializer};
@@ -18,6 +18,8 @@ pub(crate) struct Record {
     pub(crate) keyframe: bool,
     pub(crate) size: (u32, u32),
     pub(crate) sha256: [u8; 32],
+    /// How many more requests the image answers, and the last of them.
+    pub(crate) repeats: Option<(u64, Option<Rational>)>,
 }
 
 /// Everything else that the manifest says.
@@ -46,16 +48,21 @@ struct Frames<'a> {
 impl Serialize for Frames<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.records.iter().zip(self.entries).enumerate().map(
-            |(index, (record, entry))| Frame {
-                file: image_name(index, self.extension),
-                requested: record.requested.map(|time| time.to_string()),
-                time: record.time.to_string(),
-                pts: record.pts,
-                keyframe: record.keyframe,
-                width: record.size.0,
-                height: record.size.1,
-                bytes: entry.size.into(),
-                sha256: hex(&record.sha256),
+            |(index, (record, entry))| {
+                Frame {
+                    file: image_name(index, self.extension),
+                    requested: record.requested.map(|time| time.to_string()),
+                    time: record.time.to_string(),
+                    pts: record.pts,
+                    keyframe: record.keyframe,
+                    width: record.size.0,
+                    height: record.size.1,
+                    bytes: entry.size.into(),
+                    sha256: hex(&record.sha256),
+                    repeats: record
+                        .repeats
+                        .map(|(count, until)| Repeats { count, until: until.map(|time| time.to_string()) }),
+                }
             },
         ))
     }

@@ -24,7 +24,7 @@ pub struct VideoInfo {
     pub width: u32,
     /// Pixels down as stored.
     pub height: u32,
-    /// Pixels across as shown: pixel shape and rotation applied.
+    /// Pixels across as shown: cropping, pixel shape and rotation applied.
     pub shown_width: u32,
     /// Pixels down as shown.
     pub shown_height: u32,
@@ -50,8 +50,12 @@ pub fn probe(source: Box<dyn Source>) -> Result<VideoInfo, ExtractError> {
     let info = input.info();
     let orientation = info.display_matrix.as_ref().map(Orientation::from_matrix).unwrap_or_default();
     let stored = (info.width, info.height);
-    let shown = Geometry::new(stored, info.pixel_shape, orientation, None, u64::MAX)
-        .map_or(stored, |geometry| geometry.size);
+    let (part, shape) = match info.aperture(stored) {
+        Some(aperture) => ((aperture.part.width, aperture.part.height), aperture.shape),
+        None => (stored, info.pixel_shape),
+    };
+    let shown =
+        Geometry::new(part, shape, orientation, None, u64::MAX).map_or(stored, |geometry| geometry.size);
     Ok(VideoInfo {
         container: info.container.clone(),
         codec: info.codec.clone(),

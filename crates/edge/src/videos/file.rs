@@ -6,8 +6,11 @@ use framelift_domain::Limits;
 use crate::http::Failure;
 
 /// The extensions of the formats that are accepted.
-const EXTENSIONS: &[&str] =
-    &["mp4", "mov", "avi", "mkv", "webm", "m4v", "mpg", "mpeg", "ts", "flv", "3gp", "wmv"];
+const EXTENSIONS: &[&str] = &[
+    "mp4", "mov", "avi", "mkv", "webm", "m4v", "mpg", "mpeg", "ts", "flv", "3gp", "wmv", "3g2", "asf", "dv",
+    "gif", "h264", "264", "hevc", "h265", "265", "ivf", "m2ts", "mjpeg", "mjpg", "mts", "mxf", "nut", "obu",
+    "ogv", "vob", "y4m",
+];
 /// The longest file name, in characters.
 const MAX_NAME_CHARS: usize = 255;
 /// The longest media type.

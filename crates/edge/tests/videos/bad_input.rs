@@ -55,7 +55,7 @@ async fn new_videos() {
         201
     );
     let answer =
-        world.post("/videos").user(1).json(json!({"file_name": "a.gif", "size_bytes": 1})).send().await;
+        world.post("/videos").user(1).json(json!({"file_name": "a.txt", "size_bytes": 1})).send().await;
     insta::assert_snapshot!("unsupported_format", answer.shot());
     let answer =
         world.post("/videos").user(1).json(json!({"file_name": "a.mp4", "size_bytes": 0})).send().await;

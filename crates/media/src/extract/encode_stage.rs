@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use framelift_domain::{Options, Resize};
+use framelift_domain::{Options, Rational, Resize};
 use sha2::{Digest, Sha256};
 
 use crate::EngineLimits;
-use crate::convert::caveat;
+use crate::convert::{caveat, prepare};
 use crate::encode::{EncodeError, Encoder};
 use crate::ffi::{Frame, StreamInfo};
 use crate::geometry::{Geometry, Orientation, TooLarge};
@@ -79,7 +79,12 @@ impl<'s> Station<'s> {
         if let Some(caveat) = caveat(frame.colours(), stream.light) {
             watch.warn(caveat);
         }
-        let way = |resize| geometry(frame, stream, resize, limits.max_pixels);
+        let shape = stream.shape_of(frame);
+        let part = stream.shown_part((frame.width(), frame.height()));
+        let prepared = prepare(frame, part, stream.has_fields(frame))
+            .map_err(|error| NotEncoded::Failed(format!("its shown part could not be taken: {error}")))?;
+        let frame = prepared.as_ref().unwrap_or(frame);
+        let way = |resize| geometry_of(frame, shape, stream, resize, limits.max_pixels);
         let (geometry, absurd) = way(options.resize).map_err(|_| NotEncoded::TooLarge)?;
         if absurd {
             watch.warn("the pixels' shape in the file is absurd and was ignored");
@@ -113,9 +118,19 @@ pub(crate) fn geometry(
     resize: Option<Resize>,
     max_pixels: u64,
 ) -> Result<(Geometry, bool), TooLarge> {
+    geometry_of(frame, stream.shape_of(frame), stream, resize, max_pixels)
+}
+
+/// As [`geometry`], of a part of a picture whose pixels are `shape` times as wide as high.
+fn geometry_of(
+    frame: &Frame,
+    shape: Option<Rational>,
+    stream: &StreamInfo,
+    resize: Option<Resize>,
+    max_pixels: u64,
+) -> Result<(Geometry, bool), TooLarge> {
     let matrix = frame.display_matrix().or(stream.display_matrix);
     let orientation = matrix.as_ref().map(Orientation::from_matrix).unwrap_or_default();
-    let shape = stream.container_shape.or(frame.pixel_shape());
     let stored = (frame.width(), frame.height());
     let way = |shape| Geometry::new(stored, shape, orientation, resize, max_pixels);
     match way(shape) {

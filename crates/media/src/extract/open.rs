@@ -5,7 +5,7 @@ use framelift_domain::FailureCode;
 use crate::ffi::{Decoder, DecoderError, Input, On, OpenError, Threading};
 use crate::watch::Watch;
 use crate::words::count;
-use crate::{EngineLimits, ExtractError, Source};
+use crate::{EngineLimits, ExtractError, Source, formats};
 
 /// Opens the container and checks that it is one that the engine takes.
 pub(crate) fn open<'c>(
@@ -39,9 +39,13 @@ pub(crate) fn open<'c>(
         Err(OpenError::NotVideo(Some(format))) => {
             fail(NotAVideo, format!("the file looks like {format}, which is not a video format"))
         }
-        Err(OpenError::Container(format)) => {
-            fail(UnsupportedCodec, format!("containers of the format {format} are not supported"))
+        Err(OpenError::Still(format)) => {
+            fail(NotAVideo, format!("the file is a still picture ({format}), not a video"))
         }
+        Err(OpenError::Container(format)) => {
+            fail(UnsupportedCodec, format!("videos in {format} are not supported yet"))
+        }
+        Err(OpenError::Codec(codec)) => fail(UnsupportedCodec, format!("{codec} video is not supported yet")),
         Err(OpenError::Header(format, error)) => fail(
             CorruptInput,
             format!("the header of the {format} container cannot be read ({error}); the file may be cut off"),
@@ -71,10 +75,9 @@ pub(super) fn decoder(
     }
     let on = On::Cpu(threads, threading);
     input.decoder(on, limits.max_pixels).map_err(|error| match error {
-        DecoderError::Unsupported => ExtractError::failed(
-            FailureCode::UnsupportedCodec,
-            format!("the codec {} is not supported", info.codec),
-        ),
+        DecoderError::Unsupported => {
+            ExtractError::failed(FailureCode::UnsupportedCodec, unsupported(&info.codec))
+        }
         DecoderError::Failed(error) if error.is_unsupported() => ExtractError::failed(
             FailureCode::UnsupportedCodec,
             format!("this kind of {} is not supported: {error}", info.codec),
@@ -84,6 +87,13 @@ pub(super) fn decoder(
             format!("the {} decoder refuses the stream's header: {error}", info.codec),
         ),
     })
+}
+
+fn unsupported(codec: &str) -> String {
+    match formats::codec_name(codec) {
+        Some(name) => format!("{name} video is not supported yet"),
+        None => format!("the codec {codec} is not supported"),
+    }
 }
 
 pub(super) fn encrypted() -> ExtractError {

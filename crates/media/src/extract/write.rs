@@ -31,6 +31,10 @@ pub(super) struct Writer<W: Write> {
     pub(super) frames: u64,
 }
 
+/// Images of one frame: for what is wanted of it beyond that, the last one stands. A few bytes of
+/// video would else become any number of images.
+const MOST_COPIES: usize = 100;
+
 /// A storyboard's quality: small pictures that are looked at in passing.
 const SHEET_QUALITY: u8 = 80;
 
@@ -75,7 +79,8 @@ impl<W: Write> Writer<W> {
                 // Its encoder has gone: the decoding stage knows why.
                 Err(_) => break,
             };
-            for requested in requests {
+            let repeats = requests.get(MOST_COPIES..).filter(|rest| !rest.is_empty());
+            for requested in requests.iter().copied().take(MOST_COPIES) {
                 self.archive.image(&image.bytes, image.crc).map_err(|error| refused(error, limits))?;
                 self.records.push(Record {
                     requested,
@@ -84,8 +89,19 @@ impl<W: Write> Writer<W> {
                     keyframe,
                     size: image.size,
                     sha256: image.sha256,
+                    repeats: None,
                 });
                 watch.frame_done();
+            }
+            if let (Some(rest), Some(record)) = (repeats, self.records.last_mut()) {
+                record.repeats = Some((rest.len() as u64, rest.last().copied().flatten()));
+                rest.iter().for_each(|_| watch.frame_done());
+                watch.warn(format!(
+                    "the frame at {} s is on screen at {} wanted times: {MOST_COPIES} have an image each, \
+                     and the manifest counts the others",
+                    placed.time,
+                    requests.len()
+                ));
             }
             if let Some(thumb) = image.thumb {
                 self.storyboard.push(placed.time, thumb);

@@ -76,6 +76,13 @@ const DECODERS: &[&str] = &[
     "cavs",
     "snow",
     "dirac",
+    "gif",
+    "jpeg2000",
+    "hap",
+    "r210",
+    "r10k",
+    "v308",
+    "v408",
 ];
 
 /// Codecs whose decoders do not give the same pictures each time with several threads.

@@ -1,11 +1,14 @@
 //! One decoded picture: its planes, and what it says about itself.
 
+mod part;
+
 use std::ffi::{CStr, c_int};
 
 use ffmpeg_next::ffi;
 use framelift_domain::Rational;
 
 use super::{AvError, Peak, YuvMatrix, log, rational, timestamp};
+pub(crate) use part::Blank;
 
 /// An `AVFrame` with a picture.
 pub(crate) struct Frame(pub(super) *mut ffi::AVFrame);

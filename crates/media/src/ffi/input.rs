@@ -1,32 +1,28 @@
 //! An open container: what is in it, its packets, and a decoder for its video.
 
+mod describe;
 mod first;
 pub(crate) mod index;
 mod joined;
 
 use std::collections::VecDeque;
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 use std::io;
 use std::ptr;
 
 use ffmpeg_next::ffi;
 use framelift_domain::Rational;
 
+use describe::{describe, no_video, stream_id, video_number};
 use first::Start;
 
 use super::io::Io;
-use super::{
-    AvError, Decoder, DecoderError, Light, On, Packet, decoder, frame, log, rational, string, timestamp,
-};
+use super::{AvError, Decoder, DecoderError, Light, On, Packet, decoder, log, string};
+use crate::aperture::{self, Aperture, Track};
+use crate::formats::{self, Container};
+use crate::recognise::{self, Looks};
 use crate::watch::Watch;
 use crate::{EngineLimits, Source, boxes};
-
-/// Containers that may be opened; none of them can name another file or a network address.
-const DEMUXERS: &[&str] = &["mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "flv", "asf"];
-
-/// Containers of videos that FFmpeg knows and this engine does not take.
-const KNOWN_VIDEO: &[&str] =
-    &["ogg", "mxf", "rm", "nut", "dv", "ivf", "gxf", "wtv", "nsv", "nuv", "bink", "smk", "roq", "film_cpk"];
 
 /// Why a container could not be opened.
 #[derive(Debug)]
@@ -37,8 +33,12 @@ pub(crate) enum OpenError {
     Stopped,
     /// The bytes look like nothing, or like the named format, which is no video.
     NotVideo(Option<String>),
+    /// A single picture of the named format.
+    Still(String),
     /// A container for videos that is not taken.
     Container(String),
+    /// A codec that has no decoder here, by the name that people know.
+    Codec(String),
     /// The container is known, but its header cannot be read.
     Header(String, AvError),
     TooManyStreams,
@@ -91,6 +91,10 @@ pub(crate) struct StreamInfo {
     pub(crate) extradata: Vec<u8>,
     /// What the container says of its brightness.
     pub(crate) light: Light,
+    /// What it says of the shown part of the pictures, by their sizes, where FFmpeg leaves it out.
+    pub(crate) apertures: Vec<Aperture>,
+    /// Whether there are no timestamps at all, so that frames follow each other at the frame rate.
+    pub(crate) timeless: bool,
 }
 
 /// An `AVFormatContext` on a [`Source`].
@@ -125,10 +129,17 @@ impl<'c> Input<'c> {
         // FFmpeg reads an MP4's index before anything else, in small steps.
         let mut counted = Counted { source, watch };
         let index = boxes::find_index(&mut counted).map_err(OpenError::Io)?;
-        let mut source = counted.source;
-        source.expect(index.as_slice());
+        counted.source.expect(index.as_slice());
+        let looks = recognise::look(&mut counted, index.is_some()).map_err(OpenError::Io)?;
+        match looks {
+            Looks::Still(name) => return Err(OpenError::Still(name.to_owned())),
+            Looks::Video(codec) => return Err(OpenError::Codec(codec.to_owned())),
+            Looks::Unknown => {}
+        }
+        let tracks = aperture::tracks(&mut counted, index.as_ref()).map_err(OpenError::Io)?;
+        let source = counted.source;
         let mut io = Io::new(source, watch).ok_or(OpenError::NoMemory)?;
-        match Self::open_context(&io, limits) {
+        match Self::open_context(&io, limits, tracks) {
             Ok((context, info, video)) => {
                 io.expect(&[]);
                 let start = Some(Start::of(&info));
@@ -156,6 +167,7 @@ impl<'c> Input<'c> {
     fn open_context(
         io: &Io<'_>,
         limits: &EngineLimits,
+        tracks: Vec<Track>,
     ) -> Result<(*mut ffi::AVFormatContext, StreamInfo, usize), OpenError> {
         let mut format = ptr::null();
         // SAFETY: the reader is valid; the name is empty, so that it has no say.
@@ -169,13 +181,11 @@ impl<'c> Input<'c> {
         // SAFETY: names are static strings.
         let names = unsafe { string(description.name) };
         let container = names.split(',').next().unwrap_or_default().to_owned();
-        if !DEMUXERS.contains(&container.as_str()) {
-            let known = KNOWN_VIDEO.contains(&container.as_str());
-            return Err(if known {
-                OpenError::Container(container)
-            } else {
-                OpenError::NotVideo(Some(container))
-            });
+        match formats::container(&container) {
+            Container::Taken => {}
+            Container::Still(name) => return Err(OpenError::Still(name)),
+            Container::Refused(name) => return Err(OpenError::Container(name)),
+            Container::Other => return Err(OpenError::NotVideo(Some(container))),
         }
 
         // SAFETY: no arguments; null is checked. From here on `Context` frees it.
@@ -184,10 +194,8 @@ impl<'c> Input<'c> {
             return Err(OpenError::NoMemory);
         }
         let mut owner = Context(context);
-        let options = [
-            (c"format_whitelist", DEMUXERS.join(",") + ",mp4,m4a,3gp,3g2,mj2,webm"),
-            (c"protocol_whitelist", "none".to_owned()),
-        ];
+        let options =
+            [(c"format_whitelist", formats::whitelist()), (c"protocol_whitelist", "none".to_owned())];
         for (name, value) in options {
             let Ok(value) = std::ffi::CString::new(value) else { return Err(OpenError::NoMemory) };
             // SAFETY: the context is valid and starts with a class; both strings live here.
@@ -218,7 +226,7 @@ impl<'c> Input<'c> {
             let kind = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO;
             ffi::av_find_best_stream(context, kind, -1, -1, ptr::null_mut(), 0)
         };
-        let video = usize::try_from(best).map_err(|_| OpenError::NoVideo)?;
+        let video = usize::try_from(best).map_err(|_| no_video(context))?;
         for (i, stream) in streams(context).iter().enumerate() {
             // SAFETY: streams of an open context are valid.
             unsafe {
@@ -229,7 +237,8 @@ impl<'c> Input<'c> {
                 };
             }
         }
-        let info = describe(context, video, container);
+        let mut info = describe(context, video, container);
+        info.take_track(tracks.into_iter(), stream_id(context, video), video_number(context, video));
         std::mem::forget(owner);
         Ok((context, info, video))
     }
@@ -275,6 +284,9 @@ impl<'c> Input<'c> {
                 let position = packet.position().and_then(|position| u64::try_from(position).ok());
                 self.last_position = position.or(self.last_position);
                 self.keep_containers_mark(packet);
+                if self.info.timeless {
+                    packet.forget_times();
+                }
                 return Ok(true);
             }
         }
@@ -386,108 +398,6 @@ fn find_stream_info(context: *mut ffi::AVFormatContext, limits: &EngineLimits) -
         unsafe { ffi::av_dict_free(dictionary) };
     }
     AvError::check(code).map(drop)
-}
-
-fn describe(context: *mut ffi::AVFormatContext, video: usize, container: String) -> StreamInfo {
-    let stream = streams(context)[video];
-    // SAFETY: the context is open and the stream one of its own; everything is copied out.
-    unsafe {
-        let parameters = &*(*stream).codecpar;
-        let time_base = rational((*stream).time_base).unwrap_or(Rational::whole(1));
-        let own = timestamp((*stream).duration)
-            .filter(|ticks| *ticks > 0)
-            .and_then(|ticks| time_base.checked_mul(Rational::whole(ticks)))
-            .or_else(|| tagged_duration(stream));
-        let whole = timestamp((*context).duration)
-            .filter(|micros| *micros > 0)
-            // Some muxers of Matroska give the end's timestamp, which is later for a late start.
-            .map(|micros| match timestamp((*context).start_time) {
-                Some(start) if container == "matroska" && start > 0 && start < micros => micros - start,
-                _ => micros,
-            })
-            .and_then(|micros| Rational::new(micros.into(), 1_000_000));
-        let side_data = |kind| {
-            let mut size = 0;
-            let data = ffi::av_stream_get_side_data(stream, kind, &mut size);
-            (!data.is_null()).then_some((data, size))
-        };
-        let display_matrix = side_data(ffi::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX)
-            .filter(|(_, size)| *size >= 36)
-            .map(|(data, _)| data.cast::<[i32; 9]>().read_unaligned());
-        let init = ffi::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INIT_INFO;
-        let tag = parameters.codec_tag.to_le_bytes();
-        let metadata =
-            |dictionary, key: &CStr| !ffi::av_dict_get(dictionary, key.as_ptr(), ptr::null(), 0).is_null();
-        let encrypted = side_data(init).is_some()
-            || [*b"encv", *b"drmi"].contains(&tag)
-            || metadata((*stream).metadata, c"enc_key_id")
-            || metadata((*context).metadata, c"ASF_Protection_Type");
-        let whole_pictures = ["mov", "matroska", "flv", "asf"].contains(&container.as_str());
-        // In a transport stream each field of an interlaced picture may be a packet.
-        let progressive = parameters.field_order == ffi::AVFieldOrder::AV_FIELD_PROGRESSIVE;
-        let timed_pictures = ["mov", "matroska", "flv"].contains(&container.as_str())
-            || (container == "mpegts" && progressive);
-        // What FFmpeg makes up for the first packet of a bare stream is that of no clock.
-        let untimed = ["mpegvideo", "m4v"].contains(&container.as_str());
-        let palette = frame::pixel_format(parameters.format) == ffi::AVPixelFormat::AV_PIX_FMT_PAL8;
-        let extradata = match usize::try_from(parameters.extradata_size) {
-            Ok(size) if !parameters.extradata.is_null() => {
-                std::slice::from_raw_parts(parameters.extradata, size).to_vec()
-            }
-            _ => Vec::new(),
-        };
-        let samples = frame::descriptor(parameters.format).and_then(|descriptor| {
-            let planes = i32::from(descriptor.log2_chroma_w) + i32::from(descriptor.log2_chroma_h);
-            let is_420 = descriptor.nb_components == 3 && planes == 2 && descriptor.log2_chroma_w == 1;
-            is_420.then(|| u8::try_from(descriptor.comp[0].depth).unwrap_or(0))
-        });
-        StreamInfo {
-            bits_of_420: samples,
-            profile: parameters.profile,
-            codec: string(ffi::avcodec_get_name(parameters.codec_id)),
-            width: u32::try_from(parameters.width).unwrap_or(0),
-            height: u32::try_from(parameters.height).unwrap_or(0),
-            time_base,
-            frame_rate: rational(ffi::av_guess_frame_rate(context, stream, ptr::null_mut())),
-            claimed_duration: own.or(whole),
-            claim_is_own: own.is_some(),
-            claimed_frames: u64::try_from((*stream).nb_frames).ok().filter(|n| *n > 0),
-            display_matrix,
-            container_shape: rational((*stream).sample_aspect_ratio),
-            pixel_shape: rational(ffi::av_guess_sample_aspect_ratio(context, stream, ptr::null_mut())),
-            whole_pictures,
-            timed_pictures,
-            reorders: parameters.video_delay > 0,
-            untimed,
-            palette,
-            encrypted,
-            has_index: ["mov", "matroska", "avi"].contains(&container.as_str()),
-            extradata,
-            light: Light::of(stream),
-            container,
-        }
-    }
-}
-
-/// The `DURATION` tag that muxers of Matroska give each track: the end's timestamp.
-///
-/// # Safety
-/// `stream` belongs to an open context.
-unsafe fn tagged_duration(stream: *mut ffi::AVStream) -> Option<Rational> {
-    // SAFETY: the caller's promise; an entry is valid until the dictionary changes.
-    let (text, start) = unsafe {
-        let find = |key: &CStr, flags| ffi::av_dict_get((*stream).metadata, key.as_ptr(), ptr::null(), flags);
-        let entry = find(c"DURATION", ffi::AV_DICT_IGNORE_SUFFIX).as_ref()?;
-        (string(entry.value), timestamp((*stream).start_time).unwrap_or(0).max(0))
-    };
-    let mut seconds = Rational::ZERO;
-    for part in text.split(':') {
-        let part = Rational::parse_decimal(part)?;
-        seconds = seconds.checked_mul(Rational::whole(60))?.checked_add(part)?;
-    }
-    // SAFETY: the caller's promise.
-    let start = rational(unsafe { (*stream).time_base })?.checked_mul(Rational::whole(start))?;
-    seconds.checked_sub(start).filter(|duration| duration.is_positive())
 }
 
 /// `io_open`: no demuxer opens anything else.

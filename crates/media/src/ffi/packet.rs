@@ -156,6 +156,16 @@ impl Packet {
         packet
     }
 
+    /// Takes away what a demuxer made up about when it is shown.
+    pub(super) fn forget_times(&mut self) {
+        // SAFETY: the packet is valid and ours.
+        unsafe {
+            (*self.0).pts = ffi::AV_NOPTS_VALUE;
+            (*self.0).dts = ffi::AV_NOPTS_VALUE;
+            (*self.0).duration = 0;
+        }
+    }
+
     /// Empties it for the next read.
     pub(super) fn clear(&mut self) {
         // SAFETY: the packet is valid and ours.

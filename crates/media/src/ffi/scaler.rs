@@ -24,6 +24,8 @@ pub(crate) enum Target {
     Yuv420,
     /// Three planes, 12 bit in 16, 4:2:0.
     DeepYuv420,
+    /// Three planes, 8 bit.
+    Yuv444,
     /// Three planes, 12 bit in 16.
     DeepYuv444,
     /// One plane, 3 bytes a pixel.
@@ -92,13 +94,14 @@ impl Scaler {
         let target_format = match spec.target_kind {
             Target::Yuv420 => ffi::AVPixelFormat::AV_PIX_FMT_YUV420P,
             Target::DeepYuv420 => ffi::AVPixelFormat::AV_PIX_FMT_YUV420P12LE,
+            Target::Yuv444 => ffi::AVPixelFormat::AV_PIX_FMT_YUV444P,
             Target::DeepYuv444 => ffi::AVPixelFormat::AV_PIX_FMT_YUV444P12LE,
             Target::Rgb24 => ffi::AVPixelFormat::AV_PIX_FMT_RGB24,
         };
         // JPEG has chroma in the middle of its four pixels; elsewhere it stays where it was.
         let target_site = match spec.target_kind {
             Target::Yuv420 | Target::DeepYuv420 => (128, 128),
-            Target::DeepYuv444 | Target::Rgb24 => (-513, -513),
+            Target::Yuv444 | Target::DeepYuv444 | Target::Rgb24 => (-513, -513),
         };
         let options: [(&CStr, i64); 13] = [
             (c"src_range", spec.source_colours.1.into()),
@@ -149,6 +152,7 @@ impl Scaler {
         let sizes: &[(usize, usize)] = match spec.target_kind {
             Target::Yuv420 => &[(width, height), half, half],
             Target::DeepYuv420 => &[(width * 2, height), (half.0 * 2, half.1), (half.0 * 2, half.1)],
+            Target::Yuv444 => &[(width, height); 3],
             Target::DeepYuv444 => &[(width * 2, height); 3],
             Target::Rgb24 => &[(width * 3, height)],
         };

@@ -57,7 +57,9 @@ impl Shrink {
     fn sizes(&self, frame: &Frame) -> Vec<(u32, u32)> {
         // What FFmpeg calls reserved or new is for the CPU, with its caveats.
         let known = matches!(frame.colours().matrix, 1 | 2 | 4..=7 | 9 | 10);
-        if self.options.resize.is_none() || frame.is_cut_later() || !known {
+        let whole = self.stream.shown_part((frame.width(), frame.height())).is_none();
+        let apart = self.stream.has_fields(frame);
+        if self.options.resize.is_none() || frame.is_cut_later() || !known || !whole || apart {
             return Vec::new();
         }
         let Ok((geometry, _)) = geometry(frame, &self.stream, self.options.resize, self.max_pixels) else {

@@ -66,9 +66,9 @@ fn sound_alone_and_cover_art_are_no_video() {
 #[test]
 fn codecs_that_are_not_on_the_list_are_refused() {
     let clips = Clips::new();
-    let odd = clips.make("a.mov", 3, "-c:v jpeg2000");
+    let odd = clips.make("a.mov", 3, "-c:v tiff");
     assert_eq!(code(run(&odd, &all())), FailureCode::UnsupportedCodec);
-    let container = clips.make("a.nut", 3, "-c:v mpeg4");
+    let container = clips.make("a.apng", 3, "-f apng");
     assert_eq!(code(run(&container, &all())), FailureCode::UnsupportedCodec);
 }
 

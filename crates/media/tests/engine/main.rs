@@ -4,6 +4,8 @@
 mod avif;
 mod clips;
 mod colours;
+mod containers;
+mod cropping;
 mod damage;
 mod dropping;
 mod exact;

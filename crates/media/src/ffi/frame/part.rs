@@ -1,0 +1,119 @@
+//! Pictures made from a picture: a part of it, and room for one with more chroma.
+
+use std::ffi::c_int;
+
+use ffmpeg_next::ffi;
+
+use super::{Frame, descriptor};
+use crate::ffi::{AvError, PlaneMut, YuvMatrix};
+
+/// The format of a picture that is made here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blank {
+    /// 4:2:2; 12 bits in 16, or 8.
+    Yuv422 { deep: bool },
+    /// 4:4:4; 12 bits in 16, or 8.
+    Yuv444 { deep: bool },
+}
+
+impl Frame {
+    /// Whether its lines belong to two moments by turns.
+    pub(crate) fn is_interlaced(&self) -> bool {
+        self.raw().interlaced_frame != 0
+    }
+
+    /// How many columns and lines share a sample of chroma, as powers of two.
+    pub(crate) fn chroma_shift(&self) -> (u32, u32) {
+        let shift = |log2: u8| u32::from(log2).min(4);
+        descriptor(self.raw().format)
+            .map_or((0, 0), |found| (shift(found.log2_chroma_w), shift(found.log2_chroma_h)))
+    }
+
+    /// Another handle on a part of the picture. Where chroma is shared, columns and lines are cut
+    /// off by whole samples of it.
+    pub(crate) fn part(&self, left: u32, top: u32, (width, height): (u32, u32)) -> Result<Self, AvError> {
+        let rest = |whole: u32, before: u32, part: u32| {
+            whole.checked_sub(before).and_then(|rest| rest.checked_sub(part)).ok_or(AvError(-34))
+        };
+        let (right, bottom) = (rest(self.width(), left, width)?, rest(self.height(), top, height)?);
+        let flags = descriptor(self.raw().format).map_or(0, |found| found.flags);
+        if flags & ffi::AV_PIX_FMT_FLAG_BITSTREAM as u64 != 0 && left > 0 {
+            // Pixels are no whole bytes: FFmpeg would cut the other side alone.
+            return Err(AvError(ffi::AVERROR_PATCHWELCOME));
+        }
+        let part = Self::new()?;
+        // SAFETY: both frames are valid and the new one is empty; it takes references of its own.
+        unsafe {
+            AvError::check(ffi::av_frame_ref(part.0, self.0))?;
+            (*part.0).crop_left = left as usize;
+            (*part.0).crop_right = right as usize;
+            (*part.0).crop_top = top as usize;
+            (*part.0).crop_bottom = bottom as usize;
+            AvError::check(ffi::av_frame_apply_cropping(part.0, ffi::AV_FRAME_CROP_UNALIGNED as c_int))?;
+        }
+        Ok(part)
+    }
+
+    /// A picture of the same size that says the same of itself and has room for `blank`; its
+    /// samples are whatever was in memory. `matrix` is that of its colours, and `full_range`
+    /// their range, because a format no longer says so.
+    pub(crate) fn blank(
+        &self,
+        blank: Blank,
+        (matrix, full_range): (YuvMatrix, bool),
+    ) -> Result<Self, AvError> {
+        use ffi::AVChromaLocation::{AVCHROMA_LOC_CENTER, AVCHROMA_LOC_LEFT};
+        use ffi::AVColorRange::{AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG};
+        use ffi::AVPixelFormat::*;
+        let format = match blank {
+            Blank::Yuv422 { deep: false } => AV_PIX_FMT_YUV422P,
+            Blank::Yuv422 { deep: true } => AV_PIX_FMT_YUV422P12LE,
+            Blank::Yuv444 { deep: false } => AV_PIX_FMT_YUV444P,
+            Blank::Yuv444 { deep: true } => AV_PIX_FMT_YUV444P12LE,
+        };
+        let mut new = Self::new()?;
+        // SAFETY: both frames are valid; the new one has no buffers until it gets some.
+        unsafe {
+            AvError::check(ffi::av_frame_copy_props(new.0, self.0))?;
+            let raw = &mut *new.0;
+            raw.format = format as c_int;
+            (raw.width, raw.height) = (self.raw().width, self.raw().height);
+            raw.color_range = if full_range { AVCOL_RANGE_JPEG } else { AVCOL_RANGE_MPEG };
+            raw.chroma_location =
+                if self.chroma_site().0 == 0 { AVCHROMA_LOC_LEFT } else { AVCHROMA_LOC_CENTER };
+            raw.interlaced_frame = 0;
+            AvError::check(ffi::av_frame_get_buffer(new.0, 64))?;
+        }
+        new.settle_matrix(matrix);
+        Ok(new)
+    }
+
+    /// The three planes of a picture from [`Frame::blank`], with room for what SIMD writes.
+    pub(crate) fn planes_mut(&mut self) -> Option<[PlaneMut<'_>; 3]> {
+        let (_, down) = self.chroma_shift();
+        let raw = self.raw();
+        let height = usize::try_from(raw.height).ok()?;
+        let plane = |i: usize| {
+            let buffer = raw.buf[0];
+            if buffer.is_null() || raw.data[i].is_null() {
+                return None;
+            }
+            let height = if i == 0 { height } else { height.div_ceil(1 << down) };
+            let stride = usize::try_from(raw.linesize[i]).ok()?;
+            let length = stride.checked_mul(height)?.checked_add(crate::ffi::Scaler::SLACK)?;
+            // SAFETY: a buffer of `av_frame_get_buffer` is one's own and holds every plane, each
+            // with 64 bytes behind it; the end is checked. Planes do not overlap, and live as
+            // long as the frame, which is borrowed for as long.
+            unsafe {
+                let end = (*buffer).data.add((*buffer).size);
+                let fits = (end as usize).checked_sub(raw.data[i] as usize)? >= length;
+                fits.then(|| PlaneMut {
+                    data: std::slice::from_raw_parts_mut(raw.data[i], length),
+                    stride,
+                    height,
+                })
+            }
+        };
+        Some([plane(0)?, plane(1)?, plane(2)?])
+    }
+}

@@ -1,0 +1,145 @@
+//! The containers that are taken, and the names of those that are not, and of their codecs.
+
+/// Containers that may be opened, by FFmpeg's names; none of them can name another file or a
+/// network address.
+const TAKEN: &[&str] = &[
+    "mov",
+    "matroska",
+    "avi",
+    "mpegts",
+    "mpeg",
+    "mpegvideo",
+    "m4v",
+    "flv",
+    "asf",
+    "ogg",
+    "mxf",
+    "dv",
+    "nut",
+    "ivf",
+    "gif",
+    "yuv4mpegpipe",
+    "h264",
+    "hevc",
+    "obu",
+    "mjpeg",
+    "jpeg_pipe",
+];
+
+/// Other names of theirs, which FFmpeg's list of allowed formats asks for.
+const ALIASES: &str = "mp4,m4a,3gp,3g2,mj2,webm";
+
+/// Containers that are a row of pictures without a time between them.
+const TIMELESS: &[&str] = &["h264", "hevc", "obu", "mjpeg", "jpeg_pipe"];
+
+/// Containers of videos that FFmpeg knows and this engine does not take.
+const REFUSED: &[(&str, &str)] = &[
+    ("apng", "animated PNG"),
+    ("bink", "Bink"),
+    ("cavsvideo", "raw CAVS"),
+    ("dirac", "raw Dirac"),
+    ("film_cpk", "Sega FILM"),
+    ("gxf", "GXF"),
+    ("h261", "raw H.261"),
+    ("h263", "raw H.263"),
+    ("nsv", "Nullsoft video"),
+    ("nuv", "NuppelVideo"),
+    ("rm", "RealMedia"),
+    ("roq", "id RoQ"),
+    ("smk", "Smacker"),
+    ("swf", "Flash (SWF)"),
+    ("vc1", "raw VC-1"),
+    ("webp_pipe", "WebP"),
+    ("wtv", "Windows recorded TV"),
+];
+
+/// What a codec is called that nobody could name.
+pub(crate) const NAMELESS: &str = "none";
+
+/// How a container is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Container {
+    Taken,
+    /// Pictures one by one, of the named format.
+    Still(String),
+    /// One for videos, by its name.
+    Refused(String),
+    Other,
+}
+
+/// What becomes of a file in the container with FFmpeg's name `short`.
+pub(crate) fn container(short: &str) -> Container {
+    if TAKEN.contains(&short) {
+        return Container::Taken;
+    }
+    if let Some((_, name)) = REFUSED.iter().find(|(refused, _)| *refused == short) {
+        return Container::Refused((*name).to_owned());
+    }
+    match short.strip_suffix("_pipe") {
+        Some(format) => Container::Still(format.to_uppercase()),
+        None => Container::Other,
+    }
+}
+
+/// FFmpeg's list of formats that may be opened.
+pub(crate) fn whitelist() -> String {
+    TAKEN.join(",") + "," + ALIASES
+}
+
+/// Whether frames of a container follow each other at the frame rate because it has no times.
+pub(crate) fn is_timeless(short: &str) -> bool {
+    TIMELESS.contains(&short)
+}
+
+/// A codec that FFmpeg does not know, by its code in MP4 or, of a transport stream, the type of
+/// its stream (ITU-T H.222.0, table 2-34).
+pub(crate) fn codec_by_tag(tag: [u8; 4]) -> &'static str {
+    match &tag {
+        b"vvc1" | b"vvi1" | [0x33, 0, 0, 0] => "vvc",
+        b"evc1" => "evc",
+        b"lvc1" | [0x36, 0, 0, 0] => "lcevc",
+        b"apv1" => "apv",
+        _ => NAMELESS,
+    }
+}
+
+/// A codec that FFmpeg does not know, by its name in Matroska.
+pub(crate) fn codec_of_matroska(id: &str) -> &str {
+    match id {
+        "V_MPEGI/ISO/VVC" => "vvc",
+        other => other,
+    }
+}
+
+/// The name by which people know a codec that is not supported; none where the short one is it.
+pub(crate) fn codec_name(short: &str) -> Option<&str> {
+    Some(match short {
+        "vvc" => "VVC (H.266)",
+        "evc" => "EVC",
+        "lcevc" => "LCEVC",
+        "apv" => "APV",
+        "tiff" => "TIFF",
+        "apng" => "animated PNG",
+        "rv10" | "rv20" | "rv30" | "rv40" => "RealVideo",
+        NAMELESS => "This kind of",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containers_are_taken_refused_or_no_videos() {
+        assert_eq!(container("mov"), Container::Taken);
+        assert_eq!(container("rm"), Container::Refused("RealMedia".into()));
+        assert_eq!(container("png_pipe"), Container::Still("PNG".into()));
+        assert_eq!(container("mp3"), Container::Other);
+        assert!(TIMELESS.iter().all(|timeless| TAKEN.contains(timeless)));
+        assert!(REFUSED.iter().all(|(refused, _)| !TAKEN.contains(refused)));
+        for sly in ["hls", "concat", "dash", "image2", "sdp", "rtsp", "imf", "tedcaptions", "ffmetadata"] {
+            assert!(!TAKEN.contains(&sly));
+        }
+    }
+}
