@@ -95,7 +95,7 @@ fn store(row: &[i16], plane: &mut PlaneMut<'_>, line: usize, deep: bool) {
         }
     } else {
         for (to, sample) in to.iter_mut().zip(row) {
-            *to = (i32::from(*sample) + 64 >> 7).min(255) as u8;
+            *to = ((i32::from(*sample) + 64) >> 7).min(255) as u8;
         }
     }
 }

@@ -176,7 +176,7 @@ fn a_second_description_does_not_squeeze_the_first() {
 
 /// Lines of red and of blue by turns, as two fields of one colour each, in 4:2:0.
 fn fields(clips: &Clips, (width, height): (usize, usize)) -> PathBuf {
-    let row = |line: usize, red: u8, blue: u8| if line % 2 == 0 { red } else { blue };
+    let row = |line: usize, red: u8, blue: u8| if line.is_multiple_of(2) { red } else { blue };
     let mut bytes: Vec<u8> = (0..height).flat_map(|line| vec![row(line, 81, 41); width]).collect();
     for (red, blue) in [(90, 240), (240, 110)] {
         bytes.extend((0..height.div_ceil(2)).flat_map(|line| vec![row(line, red, blue); width.div_ceil(2)]));
