@@ -7,6 +7,7 @@ use crate::run::{Result, cargo, run};
 /// The edge components of `spin.toml`.
 pub(crate) const GUESTS: &[&str] = &[
     "framelift-auth",
+    "framelift-passwords",
     "framelift-uploads",
     "framelift-videos",
     "framelift-downloads",

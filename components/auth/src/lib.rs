@@ -20,7 +20,7 @@ type Service<'a> = Accounts<'a, SpinKv, SpinHttp, SpinAmbient>;
 #[http_service]
 async fn handle(request: Request) -> Response<FullBody<Bytes>> {
     let (parts, body) = request.into_parts();
-    let body = collect(body, MAX_JSON_BYTES).await;
+    let body = collect(&parts.headers, body, MAX_JSON_BYTES).await;
     let answer = match open().await {
         Ok((config, kv)) => {
             let service = Accounts { kv: &kv, http: &SpinHttp, ambient: &SpinAmbient, config: &config };

@@ -12,6 +12,6 @@ use spin_sdk::http_service;
 #[http_service]
 async fn handle(request: Request) -> Response<FullBody<Bytes>> {
     let (parts, body) = request.into_parts();
-    let body = collect(body, MAX_JSON_BYTES).await;
+    let body = collect(&parts.headers, body, MAX_JSON_BYTES).await;
     serve(&SpinAmbient, parts, body).await.map(FullBody::new)
 }

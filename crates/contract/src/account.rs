@@ -44,6 +44,10 @@ pub struct LoginRequest {
     /// Its password.
     #[schema(format = "password")]
     pub password: String,
+    /// The last refresh token that this device got for the account, if it has one, however old. It shows
+    /// that the device logged in before, so that failures elsewhere do not count against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
 }
 
 /// What a login and a refresh answer.

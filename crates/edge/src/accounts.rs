@@ -2,19 +2,21 @@
 //!
 //! Layout of the store `accounts`: `user/<uid>` the account, `email/<hash>` whose an address
 //! is (the commit point of sign-up), `sessions/<uid>` its logins, `attempts/<bucket>` failed
-//! logins. All are written by swap; an operation over several is an ordered list of steps,
+//! logins by account and by who tried. All are written by swap; an operation over several is an ordered list of steps,
 //! each of which may be repeated.
 
 mod attempts;
 mod config;
+mod gate;
 mod login;
-mod password;
+mod origin;
 mod profile;
 mod record;
 mod register;
 mod removal;
 mod secret;
 mod session;
+mod throttle;
 mod validate;
 
 use bytes::Bytes;
@@ -24,7 +26,6 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 
 pub use self::config::{Config, InvalidConfig};
-pub use self::password::Hashing;
 use self::record::{Profile, User};
 use crate::http::{BodyError, Failure, Incoming, Route, Router, RouterOnce, answer};
 use crate::ports::{Ambient, Http, Kv, Unavailable};
@@ -78,7 +79,7 @@ static ROUTER: RouterOnce<Call> = RouterOnce::new(|| Router::new(ROUTES));
 pub struct Accounts<'a, K, H, A> {
     /// The store `accounts`.
     pub kv: &'a K,
-    /// For the call to `control` when an account is deleted.
+    /// For the calls to `passwords`, and to `control` when an account is deleted.
     pub http: &'a H,
     /// Time and randomness.
     pub ambient: &'a A,
@@ -158,6 +159,10 @@ fn settle<T, R>(
         UpdateError::Refused(failure) => failure,
         UpdateError::Unavailable(error) => error.into(),
     })
+}
+
+fn no_value() -> Failure {
+    Failure::internal("a value of the account vanished")
 }
 
 /// An access token whose account is no more.

@@ -8,6 +8,7 @@ pub mod http;
 pub mod jobs;
 pub mod object_store;
 pub mod openapi;
+pub mod passwords;
 pub mod ports;
 pub mod queue;
 #[cfg(target_family = "wasm")]

@@ -36,6 +36,8 @@ pub struct Claims {
     pub email: String,
     /// When the token ends (`exp`), in seconds since 1970.
     pub expires_s: i64,
+    /// The token's own id (`jti`).
+    pub id: String,
 }
 
 /// A token that is not good, and why, for the log.
@@ -152,6 +154,7 @@ impl Verifier {
         let user = claims.subject.as_deref().unwrap_or("").parse().map_err(|error| refuse(&error))?;
         Ok(Claims {
             user,
+            id: claims.jwt_id.unwrap_or_default(),
             email: claims.custom.email,
             expires_s: i64::try_from(expires_s).map_err(|error| refuse(&error))?,
         })

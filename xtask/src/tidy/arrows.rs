@@ -9,6 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["framelift-edge", "framelift-media", "framelift-plugin-host"],
     &[
         "framelift-auth",
+        "framelift-passwords",
         "framelift-uploads",
         "framelift-videos",
         "framelift-downloads",

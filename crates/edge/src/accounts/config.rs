@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::password::Hashing;
+use super::gate::Gate;
 use super::secret::Secrets;
 use crate::http::WorkerToken;
 use crate::token::{Signer, Verifier};
@@ -14,8 +14,9 @@ pub struct Config {
     pub(super) verifier: Verifier,
     pub(super) secrets: Secrets,
     pub(super) worker_token: WorkerToken,
-    pub(super) hashing: Hashing,
     pub(super) allow_private_webhooks: bool,
+    pub(super) proxy_hops: u8,
+    pub(super) gate: Gate,
 }
 
 /// Everything that is wrong with the variables.
@@ -25,8 +26,15 @@ pub struct InvalidConfig(Vec<String>);
 
 impl Config {
     /// The names of the variables that are read.
-    pub const VARIABLES: &'static [&'static str] =
-        &["signing_key", "public_keys", "email_key", "worker_token", "allow_private_webhooks"];
+    pub const VARIABLES: &'static [&'static str] = &[
+        "signing_key",
+        "public_keys",
+        "email_key",
+        "worker_token",
+        "allow_private_webhooks",
+        "proxy_hops",
+        "hashes_at_once",
+    ];
 
     /// Reads the variables:
     /// - `signing_key`: Ed25519 seed, 32 bytes in base64url;
@@ -34,7 +42,9 @@ impl Config {
     ///   and after this one, while keys are changed);
     /// - `email_key`: at least 16 characters; never changes, or all accounts are lost;
     /// - `worker_token`: the worker credential;
-    /// - `allow_private_webhooks`: `true` or `false` (default).
+    /// - `allow_private_webhooks`: `true` or `false` (default);
+    /// - `proxy_hops`: how many proxies of ours append to `X-Forwarded-For`, 0 (default) to 10;
+    /// - `hashes_at_once`: password hashes under way for one instance, 1 to 64, default 2.
     pub fn read(variables: &BTreeMap<&'static str, String>) -> Result<Self, InvalidConfig> {
         let mut problems = Vec::new();
         let get = |name: &str| variables.get(name).map(String::as_str).filter(|value| !value.is_empty());
@@ -62,23 +72,27 @@ impl Config {
                 false
             }
         };
+        let mut number = |name: &str, from: u8, to: u8, default: u8| match get(name).map(str::parse) {
+            None => default,
+            Some(Ok(number)) if (from..=to).contains(&number) => number,
+            Some(_) => {
+                note(name, &format!("must be a whole number from {from} to {to}"));
+                default
+            }
+        };
+        let (proxy_hops, hashes_at_once) =
+            (number("proxy_hops", 0, 10, 0), number("hashes_at_once", 1, 64, 2));
         match (signer, worker_token) {
             (Some(signer), Some(worker_token)) if problems.is_empty() => Ok(Self {
                 verifier: further.map_or_else(|| Verifier::of(&signer), |further| further.and(&signer)),
                 signer,
                 secrets: Secrets::new(email_key),
                 worker_token,
-                hashing: Hashing::default(),
                 allow_private_webhooks,
+                proxy_hops,
+                gate: Gate::new(u32::from(hashes_at_once)),
             }),
             _ => Err(InvalidConfig(problems)),
         }
-    }
-
-    /// Hashes passwords at another cost; for tests.
-    #[must_use]
-    pub fn with_hashing(mut self, hashing: Hashing) -> Self {
-        self.hashing = hashing;
-        self
     }
 }

@@ -8,41 +8,37 @@ use framelift_contract::problem::ProblemCode;
 use framelift_domain::{Time, UserId};
 use http::{Response, StatusCode};
 
-use super::attempts::{Admission, Attempts, bucket};
-use super::password::Verdict;
 use super::record::{Owner, Profile, User};
 use super::secret::Refresh;
 use super::session::{Rotation, Sessions};
-use super::{Accounts, email_key, invalid_credentials, sessions_key, settle, user_key, validate};
+use super::throttle::Guesser;
+use super::{
+    Accounts, email_key, invalid_credentials, no_value, origin, sessions_key, settle, user_key, validate,
+};
 use crate::http::{Failure, Incoming, empty, json};
+use crate::passwords::Verdict;
 use crate::ports::{Ambient, Http, Kv, Unavailable};
 use crate::token::ACCESS_TTL_S;
-
-/// How often a login waits for others of the same account that are being checked.
-const BUSY_ROUNDS: u32 = 20;
-const BUSY_PAUSE_MS: u32 = 100;
 
 fn invalid_token() -> Failure {
     Failure::new(ProblemCode::InvalidToken, "log in again")
 }
 
-fn too_many(retry_after_s: u32) -> Failure {
-    Failure::new(ProblemCode::TooManyAttempts, "too many failed logins for this account; try again later")
-        .retry_after(retry_after_s)
-}
-
-fn no_value() -> Failure {
-    Failure::internal("a value of the account vanished")
-}
-
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// `POST /auth/login`. An unknown address costs a hash, too, and counts as a failure.
+    /// `POST /auth/login`. An unknown address costs a hash, too, and counts as a failure. A refresh token
+    /// of this account, however old, shows that the device logged in before.
     pub(super) async fn login(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let body: LoginRequest = incoming.json()?;
         let account = self.config.secrets.email(&validate::normalize_email(&body.email));
         let found = self.active(&account).await?;
-        let profile = found.as_ref().map(|(_, profile)| profile);
-        let verdict = self.check_password(&account, &body.password, profile).await?;
+        let hash = found.as_ref().map(|(_, profile)| profile.password.as_str());
+        let network = origin::network(incoming.headers(), self.config.proxy_hops);
+        let shown = body.refresh_token.as_deref().and_then(|token| self.config.secrets.open(token));
+        let guesser = match (&found, &shown) {
+            (Some((id, _)), Some(shown)) if shown.user == *id => Guesser::Device(&shown.family),
+            _ => Guesser::Stranger(&network),
+        };
+        let verdict = self.check_password(&account, guesser, &body.password, hash).await?;
         let Some((id, profile)) = found.filter(|_| verdict != Verdict::Wrong) else {
             return Err(invalid_credentials());
         };
@@ -125,57 +121,6 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         json(StatusCode::OK, &answer)
     }
 
-    /// Compares a password with an account's, or pretends to when there is none. The attempt is
-    /// counted before the hash is computed; 429 when too many failed.
-    pub(super) async fn check_password(
-        &self,
-        account: &str,
-        password: &str,
-        profile: Option<&Profile>,
-    ) -> Result<Verdict, Failure> {
-        self.admit(account).await?;
-        let verdict = match profile {
-            Some(profile) => self.config.hashing.verify(password, &profile.password),
-            None => {
-                self.config.hashing.pretend(password);
-                Verdict::Wrong
-            }
-        };
-        let now = self.ambient.now();
-        let result = self
-            .store()
-            .update(&bucket(account), |attempts: Attempts| {
-                let attempts = match verdict {
-                    Verdict::Wrong => attempts.failed(account, now),
-                    _ => attempts.succeeded(account),
-                };
-                Ok((attempts, true, ()))
-            })
-            .await;
-        settle(result, no_value)?;
-        Ok(verdict)
-    }
-
-    async fn admit(&self, account: &str) -> Result<(), Failure> {
-        let (store, key) = (self.store(), bucket(account));
-        store.create(&key, &Attempts::default()).await?;
-        for _ in 0..BUSY_ROUNDS {
-            let now = self.ambient.now();
-            let result = store
-                .update(&key, |attempts: Attempts| {
-                    let (attempts, admission) = attempts.begin(account, now);
-                    Ok((attempts, admission == Admission::Admitted, admission))
-                })
-                .await;
-            match settle(result, no_value)?.output {
-                Admission::Admitted => return Ok(()),
-                Admission::Refused(retry_after_s) => return Err(too_many(retry_after_s)),
-                Admission::Busy => self.ambient.pause(BUSY_PAUSE_MS).await,
-            }
-        }
-        Err(too_many(1))
-    }
-
     /// The account that has the address, if it can be used.
     async fn active(&self, account: &str) -> Result<Option<(UserId, Profile)>, Unavailable> {
         let owner: Option<Owner> = self.store().get(&email_key(account)).await?;
@@ -188,7 +133,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
 
     /// Replaces a hash that was made with other parameters, unless somebody else has by now.
     async fn rehash(&self, id: UserId, stale: &str, password: &str) -> Result<(), Failure> {
-        let fresh = self.config.hashing.hash(password, self.random())?;
+        let fresh = self.hash(password).await?;
         let result = self
             .store()
             .update(&user_key(id), |user: User| match user {

@@ -31,7 +31,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             name: name.clone(),
             email: email.clone(),
             created_at: now,
-            password: self.config.hashing.hash(&body.password, self.random())?,
+            password: self.hash(&body.password).await?,
             notify_by_email: true,
             notify_of_completion: false,
             webhook: None,

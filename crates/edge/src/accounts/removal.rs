@@ -9,11 +9,12 @@ use framelift_domain::UserId;
 use http::header::AUTHORIZATION;
 use http::{Request, Response, StatusCode};
 
-use super::password::Verdict;
 use super::record::{Owner, User};
 use super::session::Sessions;
+use super::throttle::Guesser;
 use super::{Accounts, email_key, gone, invalid_credentials, sessions_key, settle, user_key};
 use crate::http::{CORRELATION_HEADER, Failure, Incoming, empty};
+use crate::passwords::Verdict;
 use crate::ports::{Ambient, Http, Kv, Unavailable};
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
@@ -28,7 +29,9 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             None => return Err(gone()),
         };
         let account = self.config.secrets.email(&profile.email);
-        if self.check_password(&account, &body.password, Some(&profile)).await? == Verdict::Wrong {
+        // Counted by the token itself: nobody else's failures refuse the call.
+        let (guesser, hash) = (Guesser::Caller(&caller.token), Some(profile.password.as_str()));
+        if self.check_password(&account, guesser, &body.password, hash).await? == Verdict::Wrong {
             return Err(invalid_credentials());
         }
         let result = self

@@ -14,6 +14,7 @@ pub(super) struct Secrets {
     email: [u8; 32],
     refresh: [u8; 32],
     token_id: [u8; 32],
+    counter: [u8; 32],
 }
 
 /// A refresh token's content: derived from these, so that the store never holds one.
@@ -39,15 +40,29 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     }
 }
 
+fn hex(bytes: [u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Secrets {
     pub(super) fn new(email_key: &str) -> Self {
         let derive = |label: &str| mac(email_key.as_bytes(), &[label.as_bytes()]);
-        Self { email: derive("email"), refresh: derive("refresh"), token_id: derive("token-id") }
+        Self {
+            email: derive("email"),
+            refresh: derive("refresh"),
+            token_id: derive("token-id"),
+            counter: derive("counter"),
+        }
     }
 
     /// What stands for an address (normalised) in keys: 64 hex digits.
     pub(super) fn email(&self, email: &str) -> String {
-        mac(&self.email, &[email.as_bytes()]).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(mac(&self.email, &[email.as_bytes()]))
+    }
+
+    /// What stands for one guesser at one account in the counts of failures: 64 hex digits.
+    pub(super) fn counter(&self, account: &str, kind: &str, id: &str) -> String {
+        hex(mac(&self.counter, &[account.as_bytes(), b"/", kind.as_bytes(), b"/", id.as_bytes()]))
     }
 
     /// The refresh token of that content.

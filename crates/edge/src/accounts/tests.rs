@@ -9,6 +9,7 @@ macro_rules! snap {
 
 mod bad_input;
 mod faults;
+mod throttle;
 
 use std::cell::{Cell, RefCell};
 
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::http::tests::{block_on, shown};
+use crate::passwords::Hashing;
 use crate::store::memory::{MemoryKv, Quirks, TestAmbient};
 use crate::token::seed_text;
 
@@ -26,15 +28,51 @@ const WORKER: &str = "worker-secret-0123456789";
 const PASSWORD: &str = "correct horse battery";
 const ADA: &str = "ada@example.com";
 
-/// `control`, as `auth` sees it.
-#[derive(Debug, Default)]
+/// `control` and `passwords`, as `auth` sees them.
+#[derive(Debug)]
 struct Control {
     down: Cell<bool>,
     requests: RefCell<Vec<Request<Bytes>>>,
+    hashing: Hashing,
+    /// Hashes asked for, and the most at the same time.
+    hashes: Cell<(u32, u32)>,
+    under_way: Cell<u32>,
+    /// Whether `passwords` does not answer.
+    hashes_down: Cell<bool>,
+}
+
+impl Control {
+    fn new(hashing: Hashing) -> Self {
+        Self {
+            down: Cell::default(),
+            requests: RefCell::default(),
+            hashing,
+            hashes: Cell::default(),
+            under_way: Cell::default(),
+            hashes_down: Cell::default(),
+        }
+    }
+
+    async fn passwords(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Unavailable> {
+        if self.hashes_down.get() {
+            return Err(Unavailable { what: "network", detail: "passwords is down".into() });
+        }
+        self.under_way.set(self.under_way.get() + 1);
+        let (all, most) = self.hashes.get();
+        self.hashes.set((all + 1, most.max(self.under_way.get())));
+        tokio::task::yield_now().await;
+        let answer =
+            crate::passwords::serve(&self.hashing, &TestAmbient::new(9), request.into_parts().0).await;
+        self.under_way.set(self.under_way.get() - 1);
+        Ok(answer)
+    }
 }
 
 impl Http for Control {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Unavailable> {
+        if request.uri().host() == Some("passwords.spin.internal") {
+            return self.passwords(request).await;
+        }
         self.requests.borrow_mut().push(request);
         let status = if self.down.get() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::NO_CONTENT };
         Ok(crate::http::empty(status))
@@ -65,12 +103,11 @@ impl World {
     }
 
     fn with(quirks: Quirks, seed: u64) -> Self {
-        let cheap = Hashing::with_cost(8, 1).unwrap();
         Self {
             kv: MemoryKv::new(quirks, seed),
-            control: Control::default(),
+            control: Control::new(Hashing::with_cost(8, 1).unwrap()),
             ambient: TestAmbient::new(seed),
-            config: Config::read(&variables()).unwrap().with_hashing(cheap),
+            config: Config::read(&variables()).unwrap(),
         }
     }
 
@@ -279,7 +316,7 @@ fn a_hash_of_other_parameters_is_renewed_at_login() {
             text(&serde_json::from_slice::<Value>(&value).unwrap()["value"]["password"])
         };
         assert!(hash(&world).contains("m=8,"));
-        world.config = world.config.clone().with_hashing(Hashing::with_cost(16, 1).unwrap());
+        world.control.hashing = Hashing::with_cost(16, 1).unwrap();
         world.post("/auth/login", &json!({"email":ADA,"password":"wrong"})).await;
         assert!(hash(&world).contains("m=8,"));
         world.login(ADA).await;

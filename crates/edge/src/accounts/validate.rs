@@ -77,6 +77,10 @@ pub(super) fn webhook(text: &str, allow_private: bool) -> Result<Url, &'static s
     if text.len() > MAX_URL {
         return Err("must be at most 2048 characters");
     }
+    // The parser drops tabs and line breaks, and spaces around: what is called later must be what was sent.
+    if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
+        return Err("must not contain spaces or control characters");
+    }
     let url = Url::parse(text).map_err(|_| malformed)?;
     let private = match url.host().ok_or(malformed)? {
         Host::Domain(name) => is_private_name(name),
@@ -206,6 +210,13 @@ mod tests {
             "https://u:p@example.com/",
             "https://u@example.com/",
             "https://example.com/#x",
+            "https://example.com/\r\nX-Evil: 1",
+            "https://exa\tmple.com/",
+            " https://example.com/",
+            "https://example.com/\n",
+            "https://example.com/a b",
+            "\u{0}https://example.com/",
+            "https://example.com/\u{a0}",
             &long,
         ] {
             assert!(webhook(bad, false).is_err(), "{bad}");

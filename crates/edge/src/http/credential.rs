@@ -13,6 +13,8 @@ pub struct Caller {
     pub id: UserId,
     /// The e-mail address that the token names.
     pub email: String,
+    /// The token's own id.
+    pub token: String,
 }
 
 /// The secret that workers (and components among themselves) send as a bearer token.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode;
 use framelift_domain::{CorrelationId, Time, VideoId};
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
 use serde::de::DeserializeOwned;
@@ -98,6 +98,7 @@ impl Incoming {
     /// pointer for what is not a `T`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         self.check_content_type()?;
+        self.check_not_coded()?;
         parse_json(&self.body)
     }
 
@@ -112,7 +113,7 @@ impl Incoming {
         let claims = verifier.verify(self.bearer()?, now).map_err(|error| {
             Failure::unauthenticated("the access token is malformed, expired or not ours").because(error)
         })?;
-        Ok(Caller { id: claims.user, email: claims.email })
+        Ok(Caller { id: claims.user, email: claims.email, token: claims.id })
     }
 
     /// Passes if the worker credential came with the request; 401 otherwise.
@@ -145,6 +146,18 @@ impl Incoming {
         } else {
             Err(Failure::new(ProblemCode::UnsupportedMediaType, "send the body as application/json"))
         }
+    }
+
+    /// Passes for a body that is sent as it is; 415 for a compressed one (RFC 9110, section 8.4).
+    pub fn check_not_coded(&self) -> Result<(), Failure> {
+        let plain = |value: &http::HeaderValue| {
+            value.to_str().is_ok_and(|coding| coding.trim().eq_ignore_ascii_case("identity"))
+        };
+        if self.parts.headers.get_all(CONTENT_ENCODING).iter().all(plain) {
+            return Ok(());
+        }
+        let detail = "send the body as it is, without Content-Encoding: compressed bodies are not read";
+        Err(Failure::new(ProblemCode::UnsupportedMediaType, detail))
     }
 }
 

@@ -81,9 +81,15 @@ fn sign_in(post: Method) -> Vec<Operation> {
             .or(&[Code::EmailTaken, Code::Unavailable]),
         op("/auth/login", "login", Auth::Nobody, "Log in")
             .about(
-                "Ten failures within 15 minutes refuse further logins of that account until the 15 minutes are over.",
+                "Ten failures at one account within 15 minutes refuse further logins from where they came until the 15 \
+                 minutes are over, and a hundred from anywhere all those of unknown devices. A device that sends the \
+                 last refresh token that it got is known, and counted by itself.",
             )
-            .json(typed(&LoginRequest { email: "ada@example.com".into(), password: "correct horse battery".into() }))
+            .json(typed(&LoginRequest {
+                email: "ada@example.com".into(),
+                password: "correct horse battery".into(),
+                refresh_token: None,
+            }))
             .answers(StatusCode::OK, "An access token and a refresh token.", tokens())
             .or(&[Code::InvalidCredentials, Code::TooManyAttempts, Code::Unavailable]),
         op("/auth/refresh", "refresh", Auth::Nobody, "Trade a refresh token for new tokens")
@@ -141,9 +147,13 @@ fn own_account() -> Vec<Operation> {
             )
             .or(&[Code::Unavailable]),
         op(Method::DELETE, "deleteAccount", "Delete the account and everything in it")
-            .about("Account, videos, uploads, results and tokens go. May be repeated until it is done.")
+            .about(
+                "Account, videos, uploads, results and tokens go. The account and its tokens are closed at once; the \
+                 objects of 200 videos are gone before the answer, those of more within minutes. May be repeated until \
+                 it is done.",
+            )
             .json(typed(&DeleteAccountRequest { password: "correct horse battery".into() }))
-            .answers(StatusCode::ACCEPTED, "Nothing of it can be read any more.", Payload::Empty)
+            .answers(StatusCode::ACCEPTED, "It is closed: none of its tokens opens anything any more.", Payload::Empty)
             .or(&[Code::InvalidCredentials, Code::TooManyAttempts, Code::Unavailable]),
     ]
 }

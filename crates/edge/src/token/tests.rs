@@ -68,7 +68,10 @@ fn a_token_says_who_and_until_when() {
         })
     );
     let claims = Verifier::of(&signer()).verify(&token, at(NOW)).unwrap();
-    assert_eq!(claims, Claims { user: user(), email: "ada@example.com".into(), expires_s: NOW + 3600 });
+    assert_eq!(
+        claims,
+        Claims { user: user(), email: "ada@example.com".into(), expires_s: NOW + 3600, id: "t-1".into() }
+    );
 }
 
 #[test]

@@ -53,9 +53,40 @@ fn every_call_has_its_component() {
 fn the_route_for_everything_comes_first_and_the_one_with_a_dot_next() {
     let manifest = manifest();
     let triggers = manifest["trigger"]["http"].as_array().unwrap();
-    let routes: Vec<&str> = triggers.iter().map(|trigger| trigger["route"].as_str().unwrap()).collect();
+    let routes: Vec<&str> = triggers.iter().filter_map(|trigger| trigger["route"].as_str()).collect();
     assert_eq!(routes[..2], ["/...", "/.well-known/jwks.json"]);
     assert!(routes[2..].iter().all(|route| !route.starts_with("/.") && *route != "/..."));
+}
+
+#[test]
+fn passwords_are_hashed_where_only_auth_reaches() {
+    let manifest = manifest();
+    let triggers = manifest["trigger"]["http"].as_array().unwrap();
+    let routes: Vec<&toml::Value> = triggers
+        .iter()
+        .filter(|trigger| trigger["component"].as_str() == Some("passwords"))
+        .map(|trigger| &trigger["route"])
+        .collect();
+    assert_eq!(routes, [&toml::Value::from(toml::Table::from_iter([("private".into(), true.into())]))]);
+    let components = manifest["component"].as_table().unwrap();
+    let may_call: Vec<&String> = components
+        .iter()
+        .filter(|(_, component)| {
+            component.get("allowed_outbound_hosts").is_some_and(|hosts| {
+                hosts
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|host| host.as_str().unwrap().contains("passwords.spin.internal"))
+            })
+        })
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(may_call, ["auth"]);
+    assert!(
+        components["passwords"].get("variables").is_none()
+            && components["passwords"].get("key_value_stores").is_none()
+    );
 }
 
 #[test]
@@ -69,7 +100,10 @@ fn every_variable_is_one_that_is_read() {
             assert_eq!(value.as_str().unwrap(), format!("{{{{ {variable} }}}}"), "{name}");
             assert!(variables.contains_key(variable), "{name}: {variable}");
             *given.entry(variable).or_default() += 1;
-            if name != "auth" {
+            if name == "auth" {
+                let read = framelift_edge::accounts::Config::VARIABLES;
+                assert!(read.contains(&variable.as_str()), "{name}: nobody reads {variable}");
+            } else {
                 assert!(config::NAMES.contains(&variable.as_str()), "{name}: nobody reads {variable}");
             }
         }

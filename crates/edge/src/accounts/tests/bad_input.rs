@@ -103,6 +103,10 @@ fn fields_that_do_not_validate() {
             (json!({"notifications":{"webhook_url":"http://example.com/"}}), "/notifications/webhook_url"),
             (json!({"notifications":{"webhook_url":"https://127.0.0.1/"}}), "/notifications/webhook_url"),
             (json!({"notifications":{"webhook_url":""}}), "/notifications/webhook_url"),
+            (
+                json!({"notifications":{"webhook_url":"https://example.com/\r\nHost: x"}}),
+                "/notifications/webhook_url",
+            ),
             (json!({"notifications":{"webhook_url":1}}), "/notifications/webhook_url"),
             (json!({"notifications":{"email":"yes"}}), "/notifications/email"),
             (json!({"notifications":{"sms":true}}), "/notifications/sms"),

@@ -15,13 +15,31 @@ pub struct Hashing {
 
 /// What a comparison says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// It is the password, and its hash is as new ones are made.
     Right,
     /// It is the password; the hash was made with other parameters.
     RightButStale,
     /// It is not.
     Wrong,
+}
+
+impl Verdict {
+    const ALL: [Self; 3] = [Self::Right, Self::RightButStale, Self::Wrong];
+
+    /// The word that stands for it between two components.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Right => "right",
+            Self::RightButStale => "right-but-stale",
+            Self::Wrong => "wrong",
+        }
+    }
+
+    /// What a word stands for.
+    pub(crate) fn of(word: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.as_str().as_bytes() == word)
+    }
 }
 
 impl Default for Hashing {
@@ -41,7 +59,7 @@ impl Hashing {
     }
 
     /// The PHC string of a password.
-    pub(super) fn hash(&self, password: &str, salt: [u8; 16]) -> Result<String, Failure> {
+    pub(crate) fn hash(&self, password: &str, salt: [u8; 16]) -> Result<String, Failure> {
         self.argon2()
             .hash_password_with_salt(password.as_bytes(), &salt)
             .map(|hash| hash.to_string())
@@ -49,7 +67,7 @@ impl Hashing {
     }
 
     /// Compares; a PHC string that cannot be read matches nothing.
-    pub(super) fn verify(&self, password: &str, phc: &str) -> Verdict {
+    pub(crate) fn verify(&self, password: &str, phc: &str) -> Verdict {
         let Ok(hash) = PasswordHash::new(phc) else { return Verdict::Wrong };
         if self.argon2().verify_password(password.as_bytes(), &hash).is_err() {
             return Verdict::Wrong;
@@ -62,7 +80,7 @@ impl Hashing {
 
     /// Does the work of a comparison for an account that does not exist, so that the time of
     /// the answer does not tell.
-    pub(super) fn pretend(&self, password: &str) {
+    pub(crate) fn pretend(&self, password: &str) {
         let _ = std::hint::black_box(self.hash(password, *b"no such account!"));
     }
 

@@ -1,0 +1,177 @@
+//! Who is refused after failed logins, and who is not.
+
+use super::*;
+
+const ATTACKER: &str = "203.0.113.7:4000";
+const HOME: &str = "198.51.100.1:4000";
+
+impl World {
+    /// A login from an address, perhaps of a device that has a refresh token.
+    async fn login_from(&self, from: &str, password: &str, refresh_token: Option<&str>) -> Response<Bytes> {
+        let mut body = json!({"email":ADA,"password":password});
+        if let Some(token) = refresh_token {
+            body["refresh_token"] = token.into();
+        }
+        let request = Request::post("/auth/login")
+            // What a client claims comes first, and counts for nothing.
+            .header("spin-client-addr", "192.0.2.99:1")
+            .header("x-forwarded-for", "192.0.2.98")
+            .header("spin-client-addr", from);
+        self.send(request.body(Bytes::from(body.to_string())).unwrap()).await
+    }
+
+    async fn fail_from(&self, from: &str, refresh_token: Option<&str>, times: u32) {
+        for _ in 0..times {
+            assert_eq!(code(&self.login_from(from, "wrong", refresh_token).await), "invalid-credentials");
+        }
+    }
+}
+
+#[test]
+fn a_strangers_failures_lock_nobody_else_out() {
+    block_on(async {
+        let world = World::new();
+        world.register(ADA).await;
+        let (token, refresh) = world.login(ADA).await;
+        world.fail_from(ATTACKER, None, 10).await;
+        let refused = world.login_from(ATTACKER, PASSWORD, None).await;
+        assert_eq!(code(&refused), "too-many-attempts");
+        assert_eq!(refused.headers()["retry-after"], "900");
+        // Another port of the same address is the same stranger.
+        assert_eq!(code(&world.login_from("203.0.113.7:4001", PASSWORD, None).await), "too-many-attempts");
+        // The owner comes in from elsewhere, refreshes, and deletes the account with a good token.
+        assert_eq!(world.login_from(HOME, PASSWORD, None).await.status(), StatusCode::OK);
+        assert_eq!(world.refresh(&refresh).await.status(), StatusCode::OK);
+        let password = json!({"password":PASSWORD});
+        let deleted = world.call("DELETE", "/auth/me", Some(&token), &password).await;
+        assert_eq!(deleted.status(), StatusCode::ACCEPTED);
+    });
+}
+
+#[test]
+fn guesses_from_many_networks_are_bounded_and_a_known_device_passes() {
+    block_on(async {
+        let world = World::new();
+        world.register(ADA).await;
+        let (token, refresh) = world.login(ADA).await;
+        for n in 0..10 {
+            world.fail_from(&format!("203.0.113.{n}:1"), None, 10).await;
+        }
+        assert_eq!(code(&world.login_from("203.0.113.200:1", "wrong", None).await), "too-many-attempts");
+        assert_eq!(code(&world.login_from(HOME, PASSWORD, None).await), "too-many-attempts");
+        // A device that logged in before is known by its refresh token, also by one that was used.
+        assert_eq!(world.login_from(HOME, PASSWORD, Some(&refresh)).await.status(), StatusCode::OK);
+        world.refresh(&refresh).await;
+        world.ambient.advance_ms(60_000);
+        assert_eq!(code(&world.refresh(&refresh).await), "invalid-token");
+        assert_eq!(world.login_from(ATTACKER, PASSWORD, Some(&refresh)).await.status(), StatusCode::OK);
+        // A success of the owner gives strangers no new guesses.
+        assert_eq!(code(&world.login_from("203.0.113.200:1", "wrong", None).await), "too-many-attempts");
+        let password = json!({"password":PASSWORD});
+        let deleted = world.call("DELETE", "/auth/me", Some(&token), &password).await;
+        assert_eq!(deleted.status(), StatusCode::ACCEPTED);
+    });
+}
+
+#[test]
+fn a_known_device_has_ten_guesses_too() {
+    block_on(async {
+        let world = World::new();
+        world.register(ADA).await;
+        let (_, refresh) = world.login(ADA).await;
+        let (_, other) = world.login(ADA).await;
+        world.fail_from(HOME, Some(&refresh), 10).await;
+        assert_eq!(code(&world.login_from(HOME, PASSWORD, Some(&refresh)).await), "too-many-attempts");
+        // Another device is another one, and so is a stranger in the same network.
+        assert_eq!(world.login_from(HOME, PASSWORD, Some(&other)).await.status(), StatusCode::OK);
+        assert_eq!(world.login_from(HOME, PASSWORD, None).await.status(), StatusCode::OK);
+        // A token of another account, or of nobody, makes no device known.
+        world.register("eve@example.com").await;
+        let (_, foreign) = world.login("eve@example.com").await;
+        world.fail_from(ATTACKER, None, 10).await;
+        for token in [foreign.as_str(), "x", ""] {
+            assert_eq!(code(&world.login_from(ATTACKER, PASSWORD, Some(token)).await), "too-many-attempts");
+        }
+    });
+}
+
+#[test]
+fn a_stolen_access_token_has_ten_guesses_and_blocks_no_other_token() {
+    block_on(async {
+        let world = World::new();
+        world.register(ADA).await;
+        let (stolen, _) = world.login(ADA).await;
+        let (own, _) = world.login(ADA).await;
+        let delete = async |token: &str, password: &str| {
+            world.call("DELETE", "/auth/me", Some(token), &json!({"password":password})).await
+        };
+        for _ in 0..10 {
+            assert_eq!(code(&delete(&stolen, "wrong").await), "invalid-credentials");
+        }
+        assert_eq!(code(&delete(&stolen, PASSWORD).await), "too-many-attempts");
+        // Everything else that the token opens stays open, and so does the account.
+        let me = world.call("GET", "/auth/me", Some(&stolen), &Value::Null).await;
+        assert_eq!(me.status(), StatusCode::OK);
+        world.login(ADA).await;
+        assert_eq!(delete(&own, PASSWORD).await.status(), StatusCode::ACCEPTED);
+    });
+}
+
+#[test]
+fn behind_proxies_the_forwarded_address_counts() {
+    block_on(async {
+        let mut world = World::new();
+        let mut variables = variables();
+        variables.insert("proxy_hops", "1".into());
+        world.config = Config::read(&variables).unwrap();
+        world.register(ADA).await;
+        let from = async |client: &str, password: &str| {
+            let request = Request::post("/auth/login")
+                .header("x-forwarded-for", format!("192.0.2.99, {client}"))
+                .header("spin-client-addr", "10.0.0.1:4000");
+            let body = json!({"email":ADA,"password":password}).to_string();
+            world.send(request.body(Bytes::from(body)).unwrap()).await
+        };
+        for _ in 0..10 {
+            from("203.0.113.7", "wrong").await;
+        }
+        assert_eq!(code(&from("203.0.113.7", PASSWORD).await), "too-many-attempts");
+        assert_eq!(from("203.0.113.8", PASSWORD).await.status(), StatusCode::OK);
+        for bad in ["-1", "11", "many"] {
+            variables.insert("proxy_hops", bad.into());
+            assert!(Config::read(&variables).unwrap_err().to_string().contains("proxy_hops"), "{bad}");
+        }
+    });
+}
+
+#[test]
+fn few_hashes_are_under_way_at_once() {
+    block_on(async {
+        let world = World::with(Quirks { interleave: true, ..Quirks::default() }, 7);
+        let names: Vec<String> = (0..16).map(|n| format!("ada{n}@example.com")).collect();
+        for name in &names {
+            world.register(name).await;
+        }
+        futures::future::join_all(names.iter().map(|name| world.login(name))).await;
+        assert_eq!(world.control.hashes.get(), (32, 2));
+    });
+}
+
+#[test]
+fn a_hash_that_was_not_computed_is_no_failure() {
+    block_on(async {
+        let world = World::new();
+        world.register(ADA).await;
+        world.control.hashes_down.set(true);
+        for _ in 0..20 {
+            let answer = world.login_from(HOME, PASSWORD, None).await;
+            assert_eq!(code(&answer), "unavailable");
+            assert!(answer.headers().contains_key("retry-after"));
+        }
+        world.control.hashes_down.set(false);
+        assert_eq!(world.login_from(HOME, PASSWORD, None).await.status(), StatusCode::OK);
+        // Nobody has a password of 200 characters, but somebody may send one.
+        let long = "x".repeat(200);
+        assert_eq!(code(&world.login_from(HOME, &long, None).await), "invalid-credentials");
+    });
+}

@@ -1,0 +1,177 @@
+//! Component `passwords`: hashes and compares passwords, for component `auth` alone.
+//!
+//! A hash takes 80 ms in which its instance does nothing else, so it has instances that serve nothing
+//! else. What is asked comes in headers: a body would have to be waited for, and while an instance waits
+//! it takes further requests, which would then be hashed one after the other instead of side by side.
+
+mod hashing;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use framelift_contract::problem::ProblemCode;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+
+pub use self::hashing::Hashing;
+pub(crate) use self::hashing::Verdict;
+use crate::http::{Failure, Incoming, Route, Router, RouterOnce, answer, bytes};
+use crate::ports::{Ambient, Http, Unavailable};
+
+/// The calls of this component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// The hash of a new password.
+    Hash,
+    /// Whether a password is the one of a hash.
+    Verify,
+}
+
+/// Where the calls are; no route of `spin.toml` leads here from outside.
+pub const ROUTES: &[Route<Call>] =
+    &[Route::new(Method::POST, "/hash", Call::Hash), Route::new(Method::POST, "/verify", Call::Verify)];
+
+/// The table, read once in the life of an instance.
+static ROUTER: RouterOnce<Call> = RouterOnce::new(|| Router::new(ROUTES));
+
+/// Where `auth` reaches this component.
+const ORIGIN: &str = "http://passwords.spin.internal";
+/// The password, in base64.
+const PASSWORD: HeaderName = HeaderName::from_static("x-password");
+/// The hash to compare with, a PHC string in base64; missing for an account that does not exist.
+const HASH: HeaderName = HeaderName::from_static("x-hash");
+
+/// Answers one request, without ever waiting for anything.
+pub async fn serve(hashing: &Hashing, ambient: &impl Ambient, parts: Parts) -> Response<Bytes> {
+    let handler = async |call, incoming: &Incoming| handle(hashing, ambient, call, incoming);
+    answer(&ROUTER, ambient, parts, Ok(Bytes::new()), handler).await
+}
+
+fn handle(
+    hashing: &Hashing,
+    ambient: &impl Ambient,
+    call: Call,
+    incoming: &Incoming,
+) -> Result<Response<Bytes>, Failure> {
+    let missing = || Failure::new(ProblemCode::BadRequest, "the header x-password is missing");
+    let password = text(incoming, &PASSWORD)?.ok_or_else(missing)?;
+    let said = match call {
+        Call::Hash => {
+            let mut salt = [0; 16];
+            ambient.fill_random(&mut salt);
+            hashing.hash(&password, salt)?
+        }
+        Call::Verify => {
+            let verdict = match text(incoming, &HASH)? {
+                Some(hash) => hashing.verify(&password, &hash),
+                None => {
+                    hashing.pretend(&password);
+                    Verdict::Wrong
+                }
+            };
+            verdict.as_str().to_owned()
+        }
+    };
+    Ok(bytes(StatusCode::OK, HeaderValue::from_static("text/plain; charset=utf-8"), said))
+}
+
+/// The text of a header in base64.
+fn text(incoming: &Incoming, name: &HeaderName) -> Result<Option<String>, Failure> {
+    let Some(value) = incoming.header(name)? else { return Ok(None) };
+    let text = STANDARD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let malformed =
+        || Failure::new(ProblemCode::BadRequest, format!("the header {name} is not base64 of UTF-8"));
+    text.map(Some).ok_or_else(malformed)
+}
+
+/// Has `passwords` hash a new password.
+pub(crate) async fn hash(http: &impl Http, password: &str) -> Result<String, Unavailable> {
+    let said = ask(http, "/hash", password, None).await?;
+    String::from_utf8(said.to_vec()).map_err(|error| unavailable(error.to_string()))
+}
+
+/// Has `passwords` compare a password; without a hash it takes as long and is wrong.
+pub(crate) async fn verify(
+    http: &impl Http,
+    password: &str,
+    hash: Option<&str>,
+) -> Result<Verdict, Unavailable> {
+    let said = ask(http, "/verify", password, hash).await?;
+    Verdict::of(&said).ok_or_else(|| unavailable("verify answered no verdict".into()))
+}
+
+async fn ask(http: &impl Http, path: &str, password: &str, hash: Option<&str>) -> Result<Bytes, Unavailable> {
+    let mut request = Request::post(format!("{ORIGIN}{path}")).header(PASSWORD, STANDARD.encode(password));
+    if let Some(hash) = hash {
+        request = request.header(HASH, STANDARD.encode(hash));
+    }
+    let request = request.body(Bytes::new()).map_err(|error| unavailable(error.to_string()))?;
+    let answer = http.send(request).await?;
+    let status = answer.status();
+    if status == StatusCode::OK {
+        Ok(answer.into_body())
+    } else {
+        Err(unavailable(format!("{path} answered {status}")))
+    }
+}
+
+fn unavailable(detail: String) -> Unavailable {
+    Unavailable { what: "password check", detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::tests::block_on;
+    use crate::store::memory::TestAmbient;
+
+    /// The component, as `auth` reaches it.
+    struct Component(Hashing);
+
+    impl Http for Component {
+        async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Unavailable> {
+            Ok(serve(&self.0, &TestAmbient::new(1), request.into_parts().0).await)
+        }
+    }
+
+    #[test]
+    fn a_password_is_hashed_and_compared() {
+        block_on(async {
+            let component = Component(Hashing::with_cost(8, 1).unwrap());
+            let hash = hash(&component, "pässword\r\n and more").await.unwrap();
+            assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
+            let ask = async |password: &str, hash| verify(&component, password, hash).await.unwrap();
+            assert_eq!(ask("pässword\r\n and more", Some(hash.as_str())).await, Verdict::Right);
+            assert_eq!(ask("password", Some(hash.as_str())).await, Verdict::Wrong);
+            assert_eq!(ask("password", None).await, Verdict::Wrong);
+            let dearer = Component(Hashing::with_cost(16, 1).unwrap());
+            let stale = verify(&dearer, "pässword\r\n and more", Some(&hash)).await.unwrap();
+            assert_eq!(stale, Verdict::RightButStale);
+        });
+    }
+
+    #[test]
+    fn what_is_no_password_is_refused() {
+        block_on(async {
+            let component = Component(Hashing::with_cost(8, 1).unwrap());
+            let status = async |request: http::request::Builder| {
+                component.send(request.body(Bytes::new()).unwrap()).await.unwrap().status().as_u16()
+            };
+            assert_eq!(status(Request::post("/hash")).await, 400);
+            assert_eq!(status(Request::post("/verify").header("x-password", "?")).await, 400);
+            assert_eq!(status(Request::post("/verify").header("x-password", "/w==")).await, 400);
+            assert_eq!(status(Request::get("/hash")).await, 405);
+            assert_eq!(status(Request::post("/other")).await, 404);
+        });
+    }
+
+    #[test]
+    fn nothing_is_waited_for() {
+        // An instance that waited would take further requests in.
+        let (parts, ()) =
+            Request::post("/hash").header("x-password", "cGFzc3dvcmQ=").body(()).unwrap().into_parts();
+        let (hashing, ambient) = (Hashing::with_cost(8, 1).unwrap(), TestAmbient::new(1));
+        let answer = futures::FutureExt::now_or_never(serve(&hashing, &ambient, parts));
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
+}
