@@ -8,6 +8,8 @@ use utoipa::ToSchema;
 
 use crate::problem::FieldError;
 
+mod fresh;
+
 /// Options as they stand in the API and in the manifest; what is missing has its default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -53,7 +55,8 @@ pub struct SelectBody {
     /// So many frames, evenly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<i64>,
-    /// The frames at these places: `"1.5s"`, `"50%"`, `"#300"`.
+    /// The frames at these places: `"1.5s"`, `"50%"`, `"#300"`. At most 1,000, and at most 12,288 characters
+    /// in all, quotes and commas included: a thousand times in seconds and milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Vec<String>>,
     /// `true`: every frame that the container marks as a sync point.

@@ -11,6 +11,8 @@ use crate::Rational;
 
 /// Most times or frame numbers in one `at`.
 pub const MAX_AT: usize = 1_000;
+/// Most characters of one `at` as a JSON array: what a record has room for.
+pub const MAX_AT_BYTES: usize = 12 << 10;
 /// Most frames that `count` or `scenes` may ask for.
 pub const MAX_COUNT: u32 = 100_000;
 /// Longest side of an output image, in pixels.

@@ -17,11 +17,12 @@ mod strict;
 
 use bytes::Bytes;
 use framelift_domain::CorrelationId;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
+pub(crate) use body::declared_length;
 pub use body::{BodyError, MAX_JSON_BYTES, collect};
 pub use credential::{Caller, WorkerToken};
 pub use failure::Failure;
@@ -62,7 +63,11 @@ pub async fn answer<C: Copy>(
     finish(result, &incoming)
 }
 
-/// Completes an answer: correlation id, problem document, log line, defaults of caching.
+/// Completes an answer: correlation id, problem document, log line, defaults of caching, length.
+///
+/// The length lets a host send head and body in one piece. Without it the host sends chunks, and the
+/// last one, of no bytes, waits for the client's delayed acknowledgement where the host has not set
+/// `TCP_NODELAY`: 40 ms on every small answer.
 ///
 /// For a handler that does not go through [`answer`] because its body is a stream.
 pub fn finish(result: Result<Response<Bytes>, Failure>, incoming: &Incoming) -> Response<Bytes> {
@@ -75,9 +80,19 @@ pub fn finish(result: Result<Response<Bytes>, Failure>, incoming: &Incoming) -> 
     };
     decorate(&mut response, incoming.correlation_id());
     if incoming.method() == http::Method::HEAD {
+        // No length either: the host compares it with the bytes that come.
         *response.body_mut() = Bytes::new();
+    } else if may_have_length(response.status()) {
+        let length = HeaderValue::from(response.body().len());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
     }
     response
+}
+
+/// Whether an answer of that status says its length: 204 must not, and 304 would say that of the
+/// answer which it stands for (RFC 9110, section 8.6).
+fn may_have_length(status: StatusCode) -> bool {
+    !(status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED))
 }
 
 /// Sets what every answer has; what the handler set itself stays.

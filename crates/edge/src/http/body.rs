@@ -1,6 +1,8 @@
 //! Reading a body with a limit that is counted while it arrives.
 
 use bytes::{Buf, Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt;
 
 /// The largest JSON body.
@@ -17,13 +19,14 @@ pub enum BodyError {
     Broken,
 }
 
-/// Reads the whole body, at most `limit` bytes. A declared length above the limit is refused
-/// before a byte is read, and no more than the limit is ever held.
-pub async fn collect<B>(body: B, limit: usize) -> Result<Bytes, BodyError>
+/// Reads the whole body of a request with those headers, at most `limit` bytes. A declared length above
+/// the limit is refused before a byte is read, and no more than the limit is ever held.
+pub async fn collect<B>(headers: &HeaderMap, body: B, limit: usize) -> Result<Bytes, BodyError>
 where
     B: http_body::Body,
 {
-    if body.size_hint().lower() > limit as u64 {
+    // A guest's body does not know its length, only the header does.
+    if declared_length(headers).unwrap_or(body.size_hint().lower()) > limit as u64 {
         return Err(BodyError::TooLarge(limit));
     }
     let mut body = std::pin::pin!(body);
@@ -42,4 +45,9 @@ where
         }
     }
     Ok(collected.freeze())
+}
+
+/// The length that a request says it has; the host has checked that it is one.
+pub(crate) fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -93,8 +93,9 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         Ok(self.store.slots(user).await?.closed)
     }
 
-    /// Ends an account: nothing new is taken, and everything unfinished is called off. What it has
-    /// in the object store goes with the next sweeps.
+    /// Ends an account: nothing new is taken, and everything unfinished is called off. What is finished
+    /// comes back, oldest first, as much as [`Self::close_results`] looks at; the rest goes with the next
+    /// sweeps.
     pub async fn close_user(&self, user: UserId) -> Result<Vec<Cleanup>> {
         let key = keys::slots(user);
         let slots = loop {
@@ -126,5 +127,13 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
             }
         }
         Ok(cleanups)
+    }
+
+    /// The next objects of finished videos of a deleted account, to be removed and told to
+    /// [`Self::purged`]; none when there are no more.
+    pub async fn close_results(&self, user: UserId) -> Result<Vec<Cleanup>> {
+        let cleanups = self.retire_user(user, 0).await?;
+        // One look passes over what was removed since the one before.
+        if cleanups.is_empty() { self.retire_user(user, 0).await } else { Ok(cleanups) }
     }
 }

@@ -6,14 +6,23 @@ use framelift_domain::{UserId, Video, VideoId};
 
 use super::{Cleanup, JobError, Jobs, Result};
 use crate::ports::{Ambient, Kv, Queue};
+use crate::store::keys;
+use crate::store::slots::{Sending, Slots};
 
 /// Each round may bring up videos that wait behind finished ones.
 const ROUNDS: usize = 64;
+/// How long one call may take over sending one message, in seconds; then another one does it.
+const SENDING_S: u32 = 30;
+/// How often, and how long each time, a call waits for others that send the same messages. What they leave
+/// undone is the next call's, or the sweep's.
+const WAITS: u32 = 20;
+const WAIT_MS: u32 = 50;
 
 impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// Sends what was not sent yet: of each video whose turn it is, first the record becomes
     /// `pending`, then the message goes out, then the slot says so.
     pub(super) async fn settle(&self, user: UserId) -> Result<()> {
+        let mut waits = 0;
         for _ in 0..ROUNDS {
             let slots = self.store.slots(user).await?;
             let unsent: Vec<VideoId> =
@@ -23,16 +32,55 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
             }
             // One that cannot be sent does not hold up the others.
             let mut outcome = Ok(());
+            let mut ours = false;
             for id in unsent {
-                outcome = outcome.and(self.dispatch(user, id).await);
+                match self.dispatch(user, id).await {
+                    Ok(Sending::Theirs) => {}
+                    Ok(_) => ours = true,
+                    Err(error) => outcome = outcome.and(Err(error)),
+                }
             }
             outcome?;
+            if !ours {
+                if waits == WAITS {
+                    return Ok(());
+                }
+                waits += 1;
+                self.ambient.pause(WAIT_MS).await;
+            }
         }
         // What is left is the next call's.
         Ok(())
     }
 
-    async fn dispatch(&self, user: UserId, id: VideoId) -> Result<()> {
+    /// Sends a video's message, unless somebody else is at it: parallel calls send it once.
+    async fn dispatch(&self, user: UserId, id: VideoId) -> Result<Sending> {
+        let now = self.now();
+        let key = keys::slots(user);
+        let begun = self.store.update(&key, |mut slots: Slots| {
+            let sending = slots.begin_sending(id, now, now.plus_s(SENDING_S));
+            Ok::<_, JobError>((slots, sending == Sending::Ours, sending))
+        });
+        let sending = begun.await?.output;
+        if sending == Sending::Theirs {
+            // The record follows the slots, whoever is at sending.
+            match self.apply(id, &Event::Dispatched).await {
+                Ok(_) | Err(JobError::Refused(_) | JobError::VideoNotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if sending != Sending::Ours {
+            return Ok(sending);
+        }
+        let outcome = self.dispatch_now(user, id).await;
+        if outcome.is_err() {
+            // The same request may be sent again at once. If not even that is noted, after a while.
+            let _ = self.store.drain_slots(user, |slots| slots.give_up_sending(id)).await;
+        }
+        outcome.map(|()| Sending::Ours)
+    }
+
+    async fn dispatch_now(&self, user: UserId, id: VideoId) -> Result<()> {
         match self.apply(id, &Event::Dispatched).await {
             Ok(video) => self.send(&video, None, 0).await?,
             // A worker has it already.

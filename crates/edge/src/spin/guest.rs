@@ -51,17 +51,17 @@ async fn configuration(role: Role) -> Result<Rc<Config>, Failure> {
 
 /// Runs one request through a service, or through its refusal when it cannot be made.
 macro_rules! guest {
-    ($(#[$doc:meta])* $name:ident, $role:expr, $serve:path, |$body:ident| $read:expr) => {
+    ($(#[$doc:meta])* $name:ident, $role:expr, $serve:path, |$parts:ident, $body:ident| $read:expr) => {
         $(#[$doc])*
         pub async fn $name(request: Request) -> Answer {
-            let (parts, $body) = request.into_parts();
+            let ($parts, $body) = request.into_parts();
             let body = $read;
             let answer = match Opened::open($role).await {
                 Ok(opened) => {
                     let queue = opened.queue();
-                    $serve(Ok(opened.service(&queue)), &SpinAmbient, parts, body).await
+                    $serve(Ok(opened.service(&queue)), &SpinAmbient, $parts, body).await
                 }
-                Err(failure) => $serve(Err::<Service<'_>, _>(failure), &SpinAmbient, parts, body).await,
+                Err(failure) => $serve(Err::<Service<'_>, _>(failure), &SpinAmbient, $parts, body).await,
             };
             answer.map(FullBody::new)
         }
@@ -70,17 +70,17 @@ macro_rules! guest {
 
 guest!(
     /// Component `videos`.
-    videos, Role::Users, records::serve, |body| collect(body, MAX_JSON_BYTES).await
+    videos, Role::Users, records::serve, |parts, body| collect(&parts.headers, body, MAX_JSON_BYTES).await
 );
 guest!(
     /// Component `uploads`, whose bodies may be files.
-    uploads, Role::Users, uploads::serve, |body| body
+    uploads, Role::Users, uploads::serve, |parts, body| body
 );
 guest!(
     /// Component `downloads`.
-    downloads, Role::Readers, downloads::serve, |body| collect(body, MAX_JSON_BYTES).await
+    downloads, Role::Readers, downloads::serve, |parts, body| collect(&parts.headers, body, MAX_JSON_BYTES).await
 );
 guest!(
     /// Component `control`.
-    control, Role::Workers, control::serve, |body| collect(body, MAX_JSON_BYTES).await
+    control, Role::Workers, control::serve, |parts, body| collect(&parts.headers, body, MAX_JSON_BYTES).await
 );

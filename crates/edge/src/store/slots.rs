@@ -15,6 +15,20 @@ pub struct InFlight {
     pub id: VideoId,
     /// Whether its message was sent.
     pub sent: bool,
+    /// Until when somebody is at sending it, so that nobody else does meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sending: Option<Time>,
+}
+
+/// Whether to send a video's message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sending {
+    /// Yes; nobody else does until that time.
+    Ours,
+    /// Somebody else is at it.
+    Theirs,
+    /// There is nothing to send.
+    Over,
 }
 
 /// A user's unfinished videos.
@@ -112,10 +126,34 @@ impl Slots {
         Ok(true)
     }
 
+    /// Whether the message of a video is to be sent by the one who asks, until that time.
+    pub fn begin_sending(&mut self, id: VideoId, now: Time, until: Time) -> Sending {
+        match self.in_flight.iter_mut().find(|slot| slot.id == id) {
+            Some(slot) if slot.sent => Sending::Over,
+            Some(slot) if slot.sending.is_some_and(|until| now < until) => Sending::Theirs,
+            Some(slot) => {
+                slot.sending = Some(until);
+                Sending::Ours
+            }
+            None => Sending::Over,
+        }
+    }
+
+    /// Its message was not sent after all. Whether anything changed.
+    pub fn give_up_sending(&mut self, id: VideoId) -> bool {
+        match self.in_flight.iter_mut().find(|slot| slot.id == id) {
+            Some(slot) => slot.sending.take().is_some(),
+            None => false,
+        }
+    }
+
     /// Its message is in the queue. Whether anything changed.
     pub fn sent(&mut self, id: VideoId) -> bool {
         match self.in_flight.iter_mut().find(|slot| slot.id == id) {
-            Some(slot) => !std::mem::replace(&mut slot.sent, true),
+            Some(slot) => {
+                slot.sending = None;
+                !std::mem::replace(&mut slot.sent, true)
+            }
             None => false,
         }
     }
@@ -136,7 +174,7 @@ impl Slots {
         let limit = limits.max_in_flight_per_user as usize;
         while !self.closed && self.in_flight.len() < limit && !self.waiting.is_empty() {
             let id = self.waiting.remove(0);
-            self.in_flight.push(InFlight { id, sent: false });
+            self.in_flight.push(InFlight { id, sent: false, sending: None });
         }
     }
 }

@@ -5,15 +5,21 @@ use framelift_contract::problem::ProblemCode;
 use framelift_contract::report::{
     ClaimRequest, CompleteReport, FailReport, NotificationRequest, NotifiedReport, ProgressReport,
 };
-use framelift_domain::{Failure as VideoFailure, UserId};
+use framelift_domain::{CorrelationId, Failure as VideoFailure, UserId};
+use futures::{StreamExt as _, stream};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use serde_json::json;
 
 use super::{Videos, event};
 use crate::http::{BodyError, Failure, Incoming, Level, Route, Router, RouterOnce, answer, empty, json, log};
-use crate::jobs::{JobError, view};
+use crate::jobs::{Cleanup, JobError, view};
 use crate::ports::{Ambient, Http, Kv, Queue};
+
+/// How often the end of an account looks for objects to remove, 50 videos each time.
+const CLOSE_PASSES: usize = 4;
+/// Videos whose objects are removed at the same time.
+const REMOVED_AT_ONCE: usize = 8;
 
 /// The calls of this component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,27 +175,44 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
             log(Level::Warn, "a user could not be looked after", Some(correlation_id), &fields);
         }
         for cleanup in &swept.cleanups {
-            if !cleanup.purge {
-                self.try_remove(Some(cleanup), correlation_id).await;
-                continue;
-            }
-            let outcome = match self.remove(cleanup).await {
-                Ok(()) => self.jobs().purged(cleanup).await,
-                Err(error) => Err(JobError::from(error)),
-            };
-            if let Err(error) = outcome {
-                let fields = [("video.id", json!(cleanup.video)), ("cause", json!(error.to_string()))];
-                log(Level::Warn, "objects are left for a later sweep", Some(correlation_id), &fields);
-            }
+            self.remove_for_good(cleanup, correlation_id).await;
         }
         json(StatusCode::OK, &swept.answer)
     }
 
+    /// Removes what a cleanup names, and notes where that is the end of a video's objects.
+    async fn remove_for_good(&self, cleanup: &Cleanup, correlation_id: &CorrelationId) {
+        if !cleanup.purge {
+            return self.try_remove(Some(cleanup), correlation_id).await;
+        }
+        let outcome = match self.remove(cleanup).await {
+            Ok(()) => self.jobs().purged(cleanup).await,
+            Err(error) => Err(JobError::from(error)),
+        };
+        if let Err(error) = outcome {
+            let fields = [("video.id", json!(cleanup.video)), ("cause", json!(error.to_string()))];
+            log(Level::Warn, "objects are left for a later sweep", Some(correlation_id), &fields);
+        }
+    }
+
+    /// Ends an account's videos. Their objects go in this call, up to [`CLOSE_PASSES`] times 50 videos, so
+    /// that URLs which were handed out lead nowhere; the sweep removes what is left.
     async fn close(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let not_a_user = |_| Failure::new(ProblemCode::NotFound, "there is no user with this id");
         let user: UserId = incoming.param("id").parse().map_err(not_a_user)?;
         for cleanup in self.jobs().close_user(user).await? {
             self.try_remove(Some(&cleanup), incoming.correlation_id()).await;
+        }
+        for _ in 0..CLOSE_PASSES {
+            let cleanups = self.jobs().close_results(user).await?;
+            if cleanups.is_empty() {
+                break;
+            }
+            stream::iter(&cleanups)
+                .for_each_concurrent(REMOVED_AT_ONCE, |cleanup| {
+                    self.remove_for_good(cleanup, incoming.correlation_id())
+                })
+                .await;
         }
         Ok(empty(StatusCode::NO_CONTENT))
     }

@@ -13,6 +13,10 @@ const EXTENSIONS: &[&str] = &[
 ];
 /// The longest file name, in characters.
 const MAX_NAME_CHARS: usize = 255;
+/// What an archive's name ends in.
+const ARCHIVE_SUFFIX: &str = "-frames.zip";
+/// The longest name of a file on the usual file systems, in bytes.
+const MAX_ARCHIVE_NAME_BYTES: usize = 255;
 /// The longest media type.
 const MAX_TYPE_BYTES: usize = 255;
 
@@ -76,14 +80,18 @@ pub(super) fn content_type_error(pointer: &str, content_type: &str) -> Option<Fi
 }
 
 /// What a download of a video's result is called: after the file, without the folders that it
-/// may have been named with.
+/// may have been named with, and no longer than file systems take.
 pub(super) fn archive_name(file_name: &str) -> String {
     let file_name = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
     let stem = match file_name.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() => stem,
         _ => file_name,
     };
-    format!("{stem}-frames.zip")
+    let mut end = stem.len().min(MAX_ARCHIVE_NAME_BYTES - ARCHIVE_SUFFIX.len());
+    while !stem.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{ARCHIVE_SUFFIX}", &stem[..end])
 }
 
 #[cfg(test)]
@@ -135,6 +143,12 @@ mod tests {
         assert_eq!(archive_name("holiday.final.mp4"), "holiday.final-frames.zip");
         assert_eq!(archive_name(".mp4"), ".mp4-frames.zip");
         assert_eq!(archive_name("../etc/trip.mp4"), "trip-frames.zip");
+        for long in ["x".repeat(255), "é".repeat(255), "🎬".repeat(255), format!("{}.mp4", "é".repeat(121))]
+        {
+            let name = archive_name(&long);
+            assert!(name.ends_with("-frames.zip") && (252..=255).contains(&name.len()), "{name}");
+            assert!(long.starts_with(name.strip_suffix("-frames.zip").unwrap()), "{name}");
+        }
         assert_eq!(archive_name("C:\\Videos\\trip.to/a.b\\x.mov"), "x-frames.zip");
     }
 }

@@ -16,7 +16,7 @@ use crate::store::keys::hex;
 /// The checked options, or everything that is wrong with them; what this release does not do
 /// is refused here, too.
 pub(super) fn options(body: Option<&OptionsBody>, prefix: &str) -> Result<Options, Vec<FieldError>> {
-    let options = body.cloned().unwrap_or_default().check(prefix)?;
+    let options = body.cloned().unwrap_or_default().check_new(prefix)?;
     let unavailable = OptionsBody::unavailable(&options, prefix);
     if unavailable.is_empty() { Ok(options) } else { Err(unavailable) }
 }

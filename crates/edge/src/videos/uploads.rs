@@ -67,7 +67,7 @@ where
         };
         return finish(result, &incoming);
     }
-    let body = collect(body, MAX_JSON_BYTES).await;
+    let body = collect(&parts.headers, body, MAX_JSON_BYTES).await;
     let handler = async |call, incoming: &Incoming| match call {
         Call::Complete => service?.complete(incoming).await,
         Call::Parts => service?.upload_parts(incoming).await,

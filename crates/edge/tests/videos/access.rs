@@ -122,6 +122,32 @@ async fn what_is_not_there_says_so() {
 }
 
 #[tokio::test]
+async fn the_objects_of_a_closed_account_go_in_the_same_call() {
+    let world = World::with(&[("max_open_per_user", "400"), ("max_in_flight_per_user", "100")]);
+    for n in 0..60 {
+        let id = world.uploaded(1).await;
+        if n % 2 == 0 {
+            world.complete(&id).await;
+        }
+    }
+    let other = world.uploaded(2).await;
+    world.complete(&other).await;
+    assert_eq!(world.cloud.keys().len(), 60 + 30 + 2);
+    let close = format!("/internal/users/{}/close", world.user(1));
+    assert_eq!(world.post(&close).worker().send().await.status, 204);
+    // Without any sweep: whatever URL was handed out leads nowhere.
+    assert_eq!(world.cloud.keys().len(), 2, "{:?}", world.cloud.keys());
+
+    // An object store that is down does not keep the account; the sweep does the rest.
+    let close = format!("/internal/users/{}/close", world.user(2));
+    world.cloud.s3_failures.set(1000);
+    assert_eq!(world.post(&close).worker().send().await.status, 204);
+    world.cloud.s3_failures.set(0);
+    assert_eq!(world.post("/internal/sweep").worker().send().await.status, 200);
+    assert!(world.cloud.keys().is_empty(), "{:?}", world.cloud.keys());
+}
+
+#[tokio::test]
 async fn a_closed_account_is_nobody() {
     let world = World::new();
     let waiting = world.create(1, 100 << 20).await;

@@ -39,6 +39,8 @@ async fn new_videos() {
         r#"{"file_name":"a.mp4","size_bytes":1,"options":{"colour":1}}"#,
         r#"{"file_name":"a.mp4","size_bytes":1,"options":{"select":{"every":"0s"},"quality":101}}"#,
         r#"{"file_name":"a.mp4","size_bytes":1,"options":{"select":{"at":["1s","x"]}}}"#,
+        r#"{"file_name":"a.mp4","size_bytes":1,"options":{"range":{"end":"0%"}}}"#,
+        r#"{"file_name":"a.mp4","size_bytes":1,"options":{"range":{"start":"100%","end":"5s"}}}"#,
         r#"{"file_name":"a.mp4","size_bytes":1,"options":{"plugins":[{"name":"watermark"}]}}"#,
         r#"{"file_name":"","size_bytes":0,"options":{"quality":0}}"#,
     ] {

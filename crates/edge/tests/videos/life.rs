@@ -5,6 +5,28 @@ use serde_json::json;
 use crate::world::{MIB, World, completed, failed};
 
 #[tokio::test]
+async fn calls_at_the_same_time_send_one_message() {
+    for quirks in framelift_edge::store::memory::Quirks::MODES.map(|(_, quirks)| quirks) {
+        let world = World::new();
+        let created = world.create(1, MIB).await;
+        world.put(&created, MIB);
+        let complete = format!("/videos/{}/complete", created["id"].as_str().unwrap());
+        world.kv.set_quirks(framelift_edge::store::memory::Quirks {
+            error_before: 0,
+            error_after: 0,
+            ..quirks
+        });
+        let calls = (0..10).map(|_| world.post(&complete).user(1).send());
+        for answer in futures::future::join_all(calls).await {
+            assert!([202, 503].contains(&answer.status.as_u16()), "{}", answer.text());
+        }
+        assert_eq!(world.cloud.take_sent().len(), 1);
+        assert_eq!(world.post(&complete).user(1).send().await.status, 202);
+        assert!(world.cloud.take_sent().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn one_put() {
     let world = World::new();
     let body = json!({

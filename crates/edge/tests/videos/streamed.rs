@@ -145,6 +145,23 @@ async fn what_does_not_get_through_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn limits_hold_before_a_byte_comes() {
+    let world = World::with(&[("max_upload_bytes", "1000000")]);
+    let announced = |length: &str| {
+        let call = world.post("/videos/upload").user(1).header("content-length", length);
+        call.header("content-type", "multipart/form-data; boundary=b")
+    };
+    assert_eq!(announced("10000000").send().await.short(), "413 file-too-large");
+    // A file of a million bytes and what else the form holds.
+    assert_ne!(announced("1000400").send().await.status, 413);
+    let json = world.post("/videos").user(1).header("content-length", "10000000").body("{");
+    assert_eq!(json.send().await.short(), "413 payload-too-large");
+    let gzip = world.post("/videos/upload?file_name=a.mp4").user(1).header("content-encoding", "gzip");
+    assert_eq!(gzip.body("x").send().await.short(), "415 unsupported-media-type");
+    assert!(world.cloud.keys().is_empty());
+}
+
+#[tokio::test]
 async fn limits() {
     let world = World::with(&[("max_upload_bytes", "10000000")]);
     let (whole, pieces) = file(10_000_000);

@@ -136,10 +136,11 @@ impl World {
         let service =
             Videos { kv: &self.kv, queue: &queue, http: &self.cloud, ambient: &self.ambient, config };
         let (parts, body) = request.into_parts();
+        let head = parts.method == Method::HEAD;
         let answer = if component == Component::Uploads {
             uploads::serve(Ok(service), &self.ambient, parts, body).await
         } else {
-            let body = collect(body, MAX_JSON_BYTES).await;
+            let body = collect(&parts.headers, body, MAX_JSON_BYTES).await;
             match component {
                 Component::Downloads => downloads::serve(Ok(service), &self.ambient, parts, body).await,
                 Component::Control => control::serve(Ok(service), &self.ambient, parts, body).await,
@@ -147,6 +148,10 @@ impl World {
             }
         };
         let (parts, body) = answer.into_parts();
+        // Every whole answer says its length.
+        let length = parts.headers.get("content-length").map(|length| length.to_str().unwrap().to_owned());
+        let without = head || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&parts.status);
+        assert_eq!(length, (!without).then(|| body.len().to_string()));
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
@@ -295,8 +300,9 @@ impl Answer {
     /// The whole answer, with whatever differs from run to run named instead.
     pub(crate) fn shot(&self) -> String {
         let mut text = format!("{}\n", self.status.as_u16());
+        let headers = self.headers.iter().filter(|(name, _)| *name != "content-length");
         let mut headers: Vec<String> =
-            self.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+            headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         headers.sort();
         text.push_str(&headers.join("\n"));
         if !self.body.is_empty() {

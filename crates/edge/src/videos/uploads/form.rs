@@ -18,6 +18,11 @@ use crate::videos::stream::Source;
 /// Bytes of a form besides its file.
 const FORM_OVERHEAD_BYTES: u64 = 1 << 20;
 
+/// Bytes of a form whose file has `limit` bytes.
+pub(super) const fn most_bytes(limit: u64) -> u64 {
+    limit.saturating_add(FORM_OVERHEAD_BYTES)
+}
+
 /// The file of a request as it arrives.
 pub(super) enum File<B> {
     /// The body itself.
@@ -81,9 +86,7 @@ pub(super) fn form<B>(body: B, boundary: String, limit: u64) -> Multipart<'stati
 where
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
 {
-    let sizes = SizeLimit::new()
-        .whole_stream(limit.saturating_add(FORM_OVERHEAD_BYTES))
-        .for_field("options", MAX_JSON_BYTES as u64);
+    let sizes = SizeLimit::new().whole_stream(most_bytes(limit)).for_field("options", MAX_JSON_BYTES as u64);
     let constraints = Constraints::new().size_limit(sizes);
     let pieces = BodyDataStream::new(body).map(|piece| piece.map_err(Into::into));
     Multipart::with_constraints(pieces, boundary, constraints)

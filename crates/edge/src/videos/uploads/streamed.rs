@@ -17,7 +17,7 @@ use http_body::Body;
 use super::form::{self, File};
 use super::once::{self, Kept, Sender};
 use super::{incomplete, is_past_upload};
-use crate::http::{Failure, Incoming};
+use crate::http::{Failure, Incoming, declared_length};
 use crate::jobs::{Claimed, NewVideo};
 use crate::object_store::{Completion, DEFAULT_CONTENT_TYPE, StoredPart};
 use crate::ports::{Ambient, Http, Kv, Queue};
@@ -50,7 +50,12 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
             None => Options::default(),
         };
         let limit = self.stream_limit();
+        incoming.check_not_coded()?;
         if let Some(boundary) = form::boundary(incoming)? {
+            // What else a form holds is small: it is refused before its first byte.
+            if declared_length(incoming.headers()).is_some_and(|length| length > form::most_bytes(limit)) {
+                return Err(file::too_large(limit));
+            }
             let form = form::form(body, boundary, limit);
             return self.upload_form(incoming, user, form, query.get("file_name"), options).await;
         }

@@ -1,0 +1,89 @@
+//! What is refused of new options only: records that were made before are still read.
+
+use framelift_domain::options::MAX_AT_BYTES;
+use framelift_domain::{Options, Place, Range, Rational, Select};
+
+use super::OptionsBody;
+use crate::problem::FieldError;
+
+impl OptionsBody {
+    /// The checked options of a request, or everything that is wrong with them; pointers start with
+    /// `prefix`.
+    pub fn check_new(&self, prefix: &str) -> Result<Options, Vec<FieldError>> {
+        let options = self.check(prefix)?;
+        let mut errors = Vec::new();
+        if is_empty(&options.range) {
+            errors.push(FieldError::new(format!("{prefix}/range/end"), "must lie after the start"));
+        }
+        if let Select::At(places) = &options.select {
+            let bytes = length_of(places);
+            if bytes > MAX_AT_BYTES {
+                let detail = format!("must have at most {MAX_AT_BYTES} characters in all, and has {bytes}");
+                errors.push(FieldError::new(format!("{prefix}/select/at"), detail));
+            }
+        }
+        if errors.is_empty() { Ok(options) } else { Err(errors) }
+    }
+}
+
+/// Whether nothing can lie in the range, whatever the video. Where start and end are of different kinds,
+/// only the very ends can be told without the video.
+fn is_empty(range: &Range) -> bool {
+    match (range.start, range.end) {
+        (_, Place::Time(end) | Place::Percent(end)) if end == Rational::ZERO => true,
+        (_, Place::Frame(0)) => true,
+        (Place::Percent(start), _) => start == Rational::whole(100),
+        _ => false,
+    }
+}
+
+/// Characters of the places as a JSON array.
+fn length_of(places: &[Place]) -> usize {
+    places.iter().map(|place| place.to_string().len() + "\"\",".len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{RangeBody, SelectBody};
+
+    fn refused(body: &OptionsBody) -> Vec<String> {
+        let errors = body.check_new("/options").err().unwrap_or_default();
+        errors.into_iter().map(|error| error.pointer).collect()
+    }
+
+    #[test]
+    fn a_range_in_which_nothing_can_lie_is_refused_however_it_is_spelled() {
+        let range = |start: Option<&str>, end: Option<&str>| OptionsBody {
+            range: Some(RangeBody { start: start.map(str::to_owned), end: end.map(str::to_owned) }),
+            ..OptionsBody::default()
+        };
+        for end in ["0s", "0ms", "0.0h", "0%", "0.00%", "#0"] {
+            for start in [None, Some("0s"), Some("0%"), Some("#0"), Some("#7"), Some("5s"), Some("50%")] {
+                assert_eq!(refused(&range(start, Some(end))), ["/options/range/end"], "{start:?} {end}");
+            }
+        }
+        for end in [None, Some("100%"), Some("5s"), Some("#5"), Some("100.0%")] {
+            assert_eq!(refused(&range(Some("100%"), end)), ["/options/range/end"], "{end:?}");
+        }
+        for (start, end) in [("5s", "1%"), ("99.9%", "1s"), ("#9", "1s"), ("0s", "#1"), ("0%", "1ms")] {
+            assert_eq!(refused(&range(Some(start), Some(end))), [""; 0], "{start} {end}");
+        }
+    }
+
+    #[test]
+    fn a_thousand_places_fit_and_their_text_has_a_limit() {
+        let at = |place: &str| OptionsBody {
+            select: Some(SelectBody { at: Some(vec![place.to_owned(); 1000]), ..SelectBody::default() }),
+            ..OptionsBody::default()
+        };
+        for good in ["9999.999s", "50.125%", "#12345678"] {
+            assert_eq!(refused(&at(good)), [""; 0], "{good}");
+        }
+        for bad in ["12345.123456s", "#123456789012"] {
+            assert_eq!(refused(&at(bad)), ["/options/select/at"], "{bad}");
+            // A record that has them is read all the same.
+            assert!(at(bad).check("").is_ok());
+        }
+    }
+}
