@@ -45,7 +45,7 @@ pub struct Setup {
     pub concurrency: u16,
     /// More variables for the edge and the workers.
     pub env: Vec<(&'static str, String)>,
-    /// The edge host's quirks.
+    /// The edge host's quirks; the real Spin has its own.
     pub quirks: Option<&'static str>,
     /// An S3 and SQS at this URL instead of the embedded ones.
     pub cloud: Option<String>,
@@ -68,6 +68,11 @@ pub struct Stack {
 }
 
 static TURN: Mutex<()> = Mutex::const_new(());
+
+/// The real `spin`, where `FRAMELIFT_SPIN` names one: then every stack is served by it.
+pub fn real_spin() -> Option<PathBuf> {
+    std::env::var_os("FRAMELIFT_SPIN").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
 
 impl Stack {
     /// Starts a stack in a new folder and waits until it is ready.
@@ -106,6 +111,9 @@ impl Stack {
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log);
+        if real_spin().is_some() {
+            command.arg("--spin");
+        }
         if let Some(quirks) = self.setup.quirks {
             command.args(["--quirks", quirks]);
         }

@@ -40,6 +40,12 @@ pub(crate) fn test(args: &[String]) -> Result {
     setup::for_tests()?;
     build::all_guests()?;
     build::programs_and_tests()?;
+    match std::env::var_os("FRAMELIFT_SPIN").filter(|path| !path.is_empty()) {
+        Some(spin) => println!("the end-to-end tests run on the real Spin: {}", spin.display()),
+        None => {
+            println!("SKIPPED: the end-to-end tests on the real Spin; FRAMELIFT_SPIN=/path/to/spin runs them")
+        }
+    }
     println!("running the tests");
     let mut tests = cargo(&["test", "--quiet", "--no-fail-fast"]);
     build::native_workspace(&mut tests);

@@ -133,6 +133,7 @@ impl App {
         if let Some(name) = path.strip_prefix(RESERVED_PREFIX) {
             return match name {
                 "health" => page(StatusCode::OK, "OK"),
+                "info" => self.info(),
                 _ => page(StatusCode::NOT_FOUND, "not found"),
             };
         }
@@ -144,6 +145,13 @@ impl App {
         };
         *request.uri_mut() = uri;
         self.run(&found, request, client).await
+    }
+
+    /// What Spin tells everybody about the application.
+    fn info(&self) -> Response<WasiBody> {
+        let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+        let text = format!(r#"{{"name":"{}","version":"{}"}}"#, quoted(&self.name), quoted(&self.version));
+        answer(StatusCode::OK, "application/json", text)
     }
 
     /// Answers a call from one component to another; gives nothing where there is no such one.
@@ -246,13 +254,17 @@ fn absolute(request: &Request<WasiBody>) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// A short answer of the host's own.
+/// A short text of the host's own.
 fn page(status: StatusCode, text: &'static str) -> Response<WasiBody> {
-    let body = Full::new(Bytes::from_static(text.as_bytes()));
+    answer(status, "text/plain; charset=utf-8", text)
+}
+
+fn answer(status: StatusCode, kind: &'static str, text: impl Into<Bytes>) -> Response<WasiBody> {
+    let body = Full::new(text.into());
     let body = body.map_err(Error::from).boxed_unsync();
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    let kind = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    let kind = http::HeaderValue::from_static(kind);
     response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
     response
 }

@@ -21,7 +21,7 @@ pub struct HostConfig {
     pub cache: Option<PathBuf>,
     /// Values of the application's variables.
     pub variables: Values,
-    /// What the key-value stores do worse than they could.
+    /// What connections and key-value stores do worse than they could.
     pub quirks: QuirkSettings,
     /// Where the quirks' chance begins.
     pub quirk_seed: u64,

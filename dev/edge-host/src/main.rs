@@ -28,7 +28,7 @@ struct Options {
     /// A variable's value, before SPIN_VARIABLE_<NAME> and the manifest's default.
     #[arg(long, value_name = "NAME=VALUE", value_parser = cli::pair)]
     variable: Vec<(String, String)>,
-    /// What real key-value back ends do: `all`, or a list of quirks.
+    /// What Spin and real key-value back ends do: `all`, or a list of quirks.
     #[arg(long, env = "FRAMELIFT_QUIRKS", default_value = "")]
     quirks: QuirkSettings,
     /// Where the quirks' chance begins.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -57,7 +57,7 @@ pub async fn serve(config: HostConfig) -> Result<Server, HostError> {
     let addr = listener.local_addr().map_err(refused)?;
     let app = App::load(&config).await?;
     if config.quirks.any() {
-        tracing::warn!(quirks = ?config.quirks, seed = config.quirk_seed, "key-value quirks are on");
+        tracing::warn!(quirks = ?config.quirks, seed = config.quirk_seed, "quirks are on");
     }
     tracing::info!(
         app.name,
@@ -67,11 +67,18 @@ pub async fn serve(config: HostConfig) -> Result<Server, HostError> {
         "edge host started"
     );
     let (stop, stopped) = oneshot::channel();
-    let serving = tokio::spawn(accept(listener, app, stopped, config.drain));
+    let serving =
+        tokio::spawn(accept(listener, app, stopped, config.drain, config.quirks.small_segments_wait));
     Ok(Server { addr, stop, serving })
 }
 
-async fn accept(listener: TcpListener, app: Arc<App>, mut stopped: oneshot::Receiver<()>, drain: Duration) {
+async fn accept(
+    listener: TcpListener,
+    app: Arc<App>,
+    mut stopped: oneshot::Receiver<()>,
+    drain: Duration,
+    small_segments_wait: bool,
+) {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
@@ -81,6 +88,9 @@ async fn accept(listener: TcpListener, app: Arc<App>, mut stopped: oneshot::Rece
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, client)) => {
+                    if !small_segments_wait {
+                        send_at_once(&stream);
+                    }
                     connections.spawn(connection(stream, client, Arc::clone(&app), graceful.watcher()));
                 }
                 Err(error) => {
@@ -99,10 +109,15 @@ async fn accept(listener: TcpListener, app: Arc<App>, mut stopped: oneshot::Rece
     tracing::info!("edge host stopped");
 }
 
-async fn connection(stream: TcpStream, client: SocketAddr, app: Arc<App>, watcher: Watcher) {
+/// Sends every segment of an answer at once, however small.
+fn send_at_once(stream: &TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
+}
+
+/// Serves HTTP/1 and, as Spin does, HTTP/2 without TLS to whoever begins with it.
+async fn connection(stream: TcpStream, client: SocketAddr, app: Arc<App>, watcher: Watcher) {
     let service = service_fn(move |request: http::Request<Incoming>| {
         let app = Arc::clone(&app);
         async move {
@@ -110,11 +125,33 @@ async fn connection(stream: TcpStream, client: SocketAddr, app: Arc<App>, watche
             Ok::<_, Infallible>(app.answer(request, client).await)
         }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .serve_connection(TokioIo::new(stream), service);
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    let connection = server.serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connection from the host's side, as `accept` would have it.
+    async fn accepted(small_segments_wait: bool) -> TcpStream {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        if !small_segments_wait {
+            send_at_once(&stream);
+        }
+        drop(client);
+        stream
+    }
+
+    #[tokio::test]
+    async fn segments_go_at_once_unless_they_are_to_wait() {
+        assert!(accepted(false).await.nodelay().unwrap());
+        assert!(!accepted(true).await.nodelay().unwrap());
     }
 }

@@ -191,9 +191,10 @@ fn edge_program(
     let manifest_arg = manifest.to_string_lossy().into_owned();
     let log = logs.join("edge.log");
     if options.spin {
-        let path = which("spin").context("there is no `spin` on the PATH")?;
-        let runtime = manifest.with_file_name("infra").join("spin/runtime-config.sqlite.toml");
+        let named = std::env::var_os("FRAMELIFT_SPIN").map(PathBuf::from);
+        let path = named.or_else(|| which("spin")).context("there is no `spin` on the PATH")?;
         let state = data.folder("spin")?;
+        let runtime = spin_stores(&state)?;
         let args = [
             "up",
             "--from",
@@ -205,14 +206,8 @@ fn edge_program(
             "--state-dir",
             &state.to_string_lossy(),
         ];
-        return Ok(Program {
-            name: "spin".into(),
-            path,
-            args: args.map(str::to_owned).to_vec(),
-            env,
-            log,
-            liveness: None,
-        });
+        let args = args.map(str::to_owned).to_vec();
+        return Ok(Program { name: "spin".into(), path, args, env, log, liveness: None, forks: true });
     }
     let cache = match &options.cache {
         Some(cache) => cache.clone(),
@@ -232,7 +227,34 @@ fn edge_program(
         args.extend(["--quirks".to_owned(), quirks.clone()]);
     }
     let path = sibling("framelift-edge-host")?;
-    Ok(Program { name: "edge".into(), path, args, env, log, liveness: None })
+    Ok(Program { name: "edge".into(), path, args, env, log, liveness: None, forks: false })
+}
+
+/// Spin's stores of this stack alone. Spin takes relative paths from where the runtime configuration
+/// lies, so it lies in the data folder and its paths are whole.
+fn spin_stores(folder: &Path) -> anyhow::Result<PathBuf> {
+    let store = |label: &str| {
+        let path = toml_text(&folder.join(format!("{label}.db")).to_string_lossy());
+        format!("[key_value_store.{label}]\ntype = \"spin\"\npath = {path}\n")
+    };
+    let file = folder.join("runtime-config.toml");
+    std::fs::write(&file, [store("accounts"), store("videos")].join("\n"))
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(file)
+}
+
+/// A basic string of TOML.
+fn toml_text(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            control if control.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(control))),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 /// The app's variables, as the environment gives them to Spin and to our host alike. What is set
@@ -294,6 +316,7 @@ fn worker_program(
         env,
         log: logs.join(format!("worker-{number}.log")),
         liveness: Some("/health/live"),
+        forks: false,
     })
 }
 
@@ -327,4 +350,28 @@ pub(crate) fn log_to_stderr() {
 #[expect(clippy::print_stdout, reason = "a command-line tool talks to its user")]
 pub(crate) fn say(line: &str) {
     println!("{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stores_of_spin_lie_in_the_data_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let odd = folder.path().join("a \"quoted\\ folder");
+        std::fs::create_dir(&odd).unwrap();
+        let file = spin_stores(&odd).unwrap();
+        assert_eq!(file, odd.join("runtime-config.toml"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        let accounts = odd.join("accounts.db").to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
+        assert!(
+            text.contains(&format!("[key_value_store.accounts]\ntype = \"spin\"\npath = \"{accounts}\"\n")),
+            "{text}"
+        );
+        assert!(
+            text.contains("[key_value_store.videos]") && text.matches("type = \"spin\"").count() == 2,
+            "{text}"
+        );
+    }
 }

@@ -24,11 +24,14 @@ pub(crate) struct Program {
     pub(crate) log: PathBuf,
     /// The path under its URL that answers while the process is of use.
     pub(crate) liveness: Option<&'static str>,
+    /// Whether it starts a process that does the work and waits for it, as `spin up` does.
+    pub(crate) forks: bool,
 }
 
 /// What a process is right now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct State {
+    /// The process that does the work.
     pub(crate) pid: Option<u32>,
     /// The URL that it said it listens on.
     pub(crate) url: Option<String>,
@@ -52,6 +55,8 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 const BAD_ANSWERS: u32 = 3;
 /// How long a process may take to stop by itself.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
+/// Starts what follows, and takes it along when it is told to stop.
+const TAKE_ALONG: &str = r#"trap 'trap "" TERM; kill -TERM 0; wait' TERM; "$@" & wait $!"#;
 
 impl Supervised {
     /// Starts the program and waits until it says where it listens.
@@ -69,22 +74,27 @@ impl Supervised {
                 *value = value.replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
             }
         }
-        let (sender, state) = watch::channel(State { pid: child.id(), url: Some(url), restarts: 0 });
+        let (sender, state) =
+            watch::channel(State { pid: working(&program, &child), url: Some(url), restarts: 0 });
+        let group = child.id();
         let task = tokio::spawn(async move {
+            let mut group = group;
             loop {
                 tokio::select! {
                     status = child.wait() => {
                         let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
                         tracing::warn!(name = program.name, status, "a process ended; it is started again");
                         sender.send_modify(|state| state.pid = None);
+                        // What it started may still hold the port.
+                        signal_group(&program, group, "-KILL").await;
                     }
                     problem = unhealthy(&program, &sender) => {
                         tracing::warn!(name = program.name, problem, "a process is of no more use; it is started again");
-                        terminate(&mut child).await;
+                        terminate(&program, &mut child).await;
                         sender.send_modify(|state| state.pid = None);
                     }
                     () = stop.cancelled() => {
-                        terminate(&mut child).await;
+                        terminate(&program, &mut child).await;
                         return;
                     }
                 }
@@ -96,9 +106,10 @@ impl Supervised {
                     match launch(&program).await {
                         Ok((started, url)) => {
                             child = started;
+                            group = child.id();
+                            let pid = working(&program, &child);
                             sender.send_modify(|state| {
-                                *state =
-                                    State { pid: child.id(), url: Some(url), restarts: state.restarts + 1 };
+                                *state = State { pid, url: Some(url), restarts: state.restarts + 1 };
                             });
                             break;
                         }
@@ -128,7 +139,11 @@ async fn launch(program: &Program) -> anyhow::Result<(Child, String)> {
     let mut command = match which("setpriv") {
         Some(setpriv) => {
             let mut command = Command::new(setpriv);
-            command.args(["--pdeathsig", "TERM", "--"]).arg(&program.path);
+            command.args(["--pdeathsig", "TERM", "--"]);
+            if program.forks {
+                command.args(["sh", "-c", TAKE_ALONG, "sh"]);
+            }
+            command.arg(&program.path);
             command
         }
         None => Command::new(&program.path),
@@ -195,12 +210,41 @@ async fn unhealthy(program: &Program, state: &watch::Sender<State>) -> String {
     }
 }
 
-async fn terminate(child: &mut Child) {
-    if let Some(pid) = child.id() {
+async fn terminate(program: &Program, child: &mut Child) {
+    let group = child.id();
+    if program.forks {
+        signal_group(program, group, "-TERM").await;
+    } else if let Some(pid) = group {
         let _ = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await;
     }
     if tokio::time::timeout(STOP_WITHIN, child.wait()).await.is_err() {
         let _ = child.kill().await;
+    }
+    signal_group(program, group, "-KILL").await;
+}
+
+/// Sends a signal to all processes of a program that has more than one.
+async fn signal_group(program: &Program, group: Option<u32>, signal: &str) {
+    if let (true, Some(group)) = (program.forks, group) {
+        // It fails where none is left, which is what is wanted.
+        let mut kill = Command::new("kill");
+        kill.args([signal, "--", &format!("-{group}")]).stderr(Stdio::null());
+        let _ = kill.status().await;
+    }
+}
+
+/// The process that does a program's work: the child itself, or the last of those that it started.
+fn working(program: &Program, child: &Child) -> Option<u32> {
+    let mut pid = child.id()?;
+    if !program.forks {
+        return Some(pid);
+    }
+    loop {
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        match children.ok().and_then(|pids| pids.split(' ').next()?.parse().ok()) {
+            Some(next) => pid = next,
+            None => return Some(pid),
+        }
     }
 }
 
@@ -222,6 +266,67 @@ mod tests {
             env: BTreeMap::new(),
             log: folder.join("log"),
             liveness: None,
+            forks: false,
+        }
+    }
+
+    /// A program like `spin up`: it starts the one that serves, and waits for it.
+    fn forking(folder: &std::path::Path) -> Program {
+        let script = "echo $$ >$0/up; \
+            sh -c 'echo $$ >$0/trigger; echo Serving http://127.0.0.1:1; sleep 600; exit' $0 & wait";
+        let folder_arg = folder.to_string_lossy().into_owned();
+        let args = vec!["-c".into(), script.into(), folder_arg];
+        Program { args, forks: true, ..shell(folder, "") }
+    }
+
+    fn written(folder: &std::path::Path, name: &str) -> u32 {
+        std::fs::read_to_string(folder.join(name)).unwrap().trim().parse().unwrap()
+    }
+
+    async fn signal(pid: u32, signal: &str) -> bool {
+        let mut kill = Command::new("kill");
+        kill.args([signal, &pid.to_string()]).stderr(Stdio::null());
+        kill.status().await.unwrap().success()
+    }
+
+    /// Waits until a process is no more; one that only its parent has not noticed yet counts as gone.
+    async fn gone(pid: u32) {
+        loop {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            if stat.is_empty() || stat.contains(") Z ") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_forks_is_one_with_what_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let stop = CancellationToken::new();
+        let supervised = Supervised::start(forking(folder.path()), stop.clone()).await.unwrap();
+        let mut state = supervised.state.clone();
+        // The one that works is told, or one that it started in its turn.
+        let first = written(folder.path(), "trigger");
+        let told = state.borrow().pid.unwrap();
+        assert!(told >= first, "{told} {first}");
+        // The one in front dies: what it started does not live on and hold the port.
+        assert!(signal(written(folder.path(), "up"), "-KILL").await);
+        state.wait_for(|state| state.restarts == 1).await.unwrap();
+        gone(first).await;
+        // The one that works dies: the rest follows, and all of it is started again.
+        let second = written(folder.path(), "trigger");
+        assert_ne!(first, second);
+        let up = written(folder.path(), "up");
+        assert!(signal(second, "-KILL").await);
+        state.wait_for(|state| state.restarts == 2).await.unwrap();
+        gone(up).await;
+        // Stopped, nothing is left.
+        let last = [written(folder.path(), "up"), written(folder.path(), "trigger")];
+        stop.cancel();
+        supervised.ended().await;
+        for pid in last {
+            gone(pid).await;
         }
     }
 

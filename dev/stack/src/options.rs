@@ -34,7 +34,8 @@ pub(crate) struct UpOptions {
     /// Videos that each worker processes at once.
     #[arg(long, default_value_t = 2)]
     pub(crate) concurrency: u16,
-    /// Serve the edge with the `spin` found on the PATH instead of the in-process host.
+    /// Serve the edge with the real `spin` instead of the in-process host: the one that `FRAMELIFT_SPIN`
+    /// names, or the one on the PATH.
     #[arg(long)]
     pub(crate) spin: bool,
     /// The app that is served.

@@ -5,6 +5,7 @@ mod boundary;
 mod failures;
 mod fairness;
 mod hostile;
+mod hosts;
 mod journey;
 mod restarts;
 mod store_suite;

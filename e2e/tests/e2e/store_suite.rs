@@ -1,10 +1,13 @@
-//! The key-value store's suite, inside a guest on the edge host: the same functions that run
-//! natively on the in-memory store.
+//! The key-value store's suite, inside a guest on the edge host and on the real Spin: the same functions
+//! that run natively on the in-memory store.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use framelift_e2e::process::{program, root};
+use framelift_e2e::stack::real_spin;
 use serde_json::Value;
 
 struct Host {
@@ -13,16 +16,32 @@ struct Host {
 }
 
 impl Host {
-    fn start(folder: &std::path::Path, quirks: Option<&str>) -> Self {
+    fn start(folder: &Path, quirks: Option<&str>) -> Self {
         let mut command = Command::new(program("framelift-edge-host"));
         command.args(["--listen", "127.0.0.1:0", "--manifest"]);
         command.arg(root().join("e2e/guests/store-suite/spin.toml")).arg("--data").arg(folder);
         if let Some(quirks) = quirks {
             command.args(["--quirks", quirks]);
         }
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        Self::of(command)
+    }
+
+    fn start_spin(spin: &Path, folder: &Path) -> Self {
+        let mut command = Command::new(spin);
+        command.args(["up", "--listen", "127.0.0.1:0", "--from"]);
+        command.arg(root().join("e2e/guests/store-suite/spin.toml")).arg("--state-dir").arg(folder);
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let url = lines.find_map(|line| line.strip_prefix("listening on ").map(str::to_owned)).unwrap();
+        let said = |line: &str| {
+            let url = line.strip_prefix("listening on ").or_else(|| line.strip_prefix("Serving "));
+            url.map(|url| url.trim().to_owned())
+        };
+        let url = lines.find_map(|line| said(&line)).unwrap();
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, url }
     }
@@ -30,14 +49,19 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // `spin up` is the parent of the process that serves.
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.child.wait();
     }
 }
 
 async fn suite(quirks: Option<&str>) {
     let folder = tempfile::tempdir().unwrap();
-    let host = Host::start(folder.path(), quirks);
+    passes(&Host::start(folder.path(), quirks)).await;
+}
+
+async fn passes(host: &Host) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let results: Value = reqwest::get(&host.url).await.unwrap().json().await.unwrap();
     let results = results.as_array().unwrap();
@@ -54,4 +78,14 @@ async fn the_key_value_store_passes_the_suite() {
 #[tokio::test]
 async fn and_passes_it_when_it_misbehaves_as_real_ones_do() {
     suite(Some("all")).await;
+}
+
+#[tokio::test]
+async fn and_on_the_real_spin() {
+    let Some(spin) = real_spin() else {
+        eprintln!("SKIPPED: the store suite on the real Spin: FRAMELIFT_SPIN names none");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    passes(&Host::start_spin(&spin, folder.path())).await;
 }

@@ -1,4 +1,4 @@
-//! What real key-value back ends do and this one does not, injected on demand: an application
+//! What Spin and its key-value back ends do and this host does not, injected on demand: an application
 //! that stays right under it is right on SQLite under Spin, on DynamoDB, and with lost answers.
 
 use std::collections::HashMap;
@@ -19,6 +19,9 @@ pub struct Settings {
     /// A plain read gives the previous value once after a write, some of the time. `all` leaves
     /// it out, because consistent reads are part of what an application may configure.
     pub stale_reads: bool,
+    /// Connections go without `TCP_NODELAY`, as Spin's do: a second small segment of an answer waits until
+    /// the client has acknowledged the first one, which it delays by 40 ms.
+    pub small_segments_wait: bool,
 }
 
 impl Settings {
@@ -40,16 +43,18 @@ impl FromStr for Settings {
                     settings.conflict_although_written = true;
                     settings.create_overwrites = true;
                     settings.missing_rows_left_out = true;
+                    settings.small_segments_wait = true;
                 }
                 "conflict-although-written" => settings.conflict_although_written = true,
                 "create-overwrites" => settings.create_overwrites = true,
                 "missing-rows-left-out" => settings.missing_rows_left_out = true,
                 "stale-reads" => settings.stale_reads = true,
+                "small-segments-wait" => settings.small_segments_wait = true,
                 _ => {
                     return Err(format!(
                         "`{name}` is no quirk; there are conflict-although-written, \
-                         create-overwrites, missing-rows-left-out, stale-reads, and all (which \
-                         leaves stale-reads out)"
+                         create-overwrites, missing-rows-left-out, small-segments-wait, stale-reads, and \
+                         all (which leaves stale-reads out)"
                     ));
                 }
             }
@@ -121,7 +126,7 @@ mod tests {
         assert!(!"".parse::<Settings>().unwrap().any());
         let all: Settings = "all".parse().unwrap();
         assert!(all.conflict_although_written && all.create_overwrites);
-        assert!(all.missing_rows_left_out && !all.stale_reads);
+        assert!(all.missing_rows_left_out && all.small_segments_wait && !all.stale_reads);
         let two: Settings = "stale-reads, create-overwrites".parse().unwrap();
         assert!(two.stale_reads && two.create_overwrites && !two.missing_rows_left_out);
         assert!("everything".parse::<Settings>().unwrap_err().contains("everything"));

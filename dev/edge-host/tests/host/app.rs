@@ -14,6 +14,7 @@ async fn a_component_answers() {
     let host = fixture().serve().await;
     assert_eq!(host.get_text("/hello").await, is(200, "hello"));
     assert_eq!(host.get_text("/.well-known/spin/health").await, is(200, "OK"));
+    assert_eq!(host.get_text("/.well-known/spin/info").await, is(200, r#"{"name":"test","version":"1"}"#));
     assert_eq!(host.get_text("/.well-known/spin/other").await, is(404, "not found"));
 }
 
