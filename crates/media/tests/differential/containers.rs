@@ -101,3 +101,28 @@ fn two_videos() {
     clips.remake("a.mp4", &whole, "", small).check();
     clips.remake("a.mkv", &whole, "", small).check();
 }
+
+/// Taken by one decoder from the start, against a newer FFmpeg.
+#[test]
+fn other_houses() {
+    let clips = Clips::new();
+    clips.encode("a.nut", 60, X264).check();
+    clips
+        .encode("a.ivf", 60, "-c:v libvpx -cpu-used 5 -b:v 2M -g 20 -lag-in-frames 16 -auto-alt-ref 1")
+        .check();
+    clips.encode("a.ogv", 60, "-c:v libtheora -q:v 9 -g 12").check();
+    clips.encode("a.mxf", 60, "-c:v mpeg2video -q:v 2 -g 12 -bf 2").check();
+    // Its header says that chroma lies in the middle, which the reference does not know.
+    clips.encode("a.y4m", 50, "-pix_fmt yuv420p").without_colours().check();
+    clips.encode("j2k.mov", 50, "-c:v jpeg2000 -pix_fmt yuv444p").check();
+}
+
+/// Frames follow each other at the frame rate.
+#[test]
+fn bare_streams() {
+    let clips = Clips::new();
+    let timeless = |clip: crate::compare::Clip| clip.may_warn("no timestamps").check();
+    timeless(clips.encode("a.h264", 60, X264));
+    timeless(clips.encode("a.hevc", 60, "-c:v libx265 -x265-params log-level=error:keyint=20:bframes=3"));
+    timeless(clips.encode("a.mjpeg", 50, "-c:v mjpeg -q:v 2 -pix_fmt yuvj420p"));
+}
