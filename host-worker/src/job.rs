@@ -69,6 +69,8 @@ impl Settings {
             read_buffer: config.store.read_buffer.0,
             limits: EngineLimits {
                 max_pixels: limits.max_pixels,
+                max_memory: limits.max_memory.0,
+                max_decoded_pixels: limits.max_decoded_pixels,
                 max_streams: limits.max_streams,
                 max_frames: limits.max_frames,
                 max_output_bytes: limits.max_output_bytes.0,

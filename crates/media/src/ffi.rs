@@ -16,6 +16,7 @@ mod light;
 mod log;
 mod packet;
 mod planes;
+mod png;
 mod scaler;
 mod webp;
 

@@ -31,6 +31,11 @@ impl std::str::FromStr for HardwareUse {
 pub struct EngineLimits {
     /// Pixels of one decoded or written picture.
     pub max_pixels: u64,
+    /// Bytes of decoded pictures at one time; a small file gets less. Fewer threads are used where
+    /// they would need more.
+    pub max_memory: u64,
+    /// Pixels of all pictures that are decoded; a small file gets fewer.
+    pub max_decoded_pixels: u64,
     /// Streams in the container.
     pub max_streams: u32,
     /// Images in the archive.
@@ -57,6 +62,8 @@ impl Default for EngineLimits {
     fn default() -> Self {
         Self {
             max_pixels: 8192 * 8192,
+            max_memory: 2 << 30,
+            max_decoded_pixels: 20_000_000_000_000,
             max_streams: 64,
             max_frames: 1_000_000,
             max_output_bytes: 1 << 40,

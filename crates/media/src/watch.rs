@@ -1,12 +1,13 @@
 //! The shared view of one extraction: how far it is, and whether it must stop.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use framelift_domain::{FailureCode, Rational};
 
 use crate::budget::Budget;
+use crate::pictures::Pictures;
 use crate::words::count;
 use crate::{Control, EngineLimits, ExtractError, Progress, Stage};
 
@@ -47,6 +48,7 @@ pub(crate) struct Watch<'c> {
     opened: OnceLock<Budget>,
     claimed: OnceLock<Budget>,
     warnings: Mutex<Vec<String>>,
+    pictures: OnceLock<Arc<Pictures>>,
 }
 
 impl<'c> Watch<'c> {
@@ -67,6 +69,7 @@ impl<'c> Watch<'c> {
             opened: OnceLock::new(),
             claimed: OnceLock::new(),
             warnings: Mutex::new(Vec::new()),
+            pictures: OnceLock::new(),
         }
     }
 
@@ -144,6 +147,11 @@ impl<'c> Watch<'c> {
         result
     }
 
+    /// The budget of the job's pictures, for a file of `size` bytes.
+    pub(crate) fn pictures(&self, limits: &EngineLimits, size: u64) -> Arc<Pictures> {
+        Arc::clone(self.pictures.get_or_init(|| Arc::new(Pictures::new(limits, size))))
+    }
+
     /// Tells every stage to stop; the first reason stays.
     pub(crate) fn stop(&self, reason: Stop) {
         let _ = self.stop.compare_exchange(0, reason as u8, Relaxed, Relaxed);
@@ -176,6 +184,11 @@ impl<'c> Watch<'c> {
             1 => ExtractError::Cancelled,
             _ => ExtractError::internal("the extraction stopped without a reason"),
         }
+    }
+
+    /// Whether the stages were told to stop, as far as anybody has asked.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.stop.load(Relaxed) != 0
     }
 
     /// Whether a caller or the clock, not another stage, has ended it.

@@ -180,6 +180,10 @@ section! {
     Limits as "limits" {
         /// Pixels of one decoded or written picture.
         max_pixels: u64 = "67108864",
+        /// Bytes of decoded pictures of one extraction at one time; a small file gets less.
+        max_memory: ByteSize = "2GiB",
+        /// Pixels of all pictures that one extraction decodes; a small file gets fewer.
+        max_decoded_pixels: u64 = "20000000000000",
         /// Streams in the container.
         max_streams: u32 = "64",
         /// Images in one archive.

@@ -314,6 +314,9 @@ impl<'a, 'c> Stage<'a, 'c> {
                 self.refuse(error);
                 return Ok(());
             }
+            if let Some(excess) = open::excess(&self.decoder) {
+                return Err(excess);
+            }
             if error == AvError::NO_MEMORY && !self.decoder.met_too_large() {
                 return Err(ExtractError::internal("out of memory in the decoder"));
             }
@@ -353,7 +356,12 @@ impl<'a, 'c> Stage<'a, 'c> {
                     self.refuse(error);
                     return Ok(());
                 }
-                Err(error) => self.packet_is_damaged(error),
+                Err(error) => {
+                    if let Some(excess) = open::excess(&self.decoder) {
+                        return Err(excess);
+                    }
+                    self.packet_is_damaged(error);
+                }
             }
         }
         Ok(())
@@ -450,6 +458,9 @@ impl<'a, 'c> Stage<'a, 'c> {
 
     /// Why not one frame came out.
     fn nothing(&self) -> ExtractError {
+        if let Some(excess) = open::excess(&self.decoder) {
+            return excess;
+        }
         if self.decoder.met_too_large() {
             return open::too_large(self.limits);
         }

@@ -82,7 +82,9 @@ pub(super) fn run<W: std::io::Write>(
     writer: &mut Writer<W>,
 ) -> Result<Ended, ExtractError> {
     let threads = limits.thread_count();
-    let share = share::of(threads, reach.groups);
+    // Each decoder has its references, about ten pictures in all.
+    let fit = usize::try_from(input.pictures_that_fit() / 10).unwrap_or(usize::MAX);
+    let share = share::of(threads.min(fit).max(1), reach.groups);
     let stream = input.info().clone();
     let shared = &Shared {
         options,

@@ -54,6 +54,7 @@ pub(crate) fn open<'c>(
             LimitExceeded,
             format!("the file holds more than {}", count(limits.max_streams.into(), "stream")),
         ),
+        Err(OpenError::Excess(what)) => fail(LimitExceeded, what),
         Err(OpenError::NoVideo) => fail(NoVideoStream, "the file holds no video stream".into()),
         Err(OpenError::NoMemory) => Err(ExtractError::internal("out of memory")),
     }
@@ -73,6 +74,9 @@ pub(super) fn decoder(
     if u64::from(info.width) * u64::from(info.height) > limits.max_pixels {
         return Err(too_large(limits));
     }
+    // Each thread has a picture of its own, and as many wait to be encoded.
+    let fit = usize::try_from(input.pictures_that_fit()).unwrap_or(usize::MAX);
+    let threads = threads.min(fit.saturating_sub(8) / 4).max(1);
     let on = On::Cpu(threads, threading);
     input.decoder(on, limits.max_pixels).map_err(|error| match error {
         DecoderError::Unsupported => {
@@ -94,6 +98,11 @@ fn unsupported(codec: &str) -> String {
         Some(name) => format!("{name} video is not supported yet"),
         None => format!("the codec {codec} is not supported"),
     }
+}
+
+/// What a decoder was refused, as the end of an extraction.
+pub(super) fn excess(decoder: &Decoder) -> Option<ExtractError> {
+    decoder.excess().map(|excess| ExtractError::failed(FailureCode::LimitExceeded, excess.message()))
 }
 
 pub(super) fn encrypted() -> ExtractError {

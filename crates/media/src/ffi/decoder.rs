@@ -2,11 +2,13 @@
 
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use ffmpeg_next::ffi;
 
 use super::hardware::{self, Device};
-use super::{AvError, Frame, Packet, log, string};
+use super::{AvError, Frame, Packet, log, png, string};
+use crate::pictures::{Charge, Excess, Pictures};
 
 /// Decoders that may see a stranger's bytes: FFmpeg's own and dav1d.
 const DECODERS: &[&str] = &[
@@ -104,6 +106,9 @@ struct Guard {
     max_pixels: u64,
     too_large: AtomicBool,
     damaged: AtomicBool,
+    /// What the pictures are charged to; a GPU's lie elsewhere.
+    pictures: Option<Arc<Pictures>>,
+    excess: OnceLock<Excess>,
 }
 
 /// An open `AVCodecContext`.
@@ -160,6 +165,7 @@ impl Decoder {
         frame_rate: ffi::AVRational,
         on: On<'_>,
         max_pixels: u64,
+        pictures: &Arc<Pictures>,
     ) -> Result<Self, DecoderError> {
         let on_gpu = matches!(on, On::Gpu(..));
         // SAFETY: the caller's promise.
@@ -177,6 +183,8 @@ impl Decoder {
             max_pixels,
             too_large: AtomicBool::new(false),
             damaged: AtomicBool::new(false),
+            pictures: (!on_gpu).then(|| Arc::clone(pictures)),
+            excess: OnceLock::new(),
         });
         let decoder = Self { context, guard, name, on_gpu, complaint: None, renewed: None };
         // SAFETY: the context is valid and not open yet, so its fields are ours to set; the
@@ -188,7 +196,7 @@ impl Decoder {
             (*context).framerate = frame_rate;
             match on {
                 On::Cpu(threads, threading) => {
-                    let threads = if RACING.contains(&(*codec).id) { 1 } else { threads };
+                    let threads = if RACING.contains(&codec.id) { 1 } else { threads };
                     (*context).thread_count = c_int::try_from(threads).unwrap_or(1);
                     (*context).thread_type = match threading {
                         Threading::Pictures => ffi::FF_THREAD_FRAME | ffi::FF_THREAD_SLICE,
@@ -232,6 +240,11 @@ impl Decoder {
         self.guard.damaged.load(Relaxed)
     }
 
+    /// What a picture was refused for, if one was refused for its cost.
+    pub(crate) fn excess(&self) -> Option<Excess> {
+        self.guard.excess.get().copied()
+    }
+
     /// Whether it decodes on a GPU: its pictures lie there.
     pub(crate) fn is_on_gpu(&self) -> bool {
         self.on_gpu
@@ -256,7 +269,9 @@ impl Decoder {
             Some(extradata) => Some(packet.with_extradata(&extradata)?),
             None => None,
         };
-        let packet = renewed.as_ref().unwrap_or(packet).0;
+        let packet = renewed.as_ref().unwrap_or(packet);
+        let plain = if self.name == "png" { png::without_texts(packet)? } else { None };
+        let packet = plain.as_ref().unwrap_or(packet).0;
         let context = self.context;
         // SAFETY: both are valid; the field is read by this call alone.
         let code = self.heard(|| unsafe {
@@ -307,7 +322,10 @@ impl Decoder {
         let context = self.context;
         // SAFETY: both are valid.
         match self.heard(|| unsafe { ffi::avcodec_receive_frame(context, frame.0) }) {
-            code if code >= 0 => Ok(Decoded::Frame(frame)),
+            code if code >= 0 => Ok(Decoded::Frame(match &self.guard.pictures {
+                Some(pictures) => frame.counted(pictures),
+                None => frame,
+            })),
             ffi::AVERROR_EOF => Ok(Decoded::End),
             AGAIN => Ok(Decoded::Hungry),
             code => Err(AvError(code)),
@@ -320,6 +338,23 @@ impl Drop for Decoder {
         // SAFETY: ours to free, once; its threads end here, before the guard goes.
         unsafe { ffi::avcodec_free_context(&mut self.context) };
     }
+}
+
+/// Decoders with which FFmpeg may look into streams: those of sound, and those for videos but
+/// for PNG's, which inflates what nobody needs; see [`png`].
+pub(super) fn for_trials() -> String {
+    let mut state = std::ptr::null_mut();
+    let mut names: Vec<String> =
+        DECODERS.iter().filter(|name| **name != "png").map(|name| (*name).to_owned()).collect();
+    // SAFETY: iteration over static codecs, with the state that it asks for.
+    unsafe {
+        while let Some(codec) = ffi::av_codec_iterate(&mut state).as_ref() {
+            if codec.type_ != ffi::AVMediaType::AVMEDIA_TYPE_VIDEO && ffi::av_codec_is_decoder(codec) != 0 {
+                names.push(string(codec.name));
+            }
+        }
+    }
+    names.join(",")
 }
 
 /// The decoder for a codec, if FFmpeg has one that is on the list and `suits`.
@@ -377,6 +412,41 @@ unsafe extern "C" fn allocate(
             guard.too_large.store(true, Relaxed);
             return -12;
         }
-        ffi::avcodec_default_get_buffer2(context, frame, flags)
+        let code = ffi::avcodec_default_get_buffer2(context, frame, flags);
+        let Some(pictures) = guard.pictures.as_ref().filter(|_| code >= 0) else { return code };
+        let pixels = side((*frame).width) * side((*frame).height);
+        let bytes = (*frame).buf.iter().filter_map(|buffer| buffer.as_ref()).map(|buffer| buffer.size as u64);
+        let charged = pictures.charge(pixels, bytes.sum()).map(|charge| Box::into_raw(Box::new(charge)));
+        let charge = match charged {
+            Ok(charge) => charge,
+            Err(excess) => {
+                let _ = guard.excess.set(excess);
+                ffi::av_frame_unref(frame);
+                return -12;
+            }
+        };
+        // Goes with the picture wherever it is referred to, and is freed with the last reference.
+        let byte = ffi::av_mallocz(1).cast::<u8>();
+        (*frame).opaque_ref = if byte.is_null() {
+            std::ptr::null_mut()
+        } else {
+            ffi::av_buffer_create(byte, 1, Some(uncharge), charge.cast(), 0)
+        };
+        if (*frame).opaque_ref.is_null() {
+            ffi::av_free(byte.cast());
+            drop(Box::from_raw(charge));
+            ffi::av_frame_unref(frame);
+            return -12;
+        }
+        0
+    }
+}
+
+/// Frees the buffer that stands for a picture's charge.
+unsafe extern "C" fn uncharge(charge: *mut c_void, byte: *mut u8) {
+    // SAFETY: both are as `allocate` has made them, and this is called once.
+    unsafe {
+        ffi::av_free(byte.cast());
+        drop(Box::from_raw(charge.cast::<Charge>()));
     }
 }

@@ -7,11 +7,14 @@ use std::ffi::{CStr, c_int};
 use ffmpeg_next::ffi;
 use framelift_domain::Rational;
 
+use std::sync::Arc;
+
 use super::{AvError, Peak, YuvMatrix, log, rational, timestamp};
 pub(crate) use part::Blank;
+use crate::pictures::{Outside, Pictures};
 
 /// An `AVFrame` with a picture.
-pub(crate) struct Frame(pub(super) *mut ffi::AVFrame);
+pub(crate) struct Frame(pub(super) *mut ffi::AVFrame, Option<Outside>);
 
 // SAFETY: a frame has no ties to a thread; its buffers are reference-counted atomically, and
 // those that a decoder still refers to are only read, there and here.
@@ -105,7 +108,14 @@ impl Frame {
     pub(crate) fn new() -> Result<Self, AvError> {
         // SAFETY: no arguments; null is checked.
         let frame = unsafe { ffi::av_frame_alloc() };
-        if frame.is_null() { Err(AvError::NO_MEMORY) } else { Ok(Self(frame)) }
+        if frame.is_null() { Err(AvError::NO_MEMORY) } else { Ok(Self(frame, None)) }
+    }
+
+    /// The same, counted as one that has left its decoder.
+    pub(super) fn counted(self, pictures: &Arc<Pictures>) -> Self {
+        let mut frame = self;
+        frame.1 = Some(pictures.outside());
+        frame
     }
 
     pub(super) fn raw(&self) -> &ffi::AVFrame {

@@ -4,11 +4,13 @@ mod describe;
 mod first;
 pub(crate) mod index;
 mod joined;
+mod trial;
 
 use std::collections::VecDeque;
 use std::ffi::c_int;
 use std::io;
 use std::ptr;
+use std::sync::Arc;
 
 use ffmpeg_next::ffi;
 use framelift_domain::Rational;
@@ -17,12 +19,17 @@ use describe::{describe, no_video, stream_id, video_number};
 use first::Start;
 
 use super::io::Io;
-use super::{AvError, Decoder, DecoderError, Light, On, Packet, decoder, log, string};
+use super::{AvError, Decoder, DecoderError, Light, On, Packet, decoder, frame, log, string};
 use crate::aperture::{self, Aperture, Track};
 use crate::formats::{self, Container};
+use crate::inspect::{Findings, Refused, inspect};
+use crate::pictures::Pictures;
 use crate::recognise::{self, Looks};
 use crate::watch::Watch;
 use crate::{EngineLimits, Source, boxes};
+
+/// Containers whose index the engine uses.
+const HAVE_INDEX: &[&str] = &["mov", "matroska", "avi"];
 
 /// Why a container could not be opened.
 #[derive(Debug)]
@@ -42,6 +49,8 @@ pub(crate) enum OpenError {
     /// The container is known, but its header cannot be read.
     Header(String, AvError),
     TooManyStreams,
+    /// It claims or takes too much, in words.
+    Excess(String),
     NoVideo,
     NoMemory,
 }
@@ -103,6 +112,8 @@ pub(crate) struct Input<'c> {
     io: Option<Io<'c>>,
     video: usize,
     info: StreamInfo,
+    /// What the pictures of its decoders are charged to.
+    pictures: Arc<Pictures>,
     /// Packets that were put back, to be read first.
     unread: VecDeque<Packet>,
     /// Looks for the first packet at which decoding can start, until that is found.
@@ -126,28 +137,28 @@ impl<'c> Input<'c> {
         watch: &'c Watch<'c>,
     ) -> Result<Self, OpenError> {
         log::capture();
+        let pictures = watch.pictures(limits, source.size());
+        let mut io = Io::new(source, watch).ok_or(OpenError::NoMemory)?;
         // FFmpeg reads an MP4's index before anything else, in small steps.
-        let mut counted = Counted { source, watch };
-        let index = boxes::find_index(&mut counted).map_err(OpenError::Io)?;
-        counted.source.expect(index.as_slice());
-        let looks = recognise::look(&mut counted, index.is_some()).map_err(OpenError::Io)?;
+        let index = io.inspect(|source| boxes::find_index(source)).map_err(OpenError::Io)?;
+        io.expect(index.as_slice());
+        let looks = io.inspect(|source| recognise::look(source, index.is_some())).map_err(OpenError::Io)?;
         match looks {
             Looks::Still(name) => return Err(OpenError::Still(name.to_owned())),
             Looks::Video(codec) => return Err(OpenError::Codec(codec.to_owned())),
             Looks::Unknown => {}
         }
-        let tracks = aperture::tracks(&mut counted, index.as_ref()).map_err(OpenError::Io)?;
-        let source = counted.source;
-        let mut io = Io::new(source, watch).ok_or(OpenError::NoMemory)?;
-        match Self::open_context(&io, limits, tracks) {
+        let tracks = io.inspect(|source| aperture::tracks(source, index.as_ref())).map_err(OpenError::Io)?;
+        match Self::open_context(&mut io, limits, watch, tracks) {
             Ok((context, info, video)) => {
-                io.expect(&[]);
+                io.opened();
                 let start = Some(Start::of(&info));
                 Ok(Self {
                     context,
                     io: Some(io),
                     video,
                     info,
+                    pictures,
                     unread: VecDeque::new(),
                     start,
                     last_position: None,
@@ -159,14 +170,15 @@ impl<'c> Input<'c> {
             Err(error) => Err(match io.take_error() {
                 Some(error) => OpenError::Io(error),
                 None if io.stopped() => OpenError::Stopped,
-                None => error,
+                None => io.take_excess().map_or(error, OpenError::Excess),
             }),
         }
     }
 
     fn open_context(
-        io: &Io<'_>,
+        io: &mut Io<'_>,
         limits: &EngineLimits,
+        watch: &Watch<'_>,
         tracks: Vec<Track>,
     ) -> Result<(*mut ffi::AVFormatContext, StreamInfo, usize), OpenError> {
         let mut format = ptr::null();
@@ -188,14 +200,27 @@ impl<'c> Input<'c> {
             Container::Other => return Err(OpenError::NotVideo(Some(container))),
         }
 
+        let findings = match io.inspect(|source| inspect(source, &container)) {
+            Ok(findings) => findings,
+            Err(Refused::Io(error)) => return Err(OpenError::Io(error)),
+            Err(Refused::Claim(claim)) => return Err(OpenError::Excess(claim)),
+        };
+        let Findings { without_index, without_edits, warnings } = findings;
+        for warning in warnings {
+            watch.warn(warning);
+        }
+
         // SAFETY: no arguments; null is checked. From here on `Context` frees it.
         let context = unsafe { ffi::avformat_alloc_context() };
         if context.is_null() {
             return Err(OpenError::NoMemory);
         }
         let mut owner = Context(context);
-        let options =
-            [(c"format_whitelist", formats::whitelist()), (c"protocol_whitelist", "none".to_owned())];
+        let options = [
+            (c"format_whitelist", formats::whitelist()),
+            (c"protocol_whitelist", "none".to_owned()),
+            (c"codec_whitelist", decoder::for_trials()),
+        ];
         for (name, value) in options {
             let Ok(value) = std::ffi::CString::new(value) else { return Err(OpenError::NoMemory) };
             // SAFETY: the context is valid and starts with a class; both strings live here.
@@ -206,20 +231,43 @@ impl<'c> Input<'c> {
         // A failed open frees the context and sets the pointer to null.
         let opened = unsafe {
             (*context).pb = io.context();
-            (*context).interrupt_callback = io.interrupt();
             (*context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO;
             (*context).max_streams = c_int::try_from(limits.max_streams).unwrap_or(c_int::MAX);
             (*context).io_open = Some(refuse_open);
-            ffi::avformat_open_input(&mut owner.0, c"".as_ptr(), format, ptr::null_mut())
+            // Where it is not used, it need not be built.
+            if without_index || !HAVE_INDEX.contains(&container.as_str()) {
+                (*context).flags |= ffi::AVFMT_FLAG_IGNIDX;
+            }
+            io.guard(context);
+            let mut private = ptr::null_mut();
+            if without_edits {
+                ffi::av_dict_set_int(&mut private, c"advanced_editlist".as_ptr(), 0, 0);
+            }
+            let opened = ffi::avformat_open_input(&mut owner.0, c"".as_ptr(), format, &mut private);
+            ffi::av_dict_free(&mut private);
+            opened
         };
         match AvError::check(opened) {
             Ok(_) => {}
-            // What FFmpeg answers when `max_streams` is exceeded.
-            Err(AvError::NO_MEMORY) => return Err(OpenError::TooManyStreams),
+            // What FFmpeg answers when `max_streams` is exceeded, too.
+            Err(AvError::NO_MEMORY) if io.met_too_many_streams(limits.max_streams) => {
+                return Err(OpenError::TooManyStreams);
+            }
+            Err(AvError::NO_MEMORY) => {
+                return Err(OpenError::Excess("the file's header needs too much memory".to_owned()));
+            }
             Err(error) => return Err(OpenError::Header(container, error)),
         }
         hide_still_pictures(context);
-        find_stream_info(context, limits).map_err(|error| OpenError::Header(container.clone(), error))?;
+        match trial::find_stream_info(context, limits) {
+            // The rest is found out while reading.
+            Err(_) if io.has_probed_enough() => {}
+            Err(AvError::NO_MEMORY) => {
+                return Err(OpenError::Excess("the file's streams need too much memory".to_owned()));
+            }
+            Err(error) => return Err(OpenError::Header(container, error)),
+            Ok(()) => {}
+        }
         hide_still_pictures(context);
         // SAFETY: the context is open.
         let best = unsafe {
@@ -238,6 +286,7 @@ impl<'c> Input<'c> {
             }
         }
         let mut info = describe(context, video, container);
+        info.has_index &= !without_index;
         info.take_track(tracks.into_iter(), stream_id(context, video), video_number(context, video));
         std::mem::forget(owner);
         Ok((context, info, video))
@@ -283,6 +332,7 @@ impl<'c> Input<'c> {
             if usize::try_from(unsafe { (*packet.0).stream_index }) == Ok(self.video) {
                 let position = packet.position().and_then(|position| u64::try_from(position).ok());
                 self.last_position = position.or(self.last_position);
+                packet.compact()?;
                 self.keep_containers_mark(packet);
                 if self.info.timeless {
                     packet.forget_times();
@@ -298,8 +348,21 @@ impl<'c> Input<'c> {
         // SAFETY: the stream is valid, and so are the parameters that it owns.
         unsafe {
             let rate = ffi::av_guess_frame_rate(self.context, stream, ptr::null_mut());
-            Decoder::open((*stream).codecpar, (*stream).time_base, rate, on, max_pixels)
+            Decoder::open((*stream).codecpar, (*stream).time_base, rate, on, max_pixels, &self.pictures)
         }
+    }
+
+    /// How many pictures of the video fit into memory.
+    pub(crate) fn pictures_that_fit(&self) -> u64 {
+        // SAFETY: the stream is valid, and so are the parameters that it owns.
+        let parameters = unsafe { &*(*self.stream()).codecpar };
+        let descriptor = frame::descriptor(parameters.format);
+        let (planes, bytes) = descriptor.map_or((3, 1), |it| {
+            let chroma = (u64::from(it.nb_components > 1) * 4) >> (it.log2_chroma_w + it.log2_chroma_h);
+            (2 + chroma, if it.comp[0].depth > 8 { 2 } else { 1 })
+        });
+        let pixels = u64::from(self.info.width) * u64::from(self.info.height);
+        self.pictures.fit(pixels.saturating_mul(planes * bytes) / 2)
     }
 
     /// The source's error, if it had one: it explains whatever else went wrong.
@@ -327,24 +390,6 @@ impl Drop for Input<'_> {
     fn drop(&mut self) {
         // SAFETY: ours to close, once; null is allowed. The reader is dropped after it.
         unsafe { ffi::avformat_close_input(&mut self.context) };
-    }
-}
-
-/// A source whose bytes are counted.
-struct Counted<'c> {
-    source: Box<dyn Source>,
-    watch: &'c Watch<'c>,
-}
-
-impl Source for Counted<'_> {
-    fn size(&self) -> u64 {
-        self.source.size()
-    }
-
-    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.watch.waiting(|| self.source.read_at(offset, buf))?;
-        self.watch.read(n as u64);
-        Ok(n)
     }
 }
 
@@ -380,24 +425,6 @@ fn hide_still_pictures(context: *mut ffi::AVFormatContext) {
             }
         }
     }
-}
-
-/// Lets FFmpeg look into the streams, with the pixel limit in its trial decoders.
-fn find_stream_info(context: *mut ffi::AVFormatContext, limits: &EngineLimits) -> Result<(), AvError> {
-    let count = streams(context).len();
-    let mut options: Vec<*mut ffi::AVDictionary> = vec![ptr::null_mut(); count];
-    for dictionary in &mut options {
-        let pixels = i64::try_from(limits.max_pixels).unwrap_or(i64::MAX);
-        // SAFETY: a null dictionary is an empty one, which the call creates.
-        unsafe { ffi::av_dict_set_int(dictionary, c"max_pixels".as_ptr(), pixels, 0) };
-    }
-    // SAFETY: the context is open; there is one dictionary for each stream there is now.
-    let code = unsafe { ffi::avformat_find_stream_info(context, options.as_mut_ptr()) };
-    for dictionary in &mut options {
-        // SAFETY: ours to free.
-        unsafe { ffi::av_dict_free(dictionary) };
-    }
-    AvError::check(code).map(drop)
 }
 
 /// `io_open`: no demuxer opens anything else.

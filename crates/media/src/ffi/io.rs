@@ -9,21 +9,41 @@ use std::ptr;
 use ffmpeg_next::ffi;
 
 use crate::Source;
+use crate::inspect::Kept;
 use crate::watch::Watch;
+use crate::words::count;
 
 /// What is read at once for small needs; larger ones go past the buffer. After each jump half of
 /// it is read in vain on average, and a read is a cheap call. Forward jumps shorter than 32 KiB
 /// are read through, whatever its length.
 const BUFFER: usize = 16 << 10;
 
+/// Bytes that may be read before the container is open: a few times its length, for indexes that
+/// are read more than once.
+const OPENING_BASE: u64 = 64 << 20;
+const OPENING_TIMES: u64 = 4;
+/// Packets that FFmpeg may hold while it looks into the streams; 5 seconds of 64 streams have fewer.
+const MOST_PROBED: u32 = 20_000;
+/// Programs of a transport stream; each packet of its directory is compared with all of them.
+const MOST_PROGRAMS: u32 = 1000;
+
 /// What the callbacks see.
 struct State<'c> {
-    source: Box<dyn Source>,
+    source: Kept,
     size: u64,
     position: u64,
     /// The source's first error: FFmpeg sees only "I/O error", and some demuxers take that
     /// for the end of the file.
     error: Option<io::Error>,
+    /// What the container took too much of.
+    excess: Option<String>,
+    /// The container, while it is open.
+    format: *const ffi::AVFormatContext,
+    /// Bytes that may still be read before it is open.
+    opening: Option<u64>,
+    probed: u32,
+    /// Streams that the container had when it last read.
+    streams: u32,
     watch: &'c Watch<'c>,
 }
 
@@ -38,7 +58,18 @@ impl<'c> Io<'c> {
     /// `None` when there is no memory.
     pub(super) fn new(source: Box<dyn Source>, watch: &'c Watch<'c>) -> Option<Self> {
         let size = source.size();
-        let state = Box::into_raw(Box::new(State { source, size, position: 0, error: None, watch }));
+        let state = Box::into_raw(Box::new(State {
+            source: Kept::new(source),
+            size,
+            position: 0,
+            error: None,
+            excess: None,
+            format: ptr::null(),
+            opening: Some(size.saturating_mul(OPENING_TIMES).saturating_add(OPENING_BASE)),
+            probed: 0,
+            streams: 0,
+            watch,
+        }));
         // SAFETY: the buffer comes from FFmpeg's allocator as it asks, and `state` lives until
         // `drop`, which frees the context first.
         let context = unsafe {
@@ -76,6 +107,50 @@ impl<'c> Io<'c> {
         unsafe { (*self.state).error.take() }
     }
 
+    /// What the container took too much of; only the first call gets it.
+    pub(super) fn take_excess(&mut self) -> Option<String> {
+        // SAFETY: as in `take_error`.
+        unsafe { (*self.state).excess.take() }
+    }
+
+    /// Looks at the source past FFmpeg; what is read is counted, and remembered until the
+    /// container is open.
+    pub(super) fn inspect<T>(&mut self, look: impl FnOnce(&mut dyn Source) -> T) -> T {
+        // SAFETY: as in `take_error`.
+        let state = unsafe { &mut *self.state };
+        look(&mut Counted { source: &mut state.source, watch: state.watch })
+    }
+
+    /// Keeps an eye on a container from here on, and stops FFmpeg where it takes too much.
+    pub(super) fn guard(&mut self, format: *mut ffi::AVFormatContext) {
+        // SAFETY: as in `take_error`; the container is valid, and closed before the state is gone.
+        unsafe {
+            (*self.state).format = format;
+            (*format).interrupt_callback = self.interrupt();
+        }
+    }
+
+    /// Whether the container that failed to open got as many streams as it may have.
+    pub(super) fn met_too_many_streams(&self, most: u32) -> bool {
+        // SAFETY: as in `take_error`.
+        unsafe { (*self.state).streams >= most }
+    }
+
+    /// Says that the container is open.
+    pub(super) fn opened(&mut self) {
+        // SAFETY: as in `take_error`.
+        let state = unsafe { &mut *self.state };
+        state.opening = None;
+        state.source.forget();
+        state.source.expect(&[]);
+    }
+
+    /// Whether FFmpeg was told to look no further into the streams.
+    pub(super) fn has_probed_enough(&self) -> bool {
+        // SAFETY: as in `take_error`.
+        unsafe { (*self.state).probed > MOST_PROBED }
+    }
+
     /// Whether the source had an error that nobody has taken yet.
     pub(super) fn has_error(&self) -> bool {
         // SAFETY: as in `take_error`.
@@ -90,7 +165,7 @@ impl<'c> Io<'c> {
 
     /// What FFmpeg asks between the packets that it looks into by itself: not 0 ends the call.
     /// It is valid as long as `self` is.
-    pub(super) fn interrupt(&self) -> ffi::AVIOInterruptCB {
+    fn interrupt(&self) -> ffi::AVIOInterruptCB {
         ffi::AVIOInterruptCB { callback: Some(interrupted), opaque: self.state.cast() }
     }
 
@@ -129,7 +204,7 @@ impl<'c> Io<'c> {
         }
         // SAFETY: as in `take_error`.
         let state = unsafe { &mut *self.state };
-        std::mem::replace(&mut state.source, Box::new(Gone))
+        std::mem::replace(&mut state.source, Kept::new(Box::new(Gone))).into_source()
     }
 }
 
@@ -147,6 +222,53 @@ impl Drop for Io<'_> {
     }
 }
 
+/// A source whose bytes are counted.
+struct Counted<'s, 'c> {
+    source: &'s mut Kept,
+    watch: &'c Watch<'c>,
+}
+
+impl Source for Counted<'_, '_> {
+    fn size(&self) -> u64 {
+        self.source.size()
+    }
+
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let (n, fresh) = self.watch.waiting(|| self.source.read_and_keep(offset, buf))?;
+        self.watch.read(if fresh { n as u64 } else { 0 });
+        Ok(n)
+    }
+
+    fn expect(&mut self, ranges: &[Range<u64>]) {
+        self.source.expect(ranges);
+    }
+}
+
+impl State<'_> {
+    /// Whether the container takes no more than it may, with `length` bytes more.
+    fn is_moderate(&mut self, length: usize) -> bool {
+        if let Some(left) = &mut self.opening {
+            match left.checked_sub(length as u64) {
+                Some(rest) => *left = rest,
+                None => {
+                    let most = "the file's header is read again and again, more than four times its length";
+                    self.excess = Some(most.to_owned());
+                }
+            }
+        }
+        // SAFETY: null, or a container that is open: see `guard`.
+        let format = unsafe { self.format.as_ref() };
+        self.streams = format.map_or(0, |format| format.nb_streams);
+        let programs = format.map_or(0, |format| format.nb_programs);
+        if programs > MOST_PROGRAMS {
+            let most = count(MOST_PROGRAMS.into(), "program");
+            self.excess = Some(format!("the transport stream lists more than {most}"));
+        }
+        self.excess.is_none()
+    }
+}
+
+/// Asked by FFmpeg between packets while it looks into the streams; not 0 makes it stop.
 unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -> c_int {
     let Ok(length) = usize::try_from(length) else { return ffi::AVERROR_INVALIDDATA };
     // SAFETY: `opaque` is the state given to `avio_alloc_context`, alive and used by one call
@@ -158,12 +280,12 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
     let left = state.size.saturating_sub(state.position);
     let wanted = length.min(usize::try_from(left).unwrap_or(usize::MAX));
     let result = catch_unwind(AssertUnwindSafe(|| {
-        if !state.watch.go_on() {
+        if !state.watch.go_on() || !state.is_moderate(wanted) {
             return None;
         }
         // At the end the buffer must stay as it is: FFmpeg jumps back into what it holds.
         if wanted == 0 {
-            return Some(Ok(0));
+            return Some(Ok((0, false)));
         }
         // SAFETY: the buffer has at least `wanted` bytes and is ours for the call. It is cleared
         // because a slice must not refer to memory that was never written.
@@ -172,15 +294,15 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
             std::slice::from_raw_parts_mut(buffer, wanted)
         };
         let State { source, position, watch, .. } = state;
-        Some(watch.waiting(|| source.read_at(*position, buffer)))
+        Some(watch.waiting(|| source.recall(*position, buffer)))
     }));
     match result {
         Ok(None) => ffi::AVERROR_EXIT,
-        Ok(Some(Ok(0))) => ffi::AVERROR_EOF,
-        Ok(Some(Ok(n))) => {
+        Ok(Some(Ok((0, _)))) => ffi::AVERROR_EOF,
+        Ok(Some(Ok((n, fresh)))) => {
             let n = n.min(wanted);
             state.position += n as u64;
-            state.watch.read(n as u64);
+            state.watch.read(if fresh { n as u64 } else { 0 });
             n as c_int
         }
         Ok(Some(Err(error))) => {
@@ -196,9 +318,10 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
 
 unsafe extern "C" fn interrupted(opaque: *mut c_void) -> c_int {
     // SAFETY: as in `read`; this and the other callbacks never run at the same time.
-    let state = unsafe { &*opaque.cast::<State<'_>>() };
-    let go_on = catch_unwind(AssertUnwindSafe(|| state.watch.go_on()));
-    c_int::from(!go_on.unwrap_or(false))
+    let state = unsafe { &mut *opaque.cast::<State<'_>>() };
+    state.probed = state.probed.saturating_add(1);
+    let go_on = catch_unwind(AssertUnwindSafe(|| state.watch.go_on())).unwrap_or(false);
+    c_int::from(state.probed > MOST_PROBED || !go_on)
 }
 
 unsafe extern "C" fn seek(opaque: *mut c_void, offset: i64, whence: c_int) -> i64 {

@@ -9,6 +9,9 @@ use ffmpeg_next::ffi;
 
 use super::AvError;
 
+/// Bytes that FFmpeg may allocate at once: more than the plane of any picture that is taken.
+const MOST_AT_ONCE: usize = 384 << 20;
+
 /// Most lines that are kept while somebody listens: the first ones name the cause.
 const KEPT: usize = 3;
 
@@ -37,12 +40,13 @@ fn is_listening(level: std::ffi::c_int) -> bool {
         && HEARD.with_borrow(|heard| heard.as_ref().is_some_and(|heard| heard.len() < KEPT))
 }
 
-/// Takes over FFmpeg's process-wide log; later calls do nothing.
+/// Takes over FFmpeg's process-wide log, and bounds what it allocates; later calls do nothing.
 pub(super) fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: both functions may be called at any time from any thread.
+        // SAFETY: these functions may be called at any time from any thread.
         unsafe {
+            ffi::av_max_alloc(MOST_AT_ONCE);
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
             ffi::av_log_set_callback(Some(line));
             #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]

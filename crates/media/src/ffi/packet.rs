@@ -1,5 +1,7 @@
 //! One compressed picture.
 
+use std::ffi::c_int;
+
 use ffmpeg_next::ffi;
 
 use super::{AvError, timestamp};
@@ -104,17 +106,7 @@ impl Packet {
 
     /// The same packet with `prefix` before its bytes.
     pub(crate) fn with_prefix(&self, prefix: &[u8]) -> Result<Self, AvError> {
-        let packet = Self::new()?;
-        let data = self.data();
-        let size = std::ffi::c_int::try_from(prefix.len() + data.len()).map_err(|_| AvError::NO_MEMORY)?;
-        // SAFETY: both packets are valid; a new packet's data has as many bytes as were asked for.
-        unsafe {
-            AvError::check(ffi::av_new_packet(packet.0, size))?;
-            AvError::check(ffi::av_packet_copy_props(packet.0, self.0))?;
-            std::ptr::copy_nonoverlapping(prefix.as_ptr(), (*packet.0).data, prefix.len());
-            std::ptr::copy_nonoverlapping(data.as_ptr(), (*packet.0).data.add(prefix.len()), data.len());
-        }
-        Ok(packet)
+        self.with_data(&[prefix, self.data()].concat())
     }
 
     /// The bytes.
@@ -164,6 +156,32 @@ impl Packet {
             (*self.0).dts = ffi::AV_NOPTS_VALUE;
             (*self.0).duration = 0;
         }
+    }
+
+    /// The same packet with other bytes.
+    pub(super) fn with_data(&self, data: &[u8]) -> Result<Self, AvError> {
+        let packet = Self::new()?;
+        let size = c_int::try_from(data.len()).map_err(|_| AvError::NO_MEMORY)?;
+        // SAFETY: both packets are valid; the new one has room for as many bytes as were asked
+        // for, and takes over all else that is known of this one.
+        unsafe {
+            AvError::check(ffi::av_new_packet(packet.0, size))?;
+            std::ptr::copy_nonoverlapping(data.as_ptr(), (*packet.0).data, data.len());
+            AvError::check(ffi::av_packet_copy_props(packet.0, self.0))?;
+        }
+        Ok(packet)
+    }
+
+    /// Copies the bytes where they hold much more memory than they need: some demuxers give a
+    /// packet of a few bytes the room for the largest.
+    pub(super) fn compact(&mut self) -> Result<(), AvError> {
+        let raw = self.raw();
+        // SAFETY: null, or the buffer of a valid packet.
+        let held = unsafe { raw.buf.as_ref() }.map_or(0, |buffer| buffer.size as u64);
+        if held > 4 * u64::try_from(raw.size).unwrap_or(0) + 4096 {
+            *self = self.with_data(self.data())?;
+        }
+        Ok(())
     }
 
     /// Empties it for the next read.

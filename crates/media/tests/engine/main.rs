@@ -11,6 +11,7 @@ mod dropping;
 mod exact;
 mod formats;
 mod hardware;
+mod hostile;
 mod pictures;
 mod plans;
 mod run;

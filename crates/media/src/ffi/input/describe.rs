@@ -7,7 +7,7 @@ use ffmpeg_next::ffi;
 use framelift_domain::Rational;
 
 use super::super::{Light, frame, rational, string, timestamp};
-use super::{OpenError, StreamInfo, streams};
+use super::{HAVE_INDEX, OpenError, StreamInfo, streams, trial};
 use crate::formats;
 
 pub(super) fn describe(context: *mut ffi::AVFormatContext, video: usize, container: String) -> StreamInfo {
@@ -65,7 +65,7 @@ pub(super) fn describe(context: *mut ffi::AVFormatContext, video: usize, contain
             is_420.then(|| u8::try_from(descriptor.comp[0].depth).unwrap_or(0))
         });
         StreamInfo {
-            bits_of_420: samples,
+            bits_of_420: samples.or_else(|| trial::bits_by_header(parameters.codec_id, &extradata)),
             profile: parameters.profile,
             codec: match parameters.codec_id {
                 ffi::AVCodecID::AV_CODEC_ID_NONE => formats::codec_by_tag(tag).to_owned(),
@@ -87,7 +87,7 @@ pub(super) fn describe(context: *mut ffi::AVFormatContext, video: usize, contain
             untimed,
             palette,
             encrypted,
-            has_index: ["mov", "matroska", "avi"].contains(&container.as_str()),
+            has_index: HAVE_INDEX.contains(&container.as_str()),
             extradata,
             light: Light::of(stream),
             apertures: Vec::new(),

@@ -1,0 +1,61 @@
+//! FFmpeg's own look into the streams, which decodes pictures whose memory nobody counts, and
+//! what a codec's header says where it may not.
+
+use std::ptr;
+
+use ffmpeg_next::ffi;
+
+use super::streams;
+use crate::EngineLimits;
+use crate::ffi::AvError;
+
+/// Pixels of pictures that FFmpeg decodes on trial: of 4K, and where nothing is known beforehand
+/// of the largest that a level of a codec allows.
+const MOST_TRIED: i64 = 4096 * 2304;
+const MOST_TRIED_UNKNOWN: i64 = 36_000_000;
+
+/// Lets FFmpeg look into the streams, with the pixel limit in its trial decoders.
+pub(super) fn find_stream_info(
+    context: *mut ffi::AVFormatContext,
+    limits: &EngineLimits,
+) -> Result<(), AvError> {
+    let count = streams(context).len();
+    let mut options: Vec<*mut ffi::AVDictionary> = vec![ptr::null_mut(); count];
+    for (dictionary, stream) in options.iter_mut().zip(streams(context)) {
+        // SAFETY: streams of an open context are valid, and so are their parameters.
+        let (width, height) = unsafe { ((*(**stream).codecpar).width, (*(**stream).codecpar).height) };
+        // Nobody counts the memory of FFmpeg's trials: where the header says how large a video
+        // is, a large one is left to the engine's own decoders.
+        let known = i64::from(width) * i64::from(height) > MOST_TRIED;
+        let most = if known { MOST_TRIED } else { MOST_TRIED_UNKNOWN };
+        let pixels = i64::try_from(limits.max_pixels).unwrap_or(i64::MAX).min(most);
+        // SAFETY: a null dictionary is an empty one, which the call creates.
+        unsafe { ffi::av_dict_set_int(dictionary, c"max_pixels".as_ptr(), pixels, 0) };
+    }
+    // SAFETY: the context is open; there is one dictionary for each stream there is now.
+    let code = unsafe { ffi::avformat_find_stream_info(context, options.as_mut_ptr()) };
+    for dictionary in &mut options {
+        // SAFETY: ours to free.
+        unsafe { ffi::av_dict_free(dictionary) };
+    }
+    AvError::check(code).map(drop)
+}
+
+/// Bits of a sample by the codec's header, where pictures are 4:2:0 and none was decoded.
+pub(super) fn bits_by_header(codec: ffi::AVCodecID, header: &[u8]) -> Option<u8> {
+    match (codec, header) {
+        // `avcC`: of the profiles below High 10 (ITU-T H.264, A.2).
+        (ffi::AVCodecID::AV_CODEC_ID_H264, [1, 66 | 77 | 88 | 100, ..]) => Some(8),
+        // `hvcC`: chroma format and depth (ISO/IEC 14496-15, 8.3.3.1).
+        (ffi::AVCodecID::AV_CODEC_ID_HEVC, [1, ..]) => {
+            (header.get(16)? & 3 == 1).then_some((header.get(17)? & 7) + 8)
+        }
+        // `av1C`: seq_profile 0 is 4:2:0 unless it is monochrome.
+        (ffi::AVCodecID::AV_CODEC_ID_AV1, [0x81, profile, flags, ..])
+            if profile >> 5 == 0 && flags & 0x10 == 0 =>
+        {
+            Some(if flags & 0x40 == 0 { 8 } else { 10 })
+        }
+        _ => None,
+    }
+}

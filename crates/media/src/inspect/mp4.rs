@@ -1,0 +1,310 @@
+//! The claims of MP4 and QuickTime files: samples, edits and fragments (ISO/IEC 14496-12).
+//!
+//! Boxes are found as FFmpeg finds them, by their names alone, wherever they are.
+
+use std::io::Read as _;
+
+use super::window::Window;
+use super::{Findings, Refused, sample_limit};
+use crate::words::count;
+use crate::{MemorySource, Source};
+
+/// FFmpeg's own limit on nesting.
+const DEEPEST: u32 = 11;
+/// Samples of one size, which take no room in a table, beyond those for which the file has room.
+const SPARE_SAMPLES: u64 = 300_000;
+/// Entries of an edit list, and what they may come to with the samples that each may repeat.
+const MOST_EDITS: u64 = 1000;
+const MOST_REPEATED: u64 = 10_000_000;
+/// Fragments, and what they may come to with the tracks of which each gets a record.
+const MOST_FRAGMENTS: u64 = 100_000;
+const MOST_RECORDS: u64 = 2_000_000;
+/// Bytes of a compressed header once it is inflated; a movie of an hour has less than one.
+const MOST_INFLATED: u32 = 16 << 20;
+
+/// Reads the claims of the file.
+pub(super) fn inspect(source: &mut dyn Source) -> Result<Findings, Refused> {
+    let size = source.size();
+    let mut claims = Claims { size, ..Claims::default() };
+    claims.walk(&mut Window::new(source), 0..size, 0)?;
+    claims.end_track(None)?;
+    Ok(claims.findings)
+}
+
+/// What was claimed so far.
+#[derive(Default)]
+struct Claims {
+    /// The file's length in bytes.
+    size: u64,
+    findings: Findings,
+    track: Track,
+    tracks: u64,
+    samples: u64,
+    fragments: u64,
+}
+
+/// What the boxes of one track claim.
+#[derive(Default)]
+struct Track {
+    is_sound: bool,
+    /// Samples, and the bytes of each where all have the same.
+    samples: u64,
+    constant: u64,
+    chunks: u64,
+    edits: u64,
+    /// Whether samples last one tick each, which FFmpeg then takes by chunks.
+    ticks: bool,
+    /// Samples in each chunk from a first one on.
+    runs: Vec<(u64, u64)>,
+    /// Where runs of composition offsets are listed, and how many.
+    offsets: Option<(u64, u64)>,
+    has_sync_groups: bool,
+}
+
+impl Claims {
+    fn walk(
+        &mut self,
+        window: &mut Window<'_>,
+        range: std::ops::Range<u64>,
+        depth: u32,
+    ) -> Result<(), Refused> {
+        let mut at = range.start;
+        while range.end.saturating_sub(at) >= 8 {
+            let Some([a, b, c, d, kind @ ..]) = window.array::<8>(at)? else { break };
+            let (header, length) = match u32::from_be_bytes([a, b, c, d]) {
+                0 => (8, range.end - at),
+                1 => match window.array(at + 8)? {
+                    Some(long) => (16, u64::from_be_bytes(long)),
+                    None => break,
+                },
+                length => (8, u64::from(length)),
+            };
+            if length < header {
+                break;
+            }
+            let end = at.saturating_add(length).min(range.end);
+            self.found(window, &kind, at + header..end, depth)?;
+            at = end;
+        }
+        Ok(())
+    }
+
+    fn found(
+        &mut self,
+        window: &mut Window<'_>,
+        kind: &[u8; 4],
+        body: std::ops::Range<u64>,
+        depth: u32,
+    ) -> Result<(), Refused> {
+        let at = body.start;
+        let is_header = match kind {
+            // FFmpeg looks for a header that was struck out.
+            b"free" | b"hoov" => {
+                window.array(at + 4)?.is_some_and(|inner| [*b"mvhd", *b"cmov"].contains(&inner))
+            }
+            _ => false,
+        };
+        match kind {
+            _ if is_header => self.walk(window, body, depth + 1)?,
+            b"moov" | b"edts" | b"mdia" | b"minf" | b"stbl" | b"mvex" | b"traf" | b"udta" | b"dinf"
+            | b"tref" | b"sinf" | b"schi"
+                if depth < DEEPEST =>
+            {
+                self.walk(window, body, depth + 1)?;
+            }
+            b"trak" if depth < DEEPEST => {
+                self.end_track(Some(window))?;
+                self.tracks += 1;
+                self.walk(window, body, depth + 1)?;
+                self.end_track(Some(window))?;
+            }
+            b"moof" if depth < DEEPEST => {
+                self.fragment(1)?;
+                self.walk(window, body, depth + 1)?;
+            }
+            b"sidx" => {
+                let version = window.array::<1>(at)?.map_or(0, |[version]| version);
+                let references = window.array::<2>(at + if version == 0 { 22 } else { 30 })?;
+                self.fragment(references.map_or(0, u16::from_be_bytes).into())?;
+            }
+            b"trun" => {
+                let samples = window.u32(at + 4)?.unwrap_or(0);
+                self.add_samples(samples.into())?;
+            }
+            b"cmov" => self.compressed(window, body, depth)?,
+            b"hdlr" => {
+                if window.array::<4>(at + 8)? == Some(*b"soun") {
+                    self.track.is_sound = true;
+                }
+            }
+            b"elst" => {
+                let version = window.array::<1>(at)?.map_or(0, |[version]| version);
+                let room = (body.end - at).saturating_sub(8) / if version == 1 { 20 } else { 12 };
+                self.track.edits = self.track.edits.max(room);
+            }
+            _ => self.table(window, kind, body)?,
+        }
+        Ok(())
+    }
+
+    /// A table of a track's samples.
+    fn table(
+        &mut self,
+        window: &mut Window<'_>,
+        kind: &[u8; 4],
+        body: std::ops::Range<u64>,
+    ) -> Result<(), Refused> {
+        let at = body.start;
+        let room = body.end.saturating_sub(at);
+        match kind {
+            b"stsz" | b"stz2" => {
+                self.track.samples = u64::from(window.u32(at + 8)?.unwrap_or(0));
+                let constant = if kind == b"stsz" { window.u32(at + 4)? } else { None };
+                self.track.constant = constant.unwrap_or(0).into();
+            }
+            b"stts" => {
+                let (entries, ticks) = (window.u32(at + 4)?, window.u32(at + 12)?);
+                self.track.ticks = entries == Some(1) && ticks == Some(1);
+            }
+            b"stco" | b"co64" => self.track.chunks = window.u32(at + 4)?.unwrap_or(0).into(),
+            b"stsc" => {
+                let entries = u64::from(window.u32(at + 4)?.unwrap_or(0)).min(room / 12);
+                self.track.runs.clear();
+                // Only FFmpeg's way with plain sound depends on them.
+                for entry in 0..if self.track.is_sound { entries } else { 0 } {
+                    let from = at + 8 + entry * 12;
+                    let (Some(first), Some(samples)) = (window.u32(from)?, window.u32(from + 4)?) else {
+                        break;
+                    };
+                    self.track.runs.push((first.into(), samples.into()));
+                }
+            }
+            b"ctts" => {
+                let runs = u64::from(window.u32(at + 4)?.unwrap_or(0)).min(room / 8);
+                self.track.offsets = Some((at + 8, runs));
+            }
+            b"sbgp" if window.array::<4>(at + 4)? == Some(*b"sync") => {
+                self.track.has_sync_groups = true;
+                let version = window.array::<1>(at)?.map_or(0, |[version]| version);
+                let table = at + if version == 1 { 12 } else { 8 };
+                let entries = u64::from(window.u32(table)?.unwrap_or(0)).min(room / 8);
+                self.runs(window, table + 4, entries)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Adds up runs of samples that FFmpeg writes out one by one.
+    fn runs(&self, window: &mut Window<'_>, table: u64, entries: u64) -> Result<(), Refused> {
+        let mut samples = 0_u64;
+        for entry in 0..entries {
+            samples += u64::from(window.u32(table + entry * 8)?.unwrap_or(0));
+        }
+        self.allow(samples)
+    }
+
+    /// A header within a header, deflated (QuickTime).
+    fn compressed(
+        &mut self,
+        window: &mut Window<'_>,
+        body: std::ops::Range<u64>,
+        depth: u32,
+    ) -> Result<(), Refused> {
+        // `dcom` with the method, then `cmvd` with the length.
+        let Some(inflated) = window.u32(body.start + 20)? else { return Ok(()) };
+        let deflated = body.end.saturating_sub(body.start + 24);
+        if inflated > MOST_INFLATED || deflated > MOST_INFLATED.into() || depth >= DEEPEST {
+            return Err(Refused::Claim(format!(
+                "the MP4's compressed header claims {inflated} bytes, more than the {MOST_INFLATED} that are taken"
+            )));
+        }
+        let mut bytes = Vec::new();
+        for at in body.start + 24..body.end {
+            let Some([byte]) = window.array(at)? else { break };
+            bytes.push(byte);
+        }
+        let mut header = Vec::new();
+        let inflating = flate2::read::ZlibDecoder::new(&bytes[..]).take(inflated.into());
+        // What cannot be inflated FFmpeg refuses.
+        if { inflating }.read_to_end(&mut header).is_ok() {
+            let end = header.len() as u64;
+            self.walk(&mut Window::new(&mut MemorySource(header.into())), 0..end, depth + 1)?;
+            self.end_track(None)?;
+        }
+        Ok(())
+    }
+
+    /// Judges the track that was read. The window is needed for tables that are rarely read.
+    fn end_track(&mut self, window: Option<&mut Window<'_>>) -> Result<(), Refused> {
+        let track = std::mem::take(&mut self.track);
+        let samples = if track.is_sound && track.ticks {
+            track.by_chunks()
+        } else {
+            let held = self.size.checked_div(track.constant).unwrap_or(u64::MAX);
+            if track.samples > held.saturating_mul(2).saturating_add(SPARE_SAMPLES) {
+                return Err(
+                    self.too_many(track.samples, held.saturating_mul(2).saturating_add(SPARE_SAMPLES))
+                );
+            }
+            track.samples
+        };
+        self.add_samples(samples)?;
+        if let (true, Some((table, runs)), Some(window)) = (track.has_sync_groups, track.offsets, window) {
+            self.runs(window, table, runs)?;
+        }
+        let repeated = track.edits.saturating_mul(samples);
+        if track.edits > MOST_EDITS || track.edits > 1 && repeated > MOST_REPEATED {
+            self.findings.without_edits = true;
+            self.findings.warnings.push(format!(
+                "the edit list of {} for {} is too long; it was left out, and frames are given as they are stored",
+                count(track.edits, "entry").replace("entrys", "entries"),
+                count(samples, "sample"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn add_samples(&mut self, samples: u64) -> Result<(), Refused> {
+        self.samples = self.samples.saturating_add(samples);
+        self.allow(self.samples)
+    }
+
+    fn allow(&self, samples: u64) -> Result<(), Refused> {
+        let most = sample_limit(self.size);
+        if samples > most { Err(self.too_many(samples, most)) } else { Ok(()) }
+    }
+
+    fn too_many(&self, samples: u64, most: u64) -> Refused {
+        Refused::Claim(format!(
+            "the MP4's sample tables claim {samples} samples, more than the {most} that are taken from a file of {}",
+            count(self.size, "byte")
+        ))
+    }
+
+    fn fragment(&mut self, more: u64) -> Result<(), Refused> {
+        self.fragments += more;
+        let records = self.fragments.saturating_mul(self.tracks.max(1));
+        if self.fragments > MOST_FRAGMENTS || records > MOST_RECORDS {
+            return Err(Refused::Claim(format!(
+                "the MP4 has {} of {}, more than are taken",
+                count(self.fragments, "fragment"),
+                count(self.tracks, "track")
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Track {
+    /// Entries of an index of plain sound, which has one for every 1024 samples of a chunk.
+    fn by_chunks(&self) -> u64 {
+        let ends = self.runs.iter().skip(1).map(|run| run.0).chain([self.chunks + 1]);
+        let entries = self.runs.iter().zip(ends).map(|((first, samples), end)| {
+            // FFmpeg corrects what is out of order; then it is no more than all chunks.
+            let chunks = end.checked_sub(*first).unwrap_or(self.chunks).min(self.chunks);
+            chunks.saturating_mul(samples.div_ceil(1024))
+        });
+        entries.fold(0, u64::saturating_add)
+    }
+}

@@ -1,0 +1,210 @@
+//! What decoded pictures may cost a job: memory at one time, and work in all.
+//!
+//! Both are granted by the file's length, because a few bytes can claim pictures of any size and
+//! number. See `docs/security.md` for the figures.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::EngineLimits;
+use crate::words::count;
+
+/// Memory that the pictures of any file may take, and what each of its bytes adds.
+const BASE_MEMORY: u64 = 384 << 20;
+const MEMORY_FOR_A_BYTE: u64 = 32;
+/// Pixels that may be decoded of any file, and what each of its bytes adds. A still picture of
+/// 4K costs some 20 bytes to repeat in the cheapest codecs: an hour of that is let through where
+/// there is sound or anything else beside it.
+const BASE_PIXELS: u64 = 200_000_000_000;
+const PIXELS_FOR_A_BYTE: u64 = 20_000;
+/// Pixels of the largest picture that a level of H.264, HEVC, VP9 or AV1 knows (35.7 million).
+const LARGEST_OF_A_LEVEL: u64 = 36_000_000;
+/// The same for pictures beyond every level; real ones (360° video) have a byte for 200 pixels.
+const BASE_BEYOND: u64 = 1_000_000_000;
+const BEYOND_FOR_A_BYTE: u64 = 2_000;
+/// How long a decoder waits at most for pictures that are being encoded.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The budget of one job, shared by its decoders.
+#[derive(Debug)]
+pub(crate) struct Pictures {
+    memory: u64,
+    pixels: u64,
+    beyond: u64,
+    decoded: AtomicU64,
+    decoded_beyond: AtomicU64,
+    used: Mutex<Used>,
+    freed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Used {
+    bytes: u64,
+    /// Pictures that have left their decoders.
+    out: u64,
+}
+
+/// What a picture was refused for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Excess {
+    /// So many bytes would have been needed, of so many.
+    Memory { needed: u64, most: u64 },
+    /// More than so many pixels would have been decoded.
+    Pixels(u64),
+}
+
+impl Excess {
+    /// In words for the video's owner.
+    pub(crate) fn message(self) -> String {
+        match self {
+            Self::Memory { needed, most } => format!(
+                "pictures of this video need {} MiB of memory, more than {} MiB",
+                needed.div_ceil(1 << 20),
+                most >> 20
+            ),
+            Self::Pixels(most) => {
+                format!("more than {} would have to be decoded of a file of this size", count(most, "pixel"))
+            }
+        }
+    }
+}
+
+/// The memory of one picture; given back on drop.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    pictures: Arc<Pictures>,
+    bytes: u64,
+}
+
+/// A picture that has left its decoder, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Outside(Arc<Pictures>);
+
+impl Pictures {
+    /// The budget of a file of `size` bytes.
+    pub(crate) fn new(limits: &EngineLimits, size: u64) -> Self {
+        let granted =
+            |base: u64, each: u64, most: u64| base.saturating_add(size.saturating_mul(each)).min(most);
+        Self {
+            memory: granted(BASE_MEMORY, MEMORY_FOR_A_BYTE, limits.max_memory),
+            pixels: granted(BASE_PIXELS, PIXELS_FOR_A_BYTE, limits.max_decoded_pixels),
+            beyond: granted(BASE_BEYOND, BEYOND_FOR_A_BYTE, limits.max_decoded_pixels),
+            decoded: AtomicU64::new(0),
+            decoded_beyond: AtomicU64::new(0),
+            used: Mutex::default(),
+            freed: Condvar::new(),
+        }
+    }
+
+    /// How many pictures of so many bytes fit in.
+    pub(crate) fn fit(&self, bytes: u64) -> u64 {
+        self.memory / bytes.max(1)
+    }
+
+    fn used(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the room for a picture. While others are being encoded, it waits for theirs.
+    pub(crate) fn charge(self: &Arc<Self>, pixels: u64, bytes: u64) -> Result<Charge, Excess> {
+        let mut bytes = bytes;
+        if pixels > LARGEST_OF_A_LEVEL {
+            // Converting one takes twice as much again.
+            bytes = bytes.saturating_mul(3);
+            let so_far = self.decoded_beyond.fetch_add(pixels, Relaxed);
+            if so_far.saturating_add(pixels) > self.beyond {
+                return Err(Excess::Pixels(self.beyond));
+            }
+        }
+        if self.decoded.fetch_add(pixels, Relaxed).saturating_add(pixels) > self.pixels {
+            return Err(Excess::Pixels(self.pixels));
+        }
+        let mut used = self.used();
+        // One is held back by whoever asks: see `extract::decode`.
+        if used.bytes.saturating_add(bytes) > self.memory && used.out > 1 {
+            let full = |used: &mut Used| used.bytes.saturating_add(bytes) > self.memory && used.out > 1;
+            let waited = self.freed.wait_timeout_while(used, PATIENCE, full);
+            used = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let needed = used.bytes.saturating_add(bytes);
+        if needed > self.memory {
+            return Err(Excess::Memory { needed, most: self.memory });
+        }
+        used.bytes = needed;
+        Ok(Charge { pictures: Arc::clone(self), bytes })
+    }
+
+    /// Counts a picture as outside of its decoder.
+    pub(crate) fn outside(self: &Arc<Self>) -> Outside {
+        self.used().out += 1;
+        Outside(Arc::clone(self))
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        let mut used = self.pictures.used();
+        used.bytes = used.bytes.saturating_sub(self.bytes);
+        self.pictures.freed.notify_all();
+    }
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        let mut used = self.0.used();
+        used.out = used.out.saturating_sub(1);
+        self.0.freed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget(max_memory: u64, max_decoded_pixels: u64, size: u64) -> Arc<Pictures> {
+        Arc::new(Pictures::new(&EngineLimits { max_memory, max_decoded_pixels, ..Default::default() }, size))
+    }
+
+    #[test]
+    fn memory_comes_back_and_is_granted_by_size() {
+        let pictures = budget(u64::MAX, u64::MAX, 0);
+        let half = pictures.charge(1, BASE_MEMORY / 2).unwrap();
+        let other = pictures.charge(1, BASE_MEMORY / 2).unwrap();
+        let excess = pictures.charge(1, 1).unwrap_err();
+        assert_eq!(excess.message(), "pictures of this video need 385 MiB of memory, more than 384 MiB");
+        drop(half);
+        assert!(pictures.charge(1, 1).is_ok());
+        drop(other);
+        assert!(budget(u64::MAX, u64::MAX, 1 << 20).charge(1, BASE_MEMORY + 1).is_ok());
+        assert!(budget(1000, u64::MAX, 1 << 20).charge(1, 1001).is_err());
+    }
+
+    #[test]
+    fn pictures_that_are_being_encoded_are_waited_for() {
+        let pictures = budget(100, u64::MAX, 0);
+        let charge = pictures.charge(1, 100).unwrap();
+        let outside = [pictures.outside(), pictures.outside()];
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| pictures.charge(1, 100).is_ok());
+            drop(charge);
+            assert!(waiting.join().unwrap());
+        });
+        drop(outside);
+    }
+
+    #[test]
+    fn pixels_add_up_and_those_beyond_every_level_are_fewer() {
+        let pictures = budget(u64::MAX, 1000, 0);
+        assert!(pictures.charge(600, 1).is_ok());
+        assert_eq!(pictures.charge(600, 1).unwrap_err(), Excess::Pixels(1000));
+        let pictures = budget(u64::MAX, u64::MAX, 0);
+        let largest = 8192 * 8192;
+        let taken = (0..100).take_while(|_| pictures.charge(largest, 1).is_ok()).count() as u64;
+        assert_eq!(taken, BASE_BEYOND / largest);
+        assert!(pictures.charge(8192 * 4320, 1).is_ok());
+        let pictures = budget(u64::MAX, u64::MAX, 0);
+        assert!(pictures.charge(8192 * 4320, BASE_MEMORY).is_ok());
+        assert!(pictures.charge(largest, BASE_MEMORY * 2 / 3).is_err(), "and count three times in memory");
+    }
+}
