@@ -186,11 +186,6 @@ impl<'c> Watch<'c> {
         }
     }
 
-    /// Whether the stages were told to stop, as far as anybody has asked.
-    pub(crate) fn has_stopped(&self) -> bool {
-        self.stop.load(Relaxed) != 0
-    }
-
     /// Whether a caller or the clock, not another stage, has ended it.
     pub(crate) fn stopped_from_outside(&self) -> bool {
         matches!(self.stop.load(Relaxed), 1 | 2 | 4 | 5 | 6)

@@ -10,8 +10,8 @@ use framelift_domain::Rational;
 use std::sync::Arc;
 
 use super::{AvError, Peak, YuvMatrix, log, rational, timestamp};
-pub(crate) use part::Blank;
 use crate::pictures::{Outside, Pictures};
+pub(crate) use part::Blank;
 
 /// An `AVFrame` with a picture.
 pub(crate) struct Frame(pub(super) *mut ffi::AVFrame, Option<Outside>);
