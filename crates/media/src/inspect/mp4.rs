@@ -2,6 +2,8 @@
 //!
 //! Boxes are found as FFmpeg finds them, by their names alone, wherever they are.
 
+mod edits;
+
 use std::io::Read as _;
 
 use super::window::Window;
@@ -47,11 +49,14 @@ struct Claims {
 #[derive(Default)]
 struct Track {
     is_sound: bool,
+    is_video: bool,
     /// Samples, and the bytes of each where all have the same.
     samples: u64,
     constant: u64,
     chunks: u64,
     edits: u64,
+    /// What of them FFmpeg does not follow exactly.
+    odd_edits: Option<&'static str>,
     /// Whether samples last one tick each, which FFmpeg then takes by chunks.
     ticks: bool,
     /// Samples in each chunk from a first one on.
@@ -132,15 +137,17 @@ impl Claims {
                 self.add_samples(samples.into())?;
             }
             b"cmov" => self.compressed(window, body, depth)?,
-            b"hdlr" => {
-                if window.array::<4>(at + 8)? == Some(*b"soun") {
-                    self.track.is_sound = true;
-                }
-            }
+            b"hdlr" => match window.array(at + 8)? {
+                Some(b"soun") => self.track.is_sound = true,
+                Some(b"vide") => self.track.is_video = true,
+                _ => {}
+            },
             b"elst" => {
-                let version = window.array::<1>(at)?.map_or(0, |[version]| version);
-                let room = (body.end - at).saturating_sub(8) / if version == 1 { 20 } else { 12 };
+                let long = window.array::<1>(at)? == Some([1]);
+                let room = (body.end - at).saturating_sub(8) / if long { 20 } else { 12 };
                 self.track.edits = self.track.edits.max(room);
+                let entries = u64::from(window.u32(at + 4)?.unwrap_or(0)).min(room);
+                self.track.odd_edits = edits::odd(window, at + 8, entries, long)?;
             }
             _ => self.table(window, kind, body)?,
         }
@@ -252,6 +259,12 @@ impl Claims {
         self.add_samples(samples)?;
         if let (true, Some((table, runs)), Some(window)) = (track.has_sync_groups, track.offsets, window) {
             self.runs(window, table, runs)?;
+        }
+        if let Some(odd) = track.odd_edits.filter(|_| track.is_video) {
+            self.findings.without_edits = true;
+            self.findings.warnings.push(format!(
+                "the video's edit list {odd}; it was left out, and frames are given as they are stored"
+            ));
         }
         let repeated = track.edits.saturating_mul(samples);
         if track.edits > MOST_EDITS || track.edits > 1 && repeated > MOST_REPEATED {

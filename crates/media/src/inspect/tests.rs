@@ -176,3 +176,36 @@ proptest::proptest! {
         let _ = look("matroska", [&[0x1a, 0x45, 0xdf, 0xa3, 0x80, 0x18, 0x53, 0x80, 0x67, 0xff][..], &bytes].concat());
     }
 }
+
+#[test]
+fn edit_lists_that_are_not_followed_exactly_are_left_out() {
+    let video = a_box(b"mdia", &[&a_box(b"hdlr", &[&[0; 8], b"vide"])]);
+    let with = |beside: &[u8], edits: &[u8], version: u32, entries: u32| {
+        let list = a_box(b"elst", &[&numbers(&[version << 24, entries]), edits]);
+        let found = look("mov", mp4(&[beside, &a_box(b"edts", &[&list])].concat(), b"")).unwrap();
+        (found.without_edits, found.warnings.join(" "))
+    };
+    let short = |entries: &[(u32, i32, u32)]| -> Vec<u8> {
+        entries.iter().flat_map(|(length, from, rate)| numbers(&[*length, *from as u32, *rate])).collect()
+    };
+    const USUAL: u32 = 0x1_0000;
+    for plain in [&[][..], &[(9, 0, USUAL)], &[(9, -1, USUAL), (9, 512, USUAL)], &[(9, -1, 0), (0, 5, USUAL)]]
+    {
+        assert_eq!(with(&video, &short(plain), 0, plain.len() as u32), (false, String::new()), "{plain:?}");
+    }
+    for (odd, why) in [
+        (&[(9, 0, USUAL), (9, 99, USUAL)][..], "puts several parts of it together"),
+        (&[(9, 0, USUAL), (9, -1, USUAL), (9, 9, USUAL)], "has a gap"),
+        (&[(9, 0, 2 * USUAL)], "changes the speed"),
+        (&[(9, 0, 0)], "changes the speed"),
+    ] {
+        let (left_out, warning) = with(&video, &short(odd), 0, odd.len() as u32);
+        assert!(left_out && warning.contains(why), "{odd:?}: {warning}");
+        // Of sound nobody asks.
+        assert!(!with(&a_box(b"hdlr", &[&[0; 8], b"soun"]), &short(odd), 0, odd.len() as u32).0);
+    }
+    // With 64 bits, and a list that is cut off.
+    let long = [&numbers(&[0, 9, 0, 0, USUAL])[..], &numbers(&[0, 9, 0, 5, USUAL])].concat();
+    assert!(with(&video, &long, 1, 2).0);
+    assert!(!with(&video, &long[..20], 1, 2).0);
+}

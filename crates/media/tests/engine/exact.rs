@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use framelift_contract::manifest::Strategy;
+use framelift_contract::manifest::{Manifest, Strategy};
 use framelift_domain::{Options, Place, Range, Rational, Select};
 
 use crate::clips::{Clips, HEIGHT, WIDTH};
@@ -294,4 +294,32 @@ fn a_container_that_lies_about_its_duration() {
     let numbers: Vec<_> = expected(&truth, &options).iter().map(|(frame, _)| frame.number).collect();
     assert_eq!(extracted.numbers(), numbers);
     assert_eq!(extracted.manifest.source.duration, "3");
+}
+
+/// Two parts of a video, put together by its edit list: all of it comes, and is said to.
+#[test]
+fn an_edit_list_that_is_not_followed_is_said() {
+    let clips = Clips::new();
+    let whole = clips.make("whole.mp4", 75, "-c:v libx264 -preset veryfast -g 25 -bf 2");
+    let edited = clips.patch("edited.mp4", &whole, |bytes| {
+        let named = |bytes: &[u8], name: &[u8]| bytes.windows(4).position(|four| four == name).unwrap();
+        let list = named(bytes, b"elst") + 4;
+        let entry = bytes[list + 8..list + 20].to_vec();
+        bytes.splice(list + 20..list + 20, entry);
+        bytes[list + 4..list + 8].copy_from_slice(&2_u32.to_be_bytes());
+        for name in [b"moov", b"trak", b"edts", b"elst"] {
+            let size = named(bytes, name) - 4;
+            let grown = u32::from_be_bytes(bytes[size..size + 4].try_into().unwrap()) + 12;
+            bytes[size..size + 4].copy_from_slice(&grown.to_be_bytes());
+        }
+    });
+    let all =
+        |path: &Path| run(path, &Options { select: Select::All, ..Options::default() }).unwrap().manifest;
+    let (whole, edited) = (all(&whole), all(&edited));
+    let pictures = |manifest: &Manifest| -> Vec<String> {
+        manifest.frames.iter().map(|frame| format!("{} {}", frame.time, frame.sha256)).collect()
+    };
+    assert_eq!(whole.warnings, Vec::<String>::new());
+    assert_eq!(pictures(&edited), pictures(&whole));
+    assert!(edited.warnings[0].contains("puts several parts of it together"), "{:?}", edited.warnings);
 }
