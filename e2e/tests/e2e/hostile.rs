@@ -125,7 +125,11 @@ async fn others_go_on_beside_them_and_a_worker_that_cannot_stop_one_is_replaced(
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(peak < MEMORY + WORKER, "a worker took {peak} bytes");
     // The one that hung has cost its worker, and nothing else.
-    assert_ne!(stack.info().pids.workers, workers, "no worker was replaced");
+    let since = Instant::now();
+    while stack.info().pids.workers == workers {
+        assert!(since.elapsed() < PATIENCE, "no worker was replaced");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
     let again = ada.upload("again.mp4", &cars, json!({"select": {"count": 3}})).await;
     assert_eq!(ada.finished(&again).await["status"], "completed");
     stack.finish().await;
