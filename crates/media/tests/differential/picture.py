@@ -39,6 +39,8 @@ class Stored:
         self.matrix = int(frame.colorspace)
         self.full = int(frame.color_range) == FULL or self.format.startswith("yuvj")
         self.centred = stream.codec_context.name in CENTRED
+        # HEVC marks pictures of one field each as well.
+        self.fields = bool(frame.interlaced_frame) and stream.codec_context.name != "hevc"
         # The container's word on the pixels' shape comes before the codec's.
         self.shape = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1
         turned = frame.side_data.get(Type.DISPLAYMATRIX)
@@ -102,11 +104,10 @@ class Stored:
         if len(self.planes) == 1:
             return [luma] * 3
         size = (self.width, self.height)
-        # Halfway between rows always; fields of interlaced pictures are not told apart.
-        blue, red = [
-            resampled((plane - 128.0 * step) / chroma_span, size, left=not self.centred)
-            for plane in self.planes[1:]
-        ]
+        blue, red = [(plane - 128.0 * step) / chroma_span for plane in self.planes[1:]]
+        if self.fields and blue.shape[0] != self.height:
+            blue, red = by_fields(blue, self.height), by_fields(red, self.height)
+        blue, red = [resampled(plane, size, left=not self.centred) for plane in (blue, red)]
         kr, kb = WEIGHTS.get(self.matrix) or WEIGHTS[1 if self.height >= 720 else 6]
         r = luma + 2 * (1 - kr) * red
         b = luma + 2 * (1 - kb) * blue
@@ -138,6 +139,20 @@ def copied(plane, size, bits):
     rows = numpy.frombuffer(plane, numpy.uint8).reshape(plane.height, plane.line_size)
     rows = numpy.ascontiguousarray(rows[: size[1], : size[0] * bytes_each])
     return rows.view(kind)
+
+
+def by_fields(plane, height):
+    """A plane of half the lines of an interlaced picture, with a line of its own field for each:
+    samples lie a quarter below a line of the first field, and three quarters below one of the
+    second (ISO/IEC 13818-2, 6.1.1.8)."""
+    lines = numpy.empty((height, plane.shape[1]))
+    for parity, below in ((0, 0.25), (1, 0.75)):
+        field, wanted = plane[parity::2], numpy.arange((height - parity + 1) // 2)
+        at = numpy.clip((wanted - below) / 2, 0, len(field) - 1)
+        first = numpy.minimum(at.astype(int), max(len(field) - 2, 0))
+        second, share = numpy.minimum(first + 1, len(field) - 1), (at - first)[:, None]
+        lines[parity::2] = field[first] * (1 - share) + field[second] * share
+    return lines
 
 
 def resampled(plane, size, left):
