@@ -137,7 +137,7 @@ impl Claims {
                 self.add_samples(samples.into())?;
             }
             b"cmov" => self.compressed(window, body, depth)?,
-            b"hdlr" => match window.array(at + 8)? {
+            b"hdlr" => match window.array(at + 8)?.as_ref() {
                 Some(b"soun") => self.track.is_sound = true,
                 Some(b"vide") => self.track.is_video = true,
                 _ => {}
