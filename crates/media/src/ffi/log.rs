@@ -63,8 +63,11 @@ unsafe extern "C" fn line(
     format: *const std::ffi::c_char,
     arguments: *mut ffi::__va_list_tag,
 ) {
-    // SAFETY: FFmpeg's own arguments; the format is a string.
-    unsafe { super::decoder::note_damage(context, std::ffi::CStr::from_ptr(format).to_bytes()) };
+    // Decoders log every unit of a stream below this level: damage is said at it or above.
+    if level <= ffi::AV_LOG_INFO {
+        // SAFETY: FFmpeg's own arguments; the format is a string.
+        unsafe { super::decoder::note_damage(context, std::ffi::CStr::from_ptr(format).to_bytes()) };
+    }
     let listening = is_listening(level);
     let logging = level <= ffi::AV_LOG_WARNING && tracing::enabled!(target: "ffmpeg", tracing::Level::DEBUG);
     if !listening && !logging {
