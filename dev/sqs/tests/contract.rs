@@ -5,9 +5,13 @@
     reason = "clippy lets tests unwrap, and takes the helpers of a test for something else"
 )]
 
+// The end-to-end tests' own: it needs nothing of theirs.
+#[path = "../../../e2e/src/peer.rs"]
+#[expect(unreachable_pub, reason = "where it comes from, it is public")]
+mod peer;
 mod support;
 
-use std::{collections::HashMap, env};
+use std::{collections::HashMap, env, process::Command};
 
 use aws_sdk_sqs::{
     Client,
@@ -522,4 +526,18 @@ async fn a_group_comes_back_with_its_message() {
         .unwrap();
     let message = target.receive_one().await;
     assert_eq!(system(&message, System::MessageGroupId), Some("user-1"));
+}
+
+#[test]
+fn another_implementation_keeps_the_contract() {
+    if env::var_os("FRAMELIFT_SQS_ENDPOINT").is_some() {
+        return; // This is that run.
+    }
+    let Some(moto) = peer::Moto::start() else {
+        eprintln!("SKIPPED: the contract on moto, which is not installed; `cargo xtask test` installs it");
+        return;
+    };
+    let tests = Command::new(env::current_exe().unwrap()).env("FRAMELIFT_SQS_ENDPOINT", &moto.url).output();
+    let tests = tests.unwrap();
+    assert!(tests.status.success(), "{}", String::from_utf8_lossy(&tests.stdout));
 }
