@@ -19,7 +19,11 @@ pub(crate) const GUESTS: &[&str] = &[
 pub(crate) const TEST_GUESTS: &[&str] = &["framelift-test-guest", "framelift-store-suite"];
 
 /// The programs that the local stack is made of.
-const PROGRAMS: &[&str] = &["framelift-stack", "framelift-edge-host", "framelift-worker"];
+const STACK: &[&str] = &["framelift-stack", "framelift-edge-host", "framelift-worker"];
+
+/// The programs that the end-to-end tests start.
+pub(crate) const PROGRAMS: &[&str] =
+    &["framelift-stack", "framelift-edge-host", "framelift-worker", "framelift-cli"];
 
 /// Everything that runs natively: guests need a host.
 pub(crate) fn native_workspace(command: &mut Command) {
@@ -35,13 +39,8 @@ pub(crate) fn guests() -> Result {
     build_guests(GUESTS)
 }
 
-/// Builds the guests that tests serve, too.
-pub(crate) fn all_guests() -> Result {
-    println!("building the edge components and the tests' guests");
-    build_guests(&[GUESTS, TEST_GUESTS].concat())
-}
-
-fn build_guests(packages: &[&str]) -> Result {
+/// Builds guests by their packages' names.
+pub(crate) fn build_guests(packages: &[&str]) -> Result {
     let mut build = cargo(&["build", "--quiet", "--profile", "guest", "--target", "wasm32-wasip2"]);
     for package in packages {
         build.args(["--package", package]);
@@ -53,17 +52,8 @@ fn build_guests(packages: &[&str]) -> Result {
 pub(crate) fn programs() -> Result {
     println!("building the local stack and the worker");
     let mut build = cargo(&["build", "--quiet", "--bins"]);
-    for package in PROGRAMS {
+    for package in STACK {
         build.args(["--package", package]);
     }
-    run(build)
-}
-
-/// Builds the programs and the tests in one go: cargo chooses the features of dependencies for all
-/// that it builds at once, so building the programs by themselves would compile most of them twice.
-pub(crate) fn programs_and_tests() -> Result {
-    println!("building the programs and the tests");
-    let mut build = cargo(&["build", "--quiet", "--all-targets"]);
-    native_workspace(&mut build);
     run(build)
 }

@@ -4,6 +4,7 @@
 mod bench;
 mod build;
 mod ci;
+mod promises;
 mod run;
 mod setup;
 mod test;
@@ -16,7 +17,9 @@ usage: cargo xtask COMMAND
 
   demo [--keep]          the main job on a real video, through the public API, from nothing
   up [OPTIONS]           the local stack until Ctrl-C (up --help has its options)
-  test [FILTER]          every test: unit, integration, end to end
+  test [--package NAME] [--test NAME] [--lib] [FILTER] [-- RUNNER'S ARGUMENTS]
+                         every test: unit, integration, end to end; or those that are chosen, for which
+                         nothing else is set up or built
   ci [--without-tests]   what CI runs: tidy, fmt, clippy, deny, docs, guests, tests
   tidy                   the rules on dependencies, files and documents
   bench [NAME]           the benchmarks, and the side-by-side runs against other tools

@@ -15,11 +15,13 @@ pub(crate) const fn package(name: &'static str, why: &'static str) -> Package {
     Package { name, why }
 }
 
-/// What compiling and running the product needs.
-const FOR_BUILD: &[Package] = &[
-    package("gcc", "links, and compiles the C parts of crates"),
+/// What compiling any of it needs.
+const COMPILERS: &[Package] =
+    &[package("gcc", "links, and compiles the C parts of crates"), package("libc6-dev", "C headers")];
+
+/// What compiling and running what extracts frames needs besides.
+const FFMPEG: &[Package] = &[
     package("g++", "compiles the C++ parts of crates"),
-    package("libc6-dev", "C headers"),
     package("make", "builds the JPEG library"),
     package("cmake", "builds the JPEG library"),
     package("nasm", "assembles the JPEG library's SIMD code"),
@@ -33,15 +35,18 @@ const FOR_BUILD: &[Package] = &[
     package("libswscale-dev", "FFmpeg: scaling and pixel formats"),
 ];
 
-/// What the tests and benches need besides.
-const FOR_TESTS: &[Package] = &[
+/// Programs that tests and benches run.
+const TOOLS: &[Package] = &[
     package("ffmpeg", "makes test videos, and is the peer that frames and speed are compared with"),
     package("zip", "the peer that speed is compared with"),
     package("unzip", "a peer that opens our archives"),
     package("p7zip-full", "a peer that opens our archives"),
-    package("python3", "a peer that opens our archives, and runs the peers from PyPI"),
-    package("python3-venv", "holds the peers from PyPI"),
+    package("python3", "a peer that opens our archives"),
 ];
+
+/// What the peers from PyPI run in.
+const PYTHON: &[Package] =
+    &[package("python3", "runs the peers from PyPI"), package("python3-venv", "holds the peers from PyPI")];
 
 /// What the tests need from PyPI, pinned.
 const FROM_PYPI: &[Package] = &[
@@ -50,18 +55,32 @@ const FROM_PYPI: &[Package] = &[
     package("numpy==2.4.6", "the arithmetic of that comparison"),
 ];
 
-/// Everything that a build needs.
+/// Everything that the product needs.
 pub(crate) fn for_build() -> Result {
-    debian(FOR_BUILD)?;
+    debian(COMPILERS.iter().chain(FFMPEG))?;
     wasm_target()
 }
 
-/// Everything that the tests need.
+/// Everything that every test needs.
 pub(crate) fn for_tests() -> Result {
-    let packages: Vec<&Package> = FOR_BUILD.iter().chain(FOR_TESTS).collect();
-    debian(packages)?;
+    debian(COMPILERS.iter().chain(FFMPEG).chain(TOOLS))?;
     wasm_target()?;
     peers()
+}
+
+/// What compiling any of it needs.
+pub(crate) fn compilers() -> Result {
+    debian(COMPILERS)
+}
+
+/// What compiling and running what extracts frames needs.
+pub(crate) fn ffmpeg() -> Result {
+    debian(FFMPEG)
+}
+
+/// Programs that tests run.
+pub(crate) fn tools() -> Result {
+    debian(TOOLS)
 }
 
 /// A program among the peers from PyPI: `moto_server`, or the `python` that knows the others.
@@ -109,7 +128,8 @@ fn installed(package: &str) -> bool {
     query.is_ok_and(|output| output.status.success() && output.stdout == b"installed")
 }
 
-fn wasm_target() -> Result {
+/// The target of the edge components.
+pub(crate) fn wasm_target() -> Result {
     const TARGET: &str = "wasm32-wasip2";
     let sysroot = output(command("rustc", &["--print", "sysroot"]))?;
     if PathBuf::from(sysroot.trim()).join("lib/rustlib").join(TARGET).is_dir() {
@@ -120,7 +140,9 @@ fn wasm_target() -> Result {
         .map_err(|error| format!("cannot add the Rust target {TARGET}: {error}"))
 }
 
-fn peers() -> Result {
+/// Peers from PyPI.
+pub(crate) fn peers() -> Result {
+    debian(PYTHON)?;
     python_packages(&peer_folder(), FROM_PYPI)
 }
 

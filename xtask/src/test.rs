@@ -1,87 +1,139 @@
-//! Runs every test and ends with one line that counts them.
+//! `cargo xtask test`: sets up and builds what the chosen tests need, runs them, and ends with one line
+//! that counts them.
 
-use std::io::{BufRead, BufReader};
+mod binaries;
+mod needs;
+mod selection;
+mod tally;
+
+use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
+use std::time::Instant;
 
-use crate::build;
-use crate::run::{Result, cargo, target};
-use crate::setup;
+use crate::promises;
+use crate::run::{Result, command, target};
+use crate::{build, setup};
+use binaries::Binary;
+use needs::Needs;
+use selection::Selection;
+use tally::Tally;
 
-#[derive(Default)]
-struct Count {
-    passed: u64,
-    failed: u64,
-    skipped: u64,
-}
-
-impl Count {
-    /// Adds up the closing lines of test binaries:
-    /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`.
-    fn read(&mut self, line: &str) {
-        let Some((_, counts)) = line.split_once("test result: ").and_then(|(_, rest)| rest.split_once(". "))
-        else {
-            return;
-        };
-        for part in counts.split("; ") {
-            let Some((number, what)) = part.split_once(' ') else { continue };
-            let number = number.parse().unwrap_or(0);
-            match what {
-                "passed" => self.passed += number,
-                "failed" => self.failed += number,
-                "ignored" => self.skipped += number,
-                _ => {}
-            }
-        }
-    }
-}
-
-/// Sets up, builds and runs every test; `args` go to `cargo test` (a package, a filter).
+/// Runs every test, or those that the arguments choose.
 pub(crate) fn test(args: &[String]) -> Result {
-    setup::for_tests()?;
-    build::all_guests()?;
-    build::programs_and_tests()?;
-    match std::env::var_os("FRAMELIFT_SPIN").filter(|path| !path.is_empty()) {
-        Some(spin) => println!("the end-to-end tests run on the real Spin: {}", spin.display()),
-        None => {
-            println!("SKIPPED: the end-to-end tests on the real Spin; FRAMELIFT_SPIN=/path/to/spin runs them")
-        }
+    let selection = Selection::parse(args)?;
+    let members = selection::members()?;
+    let packages = selection.packages(&members)?;
+    let needs = Needs::of(&packages, &selection)?;
+    println!("testing {}", if selection.is_all() { "everything".into() } else { packages.join(", ") });
+    needs.set_up()?;
+    if !needs.guests.is_empty() {
+        println!("building for wasm32-wasip2: {}", needs.guests.join(", "));
+        build::build_guests(&needs.guests)?;
     }
+    println!("building the tests{}", if needs.programs { " and the programs that they start" } else { "" });
+    let binaries = binaries::build(&selection, &packages, &needs)?;
+    let tally = run_all(&binaries, &selection)?;
+    if selection.is_all() && tally.failed == 0 {
+        every_promise_was_kept(&binaries, &tally)?;
+    }
+    tally.print_skipped();
+    println!("{tally}");
+    if tally.failed == 0 && tally.broken.is_empty() { Ok(()) } else { Err("tests failed".into()) }
+}
+
+/// Binaries whose tests mostly wait: for leases, messages and processes that they start.
+const WAITING: &[&str] = &[
+    "dev/edge-host/tests/host.rs",
+    "dev/sqs/tests/contract.rs",
+    "e2e/tests/e2e/main.rs",
+    "host-worker/tests/worker/main.rs",
+];
+
+/// Runs those that wait beside those that compute, and within each kind one after the other.
+fn run_all(binaries: &[Binary], selection: &Selection) -> Result<Tally> {
     println!("running the tests");
-    let mut tests = cargo(&["test", "--quiet", "--no-fail-fast"]);
-    build::native_workspace(&mut tests);
-    tests.args(args);
+    let (waiting, computing): (Vec<&Binary>, Vec<&Binary>) =
+        binaries.iter().partition(|binary| WAITING.contains(&binary.source.as_str()));
+    let one_after_the_other = |binaries: Vec<&Binary>| {
+        let mut total = Tally::default();
+        for binary in binaries {
+            let started = Instant::now();
+            let tally = run(binary, selection)?;
+            if tally.passed + tally.failed + tally.skipped > 0 || !tally.broken.is_empty() {
+                let (label, seconds) = (binary.label(), started.elapsed().as_secs_f64());
+                println!("  {label:<28} {tally}, {seconds:.1} s");
+            }
+            total.add(tally);
+        }
+        Ok::<_, String>(total)
+    };
+    if selection.shows_output {
+        return one_after_the_other(binaries.iter().collect());
+    }
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| one_after_the_other(waiting));
+        let mut total = one_after_the_other(computing)?;
+        total.add(waiting.join().map_err(|_| "a thread that ran tests ended")??);
+        Ok(total)
+    })
+}
+
+/// Runs one binary as `cargo test` would.
+fn run(binary: &Binary, selection: &Selection) -> Result<Tally> {
+    let mut tests = command(&binary.executable, &["--show-output"]);
+    tests.args(&selection.filters);
+    tests.current_dir(&binary.folder);
+    tests.env("CARGO_MANIFEST_DIR", &binary.folder);
+    let guests = target().join("wasm32-wasip2/guest");
     tests.env("FRAMELIFT_TEST_BIN_DIR", target().join("debug"));
-    tests.env("FRAMELIFT_TEST_GUEST_DIR", target().join("wasm32-wasip2/guest"));
+    tests.env("FRAMELIFT_TEST_GUEST", guests.join("framelift_test_guest.wasm"));
+    tests.env("FRAMELIFT_TEST_GUEST_DIR", guests);
     tests.env("FRAMELIFT_TEST_MOTO_SERVER", setup::peer("moto_server"));
     tests.env("FRAMELIFT_TEST_PYTHON", setup::peer("python"));
     let mut child = tests
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("cannot run the tests: {error}"))?;
-    let mut count = Count::default();
-    for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines) {
+        .map_err(|error| format!("cannot run {}: {error}", binary.executable))?;
+    let mut tally = Tally::of(&binary.source);
+    let mut output = Vec::new();
+    for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(|out| out.split(b'\n')) {
         let line = line.map_err(|error| format!("cannot read the tests' output: {error}"))?;
-        println!("{line}");
-        count.read(&line);
+        let line = String::from_utf8_lossy(&line).into_owned();
+        if selection.shows_output || line.ends_with(" ... FAILED") {
+            println!("{line}");
+        }
+        tally.read(&line);
+        output.push(line);
     }
     let status = child.wait().map_err(|error| format!("cannot wait for the tests: {error}"))?;
-    println!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.skipped);
-    if status.success() { Ok(()) } else { Err("tests failed".into()) }
+    if !status.success() {
+        if !selection.shows_output {
+            // What passed has said nothing that explains a failure.
+            let failures = output.iter().position(|line| line == "failures:").unwrap_or_default();
+            println!("{}", output[failures..].join("\n"));
+        }
+        tally.broken.push(format!("{} ({status})", binary.label()));
+    }
+    Ok(tally)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn closing_lines_are_added_up() {
-        let mut count = Count::default();
-        count.read(
-            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
-        );
-        count.read("test result: FAILED. 2 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out");
-        count.read("test something ... ok");
-        assert_eq!((count.passed, count.failed, count.skipped), (5, 4, 1));
+/// Each test that `SPECIFICATION.md` names has run.
+fn every_promise_was_kept(binaries: &[Binary], tally: &Tally) -> Result {
+    let (references, _) = promises::read()?;
+    let not_run: Vec<_> = references
+        .iter()
+        .filter(|reference| reference.path.ends_with(".rs"))
+        .filter(|reference| {
+            let ran = |binary: &Binary| {
+                tally.ran.iter().any(|(source, test)| *source == binary.source && reference.is(source, test))
+            };
+            !binaries.iter().any(ran)
+        })
+        .collect();
+    for reference in &not_run {
+        let (file, line) = (promises::FILE, reference.line);
+        println!("{file}:{line}: `{}::{}` was not run", reference.path, reference.name);
     }
+    if not_run.is_empty() { Ok(()) } else { Err(format!("{} promises are held by no test", not_run.len())) }
 }

@@ -1,5 +1,7 @@
 //! Which crate may depend on which: arrows point one way.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::run::{Result, cargo, output};
 
 /// The layers, from the bottom; a crate sees those below its own, and in the last layer its own.
@@ -42,21 +44,16 @@ const NEVER: &[(&str, &[&str])] = &[
     ("xtask", &["serde", "tokio"]),
 ];
 
-/// Checks the workspace with `cargo tree`.
+/// Checks the workspace's dependencies for normal use, tests apart.
 pub(crate) fn check() -> Result<Vec<String>> {
+    let graph = Graph::read(&["--workspace"])?;
     let mut problems = Vec::new();
-    let members =
-        output(cargo(&["tree", "--workspace", "--depth", "0", "--prefix", "none", "--format", "{p}"]))?;
-    for member in names(&members) {
-        if member == "xtask" {
-            continue;
-        }
+    for member in graph.0.keys().filter(|name| name.starts_with("framelift-")) {
         let Some(layer) = layer_of(member) else {
             problems.push(format!("{member}: is in no layer; put it into xtask/src/tidy/arrows.rs"));
             continue;
         };
-        let direct = tree(member, &["--depth", "1"])?;
-        for dependency in names(&direct).filter(|name| *name != member) {
+        for dependency in &graph.0[member] {
             let Some(below) = layer_of(dependency) else { continue };
             let allowed = below < layer || (below == layer && layer == LAYERS.len() - 1);
             if !allowed {
@@ -65,26 +62,73 @@ pub(crate) fn check() -> Result<Vec<String>> {
         }
     }
     for (package, forbidden) in NEVER {
-        let all = tree(package, &[])?;
-        for name in names(&all).filter(|name| forbidden.contains(name)) {
+        if graph.seen_from(package).is_disjoint(&forbidden.iter().copied().collect()) {
+            continue;
+        }
+        // A feature that only another crate asks for may bring one in: the package by itself decides.
+        let alone = Graph::read(&["--package", package])?;
+        let seen = alone.seen_from(package);
+        for name in forbidden.iter().filter(|name| seen.contains(*name)) {
             problems.push(format!("{package}: must not see {name}, not even through another crate"));
         }
     }
-    problems.sort();
-    problems.dedup();
     Ok(problems)
 }
 
-/// Dependencies for normal use, tests apart.
-fn tree(package: &str, more: &[&str]) -> Result<String> {
-    let base = ["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--format", "{p}"];
-    output(cargo(&[base.as_slice(), more].concat()))
-}
+/// Packages by name, and those that each depends on.
+struct Graph(BTreeMap<String, BTreeSet<String>>);
 
-fn names(tree: &str) -> impl Iterator<Item = &str> {
-    tree.lines().filter_map(|line| line.split(' ').next()).filter(|name| !name.is_empty())
+impl Graph {
+    fn read(of: &[&str]) -> Result<Self> {
+        let base = ["tree", "--edges", "normal", "--prefix", "depth", "--format", " {p}"];
+        Ok(Self::parse(&output(cargo(&[base.as_slice(), of].concat()))?))
+    }
+
+    /// Lines of `DEPTH NAME VERSION …`.
+    fn parse(tree: &str) -> Self {
+        let (mut graph, mut above) = (BTreeMap::<String, BTreeSet<String>>::new(), Vec::<&str>::new());
+        for line in tree.lines() {
+            let mut words = line.split(' ');
+            let (Some(depth), Some(name)) = (words.next().and_then(|depth| depth.parse().ok()), words.next())
+            else {
+                continue;
+            };
+            above.truncate(depth);
+            if let Some(parent) = above.last() {
+                graph.entry((*parent).to_owned()).or_default().insert(name.to_owned());
+            }
+            graph.entry(name.to_owned()).or_default();
+            above.push(name);
+        }
+        Self(graph)
+    }
+
+    /// All that the package depends on, however far down.
+    fn seen_from(&self, package: &str) -> BTreeSet<&str> {
+        let (mut seen, mut to_visit) = (BTreeSet::new(), vec![package]);
+        while let Some(next) = to_visit.pop() {
+            for name in self.0.get(next).into_iter().flatten() {
+                if seen.insert(name.as_str()) {
+                    to_visit.push(name);
+                }
+            }
+        }
+        seen
+    }
 }
 
 fn layer_of(name: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_seen_is_followed_down() {
+        let graph = Graph::parse("0 a v1\n1 b v1 (/x)\n2 c v1\n1 d v2 (*)\n\n0 d v2\n1 e v1 (proc-macro)\n");
+        assert_eq!(graph.seen_from("a"), BTreeSet::from(["b", "c", "d", "e"]));
+        assert_eq!(graph.seen_from("b"), BTreeSet::from(["c"]));
+    }
 }
