@@ -96,6 +96,8 @@ problems! {
     StaleAttempt = "stale-attempt", 409, "The attempt is not the current one";
     /// A store or queue does not answer.
     Unavailable = "unavailable", 503, "The service cannot answer right now";
+    /// A stored record cannot be read, or would be too large to be written.
+    RecordDamaged = "record-damaged", 500, "A stored record cannot be used";
     /// Our own fault.
     Internal = "internal", 500, "Something went wrong on our side";
 }

@@ -1,6 +1,6 @@
 //! Why a video failed, in a code that a program can match and a person can understand.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The reason's code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -105,6 +105,19 @@ impl Failure {
         }
         Self { code, message, retryable: code.retryable() }
     }
+}
+
+/// Reads a failure of a stored record. A code that newer code stored is [`FailureCode::Internal`].
+pub(crate) fn stored<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Failure, D::Error> {
+    #[derive(Deserialize)]
+    struct Stored {
+        code: String,
+        message: String,
+        retryable: bool,
+    }
+    let Stored { code, message, retryable } = Stored::deserialize(deserializer)?;
+    let known = FailureCode::ALL.into_iter().find(|known| known.as_str() == code);
+    Ok(Failure { code: known.unwrap_or(FailureCode::Internal), message, retryable })
 }
 
 #[cfg(test)]

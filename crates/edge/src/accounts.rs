@@ -28,9 +28,9 @@ use http::{HeaderValue, Method, Response, StatusCode};
 pub use self::config::{Config, InvalidConfig};
 use self::record::{Profile, User};
 use crate::http::{BodyError, Failure, Incoming, Route, Router, RouterOnce, answer};
-use crate::ports::{Ambient, Http, Kv, Unavailable};
-use crate::store::Store;
+use crate::ports::{Ambient, Http, Kv};
 use crate::store::update::{UpdateError, Updated};
+use crate::store::{Store, StoreError};
 
 /// The calls of this component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         }
     }
 
-    async fn user(&self, id: UserId) -> Result<Option<User>, Unavailable> {
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         self.store().get(&user_key(id)).await
     }
 
@@ -157,7 +157,7 @@ fn settle<T, R>(
     result.map_err(|error| match error {
         UpdateError::Missing => missing(),
         UpdateError::Refused(failure) => failure,
-        UpdateError::Unavailable(error) => error.into(),
+        UpdateError::Store(error) => error.into(),
     })
 }
 

@@ -5,6 +5,8 @@
 //! is hashed ([`keys`]).
 
 pub mod create;
+#[cfg(test)]
+pub(crate) mod golden;
 pub mod index;
 pub mod keys;
 pub mod listing;
@@ -14,17 +16,45 @@ pub mod records;
 pub mod slots;
 pub mod suite;
 pub mod update;
+pub mod value;
 
 use framelift_domain::VideoId;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 
 use crate::ports::{Ambient, Kv, Unavailable};
 use records::VideoRow;
-use update::{UpdateError, Updated, Versioned};
+use update::{UpdateError, Updated};
+pub use value::Stored;
+use value::{Envelope, decode};
 
-/// Most bytes of a value: what every back end takes.
-pub const MAX_VALUE_BYTES: usize = 32 << 10;
+/// Why a value could not be read or written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The store did not answer, or too many others wrote.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The value is there and of no use, however often it is asked for.
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
+}
+
+/// A value that does not decode, or that would be too large. It stays as it is, for somebody to
+/// look at.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the record {key_hash} is damaged: {detail} (docs/operations.md, \"Damaged records\")")]
+pub struct Damaged {
+    /// The first 16 hex digits of the SHA-256 of its key.
+    key_hash: String,
+    /// What is wrong, without a word of its content.
+    detail: String,
+}
+
+impl Damaged {
+    fn new(key: &str, detail: impl std::fmt::Display) -> Self {
+        let hash = Sha256::digest(key.as_bytes());
+        Self { key_hash: keys::hex(&hash[..8]), detail: detail.to_string() }
+    }
+}
 
 /// A key-value store and what its operations need of the world.
 #[derive(Debug)]
@@ -44,25 +74,18 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         self.kv
     }
 
-    /// Reads a value that is written by [`Self::update`] and [`Self::create`].
-    pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Unavailable> {
-        let Some(bytes) = self.kv.get(key).await? else { return Ok(None) };
-        let versioned: Versioned<T> = decode(key, &bytes)?;
-        Ok(Some(versioned.value))
-    }
-
-    /// Reads a value that is written by [`Self::set_plain`].
-    pub async fn get_plain<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Unavailable> {
+    /// Reads a value.
+    pub async fn get<T: Stored>(&self, key: &str) -> Result<Option<T>, StoreError> {
         self.kv.get(key).await?.map(|bytes| decode(key, &bytes)).transpose()
     }
 
     /// Sets a value whole; for keys that are never swapped.
-    pub async fn set_plain<T: Serialize>(&self, key: &str, value: &T) -> Result<(), Unavailable> {
-        self.kv.set(key, encode(key, value)?).await
+    pub async fn set_plain<T: Stored>(&self, key: &str, value: &T) -> Result<(), StoreError> {
+        Ok(self.kv.set(key, Envelope::new(key, value)?.write(key)?).await?)
     }
 
     /// A video's record.
-    pub async fn video(&self, id: VideoId) -> Result<Option<VideoRow>, Unavailable> {
+    pub async fn video(&self, id: VideoId) -> Result<Option<VideoRow>, StoreError> {
         self.get(&keys::video(id)).await
     }
 
@@ -92,18 +115,6 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
 }
 
 /// A failure of the store for a reason found here.
-fn broken(key: &str, detail: impl std::fmt::Display) -> Unavailable {
-    Unavailable { what: "store", detail: format!("{key}: {detail}") }
-}
-
-fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Unavailable> {
-    serde_json::from_slice(bytes).map_err(|error| broken(key, error))
-}
-
-fn encode<T: Serialize>(key: &str, value: &T) -> Result<Vec<u8>, Unavailable> {
-    let bytes = serde_json::to_vec(value).map_err(|error| broken(key, error))?;
-    if bytes.len() > MAX_VALUE_BYTES {
-        return Err(broken(key, format_args!("a value of {} bytes is too large", bytes.len())));
-    }
-    Ok(bytes)
+fn unavailable(key: &str, detail: impl std::fmt::Display) -> StoreError {
+    Unavailable { what: "store", detail: format!("{key}: {detail}") }.into()
 }

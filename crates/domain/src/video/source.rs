@@ -11,7 +11,7 @@ pub const MAX_REFS: usize = 100;
 
 /// Where a video's upload is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Source {
     /// It was made for this upload.
     Own {

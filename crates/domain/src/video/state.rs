@@ -1,4 +1,6 @@
 //! The states of a video, each with exactly the data that it needs.
+//!
+//! Their serde form is what the edge's store keeps (its fixtures hold it), and stands on no wire.
 
 use std::fmt;
 
@@ -8,7 +10,6 @@ use crate::{Failure, Time, WorkerId};
 
 /// A multipart upload under way at the object store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Multipart {
     /// The object store's id of it.
     pub upload_id: String,
@@ -20,7 +21,6 @@ pub struct Multipart {
 
 /// What was tried so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Attempts {
     /// Claims so far; the number of the last attempt.
     pub made: u32,
@@ -34,9 +34,6 @@ pub struct Attempts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Nothing yet.
-    #[default]
-    Waiting,
     /// Looking at the file.
     Reading,
     /// Decoding and writing frames.
@@ -45,6 +42,10 @@ pub enum Stage {
     Storing,
     /// All is there.
     Done,
+    /// Nothing yet; or what newer code stored.
+    #[default]
+    #[serde(other)]
+    Waiting,
 }
 
 impl Stage {
@@ -65,7 +66,6 @@ impl Stage {
 
 /// How far an attempt is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Progress {
     /// What is being done.
     pub stage: Stage,
@@ -81,7 +81,6 @@ pub struct Progress {
 
 /// A worker's hold on a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Lease {
     /// Who holds it.
     pub worker: WorkerId,
@@ -93,7 +92,6 @@ pub struct Lease {
 
 /// What a completed video has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Extraction {
     /// Bytes of the archive.
     pub size_bytes: u64,
@@ -109,7 +107,6 @@ pub struct Extraction {
 
 /// What [`State::Pending`] holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Pending {
     /// What was tried so far.
     pub attempts: Attempts,
@@ -119,7 +116,6 @@ pub struct Pending {
 
 /// What [`State::Processing`] holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Processing {
     /// What was tried so far, the current attempt included.
     pub attempts: Attempts,
@@ -133,7 +129,6 @@ pub struct Processing {
 
 /// What every terminal state holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct End {
     /// When it was reached.
     pub at: Time,
@@ -147,7 +142,7 @@ pub struct End {
 
 /// Where a video is in its life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "name", rename_all = "snake_case")]
 pub enum State {
     /// The record is there, the upload is not.
     AwaitingUpload {
@@ -176,6 +171,7 @@ pub enum State {
         /// How it ended.
         end: End,
         /// Why.
+        #[serde(deserialize_with = "crate::failure::stored")]
         failure: Failure,
         /// Whether its notices are out.
         notified: bool,

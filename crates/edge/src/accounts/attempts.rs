@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use framelift_domain::Time;
 use serde::{Deserialize, Serialize};
 
+use crate::store::Stored;
+
 /// The window, in milliseconds, from the first failure.
 const WINDOW_MS: i64 = 15 * 60 * 1000;
 /// Values that the counts are spread over: made-up addresses cannot fill the store.
@@ -44,6 +46,8 @@ pub(super) struct Attempts {
     #[serde(default)]
     accounts: BTreeMap<String, Count>,
 }
+
+impl Stored for Attempts {}
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Count {

@@ -17,7 +17,8 @@ use super::{
 };
 use crate::http::{Failure, Incoming, empty, json};
 use crate::passwords::Verdict;
-use crate::ports::{Ambient, Http, Kv, Unavailable};
+use crate::ports::{Ambient, Http, Kv};
+use crate::store::StoreError;
 use crate::token::ACCESS_TTL_S;
 
 fn invalid_token() -> Failure {
@@ -122,7 +123,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     }
 
     /// The account that has the address, if it can be used.
-    async fn active(&self, account: &str) -> Result<Option<(UserId, Profile)>, Unavailable> {
+    async fn active(&self, account: &str) -> Result<Option<(UserId, Profile)>, StoreError> {
         let owner: Option<Owner> = self.store().get(&email_key(account)).await?;
         let Some(id) = owner.and_then(|owner| owner.user) else { return Ok(None) };
         Ok(match self.user(id).await? {

@@ -5,6 +5,8 @@ use framelift_domain::{Time, UserId};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::store::Stored;
+
 /// The value of `user/<uid>`: where an account is in its life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -15,6 +17,10 @@ pub(super) enum User {
     Deleting(Profile),
     /// Nothing is left of it.
     Gone,
+}
+
+impl Stored for User {
+    const TAGS: &'static [&'static str] = &["state"];
 }
 
 /// Who owns the account, and what for.
@@ -54,6 +60,8 @@ pub(super) struct Owner {
     /// None when the account that had the address is gone.
     pub(super) user: Option<UserId>,
 }
+
+impl Stored for Owner {}
 
 impl Profile {
     /// What its owner sees.

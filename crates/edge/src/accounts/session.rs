@@ -3,6 +3,8 @@
 use framelift_domain::Time;
 use serde::{Deserialize, Serialize};
 
+use crate::store::Stored;
+
 /// Most logins at once; the one that was used least recently makes room.
 const MAX_FAMILIES: usize = 20;
 /// A login ends when it was not used for so long, in seconds.
@@ -19,6 +21,8 @@ pub(super) struct Sessions {
     #[serde(default)]
     families: Vec<Family>,
 }
+
+impl Stored for Sessions {}
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Family {

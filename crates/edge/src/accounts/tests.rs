@@ -9,6 +9,7 @@ macro_rules! snap {
 
 mod bad_input;
 mod faults;
+mod golden;
 mod throttle;
 
 use std::cell::{Cell, RefCell};
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::http::tests::{block_on, shown};
 use crate::passwords::Hashing;
+use crate::ports::Unavailable;
 use crate::store::memory::{MemoryKv, Quirks, TestAmbient};
 use crate::token::seed_text;
 

@@ -14,6 +14,7 @@ use super::body::BodyError;
 use super::incoming::Incoming;
 use super::log::{Level, log};
 use crate::ports::Unavailable;
+use crate::store::{Damaged, StoreError};
 
 /// Seconds after which a request that found a store or queue down may be sent again.
 const UNAVAILABLE_RETRY_S: u32 = 2;
@@ -141,6 +142,25 @@ impl From<Unavailable> for Failure {
         )
         .retry_after(UNAVAILABLE_RETRY_S)
         .because(error)
+    }
+}
+
+impl From<Damaged> for Failure {
+    fn from(error: Damaged) -> Self {
+        Self::new(
+            ProblemCode::RecordDamaged,
+            "sending the request again will not help; the operator was told",
+        )
+        .because(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(error) => error.into(),
+            StoreError::Damaged(error) => error.into(),
+        }
     }
 }
 

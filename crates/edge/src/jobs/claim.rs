@@ -5,6 +5,7 @@ use framelift_domain::{Failure, FailureCode, Video, VideoId, WorkerId};
 
 use super::{JobError, Jobs, Result};
 use crate::ports::{Ambient, Kv, Queue};
+use crate::store::records::VideoRow;
 
 impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// A worker takes the job: the next attempt, with a lease. Asked again with the same claim id
@@ -12,7 +13,11 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     ///
     /// After [`JobError::JobFinished`] a notice may still be to be sent: see [`Self::notice`].
     pub async fn claim(&self, id: VideoId, worker: WorkerId, claim_id: Option<String>) -> Result<Video> {
-        let video = self.row(id).await?.video;
+        let VideoRow { video, understood, .. } = self.row(id).await?;
+        if !understood && !video.state.is_terminal() {
+            // Newer code, which knows what its options mean, is rolled out again some day.
+            return Err(JobError::JobNotReady);
+        }
         match video.state.name() {
             StateName::AwaitingUpload | StateName::Queued => {
                 // The slots are ahead of the record where a step was cut short.

@@ -116,7 +116,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// The steps of a new record: room, a place in the index, the record itself.
     async fn admit(&self, video: Video, expires_at: Time) -> Result<Video> {
         let (user, id, root) = (video.owner, video.id, video.root());
-        let mut row = VideoRow { video, position: None };
+        let mut row = VideoRow { video, position: None, understood: true };
         if row.is_too_large() {
             return Err(JobError::OptionsTooLarge { limit: MAX_NEW_BYTES });
         }

@@ -5,6 +5,7 @@ use framelift_domain::video::{EventName, Reason, Refused};
 
 use crate::ports::Unavailable;
 use crate::store::update::UpdateError;
+use crate::store::{Damaged, StoreError};
 
 /// Why an operation was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +76,9 @@ pub enum JobError {
     /// The store or the queue did not answer; the same request may safely be sent again.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+    /// A record is there and of no use, however often it is asked for.
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
 }
 
 impl JobError {
@@ -95,6 +99,7 @@ impl JobError {
             Self::LeaseHeld { .. } => ProblemCode::LeaseHeld,
             Self::OptionsTooLarge { .. } | Self::BadCursor => ProblemCode::ValidationFailed,
             Self::Unavailable(_) => ProblemCode::Unavailable,
+            Self::Damaged(_) => ProblemCode::RecordDamaged,
             Self::Refused(refused) => refused_code(refused),
         }
     }
@@ -129,12 +134,21 @@ fn refused_code(refused: &Refused) -> ProblemCode {
     }
 }
 
+impl From<StoreError> for JobError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(error) => Self::Unavailable(error),
+            StoreError::Damaged(error) => Self::Damaged(error),
+        }
+    }
+}
+
 impl<E: Into<JobError>> From<UpdateError<E>> for JobError {
     fn from(error: UpdateError<E>) -> Self {
         match error {
             UpdateError::Missing => Self::VideoNotFound,
             UpdateError::Refused(error) => error.into(),
-            UpdateError::Unavailable(error) => error.into(),
+            UpdateError::Store(error) => error.into(),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::turn::Stream;
 use super::{JobError, Jobs, Result};
 use crate::ports::{Ambient, Kv, Queue};
-use crate::store::keys;
+use crate::store::{Stored, keys};
 
 /// How long a key is remembered, in seconds.
 const REMEMBERED_S: u32 = 24 * 3600;
@@ -33,6 +33,8 @@ pub(super) struct Remembered {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) stream: Option<Stream>,
 }
+
+impl Stored for Remembered {}
 
 impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// The video that the request is about: the one it was about the first time, or `id`.

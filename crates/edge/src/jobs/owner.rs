@@ -132,8 +132,9 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// The next objects of finished videos of a deleted account, to be removed and told to
     /// [`Self::purged`]; none when there are no more.
     pub async fn close_results(&self, user: UserId) -> Result<Vec<Cleanup>> {
-        let cleanups = self.retire_user(user, 0).await?;
+        let mut passed_over = Vec::new();
+        let cleanups = self.retire_user(user, 0, &mut passed_over).await?;
         // One look passes over what was removed since the one before.
-        if cleanups.is_empty() { self.retire_user(user, 0).await } else { Ok(cleanups) }
+        if cleanups.is_empty() { self.retire_user(user, 0, &mut passed_over).await } else { Ok(cleanups) }
     }
 }

@@ -6,9 +6,12 @@ use framelift_contract::video::Status;
 use framelift_domain::video::{State, StateName};
 use framelift_domain::{UserId, VideoId};
 use futures::future::join_all;
+use serde_json::json;
 
 use super::{Found, JobError, Jobs, Result, view};
+use crate::http::{Level, log};
 use crate::ports::{Ambient, Kv, Queue};
+use crate::store::StoreError;
 use crate::store::index::PAGE;
 use crate::store::records::VideoRow;
 
@@ -74,7 +77,19 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
                     break;
                 }
                 next = position;
-                if let Some(row) = row?
+                let row = match row {
+                    Err(StoreError::Damaged(damaged)) => {
+                        log(
+                            Level::Error,
+                            "a damaged record is left out",
+                            None,
+                            &[("cause", json!(damaged.to_string()))],
+                        );
+                        None
+                    }
+                    row => row?,
+                };
+                if let Some(row) = row
                     && is_shown(&row, user, position, status)
                 {
                     page.items.push(Found { video: row.video, queue_position: None });

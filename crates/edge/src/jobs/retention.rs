@@ -3,19 +3,25 @@
 use framelift_domain::UserId;
 use framelift_domain::video::Event;
 
-use super::{Cleanup, Jobs, Result};
+use super::{Cleanup, JobError, Jobs, Result};
 use crate::ports::{Ambient, Kv, Queue};
 use crate::store::index::{Head, PAGE};
-use crate::store::keys;
 use crate::store::listing::KEPT;
+use crate::store::{StoreError, keys};
 
 /// Most videos of one user that one pass looks at.
 const MAX_LOOKED_AT: u64 = 50;
 
 impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// Looks through a user's oldest videos for objects that have to go. Videos are taken in
-    /// their order, up to the first one that is still needed.
-    pub(super) async fn retire_user(&self, user: UserId, seen: u64) -> Result<Vec<Cleanup>> {
+    /// their order, up to the first one that is still needed. A damaged record is passed over for
+    /// good: nobody knows what belongs to it.
+    pub(super) async fn retire_user(
+        &self,
+        user: UserId,
+        seen: u64,
+        passed_over: &mut Vec<(UserId, JobError)>,
+    ) -> Result<Vec<Cleanup>> {
         let mut head = self.store.head(user).await?;
         let slots = self.store.slots(user).await?;
         let now = self.now();
@@ -31,7 +37,17 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
             let Some(id) = usize::try_from(position % PAGE).ok().and_then(|n| ids.1.get(n).copied()) else {
                 break;
             };
-            let Some(row) = self.store.video(id).await? else {
+            let row = match self.store.video(id).await {
+                Err(StoreError::Damaged(error)) => {
+                    passed_over.push((user, error.into()));
+                    if done == position {
+                        done += 1;
+                    }
+                    continue;
+                }
+                row => row?,
+            };
+            let Some(row) = row else {
                 // It is being made, or it never came to be and the sweep gave up on it.
                 if slots.contains(id) || self.store.slots(user).await?.contains(id) {
                     break;

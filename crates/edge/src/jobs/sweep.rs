@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::claim::{exhausted, timed_out};
 use super::{Cleanup, JobError, Jobs, Result};
-use crate::ports::{Ambient, Kv, Queue, Unavailable};
-use crate::store::keys;
+use crate::ports::{Ambient, Kv, Queue};
 use crate::store::listing::{KEPT, List, WORK};
 use crate::store::records::VideoRow;
 use crate::store::slots::Slots;
+use crate::store::{StoreError, Stored, keys};
 
 /// How long a video may be pending before its message is sent again, in seconds.
 const RESEND_S: u32 = 600;
@@ -45,7 +45,7 @@ pub struct Swept {
     /// Users that could not be looked after, to be logged; a later sweep comes back to them.
     pub troubles: Vec<(UserId, JobError)>,
     /// What kept users from being looked at, to be logged; a later sweep comes back to them.
-    pub unread: Vec<Unavailable>,
+    pub unread: Vec<StoreError>,
 }
 
 /// Where a sweep goes on.
@@ -55,6 +55,8 @@ struct Cursor {
     page: u32,
     after: Option<UserId>,
 }
+
+impl Stored for Cursor {}
 
 impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// Looks after the next users with work, and after the next ones with objects to remove.
@@ -72,13 +74,13 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
             Ok((users, _)) => users,
             // What was done so far is to be told all the same.
             Err(JobError::Unavailable(error)) => {
-                swept.unread.push(error);
+                swept.unread.push(error.into());
                 return Ok(swept);
             }
             Err(error) => return Err(error),
         };
         for (user, epoch) in users {
-            match self.retire_user(user, epoch).await {
+            match self.retire_user(user, epoch, &mut swept.troubles).await {
                 Ok(cleanups) => {
                     swept.answer.expired_results += u32::try_from(cleanups.len()).unwrap_or(u32::MAX);
                     swept.cleanups.extend(cleanups);
@@ -94,16 +96,26 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         &self,
         list: List,
         most: usize,
-        unread: &mut Vec<Unavailable>,
+        unread: &mut Vec<StoreError>,
     ) -> Result<(BTreeMap<UserId, u64>, bool)> {
         let cursor_key = keys::sweep_cursor(list.name);
-        let start: Cursor = self.store.get_plain(&cursor_key).await?.unwrap_or_default();
+        let start = match self.store.get::<Cursor>(&cursor_key).await {
+            // It is written anew.
+            Err(StoreError::Damaged(_)) => None,
+            found => found?,
+        };
+        let start = start.unwrap_or_default();
         let mut at = if start.shard < list.shards { start } else { Cursor::default() };
         let mut users = BTreeMap::new();
         let mut shards = 0;
         // One more than there are: the first one may have been begun in its middle.
         while shards <= list.shards {
             let page = match self.store.list_page(list, at.shard, at.page).await {
+                Err(StoreError::Damaged(error)) => {
+                    unread.push(error.into());
+                    at = Cursor { page: at.page + 1, after: None, ..at };
+                    continue;
+                }
                 Err(error) if unread.len() >= MAX_UNREAD => return Err(error.into()),
                 Err(error) => {
                     unread.push(error);
@@ -204,7 +216,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
             created_at: now,
             state: State::tombstone(now),
         };
-        VideoRow { video, position: None }
+        VideoRow { video, position: None, understood: true }
     }
 
     /// A video in line, whose record may not say so yet.

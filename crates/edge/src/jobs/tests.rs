@@ -1,5 +1,7 @@
 //! The rules of single operations, on a store without faults.
 
+mod golden;
+
 use framelift_contract::message::NoticeKind;
 use framelift_contract::problem::ProblemCode;
 use framelift_contract::video::Status;

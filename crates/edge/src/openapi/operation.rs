@@ -218,6 +218,12 @@ impl Operation {
 
     /// Problems that it may be answered with.
     pub(super) fn or(mut self, problems: &[ProblemCode]) -> Self {
+        // Who reads the store meets with damaged records, too.
+        if problems.contains(&ProblemCode::Unavailable)
+            && !self.problems.contains(&ProblemCode::RecordDamaged)
+        {
+            self.problems.push(ProblemCode::RecordDamaged);
+        }
         self.problems.extend(
             problems.iter().filter(|code| !self.problems.contains(code)).copied().collect::<Vec<_>>(),
         );

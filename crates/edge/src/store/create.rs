@@ -7,9 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::update::Versioned;
-use super::{Store, broken, decode, encode};
-use crate::ports::{Ambient, Kv, Swap, Unavailable};
+use super::value::Envelope;
+use super::{Store, StoreError, Stored, unavailable};
+use crate::ports::{Ambient, Kv, Swap};
 use framelift_domain::Time;
 
 /// How long after it asked an owner may still write, in milliseconds.
@@ -26,11 +26,13 @@ struct Watch {
     at: Time,
 }
 
+impl Stored for Watch {}
+
 impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
     /// Creates the value if it is missing. `Ok` means that it is there now, `true` that it is
     /// this one. An error says nothing; another call may find that this one's value is there,
     /// and says `false`.
-    pub async fn create<T: Serialize>(&self, key: &str, value: &T) -> Result<bool, Unavailable> {
+    pub async fn create<T: Stored>(&self, key: &str, value: &T) -> Result<bool, StoreError> {
         let since = self.ambient.now();
         if self.kv.get(key).await?.is_some() {
             return Ok(false);
@@ -47,14 +49,14 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         if self.inherit(key, since).await? {
             return self.create_as_owner(key, value, since).await;
         }
-        Err(broken(key, "another writer is about to create it"))
+        Err(unavailable(key, "another writer is about to create it"))
     }
 
     /// Whether the one who was to create the key is dead, and this one is to do it instead.
-    async fn inherit(&self, key: &str, since: Time) -> Result<bool, Unavailable> {
+    async fn inherit(&self, key: &str, since: Time) -> Result<bool, StoreError> {
         let watch_key = format!("watch/{key}");
         let watch = Watch { at: self.ambient.now() };
-        let Some(found) = self.get_plain::<Watch>(&watch_key).await? else {
+        let Some(found) = self.get::<Watch>(&watch_key).await? else {
             self.set_plain(&watch_key, &watch).await?;
             return Ok(false);
         };
@@ -73,15 +75,17 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         Ok(false)
     }
 
-    async fn create_as_owner<T: Serialize>(
+    async fn create_as_owner<T: Stored>(
         &self,
         key: &str,
         value: &T,
         since: Time,
-    ) -> Result<bool, Unavailable> {
+    ) -> Result<bool, StoreError> {
         let op = self.op_id();
-        let bytes = encode(key, &Versioned { rev: 1, ops: vec![op.clone()], value })?;
-        let mut trouble = broken(key, "it was not created in time");
+        let mut envelope = Envelope::new(key, value)?;
+        (envelope.rev, envelope.ops) = (1, vec![op.clone()]);
+        let bytes = envelope.write(key)?;
+        let mut trouble = unavailable(key, "it was not created in time");
         for round in 0..LOOKS {
             if self.ambient.now().ms_since(since) > OWNER_MS {
                 break;
@@ -98,11 +102,10 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
                 (Ok(Swap::Written), _) => return Ok(true),
                 // An error may come after a change that was not wanted: what was seen counts.
                 (_, Some(there)) => {
-                    let there: Versioned<serde::de::IgnoredAny> = decode(key, &there)?;
-                    return Ok(there.ops.contains(&op));
+                    return Ok(Envelope::read(key, &there)?.ops.contains(&op));
                 }
                 (Ok(_), None) => {}
-                (Err(error), None) => trouble = error,
+                (Err(error), None) => trouble = error.into(),
             }
             self.back_off(round).await;
         }

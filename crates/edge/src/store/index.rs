@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::listing::{KEPT, Member, Membership};
 use super::update::UpdateError;
-use super::{Store, broken, keys};
-use crate::ports::{Ambient, Kv, Unavailable};
+use super::{Damaged, Store, StoreError, Stored, keys, unavailable};
+use crate::ports::{Ambient, Kv};
 
 /// Videos on a page.
 pub const PAGE: u64 = 100;
@@ -28,6 +28,14 @@ pub struct Head {
     /// Up to here the objects of all videos are gone.
     pub retired: u64,
 }
+
+impl Stored for Head {}
+
+/// A page that is full.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SealedPage(pub(crate) Vec<VideoId>);
+
+impl Stored for SealedPage {}
 
 impl Member for Head {
     fn membership(&mut self) -> &mut Membership {
@@ -59,26 +67,22 @@ enum Appended {
 
 impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
     /// A user's newest page.
-    pub async fn head(&self, user: UserId) -> Result<Head, Unavailable> {
+    pub async fn head(&self, user: UserId) -> Result<Head, StoreError> {
         Ok(self.get(&keys::index(user)).await?.unwrap_or_default())
     }
 
     /// The ids of the page with that number.
-    pub async fn index_page(
-        &self,
-        user: UserId,
-        head: &Head,
-        page: u64,
-    ) -> Result<Vec<VideoId>, Unavailable> {
+    pub async fn index_page(&self, user: UserId, head: &Head, page: u64) -> Result<Vec<VideoId>, StoreError> {
         if page == head.base / PAGE {
             return Ok(head.ids.clone());
         }
         let key = keys::index_page(user, page);
-        self.get_plain(&key).await?.ok_or_else(|| broken(&key, "the page is missing"))
+        let page: Option<SealedPage> = self.get(&key).await?;
+        page.map(|page| page.0).ok_or_else(|| Damaged::new(&key, "the page is missing").into())
     }
 
     /// Appends a video, unless the newest page has it already, and tells its position.
-    pub async fn append(&self, user: UserId, id: VideoId) -> Result<u64, Unavailable> {
+    pub async fn append(&self, user: UserId, id: VideoId) -> Result<u64, StoreError> {
         let mut sealed = None;
         for _ in 0..8 {
             let updated = self
@@ -105,20 +109,20 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
                     Appended::At(at) => return Ok(at),
                     Appended::Full { base, ids } => {
                         // A full page never changes, so whoever seals it writes the same.
-                        self.set_plain(&keys::index_page(user, base / PAGE), &ids).await?;
+                        self.set_plain(&keys::index_page(user, base / PAGE), &SealedPage(ids)).await?;
                         sealed = Some(base);
                     }
                 },
-                Err(UpdateError::Unavailable(error)) => return Err(error),
+                Err(UpdateError::Store(error)) => return Err(error),
                 Err(UpdateError::Missing) => {}
                 Err(UpdateError::Refused(never)) => match never {},
             }
         }
-        Err(broken(&keys::index(user), "its pages fill too fast"))
+        Err(unavailable(&keys::index(user), "its pages fill too fast"))
     }
 
     /// Notes that the objects of all videos before that position are gone.
-    pub async fn retire(&self, user: UserId, before: u64) -> Result<Head, Unavailable> {
+    pub async fn retire(&self, user: UserId, before: u64) -> Result<Head, StoreError> {
         let updated = self
             .update(&keys::index(user), |mut head: Head| {
                 let changed = before > head.retired && before <= head.len();
@@ -131,7 +135,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         match updated {
             Ok(updated) => Ok(updated.value),
             Err(UpdateError::Missing) => Ok(Head::default()),
-            Err(UpdateError::Unavailable(error)) => Err(error),
+            Err(UpdateError::Store(error)) => Err(error),
             Err(UpdateError::Refused(never)) => match never {},
         }
     }

@@ -8,12 +8,11 @@
 use std::collections::BTreeMap;
 
 use framelift_domain::UserId;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::update::{UpdateError, Updated};
-use super::{Store, broken, keys};
-use crate::ports::{Ambient, Kv, Unavailable};
+use super::{Store, StoreError, Stored, keys, unavailable};
+use crate::ports::{Ambient, Kv};
 
 /// Most users on one page of a shard; further ones go to the next page.
 const PAGE_USERS: usize = 400;
@@ -58,6 +57,8 @@ pub struct ListPage {
     pub users: BTreeMap<UserId, u64>,
 }
 
+impl Stored for ListPage {}
+
 /// Why a change of a member has to wait or was refused.
 enum NotYet<E> {
     Unlisted(u64),
@@ -66,12 +67,7 @@ enum NotYet<E> {
 
 impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
     /// A page of a shard; none after the last one.
-    pub async fn list_page(
-        &self,
-        list: List,
-        shard: u32,
-        page: u32,
-    ) -> Result<Option<ListPage>, Unavailable> {
+    pub async fn list_page(&self, list: List, shard: u32, page: u32) -> Result<Option<ListPage>, StoreError> {
         self.get(&keys::list_page(list.name, shard, page)).await
     }
 
@@ -85,7 +81,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         mut change: impl FnMut(T) -> Result<(T, bool, R), E>,
     ) -> Result<Updated<T, R>, UpdateError<E>>
     where
-        T: Member + Default + Serialize + DeserializeOwned,
+        T: Member + Default + Stored,
     {
         let mut entered = None;
         for _ in 0..8 {
@@ -103,7 +99,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
                 .await;
             match updated {
                 Ok(updated) => return Ok(updated),
-                Err(UpdateError::Unavailable(error)) => return Err(error.into()),
+                Err(UpdateError::Store(error)) => return Err(error.into()),
                 Err(UpdateError::Refused(NotYet::Refused(error))) => return Err(UpdateError::Refused(error)),
                 Err(UpdateError::Missing) => {
                     self.create(key, &T::default()).await?;
@@ -114,7 +110,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
                 }
             }
         }
-        Err(broken(key, "its owner comes and goes").into())
+        Err(unavailable(key, "its owner comes and goes").into())
     }
 
     /// Takes the user out of the list if the member says that nothing keeps it there. `seen` is
@@ -126,9 +122,9 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         user: UserId,
         key: &str,
         seen: u64,
-    ) -> Result<(), Unavailable>
+    ) -> Result<(), StoreError>
     where
-        T: Member + Serialize + DeserializeOwned,
+        T: Member + Stored,
     {
         let updated = self
             .update(key, |mut member: T| {
@@ -145,13 +141,13 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         match updated {
             Ok(Updated { output: Some(epoch), .. }) => self.leave(list, user, epoch).await,
             Ok(_) | Err(UpdateError::Missing) => Ok(()),
-            Err(UpdateError::Unavailable(error)) => Err(error),
+            Err(UpdateError::Store(error)) => Err(error),
             Err(UpdateError::Refused(never)) => match never {},
         }
     }
 
     /// Puts an entry in the first page that has room.
-    async fn enter(&self, list: List, user: UserId, epoch: u64) -> Result<(), Unavailable> {
+    async fn enter(&self, list: List, user: UserId, epoch: u64) -> Result<(), StoreError> {
         let shard = keys::shard(user, list.shards);
         for page in 0..MAX_PAGES {
             let key = keys::list_page(list.name, shard, page);
@@ -174,16 +170,17 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
             };
             match updated {
                 Ok(Updated { output: true, .. }) => return Ok(()),
-                Ok(_) | Err(UpdateError::Missing) => {}
-                Err(UpdateError::Unavailable(error)) => return Err(error),
+                // A damaged page is passed over: one shard must not shut out its users.
+                Ok(_) | Err(UpdateError::Missing | UpdateError::Store(StoreError::Damaged(_))) => {}
+                Err(UpdateError::Store(error)) => return Err(error),
                 Err(UpdateError::Refused(never)) => match never {},
             }
         }
-        Err(broken(list.name, "the list is full"))
+        Err(unavailable(list.name, "the list is full"))
     }
 
     /// Removes the entries up to that epoch, on whatever page they are.
-    async fn leave(&self, list: List, user: UserId, epoch: u64) -> Result<(), Unavailable> {
+    async fn leave(&self, list: List, user: UserId, epoch: u64) -> Result<(), StoreError> {
         let shard = keys::shard(user, list.shards);
         for page in 0..MAX_PAGES {
             let updated = self
@@ -196,9 +193,9 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
                 })
                 .await;
             match updated {
-                Ok(_) => {}
+                Ok(_) | Err(UpdateError::Store(StoreError::Damaged(_))) => {}
                 Err(UpdateError::Missing) => return Ok(()),
-                Err(UpdateError::Unavailable(error)) => return Err(error),
+                Err(UpdateError::Store(error)) => return Err(error),
                 Err(UpdateError::Refused(never)) => match never {},
             }
         }

@@ -1,9 +1,13 @@
 //! A video's record as it lies in the store.
 
-use framelift_contract::options::OptionsBody;
+mod options;
+
 use framelift_domain::video::{Source, State};
 use framelift_domain::{CorrelationId, Time, UserId, Video, VideoId};
 use serde::{Deserialize, Serialize};
+
+use super::Stored;
+use options::StoredOptions;
 
 /// Most bytes that a record may have when it is made: what comes later (shared uploads,
 /// warnings, failures) has its own bounds, and both together stay below what a value may have.
@@ -11,12 +15,20 @@ pub const MAX_NEW_BYTES: usize = 15 << 10;
 
 /// A video and its position in its owner's index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Stored", into = "Stored")]
+#[serde(from = "Record", into = "Record")]
 pub struct VideoRow {
     /// The video.
     pub video: Video,
     /// Its position; none for the tombstone of a video that never came to be.
     pub position: Option<u64>,
+    /// Whether its options are all understood. Otherwise newer code wrote them: the video can be
+    /// looked at and deleted, and not be worked on.
+    pub understood: bool,
+}
+
+/// Tags of [`State`] and of [`Source`].
+impl Stored for VideoRow {
+    const TAGS: &'static [&'static str] = &["name", "kind"];
 }
 
 impl VideoRow {
@@ -27,16 +39,16 @@ impl VideoRow {
     }
 }
 
-/// The spelling.
+/// The layout.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct Record {
     id: VideoId,
     owner: UserId,
     file_name: String,
     size_bytes: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     content_type: Option<String>,
-    options: OptionsBody,
+    options: StoredOptions,
     correlation_id: CorrelationId,
     source: Source,
     created_at: Time,
@@ -44,7 +56,7 @@ struct Stored {
     position: Option<u64>,
 }
 
-impl From<VideoRow> for Stored {
+impl From<VideoRow> for Record {
     fn from(row: VideoRow) -> Self {
         let Video {
             id,
@@ -64,7 +76,7 @@ impl From<VideoRow> for Stored {
             file_name,
             size_bytes,
             content_type,
-            options: OptionsBody::spelled_out(&options),
+            options: StoredOptions::from(&options),
             correlation_id,
             source,
             created_at,
@@ -74,29 +86,24 @@ impl From<VideoRow> for Stored {
     }
 }
 
-impl TryFrom<Stored> for VideoRow {
-    type Error = String;
-
-    fn try_from(stored: Stored) -> Result<Self, String> {
-        let options = stored.options.check("").map_err(|errors| {
-            let texts: Vec<String> =
-                errors.into_iter().map(|error| format!("{} {}", error.pointer, error.detail)).collect();
-            format!("stored options are not valid: {}", texts.join(", "))
-        })?;
-        Ok(Self {
+impl From<Record> for VideoRow {
+    fn from(record: Record) -> Self {
+        let (options, understood) = record.options.read();
+        Self {
             video: Video {
-                id: stored.id,
-                owner: stored.owner,
-                file_name: stored.file_name,
-                size_bytes: stored.size_bytes,
-                content_type: stored.content_type,
+                id: record.id,
+                owner: record.owner,
+                file_name: record.file_name,
+                size_bytes: record.size_bytes,
+                content_type: record.content_type,
                 options,
-                correlation_id: stored.correlation_id,
-                source: stored.source,
-                created_at: stored.created_at,
-                state: stored.state,
+                correlation_id: record.correlation_id,
+                source: record.source,
+                created_at: record.created_at,
+                state: record.state,
             },
-            position: stored.position,
-        })
+            position: record.position,
+            understood,
+        }
     }
 }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::listing::{Member, Membership, WORK};
 use super::update::{UpdateError, Updated};
-use super::{Store, keys};
-use crate::ports::{Ambient, Kv, Unavailable};
+use super::{Store, StoreError, Stored, keys};
+use crate::ports::{Ambient, Kv};
 
 /// A video that is in the queue or worked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,8 @@ pub enum NoRoom {
     /// The account is deleted.
     Closed,
 }
+
+impl Stored for Slots {}
 
 impl Member for Slots {
     fn membership(&mut self) -> &mut Membership {
@@ -181,7 +183,7 @@ impl Slots {
 
 impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
     /// A user's slots; empty ones if the user has never had a video.
-    pub async fn slots(&self, user: UserId) -> Result<Slots, Unavailable> {
+    pub async fn slots(&self, user: UserId) -> Result<Slots, StoreError> {
         Ok(self.get(&keys::slots(user)).await?.unwrap_or_default())
     }
 
@@ -200,7 +202,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         &self,
         user: UserId,
         mut change: impl FnMut(&mut Slots) -> bool,
-    ) -> Result<Slots, Unavailable> {
+    ) -> Result<Slots, StoreError> {
         let key = keys::slots(user);
         let updated = self
             .update(&key, |mut slots: Slots| {
@@ -211,7 +213,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         let slots = match updated {
             Ok(updated) => updated.value,
             Err(UpdateError::Missing) => return Ok(Slots::default()),
-            Err(UpdateError::Unavailable(error)) => return Err(error),
+            Err(UpdateError::Store(error)) => return Err(error),
             Err(UpdateError::Refused(never)) => match never {},
         };
         if slots.is_empty() && slots.work.listed {

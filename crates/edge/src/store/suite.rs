@@ -82,6 +82,12 @@ impl Transient for crate::ports::Unavailable {
     }
 }
 
+impl Transient for crate::store::StoreError {
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
 impl Transient for crate::jobs::JobError {
     fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
@@ -90,7 +96,7 @@ impl Transient for crate::jobs::JobError {
 
 impl<E: std::fmt::Display> Transient for super::update::UpdateError<E> {
     fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Store(error) if error.is_transient())
     }
 }
 

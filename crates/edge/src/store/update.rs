@@ -4,27 +4,14 @@
 //! all. So each value carries the ids of its last writes, and a writer looks for its own
 //! before it tries again.
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-
-use super::{Store, broken, decode, encode};
+use super::value::{Envelope, to_json};
+use super::{Damaged, Store, StoreError, Stored, unavailable};
 use crate::ports::{Ambient, Kv, Swap, Unavailable};
 
 /// How many ids of writes a value remembers.
 const OPS: usize = 16;
 /// Rounds of compare-and-swap before giving up.
 const ROUNDS: u32 = 12;
-
-/// A value as it lies in the store.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Versioned<T> {
-    /// Counts the writes.
-    pub rev: u64,
-    /// The ids of the last writes, oldest first.
-    pub ops: Vec<String>,
-    /// The value.
-    pub value: T,
-}
 
 /// What became of a change.
 #[derive(Debug)]
@@ -46,15 +33,22 @@ pub enum UpdateError<E> {
     /// The change function refused.
     #[error("refused")]
     Refused(E),
-    /// The store did not answer, or too many others wrote. The change may have been made.
+    /// The value is damaged; or the store did not answer, or too many others wrote, and the change
+    /// may have been made.
     #[error(transparent)]
-    Unavailable(#[from] Unavailable),
+    Store(#[from] StoreError),
+}
+
+impl<E> From<Unavailable> for UpdateError<E> {
+    fn from(error: Unavailable) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 /// What the change function saw and said in one round.
 enum Seen<T, R, E> {
     Missing,
-    Corrupt(Unavailable),
+    Damaged(Damaged),
     Landed(usize),
     Refused(E),
     Kept(T, R),
@@ -64,14 +58,14 @@ enum Seen<T, R, E> {
 impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
     /// Changes an existing value: `change` gets it and returns the value, whether it is to be
     /// written, and anything else that the caller wants to know; it is called once a round.
-    pub async fn update<T: Serialize + DeserializeOwned, R, E>(
+    pub async fn update<T: Stored, R, E>(
         &self,
         key: &str,
         mut change: impl FnMut(T) -> Result<(T, bool, R), E>,
     ) -> Result<Updated<T, R>, UpdateError<E>> {
         let op = self.op_id();
         let mut proposals: Vec<Option<(T, R)>> = Vec::new();
-        let mut trouble = broken(key, "too many writers");
+        let mut trouble = unavailable(key, "too many writers");
         for round in 0..ROUNDS {
             if round > 0 {
                 self.back_off(round).await;
@@ -96,18 +90,18 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
                     }
                 }
                 (Ok(_), Seen::Missing) => return Err(UpdateError::Missing),
-                (Ok(_), Seen::Corrupt(error)) => return Err(error.into()),
+                (Ok(_), Seen::Damaged(error)) => return Err(StoreError::from(error).into()),
                 (Ok(_), Seen::Refused(error)) => return Err(UpdateError::Refused(error)),
                 (Ok(_), Seen::Kept(value, output)) => return Ok(Updated { value, wrote: false, output }),
                 (Ok(_), Seen::Proposed) => {}
-                (Err(error), _) => trouble = error,
+                (Err(error), _) => trouble = error.into(),
             }
         }
         // The last round may have landed, too.
         if let Some(bytes) = self.kv.get(key).await? {
-            let versioned: Versioned<serde::de::IgnoredAny> = decode(key, &bytes)?;
+            let there = Envelope::read(key, &bytes).map_err(StoreError::from)?;
             if let Some((value, output)) =
-                landed(&versioned.ops, &op).and_then(|n| proposals.get_mut(n)).and_then(Option::take)
+                landed(&there.ops, &op).and_then(|n| proposals.get_mut(n)).and_then(Option::take)
             {
                 return Ok(Updated { value, wrote: true, output });
             }
@@ -122,7 +116,7 @@ fn landed(ops: &[String], op: &str) -> Option<usize> {
 }
 
 /// One call of the change function on what is there; the bytes to write, if any.
-fn round_of<T: Serialize + DeserializeOwned, R, E>(
+fn round_of<T: Stored, R, E>(
     key: &str,
     current: Option<&[u8]>,
     op: &str,
@@ -134,41 +128,49 @@ fn round_of<T: Serialize + DeserializeOwned, R, E>(
         *seen = Seen::Missing;
         return None;
     };
-    let Versioned { rev, mut ops, value } = match decode::<Versioned<T>>(key, bytes) {
-        Ok(versioned) => versioned,
-        Err(error) => {
-            *seen = Seen::Corrupt(error);
+    let opened = Envelope::read(key, bytes).and_then(|mut envelope| {
+        if let Some(n) = landed(&envelope.ops, op) {
+            return Ok(Err(n));
+        }
+        let value: T = envelope.open(key)?;
+        let before = to_json(key, &value)?;
+        Ok(Ok((envelope, value, before)))
+    });
+    let (mut envelope, value, before) = match opened {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(n)) => {
+            *seen = Seen::Landed(n);
+            return None;
+        }
+        Err(damaged) => {
+            *seen = Seen::Damaged(damaged);
             return None;
         }
     };
-    if let Some(n) = landed(&ops, op) {
-        *seen = Seen::Landed(n);
-        return None;
-    }
-    match change(value) {
+    let (value, output) = match change(value) {
         Err(error) => {
             *seen = Seen::Refused(error);
-            None
+            return None;
         }
         Ok((value, false, output)) => {
             *seen = Seen::Kept(value, output);
-            None
+            return None;
         }
-        Ok((value, true, output)) => {
-            ops.push(format!("{op}.{}", proposals.len()));
-            let forget = ops.len().saturating_sub(OPS);
-            ops.drain(..forget);
-            match encode(key, &Versioned { rev: rev + 1, ops, value: &value }) {
-                Ok(bytes) => {
-                    proposals.push(Some((value, output)));
-                    *seen = Seen::Proposed;
-                    Some(bytes)
-                }
-                Err(error) => {
-                    *seen = Seen::Corrupt(error);
-                    None
-                }
-            }
+        Ok((value, true, output)) => (value, output),
+    };
+    envelope.rev += 1;
+    envelope.ops.push(format!("{op}.{}", proposals.len()));
+    let forget = envelope.ops.len().saturating_sub(OPS);
+    envelope.ops.drain(..forget);
+    match envelope.replace(key, before, &value).and_then(|()| envelope.write(key)) {
+        Ok(bytes) => {
+            proposals.push(Some((value, output)));
+            *seen = Seen::Proposed;
+            Some(bytes)
+        }
+        Err(damaged) => {
+            *seen = Seen::Damaged(damaged);
+            None
         }
     }
 }

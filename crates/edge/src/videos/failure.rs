@@ -7,6 +7,7 @@ impl From<JobError> for Failure {
     fn from(error: JobError) -> Self {
         let failure = match &error {
             JobError::Unavailable(unavailable) => return unavailable.clone().into(),
+            JobError::Damaged(damaged) => return damaged.clone().into(),
             JobError::AccountClosed => {
                 return Self::unauthenticated("the account of this access token does not exist any more");
             }

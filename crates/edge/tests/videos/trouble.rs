@@ -81,6 +81,20 @@ async fn the_key_value_store() {
 }
 
 #[tokio::test]
+async fn a_damaged_record() {
+    let world = World::new();
+    let (damaged, good) = (world.uploaded(1).await, world.uploaded(1).await);
+    world.kv.load(&format!("video/{damaged}"), b"{\"v\":1,\"value\":{}}".to_vec());
+    let answer = world.get(&format!("/videos/{damaged}")).user(1).send().await;
+    assert_eq!(answer.short(), "500 record-damaged");
+    assert!(!answer.headers.contains_key("retry-after"), "it does not help to ask again");
+    let list = world.get("/videos").user(1).send().await.json();
+    assert_eq!(list["items"].as_array().unwrap().len(), 1, "the others are listed");
+    assert_eq!(world.post("/internal/sweep").worker().send().await.status, 200);
+    assert_eq!(world.claim(&good).await.status, 200);
+}
+
+#[tokio::test]
 async fn whatever_lies_there_decides() {
     let world = World::new();
     let created = world.create(1, MIB).await;

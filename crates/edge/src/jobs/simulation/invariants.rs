@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use framelift_domain::video::{Source, State, StateName};
 use framelift_domain::{Limits, UserId, VideoId};
-use serde::de::DeserializeOwned;
 
-use crate::store::index::Head;
+use crate::store::Stored;
+use crate::store::index::{Head, SealedPage};
 use crate::store::listing::ListPage;
 use crate::store::records::VideoRow;
 use crate::store::slots::Slots;
-use crate::store::update::Versioned;
+use crate::store::value::decode;
 
 /// All that was ever written, as it is now.
 pub(super) struct Invariants {
@@ -59,7 +59,7 @@ impl Invariants {
             ("index", 1) => {
                 let (owner, page) = key.rsplit_once('/').ok_or("no page")?;
                 let page: u64 = page.parse().map_err(|_| "no page")?;
-                let ids: Vec<VideoId> = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+                let SealedPage(ids) = decode(key, value).map_err(|error| error.to_string())?;
                 if ids.len() != 100 {
                     return Err(format!("a page of {}", ids.len()));
                 }
@@ -76,13 +76,14 @@ impl Invariants {
     }
 
     /// Each write of a value follows the one before: none is lost.
-    fn versioned<T: DeserializeOwned>(&mut self, key: &str, value: &[u8]) -> Result<T, String> {
-        let versioned: Versioned<T> = serde_json::from_slice(value).map_err(|error| error.to_string())?;
-        let before = self.revisions.insert(key.to_owned(), versioned.rev).unwrap_or(0);
-        if versioned.rev != before + 1 {
-            return Err(format!("revision {} after {before}: a write was lost", versioned.rev));
+    fn versioned<T: Stored>(&mut self, key: &str, value: &[u8]) -> Result<T, String> {
+        let json: serde_json::Value = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+        let rev = json["rev"].as_u64().unwrap_or(0);
+        let before = self.revisions.insert(key.to_owned(), rev).unwrap_or(0);
+        if rev != before + 1 {
+            return Err(format!("revision {rev} after {before}: a write was lost"));
         }
-        Ok(versioned.value)
+        decode(key, value).map_err(|error| error.to_string())
     }
 
     fn video(&mut self, row: VideoRow) -> Result<(), String> {

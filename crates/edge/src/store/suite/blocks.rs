@@ -6,12 +6,15 @@ use framelift_domain::{UserId, VideoId};
 use futures::future::join_all;
 
 use super::{check, fresh_key, persist};
-use crate::ports::{Ambient, Kv, Unavailable};
+use crate::ports::{Ambient, Kv};
 use crate::store::index::{Head, PAGE};
 use crate::store::listing::WORK;
 use crate::store::slots::Slots;
 use crate::store::update::UpdateError;
-use crate::store::{Store, keys};
+use crate::store::{Store, StoreError, Stored, keys};
+
+impl Stored for u32 {}
+impl Stored for Vec<u32> {}
 
 fn fresh_user<A: Ambient>(ambient: &A) -> UserId {
     let mut random = [0; 10];
@@ -22,7 +25,7 @@ fn fresh_user<A: Ambient>(ambient: &A) -> UserId {
 pub(super) async fn updates_add_up<K: Kv, A: Ambient>(kv: &K, ambient: &A) -> Result<(), String> {
     let store = Store::new(kv, ambient);
     let key = &fresh_key(ambient, "sum");
-    let none: &[u32] = &[];
+    let none = Vec::<u32>::new();
     persist(ambient, || store.create(key, &none)).await?;
     let add = |n: u32| {
         let store = &store;
@@ -74,7 +77,7 @@ pub(super) async fn an_update_of_nothing_is_told<K: Kv, A: Ambient>(
         match store.update(key, |n: u32| Ok::<_, Infallible>((n, true, ()))).await {
             Err(UpdateError::Missing) => Ok(true),
             Ok(_) => Ok(false),
-            Err(UpdateError::Unavailable(error)) => Err(error),
+            Err(UpdateError::Store(error)) => Err(error),
             Err(UpdateError::Refused(never)) => match never {},
         }
     })
@@ -162,7 +165,7 @@ pub(super) async fn index_pages_are_sealed<K: Kv, A: Ambient>(kv: &K, ambient: &
     places.sort_unstable();
     places.dedup();
     check!(places.len() == 250, "two videos have the same position");
-    let missing: Result<Vec<VideoId>, Unavailable> = store.index_page(user, &head, 7).await;
+    let missing: Result<Vec<VideoId>, StoreError> = store.index_page(user, &head, 7).await;
     check!(missing.is_err(), "a page that was never sealed is there");
     Ok(())
 }

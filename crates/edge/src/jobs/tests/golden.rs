@@ -1,0 +1,240 @@
+//! Videos that earlier and later versions stored.
+
+use framelift_domain::Rational;
+use framelift_domain::options::{Fit, Format, PluginRef, Range, Resize};
+use framelift_domain::video::{Progress, Stage};
+
+use super::*;
+use crate::store::Store;
+use crate::store::golden;
+
+/// One video in every state, one with every selection, and all other values beside them.
+fn scenario() -> Desk {
+    let desk = Desk { limits: Limits { max_in_flight_per_user: 3, ..Limits::default() }, ..Desk::new() };
+    let jobs = desk.jobs();
+    let request = |key: &str| Idempotency { key: key.into(), request_hash: "ab".repeat(32) };
+    let multipart = || Multipart { upload_id: "an upload".into(), part_size: 5 << 20, part_count: 2 };
+
+    let completed = desk.claimed();
+    let mut result = extraction();
+    result.warnings = vec!["\"90s\" lies beyond the end".into()];
+    block_on(jobs.complete(completed, 1, worker(), result)).unwrap();
+    block_on(jobs.notified(completed)).unwrap();
+    let failed = desk.claimed();
+    let failure = Failure::new(FailureCode::CorruptInput, "no frame could be decoded");
+    block_on(jobs.fail(failed, 1, worker(), failure)).unwrap();
+    let canceled = desk.create();
+    block_on(jobs.multipart_begun(desk.user, canceled, multipart())).unwrap();
+    block_on(jobs.cancel(desk.user, canceled)).unwrap();
+    let deleted = desk.claimed();
+    block_on(jobs.complete(deleted, 1, worker(), extraction())).unwrap();
+    block_on(jobs.delete(desk.user, deleted)).unwrap();
+    let _expired = desk.create();
+    desk.advance_s(25 * 3600);
+    block_on(jobs.sweep()).unwrap();
+
+    let awaiting =
+        block_on(jobs.create(desk.user, new_video(Options::default()), Some(&request("a")))).unwrap();
+    block_on(jobs.multipart_begun(desk.user, awaiting.id, multipart())).unwrap();
+    block_on(jobs.take_turn(desk.user, awaiting.id, &request("a"))).unwrap();
+    let released = desk.claimed();
+    block_on(jobs.release(released, 1, worker(), internal())).unwrap();
+    let processing = desk.uploaded();
+    block_on(jobs.claim(processing, worker(), Some("a claim".into()))).unwrap();
+    let progress = Progress {
+        stage: Stage::Extracting,
+        percent: 40,
+        frames_done: 4,
+        frames_expected: Some(10),
+        bytes_read: 1000,
+    };
+    block_on(jobs.progress(processing, 1, worker(), progress)).unwrap();
+    // Sent by somebody who died: its message is still to go.
+    desk.queue.set_faults(100);
+    let unsent = desk.create();
+    block_on(jobs.uploaded(desk.user, unsent)).unwrap_err();
+    desk.queue.set_faults(0);
+    let queued = desk.create();
+    let _ = block_on(jobs.uploaded(desk.user, queued));
+    block_on(jobs.run(desk.user, completed, Options::default(), "c".parse().unwrap(), Some(&request("b"))))
+        .unwrap();
+    for options in selections() {
+        let video = block_on(jobs.create(desk.user, new_video(options), Some(&request("c")))).unwrap();
+        if let Ok(super::super::Claimed::Turn(turn)) =
+            block_on(jobs.take_turn(desk.user, video.id, &request("c")))
+        {
+            block_on(jobs.end_turn(&turn, "cd".repeat(32))).unwrap();
+        }
+        desk.advance_s(25 * 3600);
+    }
+    // A page of the index, and a creation that somebody left half done.
+    let store = Store::new(&desk.kv, &desk.clock);
+    for n in 0..101 {
+        block_on(store.append(UserId::new(1, [2; 10]), VideoId::new(n, [n as u8; 10]))).unwrap();
+    }
+    block_on(crate::ports::Kv::increment(&desk.kv, "new/index/x", 1)).unwrap();
+    block_on(store.create("index/x", &crate::store::index::Head::default())).unwrap_err();
+    desk
+}
+
+fn selections() -> Vec<Options> {
+    let decimal = |text: &str| Rational::parse_decimal(text).unwrap();
+    let place = |text: &str| text.parse::<Place>().unwrap();
+    let selects = [
+        Select::Every(decimal("2.5")),
+        Select::Fps(decimal("29.97")),
+        Select::Count(20),
+        Select::At(vec![place("1.5s"), place("33.3%"), place("#300")]),
+        Select::Keyframes,
+        Select::Scenes { threshold: 0.3, max: 200 },
+        Select::All,
+    ];
+    let mut all: Vec<Options> =
+        selects.into_iter().map(|select| Options { select, ..Options::default() }).collect();
+    all[1] = Options {
+        range: Range { start: place("1s"), end: place("#900") },
+        tolerance: decimal("0.25"),
+        format: Format::Webp,
+        quality: 75,
+        resize: Some(Resize { width: Some(1280), height: None, fit: Fit::Cover }),
+        storyboard: true,
+        plugins: vec![PluginRef { name: "watermark".into(), config: r#"{"text":"draft"}"#.into() }],
+        ..all[1].clone()
+    };
+    all
+}
+
+/// Goes on with stored videos, in every way that writes them.
+fn go_on(kv: MemoryKv) -> Desk {
+    let desk = Desk { kv, ..scenario() };
+    let jobs = desk.jobs();
+    let all = block_on(jobs.list(desk.user, None, 100, None)).unwrap().items;
+    let in_state = |name: StateName| {
+        let mut found = all.iter().map(|found| &found.video).filter(|video| video.state.name() == name);
+        found.next().unwrap_or_else(|| panic!("no video is {name}")).clone()
+    };
+    let mut names: Vec<StateName> = all.iter().map(|found| found.video.state.name()).collect();
+    names.dedup();
+    assert!(names.len() >= 6, "{names:?}");
+
+    let completed = in_state(StateName::Completed);
+    let State::Completed { result, .. } = &completed.state else { unreachable!() };
+    assert_eq!(result.warnings, ["\"90s\" lies beyond the end"]);
+    assert_eq!(in_state(StateName::Failed).state.failure().unwrap().message, "no frame could be decoded");
+    let processing = in_state(StateName::Processing);
+    assert_eq!(all.iter().filter_map(|found| found.queue_position).min(), Some(1));
+    // The same request is known again, and its sender is still at work.
+    let request = Idempotency { key: "b".into(), request_hash: "ab".repeat(32) };
+    desk.clock.advance_ms(-7 * 25 * 3_600_000);
+    let again = jobs.run(desk.user, completed.id, Options::default(), "c".parse().unwrap(), Some(&request));
+    let again = block_on(again).unwrap().id;
+    assert!(all.iter().any(|found| found.video.id == again));
+
+    block_on(jobs.complete(processing.id, 1, worker(), extraction())).unwrap();
+    block_on(jobs.notified(processing.id)).unwrap();
+    block_on(jobs.delete(desk.user, completed.id)).unwrap();
+    let awaiting = in_state(StateName::AwaitingUpload);
+    block_on(jobs.uploaded(desk.user, awaiting.id)).unwrap();
+    for found in &all {
+        match block_on(jobs.cancel(desk.user, found.video.id)) {
+            Ok(_) | Err(JobError::AlreadyFinished | JobError::VideoNotFound) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    desk.advance_s(60 * 24 * 3600);
+    for _ in 0..20 {
+        let swept = block_on(jobs.sweep()).unwrap();
+        assert!(swept.troubles.is_empty() && swept.unread.is_empty(), "{swept:?}");
+        for cleanup in swept.cleanups.iter().filter(|cleanup| cleanup.purge) {
+            block_on(jobs.purged(cleanup)).unwrap();
+        }
+    }
+    let slots = block_on(Store::new(&desk.kv, &desk.clock).slots(desk.user)).unwrap();
+    assert!(slots.is_empty(), "{slots:?}");
+    desk
+}
+
+#[test]
+fn what_is_written_is_the_newest_layout() {
+    golden::assert_written("videos.v1", &scenario().kv);
+}
+
+#[test]
+fn videos_of_every_version_are_read_and_go_on() {
+    for version in ["videos.v0", "videos.v1"] {
+        let desk = go_on(golden::load(version));
+        let all = block_on(desk.jobs().list(desk.user, None, 100, None)).unwrap().items;
+        for options in selections() {
+            assert!(all.iter().any(|found| found.video.options == options), "{version}: {options:?}");
+        }
+    }
+}
+
+#[test]
+fn videos_of_the_next_version_go_on_and_lose_nothing() {
+    let before = golden::read("videos.next");
+    let after = golden::dump(&go_on(golden::load("videos.next")).kv);
+    let mut changed = 0;
+    // Where the sweep goes on is set whole, and may be forgotten.
+    for (key, before) in before.iter().filter(|(key, _)| !key.starts_with("sweep/")) {
+        changed += usize::from(after[key] != *before);
+        // Version 2 put a field into every object.
+        assert_eq!(after[key]["new"], before["new"], "{key}");
+        assert_eq!(after[key]["value"]["new"], before["value"]["new"], "{key}");
+    }
+    assert!(changed > 10);
+    let failed = after.values().find(|value| value["value"]["state"]["failure"]["code"] == "of-tomorrow");
+    assert_eq!(failed.unwrap()["value"]["state"]["failure"]["new"], 1);
+}
+
+#[test]
+fn what_cannot_be_understood_is_not_worked_on_and_not_lost() {
+    let desk = Desk::new();
+    let id = desk.uploaded();
+    let key = crate::store::keys::video(id);
+    let stored = golden::dump(&desk.kv)[&key].to_string();
+    let newer = stored.replace(r#""select":{"every":"1s"}"#, r#""select":{"chapters":true}"#);
+    assert_ne!(stored, newer);
+    desk.kv.load(&key, newer.into_bytes());
+    assert_eq!(block_on(desk.jobs().claim(id, worker(), None)), Err(JobError::JobNotReady));
+    block_on(desk.jobs().cancel(desk.user, id)).unwrap();
+    assert_eq!(
+        golden::dump(&desk.kv)[&key]["value"]["options"]["select"],
+        serde_json::json!({"chapters": true})
+    );
+}
+
+#[test]
+fn a_damaged_record_is_told_and_holds_nobody_up() {
+    let desk = Desk::new();
+    let (damaged, canceled, good) = (desk.claimed(), desk.uploaded(), desk.claimed());
+    block_on(desk.jobs().complete(good, 1, worker(), extraction())).unwrap();
+    block_on(desk.jobs().cancel(desk.user, canceled)).unwrap();
+    let key = crate::store::keys::video(damaged);
+    desk.kv.load(&key, br#"{"v":1,"rev":1,"ops":["x"],"value":{"state":"secret"}}"#.to_vec());
+    let error = block_on(desk.jobs().find(desk.user, damaged)).unwrap_err();
+    assert_eq!(error.code(), ProblemCode::RecordDamaged);
+    let text = error.to_string();
+    assert!(text.contains("damaged") && !text.contains("secret") && !text.contains(&key), "{text}");
+    // One that would become too large.
+    let multipart = Multipart { upload_id: "u".repeat(40_000), part_size: 1, part_count: 1 };
+    let awaiting = desk.create();
+    let error = block_on(desk.jobs().multipart_begun(desk.user, awaiting, multipart)).unwrap_err();
+    assert_eq!(error.code(), ProblemCode::RecordDamaged);
+
+    let listed = block_on(desk.jobs().list(desk.user, None, 10, None)).unwrap().items;
+    assert_eq!(listed.iter().map(|found| found.video.id).collect::<Vec<_>>(), [awaiting, good, canceled]);
+    desk.kv.load("sweep/work", b"{}}".to_vec());
+    desk.advance_s(30 * 24 * 3600);
+    let mut troubles = Vec::new();
+    for _ in 0..3 {
+        let swept = block_on(desk.jobs().sweep()).unwrap();
+        troubles.extend(swept.troubles.into_iter().map(|(_, error)| error.code()));
+        for cleanup in swept.cleanups.iter().filter(|cleanup| cleanup.purge) {
+            block_on(desk.jobs().purged(cleanup)).unwrap();
+        }
+    }
+    assert!(!troubles.is_empty() && troubles.iter().all(|code| *code == ProblemCode::RecordDamaged));
+    assert_eq!(desk.video(awaiting).state.name(), StateName::Expired);
+    assert!(desk.video(good).state.end().unwrap().purged, "the objects behind it go all the same");
+}

@@ -1,0 +1,190 @@
+//! How a value lies in the store: with its version, and with what newer code put into it.
+//!
+//! Code of one version meets values of others: older ones, which it brings up to date as it reads
+//! them, and newer ones, after a roll-back or while versions run side by side. So it passes over
+//! fields that it does not know, and when it writes, all that it did not change stays as it was.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Damaged, StoreError};
+
+/// Most bytes of a value: what every back end takes.
+pub const MAX_VALUE_BYTES: usize = 32 << 10;
+
+/// A value that is kept in the store.
+///
+/// Its serde form is the layout of [`Self::VERSION`], and nothing else: not what stands on the
+/// wire. Fields that are added have a default. Anything else that changes makes a new version: a
+/// step in [`Self::migrate`], and a fixture in `golden/`. The release that writes a layout comes
+/// after the one that can read it, so that it can be rolled back.
+pub trait Stored: Serialize + DeserializeOwned {
+    /// The version that is written. 0 was before versions were noted.
+    const VERSION: u32 = 1;
+    /// Fields that name the variant of the object that they stand in. An object that becomes
+    /// another variant loses the fields that are not known.
+    const TAGS: &'static [&'static str] = &[];
+
+    /// Brings a value of an older version to the layout of this one.
+    fn migrate(_from: u32, value: Value) -> Value {
+        value
+    }
+}
+
+/// A value with what is noted about it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Envelope {
+    /// The version of the code that wrote it.
+    #[serde(default)]
+    v: u32,
+    /// Counts the writes of a value that is swapped.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) rev: u64,
+    /// The ids of the last writes of a value that is swapped, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) ops: Vec<String>,
+    value: Value,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(rev: &u64) -> bool {
+    *rev == 0
+}
+
+impl Envelope {
+    /// An envelope around a new value.
+    pub(super) fn new<T: Stored>(key: &str, value: &T) -> Result<Self, Damaged> {
+        let value = to_json(key, value)?;
+        Ok(Self { v: T::VERSION, rev: 0, ops: Vec::new(), value, unknown: Map::new() })
+    }
+
+    /// Reads what lies under a key. Version 0 of a value that is not swapped had no envelope.
+    pub(super) fn read(key: &str, bytes: &[u8]) -> Result<Self, Damaged> {
+        let json: Value = serde_json::from_slice(bytes).map_err(|_| Damaged::new(key, "it is not JSON"))?;
+        if json.get("value").is_some() {
+            return serde_json::from_value(json)
+                .map_err(|_| Damaged::new(key, "its version, revision or writes do not decode"));
+        }
+        Ok(Self { v: 0, rev: 0, ops: Vec::new(), value: json, unknown: Map::new() })
+    }
+
+    /// The value, in today's layout.
+    pub(super) fn open<T: Stored>(&mut self, key: &str) -> Result<T, Damaged> {
+        if self.v < T::VERSION {
+            self.value = T::migrate(self.v, std::mem::take(&mut self.value));
+            self.v = T::VERSION;
+        }
+        serde_path_to_error::deserialize(&self.value).map_err(|error| {
+            // What is wrong may quote the value, which is nobody's business.
+            Damaged::new(key, format_args!("it does not decode at {}", error.path()))
+        })
+    }
+
+    /// Replaces the value that was opened as `before`; what is not known of it stays.
+    pub(super) fn replace<T: Stored>(&mut self, key: &str, before: Value, after: &T) -> Result<(), Damaged> {
+        let after = to_json(key, after)?;
+        self.value = merge(std::mem::take(&mut self.value), before, after, T::TAGS);
+        self.v = T::VERSION;
+        Ok(())
+    }
+
+    /// The bytes to store.
+    pub(super) fn write(&self, key: &str) -> Result<Vec<u8>, Damaged> {
+        let bytes = serde_json::to_vec(self).map_err(|_| Damaged::new(key, "it cannot be written"))?;
+        if bytes.len() > MAX_VALUE_BYTES {
+            return Err(Damaged::new(key, format_args!("it would have {} bytes", bytes.len())));
+        }
+        Ok(bytes)
+    }
+}
+
+/// A value as JSON, in the layout that is written.
+pub(super) fn to_json<T: Stored>(key: &str, value: &T) -> Result<Value, Damaged> {
+    serde_json::to_value(value).map_err(|_| Damaged::new(key, "it cannot be written"))
+}
+
+/// The value of type `T` in those bytes.
+pub(crate) fn decode<T: Stored>(key: &str, bytes: &[u8]) -> Result<T, StoreError> {
+    Ok(Envelope::read(key, bytes)?.open(key)?)
+}
+
+/// What is to be written where `stored` was read as `before` and has become `after`: all that is
+/// the same in both stays as it was stored, spelled in ways that are not known today.
+fn merge(stored: Value, before: Value, after: Value, tags: &[&str]) -> Value {
+    if before == after {
+        return stored;
+    }
+    match (stored, before, after) {
+        (Value::Object(mut stored), Value::Object(mut before), Value::Object(after))
+            if tags.iter().all(|tag| before.get(*tag) == after.get(*tag)) =>
+        {
+            stored.retain(|name, _| !before.contains_key(name) || after.contains_key(name));
+            for (name, after) in after {
+                let value = match (stored.remove(&name), before.remove(&name)) {
+                    (Some(stored), Some(before)) => merge(stored, before, after, tags),
+                    _ => after,
+                };
+                stored.insert(name, value);
+            }
+            Value::Object(stored)
+        }
+        (Value::Array(mut stored), Value::Array(mut before), Value::Array(after))
+            if stored.len() == before.len() =>
+        {
+            let items = after.into_iter().map(|after| {
+                match before.iter().position(|before| is_same_item(before, &after)) {
+                    Some(n) => merge(stored.swap_remove(n), before.swap_remove(n), after, tags),
+                    None => after,
+                }
+            });
+            Value::Array(items.collect())
+        }
+        (_, _, after) => after,
+    }
+}
+
+fn is_same_item(a: &Value, b: &Value) -> bool {
+    a == b || a.get("id").is_some_and(|id| Some(id) == b.get("id"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_did_not_change_stays_as_it_was_stored() {
+        let stored = json!({
+            "kept": "another spelling", "new": 1, "gone": 1,
+            "state": {"name": "a", "new": 2, "n": 1},
+            "items": [{"id": 1, "new": 3, "n": 1}, {"id": 2, "new": 4, "n": 1}, "x"],
+        });
+        let before = json!({
+            "kept": "", "gone": 1, "state": {"name": "a", "n": 1},
+            "items": [{"id": 1, "n": 1}, {"id": 2, "n": 1}, "x"],
+        });
+        let after = |name: &str| {
+            json!({
+                "kept": "", "added": 1, "state": {"name": name, "n": 2},
+                "items": [{"id": 2, "n": 2}, "x", {"id": 3, "n": 1}],
+            })
+        };
+        let merged = merge(stored.clone(), before.clone(), after("a"), &["name"]);
+        let items = json!([{"id": 2, "new": 4, "n": 2}, "x", {"id": 3, "n": 1}]);
+        assert_eq!(
+            merged,
+            json!({
+                "kept": "another spelling", "new": 1, "added": 1,
+                "state": {"name": "a", "new": 2, "n": 2}, "items": items,
+            })
+        );
+        // Another variant has fields of its own.
+        let merged = merge(stored, before, after("b"), &["name"]);
+        assert_eq!(merged["state"], json!({"name": "b", "n": 2}));
+        assert_eq!(merged["new"], 1);
+    }
+}
