@@ -1,0 +1,123 @@
+//! The spelling of everything that crosses a wire, held by files: what they say is understood, and what is
+//! understood is written as they say it.
+//!
+//! Whoever changes a wire type changes its file in the same commit. A file that an older version wrote and
+//! that must still be read is a file of its own.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use framelift_contract::account::{
+    AccountResponse, Contact, DeleteAccountRequest, LoginRequest, RefreshRequest, RegisterRequest,
+    RegisterResponse, TokenResponse, UpdateAccountRequest, ValidateRequest, ValidateResponse,
+};
+use framelift_contract::manifest::{self, Manifest};
+use framelift_contract::message::{JobMessage, Message, NoticeKind};
+use framelift_contract::options::OptionsBody;
+use framelift_contract::problem::{FieldError, Problem, ProblemCode};
+use framelift_contract::report::{
+    ClaimRequest, CompleteReport, FailReport, Job, Notice, NotificationRequest, NotifiedReport,
+    ProgressReport, ReportAnswer, SweepAnswer,
+};
+use framelift_contract::video::{
+    AcceptedResponse, CreateVideoRequest, CreateVideoResponse, DownloadResponse, RunRequest,
+    UploadPartsResponse, VideoPage, VideoResponse,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+fn golden(name: &str) -> String {
+    let path = folder().join(name).with_extension("json");
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Reads a file as a `T` and writes it again.
+fn round_trip<T: Serialize + DeserializeOwned>(name: &str) -> Value {
+    let read: T = serde_json::from_str(&golden(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    serde_json::to_value(&read).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+#[test]
+fn every_file_is_understood_and_written_again() {
+    let types: &[(&str, fn(&str) -> Value)] = &[
+        ("accepted", round_trip::<AcceptedResponse>),
+        ("account", round_trip::<AccountResponse>),
+        ("claim", round_trip::<ClaimRequest>),
+        ("complete", round_trip::<CompleteReport>),
+        ("contact", round_trip::<Contact>),
+        ("create_video", round_trip::<CreateVideoRequest>),
+        ("created_multipart", round_trip::<CreateVideoResponse>),
+        ("created_put", round_trip::<CreateVideoResponse>),
+        ("delete_account", round_trip::<DeleteAccountRequest>),
+        ("download", round_trip::<DownloadResponse>),
+        ("fail", round_trip::<FailReport>),
+        ("job", round_trip::<Job>),
+        ("login", round_trip::<LoginRequest>),
+        ("manifest", round_trip::<Manifest>),
+        ("message", round_trip::<JobMessage>),
+        ("notice", round_trip::<Notice>),
+        ("notice_message", round_trip::<JobMessage>),
+        ("notification", round_trip::<NotificationRequest>),
+        ("notified", round_trip::<NotifiedReport>),
+        ("options_scenes", round_trip::<OptionsBody>),
+        ("problem", round_trip::<Problem>),
+        ("progress", round_trip::<ProgressReport>),
+        ("refresh", round_trip::<RefreshRequest>),
+        ("register", round_trip::<RegisterRequest>),
+        ("registered", round_trip::<RegisterResponse>),
+        ("report_answer", round_trip::<ReportAnswer>),
+        ("run", round_trip::<RunRequest>),
+        ("sweep", round_trip::<SweepAnswer>),
+        ("tokens", round_trip::<TokenResponse>),
+        ("update_account", round_trip::<UpdateAccountRequest>),
+        ("upload_parts", round_trip::<UploadPartsResponse>),
+        ("validate", round_trip::<ValidateRequest>),
+        ("validated", round_trip::<ValidateResponse>),
+        ("video_processing", round_trip::<VideoResponse>),
+        ("videos", round_trip::<VideoPage>),
+    ];
+    for (name, round_trip) in types {
+        let expected: Value = serde_json::from_str(&golden(name)).unwrap();
+        assert_eq!(round_trip(name), expected, "{name}.json");
+    }
+    let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let files: BTreeSet<String> =
+        files.map(|path| path.file_stem().unwrap().to_string_lossy().into()).collect();
+    let named: BTreeSet<String> = types.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(files, named, "each file has its type");
+}
+
+/// What a program writes is the file, down to the order of the fields.
+fn is_written_as<T: Serialize>(name: &str, value: &T) {
+    assert_eq!(serde_json::to_string_pretty(value).unwrap() + "\n", golden(name), "{name}.json");
+}
+
+#[test]
+fn what_is_made_is_written_as_the_files_say() {
+    let (video_id, user_id) =
+        ("018bcfe5-6800-7707-8707-070707070707", "018bcfe5-6800-7707-8707-070707070708");
+    let message = JobMessage {
+        version: 1,
+        video_id: video_id.parse().unwrap(),
+        user_id: user_id.parse().unwrap(),
+        correlation_id: "c-1".parse().unwrap(),
+        traceparent: None,
+        notice: Some(NoticeKind::Completed),
+    };
+    is_written_as("notice_message", &message);
+    assert!(matches!(Message::parse(&golden("notice_message")), Ok(Message::Job(read)) if read == message));
+
+    let mut problem = Problem::new(ProblemCode::ValidationFailed, "two fields are wrong", "c-1");
+    problem.errors.push(FieldError::new("/options/quality", "must be from 1 to 100"));
+    is_written_as("problem", &problem);
+
+    is_written_as("claim", &serde_json::from_str::<ClaimRequest>(&golden("claim")).unwrap());
+    is_written_as("job", &serde_json::from_str::<Job>(&golden("job")).unwrap());
+    is_written_as("manifest", &serde_json::from_str::<Manifest>(&golden("manifest")).unwrap());
+    assert_eq!(serde_json::from_str::<Manifest>(&golden("manifest")).unwrap().version, manifest::VERSION);
+}
