@@ -1,4 +1,4 @@
-//! The program around the host: its log, its signals, and what it tells the one who started it.
+//! The program around the host: its signals, and what it tells the one who started it.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use framelift_edge_host::{HostConfig, HostError, serve};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 /// A guest that computes holds its thread, so a few more than there are processors keep the host
 /// answering.
@@ -19,17 +18,6 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
         // The text may hold a secret, so it is not repeated.
         _ => Err("is not NAME=VALUE".to_owned()),
     }
-}
-
-/// Sends the log to standard error as JSON, a line for each event; `RUST_LOG` narrows it.
-pub(crate) fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
 }
 
 /// Serves until SIGTERM or SIGINT.

@@ -9,6 +9,7 @@ use wasmtime::component::{Accessor, HasData, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+pub use self::output::GUEST_LOG;
 use self::output::Output;
 use crate::bindings::spin::variables::variables;
 use crate::kv::{OpenStore, Stores};

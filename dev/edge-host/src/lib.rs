@@ -18,6 +18,7 @@ mod template;
 mod variables;
 
 pub use self::config::{HostConfig, HostError};
+pub use self::guest::GUEST_LOG;
 pub use self::kv::QuirkSettings;
 pub use self::manifest::InvalidManifest;
 pub use self::server::{Server, serve};

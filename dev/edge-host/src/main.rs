@@ -8,6 +8,7 @@ use clap::Parser;
 use framelift_edge_host::{HostConfig, QuirkSettings, Values};
 
 mod cli;
+mod log;
 
 /// Serves the components of a Spin application in one process.
 #[derive(Parser)]
@@ -41,7 +42,7 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    cli::log_to_stderr();
+    log::to_stderr();
     let mut variables = Values::from_environment(std::env::vars());
     for (name, value) in options.variable {
         variables.set(name, value);

@@ -11,6 +11,9 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 /// A line longer than this is logged in pieces, so that a guest cannot fill the host's memory.
 const LONGEST_LINE: usize = 16 * 1024;
 
+/// The target of events whose message is a guest's line. Ours are JSON: a formatter may write them as such.
+pub const GUEST_LOG: &str = "guest";
+
 /// One of the two streams of an instance.
 #[derive(Clone)]
 pub(super) struct Output {
@@ -42,7 +45,7 @@ impl Output {
 
     fn log(&self, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
-        tracing::info!(component = &*self.component, stream = self.stream, "guest: {text}");
+        tracing::info!(target: GUEST_LOG, component = &*self.component, stream = self.stream, "{text}");
     }
 }
 
