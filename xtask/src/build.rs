@@ -19,7 +19,7 @@ pub(crate) const GUESTS: &[&str] = &[
 pub(crate) const TEST_GUESTS: &[&str] = &["framelift-test-guest", "framelift-store-suite"];
 
 /// The programs that the local stack is made of.
-const STACK: &[&str] = &["framelift-stack", "framelift-edge-host", "framelift-worker"];
+pub(crate) const STACK: &[&str] = &["framelift-stack", "framelift-edge-host", "framelift-worker"];
 
 /// The programs that the end-to-end tests start.
 pub(crate) const PROGRAMS: &[&str] =
@@ -48,11 +48,12 @@ pub(crate) fn build_guests(packages: &[&str]) -> Result {
     run(build)
 }
 
-/// Builds the local stack's programs.
-pub(crate) fn programs() -> Result {
-    println!("building the local stack and the worker");
+/// Builds programs by their packages' names. What is printed is for people: a program's own output may go
+/// elsewhere.
+pub(crate) fn programs(packages: &[&str]) -> Result {
+    eprintln!("building {}", packages.join(", "));
     let mut build = cargo(&["build", "--quiet", "--bins"]);
-    for package in STACK {
+    for package in packages {
         build.args(["--package", package]);
     }
     run(build)

@@ -17,6 +17,7 @@ usage: cargo xtask COMMAND
 
   demo [--keep]          the main job on a real video, through the public API, from nothing
   up [OPTIONS]           the local stack until Ctrl-C (up --help has its options)
+  keys [--public-keys JWKS]  new secrets for an edge in production, or a further signing key
   test [--package NAME] [--test NAME] [--lib] [FILTER] [-- RUNNER'S ARGUMENTS]
                          every test: unit, integration, end to end; or those that are chosen, for which
                          nothing else is set up or built
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let result = match command.as_str() {
         "demo" => run::demo(&rest),
         "up" => run::up(&rest),
+        "keys" => run::keys(&rest),
         "test" => test::test(&rest),
         "ci" => ci::ci(&rest),
         "tidy" => tidy::tidy(),

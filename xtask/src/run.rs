@@ -82,7 +82,18 @@ fn stack(subcommand: &str, args: &[String]) -> Result {
         setup::for_build()?;
         build::guests()?;
     }
-    build::programs()?;
+    build::programs(build::STACK)?;
+    run_stack(subcommand, args)
+}
+
+/// New secrets for an edge in production.
+pub(crate) fn keys(args: &[String]) -> Result {
+    setup::compilers()?;
+    build::programs(&["framelift-stack"])?;
+    run_stack("keys", args)
+}
+
+fn run_stack(subcommand: &str, args: &[String]) -> Result {
     let mut command = Command::new(target().join("debug/framelift-stack"));
     command.arg(subcommand).args(args).current_dir(root());
     // In this process's place, so that Ctrl-C and signals reach it and its exit code is the answer.

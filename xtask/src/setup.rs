@@ -42,6 +42,8 @@ const TOOLS: &[Package] = &[
     package("unzip", "a peer that opens our archives"),
     package("p7zip-full", "a peer that opens our archives"),
     package("python3", "a peer that opens our archives"),
+    package("curl", "types the README's commands"),
+    package("jq", "types the README's commands"),
 ];
 
 /// What the peers from PyPI run in.
@@ -66,6 +68,11 @@ pub(crate) fn for_tests() -> Result {
     debian(COMPILERS.iter().chain(FFMPEG).chain(TOOLS))?;
     wasm_target()?;
     peers()
+}
+
+/// What `cargo install --path cli` needs besides a C compiler.
+pub(crate) fn names_for_cli() -> impl Iterator<Item = &'static str> {
+    FFMPEG.iter().map(|package| package.name).filter(|name| *name != "g++")
 }
 
 /// What compiling any of it needs.

@@ -83,7 +83,8 @@ impl DataDir {
     }
 }
 
-fn random(bytes: usize) -> anyhow::Result<String> {
+/// So many random bytes, in base64url.
+pub(crate) fn random(bytes: usize) -> anyhow::Result<String> {
     let mut buffer = vec![0; bytes];
     getrandom::fill(&mut buffer).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     Ok(URL_SAFE_NO_PAD.encode(buffer))

@@ -5,6 +5,7 @@ mod children;
 mod clients;
 mod data;
 mod demo;
+mod keys;
 mod options;
 mod services;
 mod stack_file;
@@ -21,6 +22,7 @@ async fn main() -> ExitCode {
     let result = match options.command {
         options::Command::Up(options) => app::up(options).await,
         options::Command::Demo(options) => demo::demo(options).await,
+        options::Command::Keys(options) => keys::keys(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,6 +18,16 @@ pub(crate) enum Command {
     Up(UpOptions),
     /// Runs the main job on a real video through the public API.
     Demo(DemoOptions),
+    /// Prints new secrets for an edge in production, as variables for Spin.
+    Keys(KeysOptions),
+}
+
+#[derive(Args)]
+pub(crate) struct KeysOptions {
+    /// The public keys in use (`public_keys`): print only a new signing key, and these with its public key
+    /// added.
+    #[arg(long, value_name = "JWKS")]
+    pub(crate) public_keys: Option<String>,
 }
 
 #[derive(Args, Clone)]

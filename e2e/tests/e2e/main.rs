@@ -7,6 +7,7 @@ mod fairness;
 mod hostile;
 mod hosts;
 mod journey;
+mod readme;
 mod restarts;
 mod store_suite;
 mod worker_death;

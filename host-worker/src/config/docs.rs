@@ -54,7 +54,7 @@ fn prose(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
 }
 
-/// The text of `docs/configuration.md`.
+/// The worker's part of `docs/configuration.md`.
 pub fn markdown() -> String {
     let mut page = String::from(HEAD);
     for section in sections() {
