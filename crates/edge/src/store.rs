@@ -52,7 +52,7 @@ pub struct Damaged {
 impl Damaged {
     fn new(key: &str, detail: impl std::fmt::Display) -> Self {
         let hash = Sha256::digest(key.as_bytes());
-        Self { key_hash: keys::hex(&hash[..8]), detail: detail.to_string() }
+        Self { key_hash: hex::encode(&hash[..8]), detail: detail.to_string() }
     }
 }
 

@@ -267,6 +267,7 @@ fn edge_variables(secrets: &Secrets, services: &Services) -> anyhow::Result<BTre
         ("public_keys", signer.jwks()),
         ("worker_token", secrets.worker_token.clone()),
         ("email_key", secrets.email_key.clone()),
+        ("refresh_keys", secrets.refresh_keys.clone()),
         ("aws_access_key_id", secrets.access_key_id.clone()),
         ("aws_secret_access_key", secrets.secret_access_key.clone()),
         ("aws_region", clients::REGION.to_owned()),

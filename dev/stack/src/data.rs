@@ -26,6 +26,9 @@ pub(crate) struct Secrets {
     pub(crate) worker_token: String,
     /// Keys the hashes of e-mail addresses in the store.
     pub(crate) email_key: String,
+    /// Makes refresh tokens; missing in folders of earlier versions.
+    #[serde(default)]
+    pub(crate) refresh_keys: String,
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: String,
 }
@@ -65,13 +68,20 @@ impl DataDir {
         let path = self.path.join("secrets.json");
         match std::fs::read(&path) {
             Ok(text) => {
-                serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
+                let mut secrets: Secrets = serde_json::from_slice(&text)
+                    .with_context(|| format!("{} is damaged", path.display()))?;
+                if secrets.refresh_keys.is_empty() {
+                    secrets.refresh_keys = format!("local:{}", random(32)?);
+                    write_private(&path, &serde_json::to_vec_pretty(&secrets)?)?;
+                }
+                Ok(secrets)
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let secrets = Secrets {
                     signing_key: random(32)?,
                     worker_token: random(32)?,
                     email_key: random(32)?,
+                    refresh_keys: format!("local:{}", random(32)?),
                     access_key_id: "framelift-local".into(),
                     secret_access_key: random(30)?,
                 };
@@ -118,6 +128,21 @@ mod tests {
         let again = DataDir::open(folder.path()).unwrap().secrets().unwrap();
         assert_eq!(secrets.signing_key, again.signing_key);
         assert_ne!(secrets.signing_key, secrets.worker_token);
+    }
+
+    #[test]
+    fn a_folder_of_an_earlier_version_gets_the_secret_that_it_lacks() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::open(folder.path()).unwrap();
+        let secrets = data.secrets().unwrap();
+        let path = folder.path().join("secrets.json");
+        let mut stored = serde_json::to_value(&secrets).unwrap();
+        stored.as_object_mut().unwrap().remove("refresh_keys");
+        std::fs::write(&path, stored.to_string()).unwrap();
+        let mended = data.secrets().unwrap();
+        assert_eq!(mended.email_key, secrets.email_key);
+        assert!(mended.refresh_keys.starts_with("local:"));
+        assert_eq!(data.secrets().unwrap().refresh_keys, mended.refresh_keys);
     }
 
     #[test]

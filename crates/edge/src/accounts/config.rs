@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::gate::Gate;
-use super::secret::Secrets;
+use super::secret::{MIN_KEY_CHARS, Secrets};
 use crate::http::WorkerToken;
 use crate::token::{Signer, Verifier};
 
@@ -30,6 +30,7 @@ impl Config {
         "signing_key",
         "public_keys",
         "email_key",
+        "refresh_keys",
         "worker_token",
         "allow_private_webhooks",
         "proxy_hops",
@@ -41,6 +42,8 @@ impl Config {
     /// - `public_keys`: optional JWK Set of further keys whose tokens are good (the keys before
     ///   and after this one, while keys are changed);
     /// - `email_key`: at least 16 characters; never changes, or all accounts are lost;
+    /// - `refresh_keys`: `id:key`, up to three of them with spaces between; the first one makes refresh
+    ///   tokens, those of all are good;
     /// - `worker_token`: the worker credential;
     /// - `allow_private_webhooks`: `true` or `false` (default);
     /// - `proxy_hops`: how many proxies of ours append to `X-Forwarded-For`, 0 (default) to 10;
@@ -56,9 +59,16 @@ impl Config {
         };
         let (signing_key, email_key, worker_token) =
             (required("signing_key"), required("email_key"), required("worker_token"));
-        if !email_key.is_empty() && email_key.len() < 16 {
-            problems.push("email_key is shorter than 16 characters".into());
+        let refresh_keys = required("refresh_keys");
+        if !email_key.is_empty() && email_key.len() < MIN_KEY_CHARS {
+            problems.push(format!("email_key is shorter than {MIN_KEY_CHARS} characters"));
         }
+        let secrets = match refresh_keys {
+            "" => None,
+            keys => Secrets::new(email_key, keys)
+                .map_err(|error| problems.push(format!("refresh_keys: {error}")))
+                .ok(),
+        };
         let mut note = |name: &str, error: &dyn std::fmt::Display| problems.push(format!("{name}: {error}"));
         let signer = Signer::from_text(signing_key).map_err(|error| note("signing_key", &error)).ok();
         let worker_token = WorkerToken::new(worker_token).map_err(|error| note("worker_token", &error)).ok();
@@ -82,11 +92,11 @@ impl Config {
         };
         let (proxy_hops, hashes_at_once) =
             (number("proxy_hops", 0, 10, 0), number("hashes_at_once", 1, 64, 2));
-        match (signer, worker_token) {
-            (Some(signer), Some(worker_token)) if problems.is_empty() => Ok(Self {
+        match (signer, worker_token, secrets) {
+            (Some(signer), Some(worker_token), Some(secrets)) if problems.is_empty() => Ok(Self {
                 verifier: further.map_or_else(|| Verifier::of(&signer), |further| further.and(&signer)),
                 signer,
-                secrets: Secrets::new(email_key),
+                secrets,
                 worker_token,
                 allow_private_webhooks,
                 proxy_hops,

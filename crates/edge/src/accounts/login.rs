@@ -47,7 +47,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             self.rehash(id, &profile.password, &body.password).await?;
         }
         let now = self.ambient.now();
-        let family: String = self.random::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
+        let family = hex::encode(self.random::<8>());
         let result = self
             .store()
             .update(&sessions_key(id), |sessions: Sessions| {
@@ -150,19 +150,14 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     /// The tokens of one rotation: asked again, the same refresh token and the same access
     /// token but for its signature's randomness.
     fn tokens(&self, refresh: &Refresh, email: &str, since: Time) -> Result<Response<Bytes>, Failure> {
-        let id = self.config.secrets.token_id(refresh);
+        let (refresh_token, id) = self.config.secrets.seal(refresh);
         let access_token =
             self.config.signer.issue(refresh.user, email, &id, since).map_err(Failure::internal)?;
         let age_s = self.ambient.now().unix_s().saturating_sub(since.unix_s());
         let expires_in = ACCESS_TTL_S.saturating_sub(u32::try_from(age_s).unwrap_or(0));
         json(
             StatusCode::OK,
-            &TokenResponse {
-                access_token,
-                token_type: "Bearer".to_owned(),
-                expires_in,
-                refresh_token: self.config.secrets.seal(refresh),
-            },
+            &TokenResponse { access_token, token_type: "Bearer".to_owned(), expires_in, refresh_token },
         )
     }
 }

@@ -1,5 +1,6 @@
 //! Keyed hashes: what stands in keys of the store instead of an e-mail address, and refresh tokens.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use base64::Engine;
@@ -8,13 +9,22 @@ use framelift_domain::UserId;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// The variable `email_key`, as one key for each use.
+/// The variables `email_key` and `refresh_keys`, as one key for each use.
 #[derive(Clone)]
 pub(super) struct Secrets {
     email: [u8; 32],
+    counter: [u8; 32],
+    /// The first one makes tokens, all of them open them.
+    refresh: Vec<RefreshKey>,
+    /// Made tokens before refresh keys had ids.
+    legacy_refresh: [u8; 32],
+}
+
+#[derive(Clone)]
+struct RefreshKey {
+    id: String,
     refresh: [u8; 32],
     token_id: [u8; 32],
-    counter: [u8; 32],
 }
 
 /// A refresh token's content: derived from these, so that the store never holds one.
@@ -40,36 +50,67 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     }
 }
 
-fn hex(bytes: [u8; 32]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Most refresh keys at once: the one in use, the one before it, and the next one.
+const MAX_REFRESH_KEYS: usize = 3;
+/// Fewest characters of a key.
+pub(super) const MIN_KEY_CHARS: usize = 16;
+
+impl RefreshKey {
+    /// A key as configuration spells it: `id:key`.
+    fn parse(text: &str) -> Result<Self, String> {
+        let (id, key) = text.split_once(':').ok_or("each key must be spelled id:key")?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if !(1..=16).contains(&id.len()) || !id.bytes().all(plain) {
+            return Err("an id must have 1 to 16 of A-Za-z0-9-_".into());
+        }
+        if key.len() < MIN_KEY_CHARS {
+            return Err(format!("the key {id} is shorter than {MIN_KEY_CHARS} characters"));
+        }
+        let derive = |label: &str| mac(key.as_bytes(), &[label.as_bytes()]);
+        Ok(Self { id: id.to_owned(), refresh: derive("refresh"), token_id: derive("token-id") })
+    }
+
+    fn parse_all(text: &str) -> Result<Vec<Self>, String> {
+        let keys = text.split_whitespace().map(Self::parse).collect::<Result<Vec<_>, _>>()?;
+        let ids: BTreeSet<&str> = keys.iter().map(|key| key.id.as_str()).collect();
+        if !(1..=MAX_REFRESH_KEYS).contains(&keys.len()) || ids.len() < keys.len() {
+            return Err(format!("must be 1 to {MAX_REFRESH_KEYS} keys with different ids"));
+        }
+        Ok(keys)
+    }
 }
 
 impl Secrets {
-    pub(super) fn new(email_key: &str) -> Self {
+    /// The keys of those two variables.
+    pub(super) fn new(email_key: &str, refresh_keys: &str) -> Result<Self, String> {
         let derive = |label: &str| mac(email_key.as_bytes(), &[label.as_bytes()]);
-        Self {
+        Ok(Self {
             email: derive("email"),
-            refresh: derive("refresh"),
-            token_id: derive("token-id"),
             counter: derive("counter"),
-        }
+            refresh: RefreshKey::parse_all(refresh_keys)?,
+            legacy_refresh: derive("refresh"),
+        })
     }
 
     /// What stands for an address (normalised) in keys: 64 hex digits.
     pub(super) fn email(&self, email: &str) -> String {
-        hex(mac(&self.email, &[email.as_bytes()]))
+        hex::encode(mac(&self.email, &[email.as_bytes()]))
     }
 
     /// What stands for one guesser at one account in the counts of failures: 64 hex digits.
     pub(super) fn counter(&self, account: &str, kind: &str, id: &str) -> String {
-        hex(mac(&self.counter, &[account.as_bytes(), b"/", kind.as_bytes(), b"/", id.as_bytes()]))
+        hex::encode(mac(&self.counter, &[account.as_bytes(), b"/", kind.as_bytes(), b"/", id.as_bytes()]))
     }
 
-    /// The refresh token of that content.
-    pub(super) fn seal(&self, refresh: &Refresh) -> String {
+    /// The refresh token of that content, and the id (`jti`) of the access token that goes with it.
+    pub(super) fn seal(&self, refresh: &Refresh) -> (String, String) {
         let payload = format!("{}.{}.{}", refresh.user, refresh.family, refresh.generation);
-        let tag = mac(&self.refresh, &[payload.as_bytes()]);
-        format!("{}.{}", URL_SAFE_NO_PAD.encode(payload), URL_SAFE_NO_PAD.encode(tag))
+        // There is at least one, by construction.
+        let Some(key) = self.refresh.first() else { return Default::default() };
+        let signed = format!("{}.{}", key.id, URL_SAFE_NO_PAD.encode(&payload));
+        let tag = mac(&key.refresh, &[signed.as_bytes()]);
+        let token_id = mac(&key.token_id, &[payload.as_bytes()]);
+        (format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag)), URL_SAFE_NO_PAD.encode(&token_id[..16]))
     }
 
     /// The content of a refresh token that we made.
@@ -77,11 +118,16 @@ impl Secrets {
         if token.len() > 512 {
             return None;
         }
-        let (payload, tag) = token.split_once('.')?;
-        let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+        let (signed, tag) = token.rsplit_once('.')?;
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
-        let mut check = Hmac::<Sha256>::new_from_slice(&self.refresh).ok()?;
-        check.update(&payload);
+        let (key, encoded) = match signed.split_once('.') {
+            Some((id, encoded)) => (&self.refresh.iter().find(|key| key.id == id)?.refresh, encoded),
+            None => (&self.legacy_refresh, signed),
+        };
+        let payload = URL_SAFE_NO_PAD.decode(encoded).ok()?;
+        let mut check = Hmac::<Sha256>::new_from_slice(key).ok()?;
+        // A token without the id of a key has a tag of its payload alone.
+        check.update(if encoded.len() == signed.len() { &payload } else { signed.as_bytes() });
         check.verify_slice(&tag).ok()?;
         let payload = String::from_utf8(payload).ok()?;
         let mut parts = payload.split('.');
@@ -91,12 +137,6 @@ impl Secrets {
             generation: parts.next()?.parse().ok()?,
         };
         parts.next().is_none().then_some(refresh)
-    }
-
-    /// The access token's id (`jti`) that goes with a refresh token.
-    pub(super) fn token_id(&self, refresh: &Refresh) -> String {
-        let parts = format!("{}.{}.{}", refresh.user, refresh.family, refresh.generation);
-        URL_SAFE_NO_PAD.encode(&mac(&self.token_id, &[parts.as_bytes()])[..16])
     }
 }
 
@@ -110,27 +150,89 @@ impl fmt::Debug for Secrets {
 mod tests {
     use super::*;
 
+    const EMAIL_KEY: &str = "0123456789abcdef";
+
+    fn secrets(refresh_keys: &str) -> Secrets {
+        Secrets::new(EMAIL_KEY, refresh_keys).unwrap()
+    }
+
+    fn refresh() -> Refresh {
+        Refresh { user: UserId::new(1, [1; 10]), family: "00ff".into(), generation: 7 }
+    }
+
     #[test]
     fn a_refresh_token_is_read_back_and_cannot_be_changed() {
-        let secrets = Secrets::new("0123456789abcdef");
-        let refresh = Refresh { user: UserId::new(1, [1; 10]), family: "00ff".into(), generation: 7 };
-        let token = secrets.seal(&refresh);
-        assert_eq!(secrets.open(&token), Some(refresh.clone()));
-        assert_eq!(Secrets::new("another key 9876").open(&token), None);
-        let forged = Refresh { generation: 8, ..refresh };
-        let (payload, tag) = (secrets.seal(&forged), token.split_once('.').unwrap().1.to_owned());
-        let forged = format!("{}.{tag}", payload.split_once('.').unwrap().0);
-        for bad in ["", ".", "a.b", &token[1..], &forged, &format!("{token}.x"), &"x".repeat(1000)] {
+        let secrets = secrets("a:0123456789abcdef");
+        let token = secrets.seal(&refresh()).0;
+        assert_eq!(secrets.open(&token), Some(refresh()));
+        let forged = secrets.seal(&Refresh { generation: 8, ..refresh() }).0;
+        let forged = format!("{}.{}", forged.rsplit_once('.').unwrap().0, token.rsplit_once('.').unwrap().1);
+        let without_id = token.split_once('.').unwrap().1;
+        for bad in [
+            "",
+            ".",
+            "a.b",
+            "a.b.c",
+            &token[1..],
+            without_id,
+            &forged,
+            &format!("{token}.x"),
+            &"x".repeat(1000),
+        ] {
             assert_eq!(secrets.open(bad), None, "{bad}");
         }
     }
 
     #[test]
+    fn refresh_keys_rotate_with_two_of_them_good() {
+        let (old, new) = ("2026a:0123456789abcdef", "2026b:another key 9876".replace(' ', "-"));
+        let before = secrets(old);
+        let token = before.seal(&refresh()).0;
+        let both = secrets(&format!("{new} {old}"));
+        assert_eq!(both.open(&token), Some(refresh()));
+        let next = both.seal(&refresh()).0;
+        assert!(next.starts_with("2026b."));
+        assert_eq!(before.open(&next), None);
+        let after = secrets(&new);
+        assert_eq!((after.open(&token), after.open(&next)), (None, Some(refresh())));
+        // Another key under the same id opens nothing.
+        assert_eq!(secrets("2026b:0123456789abcdef").open(&next), None);
+    }
+
+    #[test]
+    fn tokens_from_before_refresh_keys_had_ids_are_good() {
+        let payload = format!("{}.00ff.7", refresh().user);
+        let key = mac(EMAIL_KEY.as_bytes(), &[b"refresh"]);
+        let tag = mac(&key, &[payload.as_bytes()]);
+        let token = format!("{}.{}", URL_SAFE_NO_PAD.encode(&payload), URL_SAFE_NO_PAD.encode(tag));
+        assert_eq!(secrets("a:fedcba9876543210").open(&token), Some(refresh()));
+        let other = Secrets::new("another key 9876", "a:fedcba9876543210").unwrap();
+        assert_eq!(other.open(&token), None);
+    }
+
+    #[test]
+    fn refresh_keys_are_checked() {
+        let good = "0123456789abcdef";
+        for bad in [
+            String::new(),
+            good.into(),
+            format!(":{good}"),
+            format!("a.b:{good}"),
+            "a:short".into(),
+            format!("a:{good} a:{good}x"),
+            format!("a:{good} b:{good} c:{good} d:{good}"),
+        ] {
+            assert!(Secrets::new(EMAIL_KEY, &bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn an_address_is_not_seen_in_its_key() {
-        let secrets = Secrets::new("0123456789abcdef");
+        let secrets = secrets("a:0123456789abcdef");
         let key = secrets.email("ada@example.com");
         assert_eq!(key.len(), 64);
-        assert_ne!(key, Secrets::new("another key 9876").email("ada@example.com"));
+        let other = Secrets::new("another key 9876", "a:0123456789abcdef").unwrap();
+        assert_ne!(key, other.email("ada@example.com"));
         assert_eq!(format!("{secrets:?}"), "Secrets(redacted)");
     }
 }

@@ -94,9 +94,27 @@ fn variables() -> std::collections::BTreeMap<&'static str, String> {
     [
         ("signing_key", seed_text(&[7; 32])),
         ("email_key", "an e-mail key for tests".to_owned()),
+        ("refresh_keys", "a:the-first-refresh-key".to_owned()),
         ("worker_token", WORKER.to_owned()),
     ]
     .into()
+}
+
+#[tokio::test]
+async fn a_login_outlives_the_rotation_of_refresh_keys() {
+    let mut world = World::new();
+    world.register(ADA).await;
+    let (_, mut refresh) = world.login(ADA).await;
+    let (a, b) = ("a:the-first-refresh-key", "b:the-second-refresh-key");
+    for keys in [format!("{a} {b}"), format!("{b} {a}"), b.to_owned()] {
+        let mut variables = variables();
+        variables.insert("refresh_keys", keys);
+        world.config = Config::read(&variables).unwrap();
+        let answer = world.refresh(&refresh).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        refresh = text(&body(&answer)["refresh_token"]);
+    }
+    assert!(refresh.starts_with("b."));
 }
 
 impl World {

@@ -55,7 +55,9 @@ fn shape(dump: Dump) -> Vec<String> {
                 envelope.insert("rev".into(), json!(0));
                 envelope.insert("ops".into(), json!([]));
             }
-            let key: Vec<String> = key.split('/').map(plain).collect();
+            let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+            let part = |part: &str| if number(part) { "[n]".to_owned() } else { plain(part) };
+            let key: Vec<String> = key.split('/').map(part).collect();
             format!("{} {}", key.join("/"), plain_value(value))
         })
         .collect();

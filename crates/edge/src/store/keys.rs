@@ -25,7 +25,7 @@ pub fn index_page(user: UserId, page: u64) -> String {
 
 /// What was done under an idempotency key; the key itself comes from a user and is hashed.
 pub fn idempotency(user: UserId, key: &str) -> String {
-    format!("idempotency/{user}/{}", hex(&Sha256::digest(key.as_bytes())[..16]))
+    format!("idempotency/{user}/{}", hex::encode(&Sha256::digest(key.as_bytes())[..16]))
 }
 
 /// A page of one of the lists of users that the sweep goes through.
@@ -42,14 +42,4 @@ pub fn sweep_cursor(list: &str) -> String {
 pub fn shard(user: UserId, shards: u32) -> u32 {
     let digest = Sha256::digest(user.to_string().as_bytes());
     u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]]) % shards
-}
-
-/// Lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

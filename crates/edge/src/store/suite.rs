@@ -49,7 +49,7 @@ pub async fn run_all<K: Kv, A: Ambient>(kv: &K, ambient: &A) -> Vec<Verdict> {
 fn fresh_key<A: Ambient>(ambient: &A, name: &str) -> String {
     let mut random = [0; 8];
     ambient.fill_random(&mut random);
-    format!("suite/{name}/{}", super::keys::hex(&random))
+    format!("suite/{name}/{}", hex::encode(random))
 }
 
 /// Tries until it works, as a client does that is told to try again.

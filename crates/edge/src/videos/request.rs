@@ -11,7 +11,6 @@ use sha2::{Digest, Sha256};
 
 use super::IDEMPOTENCY_KEY;
 use crate::http::{Failure, Incoming, json};
-use crate::store::keys::hex;
 
 /// The checked options, or everything that is wrong with them; what this release does not do
 /// is refused here, too.
@@ -45,13 +44,13 @@ pub(super) fn digest(parts: &[&[u8]]) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hex(&hash.finalize()[..16])
+    hex::encode(&hash.finalize()[..16])
 }
 
 /// A JSON answer with its entity tag, or 304 if the client has it already.
 pub(super) fn tagged(headers: &HeaderMap, body: &impl Serialize) -> Result<Response<Bytes>, Failure> {
     let mut response = json(StatusCode::OK, body)?;
-    let tag = format!("\"{}\"", hex(&Sha256::digest(response.body())[..16]));
+    let tag = format!("\"{}\"", hex::encode(&Sha256::digest(response.body())[..16]));
     if if_none_match(headers, &tag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.body_mut() = Bytes::new();

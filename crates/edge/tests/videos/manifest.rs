@@ -112,7 +112,14 @@ fn every_variable_is_one_that_is_read() {
         assert!(given.contains_key(name), "no component is given {name}");
     }
     let secret = |name: &str| variables[name].get("secret").and_then(toml::Value::as_bool) == Some(true);
-    for name in ["signing_key", "email_key", "worker_token", "aws_access_key_id", "aws_secret_access_key"] {
+    for name in [
+        "signing_key",
+        "email_key",
+        "refresh_keys",
+        "worker_token",
+        "aws_access_key_id",
+        "aws_secret_access_key",
+    ] {
         assert!(secret(name), "{name}");
     }
     let holders: Vec<&String> = manifest["component"]

@@ -212,12 +212,13 @@ fn a_configuration_says_everything_that_is_wrong_with_it() {
     };
     assert_eq!(errors(&|_| {}), None);
     let none = errors(&|variables| variables.clear()).unwrap();
-    for name in ["signing_key", "email_key", "worker_token"] {
+    for name in ["signing_key", "email_key", "refresh_keys", "worker_token"] {
         assert!(none.contains(&format!("{name} is not set")), "{none}");
     }
     for (name, bad) in [
         ("signing_key", "short"),
         ("email_key", "short"),
+        ("refresh_keys", "a:short"),
         ("worker_token", "short"),
         ("public_keys", "{}"),
         ("allow_private_webhooks", "yes"),

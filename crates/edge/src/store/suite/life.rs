@@ -11,7 +11,6 @@ use futures::future::join_all;
 use super::{check, persist};
 use crate::jobs::{Idempotency, JobError, Jobs, NewVideo};
 use crate::ports::{Ambient, Kv, Queue, Unavailable};
-use crate::store::keys::hex;
 
 /// A queue that keeps what it is sent.
 #[derive(Default)]
@@ -80,7 +79,7 @@ impl<'a, K: Kv, A: Ambient> World<'a, K, A> {
     fn request(&self) -> Idempotency {
         let mut random = [0; 8];
         self.clock.fill_random(&mut random);
-        Idempotency { key: hex(&random), request_hash: "suite".to_owned() }
+        Idempotency { key: hex::encode(random), request_hash: "suite".to_owned() }
     }
 
     async fn create(&self) -> Result<VideoId, String> {
