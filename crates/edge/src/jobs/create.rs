@@ -15,7 +15,8 @@ const RUN_TTL_S: u32 = 600;
 
 impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// Makes a video whose upload is to come. With a known idempotency key it is the one that was
-    /// made the first time, in whatever state it is by now.
+    /// made the first time, in whatever state it is by now; one that its owner deleted makes room
+    /// for a new one (ADR 12).
     pub async fn create(
         &self,
         user: UserId,
@@ -107,9 +108,14 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         let fresh = self.fresh_id();
         let Some(request) = idempotency else { return Ok((fresh, None)) };
         let id = self.recall(user, fresh, request).await?;
-        match self.store.video(id).await? {
-            Some(row) if row.video.state.name() == StateName::Deleted => Err(JobError::VideoNotFound),
-            row => Ok((id, row.map(|row| row.video))),
+        let known = self.store.video(id).await?.map(|row| row.video);
+        if !known.as_ref().is_some_and(|video| video.state.name() == StateName::Deleted) {
+            return Ok((id, known));
+        }
+        let id = self.rebind(user, request, id, fresh).await?;
+        match self.store.video(id).await?.map(|row| row.video) {
+            Some(video) if video.state.name() == StateName::Deleted => Err(JobError::VideoNotFound),
+            known => Ok((id, known)),
         }
     }
 

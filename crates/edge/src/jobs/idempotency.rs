@@ -61,6 +61,27 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         Ok(updated.output)
     }
 
+    /// Gives the key of a request whose video was deleted to a new video. Which one has it now: `id`, or
+    /// that of the same request under way elsewhere.
+    pub(super) async fn rebind(
+        &self,
+        user: UserId,
+        request: &Idempotency,
+        deleted: VideoId,
+        id: VideoId,
+    ) -> Result<VideoId> {
+        let at = self.now();
+        let key = keys::idempotency(user, &request.key);
+        let updated = self.store.update(&key, |known: Remembered| {
+            if known.id != deleted {
+                let id = known.id;
+                return Ok::<_, JobError>((known, false, id));
+            }
+            Ok((Remembered { id, at, stream: None, ..known }, true, id))
+        });
+        Ok(updated.await?.output)
+    }
+
     /// Remembers a request about an existing video; refuses a key that was used for another one.
     pub async fn remember(&self, user: UserId, id: VideoId, request: &Idempotency) -> Result<()> {
         if self.recall(user, id, request).await? == id { Ok(()) } else { Err(JobError::IdempotencyKeyReused) }

@@ -287,6 +287,28 @@ async fn unchanged_answers_are_not_sent_again() {
 }
 
 #[tokio::test]
+async fn the_key_of_a_deleted_video_is_free() {
+    let world = World::new();
+    let body = json!({ "file_name": "a.mp4", "size_bytes": 100 * MIB });
+    let create = async |body: &serde_json::Value| {
+        world.post("/videos").user(1).header("idempotency-key", "k").json(body.clone()).send().await
+    };
+    let first = create(&body).await.json();
+    let path = format!("/videos/{}", first["id"].as_str().unwrap());
+    assert_eq!(world.delete(&path).user(1).send().await.status, 204);
+    let answer = create(&body).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let second = answer.json();
+    assert_ne!(second["id"], first["id"], "what was deleted stays deleted");
+    assert_eq!(second["status"], "awaiting_upload");
+    assert_eq!(create(&body).await.json()["id"], second["id"], "and the key does that once");
+    let other = json!({ "file_name": "b.mp4", "size_bytes": 1 });
+    assert_eq!(create(&other).await.short(), "422 idempotency-key-reused");
+    let list = world.get("/videos").user(1).send().await.json();
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn the_same_key_does_it_once() {
     let world = World::new();
     let body = json!({ "file_name": "a.mp4", "size_bytes": 100 * MIB });
