@@ -140,7 +140,7 @@ pub struct ReportAnswer {
     pub notice: Option<Notice>,
 }
 
-/// What a notice says.
+/// What a notice says; what `GET /internal/jobs/{id}/notice` answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Notice {
     /// What it is about.
@@ -163,10 +163,6 @@ pub struct Notice {
     #[schema(value_type = Option<crate::video::FailureBody>)]
     pub failure: Option<framelift_domain::Failure>,
 }
-
-/// `GET /internal/jobs/{id}/notice`: for a notice that came by its own message. 200 with the
-/// notice, or 410 `job-finished` when it is out already or there is none to send.
-pub type NoticeAnswer = Notice;
 
 /// `POST /notification`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
