@@ -167,7 +167,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         Ok(())
     }
 
-    /// A video needs its upload no longer; whether nobody does.
+    /// Notes that a video needs its upload no longer. Returns whether nobody does.
     pub(super) async fn let_go(&self, video: &Video) -> Result<bool> {
         let let_go = self.store.update_video(video.root(), |row| {
             let source = row.video.source.clone().let_go(video.id)?;

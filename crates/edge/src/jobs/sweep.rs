@@ -22,9 +22,9 @@ use crate::store::{StoreError, Stored, keys};
 const RESEND_S: u32 = 600;
 /// How long after a lease's end the job is taken back, in seconds.
 const TAKE_BACK_S: u32 = 300;
-/// How long after an upload's time a record that was never made is waited for, in seconds.
-const STILLBORN_S: u32 = 600;
-/// How long after a job's time a worker that keeps its lease alive is suffered, in seconds.
+/// How long after an upload's time a creation without a record counts as abandoned, in seconds.
+const ABANDONED_S: u32 = 600;
+/// How long after a job's time a worker may still renew its lease, in seconds.
 const OVERTIME_S: u32 = 600;
 /// Most users with work that one call looks at.
 const WORK_USERS: usize = 50;
@@ -155,8 +155,8 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         let mut outcome = Ok(());
         for (id, expires_at) in &slots.awaiting {
             if slots.closed || *expires_at <= now {
-                let stillborn = now >= expires_at.plus_s(STILLBORN_S);
-                outcome = outcome.and(self.heal_awaiting(user, *id, stillborn, swept).await);
+                let abandoned = now >= expires_at.plus_s(ABANDONED_S);
+                outcome = outcome.and(self.heal_awaiting(user, *id, abandoned, swept).await);
             }
         }
         for id in slots.waiting.iter().take(WAITING_LOOKED_AT) {
@@ -175,7 +175,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         &self,
         user: UserId,
         id: VideoId,
-        stillborn: bool,
+        abandoned: bool,
         swept: &mut Swept,
     ) -> Result<()> {
         match self.apply(id, &Event::Expired).await {
@@ -188,9 +188,9 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
                 let video = self.row(id).await?.video;
                 self.heal_finished(&video, swept).await?;
             }
-            Err(JobError::VideoNotFound) if stillborn => {
+            Err(JobError::VideoNotFound) if abandoned => {
                 // Whoever was to make the record must not come too late, so it is made here.
-                self.store.create(&keys::video(id), &self.stillborn(user, id)).await?;
+                self.store.create(&keys::video(id), &self.abandoned(user, id)).await?;
                 if let State::Deleted { .. } = self.row(id).await?.video.state {
                     self.free(user, id).await?;
                 }
@@ -202,7 +202,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     }
 
     /// The tombstone of a video whose record was never made.
-    fn stillborn(&self, user: UserId, id: VideoId) -> VideoRow {
+    fn abandoned(&self, user: UserId, id: VideoId) -> VideoRow {
         let now = self.now();
         let video = Video {
             id,

@@ -16,8 +16,8 @@ use framelift_domain::Time;
 const OWNER_MS: i64 = 30_000;
 /// How long after a watch began the owner is taken for dead, in milliseconds.
 const DEAD_MS: i64 = 60_000;
-/// How long after a watch began its heir is taken for dead, too, in milliseconds.
-const HEIR_DEAD_MS: i64 = 120_000;
+/// How long after a watch began the one who took over is taken for dead, too, in milliseconds.
+const SUCCESSOR_DEAD_MS: i64 = 120_000;
 /// How often a value that another one is about to create is looked for.
 const LOOKS: u32 = 6;
 
@@ -46,14 +46,14 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
                 return Ok(false);
             }
         }
-        if self.inherit(key, since).await? {
+        if self.take_over(key, since).await? {
             return self.create_as_owner(key, value, since).await;
         }
         Err(unavailable(key, "another writer is about to create it"))
     }
 
-    /// Whether the one who was to create the key is dead, and this one is to do it instead.
-    async fn inherit(&self, key: &str, since: Time) -> Result<bool, StoreError> {
+    /// Whether the owner of the key's creation is dead, and this writer takes over.
+    async fn take_over(&self, key: &str, since: Time) -> Result<bool, StoreError> {
         let watch_key = format!("watch/{key}");
         let watch = Watch { at: self.ambient.now() };
         let Some(found) = self.get::<Watch>(&watch_key).await? else {
@@ -65,11 +65,11 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
             return Ok(false);
         }
         if self.kv.increment(&format!("new/{key}/{}", found.at.unix_ms()), 1).await? == 1 {
-            // The next heir counts from here.
+            // Whoever takes over next counts from here.
             self.set_plain(&watch_key, &watch).await?;
             return Ok(true);
         }
-        if age >= HEIR_DEAD_MS {
+        if age >= SUCCESSOR_DEAD_MS {
             self.set_plain(&watch_key, &watch).await?;
         }
         Ok(false)

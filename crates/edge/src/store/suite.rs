@@ -53,7 +53,7 @@ fn fresh_key<A: Ambient>(ambient: &A, name: &str) -> String {
 }
 
 /// Tries until it works, as a client does that is told to try again.
-async fn persist<A, T, E, F>(ambient: &A, mut attempt: impl FnMut() -> F) -> Result<T, String>
+async fn retry<A, T, E, F>(ambient: &A, mut attempt: impl FnMut() -> F) -> Result<T, String>
 where
     A: Ambient,
     E: Transient,

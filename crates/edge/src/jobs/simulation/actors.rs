@@ -37,7 +37,7 @@ impl Role {
 }
 
 /// Tries a few times, as long as it may help.
-async fn persist<T>(world: &World, mut attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+async fn retry<T>(world: &World, mut attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
     let mut tries = 0;
     loop {
         match attempt().await {
@@ -107,7 +107,7 @@ async fn upload(world: &World, user: UserId) -> Result<()> {
     let request = idempotency(world);
     let fresh = world.jobs().fresh_id();
     let video =
-        persist(world, async || world.jobs().create(user, new_video(fresh), request.as_ref()).await).await?;
+        retry(world, async || world.jobs().create(user, new_video(fresh), request.as_ref()).await).await?;
     let id = video.id;
     world.promise_created(id);
     if world.percent(30) && matches!(video.state, State::AwaitingUpload { .. }) {
@@ -129,7 +129,7 @@ async fn upload(world: &World, user: UserId) -> Result<()> {
 
 /// Hands a video over, and counts on it from then on.
 async fn accepted(world: &World, user: UserId, id: VideoId) -> Result<()> {
-    let video = persist(world, async || world.jobs().uploaded(user, id).await).await?;
+    let video = retry(world, async || world.jobs().uploaded(user, id).await).await?;
     if matches!(video.state, State::AwaitingUpload { .. }) {
         world.complain(format!("{id} was accepted and still awaits its upload"));
     }
@@ -145,14 +145,14 @@ async fn any_video(world: &World, user: UserId) -> Result<Option<Video>> {
 
 async fn cancel(world: &World, user: UserId) -> Result<()> {
     let Some(video) = any_video(world, user).await? else { return Ok(()) };
-    let reported = persist(world, async || world.jobs().cancel(user, video.id).await).await?;
+    let reported = retry(world, async || world.jobs().cancel(user, video.id).await).await?;
     remove(world, reported.cleanup.as_ref()).await;
     Ok(())
 }
 
 async fn delete(world: &World, user: UserId) -> Result<()> {
     let Some(video) = any_video(world, user).await? else { return Ok(()) };
-    let cleanup = persist(world, async || world.jobs().delete(user, video.id).await).await?;
+    let cleanup = retry(world, async || world.jobs().delete(user, video.id).await).await?;
     if remove(world, Some(&cleanup)).await {
         world.jobs().removed(video.id).await?;
     }
@@ -162,7 +162,7 @@ async fn delete(world: &World, user: UserId) -> Result<()> {
 async fn run(world: &World, user: UserId) -> Result<()> {
     let Some(video) = any_video(world, user).await? else { return Ok(()) };
     let request = idempotency(world);
-    let run = persist(world, async || {
+    let run = retry(world, async || {
         let correlation_id = video.id.into();
         world.jobs().run(user, video.id, Options::default(), correlation_id, request.as_ref()).await
     });
@@ -235,12 +235,12 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
         return Ok(true);
     }
     let claim_id = Some(format!("{name}-{}", world.below(u64::MAX)));
-    let video = persist(world, async || world.jobs().claim(id, name.clone(), claim_id.clone()).await).await?;
+    let video = retry(world, async || world.jobs().claim(id, name.clone(), claim_id.clone()).await).await?;
     let attempt = video.state.attempts().made;
     if received.dead {
         let failure = Failure::new(FailureCode::Internal, "the job was tried too often");
         let failed =
-            persist(world, async || world.jobs().fail(id, attempt, name.clone(), failure.clone()).await);
+            retry(world, async || world.jobs().fail(id, attempt, name.clone(), failure.clone()).await);
         remove(world, failed.await?.cleanup.as_ref()).await;
         tell(world, id).await?;
         return Ok(true);
@@ -250,7 +250,7 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
         world.clock.pause(15_000).await;
         world.extend(received.id);
         let progress = Progress { stage: Stage::Extracting, percent, ..Progress::default() };
-        persist(world, async || world.jobs().progress(id, attempt, name.clone(), progress).await).await?;
+        retry(world, async || world.jobs().progress(id, attempt, name.clone(), progress).await).await?;
     }
     let code = match world.below(20) {
         0..=1 => Some(FailureCode::NotAVideo),
@@ -269,9 +269,8 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
                 bytes_read: 1,
                 warnings: vec![],
             };
-            let completed = persist(world, async || {
-                world.jobs().complete(id, attempt, name.clone(), result.clone()).await
-            });
+            let completed =
+                retry(world, async || world.jobs().complete(id, attempt, name.clone(), result.clone()).await);
             let reported = completed.await?;
             world.published(id, &result);
             match &reported.video.state {
@@ -282,15 +281,13 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
         }
         Some(FailureCode::Internal) => {
             let failure = Failure::new(FailureCode::Internal, "shutting down");
-            let released = persist(world, async || {
-                world.jobs().release(id, attempt, name.clone(), failure.clone()).await
-            });
+            let released =
+                retry(world, async || world.jobs().release(id, attempt, name.clone(), failure.clone()).await);
             released.await?
         }
         Some(code) => {
             let failure = Failure::new(code, "as it happens");
-            persist(world, async || world.jobs().fail(id, attempt, name.clone(), failure.clone()).await)
-                .await?
+            retry(world, async || world.jobs().fail(id, attempt, name.clone(), failure.clone()).await).await?
         }
     };
     remove(world, reported.cleanup.as_ref()).await;
@@ -319,7 +316,7 @@ async fn sweep(world: &World) {
 async fn close(world: &World, user: UserId) {
     world.clock.pause(400_000 + world.below(400_000) as u32).await;
     world.begin_closing(user);
-    match persist(world, async || world.jobs().close_user(user).await).await {
+    match retry(world, async || world.jobs().close_user(user).await).await {
         Ok(cleanups) => {
             for cleanup in cleanups {
                 remove(world, Some(&cleanup)).await;

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 
-use super::{check, fresh_key, persist};
+use super::{check, fresh_key, retry};
 use crate::ports::{Ambient, Kv, Swap, Unavailable};
 
 pub(super) async fn values_are_set_read_and_deleted<K: Kv, A: Ambient>(
@@ -10,15 +10,15 @@ pub(super) async fn values_are_set_read_and_deleted<K: Kv, A: Ambient>(
     ambient: &A,
 ) -> Result<(), String> {
     let key = &fresh_key(ambient, "value");
-    let get = || persist(ambient, || kv.get(key));
+    let get = || retry(ambient, || kv.get(key));
     check!(get().await?.is_none(), "a key that was never written has a value");
     for value in [b"one".to_vec(), Vec::new(), vec![0xff; 20_000]] {
-        persist(ambient, || kv.set(key, value.clone())).await?;
+        retry(ambient, || kv.set(key, value.clone())).await?;
         check!(get().await? == Some(value), "what was set is not what is read");
     }
-    persist(ambient, || kv.delete(key)).await?;
+    retry(ambient, || kv.delete(key)).await?;
     check!(get().await?.is_none(), "a deleted key has a value");
-    persist(ambient, || kv.delete(key)).await
+    retry(ambient, || kv.delete(key)).await
 }
 
 pub(super) async fn swaps_see_the_current_value<K: Kv, A: Ambient>(
@@ -44,11 +44,11 @@ pub(super) async fn swaps_see_the_current_value<K: Kv, A: Ambient>(
             }
             Ok(wrong)
         };
-        check!(!persist(ambient, write).await?, "a swap to {after} did not see {before:?}");
-        let value = persist(ambient, || kv.get(key)).await?;
+        check!(!retry(ambient, write).await?, "a swap to {after} did not see {before:?}");
+        let value = retry(ambient, || kv.get(key)).await?;
         check!(value.as_deref() == Some(after.as_bytes()), "a swap to {after} is not read");
     }
-    let unchanged = persist(ambient, || async { kv.swap(key, &mut |_| None).await }).await?;
+    let unchanged = retry(ambient, || async { kv.swap(key, &mut |_| None).await }).await?;
     check!(unchanged == Swap::Unchanged, "a swap that wants nothing written says {unchanged:?}");
     Ok(())
 }
@@ -60,7 +60,7 @@ pub(super) async fn swaps_on_an_existing_key_are_exact<K: Kv, A: Ambient>(
     let key = &fresh_key(ambient, "exact");
     // Everyone adds a letter of its own, once: an update that is lost is missing at the end.
     let add = |letter: u8| {
-        persist(ambient, move || async move {
+        retry(ambient, move || async move {
             let outcome = kv
                 .swap(key, &mut |current| {
                     let mut text = current.unwrap_or_default().to_vec();
@@ -81,7 +81,7 @@ pub(super) async fn swaps_on_an_existing_key_are_exact<K: Kv, A: Ambient>(
     for outcome in join_all((b'a'..=b'p').map(add)).await {
         outcome?;
     }
-    let mut text = persist(ambient, || kv.get(key)).await?.unwrap_or_default();
+    let mut text = retry(ambient, || kv.get(key)).await?.unwrap_or_default();
     text.sort_unstable();
     check!(text == b".abcdefghijklmnop", "parallel swaps left {:?}", String::from_utf8_lossy(&text));
     Ok(())
@@ -89,7 +89,7 @@ pub(super) async fn swaps_on_an_existing_key_are_exact<K: Kv, A: Ambient>(
 
 pub(super) async fn counters_count<K: Kv, A: Ambient>(kv: &K, ambient: &A) -> Result<(), String> {
     // An answer that is lost makes a count unknown, so the whole is tried again with a new key.
-    let outcomes = persist(ambient, || async {
+    let outcomes = retry(ambient, || async {
         let key = &fresh_key(ambient, "counter");
         let zero = kv.increment(key, 0).await?;
         let sums = join_all((0..8).map(|_| kv.increment(key, 1))).await;

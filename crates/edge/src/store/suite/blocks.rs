@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use framelift_domain::{UserId, VideoId};
 use futures::future::join_all;
 
-use super::{check, fresh_key, persist};
+use super::{check, fresh_key, retry};
 use crate::ports::{Ambient, Kv};
 use crate::store::index::{Head, PAGE};
 use crate::store::listing::WORK;
@@ -26,10 +26,10 @@ pub(super) async fn updates_add_up<K: Kv, A: Ambient>(kv: &K, ambient: &A) -> Re
     let store = Store::new(kv, ambient);
     let key = &fresh_key(ambient, "sum");
     let none = Vec::<u32>::new();
-    persist(ambient, || store.create(key, &none)).await?;
+    retry(ambient, || store.create(key, &none)).await?;
     let add = |n: u32| {
         let store = &store;
-        persist(ambient, move || {
+        retry(ambient, move || {
             store.update(key, move |mut all: Vec<u32>| {
                 let known = all.contains(&n);
                 all.push(n);
@@ -40,7 +40,7 @@ pub(super) async fn updates_add_up<K: Kv, A: Ambient>(kv: &K, ambient: &A) -> Re
     for (n, outcome) in join_all((0..24).map(add)).await.into_iter().enumerate() {
         check!(outcome?.output as usize == n * 2, "an update gave another one's output");
     }
-    let mut all: Vec<u32> = persist(ambient, || store.get(key)).await?.unwrap_or_default();
+    let mut all: Vec<u32> = retry(ambient, || store.get(key)).await?.unwrap_or_default();
     all.sort_unstable();
     check!(all == (0..24).collect::<Vec<_>>(), "24 parallel updates left {all:?}");
     Ok(())
@@ -52,11 +52,11 @@ pub(super) async fn one_of_many_creates<K: Kv, A: Ambient>(kv: &K, ambient: &A) 
         let key = &fresh_key(ambient, "created");
         let create = |n: u32| {
             let store = &store;
-            async move { persist(ambient, || store.create(key, &n)).await.map(|mine| (n, mine)) }
+            async move { retry(ambient, || store.create(key, &n)).await.map(|mine| (n, mine)) }
         };
         let outcomes = join_all((0..8).map(create)).await;
         let outcomes = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let value = persist(ambient, || store.get::<u32>(key)).await?;
+        let value = retry(ambient, || store.get::<u32>(key)).await?;
         let owners: Vec<u32> = outcomes.iter().filter(|(_, mine)| *mine).map(|(n, _)| *n).collect();
         check!(owners.len() <= 1, "{} created the same key", owners.len());
         check!(value.is_some_and(|value| value < 8), "nobody created the key");
@@ -73,7 +73,7 @@ pub(super) async fn an_update_of_nothing_is_told<K: Kv, A: Ambient>(
     let store = Store::new(kv, ambient);
     let key = &fresh_key(ambient, "missing");
     let mut missing = false;
-    persist(ambient, || async {
+    retry(ambient, || async {
         match store.update(key, |n: u32| Ok::<_, Infallible>((n, true, ()))).await {
             Err(UpdateError::Missing) => Ok(true),
             Ok(_) => Ok(false),
@@ -84,7 +84,7 @@ pub(super) async fn an_update_of_nothing_is_told<K: Kv, A: Ambient>(
     .await
     .map(|outcome| missing = outcome)?;
     check!(missing, "an update of a missing key did not say so");
-    let value = persist(ambient, || store.get::<u32>(key)).await?;
+    let value = retry(ambient, || store.get::<u32>(key)).await?;
     check!(value.is_none(), "an update of a missing key wrote it");
     Ok(())
 }
@@ -97,7 +97,7 @@ pub(super) async fn members_come_and_go<K: Kv, A: Ambient>(kv: &K, ambient: &A) 
     // Each comes and goes; whenever one is in, the user has to be in the list.
     let visit = |id: VideoId| async move {
         for _ in 0..3 {
-            persist(ambient, || {
+            retry(ambient, || {
                 store.update_member(WORK, user, key, move |mut slots: Slots| {
                     let known = slots.waiting.contains(&id);
                     if !known {
@@ -108,7 +108,7 @@ pub(super) async fn members_come_and_go<K: Kv, A: Ambient>(kv: &K, ambient: &A) 
             })
             .await?;
             check!(listed(store, ambient, user).await?, "a user with work is not in the list");
-            persist(ambient, || {
+            retry(ambient, || {
                 store.drain_slots(user, move |slots| {
                     let before = slots.waiting.len();
                     slots.waiting.retain(|waiting| *waiting != id);
@@ -123,7 +123,7 @@ pub(super) async fn members_come_and_go<K: Kv, A: Ambient>(kv: &K, ambient: &A) 
         outcome?;
     }
     // What a crash may have left behind, the sweep finds.
-    persist(ambient, || store.leave_if_idle::<Slots>(WORK, user, key, 1_000)).await?;
+    retry(ambient, || store.leave_if_idle::<Slots>(WORK, user, key, 1_000)).await?;
     check!(!listed(store, ambient, user).await?, "a user without work is in the list");
     Ok(())
 }
@@ -135,7 +135,7 @@ async fn listed<K: Kv, A: Ambient>(
 ) -> Result<bool, String> {
     let shard = keys::shard(user, WORK.shards);
     let mut page = 0;
-    while let Some(found) = persist(ambient, || store.list_page(WORK, shard, page)).await? {
+    while let Some(found) = retry(ambient, || store.list_page(WORK, shard, page)).await? {
         if found.users.contains_key(&user) {
             return Ok(true);
         }
@@ -150,15 +150,15 @@ pub(super) async fn index_pages_are_sealed<K: Kv, A: Ambient>(kv: &K, ambient: &
     let ids: Vec<VideoId> = (0..250_u64).map(|n| VideoId::new(n, [n as u8; 10])).collect();
     let mut places = Vec::new();
     for chunk in ids.chunks(10) {
-        let append = |id: VideoId| persist(ambient, move || store.append(user, id));
+        let append = |id: VideoId| retry(ambient, move || store.append(user, id));
         for outcome in join_all(chunk.iter().map(|id| append(*id))).await {
             places.push(outcome?);
         }
     }
-    let head: Head = persist(ambient, || store.head(user)).await?;
+    let head: Head = retry(ambient, || store.head(user)).await?;
     check!(head.len() == 250 && head.base == 200, "250 videos end at {} after {}", head.len(), head.base);
     for (id, place) in ids.iter().zip(&places) {
-        let page = persist(ambient, || store.index_page(user, &head, place / PAGE)).await?;
+        let page = retry(ambient, || store.index_page(user, &head, place / PAGE)).await?;
         let at = usize::try_from(place % PAGE).map_err(|error| error.to_string())?;
         check!(page.get(at) == Some(id), "position {place} has another video");
     }

@@ -8,7 +8,7 @@ use framelift_domain::video::{Extraction, Multipart, Progress, Stage, State, Sta
 use framelift_domain::{Failure, FailureCode, Limits, Options, Time, UserId, Video, VideoId, WorkerId};
 use futures::future::join_all;
 
-use super::{check, persist};
+use super::{check, retry};
 use crate::jobs::{Idempotency, JobError, Jobs, NewVideo};
 use crate::ports::{Ambient, Kv, Queue, Unavailable};
 
@@ -85,17 +85,17 @@ impl<'a, K: Kv, A: Ambient> World<'a, K, A> {
     async fn create(&self) -> Result<VideoId, String> {
         let request = self.request();
         let create = || async { self.jobs().create(self.user, new_video(), Some(&request)).await };
-        Ok(persist(&self.clock, create).await?.id)
+        Ok(retry(&self.clock, create).await?.id)
     }
 
     async fn uploaded(&self) -> Result<VideoId, String> {
         let id = self.create().await?;
-        persist(&self.clock, || async { self.jobs().uploaded(self.user, id).await }).await?;
+        retry(&self.clock, || async { self.jobs().uploaded(self.user, id).await }).await?;
         Ok(id)
     }
 
     async fn status(&self, id: VideoId) -> Result<StateName, String> {
-        let found = persist(&self.clock, || async { self.jobs().find(self.user, id).await }).await?;
+        let found = retry(&self.clock, || async { self.jobs().find(self.user, id).await }).await?;
         Ok(found.video.state.name())
     }
 
@@ -103,15 +103,13 @@ impl<'a, K: Kv, A: Ambient> World<'a, K, A> {
     async fn claim(&self, id: VideoId) -> Result<u32, String> {
         let claim_id = Some("the one".to_owned());
         let video =
-            persist(&self.clock, || async { self.jobs().claim(id, worker(), claim_id.clone()).await })
-                .await?;
+            retry(&self.clock, || async { self.jobs().claim(id, worker(), claim_id.clone()).await }).await?;
         Ok(video.state.attempts().made)
     }
 
     async fn complete(&self, id: VideoId, attempt: u32) -> Result<Video, String> {
-        let reported = persist(&self.clock, || async {
-            self.jobs().complete(id, attempt, worker(), extraction()).await
-        });
+        let reported =
+            retry(&self.clock, || async { self.jobs().complete(id, attempt, worker(), extraction()).await });
         Ok(reported.await?.video)
     }
 
@@ -119,7 +117,7 @@ impl<'a, K: Kv, A: Ambient> World<'a, K, A> {
         let mut ids = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
-            let page = persist(&self.clock, || async {
+            let page = retry(&self.clock, || async {
                 self.jobs().list(self.user, cursor.as_deref(), 3, status).await
             });
             let page = page.await?;
@@ -158,23 +156,23 @@ pub(super) async fn a_video_from_upload_to_result<K: Kv, A: Ambient>(
     let id = world.create().await?;
     check!(world.status(id).await? == StateName::AwaitingUpload, "a new video does not await its upload");
     for _ in 0..2 {
-        let video = persist(ambient, || async { world.jobs().uploaded(world.user, id).await }).await?;
+        let video = retry(ambient, || async { world.jobs().uploaded(world.user, id).await }).await?;
         check!(video.state.name() == StateName::Pending, "an uploaded video is {}", video.state.name());
     }
     check!(world.queue.ids().contains(&id), "no message was sent");
     check!(world.claim(id).await? == 1, "the first claim is not the first attempt");
     check!(world.claim(id).await? == 1, "the same claim again is another attempt");
     let progress = Progress { stage: Stage::Extracting, percent: 50, ..Progress::default() };
-    let video = persist(ambient, || async { world.jobs().progress(id, 1, worker(), progress).await }).await?;
+    let video = retry(ambient, || async { world.jobs().progress(id, 1, worker(), progress).await }).await?;
     check!(video.state.progress() == progress, "the progress was not kept");
     for _ in 0..2 {
         let video = world.complete(id, 1).await?;
         check!(video.state.name() == StateName::Completed, "a completed video is {}", video.state.name());
     }
-    let notice = persist(ambient, || async { world.jobs().notice(id).await }).await?;
+    let notice = retry(ambient, || async { world.jobs().notice(id).await }).await?;
     check!(notice.is_some(), "there is no notice of the completion");
-    persist(ambient, || async { world.jobs().notified(id).await }).await?;
-    let notice = persist(ambient, || async { world.jobs().notice(id).await }).await?;
+    retry(ambient, || async { world.jobs().notified(id).await }).await?;
+    let notice = retry(ambient, || async { world.jobs().notice(id).await }).await?;
     check!(notice.is_none(), "a notice that is out is to be sent again");
     let again = world.jobs().claim(id, worker(), None).await;
     check!(
@@ -195,7 +193,7 @@ pub(super) async fn limits_hold_and_order_is_kept<K: Kv, A: Ambient>(
     for _ in 0..4 {
         ids.push(world.uploaded().await?);
     }
-    let full = persist(ambient, || async {
+    let full = retry(ambient, || async {
         match world.jobs().create(world.user, new_video(), None).await {
             Err(JobError::Unavailable(error)) => Err(error),
             outcome => Ok(outcome),
@@ -205,7 +203,7 @@ pub(super) async fn limits_hold_and_order_is_kept<K: Kv, A: Ambient>(
     check!(matches!(full, Err(JobError::QuotaExceeded { limit: 9 })), "a tenth open video gives {full:?}");
     check!(world.listed(Some(Status::Pending)).await?.len() == 5, "not 5 videos are pending");
     for (n, id) in ids[5..].iter().enumerate() {
-        let found = persist(ambient, || async { world.jobs().find(world.user, *id).await }).await?;
+        let found = retry(ambient, || async { world.jobs().find(world.user, *id).await }).await?;
         check!(
             found.queue_position.map(|position| position as usize) == Some(n + 1),
             "video {n} in line is at {:?}",
@@ -245,7 +243,7 @@ pub(super) async fn keys_make_requests_idempotent<K: Kv, A: Ambient>(
     let create = |hash: &'static str| {
         let world = &world;
         async move {
-            persist(ambient, || async {
+            retry(ambient, || async {
                 world.jobs().create(world.user, new_video(), Some(&request(hash))).await
             })
             .await
@@ -261,7 +259,7 @@ pub(super) async fn keys_make_requests_idempotent<K: Kv, A: Ambient>(
         other.as_ref().is_err_and(|error| *error == JobError::IdempotencyKeyReused.to_string()),
         "another request with the key gives {other:?}"
     );
-    persist(ambient, || async { world.jobs().uploaded(world.user, id).await }).await?;
+    retry(ambient, || async { world.jobs().uploaded(world.user, id).await }).await?;
     check!(create("one").await?.state.name() == StateName::Pending, "a replay undid the upload");
     world.clock.ahead_s.set(24 * 3600 + 1);
     check!(create("two").await?.id != id, "a key is remembered for more than a day");
@@ -292,7 +290,7 @@ pub(super) async fn runs_share_an_upload<K: Kv, A: Ambient>(kv: &K, ambient: &A)
     check!(first.state.name() == StateName::Pending, "a run is {}", first.state.name());
     let delete = |id: VideoId| {
         let world = &world;
-        async move { persist(ambient, || async { world.jobs().delete(world.user, id).await }).await }
+        async move { retry(ambient, || async { world.jobs().delete(world.user, id).await }).await }
     };
     for id in [root, first.id] {
         check!(delete(id).await?.upload.is_none(), "an upload in use is to be removed");
@@ -305,7 +303,7 @@ pub(super) async fn runs_share_an_upload<K: Kv, A: Ambient>(kv: &K, ambient: &A)
     let attempt = world.claim(failed).await?;
     let failure = Failure::new(FailureCode::NotAVideo, "no known container");
     let reported =
-        persist(ambient, || async { world.jobs().fail(failed, attempt, worker(), failure.clone()).await });
+        retry(ambient, || async { world.jobs().fail(failed, attempt, worker(), failure.clone()).await });
     let cleanup = reported.await?.cleanup;
     check!(cleanup.is_some_and(|cleanup| cleanup.upload.is_some()), "a useless upload is kept");
     check!(run(failed).await == Err(JobError::SourceExpired), "a useless upload can be run again");
@@ -319,7 +317,7 @@ pub(super) async fn leases_are_exclusive<K: Kv, A: Ambient>(kv: &K, ambient: &A)
         let world = &world;
         async move {
             let name: WorkerId = format!("w{n}").parse().unwrap_or_else(|_| worker());
-            persist(ambient, || async {
+            retry(ambient, || async {
                 match world.jobs().claim(id, name.clone(), Some(format!("c{n}"))).await {
                     Err(JobError::Unavailable(error)) => Err(error),
                     outcome => Ok(outcome),
@@ -339,7 +337,7 @@ pub(super) async fn leases_are_exclusive<K: Kv, A: Ambient>(kv: &K, ambient: &A)
     }
     world.clock.ahead_s.set(3600);
     check!(world.claim(id).await? == 2, "a lapsed lease cannot be taken over");
-    let stale = persist(ambient, || async {
+    let stale = retry(ambient, || async {
         match world.jobs().complete(id, 1, worker(), extraction()).await {
             Err(JobError::Unavailable(error)) => Err(error),
             outcome => Ok(outcome),
@@ -351,8 +349,7 @@ pub(super) async fn leases_are_exclusive<K: Kv, A: Ambient>(kv: &K, ambient: &A)
         "a stale report answers {code:?}"
     );
     let failure = Failure::new(FailureCode::Internal, "shutting down");
-    let released =
-        persist(ambient, || async { world.jobs().release(id, 2, worker(), failure.clone()).await });
+    let released = retry(ambient, || async { world.jobs().release(id, 2, worker(), failure.clone()).await });
     let released = released.await?.video;
     check!(released.state.name() == StateName::Pending, "a released job is {}", released.state.name());
     check!(world.claim(id).await? == 3, "a released job cannot be claimed");
@@ -366,17 +363,16 @@ pub(super) async fn deletion_and_closing<K: Kv, A: Ambient>(kv: &K, ambient: &A)
     let in_flight = world.listed(Some(Status::Pending)).await?;
     check!(in_flight.len() == 5, "{} videos are pending", in_flight.len());
     let gone = in_flight[0];
-    let cleanup = persist(ambient, || async { world.jobs().delete(world.user, gone).await }).await?;
+    let cleanup = retry(ambient, || async { world.jobs().delete(world.user, gone).await }).await?;
     check!(cleanup.upload.is_some(), "the upload of a deleted video is kept");
-    persist(ambient, || async { world.jobs().removed(gone).await }).await?;
-    let found =
-        persist(ambient, || async { found_or_not(world.jobs().find(world.user, gone).await) }).await?;
+    retry(ambient, || async { world.jobs().removed(gone).await }).await?;
+    let found = retry(ambient, || async { found_or_not(world.jobs().find(world.user, gone).await) }).await?;
     check!(!found, "a deleted video is found");
     check!(!world.listed(None).await?.contains(&gone), "a deleted video is listed");
     check!(world.listed(Some(Status::Pending)).await?.len() == 5, "the slot of a deleted video is not used");
-    persist(ambient, || async { world.jobs().close_user(world.user).await.map(|_| ()) }).await?;
+    retry(ambient, || async { world.jobs().close_user(world.user).await.map(|_| ()) }).await?;
     check!(
-        persist(ambient, || async { world.jobs().is_closed(world.user).await }).await?,
+        retry(ambient, || async { world.jobs().is_closed(world.user).await }).await?,
         "a closed account is open"
     );
     let canceled = world.listed(Some(Status::Canceled)).await?;
@@ -408,10 +404,10 @@ pub(super) async fn uploads_expire_and_results_are_purged<K: Kv, A: Ambient>(
     world.complete(done, attempt).await?;
     let late = world.create().await?;
     let multipart = Multipart { upload_id: "upload".into(), part_size: 5 << 20, part_count: 2 };
-    persist(ambient, || async { world.jobs().multipart_begun(world.user, late, multipart.clone()).await })
+    retry(ambient, || async { world.jobs().multipart_begun(world.user, late, multipart.clone()).await })
         .await?;
     world.clock.ahead_s.set(i64::from(world.limits.upload_ttl_s) + 1);
-    let cleanups = persist(ambient, || async { sweep_all(&world).await }).await?;
+    let cleanups = retry(ambient, || async { sweep_all(&world).await }).await?;
     check!(world.status(late).await? == StateName::Expired, "an upload that never came did not expire");
     let aborted = cleanups.iter().any(|cleanup| cleanup.video == late && cleanup.multipart.is_some());
     check!(aborted, "the multipart upload of an expired video is not aborted");
@@ -421,12 +417,12 @@ pub(super) async fn uploads_expire_and_results_are_purged<K: Kv, A: Ambient>(
         .clock
         .ahead_s
         .set(i64::from(world.limits.retention_s) + i64::from(world.limits.upload_ttl_s) + 7200);
-    let cleanups = persist(ambient, || async { sweep_all(&world).await }).await?;
+    let cleanups = retry(ambient, || async { sweep_all(&world).await }).await?;
     for id in [done, late] {
         let purged = cleanups.iter().find(|cleanup| cleanup.video == id && cleanup.purge);
         check!(purged.is_some_and(|cleanup| cleanup.upload.is_some()), "an upload is kept for ever");
     }
-    let found = persist(ambient, || async { world.jobs().find(world.user, done).await }).await?;
+    let found = retry(ambient, || async { world.jobs().find(world.user, done).await }).await?;
     check!(!found.video.result_kept(world.clock.now(), &world.limits), "a purged result can be had");
     check!(matches!(found.video.state, State::Completed { .. }), "a purged video is not completed");
     Ok(())
