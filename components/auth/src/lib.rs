@@ -1,4 +1,4 @@
-//! The guest of component `auth`: its calls are in `framelift_edge::accounts`.
+//! The guest of component `auth`: its endpoints are in `framelift_edge::accounts`.
 #![cfg(target_family = "wasm")]
 
 use std::cell::RefCell;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use framelift_edge::accounts::{Accounts, Config, serve};
-use framelift_edge::http::{Failure, MAX_JSON_BYTES, collect};
+use framelift_edge::http::Failure;
 use framelift_edge::spin::{SpinAmbient, SpinHttp, SpinKv, configured};
 use http::Response;
 use spin_sdk::http::{FullBody, Request};
@@ -20,7 +20,6 @@ type Service<'a> = Accounts<'a, SpinKv, SpinHttp, SpinAmbient>;
 #[http_service]
 async fn handle(request: Request) -> Response<FullBody<Bytes>> {
     let (parts, body) = request.into_parts();
-    let body = collect(&parts.headers, body, MAX_JSON_BYTES).await;
     let answer = match open().await {
         Ok((config, kv)) => {
             let service = Accounts { kv: &kv, http: &SpinHttp, ambient: &SpinAmbient, config: &config };

@@ -1,4 +1,4 @@
-//! The guest of component `control`: its calls are in `framelift_edge::videos`.
+//! The guest of component `control`: its endpoints are in `framelift_edge::control`.
 #![cfg(target_family = "wasm")]
 
 use framelift_edge::spin::guest::{self, Answer};

@@ -10,6 +10,7 @@ pub mod object_key;
 pub mod options;
 pub mod problem;
 pub mod report;
+pub mod service;
 pub mod video;
 
 /// The version of this engine and service, as manifests and user agents name it.

@@ -7,72 +7,33 @@
 
 mod attempts;
 mod config;
+mod contact;
+mod delete_me;
 mod gate;
+mod keys;
 mod login;
+mod logout;
+mod me;
 mod origin;
-mod profile;
 mod record;
+mod refresh;
 mod register;
-mod removal;
 mod secret;
 mod session;
 mod throttle;
+mod update_me;
 mod validate;
+mod validate_token;
 
-use bytes::Bytes;
 use framelift_contract::problem::ProblemCode;
 use framelift_domain::UserId;
-use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode};
 
 pub use self::config::{Config, InvalidConfig};
 use self::record::{Profile, User};
-use crate::http::{BodyError, Failure, Incoming, Route, Router, RouterOnce, answer};
+use crate::http::{Failure, Incoming, Router, component};
 use crate::ports::{Ambient, Http, Kv};
 use crate::store::update::{UpdateError, Updated};
 use crate::store::{Store, StoreError};
-
-/// The calls of this component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Call {
-    /// A new account.
-    Register,
-    /// A new login.
-    Login,
-    /// The next tokens of a login.
-    Refresh,
-    /// The end of a login.
-    Logout,
-    /// Whether a token is good.
-    Validate,
-    /// The caller's account.
-    Me,
-    /// Changes to it.
-    UpdateMe,
-    /// Its end.
-    DeleteMe,
-    /// The public keys.
-    Keys,
-    /// Whom a worker tells, and how.
-    Contact,
-}
-
-/// Where the calls are.
-pub const ROUTES: &[Route<Call>] = &[
-    Route::new(Method::POST, "/auth/register", Call::Register),
-    Route::new(Method::POST, "/auth/login", Call::Login),
-    Route::new(Method::POST, "/auth/refresh", Call::Refresh),
-    Route::new(Method::POST, "/auth/logout", Call::Logout),
-    Route::new(Method::POST, "/auth/validate", Call::Validate),
-    Route::new(Method::GET, "/auth/me", Call::Me),
-    Route::new(Method::PATCH, "/auth/me", Call::UpdateMe),
-    Route::new(Method::DELETE, "/auth/me", Call::DeleteMe),
-    Route::new(Method::GET, "/.well-known/jwks.json", Call::Keys),
-    Route::new(Method::GET, "/internal/users/{id}/contact", Call::Contact),
-];
-
-/// The table, read once in the life of an instance.
-static ROUTER: RouterOnce<Call> = RouterOnce::new(|| Router::new(ROUTES));
 
 /// The service, over its ports, for one request.
 #[derive(Debug)]
@@ -87,44 +48,15 @@ pub struct Accounts<'a, K, H, A> {
     pub config: &'a Config,
 }
 
-/// Answers one request. `service` is an error when the store or the configuration is not
-/// there; unknown routes are told apart from that.
-pub async fn serve<K: Kv, H: Http, A: Ambient>(
-    service: Result<Accounts<'_, K, H, A>, Failure>,
-    ambient: &A,
-    parts: Parts,
-    body: Result<Bytes, BodyError>,
-) -> Response<Bytes> {
-    let handler = async |call, incoming: &Incoming| service?.call(call, incoming).await;
-    answer(&ROUTER, ambient, parts, body, handler).await
+component! {
+    Accounts<'_, K, H, A> where [K: Kv, H: Http, A: Ambient];
+    router: Router::new(ROUTES);
+    call: [
+        register, login, refresh, logout, validate_token, me, update_me, delete_me, keys, contact,
+    ]
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// One call.
-    pub async fn call(&self, call: Call, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
-        match call {
-            Call::Register => self.register(incoming).await,
-            Call::Login => self.login(incoming).await,
-            Call::Refresh => self.refresh(incoming).await,
-            Call::Logout => self.logout(incoming).await,
-            Call::Validate => self.validate(incoming).await,
-            Call::Me => self.me(incoming).await,
-            Call::UpdateMe => self.update_me(incoming).await,
-            Call::DeleteMe => self.delete_me(incoming).await,
-            Call::Keys => self.keys(),
-            Call::Contact => self.contact(incoming).await,
-        }
-    }
-
-    /// The public keys, which may be cached: a new key is published before it signs.
-    fn keys(&self) -> Result<Response<Bytes>, Failure> {
-        let media_type = HeaderValue::from_static("application/json");
-        let mut response = crate::http::bytes(StatusCode::OK, media_type, self.config.verifier.jwks());
-        let cache = HeaderValue::from_static("public, max-age=300");
-        response.headers_mut().insert(http::header::CACHE_CONTROL, cache);
-        Ok(response)
-    }
-
     /// The account of the request's access token, if it exists and is not being deleted.
     async fn caller(&self, incoming: &Incoming) -> Result<(UserId, Profile), Failure> {
         let caller = incoming.user(&self.config.verifier, self.ambient.now())?;

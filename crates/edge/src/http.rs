@@ -1,11 +1,12 @@
 //! The HTTP base of every component: routing, correlation ids, bodies, credentials, problem documents.
 //!
-//! A component lists its calls in a table of [`Route`]s, makes a [`RouterOnce`] of it and hands each
-//! request to [`answer`], which calls the component's handler with an [`Incoming`] and turns
-//! whatever comes back into a response: every answer carries `X-Correlation-Id`, every error
-//! is a problem document and is logged once, here.
+//! A component is made of its endpoints by [`component`], whose `serve` hands each request to [`answer`]:
+//! that finds the endpoint, calls its handler with an [`Incoming`] and turns whatever comes back into a
+//! response. Every answer carries `X-Correlation-Id`, every error is a problem document and is logged
+//! once, here.
 
 mod body;
+mod component;
 mod credential;
 mod failure;
 mod incoming;
@@ -23,44 +24,50 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 pub(crate) use body::declared_length;
-pub use body::{BodyError, MAX_JSON_BYTES, collect};
+pub use body::{BodyError, MAX_JSON_BYTES, RequestBody, collect};
+pub(crate) use component::component;
 pub use credential::{Caller, WorkerToken};
 pub use failure::Failure;
 pub use incoming::Incoming;
 pub use log::{Level, log};
 pub(crate) use parse::parse_json;
 pub use query::Query;
-pub use route::{InvalidTable, Params, Route, Router, RouterOnce};
+pub use route::{Found, InvalidRoutes, Params, Route, Router, RouterOnce};
 
 use crate::ports::Ambient;
 
 /// The header that carries the correlation id, both ways.
 pub const CORRELATION_HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
 
-/// Answers one request: finds the route, calls `handler`, maps a failure to its problem document.
-///
-/// `body` is what [`collect`] gave; a body that could not be read is answered only after the
-/// route was found. `HEAD` is served by the `GET` handler, without the body.
-pub async fn answer<C: Copy>(
-    router: &Result<Router<C>, InvalidTable>,
+/// Answers one request: finds the endpoint, calls `handler` with its position in the router's list, maps a
+/// failure to its problem document. `HEAD` is served by the endpoint of `GET`, without the body.
+pub async fn answer<B>(
+    router: &Result<Router, InvalidRoutes>,
     ambient: &impl Ambient,
     parts: Parts,
-    body: Result<Bytes, BodyError>,
-    handler: impl AsyncFnOnce(C, &Incoming) -> Result<Response<Bytes>, Failure>,
+    body: B,
+    handler: impl AsyncFnOnce(usize, &mut Incoming, B) -> Result<Response<Bytes>, Failure>,
 ) -> Response<Bytes> {
-    let incoming = Incoming::new(parts, ambient);
+    let mut incoming = Incoming::new(parts, ambient);
     let router = router.as_ref().map_err(Failure::internal);
     let result = match router.and_then(|router| router.find(incoming.method(), incoming.path())) {
-        Ok((call, params)) => match body {
-            Ok(body) => {
-                let incoming = incoming.with(params, body);
-                return finish(handler(call, &incoming).await, &incoming);
-            }
-            Err(error) => Err(error.into()),
-        },
+        Ok(Found::Endpoint(endpoint, params)) => {
+            incoming.set_params(params);
+            handler(endpoint, &mut incoming, body).await
+        }
+        Ok(Found::Options(allow)) => options(&allow),
         Err(failure) => Err(failure),
     };
     finish(result, &incoming)
+}
+
+/// The answer to `OPTIONS`: the methods of the path.
+fn options(allow: &str) -> Result<Response<Bytes>, Failure> {
+    let mut response = empty(StatusCode::NO_CONTENT);
+    response
+        .headers_mut()
+        .insert(http::header::ALLOW, HeaderValue::try_from(allow).map_err(Failure::internal)?);
+    Ok(response)
 }
 
 /// Completes an answer: correlation id, problem document, log line, defaults of caching, length.
@@ -68,9 +75,7 @@ pub async fn answer<C: Copy>(
 /// The length lets a host send head and body in one piece. Without it the host sends chunks, and the
 /// last one, of no bytes, waits for the client's delayed acknowledgement where the host has not set
 /// `TCP_NODELAY`: 40 ms on every small answer.
-///
-/// For a handler that does not go through [`answer`] because its body is a stream.
-pub fn finish(result: Result<Response<Bytes>, Failure>, incoming: &Incoming) -> Response<Bytes> {
+fn finish(result: Result<Response<Bytes>, Failure>, incoming: &Incoming) -> Response<Bytes> {
     let mut response = match result {
         Ok(response) => response,
         Err(failure) => {

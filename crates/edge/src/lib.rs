@@ -4,6 +4,8 @@
 //! the ports are Spin's (module `spin`), natively they are memory and a plain HTTP client.
 
 pub mod accounts;
+pub mod control;
+pub mod downloads;
 pub mod http;
 pub mod jobs;
 pub mod object_store;
@@ -11,9 +13,11 @@ pub mod openapi;
 pub mod passwords;
 pub mod ports;
 pub mod queue;
+pub mod service;
 #[cfg(target_family = "wasm")]
 pub mod spin;
 pub mod store;
 pub mod token;
+pub mod uploads;
 pub mod videos;
 pub mod web;

@@ -1,14 +1,8 @@
-//! The OpenAPI 3.1 document, made of the contract's types and a table of the operations.
-//!
-//! The tables here and the routers' tables are compared by a test: neither has a call that the
-//! other lacks.
+//! The OpenAPI 3.1 document, made of what the endpoints say of themselves.
 
-mod accounts;
-mod control;
+pub mod conformance;
+pub(crate) mod examples;
 mod operation;
-mod videos;
-
-use std::collections::BTreeMap;
 
 use framelift_contract::problem::{Problem, ProblemCode};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -17,7 +11,46 @@ use utoipa::openapi::{
     ComponentsBuilder, HttpMethod, Info, License, OpenApi, OpenApiBuilder, Paths, RefOr, Schema,
 };
 
-use operation::{Operation, Schemas};
+use operation::Schemas;
+pub(crate) use operation::{Auth, Payload, binary, integer, object, raw, text, typed};
+pub use operation::{Operation, Place};
+
+use crate::http::Route;
+
+/// A component of the app, as `spin.toml` names it, and its endpoints.
+#[derive(Clone, Copy, Debug)]
+pub struct Component {
+    /// Its name.
+    pub name: &'static str,
+    /// The methods and paths of its endpoints.
+    pub routes: &'static [Route],
+    /// What its endpoints say of themselves, in the order of the routes.
+    pub operations: fn() -> Vec<Operation>,
+}
+
+macro_rules! components {
+    ($($name:literal = $module:ident),*) => {
+        &[$(Component {
+            name: $name,
+            routes: crate::$module::ROUTES,
+            operations: crate::$module::operations,
+        }),*]
+    };
+}
+
+/// The components that clients, workers and browsers call. `passwords` is called by `auth` alone.
+pub const COMPONENTS: &[Component] = components!(
+    "auth" = accounts,
+    "uploads" = uploads,
+    "videos" = videos,
+    "downloads" = downloads,
+    "control" = control,
+    "web" = web
+);
+
+/// What a call on one of the caller's own videos may be answered with.
+pub(crate) const OWN_VIDEO: &[ProblemCode] =
+    &[ProblemCode::VideoNotFound, ProblemCode::VideoNotOwned, ProblemCode::Unavailable];
 
 /// Groups of operations, and what they are about.
 const TAGS: &[(&str, &str)] = &[
@@ -32,8 +65,8 @@ const DESCRIPTION: &str = "Videos in, ZIP archives of their frames out.\n\n\
     can match. A 503 may be sent again as it is: nothing was done, or doing it again changes nothing.";
 
 /// Every operation of the product.
-fn operations() -> Vec<Operation> {
-    [accounts::operations(), videos::operations(), control::operations()].concat()
+pub fn operations() -> Vec<Operation> {
+    COMPONENTS.iter().flat_map(|component| (component.operations)()).collect()
 }
 
 /// The document.
@@ -46,7 +79,8 @@ pub fn document() -> OpenApi {
     for operation in operations() {
         operation.collect(&mut schemas);
         components = operation.share(components);
-        paths.add_path_operation(operation.path, vec![http_method(&operation.method)], operation.build());
+        let Route { method, path } = operation.route();
+        paths.add_path_operation(*path, vec![http_method(method)], operation.build());
     }
     let bearer = |description: &str| {
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
@@ -68,15 +102,6 @@ pub fn document() -> OpenApi {
     let tags =
         TAGS.iter().map(|(name, about)| TagBuilder::new().name(*name).description(Some(*about)).build());
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).tags(Some(tags)).build()
-}
-
-/// The methods of each path, as the document has them.
-pub fn methods() -> BTreeMap<&'static str, Vec<http::Method>> {
-    let mut methods: BTreeMap<&'static str, Vec<http::Method>> = BTreeMap::new();
-    for operation in operations() {
-        methods.entry(operation.path).or_default().push(operation.method);
-    }
-    methods
 }
 
 fn http_method(method: &http::Method) -> HttpMethod {

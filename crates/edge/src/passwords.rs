@@ -11,28 +11,20 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 
 pub use self::hashing::Hashing;
 pub(crate) use self::hashing::Verdict;
 use crate::http::{Failure, Incoming, Route, Router, RouterOnce, answer, bytes};
 use crate::ports::{Ambient, Http, Unavailable};
 
-/// The calls of this component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Call {
-    /// The hash of a new password.
-    Hash,
-    /// Whether a password is the one of a hash.
-    Verify,
-}
+const HASH_ROUTE: Route = Route::post("/hash");
+const VERIFY_ROUTE: Route = Route::post("/verify");
 
-/// Where the calls are; no route of `spin.toml` leads here from outside.
-pub const ROUTES: &[Route<Call>] =
-    &[Route::new(Method::POST, "/hash", Call::Hash), Route::new(Method::POST, "/verify", Call::Verify)];
+/// The endpoints; no route of `spin.toml` leads here from outside.
+const ROUTES: &[Route] = &[HASH_ROUTE, VERIFY_ROUTE];
 
-/// The table, read once in the life of an instance.
-static ROUTER: RouterOnce<Call> = RouterOnce::new(|| Router::new(ROUTES));
+static ROUTER: RouterOnce = RouterOnce::new(|| Router::new(ROUTES));
 
 /// Where `auth` reaches this component.
 const ORIGIN: &str = "http://passwords.spin.internal";
@@ -43,36 +35,48 @@ const HASH: HeaderName = HeaderName::from_static("x-hash");
 
 /// Answers one request, without ever waiting for anything.
 pub async fn serve(hashing: &Hashing, ambient: &impl Ambient, parts: Parts) -> Response<Bytes> {
-    let handler = async |call, incoming: &Incoming| handle(hashing, ambient, call, incoming);
-    answer(&ROUTER, ambient, parts, Ok(Bytes::new()), handler).await
-}
-
-fn handle(
-    hashing: &Hashing,
-    ambient: &impl Ambient,
-    call: Call,
-    incoming: &Incoming,
-) -> Result<Response<Bytes>, Failure> {
-    let missing = || Failure::new(ProblemCode::BadRequest, "the header x-password is missing");
-    let password = text(incoming, &PASSWORD)?.ok_or_else(missing)?;
-    let said = match call {
-        Call::Hash => {
-            let mut salt = [0; 16];
-            ambient.fill_random(&mut salt);
-            hashing.hash(&password, salt)?
-        }
-        Call::Verify => {
-            let verdict = match text(incoming, &HASH)? {
-                Some(hash) => hashing.verify(&password, &hash),
-                None => {
-                    hashing.pretend(&password);
-                    Verdict::Wrong
-                }
-            };
-            verdict.as_str().to_owned()
+    let handler = async |endpoint: usize, incoming: &mut Incoming, ()| {
+        if ROUTES.get(endpoint) == Some(&HASH_ROUTE) {
+            make_hash(hashing, ambient, incoming)
+        } else {
+            compare(hashing, incoming)
         }
     };
-    Ok(bytes(StatusCode::OK, HeaderValue::from_static("text/plain; charset=utf-8"), said))
+    answer(&ROUTER, ambient, parts, (), handler).await
+}
+
+/// `POST /hash`: the hash of a new password.
+fn make_hash(
+    hashing: &Hashing,
+    ambient: &impl Ambient,
+    incoming: &Incoming,
+) -> Result<Response<Bytes>, Failure> {
+    let mut salt = [0; 16];
+    ambient.fill_random(&mut salt);
+    let hash = hashing.hash(&password(incoming)?, salt)?;
+    Ok(plain(hash))
+}
+
+/// `POST /verify`: whether a password is the one of a hash.
+fn compare(hashing: &Hashing, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
+    let password = password(incoming)?;
+    let verdict = match text(incoming, &HASH)? {
+        Some(hash) => hashing.verify(&password, &hash),
+        None => {
+            hashing.pretend(&password);
+            Verdict::Wrong
+        }
+    };
+    Ok(plain(verdict.as_str().to_owned()))
+}
+
+fn plain(text: String) -> Response<Bytes> {
+    bytes(StatusCode::OK, HeaderValue::from_static("text/plain; charset=utf-8"), text)
+}
+
+fn password(incoming: &Incoming) -> Result<String, Failure> {
+    let missing = || Failure::new(ProblemCode::BadRequest, "the header x-password is missing");
+    text(incoming, &PASSWORD)?.ok_or_else(missing)
 }
 
 /// The text of a header in base64.

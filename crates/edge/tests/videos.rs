@@ -12,6 +12,8 @@ mod world;
 mod access;
 #[path = "videos/bad_input.rs"]
 mod bad_input;
+#[path = "videos/documented.rs"]
+mod documented;
 #[path = "videos/life.rs"]
 mod life;
 #[path = "videos/manifest.rs"]

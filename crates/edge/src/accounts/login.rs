@@ -1,28 +1,41 @@
-//! Logins: passwords and refresh tokens are traded for access tokens here.
+//! `POST /auth/login`: trades a password for tokens.
 
 use bytes::Bytes;
-use framelift_contract::account::{
-    LoginRequest, RefreshRequest, TokenResponse, ValidateRequest, ValidateResponse,
-};
-use framelift_contract::problem::ProblemCode;
+use framelift_contract::account::{LoginRequest, TokenResponse};
+use framelift_contract::problem::ProblemCode as Code;
 use framelift_domain::{Time, UserId};
 use http::{Response, StatusCode};
 
 use super::record::{Owner, Profile, User};
 use super::secret::Refresh;
-use super::session::{Rotation, Sessions};
+use super::session::Sessions;
 use super::throttle::Guesser;
 use super::{
     Accounts, email_key, invalid_credentials, no_value, origin, sessions_key, settle, user_key, validate,
 };
-use crate::http::{Failure, Incoming, empty, json};
+use crate::http::{Failure, Incoming, Route, json};
+use crate::openapi::{Auth, Operation, examples, typed};
 use crate::passwords::Verdict;
 use crate::ports::{Ambient, Http, Kv};
 use crate::store::StoreError;
 use crate::token::ACCESS_TTL_S;
 
-fn invalid_token() -> Failure {
-    Failure::new(ProblemCode::InvalidToken, "log in again")
+pub(super) const ROUTE: Route = Route::post("/auth/login");
+
+pub(super) fn operation() -> Operation {
+    Operation::new(ROUTE, "login", "accounts", Auth::Nobody, "Log in")
+        .about(
+            "Ten failures at one account within 15 minutes refuse further logins from where they came until the \
+             15 minutes are over, and a hundred from anywhere all those of unknown devices. A device that sends \
+             the last refresh token that it got is known, and counted by itself.",
+        )
+        .json(typed(&LoginRequest {
+            email: "ada@example.com".into(),
+            password: "correct horse battery".into(),
+            refresh_token: None,
+        }))
+        .answers(StatusCode::OK, "An access token and a refresh token.", examples::tokens())
+        .or(&[Code::InvalidCredentials, Code::TooManyAttempts, Code::Unavailable])
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
@@ -61,67 +74,6 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         self.tokens(&Refresh { user: id, family, generation: 0 }, &profile.email, now)
     }
 
-    /// `POST /auth/refresh`.
-    pub(super) async fn refresh(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
-        let body: RefreshRequest = incoming.json()?;
-        let used = self.config.secrets.open(&body.refresh_token).ok_or_else(invalid_token)?;
-        let Some(User::Active(profile)) = self.user(used.user).await? else { return Err(invalid_token()) };
-        let now = self.ambient.now();
-        let result = self
-            .store()
-            .update(&sessions_key(used.user), |sessions: Sessions| {
-                let before = sessions.clone();
-                let (sessions, rotation) = sessions.rotate(&used.family, used.generation, now);
-                let changed = sessions != before;
-                Ok((sessions, changed, rotation))
-            })
-            .await;
-        match settle(result, invalid_token)?.output {
-            Rotation::Current(generation, since) => {
-                self.tokens(&Refresh { generation, ..used }, &profile.email, since)
-            }
-            Rotation::Replayed => {
-                Err(invalid_token().because("a used refresh token came back: family revoked"))
-            }
-            Rotation::Unknown => Err(invalid_token()),
-        }
-    }
-
-    /// `POST /auth/logout`. A token that is not (or no longer) good leaves nothing to do.
-    pub(super) async fn logout(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
-        self.caller(incoming).await?;
-        let body: RefreshRequest = incoming.json()?;
-        if let Some(used) = self.config.secrets.open(&body.refresh_token) {
-            let result = self
-                .store()
-                .update(&sessions_key(used.user), |sessions: Sessions| {
-                    Ok((sessions.revoke(&used.family), true, ()))
-                })
-                .await;
-            settle(result, no_value)?;
-        }
-        Ok(empty(StatusCode::NO_CONTENT))
-    }
-
-    /// `POST /auth/validate`.
-    pub(super) async fn validate(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
-        self.caller(incoming).await?;
-        let body: ValidateRequest = incoming.json()?;
-        let inactive = ValidateResponse { active: false, sub: None, email: None, exp: None };
-        let answer = match self.config.verifier.verify(&body.token, self.ambient.now()) {
-            Ok(claims) if matches!(self.user(claims.user).await?, Some(User::Active(_))) => {
-                ValidateResponse {
-                    active: true,
-                    sub: Some(claims.user.to_string()),
-                    email: Some(claims.email),
-                    exp: Some(claims.expires_s),
-                }
-            }
-            _ => inactive,
-        };
-        json(StatusCode::OK, &answer)
-    }
-
     /// The account that has the address, if it can be used.
     async fn active(&self, account: &str) -> Result<Option<(UserId, Profile)>, StoreError> {
         let owner: Option<Owner> = self.store().get(&email_key(account)).await?;
@@ -149,7 +101,12 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
 
     /// The tokens of one rotation: asked again, the same refresh token and the same access
     /// token but for its signature's randomness.
-    fn tokens(&self, refresh: &Refresh, email: &str, since: Time) -> Result<Response<Bytes>, Failure> {
+    pub(super) fn tokens(
+        &self,
+        refresh: &Refresh,
+        email: &str,
+        since: Time,
+    ) -> Result<Response<Bytes>, Failure> {
         let (refresh_token, id) = self.config.secrets.seal(refresh);
         let access_token =
             self.config.signer.issue(refresh.user, email, &id, since).map_err(Failure::internal)?;

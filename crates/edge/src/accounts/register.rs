@@ -1,23 +1,41 @@
-//! Sign-up. The account is written first and found by nobody; the claim of its address commits.
+//! `POST /auth/register`: makes an account. The account is written first and found by nobody; the claim of its address commits.
 
 use framelift_contract::account::{RegisterRequest, RegisterResponse};
-use framelift_contract::problem::{FieldError, ProblemCode};
+use framelift_contract::problem::{FieldError, ProblemCode as Code};
 use framelift_domain::UserId;
 use http::{Response, StatusCode};
 
 use super::record::{Owner, Profile, User};
 use super::session::Sessions;
 use super::{Accounts, email_key, sessions_key, settle, user_key, validate};
-use crate::http::{Failure, Incoming, json};
+use crate::http::{Failure, Incoming, Route, json};
+use crate::openapi::{Auth, Operation, examples, typed};
 use crate::ports::{Ambient, Http, Kv};
 use bytes::Bytes;
 
+pub(super) const ROUTE: Route = Route::post("/auth/register");
+
+pub(super) fn operation() -> Operation {
+    let (name, email) = ("Ada".to_owned(), "ada@example.com".to_owned());
+    Operation::new(ROUTE, "register", "accounts", Auth::Nobody, "Make an account")
+        .json(typed(&RegisterRequest {
+            name: name.clone(),
+            email: email.clone(),
+            password: "correct horse battery".into(),
+        }))
+        .answers(
+            StatusCode::CREATED,
+            "The account is there.",
+            typed(&RegisterResponse { id: examples::user(), name, email, created_at: examples::time() }),
+        )
+        .or(&[Code::EmailTaken, Code::Unavailable])
+}
+
 fn taken() -> Failure {
-    Failure::new(ProblemCode::EmailTaken, "log in, or register with another e-mail address")
+    Failure::new(Code::EmailTaken, "log in, or register with another e-mail address")
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// `POST /auth/register`.
     pub(super) async fn register(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let body: RegisterRequest = incoming.json()?;
         let email = validate::normalize_email(&body.email);
@@ -40,7 +58,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         store.create(&user_key(id), &User::Active(profile)).await?;
         store.create(&sessions_key(id), &Sessions::default()).await?;
         if let Err(failure) = self.claim(&account, id).await {
-            if failure.code() == ProblemCode::EmailTaken {
+            if failure.code() == Code::EmailTaken {
                 // Another sign-up was faster: nothing of this one stays behind.
                 let gone = store.update(&user_key(id), |_: User| Ok((User::Gone, true, ()))).await;
                 settle(gone, || Failure::internal("the new account vanished"))?;

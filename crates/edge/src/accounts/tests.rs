@@ -8,19 +8,24 @@ macro_rules! snap {
 }
 
 mod bad_input;
+mod documented;
 mod faults;
 mod golden;
 mod throttle;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use framelift_domain::UserId;
 use http::{Request, Response, StatusCode};
+use http_body_util::Full;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::http::RequestBody;
 use crate::http::tests::{block_on, shown};
+use crate::openapi::conformance;
 use crate::passwords::Hashing;
 use crate::ports::Unavailable;
 use crate::store::memory::{MemoryKv, Quirks, TestAmbient};
@@ -87,6 +92,10 @@ struct World {
     control: Control,
     ambient: TestAmbient,
     config: Config,
+    /// What the next request is refused with, as if a store or the configuration were not there.
+    fault: Cell<Option<Failure>>,
+    /// The problems that were answered.
+    problems: RefCell<BTreeSet<conformance::Pair>>,
 }
 
 /// The variables of a good configuration.
@@ -128,14 +137,29 @@ impl World {
             control: Control::new(Hashing::with_cost(8, 1).unwrap()),
             ambient: TestAmbient::new(seed),
             config: Config::read(&variables()).unwrap(),
+            fault: Cell::default(),
+            problems: RefCell::default(),
         }
     }
 
     async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
+        self.send_streaming(request.map(Full::new)).await
+    }
+
+    /// Sends a request whose body arrives, and holds the answer to what is documented.
+    async fn send_streaming(&self, request: Request<impl RequestBody>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let service =
             Accounts { kv: &self.kv, http: &self.control, ambient: &self.ambient, config: &self.config };
-        serve(Ok(service), &self.ambient, parts, Ok(body)).await
+        let service = match self.fault.take() {
+            None => Ok(service),
+            Some(failure) => Err(failure),
+        };
+        let answer = serve(service, &self.ambient, parts, body).await;
+        let pair = conformance::check(&method, &path, answer.status(), answer.body()).unwrap();
+        self.problems.borrow_mut().extend(pair);
+        answer
     }
 
     async fn call(&self, method: &str, path: &str, token: Option<&str>, body: &Value) -> Response<Bytes> {

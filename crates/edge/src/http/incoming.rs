@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, Method};
 use serde::de::DeserializeOwned;
 
 use super::CORRELATION_HEADER;
+use super::body::{BodyError, MAX_JSON_BYTES, collect};
 use super::credential::{Caller, WorkerToken};
 use super::failure::Failure;
 use super::parse::parse_json;
@@ -17,28 +18,30 @@ use super::route::Params;
 use crate::ports::Ambient;
 use crate::token::Verifier;
 
-/// A request whose route is known and whose body has been read.
+/// One request: its head, the parameters of its path, and its body once that was read.
 #[derive(Debug)]
 pub struct Incoming {
     correlation_id: CorrelationId,
     parts: Parts,
     params: Params,
-    body: Bytes,
+    body: Result<Bytes, BodyError>,
 }
 
 impl Incoming {
     /// A request without a body yet; takes the caller's correlation id or makes one.
     pub fn new(parts: Parts, ambient: &impl Ambient) -> Self {
         let correlation_id = correlation_id(&parts.headers, ambient);
-        Self { correlation_id, parts, params: Params::default(), body: Bytes::new() }
+        Self { correlation_id, parts, params: Params::default(), body: Ok(Bytes::new()) }
     }
 
-    /// The same request with its path's parameters and its body.
-    #[must_use]
-    pub fn with(mut self, params: Params, body: Bytes) -> Self {
+    /// Notes the parameters of the path.
+    pub(super) fn set_params(&mut self, params: Params) {
         self.params = params;
-        self.body = body;
-        self
+    }
+
+    /// Reads the body, as large as one of JSON may be. What is wrong with it matters to who asks for it.
+    pub(crate) async fn read(&mut self, body: impl http_body::Body<Data = Bytes>) {
+        self.body = collect(&self.parts.headers, body, MAX_JSON_BYTES).await;
     }
 
     /// The id that every line and message that follows from this request carries.
@@ -89,22 +92,23 @@ impl Incoming {
         Query::parse(self.parts.uri.query(), known)
     }
 
-    /// The raw body.
-    pub fn body(&self) -> &Bytes {
-        &self.body
+    /// The raw body; 413 for one that is too large, 400 for one that ended early.
+    pub fn body(&self) -> Result<&Bytes, Failure> {
+        self.body.as_ref().map_err(|error| (*error).into())
     }
 
     /// The body as `T`: 415 for another media type, 400 for what is not JSON, 422 with a
     /// pointer for what is not a `T`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        let body = self.body()?;
         self.check_content_type()?;
         self.check_not_coded()?;
-        parse_json(&self.body)
+        parse_json(body)
     }
 
     /// The body as `T`, or `T`'s default when there is no body.
     pub fn json_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, Failure> {
-        if self.body.is_empty() { Ok(T::default()) } else { self.json() }
+        if self.body()?.is_empty() { Ok(T::default()) } else { self.json() }
     }
 
     /// The caller, by the access token; 401 otherwise. Whether the account still exists is for

@@ -1,4 +1,4 @@
-//! The table of a component's calls, and finding the one that is meant.
+//! Methods and paths of a component's endpoints, and finding the one that a request means.
 
 use std::sync::LazyLock;
 
@@ -7,83 +7,108 @@ use http::Method;
 
 use super::failure::Failure;
 
-/// One call: a method and a path such as `/videos/{id}`, spelled as in the OpenAPI document.
-#[derive(Clone, Debug)]
-pub struct Route<C> {
+/// An endpoint's method and its path such as `/videos/{id}`, spelled as in the OpenAPI document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
     /// The method.
     pub method: Method,
     /// The path, parameters in braces.
     pub path: &'static str,
-    /// What the component calls it.
-    pub call: C,
 }
 
-impl<C> Route<C> {
-    /// A row of a table.
-    pub const fn new(method: Method, path: &'static str, call: C) -> Self {
-        Self { method, path, call }
+impl Route {
+    /// A `GET`.
+    pub const fn get(path: &'static str) -> Self {
+        Self { method: Method::GET, path }
+    }
+
+    /// A `POST`.
+    pub const fn post(path: &'static str) -> Self {
+        Self { method: Method::POST, path }
+    }
+
+    /// A `PATCH`.
+    pub const fn patch(path: &'static str) -> Self {
+        Self { method: Method::PATCH, path }
+    }
+
+    /// A `DELETE`.
+    pub const fn delete(path: &'static str) -> Self {
+        Self { method: Method::DELETE, path }
     }
 }
 
-/// A table, ready to look up.
+/// A list of routes, ready to look up.
 #[derive(Clone, Debug)]
-pub struct Router<C> {
-    paths: matchit::Router<Vec<(Method, C)>>,
+pub struct Router {
+    /// The methods of each path, and the positions of their routes in the list.
+    paths: matchit::Router<Vec<(Method, usize)>>,
 }
 
-/// Two rows that collide, or a path that is malformed: a fault of the table, not of a request.
+/// What a router has for a request.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// The position of a route in the list, and the parameters of its path.
+    Endpoint(usize, Params),
+    /// `OPTIONS` of a path that exists; the value of the `Allow` header.
+    Options(String),
+}
+
+/// Two routes that collide, or a path that is malformed: a fault of the list, not of a request.
 #[derive(Debug, thiserror::Error)]
 #[error("the route {path} cannot be added: {detail}")]
-pub struct InvalidTable {
+pub struct InvalidRoutes {
     path: &'static str,
     detail: String,
 }
 
-/// A component's router, made at its first request. A faulty table fails each of them.
-pub type RouterOnce<C> = LazyLock<Result<Router<C>, InvalidTable>>;
+/// A component's router, made at its first request. A faulty list fails each of them.
+pub type RouterOnce = LazyLock<Result<Router, InvalidRoutes>>;
 
-impl<C: Copy> Router<C> {
-    /// Reads a table.
-    pub fn new(table: &[Route<C>]) -> Result<Self, InvalidTable> {
-        let mut by_path: Vec<(&'static str, Vec<(Method, C)>)> = Vec::new();
-        for route in table {
-            let position = by_path.iter().position(|(path, _)| *path == route.path).unwrap_or_else(|| {
+impl Router {
+    /// A router of these routes.
+    pub fn new(routes: &[Route]) -> Result<Self, InvalidRoutes> {
+        let mut by_path: Vec<(&'static str, Vec<(Method, usize)>)> = Vec::new();
+        for (position, route) in routes.iter().enumerate() {
+            let known = by_path.iter().position(|(path, _)| *path == route.path).unwrap_or_else(|| {
                 by_path.push((route.path, Vec::new()));
                 by_path.len() - 1
             });
-            let methods = &mut by_path[position].1;
+            let methods = &mut by_path[known].1;
             if methods.iter().any(|(method, _)| *method == route.method) {
-                return Err(InvalidTable { path: route.path, detail: format!("{} twice", route.method) });
+                return Err(InvalidRoutes { path: route.path, detail: format!("{} twice", route.method) });
             }
-            methods.push((route.method.clone(), route.call));
+            methods.push((route.method.clone(), position));
         }
         let mut paths = matchit::Router::new();
         for (path, methods) in by_path {
-            paths.insert(path, methods).map_err(|error| InvalidTable { path, detail: error.to_string() })?;
+            paths.insert(path, methods).map_err(|error| InvalidRoutes { path, detail: error.to_string() })?;
         }
         Ok(Self { paths })
     }
 
-    /// The call that is meant and its path's parameters; 404 or 405 (with `Allow`) otherwise.
-    pub fn find(&self, method: &Method, path: &str) -> Result<(C, Params), Failure> {
+    /// The route that is meant; 404 or 405 (with `Allow`) if there is none.
+    pub fn find(&self, method: &Method, path: &str) -> Result<Found, Failure> {
         let Ok(found) = self.paths.at(path) else {
             return Err(Failure::new(ProblemCode::NotFound, "no such route"));
         };
-        // A GET handler serves HEAD, too.
+        // The endpoint of GET serves HEAD, too.
         let wanted = if *method == Method::HEAD { &Method::GET } else { method };
         match found.value.iter().find(|(known, _)| known == wanted) {
-            Some((_, call)) => Ok((*call, Params::new(&found.params))),
+            Some((_, position)) => Ok(Found::Endpoint(*position, Params::new(&found.params))),
+            None if *method == Method::OPTIONS => Ok(Found::Options(allow(found.value))),
             None => Err(Failure::method_not_allowed(allow(found.value))),
         }
     }
 }
 
 /// The value of an `Allow` header.
-fn allow<C>(methods: &[(Method, C)]) -> String {
+fn allow(methods: &[(Method, usize)]) -> String {
     let mut names: Vec<&str> = methods.iter().map(|(method, _)| method.as_str()).collect();
     if names.contains(&"GET") {
         names.push("HEAD");
     }
+    names.push("OPTIONS");
     names.sort_unstable();
     names.join(", ")
 }

@@ -2,7 +2,7 @@
 
 use framelift_contract::message::NoticeKind;
 use framelift_contract::report::Notice;
-use framelift_domain::video::{Event, Extraction, Reason, State};
+use framelift_domain::video::{Event, EventName, Extraction, Reason, Refused, State};
 use framelift_domain::{Failure, FailureCode, UserId, Video, VideoId, WorkerId};
 
 use super::{JobError, Jobs, Reported, Result, view};
@@ -97,6 +97,16 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// The notices of the video's end are out.
     pub async fn notified(&self, id: VideoId) -> Result<Video> {
         self.apply(id, &Event::Notified).await
+    }
+
+    /// The same, said by the worker of that attempt; 0 for a notice that came by its own message.
+    pub async fn notified_by(&self, id: VideoId, attempt: u32) -> Result<Video> {
+        let state = self.row(id).await?.video.state;
+        if attempt != 0 && attempt != state.attempts().made {
+            let (state, event) = (state.name(), EventName::Notified);
+            return Err(Refused { state, event, reason: Reason::Stale }.into());
+        }
+        self.notified(id).await
     }
 
     /// The notice that is still to be sent, if there is one.

@@ -1,9 +1,9 @@
-//! One operation as the tables spell it, and its form in the document.
+//! What an endpoint says of itself, and its form in the OpenAPI document.
 
 use std::collections::BTreeMap;
 
 use framelift_contract::problem::{self, Problem, ProblemCode};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -11,18 +11,19 @@ use utoipa::openapi::example::{Example, ExampleBuilder};
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{
     ComponentsBuilder, Content, ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
 };
 
 use super::Named;
+use crate::http::Route;
 
 /// The name of the users' security scheme.
-pub(super) const USER: &str = "user";
+pub(crate) const USER: &str = "user";
 /// The name of the workers' security scheme.
-pub(super) const WORKER: &str = "worker";
+pub(crate) const WORKER: &str = "worker";
 
 const JSON: &str = "application/json";
 const CORRELATION: &str = "X-Correlation-Id";
@@ -38,15 +39,24 @@ const HEADERS: &[(&str, &str)] = &[
 
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Auth {
+pub(crate) enum Auth {
     Nobody,
     User,
     Worker,
 }
 
+/// Where a request says more than its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a body.
+    Json,
+    /// In the query.
+    Query,
+}
+
 /// What an answer or a body holds.
 #[derive(Clone)]
-pub(super) enum Payload {
+pub(crate) enum Payload {
     /// Nothing.
     Empty,
     /// A type of the contract, with an example.
@@ -57,9 +67,8 @@ pub(super) enum Payload {
 
 /// One operation.
 #[derive(Clone)]
-pub(super) struct Operation {
-    pub(super) method: Method,
-    pub(super) path: &'static str,
+pub struct Operation {
+    route: Route,
     id: &'static str,
     tag: &'static str,
     summary: &'static str,
@@ -74,23 +83,23 @@ pub(super) struct Operation {
 
 /// The schemas that are named so far.
 #[derive(Default)]
-pub(super) struct Schemas(BTreeMap<String, RefOr<Schema>>);
+pub(crate) struct Schemas(BTreeMap<String, RefOr<Schema>>);
 
 impl Schemas {
     /// Adds a type and all types that it names.
-    pub(super) fn add<T: ToSchema>(&mut self) {
+    pub(crate) fn add<T: ToSchema>(&mut self) {
         let mut named: Vec<Named> = vec![(T::name().into_owned(), T::schema())];
         T::schemas(&mut named);
         self.0.extend(named);
     }
 
-    pub(super) fn into_iter(self) -> impl Iterator<Item = Named> {
+    pub(crate) fn into_iter(self) -> impl Iterator<Item = Named> {
         self.0.into_iter()
     }
 }
 
 /// A type of the contract, with an example: an example that cannot be written does not compile.
-pub(super) fn typed<T: ToSchema + Serialize>(example: &T) -> Payload {
+pub(crate) fn typed<T: ToSchema + Serialize>(example: &T) -> Payload {
     Payload::Typed {
         name: T::name().into_owned(),
         collect: Schemas::add::<T>,
@@ -99,17 +108,30 @@ pub(super) fn typed<T: ToSchema + Serialize>(example: &T) -> Payload {
 }
 
 /// Something of another media type.
-pub(super) fn raw(media_type: &'static str, schema: impl Into<Schema>) -> Payload {
+pub(crate) fn raw(media_type: &'static str, schema: impl Into<Schema>) -> Payload {
     Payload::Raw { media_type, schema: Box::new(schema.into()) }
 }
 
 /// A string in a path or a query.
-pub(super) fn text() -> Schema {
+pub(crate) fn text() -> Schema {
     ObjectBuilder::new().schema_type(Type::String).into()
 }
 
+/// An object that says no more than its status.
+pub(crate) fn object() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Object)
+}
+
+/// A file's bytes.
+pub(crate) fn binary() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+        .into()
+}
+
 /// An integer within bounds.
-pub(super) fn integer(from: i32, to: i32, default: Option<i32>) -> Schema {
+pub(crate) fn integer(from: i32, to: i32, default: Option<i32>) -> Schema {
     ObjectBuilder::new()
         .schema_type(Type::Integer)
         .minimum(Some(from))
@@ -130,26 +152,25 @@ fn parameter(place: ParameterIn, name: &str, about: &str, schema: Schema) -> Par
 }
 
 impl Operation {
-    /// An operation; parameters that are in the path come by themselves.
-    pub(super) fn new(
-        method: Method,
-        path: &'static str,
+    /// An operation. The parameters of the path come by themselves, and what a missing credential is
+    /// answered as.
+    pub(crate) fn new(
+        route: Route,
         id: &'static str,
         tag: &'static str,
         auth: Auth,
         summary: &'static str,
     ) -> Self {
-        let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        let names = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         let parameters = names
             .map(|name| parameter(ParameterIn::Path, name, "The id, as it was answered.", text()))
             .collect();
-        let mut problems = vec![ProblemCode::Internal];
+        let mut problems = Vec::new();
         if auth != Auth::Nobody {
             problems.push(ProblemCode::Unauthenticated);
         }
         Self {
-            method,
-            path,
+            route,
             id,
             tag,
             summary,
@@ -163,25 +184,65 @@ impl Operation {
         }
     }
 
-    pub(super) fn about(mut self, description: &'static str) -> Self {
+    /// An operation for workers and other components, which all ask the store or the queue.
+    pub(crate) fn for_workers(route: Route, id: &'static str, summary: &'static str) -> Self {
+        Self::new(route, id, "workers", Auth::Worker, summary).or(&[ProblemCode::Unavailable])
+    }
+
+    /// The method and the path.
+    pub fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// The name that generated clients give it.
+    pub fn id(&self) -> &'static str {
+        self.id
+    }
+
+    /// The problems that it may be answered with.
+    pub fn problems(&self) -> &[ProblemCode] {
+        &self.problems
+    }
+
+    /// The statuses of its answers that are no problems.
+    pub fn statuses(&self) -> impl Iterator<Item = StatusCode> {
+        self.answers.iter().map(|(status, ..)| *status)
+    }
+
+    /// Whether it takes a JSON body, or a query.
+    pub fn takes(&self, place: Place) -> bool {
+        match place {
+            Place::Json => self.bodies.iter().any(|body| matches!(body, Payload::Typed { .. })),
+            Place::Query => self.parameters.iter().any(|known| known.parameter_in == ParameterIn::Query),
+        }
+    }
+
+    pub(crate) fn about(mut self, description: &'static str) -> Self {
         self.description = Some(description);
         self
     }
 
-    pub(super) fn query(mut self, name: &str, about: &str, schema: Schema) -> Self {
+    pub(crate) fn query(mut self, name: &str, about: &str, schema: Schema) -> Self {
         self.parameters.push(parameter(ParameterIn::Query, name, about, schema));
         self.or(&[ProblemCode::ValidationFailed])
     }
 
-    pub(super) fn header(mut self, name: &str, about: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, about: &str) -> Self {
         self.parameters.push(parameter(ParameterIn::Header, name, about, text()));
         self
     }
 
+    /// Takes an `Idempotency-Key`.
+    pub(crate) fn idempotent(self) -> Self {
+        self.header("Idempotency-Key", "For 24 hours the same key and body give the same answer.")
+            .or(&[ProblemCode::BadRequest, ProblemCode::IdempotencyKeyReused])
+    }
+
     /// A JSON body, with what may be wrong with any JSON body.
-    pub(super) fn json(mut self, body: Payload) -> Self {
+    pub(crate) fn json(mut self, body: Payload) -> Self {
         self.bodies.push(body);
         self.or(&[
+            ProblemCode::BadRequest,
             ProblemCode::MalformedJson,
             ProblemCode::ValidationFailed,
             ProblemCode::PayloadTooLarge,
@@ -190,22 +251,22 @@ impl Operation {
     }
 
     /// A body of another media type.
-    pub(super) fn raw(mut self, media_type: &'static str, schema: Schema) -> Self {
+    pub(crate) fn raw(mut self, media_type: &'static str, schema: Schema) -> Self {
         self.bodies.push(raw(media_type, schema));
         self
     }
 
-    pub(super) fn body_optional(mut self) -> Self {
+    pub(crate) fn body_optional(mut self) -> Self {
         self.body_required = false;
         self
     }
 
-    pub(super) fn answers(self, status: StatusCode, about: &'static str, payload: Payload) -> Self {
+    pub(crate) fn answers(self, status: StatusCode, about: &'static str, payload: Payload) -> Self {
         self.answers_with(status, about, payload, &[])
     }
 
     /// An answer with headers of its own.
-    pub(super) fn answers_with(
+    pub(crate) fn answers_with(
         mut self,
         status: StatusCode,
         about: &'static str,
@@ -216,22 +277,24 @@ impl Operation {
         self
     }
 
-    /// Problems that it may be answered with.
-    pub(super) fn or(mut self, problems: &[ProblemCode]) -> Self {
-        // Who reads the store meets with damaged records, too.
-        if problems.contains(&ProblemCode::Unavailable)
-            && !self.problems.contains(&ProblemCode::RecordDamaged)
-        {
-            self.problems.push(ProblemCode::RecordDamaged);
+    /// Problems that it may be answered with. Where a store or a queue may not answer, it may also answer
+    /// what it should not, which is our own fault, or hold a damaged record.
+    pub(crate) fn or(mut self, problems: &[ProblemCode]) -> Self {
+        let ours: &[ProblemCode] = if problems.contains(&ProblemCode::Unavailable) {
+            &[ProblemCode::Internal, ProblemCode::RecordDamaged]
+        } else {
+            &[]
+        };
+        for code in ours.iter().chain(problems) {
+            if !self.problems.contains(code) {
+                self.problems.push(*code);
+            }
         }
-        self.problems.extend(
-            problems.iter().filter(|code| !self.problems.contains(code)).copied().collect::<Vec<_>>(),
-        );
         self
     }
 
     /// Adds the schemas that it names.
-    pub(super) fn collect(&self, schemas: &mut Schemas) {
+    pub(crate) fn collect(&self, schemas: &mut Schemas) {
         let answers = self.answers.iter().map(|(_, _, payload, _)| payload);
         for payload in self.bodies.iter().chain(answers) {
             if let Payload::Typed { collect, .. } = payload {
@@ -241,7 +304,7 @@ impl Operation {
     }
 
     /// Its form in the document.
-    pub(super) fn build(&self) -> utoipa::openapi::path::Operation {
+    pub(crate) fn build(&self) -> utoipa::openapi::path::Operation {
         let mut builder = OperationBuilder::new()
             .operation_id(Some(self.id))
             .tag(self.tag)
@@ -283,7 +346,7 @@ impl Operation {
     }
 
     /// Adds the problem documents that it refers to.
-    pub(super) fn share(&self, mut components: ComponentsBuilder) -> ComponentsBuilder {
+    pub(crate) fn share(&self, mut components: ComponentsBuilder) -> ComponentsBuilder {
         for (status, codes) in self.problems_by_status() {
             components = components.response(problem_name(&codes), problem_response(status, &codes));
         }
@@ -292,7 +355,7 @@ impl Operation {
 
     fn problems_by_status(&self) -> BTreeMap<u16, Vec<ProblemCode>> {
         let mut by_status: BTreeMap<u16, Vec<ProblemCode>> = BTreeMap::new();
-        for code in &self.problems {
+        for code in ProblemCode::ALL.iter().filter(|code| self.problems.contains(code)) {
             by_status.entry(code.status()).or_default().push(*code);
         }
         by_status
@@ -349,7 +412,7 @@ fn header_ref(name: &str) -> Ref {
 }
 
 /// What the operations refer to: a problem of each code, headers, the correlation id's parameter.
-pub(super) fn shared(mut components: ComponentsBuilder) -> ComponentsBuilder {
+pub(crate) fn shared(mut components: ComponentsBuilder) -> ComponentsBuilder {
     for code in ProblemCode::ALL {
         let problem =
             Problem::new(*code, "what exactly, in this case", "018bcfe5-6800-7707-8707-070707070707");

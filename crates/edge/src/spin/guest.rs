@@ -8,9 +8,10 @@ use http::Response;
 use spin_sdk::http::{FullBody, Request};
 
 use super::{SpinAmbient, SpinHttp, SpinKv, configured};
-use crate::http::{Failure, MAX_JSON_BYTES, collect};
+use crate::http::Failure;
 use crate::queue::Sqs;
-use crate::videos::{Config, Role, Videos, config, control, downloads, records, uploads};
+use crate::service::{self, Config, Role};
+use crate::{control, downloads, uploads, videos};
 
 /// What a guest answers with.
 pub type Answer = Response<FullBody<Bytes>>;
@@ -18,7 +19,7 @@ pub type Answer = Response<FullBody<Bytes>>;
 /// The label of the store.
 const STORE: &str = "videos";
 
-type Service<'a> = Videos<'a, SpinKv, Sqs<'a, SpinHttp, SpinAmbient>, SpinHttp, SpinAmbient>;
+type Service<'a> = service::Service<'a, SpinKv, Sqs<'a, SpinHttp, SpinAmbient>, SpinHttp, SpinAmbient>;
 
 /// What a service is made of; it lives as long as the request.
 struct Opened {
@@ -36,7 +37,7 @@ impl Opened {
     }
 
     fn service<'a>(&'a self, queue: &'a Sqs<'a, SpinHttp, SpinAmbient>) -> Service<'a> {
-        Videos { kv: &self.kv, queue, http: &SpinHttp, ambient: &SpinAmbient, config: &self.config }
+        Service { kv: &self.kv, queue, http: &SpinHttp, ambient: &SpinAmbient, config: &self.config }
     }
 }
 
@@ -46,22 +47,21 @@ thread_local! {
 
 async fn configuration(role: Role) -> Result<Rc<Config>, Failure> {
     let unusable = |problems: Vec<String>| Failure::unconfigured(problems.join("; "));
-    configured(&CONFIG, config::NAMES, |variables| Config::read(variables, role).map_err(unusable)).await
+    configured(&CONFIG, service::NAMES, |variables| Config::read(variables, role).map_err(unusable)).await
 }
 
 /// Runs one request through a service, or through its refusal when it cannot be made.
 macro_rules! guest {
-    ($(#[$doc:meta])* $name:ident, $role:expr, $serve:path, |$parts:ident, $body:ident| $read:expr) => {
+    ($(#[$doc:meta])* $name:ident, $role:expr) => {
         $(#[$doc])*
         pub async fn $name(request: Request) -> Answer {
-            let ($parts, $body) = request.into_parts();
-            let body = $read;
+            let (parts, body) = request.into_parts();
             let answer = match Opened::open($role).await {
                 Ok(opened) => {
                     let queue = opened.queue();
-                    $serve(Ok(opened.service(&queue)), &SpinAmbient, $parts, body).await
+                    $name::serve(Ok(opened.service(&queue)), &SpinAmbient, parts, body).await
                 }
-                Err(failure) => $serve(Err::<Service<'_>, _>(failure), &SpinAmbient, $parts, body).await,
+                Err(failure) => $name::serve(Err::<Service<'_>, _>(failure), &SpinAmbient, parts, body).await,
             };
             answer.map(FullBody::new)
         }
@@ -70,17 +70,21 @@ macro_rules! guest {
 
 guest!(
     /// Component `videos`.
-    videos, Role::Users, records::serve, |parts, body| collect(&parts.headers, body, MAX_JSON_BYTES).await
+    videos,
+    Role::Users
 );
 guest!(
     /// Component `uploads`, whose bodies may be files.
-    uploads, Role::Users, uploads::serve, |parts, body| body
+    uploads,
+    Role::Users
 );
 guest!(
     /// Component `downloads`.
-    downloads, Role::Readers, downloads::serve, |parts, body| collect(&parts.headers, body, MAX_JSON_BYTES).await
+    downloads,
+    Role::Readers
 );
 guest!(
     /// Component `control`.
-    control, Role::Workers, control::serve, |parts, body| collect(&parts.headers, body, MAX_JSON_BYTES).await
+    control,
+    Role::Workers
 );

@@ -1,6 +1,7 @@
 //! The pages, the document, and problem documents everywhere else.
 
 use http::Request;
+use http_body_util::Empty;
 use serde_json::Value;
 
 use super::*;
@@ -13,7 +14,7 @@ fn call(method: &str, path: &str, if_none_match: Option<&str>) -> Response<Bytes
         request = request.header("if-none-match", tag);
     }
     let (parts, ()) = request.body(()).unwrap().into_parts();
-    block_on(serve(&TestAmbient::new(1), parts, Ok(Bytes::new())))
+    block_on(serve(Ok(Web), &TestAmbient::new(1), parts, Empty::<Bytes>::new()))
 }
 
 #[test]
@@ -53,6 +54,6 @@ fn everywhere_else_is_a_problem_document() {
     for path in ["/favicon.ico", "/videos/x/unknown", "/auth", "/.env", "/docs/", "/%00"] {
         assert_eq!(call("GET", path, None).status(), StatusCode::NOT_FOUND, "{path}");
     }
-    assert_eq!(call("POST", "/docs", None).headers()["allow"], "GET, HEAD");
-    assert_eq!(call("PATCH", "/videos", None).headers()["allow"], "GET, HEAD, POST");
+    assert_eq!(call("POST", "/docs", None).headers()["allow"], "GET, HEAD, OPTIONS");
+    assert_eq!(call("PATCH", "/videos", None).headers()["allow"], "GET, HEAD, OPTIONS, POST");
 }

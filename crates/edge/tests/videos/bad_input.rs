@@ -68,7 +68,7 @@ async fn new_videos() {
 async fn bodies_of_the_wrong_kind() {
     let world = World::new();
     let oversized = format!(r#"{{"file_name":"{}"}}"#, "x".repeat(64 * 1024));
-    for path in ["/videos", "/videos/018bcfe5-6800-7707-8707-070707070707/complete"] {
+    for path in ["/videos", "/videos/018bcfe5-6800-7707-8707-070707070707/runs"] {
         let answer = world.post(path).user(1).body(oversized.clone()).send().await;
         assert_eq!(answer.short(), "413 payload-too-large", "{path}");
     }

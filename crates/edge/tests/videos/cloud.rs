@@ -53,6 +53,8 @@ pub(crate) struct Cloud {
     /// Requests that the object store, and the queue, answer with 503 from now on.
     pub(crate) s3_failures: Cell<u32>,
     pub(crate) sqs_failures: Cell<u32>,
+    /// Whether multipart uploads cannot be completed.
+    pub(crate) refuses_parts: Cell<bool>,
     /// The largest body that came in one request.
     pub(crate) largest_body: Cell<usize>,
 }
@@ -79,6 +81,11 @@ impl Cloud {
 
     pub(crate) fn keys(&self) -> Vec<String> {
         self.objects.borrow().keys().cloned().collect()
+    }
+
+    /// Somebody else aborts every multipart upload.
+    pub(crate) fn forget_uploads(&self) {
+        self.uploads.borrow_mut().clear();
     }
 
     pub(crate) fn unfinished(&self) -> Vec<String> {
@@ -234,6 +241,9 @@ impl Cloud {
     }
 
     fn complete(&self, key: &str, id: &str) -> http::Response<Bytes> {
+        if self.refuses_parts.get() {
+            return refusal(400, "InvalidPart");
+        }
         let Some(upload) = self.uploads.borrow_mut().remove(id) else {
             return refusal(404, "NoSuchUpload");
         };

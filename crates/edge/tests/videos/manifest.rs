@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use framelift_edge::videos::{config, control, downloads, records, uploads};
+use framelift_edge::openapi::COMPONENTS;
+use framelift_edge::service::NAMES;
 
 fn manifest() -> toml::Table {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../spin.toml");
@@ -32,17 +33,23 @@ fn component_of(manifest: &toml::Table, path: &str) -> String {
 #[test]
 fn every_call_has_its_component() {
     let manifest = manifest();
-    let tables = [
-        ("videos", records::ROUTES.iter().map(|route| route.path).collect::<Vec<_>>()),
-        ("uploads", uploads::ROUTES.iter().map(|route| route.path).collect()),
-        ("downloads", downloads::ROUTES.iter().map(|route| route.path).collect()),
-        ("control", control::ROUTES.iter().map(|route| route.path).collect()),
-        ("auth", framelift_edge::accounts::ROUTES.iter().map(|route| route.path).collect()),
-    ];
-    for (component, paths) in tables {
-        for path in paths {
-            assert_eq!(component_of(&manifest, &path.replace("{id}", "018b")), component, "{path}");
+    for component in COMPONENTS {
+        for route in component.routes {
+            let path = route.path.replace("{id}", "018b");
+            assert_eq!(component_of(&manifest, &path), component.name, "{path}");
         }
+    }
+    // And no component is given a path on which it has nothing.
+    for trigger in manifest["trigger"]["http"].as_array().unwrap() {
+        let (component, Some(route)) = (trigger["component"].as_str().unwrap(), trigger["route"].as_str())
+        else {
+            continue;
+        };
+        let routes = COMPONENTS.iter().find(|known| known.name == component).unwrap().routes;
+        let prefix = route.strip_suffix("...").unwrap_or("\0");
+        let path = route.replace(":id", "{id}");
+        let used = routes.iter().any(|known| known.path == path || known.path.starts_with(prefix));
+        assert!(used, "{component} has nothing at {route}");
     }
     assert_eq!(component_of(&manifest, "/no/such/path"), "web");
 }
@@ -104,11 +111,11 @@ fn every_variable_is_one_that_is_read() {
                 let read = framelift_edge::accounts::Config::VARIABLES;
                 assert!(read.contains(&variable.as_str()), "{name}: nobody reads {variable}");
             } else {
-                assert!(config::NAMES.contains(&variable.as_str()), "{name}: nobody reads {variable}");
+                assert!(NAMES.contains(&variable.as_str()), "{name}: nobody reads {variable}");
             }
         }
     }
-    for name in config::NAMES {
+    for name in NAMES {
         assert!(given.contains_key(name), "no component is given {name}");
     }
     let secret = |name: &str| variables[name].get("secret").and_then(toml::Value::as_bool) == Some(true);

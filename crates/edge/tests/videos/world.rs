@@ -1,16 +1,19 @@
 //! One deployment in memory, requests to it, and answers as text that stays the same.
 
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use bytes::Bytes;
 use framelift_domain::{Time, UserId};
-use framelift_edge::http::{MAX_JSON_BYTES, collect};
+use framelift_edge::http::{Failure, RequestBody};
+use framelift_edge::openapi::{COMPONENTS, conformance};
 use framelift_edge::ports::Ambient;
 use framelift_edge::queue::Sqs;
+use framelift_edge::service::{Config, Role, Service};
 use framelift_edge::store::memory::{MemoryKv, TestAmbient};
 use framelift_edge::token::Signer;
-use framelift_edge::videos::{Config, Role, Videos, control, downloads, records, uploads};
+use framelift_edge::{control, downloads, uploads, videos};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -29,6 +32,10 @@ pub(crate) struct World {
     users: Config,
     readers: Config,
     workers: Config,
+    /// What the next request is refused with, as if a store or the configuration were not there.
+    pub(crate) fault: Cell<Option<Failure>>,
+    /// The problems that were answered.
+    pub(crate) problems: RefCell<BTreeSet<conformance::Pair>>,
 }
 
 /// Which component answers.
@@ -82,6 +89,8 @@ impl World {
             readers: Config::read(&variables, Role::Readers).unwrap(),
             workers: Config::read(&variables, Role::Workers).unwrap(),
             signer,
+            fault: Cell::default(),
+            problems: RefCell::default(),
         }
     }
 
@@ -119,14 +128,8 @@ impl World {
         self.request(Method::DELETE, path)
     }
 
-    /// Sends a request to a component.
-    pub(crate) async fn send<B>(&self, component: Component, request: Request<B>) -> Answer
-    where
-        B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
-            + Send
-            + Unpin
-            + 'static,
-    {
+    /// Sends a request to a component, and holds the answer to what is documented.
+    pub(crate) async fn send<B: RequestBody>(&self, component: Component, request: Request<B>) -> Answer {
         let config = match component {
             Component::Videos | Component::Uploads => &self.users,
             Component::Downloads => &self.readers,
@@ -134,23 +137,26 @@ impl World {
         };
         let queue = Sqs::new(config.queue.as_ref(), &self.cloud, &self.ambient);
         let service =
-            Videos { kv: &self.kv, queue: &queue, http: &self.cloud, ambient: &self.ambient, config };
+            Service { kv: &self.kv, queue: &queue, http: &self.cloud, ambient: &self.ambient, config };
+        let service = match self.fault.take() {
+            None => Ok(service),
+            Some(failure) => Err(failure),
+        };
         let (parts, body) = request.into_parts();
-        let head = parts.method == Method::HEAD;
-        let answer = if component == Component::Uploads {
-            uploads::serve(Ok(service), &self.ambient, parts, body).await
-        } else {
-            let body = collect(&parts.headers, body, MAX_JSON_BYTES).await;
-            match component {
-                Component::Downloads => downloads::serve(Ok(service), &self.ambient, parts, body).await,
-                Component::Control => control::serve(Ok(service), &self.ambient, parts, body).await,
-                _ => records::serve(Ok(service), &self.ambient, parts, body).await,
-            }
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        let answer = match component {
+            Component::Videos => videos::serve(service, &self.ambient, parts, body).await,
+            Component::Uploads => uploads::serve(service, &self.ambient, parts, body).await,
+            Component::Downloads => downloads::serve(service, &self.ambient, parts, body).await,
+            Component::Control => control::serve(service, &self.ambient, parts, body).await,
         };
         let (parts, body) = answer.into_parts();
+        let pair = conformance::check(&method, &path, parts.status, &body).unwrap();
+        self.problems.borrow_mut().extend(pair);
         // Every whole answer says its length.
         let length = parts.headers.get("content-length").map(|length| length.to_str().unwrap().to_owned());
-        let without = head || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&parts.status);
+        let without = method == Method::HEAD
+            || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&parts.status);
         assert_eq!(length, (!without).then(|| body.len().to_string()));
         Answer { status: parts.status, headers: parts.headers, body }
     }
@@ -245,6 +251,11 @@ impl Call<'_> {
         self
     }
 
+    /// The request without its body.
+    pub(crate) fn head(self) -> http::request::Builder {
+        self.request
+    }
+
     pub(crate) async fn send(self) -> Answer {
         let request = self.request.body(Full::new(self.body)).unwrap();
         let component = component_of(request.uri().path());
@@ -252,15 +263,24 @@ impl Call<'_> {
     }
 }
 
-/// Where `spin.toml` leads a path.
+/// The component that has a path; `videos` for one that none has.
 pub(crate) fn component_of(path: &str) -> Component {
-    let last = path.rsplit('/').next().unwrap_or_default();
-    match last {
-        _ if path.starts_with("/internal") || path.starts_with("/health") || path == "/notification" => {
-            Component::Control
-        }
-        "download" => Component::Downloads,
-        "upload" | "complete" | "upload-parts" => Component::Uploads,
+    let has = |route: &str| {
+        let (parts, segments) = (route.split('/'), path.split('/'));
+        parts.clone().count() == segments.clone().count()
+            && parts.zip(segments).all(|(part, segment)| part.starts_with('{') || part == segment)
+    };
+    let exact = |component: &&framelift_edge::openapi::Component| {
+        component.routes.iter().any(|route| route.path == path)
+    };
+    let found = COMPONENTS.iter().find(exact);
+    let found = found
+        .or_else(|| COMPONENTS.iter().find(|component| component.routes.iter().any(|route| has(route.path))));
+    match found.map(|component| component.name) {
+        Some("uploads") => Component::Uploads,
+        Some("downloads") => Component::Downloads,
+        Some("control") => Component::Control,
+        _ if path.starts_with("/internal") || path.starts_with("/health") => Component::Control,
         _ => Component::Videos,
     }
 }

@@ -186,9 +186,9 @@ fn routes_and_methods() {
     block_on(async {
         let world = World::new();
         for (method, path, allow) in [
-            ("GET", "/auth/login", "POST"),
-            ("PUT", "/auth/me", "DELETE, GET, HEAD, PATCH"),
-            ("POST", "/.well-known/jwks.json", "GET, HEAD"),
+            ("GET", "/auth/login", "OPTIONS, POST"),
+            ("PUT", "/auth/me", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+            ("POST", "/.well-known/jwks.json", "GET, HEAD, OPTIONS"),
         ] {
             let answer = world.call(method, path, None, &Value::Null).await;
             assert_eq!(
@@ -240,7 +240,7 @@ fn a_service_that_cannot_be_made_answers_with_its_failure() {
             let (parts, body) = Request::get(path).body(Bytes::new()).unwrap().into_parts();
             let down = Unavailable { what: "store", detail: "secret".into() };
             let service = Err::<Accounts<'_, MemoryKv, Control, TestAmbient>, _>(Failure::from(down));
-            serve(service, &ambient, parts, Ok(body)).await
+            serve(service, &ambient, parts, Full::new(body)).await
         };
         assert_eq!(code(&get("/auth/me").await), "unavailable");
         assert_eq!(code(&get("/nothing").await), "not-found");

@@ -11,17 +11,18 @@ use sha2::{Digest, Sha256};
 
 use super::IDEMPOTENCY_KEY;
 use crate::http::{Failure, Incoming, json};
+use crate::jobs::Idempotency;
 
 /// The checked options, or everything that is wrong with them; what this release does not do
 /// is refused here, too.
-pub(super) fn options(body: Option<&OptionsBody>, prefix: &str) -> Result<Options, Vec<FieldError>> {
+pub(crate) fn options(body: Option<&OptionsBody>, prefix: &str) -> Result<Options, Vec<FieldError>> {
     let options = body.cloned().unwrap_or_default().check_new(prefix)?;
     let unavailable = OptionsBody::unavailable(&options, prefix);
     if unavailable.is_empty() { Ok(options) } else { Err(unavailable) }
 }
 
 /// The idempotency key: 1 to 64 visible characters and spaces between them; 400 for another one.
-pub(super) fn idempotency_key(incoming: &Incoming) -> Result<Option<&str>, Failure> {
+fn idempotency_key(incoming: &Incoming) -> Result<Option<&str>, Failure> {
     let Some(key) = incoming.header(&IDEMPOTENCY_KEY)? else { return Ok(None) };
     let well_formed = (1..=64).contains(&key.len())
         && key.trim_ascii() == key
@@ -36,8 +37,16 @@ pub(super) fn idempotency_key(incoming: &Incoming) -> Result<Option<&str>, Failu
     }
 }
 
+/// The request as its idempotency key remembers it, if it has one.
+pub(crate) fn request_of(incoming: &Incoming, more: &[&[u8]]) -> Result<Option<Idempotency>, Failure> {
+    let Some(key) = idempotency_key(incoming)? else { return Ok(None) };
+    let mut parts = vec![incoming.method().as_str().as_bytes(), incoming.path().as_bytes(), incoming.body()?];
+    parts.extend_from_slice(more);
+    Ok(Some(Idempotency { key: key.to_owned(), request_hash: digest(&parts) }))
+}
+
 /// A digest of what a request asks for.
-pub(super) fn digest(parts: &[&[u8]]) -> String {
+pub(crate) fn digest(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         // The length first, so that no two lists of parts look the same.
@@ -48,7 +57,7 @@ pub(super) fn digest(parts: &[&[u8]]) -> String {
 }
 
 /// A JSON answer with its entity tag, or 304 if the client has it already.
-pub(super) fn tagged(headers: &HeaderMap, body: &impl Serialize) -> Result<Response<Bytes>, Failure> {
+pub(crate) fn tagged(headers: &HeaderMap, body: &impl Serialize) -> Result<Response<Bytes>, Failure> {
     let mut response = json(StatusCode::OK, body)?;
     let tag = format!("\"{}\"", hex::encode(&Sha256::digest(response.body())[..16]));
     if if_none_match(headers, &tag) {

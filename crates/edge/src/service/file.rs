@@ -22,7 +22,7 @@ const MAX_TYPE_BYTES: usize = 255;
 
 /// What is wrong with a file name, if anything: empty, too long, or with control characters,
 /// those among them that turn the direction of text and make a name look like another one.
-pub(super) fn name_error(pointer: &str, name: &str) -> Option<FieldError> {
+pub(crate) fn name_error(pointer: &str, name: &str) -> Option<FieldError> {
     let detail = if name.trim().is_empty() {
         "must not be empty"
     } else if name.chars().count() > MAX_NAME_CHARS {
@@ -42,7 +42,7 @@ fn is_control(character: char) -> bool {
 }
 
 /// Passes for a name whose extension is accepted; 415 otherwise.
-pub(super) fn check_format(name: &str) -> Result<(), Failure> {
+pub(crate) fn check_format(name: &str) -> Result<(), Failure> {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
     match extension {
         Some(extension) if EXTENSIONS.contains(&&*extension) => Ok(()),
@@ -54,17 +54,17 @@ pub(super) fn check_format(name: &str) -> Result<(), Failure> {
 }
 
 /// Passes for a size within the limit; 413 otherwise.
-pub(super) fn check_size(size_bytes: u64, limits: &Limits) -> Result<(), Failure> {
+pub(crate) fn check_size(size_bytes: u64, limits: &Limits) -> Result<(), Failure> {
     if size_bytes <= limits.max_upload_bytes { Ok(()) } else { Err(too_large(limits.max_upload_bytes)) }
 }
 
 /// The problem of a file that is larger than that.
-pub(super) fn too_large(limit: u64) -> Failure {
+pub(crate) fn too_large(limit: u64) -> Failure {
     Failure::new(ProblemCode::FileTooLarge, format!("a file may have at most {limit} bytes"))
 }
 
 /// What is wrong with a media type, if anything: it goes into a signed header as it is.
-pub(super) fn content_type_error(pointer: &str, content_type: &str) -> Option<FieldError> {
+pub(crate) fn content_type_error(pointer: &str, content_type: &str) -> Option<FieldError> {
     let visible = content_type.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let token = |text: &str| {
@@ -81,7 +81,7 @@ pub(super) fn content_type_error(pointer: &str, content_type: &str) -> Option<Fi
 
 /// What a download of a video's result is called: after the file, without the folders that it
 /// may have been named with, and no longer than file systems take.
-pub(super) fn archive_name(file_name: &str) -> String {
+pub(crate) fn archive_name(file_name: &str) -> String {
     let file_name = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
     let stem = match file_name.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() => stem,

@@ -11,9 +11,9 @@ use http_body::Body;
 use http_body_util::{BodyDataStream, BodyExt as _};
 use multer::{Constraints, Field, Multipart, SizeLimit};
 
-use crate::http::{Failure, Incoming, MAX_JSON_BYTES, parse_json};
-use crate::videos::request;
-use crate::videos::stream::Source;
+use super::stream::Source;
+use crate::http::{Failure, Incoming, MAX_JSON_BYTES, RequestBody, parse_json};
+use crate::service::request;
 
 /// Bytes of a form besides its file.
 const FORM_OVERHEAD_BYTES: u64 = 1 << 20;
@@ -82,10 +82,7 @@ pub(super) fn boundary(incoming: &Incoming) -> Result<Option<String>, Failure> {
 }
 
 /// A form whose file may have that many bytes.
-pub(super) fn form<B>(body: B, boundary: String, limit: u64) -> Multipart<'static>
-where
-    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
-{
+pub(super) fn form(body: impl RequestBody, boundary: String, limit: u64) -> Multipart<'static> {
     let sizes = SizeLimit::new().whole_stream(most_bytes(limit)).for_field("options", MAX_JSON_BYTES as u64);
     let constraints = Constraints::new().size_limit(sizes);
     let pieces = BodyDataStream::new(body).map(|piece| piece.map_err(Into::into));

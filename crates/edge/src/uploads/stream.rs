@@ -73,7 +73,7 @@ impl<S: Source> Cutter<S> {
     fn take(&mut self, piece: Bytes) -> Result<(), Failure> {
         self.taken = self.taken.saturating_add(piece.len() as u64);
         if self.taken > self.limit {
-            return Err(super::file::too_large(self.limit));
+            return Err(crate::service::file::too_large(self.limit));
         }
         if let Some(hash) = &mut self.hash {
             hash.update(&piece);

@@ -6,25 +6,48 @@
 //! deleted. What an idempotency key changes in that is in [`super::once`].
 
 use bytes::Bytes;
-use framelift_contract::problem::{FieldError, ProblemCode};
+use framelift_contract::options::OptionsBody;
+use framelift_contract::problem::{FieldError, ProblemCode as Code};
+use framelift_contract::video::Status;
 use framelift_domain::video::Multipart;
 use framelift_domain::{Options, UserId, Video};
 use futures::future::join;
-use http::Response;
 use http::header::CONTENT_LENGTH;
-use http_body::Body;
+use http::{Response, StatusCode};
+use utoipa::openapi::schema::ObjectBuilder;
 
 use super::form::{self, File};
 use super::once::{self, Kept, Sender};
+use super::stream::{Cutter, Source};
 use super::{incomplete, is_past_upload};
-use crate::http::{Failure, Incoming, declared_length};
+use crate::http::{Failure, Incoming, RequestBody, Route, declared_length};
 use crate::jobs::{Claimed, NewVideo};
 use crate::object_store::{Completion, DEFAULT_CONTENT_TYPE, StoredPart};
+use crate::openapi::{Auth, Operation, binary, examples, text};
 use crate::ports::{Ambient, Http, Kv, Queue};
-use crate::videos::plan::{MAX_PARTS, MIN_PART_BYTES, Plan};
-use crate::videos::records::request_of;
-use crate::videos::stream::{Cutter, Source};
-use crate::videos::{IDEMPOTENCY_KEY, Videos, file, upload_key};
+use crate::service::plan::{MAX_PARTS, MIN_PART_BYTES, Plan};
+use crate::service::request::request_of;
+use crate::service::{IDEMPOTENCY_KEY, Service, file, upload_key};
+
+pub(super) const ROUTE: Route = Route::post("/videos/upload");
+
+pub(super) fn operation() -> Operation {
+    let form = ObjectBuilder::new().property("file", binary()).property("options", text()).required("file");
+    Operation::new(ROUTE, "uploadVideo", "videos", Auth::User, "Upload a video in one request")
+        .about(
+            "For clients that have only curl. Either a form with the field `file` (and, optionally, `options` as \
+             JSON), or the file itself as the body with `?file_name=`.",
+        )
+        .query("file_name", "The file's name; needed when the body is the file itself.", text())
+        .query("options", "The options as JSON.", text())
+        .idempotent()
+        .raw("multipart/form-data", form.into())
+        .raw("application/octet-stream", binary())
+        .answers(StatusCode::ACCEPTED, "The video is handed over.", examples::accepted(Status::Pending))
+        .or(&[Code::BadRequest, Code::MalformedJson, Code::PayloadTooLarge, Code::UnsupportedMediaType])
+        .or(&[Code::UnsupportedFileFormat, Code::FileTooLarge, Code::QuotaExceeded, Code::Unavailable])
+        .or(&[Code::UploadIncomplete, Code::IdempotencyInProgress, Code::ProcessingAlreadyFinished])
+}
 
 /// Bytes of a part; the store takes 10,000 of them.
 const PART_BYTES: usize = MIN_PART_BYTES as usize;
@@ -38,11 +61,12 @@ struct Announced {
     length: Option<u64>,
 }
 
-impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
-    pub(super) async fn upload<B>(&self, incoming: &Incoming, body: B) -> Result<Response<Bytes>, Failure>
-    where
-        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
-    {
+impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
+    pub(super) async fn upload(
+        &self,
+        incoming: &Incoming,
+        body: impl RequestBody,
+    ) -> Result<Response<Bytes>, Failure> {
         let user = self.caller(incoming).await?;
         let query = incoming.query(&["file_name", "options"])?;
         let options = match query.get("options") {
@@ -124,8 +148,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
         let first = cutter.part().await?;
         let Some(first) = first else { return Err(Failure::field("/file", "must not be empty")) };
         let length = announced.length.map(|length| length.to_string()).unwrap_or_default();
-        let described =
-            serde_json::to_vec(&framelift_contract::options::OptionsBody::spelled_out(&announced.options));
+        let described = serde_json::to_vec(&OptionsBody::spelled_out(&announced.options));
         let described = described.map_err(Failure::internal)?;
         let request = request_of(incoming, &[announced.file_name.as_bytes(), &described, length.as_bytes()])?;
         let new = NewVideo {
@@ -262,7 +285,7 @@ impl Announced {
 
 /// The length that the request announces.
 fn content_length(incoming: &Incoming) -> Result<Option<u64>, Failure> {
-    let malformed = |_| Failure::new(ProblemCode::BadRequest, "Content-Length is not a number");
+    let malformed = |_| Failure::new(Code::BadRequest, "Content-Length is not a number");
     incoming.header(&CONTENT_LENGTH)?.map(|value| value.parse().map_err(malformed)).transpose()
 }
 

@@ -5,29 +5,29 @@ use framelift_domain::video::Multipart;
 
 const MIB: u64 = 1 << 20;
 /// The smallest part size that is chosen; S3 asks for 5 MiB.
-pub(super) const MIN_PART_BYTES: u64 = 8 * MIB;
+pub(crate) const MIN_PART_BYTES: u64 = 8 * MIB;
 /// Up to this part size, no more than [`FEW_PARTS`] parts are made: a part that fails costs its
 /// own size again.
 const COMFORTABLE_PART_BYTES: u64 = 64 * MIB;
 const FEW_PARTS: u64 = 1_000;
 /// The most parts that S3 takes.
-pub(super) const MAX_PARTS: u64 = 10_000;
+pub(crate) const MAX_PARTS: u64 = 10_000;
 
 /// Part URLs in one answer, at most.
-pub(super) const PARTS_PER_ANSWER: u32 = 100;
+pub(crate) const PARTS_PER_ANSWER: u32 = 100;
 
 /// Size and number of the parts of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// Bytes of each part but the last.
-    pub(super) part_size: u64,
+    pub(crate) part_size: u64,
     /// Number of parts.
-    pub(super) part_count: u32,
+    pub(crate) part_count: u32,
 }
 
 impl Plan {
     /// The parts of a file of that size; none if it is one PUT.
-    pub(super) fn of(size_bytes: u64, limits: &Limits) -> Option<Self> {
+    pub(crate) fn of(size_bytes: u64, limits: &Limits) -> Option<Self> {
         if size_bytes <= limits.single_put_bytes {
             return None;
         }
@@ -40,7 +40,7 @@ impl Plan {
 }
 
 /// Bytes of one part of a file; 0 if there is no such part.
-pub(super) fn part_bytes(parts: &Multipart, number: u32, size_bytes: u64) -> u64 {
+pub(crate) fn part_bytes(parts: &Multipart, number: u32, size_bytes: u64) -> u64 {
     let begin = u64::from(number.saturating_sub(1)).saturating_mul(parts.part_size);
     if number == 0 { 0 } else { size_bytes.saturating_sub(begin).min(parts.part_size) }
 }

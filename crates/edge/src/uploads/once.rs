@@ -16,11 +16,11 @@ use framelift_contract::options::OptionsBody;
 use framelift_domain::video::State;
 use framelift_domain::{Options, Video};
 
+use super::stream::{Cutter, Source};
 use crate::http::Failure;
 use crate::jobs::{JobError, Jobs, Turn};
 use crate::ports::{Ambient, Http, Kv, Queue};
-use crate::videos::stream::{Cutter, Source};
-use crate::videos::{Videos, request};
+use crate::service::{Service, request};
 
 /// Who sends a file: the holder of a turn, or a request without a key, that needs none.
 pub(super) struct Sender<'a, K, Q, A> {
@@ -83,7 +83,7 @@ pub(super) fn digest(sha256: &[u8], size_bytes: u64, options: &Options) -> Resul
     Ok(request::digest(&[sha256, &size_bytes.to_le_bytes(), &options]))
 }
 
-impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
+impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     /// A file that was stored before: read to its end, compared, and stored no second time.
     /// `known` is the digest of the stored one; without it (somebody else handed the upload
     /// over) size and options decide.

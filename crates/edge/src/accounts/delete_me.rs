@@ -1,10 +1,11 @@
-//! The end of an account: marked first, then everything that belongs to it goes, then the mark says so.
+//! `DELETE /auth/me`: deletes an account. It is marked first, then everything that belongs to it goes, then the mark says so.
 //!
 //! Every step may be repeated. Whoever finds a deletion half done — its owner, or a sign-up
 //! with the same address — goes on with it.
 
 use bytes::Bytes;
 use framelift_contract::account::DeleteAccountRequest;
+use framelift_contract::problem::ProblemCode as Code;
 use framelift_domain::UserId;
 use http::header::AUTHORIZATION;
 use http::{Request, Response, StatusCode};
@@ -13,12 +14,32 @@ use super::record::{Owner, User};
 use super::session::Sessions;
 use super::throttle::Guesser;
 use super::{Accounts, email_key, gone, invalid_credentials, sessions_key, settle, user_key};
-use crate::http::{CORRELATION_HEADER, Failure, Incoming, empty};
+use crate::http::{CORRELATION_HEADER, Failure, Incoming, Route, empty};
+use crate::openapi::{Auth, Operation, Payload, typed};
 use crate::passwords::Verdict;
 use crate::ports::{Ambient, Http, Kv, Unavailable};
 
+pub(super) const ROUTE: Route = Route::delete("/auth/me");
+
+pub(super) fn operation() -> Operation {
+    let summary = "Delete the account and everything in it";
+    Operation::new(ROUTE, "deleteAccount", "accounts", Auth::User, summary)
+        .about(
+            "Account, videos, uploads, results and tokens go. The account and its tokens are closed at once; the \
+             objects of 200 videos are gone before the answer, those of more within minutes. May be repeated until \
+             it is done.",
+        )
+        .json(typed(&DeleteAccountRequest { password: "correct horse battery".into() }))
+        .answers(
+            StatusCode::ACCEPTED,
+            "It is closed: none of its tokens opens anything any more.",
+            Payload::Empty,
+        )
+        .or(&[Code::InvalidCredentials, Code::TooManyAttempts, Code::Unavailable])
+}
+
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// `DELETE /auth/me`. Repeated, it finishes what an earlier call left undone.
+    /// Repeated, it finishes what an earlier call left undone.
     pub(super) async fn delete_me(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let caller = incoming.user(&self.config.verifier, self.ambient.now())?;
         let body: DeleteAccountRequest = incoming.json()?;

@@ -1,56 +1,48 @@
-//! Component `downloads`: the way to a video's archive.
+//! `GET /videos/{id}/download`: leads to a video's archive.
 
 use bytes::Bytes;
 use framelift_contract::object_key;
-use framelift_contract::problem::ProblemCode;
+use framelift_contract::problem::ProblemCode as Code;
 use framelift_contract::video::DownloadResponse;
 use framelift_domain::video::State;
 use http::header::{ACCEPT, LOCATION, VARY};
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use super::{Videos, file};
-use crate::http::{BodyError, Failure, Incoming, Route, Router, RouterOnce, answer, empty, json};
+use crate::http::{Failure, Incoming, Route, empty, json};
+use crate::openapi::{Auth, OWN_VIDEO, Operation, Payload, examples, typed};
 use crate::ports::{Ambient, Http, Kv, Queue};
+use crate::service::{Service, file};
 
-/// The calls of this component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Call {
-    /// The archive.
-    Download,
+pub(super) const ROUTE: Route = Route::get("/videos/{id}/download");
+
+pub(super) fn operation() -> Operation {
+    Operation::new(ROUTE, "downloadResult", "videos", Auth::User, "The ZIP archive of the frames")
+        .header("Accept", "`application/json` for the URL in a body instead of a redirect.")
+        .answers(
+            StatusCode::OK,
+            "Where the archive is, when JSON was asked for.",
+            typed(&DownloadResponse {
+                url: "https://objects.example.com/framelift/results/1.zip?X-Amz-Signature=…".into(),
+                expires_at: examples::time().plus_s(3600),
+                size_bytes: 9_437_184,
+            }),
+        )
+        .answers_with(StatusCode::FOUND, "Where the archive is.", Payload::Empty, &["Location"])
+        .or(OWN_VIDEO)
+        .or(&[Code::ProcessingNotFinished, Code::ResultExpired])
 }
 
-/// Where the calls are.
-pub const ROUTES: &[Route<Call>] = &[Route::new(Method::GET, "/videos/{id}/download", Call::Download)];
-
-/// The table, read once in the life of an instance.
-static ROUTER: RouterOnce<Call> = RouterOnce::new(|| Router::new(ROUTES));
-
-/// Answers one request. `service` is an error when the store or the configuration is not
-/// there.
-pub async fn serve<K: Kv, Q: Queue, H: Http, A: Ambient>(
-    service: Result<Videos<'_, K, Q, H, A>, Failure>,
-    ambient: &A,
-    parts: Parts,
-    body: Result<Bytes, BodyError>,
-) -> Response<Bytes> {
-    let handler = async |call, incoming: &Incoming| match call {
-        Call::Download => service?.download(incoming).await,
-    };
-    answer(&ROUTER, ambient, parts, body, handler).await
-}
-
-impl<K: Kv, Q: Queue, H: Http, A: Ambient> Videos<'_, K, Q, H, A> {
-    async fn download(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
+impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
+    pub(super) async fn download(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let user = self.caller(incoming).await?;
         let video = self.jobs().find(user, incoming.video_id()?).await?.video;
         let State::Completed { end, result, .. } = &video.state else {
             let detail = format!("the video is {} and has no result", video.state.name());
-            return Err(Failure::new(ProblemCode::ProcessingNotFinished, detail));
+            return Err(Failure::new(Code::ProcessingNotFinished, detail));
         };
         if !video.result_kept(self.ambient.now(), &self.config.limits) {
             let detail = "the result was deleted after its time; run the video again";
-            return Err(Failure::new(ProblemCode::ResultExpired, detail));
+            return Err(Failure::new(Code::ResultExpired, detail));
         }
         let key = object_key::result(video.owner, video.id, end.attempts.made);
         let name = file::archive_name(&video.file_name);

@@ -1,18 +1,42 @@
-//! The caller's account, its notification settings, and what a worker may know of it.
+//! `PATCH /auth/me`: changes the name or the notification settings of the caller's account.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use framelift_contract::account::{Contact, UpdateAccountRequest, WebhookContact};
-use framelift_contract::problem::{FieldError, ProblemCode};
-use framelift_domain::UserId;
+use framelift_contract::account::{UpdateAccountRequest, UpdateNotifications};
+use framelift_contract::problem::{FieldError, ProblemCode as Code};
 use http::{Response, StatusCode};
 use url::Url;
 
 use super::record::{Profile, User, Webhook};
 use super::{Accounts, gone, settle, user_key, validate};
-use crate::http::{Failure, Incoming, json};
+use crate::http::{Failure, Incoming, Route, json};
+use crate::openapi::{Auth, Operation, examples, typed};
 use crate::ports::{Ambient, Http, Kv};
+
+pub(super) const ROUTE: Route = Route::patch("/auth/me");
+
+pub(super) fn operation() -> Operation {
+    Operation::new(ROUTE, "updateAccount", "accounts", Auth::User, "Change the name or the notifications")
+        .about(
+            "What is missing stays as it is. Setting another webhook answers its signing secret (Standard \
+             Webhooks), in this answer only; the same URL again keeps the secret. `null` removes the webhook.",
+        )
+        .json(typed(&UpdateAccountRequest {
+            name: Some("Ada Lovelace".into()),
+            notifications: Some(UpdateNotifications {
+                email: Some(true),
+                email_on_completion: Some(false),
+                webhook_url: Some(examples::webhook_url().map(String::from)),
+            }),
+        }))
+        .answers(
+            StatusCode::OK,
+            "The account as it is now.",
+            typed(&examples::account(Some(examples::WEBHOOK_SECRET))),
+        )
+        .or(&[Code::Unavailable])
+}
 
 /// Changes that were checked; none stays as it is.
 struct Changes {
@@ -23,13 +47,7 @@ struct Changes {
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// `GET /auth/me`.
-    pub(super) async fn me(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
-        let (id, profile) = self.caller(incoming).await?;
-        json(StatusCode::OK, &profile.response(id, None))
-    }
-
-    /// `PATCH /auth/me`. A new webhook gets a new secret, which is in this answer and in no other.
+    /// A new webhook gets a new secret, which is in this answer and in no other.
     pub(super) async fn update_me(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let (id, _) = self.caller(incoming).await?;
         let changes = check(incoming.json()?, self.config.allow_private_webhooks)?;
@@ -46,22 +64,6 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             })
             .await;
         json(StatusCode::OK, &settle(result, gone)?.output)
-    }
-
-    /// `GET /internal/users/{id}/contact`.
-    pub(super) async fn contact(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
-        incoming.worker(&self.config.worker_token)?;
-        let unknown = || Failure::new(ProblemCode::NotFound, "there is no account with this id");
-        let user_id: UserId = incoming.param("id").parse().map_err(|_| unknown())?;
-        let Some(User::Active(profile)) = self.user(user_id).await? else { return Err(unknown()) };
-        let contact = Contact {
-            user_id,
-            name: profile.name,
-            completion_email: profile.notify_of_completion.then(|| profile.email.clone()),
-            email: profile.notify_by_email.then_some(profile.email),
-            webhook: profile.webhook.map(|Webhook { url, secret }| WebhookContact { url, secret }),
-        };
-        json(StatusCode::OK, &contact)
     }
 }
 

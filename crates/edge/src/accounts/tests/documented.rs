@@ -1,0 +1,65 @@
+//! Every problem that the document lists of this component's operations can be had, and no other.
+
+use http::header::CONTENT_TYPE;
+use http_body_util::StreamBody;
+
+use super::*;
+use crate::http::MAX_JSON_BYTES;
+use crate::openapi::{Operation, Place};
+use crate::ports::Unavailable;
+
+/// A request to an operation with the credential that it asks for.
+fn request(operation: &Operation, token: &str) -> http::request::Builder {
+    let route = operation.route();
+    let credential = if route.path.starts_with("/internal") { WORKER } else { token };
+    Request::builder()
+        .method(route.method.clone())
+        .uri(route.path.replace("{id}", "00000000-0000-7000-8000-000000000001"))
+        .header("authorization", format!("Bearer {credential}"))
+}
+
+#[test]
+fn every_documented_problem_is_answered() {
+    block_on(async {
+        let world = World::new();
+        world.register(ADA).await;
+        let (token, _) = world.login(ADA).await;
+        let send = async |request: http::request::Builder, body: &str| {
+            world.send(request.body(Bytes::from(body.to_owned())).unwrap()).await
+        };
+        for operation in operations() {
+            let request = || request(&operation, &token);
+            let down = Unavailable { what: "store", detail: "down".into() };
+            let damaged = Failure::new(ProblemCode::RecordDamaged, "a stored record is damaged");
+            for fault in [Failure::internal("a fault"), down.into(), damaged] {
+                world.fault.set(Some(fault));
+                send(request(), "").await;
+            }
+            let route = operation.route();
+            send(Request::builder().method(route.method.clone()).uri(route.path), "").await;
+            if operation.takes(Place::Json) {
+                send(request(), "{").await;
+                send(request(), r#"{"no_such_field":1}"#).await;
+                send(request(), &" ".repeat(MAX_JSON_BYTES + 1)).await;
+                send(request().header(CONTENT_TYPE, "text/plain"), "{}").await;
+                let broken = futures::stream::iter([Err::<http_body::Frame<Bytes>, _>(
+                    std::io::Error::other("reset"),
+                )]);
+                world.send_streaming(request().body(StreamBody::new(broken)).unwrap()).await;
+            }
+        }
+        let ada = json!({"name":"Ada","email":ADA,"password":PASSWORD});
+        world.post("/auth/register", &ada).await;
+        world.refresh("a.b").await;
+        world.call("GET", "/internal/users/x/contact", Some(WORKER), &Value::Null).await;
+        let wrong = json!({"email":ADA,"password":"wrong"});
+        let wrong_password = json!({"password":"wrong"});
+        for _ in 0..11 {
+            world.post("/auth/login", &wrong).await;
+            world.call("DELETE", "/auth/me", Some(&token), &wrong_password).await;
+        }
+        let documented = conformance::documented(&["auth"]);
+        let missing: Vec<_> = documented.difference(&world.problems.borrow()).copied().collect();
+        assert!(missing.is_empty(), "documented, but not answered: {missing:?}");
+    });
+}

@@ -1,0 +1,49 @@
+//! `POST /internal/jobs/{id}/fail`: a worker failed, or gives the job back.
+
+use bytes::Bytes;
+use framelift_contract::report::FailReport;
+use framelift_contract::video::Status;
+use framelift_domain::{Failure as VideoFailure, FailureCode};
+use http::{Response, StatusCode};
+
+use super::REPORT;
+use crate::http::{Failure, Incoming, Route, json};
+use crate::jobs::view;
+use crate::openapi::{Operation, examples, typed};
+use crate::ports::{Ambient, Http, Kv, Queue};
+use crate::service::{Service, event};
+
+pub(super) const ROUTE: Route = Route::post("/internal/jobs/{id}/fail");
+
+pub(super) fn operation() -> Operation {
+    Operation::for_workers(ROUTE, "failJob", "Fail a job, or give it back; may be repeated")
+        .json(typed(&FailReport {
+            attempt: 1,
+            worker_id: examples::worker(),
+            code: FailureCode::NotAVideo,
+            message: "no known container could be read".into(),
+            release: false,
+        }))
+        .answers(StatusCode::OK, "The video failed, or is pending again.", examples::report(Status::Failed))
+        .or(REPORT)
+}
+
+impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
+    pub(super) async fn fail(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
+        self.worker(incoming)?;
+        let id = incoming.video_id()?;
+        let report: FailReport = incoming.json()?;
+        let failure = VideoFailure::new(report.code, report.message);
+        let (attempt, worker) = (report.attempt, report.worker_id);
+        let reported = if report.release {
+            self.jobs().release(id, attempt, worker, failure).await?
+        } else {
+            self.jobs().fail(id, attempt, worker, failure).await?
+        };
+        if reported.video.state.failure().is_some() {
+            event("ProcessingFailed", &reported.video);
+        }
+        self.try_remove(reported.cleanup.as_ref(), &reported.video.correlation_id).await;
+        json(StatusCode::OK, &view::report(&reported.video))
+    }
+}

@@ -1,0 +1,19 @@
+//! `GET /health`: whether the app answers, and which version of it.
+
+use bytes::Bytes;
+use framelift_contract::service::Health;
+use http::{Response, StatusCode};
+
+use crate::http::{Failure, Route, json};
+use crate::openapi::{Auth, Operation, typed};
+
+pub(super) const ROUTE: Route = Route::get("/health");
+
+pub(super) fn operation() -> Operation {
+    Operation::new(ROUTE, "getHealth", "service", Auth::Nobody, "Whether the app answers, and its version")
+        .answers(StatusCode::OK, "It does.", typed(&Health::new("ok")))
+}
+
+pub(super) fn answer() -> Result<Response<Bytes>, Failure> {
+    json(StatusCode::OK, &Health::new("ok"))
+}

@@ -1,0 +1,35 @@
+//! `POST /notification`: queues a notice.
+
+use bytes::Bytes;
+use framelift_contract::message::NoticeKind;
+use framelift_contract::problem::ProblemCode as Code;
+use framelift_contract::report::NotificationRequest;
+use http::{Response, StatusCode};
+use serde_json::json as value;
+
+use crate::http::{Failure, Incoming, Route, json};
+use crate::openapi::{Operation, examples, object, raw, typed};
+use crate::ports::{Ambient, Http, Kv, Queue};
+use crate::service::Service;
+
+pub(super) const ROUTE: Route = Route::post("/notification");
+
+pub(super) fn operation() -> Operation {
+    Operation::for_workers(ROUTE, "sendNotification", "Queue a notice")
+        .json(typed(&NotificationRequest {
+            user_id: examples::user(),
+            kind: NoticeKind::Failed,
+            video_id: examples::video(),
+        }))
+        .answers(StatusCode::ACCEPTED, "It is queued.", raw("application/json", object()))
+        .or(&[Code::VideoNotFound, Code::VideoNotOwned, Code::JobNotReady])
+}
+
+impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
+    pub(super) async fn notification(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
+        self.worker(incoming)?;
+        let request: NotificationRequest = incoming.json()?;
+        self.jobs().queue_notice(request.user_id, request.video_id, request.kind).await?;
+        json(StatusCode::ACCEPTED, &value!({ "status": "queued" }))
+    }
+}

@@ -1,0 +1,152 @@
+//! The values that the document's examples are made of.
+
+use framelift_contract::account::{AccountResponse, NotificationSettings, TokenResponse};
+use framelift_contract::message::NoticeKind;
+use framelift_contract::object_key;
+use framelift_contract::options::{OptionsBody, SelectBody};
+use framelift_contract::report::{Job, Notice, ReportAnswer};
+use framelift_contract::video::{AcceptedResponse, Progress, Status, UploadPart, VideoResponse, VideoResult};
+use framelift_domain::{CorrelationId, Failure, FailureCode, Options, Time, UserId, VideoId, WorkerId};
+use url::Url;
+
+use super::operation::{Payload, typed};
+
+pub(crate) const ACCESS_TOKEN: &str = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl";
+pub(crate) const REFRESH_TOKEN: &str = "MDE4YmNmZTUuMDBmZi4w.dGFn";
+pub(crate) const WEBHOOK_SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
+pub(crate) const SHA256: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+/// 14 November 2023, as in the domain's own tests.
+pub(crate) fn time() -> Time {
+    Time::from_unix_ms(1_700_000_000_120)
+}
+
+pub(crate) fn user() -> UserId {
+    UserId::new(1_700_000_000_000, [7; 10])
+}
+
+pub(crate) fn video() -> VideoId {
+    VideoId::new(1_700_000_000_000, [9; 10])
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &'static str) -> T {
+    match text.parse() {
+        Ok(id) => id,
+        Err(error) => unreachable!("the example {text} is well-formed: {error:?}"),
+    }
+}
+
+pub(crate) fn worker() -> WorkerId {
+    parsed("worker-1")
+}
+
+fn correlation() -> CorrelationId {
+    parsed("018bcfe5-6800-7707-8707-070707070707")
+}
+
+pub(crate) fn webhook_url() -> Option<Url> {
+    Url::parse("https://hooks.example.com/framelift").ok()
+}
+
+pub(crate) fn tokens() -> Payload {
+    typed(&TokenResponse {
+        access_token: ACCESS_TOKEN.into(),
+        token_type: "Bearer".into(),
+        expires_in: 3600,
+        refresh_token: REFRESH_TOKEN.into(),
+    })
+}
+
+pub(crate) fn account(webhook_secret: Option<&str>) -> AccountResponse {
+    AccountResponse {
+        id: user(),
+        name: "Ada".into(),
+        email: "ada@example.com".into(),
+        created_at: time(),
+        notifications: NotificationSettings {
+            email: true,
+            email_on_completion: false,
+            webhook_url: webhook_url(),
+        },
+        webhook_secret: webhook_secret.map(str::to_owned),
+    }
+}
+
+pub(crate) fn part(number: u32) -> UploadPart {
+    let url = format!("https://objects.example.com/framelift/uploads/part-{number}?X-Amz-Signature=…");
+    UploadPart { number, url, size: 16_777_216 }
+}
+
+pub(crate) fn accepted(status: Status) -> Payload {
+    typed(&AcceptedResponse { id: video(), status })
+}
+
+pub(crate) fn every_two_seconds() -> OptionsBody {
+    let select = SelectBody { every: Some("2s".into()), ..SelectBody::default() };
+    OptionsBody { select: Some(select), ..OptionsBody::default() }
+}
+
+pub(crate) fn record() -> VideoResponse {
+    VideoResponse {
+        id: video(),
+        file_name: "holiday.mp4".into(),
+        size_bytes: 73_400_320,
+        status: Status::Completed,
+        options: OptionsBody::spelled_out(&Options::default()),
+        progress: Progress {
+            stage: "done".into(),
+            percent: 100,
+            frames_done: 60,
+            frames_expected: Some(60),
+            bytes_read: 73_400_320,
+        },
+        attempt: 1,
+        queue_position: None,
+        result: Some(VideoResult {
+            size_bytes: 9_437_184,
+            frames: 60,
+            sha256: SHA256.into(),
+            warnings: Vec::new(),
+        }),
+        failure: None,
+        created_at: time(),
+        started_at: Some(time().plus_s(5)),
+        completed_at: Some(time().plus_s(9)),
+    }
+}
+
+pub(crate) fn job() -> Job {
+    let (user, video) = (user(), video());
+    Job {
+        video_id: video,
+        user_id: user,
+        correlation_id: correlation(),
+        file_name: "holiday.mp4".into(),
+        size_bytes: 73_400_320,
+        options: OptionsBody::spelled_out(&Options::default()),
+        source_key: object_key::upload(user, video),
+        result_key: object_key::result(user, video, 1),
+        result_prefix: object_key::results_of(user, video),
+        attempt: 1,
+        lease_expires_at: time().plus_s(60),
+        lease_s: 60,
+        deadline: time().plus_s(12 * 3600),
+    }
+}
+
+pub(crate) fn notice() -> Notice {
+    Notice {
+        kind: NoticeKind::Failed,
+        video_id: video(),
+        user_id: user(),
+        correlation_id: correlation(),
+        file_name: "holiday.mp4".into(),
+        completed_at: time(),
+        failure: Some(Failure::new(FailureCode::NotAVideo, "no known container could be read")),
+    }
+}
+
+pub(crate) fn report(status: Status) -> Payload {
+    let lease_expires_at = (status == Status::Processing).then(|| time().plus_s(60));
+    typed(&ReportAnswer { status, lease_expires_at, notice: None })
+}

@@ -1,0 +1,87 @@
+//! What the components `videos`, `uploads`, `downloads` and `control` have in common: the ports, the
+//! configuration, who calls, and objects that are written or removed.
+//!
+//! A handler reads the request, calls an operation of [`crate::jobs`], talks to the object
+//! store, and maps what came back. Spin chooses a component by the path alone, so a path's
+//! methods are all in one component.
+
+mod config;
+mod failure;
+pub(crate) mod file;
+mod multipart;
+pub(crate) mod plan;
+mod removal;
+pub(crate) mod request;
+
+use framelift_contract::object_key;
+use framelift_domain::{UserId, Video};
+use http::HeaderName;
+use serde_json::json;
+
+use self::config::Credential;
+pub use self::config::{Config, NAMES, Role, Variables};
+use crate::http::{Failure, Incoming, Level, log};
+use crate::jobs::Jobs;
+use crate::object_store::ObjectStore;
+use crate::ports::{Ambient, Http, Kv, Queue};
+
+/// The header that makes a request safe to send again.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The ports and the configuration, for one request.
+#[derive(Debug)]
+pub struct Service<'a, K, Q, H, A> {
+    /// The store `videos`.
+    pub kv: &'a K,
+    /// The job queue.
+    pub queue: &'a Q,
+    /// For the object store.
+    pub http: &'a H,
+    /// Time and randomness.
+    pub ambient: &'a A,
+    /// The configuration.
+    pub config: &'a Config,
+}
+
+impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
+    pub(crate) fn jobs(&self) -> Jobs<'a, K, Q, A> {
+        Jobs::new(self.kv, self.queue, self.ambient, &self.config.limits)
+    }
+
+    pub(crate) fn objects(&self) -> ObjectStore<'a, H, A> {
+        ObjectStore::new(&self.config.object_store, self.http, self.ambient)
+    }
+
+    /// The user who calls, whose account must not be deleted.
+    pub(crate) async fn caller(&self, incoming: &Incoming) -> Result<UserId, Failure> {
+        let Credential::Users(verifier) = &self.config.credential else {
+            return Err(Failure::internal("a component for workers was called as one for users"));
+        };
+        let user = incoming.user(verifier, self.ambient.now())?.id;
+        if self.jobs().is_closed(user).await? {
+            return Err(Failure::unauthenticated("the account of this access token does not exist any more"));
+        }
+        Ok(user)
+    }
+
+    /// Passes for a worker or another component.
+    pub(crate) fn worker(&self, incoming: &Incoming) -> Result<(), Failure> {
+        match &self.config.credential {
+            Credential::Workers(token) => incoming.worker(token),
+            Credential::Users(_) => {
+                Err(Failure::internal("a component for users was called as one for workers"))
+            }
+        }
+    }
+}
+
+/// The key of a video's upload, which runs of it share.
+pub(crate) fn upload_key(video: &Video) -> String {
+    object_key::upload(video.owner, video.root())
+}
+
+/// Writes a domain event to the log.
+pub(crate) fn event(name: &str, video: &Video) {
+    let fields = [("event", json!(name)), ("video.id", json!(video.id)), ("user.id", json!(video.owner))];
+    log(Level::Info, name, Some(&video.correlation_id), &fields);
+}

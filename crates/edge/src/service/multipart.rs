@@ -1,0 +1,47 @@
+//! Beginning the multipart upload of a large file, and the URLs of its parts.
+
+use framelift_contract::video::UploadPart;
+use framelift_domain::video::Multipart;
+use framelift_domain::{Time, Video};
+
+use super::plan::{Plan, part_bytes};
+use super::{Service, upload_key};
+use crate::http::Failure;
+use crate::object_store::DEFAULT_CONTENT_TYPE;
+use crate::ports::{Ambient, Http, Kv, Queue};
+
+impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
+    /// Begins a multipart upload, or finds the one that somebody else began meanwhile.
+    pub(crate) async fn begin(&self, video: &Video, plan: Plan) -> Result<Multipart, Failure> {
+        let (objects, key) = (self.objects(), upload_key(video));
+        let content_type = video.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
+        let upload_id = objects.create_multipart(&key, content_type).await?;
+        let ours = Multipart { upload_id, part_size: plan.part_size, part_count: plan.part_count };
+        let kept = self.jobs().multipart_begun(video.owner, video.id, ours.clone()).await;
+        let kept = kept.map(|video| video.state.multipart().cloned().unwrap_or_else(|| ours.clone()));
+        if !matches!(&kept, Ok(kept) if *kept == ours) {
+            objects.abort_multipart(&key, &ours.upload_id).await?;
+        }
+        Ok(kept?)
+    }
+
+    /// Fresh URLs for parts, and when they end.
+    pub(crate) fn part_urls(
+        &self,
+        video: &Video,
+        multipart: &Multipart,
+        from: u32,
+        to: u32,
+    ) -> (Vec<UploadPart>, Time) {
+        let (objects, key, ttl_s) = (self.objects(), upload_key(video), self.config.limits.url_ttl_s);
+        let mut expires_at = self.ambient.now().plus_s(ttl_s);
+        let parts = (from..=to).map(|number| {
+            let size = part_bytes(multipart, number, video.size_bytes);
+            let part = objects.presign_part(&key, &multipart.upload_id, number, size, ttl_s);
+            expires_at = expires_at.min(part.expires_at);
+            UploadPart { number, url: part.url, size }
+        });
+        let parts = parts.collect();
+        (parts, expires_at)
+    }
+}

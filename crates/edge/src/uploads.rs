@@ -1,0 +1,39 @@
+//! Component `uploads`: the parts of an upload, handing a video over, and the upload in one request.
+
+mod complete;
+mod form;
+mod once;
+mod stream;
+mod upload;
+mod upload_parts;
+
+use framelift_contract::problem::ProblemCode;
+use framelift_domain::Video;
+use framelift_domain::video::State;
+
+use crate::http::{Failure, Router, component};
+use crate::jobs::JobError;
+use crate::ports::{Ambient, Http, Kv, Queue};
+use crate::service::Service;
+
+component! {
+    Service<'_, K, Q, H, A> where [K: Kv, Q: Queue, H: Http, A: Ambient];
+    router: Router::new(ROUTES);
+    stream: [upload];
+    call: [complete, upload_parts]
+}
+
+fn incomplete(detail: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
+    Failure::new(ProblemCode::UploadIncomplete, detail)
+}
+
+/// What is the same for a video that a request made before: it is further by now.
+fn is_past_upload(video: &Video) -> Result<bool, JobError> {
+    match video.state {
+        State::AwaitingUpload { .. } => Ok(false),
+        State::Canceled { .. } | State::Expired { .. } | State::Deleted { .. } => {
+            Err(JobError::AlreadyFinished)
+        }
+        _ => Ok(true),
+    }
+}

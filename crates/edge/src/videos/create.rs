@@ -1,0 +1,124 @@
+//! `POST /videos`: makes the record of a video and says how to upload it.
+
+use bytes::Bytes;
+use framelift_contract::options::OptionsBody;
+use framelift_contract::problem::{FieldError, ProblemCode as Code};
+use framelift_contract::video::{CreateVideoRequest, CreateVideoResponse, Status, Upload};
+use framelift_domain::video::State;
+use framelift_domain::{Limits, Video};
+use http::{Response, StatusCode};
+
+use crate::http::{Failure, Incoming, Route, json};
+use crate::jobs::{NewVideo, view};
+use crate::object_store::DEFAULT_CONTENT_TYPE;
+use crate::openapi::{Auth, Operation, examples, typed};
+use crate::ports::{Ambient, Http, Kv, Queue};
+use crate::service::plan::{PARTS_PER_ANSWER, Plan};
+use crate::service::request::request_of;
+use crate::service::{Service, file, request, upload_key};
+
+pub(super) const ROUTE: Route = Route::post("/videos");
+
+pub(super) fn operation() -> Operation {
+    Operation::new(ROUTE, "createVideo", "videos", Auth::User, "Announce a video and learn how to upload it")
+        .idempotent()
+        .json(typed(&CreateVideoRequest {
+            file_name: "holiday.mp4".into(),
+            size_bytes: 73_400_320,
+            content_type: Some("video/mp4".into()),
+            options: Some(examples::every_two_seconds()),
+        }))
+        .answers(
+            StatusCode::CREATED,
+            "The record is there; upload as `upload` says, then call `complete`.",
+            typed(&CreateVideoResponse {
+                id: examples::video(),
+                status: Status::AwaitingUpload,
+                upload: Upload::Multipart {
+                    part_size: 16_777_216,
+                    part_count: 5,
+                    parts: vec![examples::part(1), examples::part(2)],
+                    expires_at: examples::time().plus_s(3600),
+                },
+            }),
+        )
+        .or(&[Code::UnsupportedFileFormat, Code::FileTooLarge, Code::QuotaExceeded, Code::Unavailable])
+}
+
+impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
+    pub(super) async fn create(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
+        let user = self.caller(incoming).await?;
+        let idempotency = request_of(incoming, &[])?;
+        let new = check(incoming.json()?, &self.config.limits, incoming)?;
+        let video = self.jobs().create(user, new, idempotency.as_ref()).await?;
+        let upload = self.upload_of(&video).await?;
+        let status = view::accepted(&video).status;
+        json(StatusCode::CREATED, &CreateVideoResponse { id: video.id, status, upload })
+    }
+
+    /// How the video is uploaded; begins the multipart upload of a large one.
+    async fn upload_of(&self, video: &Video) -> Result<Upload, Failure> {
+        let (objects, limits) = (self.objects(), &self.config.limits);
+        let key = upload_key(video);
+        let content_type = video.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
+        let Some(plan) = Plan::of(video.size_bytes, limits) else {
+            let put = objects.presign_put(&key, content_type, video.size_bytes, limits.url_ttl_s);
+            return Ok(Upload::Put { url: put.url, headers: put.headers, expires_at: put.expires_at });
+        };
+        let multipart = match &video.state {
+            State::AwaitingUpload { multipart: Some(known), .. } => Some(known.clone()),
+            State::AwaitingUpload { multipart: None, .. } => Some(self.begin(video, plan).await?),
+            // The same request once more, after the upload: there is nothing to send any more.
+            _ => None,
+        };
+        let Some(multipart) = multipart else {
+            return Ok(Upload::Multipart {
+                part_size: plan.part_size,
+                part_count: plan.part_count,
+                parts: Vec::new(),
+                expires_at: self.ambient.now(),
+            });
+        };
+        let last = multipart.part_count.min(PARTS_PER_ANSWER);
+        let (parts, expires_at) = self.part_urls(video, &multipart, 1, last);
+        Ok(Upload::Multipart {
+            part_size: multipart.part_size,
+            part_count: multipart.part_count,
+            parts,
+            expires_at,
+        })
+    }
+}
+
+/// The new video that a request asks for: first everything that does not validate, then the
+/// format, then the size.
+fn check(request: CreateVideoRequest, limits: &Limits, incoming: &Incoming) -> Result<NewVideo, Failure> {
+    let mut errors = Vec::new();
+    errors.extend(file::name_error("/file_name", &request.file_name));
+    let size_bytes = u64::try_from(request.size_bytes).unwrap_or(0);
+    if size_bytes == 0 {
+        errors.push(FieldError::new("/size_bytes", "must be at least 1"));
+    }
+    if let Some(content_type) = &request.content_type {
+        errors.extend(file::content_type_error("/content_type", content_type));
+    }
+    let options: Option<&OptionsBody> = request.options.as_ref();
+    match request::options(options, "/options") {
+        Ok(options) if errors.is_empty() => {
+            file::check_format(&request.file_name)?;
+            file::check_size(size_bytes, limits)?;
+            Ok(NewVideo {
+                file_name: request.file_name,
+                size_bytes,
+                content_type: request.content_type,
+                options,
+                correlation_id: incoming.correlation_id().clone(),
+            })
+        }
+        Ok(_) => Err(Failure::validation(errors)),
+        Err(more) => {
+            errors.extend(more);
+            Err(Failure::validation(errors))
+        }
+    }
+}

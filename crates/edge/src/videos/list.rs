@@ -1,0 +1,51 @@
+//! `GET /videos`: the caller's videos, newest first.
+
+use bytes::Bytes;
+use framelift_contract::problem::ProblemCode as Code;
+use framelift_contract::video::{Status, VideoPage};
+use http::{Response, StatusCode};
+
+use crate::http::{Failure, Incoming, Route};
+use crate::jobs::view;
+use crate::openapi::{Auth, Operation, Payload, examples, integer, text, typed};
+use crate::ports::{Ambient, Http, Kv, Queue};
+use crate::service::{Service, request};
+
+pub(super) const ROUTE: Route = Route::get("/videos");
+
+pub(super) fn operation() -> Operation {
+    Operation::new(ROUTE, "listVideos", "videos", Auth::User, "The caller's videos, newest first")
+        .query("limit", "Videos on the page.", integer(1, 100, Some(20)))
+        .query("cursor", "`next_cursor` of the page before.", text())
+        .query("status", "Only videos of this status.", text())
+        .header("If-None-Match", "The `ETag` of an earlier answer.")
+        .answers_with(
+            StatusCode::OK,
+            "A page.",
+            typed(&VideoPage { items: vec![examples::record()], next_cursor: None }),
+            &["ETag"],
+        )
+        .answers_with(StatusCode::NOT_MODIFIED, "As before.", Payload::Empty, &["ETag"])
+        .or(&[Code::Unavailable])
+}
+
+impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
+    pub(super) async fn list(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
+        let user = self.caller(incoming).await?;
+        let query = incoming.query(&["limit", "cursor", "status"])?;
+        let limit = query.bounded("limit", 1, 100, 20)?;
+        let status = match query.get("status") {
+            None => None,
+            Some(text) => Some(status(text)?),
+        };
+        let page = self.jobs().list(user, query.get("cursor"), limit, status).await?;
+        let items = page.items.iter().map(view::video).collect();
+        request::tagged(incoming.headers(), &VideoPage { items, next_cursor: page.next_cursor })
+    }
+}
+
+fn status(text: &str) -> Result<Status, Failure> {
+    let found = Status::ALL.into_iter().find(|status| status.as_str() == text);
+    let names = || Status::ALL.map(Status::as_str).join(", ");
+    found.ok_or_else(|| Failure::field("?status", format!("must be one of {}", names())))
+}

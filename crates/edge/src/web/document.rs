@@ -1,0 +1,44 @@
+//! `GET /openapi.json`: the OpenAPI document.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use http::{HeaderValue, Response, StatusCode};
+use sha2::{Digest, Sha256};
+
+use super::Web;
+use crate::http::{Failure, Incoming, Route};
+use crate::openapi::{self, Auth, Operation, Payload, object, raw};
+
+pub(super) const ROUTE: Route = Route::get("/openapi.json");
+
+pub(super) fn operation() -> Operation {
+    Operation::new(ROUTE, "getOpenApi", "service", Auth::Nobody, "This document")
+        .header("If-None-Match", "The `ETag` of an earlier answer.")
+        .answers_with(StatusCode::OK, "OpenAPI 3.1.", raw("application/json", object()), &["ETag"])
+        .answers_with(StatusCode::NOT_MODIFIED, "As before.", Payload::Empty, &["ETag"])
+}
+
+/// The document as it is sent, and its `ETag`: made once in the life of an instance.
+static DOCUMENT: LazyLock<(Bytes, String)> = LazyLock::new(|| {
+    // The document is strings, numbers and lists: writing it as JSON cannot fail.
+    let body = serde_json::to_vec(&openapi::document()).unwrap_or_default();
+    let digest: String = Sha256::digest(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    (body.into(), format!("\"{digest}\""))
+});
+
+impl Web {
+    pub(super) async fn document(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
+        let (body, tag) = &*DOCUMENT;
+        let mut response = if incoming.headers().get(IF_NONE_MATCH).is_some_and(|sent| sent == tag.as_str()) {
+            crate::http::empty(StatusCode::NOT_MODIFIED)
+        } else {
+            crate::http::bytes(StatusCode::OK, HeaderValue::from_static("application/json"), body.clone())
+        };
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(ETAG, HeaderValue::try_from(tag).map_err(Failure::internal)?);
+        Ok(response)
+    }
+}

@@ -1,0 +1,241 @@
+//! Every problem that the document lists of an operation can be had; that no other one is answered, every
+//! test of this suite checks.
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+
+use bytes::Bytes;
+use framelift_contract::problem::ProblemCode;
+use framelift_edge::http::{Failure, MAX_JSON_BYTES};
+use framelift_edge::openapi::{COMPONENTS, Operation, Place, conformance};
+use framelift_edge::ports::Unavailable;
+use futures::channel::mpsc;
+use http::{Method, Request};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use serde_json::{Value, json};
+
+use crate::world::{Call, Component, MIB, World, completed, component_of, failed};
+
+const UNKNOWN: &str = "018bcfe5-6800-7707-8707-070707070707";
+const NAMES: &[&str] = &["videos", "uploads", "downloads", "control"];
+
+/// A request to an operation with the credential that it asks for.
+fn call<'w>(world: &'w World, operation: &Operation, id: &str) -> Call<'w> {
+    let route = operation.route();
+    let call = world.request(route.method.clone(), &route.path.replace("{id}", id));
+    if route.path.starts_with("/videos") { call.user(1) } else { call.worker() }
+}
+
+/// What may be wrong with a request to any operation.
+async fn whatever_the_operation(world: &World, operation: &Operation, theirs: &str) {
+    let down = Unavailable { what: "store", detail: "down".into() };
+    let damaged = Failure::new(ProblemCode::RecordDamaged, "a stored record is damaged");
+    for fault in [Failure::internal("a fault"), down.into(), damaged] {
+        world.fault.set(Some(fault));
+        call(world, operation, UNKNOWN).send().await;
+    }
+    world.fault.set(None);
+    let route = operation.route();
+    world.request(route.method.clone(), &route.path.replace("{id}", UNKNOWN)).send().await;
+    let good = |id: &str| match operation.id() {
+        "claimJob" => call(world, operation, id).json(json!({ "worker_id": "w-1" })),
+        "reportProgress" => call(world, operation, id).json(progress(1)),
+        "completeJob" => call(world, operation, id).json(completed(1)),
+        "failJob" => call(world, operation, id).json(failed(1, "internal", false)),
+        "reportNotified" => call(world, operation, id).json(json!({ "attempt": 1, "worker_id": "w-1" })),
+        "sendNotification" => call(world, operation, id)
+            .json(json!({ "user_id": world.user(1).to_string(), "kind": "failed", "video_id": id })),
+        _ => call(world, operation, id),
+    };
+    if !["createVideo", "uploadVideo", "sweep"].contains(&operation.id()) {
+        good("x").send().await;
+        good(UNKNOWN).send().await;
+        good(theirs).send().await;
+    }
+    if operation.takes(Place::Json) {
+        let send = |body: &str| call(world, operation, UNKNOWN).body(body.to_owned());
+        send("{").send().await;
+        send(r#"{"no_such_field":1}"#).send().await;
+        send(&" ".repeat(MAX_JSON_BYTES + 1)).send().await;
+        send("{}").header("content-type", "text/plain").send().await;
+        let broken = futures::stream::iter([Err::<Frame<Bytes>, _>(std::io::Error::other("reset"))]);
+        let request = call(world, operation, UNKNOWN).head().body(StreamBody::new(broken)).unwrap();
+        world.send(component_of(request.uri().path()), request).await;
+    }
+    if operation.takes(Place::Query) {
+        let path = route.path.replace("{id}", theirs);
+        world.request(route.method.clone(), &format!("{path}?no_such=1")).user(2).send().await;
+    }
+    call(world, operation, UNKNOWN).header("idempotency-key", &"k".repeat(65)).send().await;
+}
+
+fn progress(attempt: u32) -> Value {
+    let progress = json!({
+        "stage": "reading", "percent": 1, "frames_done": 0, "frames_expected": null, "bytes_read": 0
+    });
+    json!({ "attempt": attempt, "worker_id": "w-1", "progress": progress })
+}
+
+/// What is told of videos in states in which a call makes no sense.
+async fn in_the_wrong_state(world: &World) {
+    let user = |method: Method, path: String| world.request(method, &path).user(1);
+    let (get, post) = (Method::GET, Method::POST);
+    let small = world.create(1, MIB).await;
+    let waiting = small["id"].as_str().unwrap();
+    user(get.clone(), format!("/videos/{waiting}/upload-parts")).send().await;
+    user(post.clone(), format!("/videos/{waiting}/complete")).send().await;
+    user(post.clone(), format!("/videos/{waiting}/runs")).send().await;
+    user(get.clone(), format!("/videos/{waiting}/download")).send().await;
+    world.claim(waiting).await;
+    let canceled = world.create(1, 100 * MIB).await["id"].as_str().unwrap().to_owned();
+    world.cloud.forget_uploads();
+    user(get.clone(), format!("/videos/{canceled}/upload-parts")).send().await;
+    user(post.clone(), format!("/videos/{canceled}/cancel")).send().await;
+    user(get.clone(), format!("/videos/{canceled}/upload-parts")).send().await;
+    user(post.clone(), format!("/videos/{canceled}/complete")).send().await;
+
+    let id = world.uploaded(1).await;
+    for (what, body) in [
+        ("progress", progress(1)),
+        ("complete", completed(1)),
+        ("fail", failed(1, "internal", false)),
+        ("notified", json!({ "attempt": 0, "worker_id": "w-1" })),
+    ] {
+        world.report(&id, what, body).await;
+    }
+    let of_user = json!({ "user_id": world.user(1).to_string(), "kind": "failed", "video_id": id.as_str() });
+    world.post("/notification").worker().json(of_user).send().await;
+    world.claim(&id).await;
+    let other = json!({ "worker_id": "w-2" });
+    world.post(&format!("/internal/jobs/{id}/claim")).worker().json(other).send().await;
+    for (what, body) in [
+        ("progress", progress(7)),
+        ("complete", completed(7)),
+        ("fail", failed(7, "internal", false)),
+        ("notified", json!({ "attempt": 7, "worker_id": "w-1" })),
+    ] {
+        world.report(&id, what, body).await;
+    }
+    user(post.clone(), format!("/videos/{id}/cancel")).send().await;
+    world.claim(&id).await;
+    for (what, body) in [
+        ("progress", progress(1)),
+        ("complete", completed(1)),
+        ("fail", failed(1, "internal", false)),
+        ("notified", json!({ "attempt": 1, "worker_id": "w-1" })),
+    ] {
+        world.report(&id, what, body).await;
+    }
+    let useless = world.uploaded(1).await;
+    world.claim(&useless).await;
+    world.report(&useless, "fail", failed(1, "not-a-video", false)).await;
+    user(post.clone(), format!("/videos/{useless}/runs")).send().await;
+    let done = world.uploaded(1).await;
+    world.complete(&done).await;
+    user(post.clone(), format!("/videos/{done}/cancel")).send().await;
+    world.report(&done, "notified", json!({ "attempt": 1, "worker_id": "w-1" })).await;
+    world.get(&format!("/internal/jobs/{done}/notice")).worker().send().await;
+    world.advance_s(7 * 24 * 3600 + 1);
+    user(get, format!("/videos/{done}/download")).send().await;
+}
+
+async fn what_cannot_be_uploaded(world: &World) {
+    let create = |body: Value| world.post("/videos").user(1).json(body);
+    create(json!({ "file_name": "a.exe", "size_bytes": 1 })).send().await;
+    create(json!({ "file_name": "a.mp4", "size_bytes": u32::MAX })).send().await;
+    let upload = |query: &str| world.post(&format!("/videos/upload?{query}")).user(1);
+    upload("file_name=a.exe").body("x").send().await;
+    upload("file_name=a.mp4").header("content-length", "1000000000").body("x").send().await;
+    upload("file_name=a.mp4").header("content-encoding", "gzip").body("x").send().await;
+    upload("file_name=a.mp4&options=%7B").body("x").send().await;
+    let field = "--b\r\ncontent-disposition: form-data; name=\"options\"\r\n\r\n";
+    let form = format!("{field}{}\r\n--b--\r\n", " ".repeat(MAX_JSON_BYTES + 1));
+    upload("").header("content-type", "multipart/form-data; boundary=b").body(form).send().await;
+}
+
+/// The same key with another body, while the first is under way, and when its video was canceled.
+async fn keys_that_are_used(world: &World) {
+    let id = world.uploaded(1).await;
+    let other = world.uploaded(1).await;
+    let keyed = |path: &str, body: &str| {
+        world.post(path).user(1).header("idempotency-key", "k").body(body.to_owned())
+    };
+    let large = " ".repeat(MAX_JSON_BYTES + 1);
+    keyed(&format!("/videos/{id}/complete"), &large).send().await;
+    keyed(&format!("/videos/{id}/complete"), "").send().await;
+    for path in ["/videos".to_owned(), format!("/videos/{other}/runs"), format!("/videos/{other}/complete")] {
+        let body = if path == "/videos" { r#"{"file_name":"a.mp4","size_bytes":1}"# } else { "" };
+        keyed(&path, body).send().await;
+    }
+    keyed("/videos/upload?file_name=a.mp4", "x").send().await;
+
+    keyed(&format!("/videos/{id}/complete"), "").header("idempotency-key", "k2").send().await;
+
+    let upload = |key: &str, body| {
+        let request = Request::post("/videos/upload?file_name=a.mp4")
+            .header("authorization", format!("Bearer {}", world.token(1)))
+            .header("idempotency-key", key);
+        world.send(Component::Uploads, request.body(StreamBody::new(body)).unwrap())
+    };
+    // 20 MiB, that end as told; none: not yet.
+    let arriving = |end: Option<Result<(), std::io::Error>>| {
+        let (sender, receiver) = mpsc::unbounded::<Result<Frame<Bytes>, std::io::Error>>();
+        for _ in 0..20 {
+            let piece = Bytes::from(vec![7; MIB as usize]);
+            sender.unbounded_send(Ok(Frame::data(piece))).unwrap();
+        }
+        match end {
+            Some(Err(error)) => sender.unbounded_send(Err(error)).unwrap(),
+            Some(Ok(())) => sender.close_channel(),
+            None => {}
+        }
+        (sender, receiver)
+    };
+    let (sender, receiver) = arriving(None);
+    let mut slow = pin!(upload("slow", receiver));
+    while world.cloud.unfinished().is_empty() {
+        assert!(futures::poll!(&mut slow).is_pending());
+    }
+    upload("slow", arriving(Some(Ok(()))).1).await;
+    world.cloud.refuses_parts.set(true);
+    sender.close_channel();
+    slow.await;
+    upload("broken", arriving(Some(Err(std::io::Error::other("reset")))).1).await;
+    let videos = world.get("/videos").user(1).send().await.json();
+    for video in videos["items"].as_array().unwrap() {
+        let id = video["id"].as_str().unwrap();
+        world.post(&format!("/videos/{id}/cancel")).user(1).send().await;
+    }
+    upload("broken", arriving(Some(Ok(()))).1).await;
+}
+
+async fn too_many(world: &World) {
+    let id = world.uploaded(1).await;
+    world.complete(&id).await;
+    let create = || world.post("/videos").user(1).json(json!({ "file_name": "a.mp4", "size_bytes": 1 }));
+    while create().send().await.status == 201 {}
+    world.post(&format!("/videos/{id}/runs")).user(1).send().await;
+    world.post("/videos/upload?file_name=a.mp4").user(1).body("x").send().await;
+}
+
+#[tokio::test]
+async fn every_documented_problem_is_answered() {
+    let world = World::with(&[("max_upload_bytes", "536870912")]);
+    let theirs = world.create(2, 100 * MIB).await["id"].as_str().unwrap().to_owned();
+    for component in COMPONENTS.iter().filter(|component| NAMES.contains(&component.name)) {
+        for operation in (component.operations)() {
+            whatever_the_operation(&world, &operation, &theirs).await;
+        }
+    }
+    what_cannot_be_uploaded(&world).await;
+    let (states, keys, many) = (World::new(), World::new(), World::with(&[("max_open_per_user", "3")]));
+    in_the_wrong_state(&states).await;
+    keys_that_are_used(&keys).await;
+    too_many(&many).await;
+    let answered: BTreeSet<conformance::Pair> =
+        [world, states, keys, many].into_iter().flat_map(|world| world.problems.into_inner()).collect();
+    let documented = conformance::documented(NAMES);
+    let missing: Vec<_> = documented.difference(&answered).collect();
+    assert!(missing.is_empty(), "documented, but not answered: {missing:?}");
+}
