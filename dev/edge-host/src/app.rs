@@ -26,6 +26,11 @@ use crate::variables;
 /// The client's address in a call from another component.
 const CHAINED_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
+/// A request does not say for which host it is, or says it twice and differently.
+#[derive(Debug, thiserror::Error)]
+#[error("the Host header is missing or wrong")]
+pub(crate) struct NoAuthority;
+
 /// A running application.
 pub(crate) struct App {
     /// Its name.
@@ -98,7 +103,8 @@ impl App {
                 let engine = compiler.engine().clone();
                 let grants = Arc::new(component.grants);
                 let places = Arc::clone(&places);
-                let instances = Instances::new(engine, component.pre, grants, way_out, places);
+                let reuse = config.max_instance_reuse_count;
+                let instances = Instances::new(engine, component.pre, grants, way_out, places, reuse);
                 (component.id, Handler::new(instances))
             });
             Self {
@@ -124,34 +130,41 @@ impl App {
     }
 
     /// Answers a request from outside.
+    ///
+    /// # Errors
+    ///
+    /// Where the request does not say for which host it is: Spin then closes the connection without an
+    /// answer.
     pub(crate) async fn answer(
         &self,
         mut request: Request<WasiBody>,
         client: SocketAddr,
-    ) -> Response<WasiBody> {
+    ) -> Result<Response<WasiBody>, NoAuthority> {
+        headers::remove_transport(request.headers_mut());
         let path = request.uri().path();
         if let Some(name) = path.strip_prefix(RESERVED_PREFIX) {
-            return match name {
-                "health" => page(StatusCode::OK, "OK"),
+            return Ok(match name {
+                "health" => answer(StatusCode::OK, "OK"),
                 "info" => self.info(),
-                _ => page(StatusCode::NOT_FOUND, "not found"),
-            };
+                _ => answer(StatusCode::NOT_FOUND, ""),
+            });
         }
         let Some(found) = self.routes.find(path) else {
-            return page(StatusCode::NOT_FOUND, "not found");
+            return Ok(answer(StatusCode::NOT_FOUND, ""));
         };
-        let Some(uri) = absolute(&request) else {
-            return page(StatusCode::BAD_REQUEST, "the Host header is missing or wrong");
-        };
-        *request.uri_mut() = uri;
-        self.run(&found, request, client).await
+        *request.uri_mut() = absolute(&request).ok_or(NoAuthority)?;
+        Ok(self.run(&found, request, client).await)
     }
 
     /// What Spin tells everybody about the application.
     fn info(&self) -> Response<WasiBody> {
         let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
-        let text = format!(r#"{{"name":"{}","version":"{}"}}"#, quoted(&self.name), quoted(&self.version));
-        answer(StatusCode::OK, "application/json", text)
+        let (name, version) = (quoted(&self.name), quoted(&self.version));
+        let mut info =
+            answer(StatusCode::OK, format!("{{\n  \"name\": \"{name}\",\n  \"version\": \"{version}\"\n}}"));
+        let json = http::HeaderValue::from_static("application/json");
+        info.headers_mut().insert(http::header::CONTENT_TYPE, json);
+        info
     }
 
     /// Answers a call from one component to another; gives nothing where there is no such one.
@@ -171,7 +184,7 @@ impl App {
     ) -> Response<WasiBody> {
         let uri = request.uri().clone();
         let component = found.component.as_str();
-        let failed = || page(StatusCode::INTERNAL_SERVER_ERROR, "internal server error");
+        let failed = || answer(StatusCode::INTERNAL_SERVER_ERROR, "");
         let Some(handler) = self.handlers.get(component) else {
             return failed();
         };
@@ -254,17 +267,11 @@ fn absolute(request: &Request<WasiBody>) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// A short text of the host's own.
-fn page(status: StatusCode, text: &'static str) -> Response<WasiBody> {
-    answer(status, "text/plain; charset=utf-8", text)
-}
-
-fn answer(status: StatusCode, kind: &'static str, text: impl Into<Bytes>) -> Response<WasiBody> {
+/// An answer of the host's own, as bare as Spin's.
+fn answer(status: StatusCode, text: impl Into<Bytes>) -> Response<WasiBody> {
     let body = Full::new(text.into());
     let body = body.map_err(Error::from).boxed_unsync();
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    let kind = http::HeaderValue::from_static(kind);
-    response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
     response
 }

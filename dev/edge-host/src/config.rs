@@ -27,6 +27,8 @@ pub struct HostConfig {
     pub quirk_seed: u64,
     /// The instances that there may be at the same time, of all components together.
     pub instances: u32,
+    /// The requests that one instance takes in its life; Spin's default is 128.
+    pub max_instance_reuse_count: usize,
     /// How long a shutdown waits for requests that are under way.
     pub drain: Duration,
 }
@@ -43,6 +45,7 @@ impl HostConfig {
             quirks: QuirkSettings::default(),
             quirk_seed: 1,
             instances: 1000,
+            max_instance_reuse_count: 128,
             drain: Duration::from_secs(10),
         }
     }

@@ -12,7 +12,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 pub use self::output::GUEST_LOG;
 use self::output::Output;
 use crate::bindings::spin::variables::variables;
-use crate::kv::{OpenStore, Stores};
+use crate::kv::{Handles, OpenStore, Stores};
 use crate::outbound::Outbound;
 use crate::template::check_name;
 
@@ -42,6 +42,7 @@ impl Grants {
 pub(crate) struct Guest {
     grants: Arc<Grants>,
     table: ResourceTable,
+    handles: Handles,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     outbound: Outbound,
@@ -58,12 +59,19 @@ impl Guest {
         }
         wasi.stdout(Output::new(&grants.component, "stdout"));
         wasi.stderr(Output::new(&grants.component, "stderr"));
-        Self { grants, table: ResourceTable::new(), wasi: wasi.build(), http: WasiHttpCtx::new(), outbound }
+        Self {
+            grants,
+            table: ResourceTable::new(),
+            handles: Handles::default(),
+            wasi: wasi.build(),
+            http: WasiHttpCtx::new(),
+            outbound,
+        }
     }
 
     /// What the interfaces that are not WASI's own see of it.
     pub(crate) fn view(&mut self) -> View<'_> {
-        View { table: &mut self.table, grants: &self.grants }
+        View { table: &mut self.table, handles: &mut self.handles, grants: &self.grants }
     }
 }
 
@@ -90,6 +98,8 @@ impl HasData for Granted {
 pub(crate) struct View<'a> {
     /// Its handles.
     pub(crate) table: &'a mut ResourceTable,
+    /// How many of the key-value kind it holds.
+    pub(crate) handles: &'a mut Handles,
     /// What it may use.
     pub(crate) grants: &'a Grants,
 }

@@ -4,9 +4,22 @@
 use std::net::SocketAddr;
 
 use http::header::{CONNECTION, HOST};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
+use crate::outbound::chaining_target;
 use crate::routes::Match;
+
+/// Removes what is between the client and the host alone: `Connection`, and a `Host` that names a component,
+/// which only a call from another component may do.
+pub(crate) fn remove_transport(headers: &mut HeaderMap) {
+    headers.remove(CONNECTION);
+    let chained =
+        |host: &str| host.parse::<Authority>().is_ok_and(|host| chaining_target(host.host()).is_some());
+    if headers.get(HOST).and_then(|host| host.to_str().ok()).is_some_and(chained) {
+        headers.remove(HOST);
+    }
+}
 
 /// Adds the headers; gives nothing where a value is one that no guest could read.
 pub(crate) fn add(headers: &mut HeaderMap, uri: &Uri, found: &Match, client: SocketAddr) -> Option<()> {
@@ -14,7 +27,6 @@ pub(crate) fn add(headers: &mut HeaderMap, uri: &Uri, found: &Match, client: Soc
     if !headers.values().all(readable) {
         return None;
     }
-    headers.remove(CONNECTION);
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = host.unwrap_or("localhost");
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
@@ -63,7 +75,6 @@ mod tests {
         };
         let mut headers = HeaderMap::new();
         headers.insert("host", HeaderValue::from_static("example.org:3000"));
-        headers.insert("connection", HeaderValue::from_static("keep-alive"));
         headers.insert("spin-client-addr", HeaderValue::from_static("6.6.6.6:6"));
         let uri: Uri = "/v1/7/frames?a=b".parse().unwrap();
         add(&mut headers, &uri, &found, "127.0.0.1:99".parse().unwrap()).unwrap();
@@ -79,7 +90,19 @@ mod tests {
             assert_eq!(all(&headers, name), [expected], "{name}");
         }
         assert_eq!(all(&headers, "spin-client-addr"), ["6.6.6.6:6", "127.0.0.1:99"]);
-        assert!(!headers.contains_key("connection"));
+    }
+
+    #[test]
+    fn what_is_between_client_and_host_goes_no_further() {
+        for (host, kept) in
+            [("example.org", true), ("auth.spin.internal", false), ("auth.spin.internal:80", false)]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_static(host));
+            headers.insert("connection", HeaderValue::from_static("keep-alive"));
+            remove_transport(&mut headers);
+            assert_eq!((headers.contains_key("host"), headers.len()), (kept, usize::from(kept)), "{host}");
+        }
     }
 
     #[test]

@@ -18,8 +18,6 @@ use wasmtime_wasi_http::handler::{
 use crate::guest::{Grants, Guest};
 use crate::outbound::Outbound;
 
-/// The requests that one instance takes in its life.
-const REUSE: usize = 128;
 /// The requests that one instance takes at the same time.
 const CONCURRENT: usize = 16;
 /// How long an instance without requests is kept.
@@ -39,6 +37,7 @@ pub(crate) struct Instances {
     grants: Arc<Grants>,
     outbound: Outbound,
     places: Arc<Semaphore>,
+    reuse: usize,
 }
 
 impl Instances {
@@ -48,8 +47,9 @@ impl Instances {
         grants: Arc<Grants>,
         outbound: Outbound,
         places: Arc<Semaphore>,
+        reuse: usize,
     ) -> Self {
-        Self { engine, pre, grants, outbound, places }
+        Self { engine, pre, grants, outbound, places, reuse }
     }
 }
 
@@ -70,7 +70,7 @@ impl HandlerState for Instances {
             proxy,
             view: Guest::http,
             expiration: Expiration { sleep: None },
-            state: Worker { grants: Arc::clone(&self.grants), _place: place },
+            state: Worker { grants: Arc::clone(&self.grants), reuse: self.reuse, _place: place },
         })
     }
 }
@@ -102,6 +102,8 @@ impl WorkerExpiration for Expiration {
 /// What an instance still takes, and what is said when it ends.
 pub(crate) struct Worker {
     grants: Arc<Grants>,
+    /// The requests that it takes in its life.
+    reuse: usize,
     /// Given back after the instance is gone.
     _place: OwnedSemaphorePermit,
 }
@@ -111,7 +113,7 @@ impl WorkerState for Worker {
     type RequestData = ();
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
-        if total >= REUSE {
+        if total >= self.reuse {
             ShouldAccept::Never
         } else if concurrent >= CONCURRENT {
             ShouldAccept::No

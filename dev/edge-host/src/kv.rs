@@ -1,6 +1,7 @@
 //! Key-value stores: one database thread for all of them, and the handles that guests hold.
 
 mod database;
+mod handles;
 mod quirks;
 mod spin;
 mod wasi;
@@ -12,6 +13,7 @@ use tokio::sync::oneshot;
 
 use self::database::Database;
 pub(crate) use self::database::{DatabaseError, Snapshot, Swap};
+pub(crate) use self::handles::Handles;
 use self::quirks::Quirks;
 pub use self::quirks::Settings as QuirkSettings;
 

@@ -35,6 +35,9 @@ struct Options {
     /// Where the quirks' chance begins.
     #[arg(long, env = "FRAMELIFT_QUIRK_SEED", default_value_t = 1)]
     quirk_seed: u64,
+    /// The requests that one instance takes in its life, as Spin's option of this name.
+    #[arg(long, default_value_t = 128)]
+    max_instance_reuse_count: usize,
     /// A file that is given the server's address once it serves.
     #[arg(long)]
     ready_file: Option<PathBuf>,
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         variables,
         quirks: options.quirks,
         quirk_seed: options.quirk_seed,
+        max_instance_reuse_count: options.max_instance_reuse_count,
         ..HostConfig::new(options.manifest)
     };
     cli::run(config, options.ready_file)

@@ -15,8 +15,7 @@ use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-pub(crate) use self::allowed::AllowedHosts;
-use self::allowed::chaining_target;
+pub(crate) use self::allowed::{AllowedHosts, chaining_target};
 use self::body::TimedBody;
 use crate::app::App;
 
@@ -82,7 +81,7 @@ impl Outbound {
             );
             return Err(Error::HttpRequestDenied);
         }
-        if let Some(target) = chaining_target(uri) {
+        if let Some(target) = uri.host().and_then(chaining_target) {
             let target = target.to_owned();
             let app = self.app.upgrade().ok_or(Error::DestinationUnavailable)?;
             request.headers_mut().remove(HOST);

@@ -1,6 +1,5 @@
 //! The listening side: connections, and an orderly end.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,11 +117,12 @@ fn send_at_once(stream: &TcpStream) {
 
 /// Serves HTTP/1 and, as Spin does, HTTP/2 without TLS to whoever begins with it.
 async fn connection(stream: TcpStream, client: SocketAddr, app: Arc<App>, watcher: Watcher) {
+    // An error of the service closes the connection without an answer.
     let service = service_fn(move |request: http::Request<Incoming>| {
         let app = Arc::clone(&app);
         async move {
             let request = request.map(|body| body.map_err(Error::from).boxed_unsync());
-            Ok::<_, Infallible>(app.answer(request, client).await)
+            app.answer(request, client).await
         }
     });
     let mut server = auto::Builder::new(TokioExecutor::new());

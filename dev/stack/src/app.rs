@@ -18,6 +18,9 @@ use crate::stack_file::{Contents, Pids, StackFile};
 
 /// How long the first answer may take: the first start compiles the components.
 const READY_WITHIN: Duration = Duration::from_secs(180);
+/// The requests that one instance of a component takes in its life. Spin never gives back what a swap has
+/// used, and an instance has 256 of them: a request of ours takes up to 8, more where writers meet.
+const REQUESTS_AN_INSTANCE: &str = "16";
 
 /// The running stack.
 pub(crate) struct Stack {
@@ -205,6 +208,8 @@ fn edge_program(
             &runtime.to_string_lossy(),
             "--state-dir",
             &state.to_string_lossy(),
+            "--max-instance-reuse-count",
+            REQUESTS_AN_INSTANCE,
         ];
         let args = args.map(str::to_owned).to_vec();
         return Ok(Program { name: "spin".into(), path, args, env, log, liveness: None, forks: true });
@@ -222,6 +227,8 @@ fn edge_program(
         data.folder("kv")?.to_string_lossy().into_owned(),
         "--cache".to_owned(),
         cache.to_string_lossy().into_owned(),
+        "--max-instance-reuse-count".to_owned(),
+        REQUESTS_AN_INSTANCE.to_owned(),
     ];
     if let Some(quirks) = &options.quirks {
         args.extend(["--quirks".to_owned(), quirks.clone()]);

@@ -21,8 +21,7 @@ async fn run<T: 'static, R: Send + 'static>(
 
 impl<T: Send + 'static> HostStoreWithStore<T> for Granted {
     fn drop(mut accessor: Access<T, Self>, store: Resource<OpenStore>) -> wasmtime::Result<()> {
-        accessor.get().table.delete(store)?;
-        Ok(())
+        Ok(accessor.get().drop_store(store)?)
     }
 
     async fn open(
@@ -30,11 +29,9 @@ impl<T: Send + 'static> HostStoreWithStore<T> for Granted {
         label: String,
     ) -> wasmtime::Result<Result<Resource<OpenStore>, Error>> {
         accessor.with(|mut access| {
-            let view = access.get();
-            match view.grants.open_store(&label) {
-                Some(store) => Ok(Ok(view.table.push(store)?)),
-                None => Ok(Err(Error::AccessDenied)),
-            }
+            let mut view = access.get();
+            let Some(store) = view.grants.open_store(&label) else { return Ok(Err(Error::AccessDenied)) };
+            Ok(view.hold_store(store)?.ok_or(Error::StoreTableFull))
         })
     }
 

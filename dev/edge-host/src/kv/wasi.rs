@@ -11,6 +11,11 @@ use crate::guest::View;
 
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
+/// What Spin says to an instance that has swapped too often in its life.
+fn too_many_swaps() -> Error {
+    Error::Other("too many compare_and_swaps opened".to_owned())
+}
+
 impl View<'_> {
     fn bucket(&self, bucket: &Resource<OpenStore>) -> wasmtime::Result<OpenStore> {
         Ok(self.table.get(bucket)?.clone())
@@ -19,10 +24,8 @@ impl View<'_> {
 
 impl store::Host for View<'_> {
     async fn open(&mut self, identifier: String) -> Answer<Resource<OpenStore>> {
-        match self.grants.open_store(&identifier) {
-            Some(store) => Ok(Ok(self.table.push(store)?)),
-            None => Ok(Err(Error::AccessDenied)),
-        }
+        let Some(store) = self.grants.open_store(&identifier) else { return Ok(Err(Error::AccessDenied)) };
+        Ok(self.hold_store(store)?.ok_or_else(|| Error::Other("store table full".to_owned())))
     }
 }
 
@@ -64,8 +67,7 @@ impl store::HostBucket for View<'_> {
     }
 
     async fn drop(&mut self, bucket: Resource<OpenStore>) -> wasmtime::Result<()> {
-        self.table.delete(bucket)?;
-        Ok(())
+        Ok(self.drop_store(bucket)?)
     }
 }
 
@@ -82,7 +84,7 @@ impl atomics::Host for View<'_> {
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), CasError>> {
         // A handle is good for one swap.
-        let CasHandle { store, key, read } = self.table.delete(cas)?;
+        let CasHandle { store, key, read } = self.use_swap(cas)?;
         let wanted = key.clone();
         let outcome = store
             .run(move |db, label| {
@@ -93,8 +95,8 @@ impl atomics::Host for View<'_> {
         Ok(match outcome {
             Ok((Swap::Written, _)) => Ok(()),
             Ok((Swap::Conflict, read)) => {
-                let fresh = self.table.push(CasHandle { store, key, read })?;
-                Err(CasError::CasFailed(fresh))
+                let fresh = self.hold_swap(CasHandle { store, key, read })?;
+                Err(fresh.map_or_else(|| CasError::StoreError(too_many_swaps()), CasError::CasFailed))
             }
             Err(error) => Err(CasError::StoreError(Error::Other(error))),
         })
@@ -106,7 +108,10 @@ impl atomics::HostCas for View<'_> {
         let store = self.bucket(&bucket)?;
         let wanted = key.clone();
         match store.run(move |db, label| db.snapshot(label, &wanted)).await {
-            Ok(read) => Ok(Ok(self.table.push(CasHandle { store, key, read })?)),
+            Ok(read) => {
+                let cas = self.hold_swap(CasHandle { store, key, read })?;
+                Ok(cas.ok_or_else(too_many_swaps))
+            }
             Err(error) => Ok(Err(Error::Other(error))),
         }
     }
@@ -124,8 +129,7 @@ impl atomics::HostCas for View<'_> {
     }
 
     async fn drop(&mut self, cas: Resource<CasHandle>) -> wasmtime::Result<()> {
-        self.table.delete(cas)?;
-        Ok(())
+        Ok(self.drop_swap(cas)?)
     }
 }
 

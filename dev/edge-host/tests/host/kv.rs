@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use framelift_edge_host::HostConfig;
 
-use crate::support::{Host, client, empty, fixture, is};
+use crate::support::{Fixture, Host, client, empty, fixture, is};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn values_are_written_read_and_deleted() {
@@ -77,6 +77,12 @@ async fn add_in_parallel(host: &Host, writers: u32, each: u32) {
     futures::future::join_all(writers).await;
 }
 
+/// Writers that meet swap often, and an instance has only 256 swaps in its life.
+async fn few_requests_an_instance(fixture: Fixture) -> Host {
+    let config = HostConfig { max_instance_reuse_count: 4, ..fixture.config() };
+    fixture.serve_with(config).await
+}
+
 async fn list(host: &Host) -> (usize, usize) {
     let (_, list) = host.get_text("/kv/default/list").await;
     let ids: Vec<&str> = list.split(',').collect();
@@ -85,7 +91,7 @@ async fn list(host: &Host) -> (usize, usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swap_loses_no_write_of_twenty_writers() {
-    let host = fixture().serve().await;
+    let host = few_requests_an_instance(fixture()).await;
     add_in_parallel(&host, 20, 10).await;
     assert_eq!(list(&host).await, (200, 200));
 }
@@ -127,7 +133,12 @@ async fn increments_add_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_loop_that_knows_its_own_writes_is_right_under_all_quirks() {
     let fixture = fixture();
-    let config = HostConfig { quirks: "all".parse().unwrap(), quirk_seed: 3, ..fixture.config() };
+    let config = HostConfig {
+        quirks: "all".parse().unwrap(),
+        quirk_seed: 3,
+        max_instance_reuse_count: 8,
+        ..fixture.config()
+    };
     let host = fixture.serve_with(config).await;
     // The key is there before, for creating it is not exact here.
     assert_eq!(host.answer(host.put("/kv/default/list", "first")).await.0, 204);
@@ -143,4 +154,23 @@ async fn a_loop_that_knows_its_own_writes_is_right_under_all_quirks() {
     assert!(lied);
     let request = host.post("/many/default").body("key0\nnothing");
     assert_eq!(host.answer(request).await, is(200, "key0=mine\n"));
+}
+
+/// As under Spin, which does not give back what a swap has used. Stores that are closed and swaps that are
+/// not made count no longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_swaps_256_times_in_its_life() {
+    let host = fixture().serve().await;
+    let (status, text) = host.answer(host.post("/swaps/default/key/1000")).await;
+    assert_eq!(status, 500);
+    assert!(text.starts_with("257: ") && text.contains("too many compare_and_swaps opened"), "{text}");
+    assert_eq!(host.get_text("/kv/default/key").await, is(200, "256"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_holds_256_open_stores() {
+    let host = fixture().serve().await;
+    let (status, text) = host.answer(host.post("/holds/default/1000")).await;
+    assert_eq!(status, 500);
+    assert!(text.starts_with("257: ") && text.contains("StoreTableFull"), "{text}");
 }

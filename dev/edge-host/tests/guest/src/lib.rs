@@ -48,6 +48,8 @@ async fn handle(request: Request) -> Answer {
             create(label, key, &body)
         }
         ("POST", ["add", label, key, id]) => add(label, key, id),
+        ("POST", ["swaps", label, key, times]) => swaps(label, key, times.parse()?),
+        ("POST", ["holds", label, times]) => holds(label, times.parse()?).await,
         ("POST", ["increment", label, key]) => {
             let bucket = bucket(label)?;
             match atomics::increment(&bucket, key, 1) {
@@ -194,6 +196,34 @@ fn add(label: &str, key: &str, id: &str) -> Answer {
         }
     }
     text(503, "it never worked")
+}
+
+/// Writes the numbers up to `times`, each by a swap of its own, beside one that is begun and dropped.
+fn swaps(label: &str, key: &str, times: u32) -> Answer {
+    for number in 1..=times {
+        let bucket = bucket(label)?;
+        let begun =
+            atomics::Cas::new(&bucket, "other").map(drop).and_then(|()| atomics::Cas::new(&bucket, key));
+        let cas = match begun {
+            Ok(cas) => cas,
+            Err(error) => return text(500, format!("{number}: {error:?}")),
+        };
+        cas.current().map_err(|error| anyhow::anyhow!("{error:?}"))?;
+        atomics::swap(cas, number.to_string().as_bytes()).map_err(|error| anyhow::anyhow!("{error:?}"))?;
+    }
+    text(200, times.to_string())
+}
+
+/// Has so many stores open at the same time.
+async fn holds(label: &str, times: u32) -> Answer {
+    let mut held = Vec::new();
+    for number in 1..=times {
+        match key_value::Store::open(label).await {
+            Ok(store) => held.push(store),
+            Err(error) => return text(500, format!("{number}: {error:?}")),
+        }
+    }
+    text(200, held.len().to_string())
 }
 
 fn many(label: &str, keys: &str) -> Answer {
