@@ -1,27 +1,27 @@
-//! The command line. Values are taken as text here and checked by the service's own rules, so
-//! that both say the same about a wrong one.
+//! The command line. Values are taken as text here; `options` reads them.
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Parser, Subcommand};
-use framelift_contract::options::{OptionsBody, RangeBody, ResizeBody, ScenesBody, SelectBody};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use framelift_media::HardwareUse;
+
+use crate::output::Kind;
 
 /// Gets frames out of videos.
 #[derive(Debug, Parser)]
 #[command(name = "framelift", version)]
-pub(crate) struct Args {
+pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write frames of a video, with a manifest, to a ZIP archive
+    /// Write frames of videos to archives or folders, with a manifest
     Extract(Box<ExtractArgs>),
-    /// Say what a video file holds
+    /// Describe a video file
     Probe(ProbeArgs),
-    /// Say what this machine's GPU decodes
+    /// List what this machine's GPU decodes
     Hardware(HardwareArgs),
 }
 
@@ -41,152 +41,128 @@ pub(crate) struct ProbeArgs {
     pub(crate) json: bool,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  framelift extract holiday.mp4                          one frame a second, to holiday-frames.zip
+  framelift extract holiday.mp4 -o frames/ --every 10    to frames/frame_000001.jpg and so on
+  framelift extract holiday.mp4 -o '{stem}_{time:.3}.png' --at 1.5,00:01:00,50%
+  framelift extract -r clips -o 'out/{dir}/{stem}.tar' --keyframes
+  curl -s https://example.org/a.mp4 | framelift extract - -o a.zip
+
+Names for -o may hold the video's {stem}, {name} and {dir}, and each image's number {n:06}, seconds
+{time:.3} and {ext}.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some of several videos failed, 64 a wrong value,
+128 + n ended by signal n";
+
 #[derive(Debug, Parser)]
 #[command(
     group(ArgGroup::new("select").args(["every", "fps", "count", "at", "keyframes", "scenes", "all"])),
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 64 a wrong value, 130 interrupted"
+    after_help = EXAMPLES
 )]
 pub(crate) struct ExtractArgs {
-    /// The video
-    pub(crate) file: PathBuf,
-    /// The archive; "-" is the standard output [default: <FILE's stem>-frames.zip]
-    #[arg(short, long, value_name = "ZIP")]
-    pub(crate) output: Option<PathBuf>,
-    /// Replace the archive if it exists
+    /// Videos: files, folders (with --recursive), patterns such as 'clips/*.mp4', or - for the standard
+    /// input
+    #[arg(value_name = "VIDEO", required_unless_present = "list")]
+    pub(crate) videos: Vec<PathBuf>,
+    /// Read names of videos from FILE, one in each line; - is the standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) list: Vec<PathBuf>,
+    /// Take the videos in folders, and in the folders in them
     #[arg(short, long)]
+    pub(crate) recursive: bool,
+    /// Read at most BYTES from the standard input
+    #[arg(long, value_name = "BYTES", default_value_t = 50 << 30)]
+    pub(crate) stdin_limit: u64,
+
+    /// Write to a folder (out/), a file for each image (out/{n:06}.jpg), an archive (.zip, .tar) or the
+    /// standard output (-) [default: {stem}-frames.zip]
+    #[arg(short, long, value_name = "OUT", help_heading = "Output")]
+    pub(crate) output: Option<PathBuf>,
+    /// Choose the archive's format where the name does not
+    #[arg(long, value_name = "FORMAT", help_heading = "Output")]
+    pub(crate) archive: Option<Kind>,
+    /// Replace files that exist
+    #[arg(short, long, help_heading = "Output")]
     pub(crate) force: bool,
 
-    /// One frame each so often: 1s, 250ms, 2m [default: 1s]
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, help_heading = "Which frames")]
-    every: Option<String>,
-    /// So many frames a second
-    #[arg(long, value_name = "RATE", allow_hyphen_values = true, help_heading = "Which frames")]
-    fps: Option<String>,
-    /// So many frames, evenly
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Which frames")]
-    count: Option<String>,
-    /// The frames at these places, as in 1.5s,50%,#300
-    #[arg(
-        long,
-        value_name = "PLACES",
-        value_delimiter = ',',
-        allow_hyphen_values = true,
-        help_heading = "Which frames"
-    )]
-    at: Option<Vec<String>>,
-    /// Every sync point of the container
-    #[arg(long, help_heading = "Which frames")]
-    keyframes: bool,
-    /// The first frame of each shot; 0.3 is a usual threshold, 200 the most frames by default
-    #[arg(long, value_name = "THRESHOLD[,MAX]", allow_hyphen_values = true, help_heading = "Which frames")]
-    scenes: Option<String>,
-    /// Every frame
-    #[arg(long, help_heading = "Which frames")]
-    all: bool,
-    /// Where to start: a time, percentage or frame number
-    #[arg(long, value_name = "PLACE", allow_hyphen_values = true, help_heading = "Which frames")]
-    from: Option<String>,
-    /// Where to end
-    #[arg(long, value_name = "PLACE", allow_hyphen_values = true, help_heading = "Which frames")]
-    to: Option<String>,
-    /// How far a frame may be off where that is cheaper
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, help_heading = "Which frames")]
-    tolerance: Option<String>,
-
-    /// jpeg, png, webp or avif [default: jpeg]
-    #[arg(long, help_heading = "Images")]
-    format: Option<String>,
-    /// 1 (smallest) to 100 (best), on the format's own scale; not for PNG [default: 90]
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Images")]
-    quality: Option<String>,
-    /// Pixels across
-    #[arg(long, value_name = "PIXELS", help_heading = "Images")]
-    width: Option<String>,
-    /// Pixels down
-    #[arg(long, value_name = "PIXELS", help_heading = "Images")]
-    height: Option<String>,
-    /// With width and height: contain, cover or fill [default: contain]
-    #[arg(long, help_heading = "Images")]
-    fit: Option<String>,
-    /// Add a sheet of small pictures and their times in WebVTT
-    #[arg(long, help_heading = "Images")]
-    storyboard: bool,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) images: ImageArgs,
 
     /// Print a summary as JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Running")]
     pub(crate) json: bool,
-    /// No progress bar
-    #[arg(short, long)]
+    /// Print errors only
+    #[arg(short, long, help_heading = "Running")]
     pub(crate) quiet: bool,
-    /// Threads for decoding, and as many for encoding [default: one for each core]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    /// Use N threads for decoding, and N for encoding [default: one for each core]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, help_heading = "Running")]
     pub(crate) threads: usize,
-    /// Decode on an NVIDIA GPU: auto (where it wins) or never
-    #[arg(long, value_name = "USE", default_value = "auto")]
+    /// Decode on an NVIDIA GPU: auto (where it is faster) or never
+    #[arg(long, value_name = "USE", default_value = "auto", help_heading = "Running")]
     pub(crate) hardware: HardwareUse,
 }
 
-impl ExtractArgs {
-    /// The options as the API would get them, or what is wrong.
-    pub(crate) fn options(&self) -> Result<OptionsBody, String> {
-        let integer = |name: &str, text: &Option<String>| {
-            text.as_ref()
-                .map(|text| {
-                    text.parse::<i64>().map_err(|_| format!("--{name}: {text:?} is not a whole number"))
-                })
-                .transpose()
-        };
-        let rate = self
-            .fps
-            .as_ref()
-            .map(|text| serde_json::from_str(text).map_err(|_| format!("--fps: {text:?} is not a number")));
-        let selected =
-            self.every.is_some() || self.fps.is_some() || self.count.is_some() || self.at.is_some();
-        let scenes = self.scenes.as_deref().map(scenes).transpose()?;
-        let select = (selected || self.keyframes || self.all || scenes.is_some()).then_some(SelectBody {
-            every: self.every.clone(),
-            fps: rate.transpose()?,
-            count: integer("count", &self.count)?,
-            at: self.at.clone(),
-            keyframes: self.keyframes.then_some(true),
-            scenes,
-            all: self.all.then_some(true),
-        });
-        let resized = self.width.is_some() || self.height.is_some();
-        if self.fit.is_some() && !resized {
-            return Err("--fit needs --width or --height".to_owned());
-        }
-        Ok(OptionsBody {
-            select,
-            range: (self.from.is_some() || self.to.is_some())
-                .then(|| RangeBody { start: self.from.clone(), end: self.to.clone() }),
-            tolerance: self.tolerance.clone(),
-            format: self.format.clone(),
-            quality: integer("quality", &self.quality)?,
-            resize: if resized {
-                Some(ResizeBody {
-                    width: integer("width", &self.width)?,
-                    height: integer("height", &self.height)?,
-                    fit: self.fit.clone(),
-                })
-            } else {
-                None
-            },
-            storyboard: self.storyboard.then_some(true),
-            ..OptionsBody::default()
-        })
-    }
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Which frames")]
+pub(crate) struct SelectArgs {
+    /// Extract one frame every DURATION: 2, 250ms, 1m, 00:00:02 [default: 1s]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
+    pub(crate) every: Option<String>,
+    /// Extract RATE frames a second: 2, 0.5, 1/2
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
+    pub(crate) fps: Option<String>,
+    /// Extract N frames at equal distances
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) count: Option<String>,
+    /// Extract the frames at times, percentages or frame numbers, as in 1.5s,00:01:00,50%,#300
+    #[arg(long, value_name = "PLACES", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) at: Option<Vec<String>>,
+    /// Extract every frame that the container marks as a sync point
+    #[arg(long)]
+    pub(crate) keyframes: bool,
+    /// Extract the first frame of each shot; 0.3 is a usual threshold, 200 frames the default maximum
+    #[arg(long, value_name = "THRESHOLD[,MAX]", allow_hyphen_values = true)]
+    pub(crate) scenes: Option<String>,
+    /// Extract every frame
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Start at a time, percentage or frame number
+    #[arg(long, value_name = "PLACE", allow_hyphen_values = true)]
+    pub(crate) from: Option<String>,
+    /// End before a time, percentage or frame number
+    #[arg(long, value_name = "PLACE", allow_hyphen_values = true)]
+    pub(crate) to: Option<String>,
+    /// Take a frame up to DURATION away where that is faster
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
+    pub(crate) tolerance: Option<String>,
 }
 
-/// `THRESHOLD[,MAX]`.
-fn scenes(text: &str) -> Result<ScenesBody, String> {
-    let (threshold, max) = match text.split_once(',') {
-        Some((threshold, max)) => (threshold, Some(max)),
-        None => (text, None),
-    };
-    let wrong = |text: &str, what: &str| format!("--scenes: {text:?} is not {what}");
-    Ok(ScenesBody {
-        threshold: Some(threshold.parse().map_err(|_| wrong(threshold, "a number"))?),
-        max: max.map(|max| max.parse().map_err(|_| wrong(max, "a whole number"))).transpose()?,
-    })
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Images")]
+pub(crate) struct ImageArgs {
+    /// Write jpg, png, webp or avif [default: what the output's name says, or jpg]
+    #[arg(long)]
+    pub(crate) format: Option<String>,
+    /// Set the quality from 1 (smallest) to 100 (best), on the format's own scale; not for PNG [default: 90]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) quality: Option<String>,
+    /// Resize to WIDTHxHEIGHT pixels; one of the two may be left out
+    #[arg(long, value_name = "SIZE", conflicts_with_all = ["width", "height"])]
+    pub(crate) size: Option<String>,
+    /// Resize to so many pixels across
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) width: Option<String>,
+    /// Resize to so many pixels down
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) height: Option<String>,
+    /// With both sides given: contain (keep all), cover (fill and cut off) or fill (stretch)
+    /// [default: contain]
+    #[arg(long)]
+    pub(crate) fit: Option<String>,
+    /// Add a sheet of small pictures, and their times in WebVTT
+    #[arg(long)]
+    pub(crate) storyboard: bool,
 }

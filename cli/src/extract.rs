@@ -1,109 +1,146 @@
 //! `framelift extract`.
 
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::os::fd::AsFd as _;
+use std::process::ExitCode;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use framelift_domain::Options;
-use framelift_media::{EngineLimits, FileSource, Outcome, Source as _, SourceInfo};
+use framelift_media::{
+    Archive, EngineLimits, ExtractError, FileSource, Files, Names, Numbered, Outcome, Source as _,
+    SourceInfo, Tar, Zip, extract_into,
+};
 use serde_json::json;
 
 use crate::args::ExtractArgs;
-use crate::outcome::{Done, Failed};
+use crate::options::options;
+use crate::outcome::{Done, Failed, Printer, Summary, frames};
+use crate::output::{Destination, Kind, Output};
 use crate::progress::Terminal;
+use crate::staging;
+use crate::videos::{self, Video};
 
-pub(crate) fn run(args: &ExtractArgs) -> Result<Done, Failed> {
-    let options = options(args)?;
-    let source = FileSource::open(&args.file).with_context(|| args.file.display().to_string())?;
-    let file_name = args.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let output = args.output.clone().unwrap_or_else(|| default_output(&args.file));
-    let to_stdout = output.as_os_str() == "-";
-    let in_place = !to_stdout && is_device(&output)?;
-    if !to_stdout && same_file(&args.file, &output) {
-        return Err(anyhow!("{} is the video itself", output.display()).into());
+/// What is the same for every video.
+struct Job<'a> {
+    args: &'a ExtractArgs,
+    options: Options,
+    terminal: Terminal,
+}
+
+pub(crate) fn run(args: &ExtractArgs) -> ExitCode {
+    let printer = Printer { json: args.json, quiet: args.quiet, stdout_taken: false };
+    match prepare(args) {
+        Ok((printer, job, work)) => job.run(printer, &work),
+        Err(failed) => printer.report(Err(failed)),
     }
-    if !to_stdout && !in_place && !args.force && output.exists() {
-        return Err(anyhow!("{} exists; --force replaces it", output.display()).into());
+}
+
+type Work = Vec<(Video, Destination)>;
+
+/// Everything that can be refused before a video is opened.
+fn prepare(args: &ExtractArgs) -> Result<(Printer, Job<'_>, Work), Failed> {
+    let value = |message: String| Failed::Values(vec![message]);
+    let output = Output::parse(args.output.as_deref(), args.archive).map_err(value)?;
+    let stdout_taken = matches!(output, Output::Stdout(_));
+    if args.json && stdout_taken {
+        return Err(value("--json: the standard output is taken by the archive (--output -)".to_owned()));
+    }
+    let format = output.format().map_err(value)?;
+    let options = options(&args.select, &args.images, format).map_err(Failed::Values)?;
+    let videos = videos::find(&args.videos, &args.list, args.recursive)?;
+    let destinations = output.plan(&videos, args.force)?;
+    let printer = Printer { json: args.json, quiet: args.quiet, stdout_taken };
+    let terminal = Terminal::new(printer).context("signals cannot be handled")?;
+    let work = videos.into_iter().zip(destinations).collect();
+    Ok((printer, Job { args, options, terminal }, work))
+}
+
+impl Job<'_> {
+    fn run(mut self, printer: Printer, work: &[(Video, Destination)]) -> ExitCode {
+        if let [(video, destination)] = work {
+            self.terminal.begin(video.file_name());
+            return printer.report(self.one(video, destination));
+        }
+        let mut summary = Summary::default();
+        for (index, (video, destination)) in work.iter().enumerate() {
+            if self.terminal.signal().is_some() {
+                break;
+            }
+            self.terminal.begin(format!("{}/{} {}", index + 1, work.len(), video.file_name()));
+            printer.one_of_several(&video.shown(), self.one(video, destination), &mut summary);
+        }
+        printer.all(summary, work.len(), self.terminal.signal())
     }
 
-    // The archive may hold the standard output for as long as it likes.
-    let terminal = Terminal::new(args.quiet, args.json && !to_stdout).context("Ctrl-C cannot be watched")?;
-    let limits = EngineLimits { threads: args.threads, hardware: args.hardware, ..EngineLimits::default() };
-    let extract = |sink: &mut (dyn Write + Send)| {
-        let info = SourceInfo { file_name, size: source.size() };
-        let result = framelift_media::extract(Box::new(source), info, &options, &limits, sink, &terminal);
-        terminal.finish();
+    fn one(&self, video: &Video, destination: &Destination) -> Result<Done, Failed> {
+        let result = self.write(video, destination);
+        // Also where it has returned by itself before anything was begun.
+        self.terminal.finish();
+        match (self.terminal.signal(), result) {
+            (Some(signal), Err(_)) => Err(Failed::Interrupted(signal)),
+            (_, result) => Ok(done(result?, video, destination)),
+        }
+    }
+
+    fn write(&self, video: &Video, destination: &Destination) -> Result<Outcome, Failed> {
+        let source = video.open(self.args.stdin_limit, || self.terminal.signal().is_none())?;
+        let force = self.args.force;
+        match destination {
+            Destination::Stdout(kind) => {
+                let stdout = std::io::stdout().as_fd().try_clone_to_owned();
+                let stdout = File::from(stdout.context("the standard output")?);
+                Ok(self.extract(video, source, archive(*kind, stdout), &Numbered)?)
+            }
+            Destination::InPlace(path, kind) => {
+                Ok(self.extract(video, source, archive(*kind, staging::device(path)?), &Numbered)?)
+            }
+            Destination::Archive(path, kind) => {
+                let mut file = staging::file(path)?;
+                self.terminal.removes(file.path().to_owned());
+                let outcome = self.extract(video, source, archive(*kind, file.as_file_mut()), &Numbered)?;
+                staging::publish_file(file, path, force)?;
+                Ok(outcome)
+            }
+            Destination::Files { folder, names } => {
+                let made = staging::folder(folder)?;
+                self.terminal.removes(made.path().to_owned());
+                let outcome = self.extract(video, source, Box::new(Files::new(made.path())), names)?;
+                staging::publish_folder(made, folder, force)?;
+                Ok(outcome)
+            }
+        }
+    }
+
+    fn extract(
+        &self,
+        video: &Video,
+        source: FileSource,
+        archive: Box<dyn Archive + '_>,
+        names: &dyn Names,
+    ) -> Result<Outcome, ExtractError> {
+        let info = SourceInfo { file_name: video.file_name(), size: source.size() };
+        let (threads, hardware) = (self.args.threads, self.args.hardware);
+        let limits = EngineLimits { threads, hardware, ..EngineLimits::default() };
+        let result =
+            extract_into(Box::new(source), info, &self.options, &limits, archive, names, &self.terminal);
+        self.terminal.finish();
         result
-    };
-    let outcome = if to_stdout {
-        extract(&mut std::io::stdout())?
-    } else if in_place {
-        let device = std::fs::OpenOptions::new().write(true).open(&output);
-        extract(&mut device.with_context(|| output.display().to_string())?)?
-    } else {
-        // In the same folder, so that the archive appears whole or not at all.
-        let mut file = temporary(&output)?;
-        terminal.removes(file.path().to_owned());
-        let outcome = extract(file.as_file_mut())?;
-        let kept = if args.force { file.persist(&output) } else { file.persist_noclobber(&output) };
-        kept.with_context(|| output.display().to_string())?;
-        outcome
-    };
-    Ok(done(outcome, &output, to_stdout))
-}
-
-fn options(args: &ExtractArgs) -> Result<Options, Failed> {
-    let body = args.options().map_err(|message| Failed::Values(vec![message]))?;
-    let describe = |errors: Vec<framelift_contract::problem::FieldError>| {
-        Failed::Values(
-            errors.into_iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect(),
-        )
-    };
-    let options = body.check("").map_err(describe)?;
-    match framelift_media::unsupported(&options).as_slice() {
-        [] => Ok(options),
-        pointers => Err(Failed::Values(
-            pointers.iter().map(|pointer| format!("{pointer}: not available yet")).collect(),
-        )),
     }
 }
 
-fn default_output(file: &Path) -> PathBuf {
-    let mut name = file.file_stem().unwrap_or_default().to_owned();
-    name.push("-frames.zip");
-    PathBuf::from(name)
-}
-
-/// Whether the output is there and is no file (`/dev/null`, a pipe): such a thing is written to, never
-/// replaced. A folder is refused.
-fn is_device(output: &Path) -> anyhow::Result<bool> {
-    match std::fs::metadata(output) {
-        Ok(metadata) if metadata.is_dir() => Err(anyhow!("{} is a folder", output.display())),
-        Ok(metadata) => Ok(!metadata.is_file()),
-        Err(_) => Ok(false),
+fn archive<'a>(kind: Kind, sink: impl Write + 'a) -> Box<dyn Archive + 'a> {
+    match kind {
+        Kind::Zip => Box::new(Zip::new(sink)),
+        Kind::Tar => Box::new(Tar::new(sink)),
     }
 }
 
-/// Whether both names lead to one file: `--force` must not cost anybody the video.
-fn same_file(one: &Path, other: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let identity = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
-    identity(one).is_some_and(|one| identity(other) == Some(one))
-}
-
-fn temporary(output: &Path) -> anyhow::Result<tempfile::NamedTempFile> {
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".framelift-").suffix(".part");
-    // As any other new file: the user's mask decides.
-    builder.permissions(std::fs::Permissions::from_mode(0o666));
-    builder.tempfile_in(folder).with_context(|| format!("no file can be made in {}", folder.display()))
-}
-
-fn done(outcome: Outcome, output: &Path, to_stdout: bool) -> Done {
+fn done(outcome: Outcome, video: &Video, destination: &Destination) -> Done {
+    let output = destination.shown();
     let json = json!({
-        "output": output.to_string_lossy(),
+        "file": video.shown(),
+        "output": output,
         "frames": outcome.frames,
         "archive_bytes": outcome.archive_bytes,
         "archive_sha256": outcome.archive_sha256,
@@ -113,10 +150,6 @@ fn done(outcome: Outcome, output: &Path, to_stdout: bool) -> Done {
         "warnings": outcome.warnings,
     });
     let size = indicatif::HumanBytes(outcome.archive_bytes);
-    Done {
-        text: format!("{} frames in {} ({size})", outcome.frames, output.display()),
-        json,
-        warnings: outcome.warnings,
-        silent: to_stdout,
-    }
+    let text = format!("{} in {output} ({size})", frames(outcome.frames));
+    Done { text, json, warnings: outcome.warnings }
 }

@@ -24,5 +24,5 @@ pub(crate) fn run() -> Result<Done, Failed> {
             format!("{}, driver {}{codecs}", unknown(&info.device), unknown(&info.driver))
         }
     };
-    Ok(Done { text, json, warnings: Vec::new(), silent: false })
+    Ok(Done { text, json, warnings: Vec::new() })
 }

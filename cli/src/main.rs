@@ -1,27 +1,34 @@
-//! `framelift`: frames out of a video, on this machine, with the engine of the service.
+//! `framelift`: frames out of videos, on this machine, with the engine of the service.
 
 mod args;
 mod extract;
 mod hardware;
+mod options;
 mod outcome;
+mod output;
 mod probe;
 mod progress;
+mod staging;
+mod template;
+mod videos;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Args, Command};
+use args::{Cli, Command};
+use outcome::Printer;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::from_env("FRAMELIFT_LOG"))
         .init();
-    match args.command {
-        Command::Extract(args) => outcome::report(args.json, extract::run(&args)),
-        Command::Probe(args) => outcome::report(args.json, probe::run(&args)),
-        Command::Hardware(args) => outcome::report(args.json, hardware::run()),
+    let printer = |json| Printer { json, ..Printer::default() };
+    match cli.command {
+        Command::Extract(args) => extract::run(&args),
+        Command::Probe(args) => printer(args.json).report(probe::run(&args)),
+        Command::Hardware(args) => printer(args.json).report(hardware::run()),
     }
 }

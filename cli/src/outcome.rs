@@ -1,11 +1,18 @@
-//! How a run ends: what is printed, and the exit code. The only place that prints results.
+//! How a run ends: what is printed, and the exit code. The only place that prints.
 
 use std::fmt::Display;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use framelift_domain::FailureCode;
 use framelift_media::ExtractError;
 use serde_json::{Value, json};
+
+/// The exit code of a wrong value (`EX_USAGE`).
+const WRONG_VALUE: u8 = 64;
+/// The exit code where some of several videos failed.
+const SOME_FAILED: u8 = 3;
+const SIGPIPE: u8 = 13;
 
 /// A run that went well.
 pub(crate) struct Done {
@@ -14,8 +21,6 @@ pub(crate) struct Done {
     /// For programs.
     pub(crate) json: Value,
     pub(crate) warnings: Vec<String>,
-    /// The standard output is taken by the archive.
-    pub(crate) silent: bool,
 }
 
 /// A run that did not.
@@ -24,6 +29,8 @@ pub(crate) enum Failed {
     /// Wrong values.
     Values(Vec<String>),
     Extraction(ExtractError),
+    /// A signal said stop.
+    Interrupted(i32),
     Other(anyhow::Error),
 }
 
@@ -39,64 +46,192 @@ impl From<anyhow::Error> for Failed {
     }
 }
 
-/// The exit code after Ctrl-C.
-pub(crate) const INTERRUPTED: u8 = 130;
-
-/// Prints what an interrupted run prints, where the engine does not come back to be reported on.
-pub(crate) fn interrupted(as_json: bool) {
-    report(as_json, Err(Failed::Extraction(ExtractError::Cancelled)));
+/// A failure as it is printed.
+struct Told {
+    exit: u8,
+    code: &'static str,
+    messages: Vec<String>,
+    hint: Option<&'static str>,
 }
 
-/// Prints how the run ended, as text or as JSON.
-pub(crate) fn report(as_json: bool, result: Result<Done, Failed>) -> ExitCode {
-    match result {
-        Ok(done) => {
-            for warning in &done.warnings {
-                complain(format_args!("warning: {warning}"));
+impl Failed {
+    fn told(&self) -> Told {
+        let told = |exit, code, message: String| Told { exit, code, messages: vec![message], hint: None };
+        match self {
+            Self::Values(messages) => {
+                Told { messages: messages.clone(), ..told(WRONG_VALUE, "invalid-options", String::new()) }
             }
-            if done.silent {
-                complain(&done.text);
-            } else if as_json {
-                say(format_args!("{:#}", done.json));
-            } else {
-                say(&done.text);
+            Self::Extraction(ExtractError::Failed(failure)) => {
+                let code = failure.code.as_str();
+                let hint = Some(hint(failure.code));
+                Told { hint, ..told(1, code, format!("{code}: {}", failure.message)) }
             }
-            ExitCode::SUCCESS
+            Self::Extraction(error) => told(1, "io", error.to_string()),
+            Self::Interrupted(signal) => {
+                told(128 + u8::try_from(*signal).unwrap_or(0), "canceled", "interrupted".to_owned())
+            }
+            Self::Other(error) => told(1, "io", format!("{error:#}")),
         }
-        Err(failed) => {
-            let (exit, code, messages) = match &failed {
-                Failed::Values(messages) => (64, "invalid-options", messages.clone()),
-                Failed::Extraction(ExtractError::Failed(failure)) => {
-                    complain(format_args!("hint: {}", failure.code.hint()));
-                    (
-                        1,
-                        failure.code.as_str(),
-                        vec![format!("{}: {}", failure.code.as_str(), failure.message)],
-                    )
+    }
+
+    /// Whether whoever reads the standard output has left: nobody wants to hear of it.
+    fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Extraction(ExtractError::Sink(error)) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// Prints to people or to programs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Printer {
+    pub(crate) json: bool,
+    /// Errors only.
+    pub(crate) quiet: bool,
+    /// The standard output is taken by an archive.
+    pub(crate) stdout_taken: bool,
+}
+
+/// How several videos ended.
+#[derive(Default)]
+pub(crate) struct Summary {
+    videos: Vec<Value>,
+    frames: u64,
+    failed: usize,
+}
+
+impl Printer {
+    /// Prints how the run ended.
+    pub(crate) fn report(self, result: Result<Done, Failed>) -> ExitCode {
+        match result {
+            Ok(done) => {
+                self.warn(None, &done.warnings);
+                if self.json {
+                    say(format_args!("{:#}", done.json));
+                } else {
+                    self.tell(&done.text);
                 }
-                Failed::Extraction(ExtractError::Cancelled) => {
-                    (INTERRUPTED, "canceled", vec!["interrupted".to_owned()])
+                ExitCode::SUCCESS
+            }
+            Err(failed) if failed.is_broken_pipe() => ExitCode::from(128 + SIGPIPE),
+            Err(failed) => {
+                let told = failed.told();
+                complain_of(None, &told);
+                if self.json {
+                    say(format_args!("{:#}", error_json(&told)));
                 }
-                Failed::Extraction(error) => (1, "io", vec![error.to_string()]),
-                Failed::Other(error) => (1, "io", vec![format!("{error:#}")]),
-            };
-            for message in &messages {
-                complain(format_args!("error: {message}"));
+                ExitCode::from(told.exit)
             }
-            if as_json {
-                say(format_args!("{:#}", json!({"error": {"code": code, "messages": messages}})));
-            }
-            ExitCode::from(exit)
         }
+    }
+
+    /// Prints how one of several videos ended.
+    pub(crate) fn one_of_several(self, video: &str, result: Result<Done, Failed>, summary: &mut Summary) {
+        match result {
+            Ok(done) => {
+                self.warn(Some(video), &done.warnings);
+                if !self.json {
+                    self.tell(format_args!("{video}: {}", done.text));
+                }
+                summary.frames += done.json["frames"].as_u64().unwrap_or(0);
+                summary.videos.push(done.json);
+            }
+            Err(failed) => {
+                let told = failed.told();
+                complain_of(Some(video), &told);
+                let mut json = error_json(&told);
+                json["file"] = video.into();
+                summary.videos.push(json);
+                summary.failed += 1;
+            }
+        }
+    }
+
+    /// Prints how all of several videos ended, `signal` telling whether one said stop.
+    pub(crate) fn all(self, summary: Summary, of: usize, signal: Option<i32>) -> ExitCode {
+        let Summary { videos, frames: count, failed } = summary;
+        let done = videos.len() - failed;
+        if self.json {
+            say(format_args!("{:#}", json!({"videos": videos, "done": done, "failed": failed})));
+        } else {
+            let rest = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+            self.tell(format_args!("{done} of {of} videos done{rest}; {}", frames(count)));
+        }
+        match signal {
+            Some(signal) => ExitCode::from(Failed::Interrupted(signal).told().exit),
+            None if failed == 0 => ExitCode::SUCCESS,
+            None if done == 0 => ExitCode::FAILURE,
+            None => ExitCode::from(SOME_FAILED),
+        }
+    }
+
+    /// Prints what an interrupted run prints, where the engine does not come back to be reported on;
+    /// gives the exit code.
+    pub(crate) fn interrupted(self, signal: i32) -> u8 {
+        let failed = Failed::Interrupted(signal);
+        let exit = failed.told().exit;
+        self.report(Err(failed));
+        exit
+    }
+
+    fn warn(self, video: Option<&str>, warnings: &[String]) {
+        let of = video.map(|video| format!("{video}: ")).unwrap_or_default();
+        for warning in warnings.iter().filter(|_| !self.quiet) {
+            complain(format_args!("warning: {of}{warning}"));
+        }
+    }
+
+    fn tell(self, line: impl Display) {
+        match self {
+            Self { quiet: true, .. } => {}
+            Self { stdout_taken: true, .. } => complain(line),
+            _ => say(line),
+        }
+    }
+}
+
+/// So many frames, in words.
+pub(crate) fn frames(count: u64) -> String {
+    format!("{count} frame{}", if count == 1 { "" } else { "s" })
+}
+
+/// What can be done about it on this machine.
+const fn hint(code: FailureCode) -> &'static str {
+    match code {
+        FailureCode::NotAVideo => "check that the file is a video and that all of it is there",
+        FailureCode::NoVideoStream => "the file holds no moving pictures, for example only sound",
+        FailureCode::UnsupportedCodec => "convert the video first, for example to H.264 in an MP4",
+        FailureCode::CorruptInput => "not one frame could be decoded; copy or export the video again",
+        FailureCode::LimitExceeded => "ask for fewer frames, a shorter range or a smaller size",
+        FailureCode::DrmProtected => "use a copy without copy protection",
+        FailureCode::TimedOut => "ask for fewer frames or a shorter range",
+        FailureCode::PluginFailed => "correct the plugin or its configuration",
+        FailureCode::Internal => {
+            "this is a fault of framelift; please report it with the command that led to it"
+        }
+    }
+}
+
+fn error_json(told: &Told) -> Value {
+    json!({"error": {"code": told.code, "messages": told.messages}})
+}
+
+fn complain_of(video: Option<&str>, told: &Told) {
+    let of = video.map(|video| format!("{video}: ")).unwrap_or_default();
+    for message in &told.messages {
+        // Files are opened by their names, which errors say themselves.
+        let of = if video.is_some_and(|video| message.starts_with(video)) { "" } else { of.as_str() };
+        complain(format_args!("error: {of}{message}"));
+    }
+    if let Some(hint) = told.hint {
+        complain(format_args!("hint: {hint}"));
     }
 }
 
 /// Prints a line of the result. Whoever closes the pipe does not want it.
 fn say(line: impl Display) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// Prints a line for people.
 fn complain(line: impl Display) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{line}");
 }

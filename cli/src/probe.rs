@@ -27,5 +27,5 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<Done, Failed> {
         if info.decodable { "" } else { ", not decodable" },
     );
     let json = serde_json::to_value(&info).context("the description has no JSON form")?;
-    Ok(Done { text, json, warnings: Vec::new(), silent: false })
+    Ok(Done { text, json, warnings: Vec::new() })
 }

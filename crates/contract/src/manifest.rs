@@ -81,7 +81,7 @@ pub enum Strategy {
 }
 
 /// One image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
     /// The member's name (`frames/frame_000001.jpg`).
     pub file: String,
@@ -89,6 +89,9 @@ pub struct Frame {
     pub requested: Option<String>,
     /// The frame's own presentation time.
     pub time: String,
+    /// The same in seconds as a plain number, to the nearest that a double can hold.
+    #[serde(default)]
+    pub time_seconds: f64,
     /// The frame's presentation timestamp as the container has it, in units of `time_base`.
     pub pts: i64,
     /// Whether the container marks it as a sync point.
@@ -140,6 +143,7 @@ mod tests {
                 file: "frames/frame_000001.jpg".into(),
                 requested: None,
                 time: "1001/30000".into(),
+                time_seconds: 1001.0 / 30000.0,
                 pts: 427,
                 keyframe: true,
                 width: 320,
@@ -161,7 +165,7 @@ mod tests {
                 "options": {},
                 "plan": {"strategy": "sequential", "reason": "dense", "decoder": "h264"},
                 "frames": [{"file": "frames/frame_000001.jpg", "requested": null, "time": "1001/30000",
-                            "pts": 427, "keyframe": true, "width": 320, "height": 180, "bytes": 5,
+                            "time_seconds": 1001.0 / 30000.0, "pts": 427, "keyframe": true, "width": 320, "height": 180, "bytes": 5,
                             "sha256": "00"}],
                 "warnings": ["w"]
             })
@@ -177,6 +181,7 @@ mod tests {
         });
         let frame: Frame = serde_json::from_value(json.clone()).unwrap();
         assert_eq!(frame.repeats, None);
+        json["time_seconds"] = 0.0.into();
         assert_eq!(serde_json::to_value(&frame).unwrap(), json);
         json["repeats"] = serde_json::json!({"count": 99900, "until": "99999"});
         let frame: Frame = serde_json::from_value(json.clone()).unwrap();

@@ -323,7 +323,11 @@ impl OptionsBody {
         let mut select = SelectBody::default();
         match &options.select {
             Select::Every(period) => select.every = Some(format_duration(*period)),
-            Select::Fps(rate) => select.fps = serde_json::from_str(&rate.to_string()).ok(),
+            Select::Fps(rate) => match serde_json::from_str(&rate.to_string()) {
+                Ok(fps) => select.fps = Some(fps),
+                // What is no decimal comes from the command line; JSON has no fractions.
+                Err(_) => select.every = rate.recip().map(format_duration),
+            },
             Select::Count(count) => select.count = Some(i64::from(*count)),
             Select::At(places) => select.at = Some(places.iter().map(Place::to_string).collect()),
             Select::Keyframes => select.keyframes = Some(true),

@@ -1,5 +1,12 @@
 //! The limits that the service promises, in one place, with their defaults.
 
+/// The extensions of the videos that are taken, without the dot.
+pub const VIDEO_EXTENSIONS: &[&str] = &[
+    "mp4", "mov", "avi", "mkv", "webm", "m4v", "mpg", "mpeg", "ts", "flv", "3gp", "wmv", "3g2", "asf", "dv",
+    "gif", "h264", "264", "hevc", "h265", "265", "ivf", "m2ts", "mjpeg", "mjpg", "mts", "mxf", "nut", "obu",
+    "ogv", "vob", "y4m",
+];
+
 /// What one deployment allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

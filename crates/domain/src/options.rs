@@ -84,6 +84,19 @@ impl Default for Range {
     }
 }
 
+impl Range {
+    /// Whether nothing can lie in the range, whatever the video. Where start and end are of different
+    /// kinds, only the very ends can be told without the video.
+    pub fn is_empty(&self) -> bool {
+        match (self.start, self.end) {
+            (_, Place::Time(end) | Place::Percent(end)) if end == Rational::ZERO => true,
+            (_, Place::Frame(0)) => true,
+            (Place::Percent(start), _) => start == Rational::whole(100),
+            _ => false,
+        }
+    }
+}
+
 /// An image format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {

@@ -34,6 +34,7 @@ use std::thread;
 use framelift_contract::manifest::{Plan, Source as SourceRecord, Strategy};
 use framelift_domain::{Options, Rational};
 
+use crate::archive::{Archive, Names, Numbered, Zip};
 use crate::ffi::{Input, Threading};
 use crate::hardware::{self, Engagement, Seat};
 use crate::select;
@@ -63,8 +64,8 @@ pub struct Outcome {
     pub frames: u64,
     /// The archive's length in bytes.
     pub archive_bytes: u64,
-    /// The archive's SHA-256 in hexadecimal.
-    pub archive_sha256: String,
+    /// The archive's SHA-256 in hexadecimal; none of a folder.
+    pub archive_sha256: Option<String>,
     /// What the owner should know.
     pub warnings: Vec<String>,
     /// Bytes read from the source.
@@ -75,17 +76,31 @@ pub struct Outcome {
     pub source: SourceRecord,
 }
 
-/// Extracts from `source` what `options` ask, into an archive that is written to `sink` front
-/// to back while the video is still being decoded.
-///
-/// Runs on the caller's thread and on threads that have ended when it returns. On an error the
-/// sink holds a part of an archive, to be thrown away.
-pub fn extract<W: Write + Send>(
+/// Extracts from `source` what `options` ask into a ZIP, which is written to `sink` front to back
+/// while the video is still being decoded. See [`extract_into`].
+pub fn extract<W: Write>(
     source: Box<dyn Source>,
     info: SourceInfo,
     options: &Options,
     limits: &EngineLimits,
     sink: W,
+    control: &dyn Control,
+) -> Result<Outcome, ExtractError> {
+    extract_into(source, info, options, limits, Box::new(Zip::new(sink)), &Numbered, control)
+}
+
+/// Extracts from `source` what `options` ask into an `archive` whose members are called as `names`
+/// says.
+///
+/// Runs on the caller's thread and on threads that have ended when it returns. On an error the
+/// archive is incomplete, to be thrown away.
+pub fn extract_into<'a>(
+    source: Box<dyn Source>,
+    info: SourceInfo,
+    options: &'a Options,
+    limits: &EngineLimits,
+    archive: Box<dyn Archive + 'a>,
+    names: &'a dyn Names,
     control: &dyn Control,
 ) -> Result<Outcome, ExtractError> {
     if let Some(pointer) = unsupported(options).first() {
@@ -105,14 +120,14 @@ pub fn extract<W: Write + Send>(
     }
     // For its name, and to refuse what cannot be decoded before anything is read.
     let decoder = open::decoder(&input, limits, 1, Threading::OnePicture)?.name().to_owned();
-    let mut writer = Writer::new(sink, options, limits);
+    let mut writer = Writer::new(archive, names, options, limits.max_output_bytes);
     let engagement = hardware::engage(&input, options, limits);
     // Where the GPU was asked for and is not to be had, the planner chooses.
     let strategy = limits.strategy.filter(|strategy| *strategy != Strategy::Hardware);
     let limits = &EngineLimits { strategy, ..limits.clone() };
     let job = Job { options, limits, watch, decoder };
     let (plan, duration) = job.run(input, engagement, &mut writer)?;
-    write::finish(writer, duration, info, &stream, options, plan, limits, watch)
+    write::finish(writer, duration, info, &stream, options, plan, watch)
 }
 
 /// What stays the same while a job is run.
@@ -126,11 +141,11 @@ struct Job<'a, 'c> {
 
 impl<'c> Job<'_, 'c> {
     /// Fills the archive; gives how, and the video's duration, where it became known.
-    fn run<W: Write + Send>(
+    fn run(
         &self,
         input: Input<'c>,
         engagement: Engagement,
-        writer: &mut Writer<W>,
+        writer: &mut Writer<'_>,
     ) -> Result<(Plan, Option<Rational>), ExtractError> {
         match engagement {
             Engagement::None => self.on_cpu(input, writer),
@@ -143,12 +158,12 @@ impl<'c> Job<'_, 'c> {
     }
 
     /// The job on a GPU, and what the GPU does not do of it on the CPU.
-    fn on_gpu<W: Write + Send>(
+    fn on_gpu(
         &self,
         input: Input<'c>,
         seat: Seat,
         reason: String,
-        writer: &mut Writer<W>,
+        writer: &mut Writer<'_>,
     ) -> Result<(Plan, Option<Rational>), ExtractError> {
         let plan = Plan { strategy: Strategy::Hardware, reason, decoder: seat.name().to_owned() };
         let (input, survey) = match select::needs(self.options) {
@@ -171,10 +186,10 @@ impl<'c> Job<'_, 'c> {
     }
 
     /// The job on the CPU, by the way that the planner chooses.
-    fn on_cpu<W: Write + Send>(
+    fn on_cpu(
         &self,
         input: Input<'c>,
-        writer: &mut Writer<W>,
+        writer: &mut Writer<'_>,
     ) -> Result<(Plan, Option<Rational>), ExtractError> {
         let (options, limits, watch) = (self.options, self.limits, self.watch);
         let preference = || plan::preference(options).filter(|_| limits.strategy.is_none());
@@ -224,12 +239,12 @@ impl<'c> Job<'_, 'c> {
     }
 
     /// What is left of the job with one decoder on the CPU, from the start of the video.
-    fn one_decoder<W: Write + Send>(
+    fn one_decoder(
         &self,
         input: Input<'c>,
         start: Start,
         plan: Plan,
-        writer: &mut Writer<W>,
+        writer: &mut Writer<'_>,
     ) -> Result<(Plan, Option<Rational>), ExtractError> {
         let mut start = Start { races: self.limits.thread_count() > 1, ..start };
         let mut input = input;
@@ -251,12 +266,12 @@ impl<'c> Job<'_, 'c> {
     }
 
     /// The sequential engine; frames that have been written before are not written again.
-    fn sequential<W: Write + Send>(
+    fn sequential(
         &self,
         input: Input<'c>,
         decoder: Seat,
         start: Start,
-        writer: &mut Writer<W>,
+        writer: &mut Writer<'_>,
     ) -> Result<decode::Ended, ExtractError> {
         let (options, limits, watch) = (self.options, self.limits, self.watch);
         watch.enter(Stage::Extracting);
@@ -271,7 +286,7 @@ impl<'c> Job<'_, 'c> {
                 scope.spawn(|| encode_stage::run(queue, Station::new(stream, options, limits), watch));
             }
             let decoding = scope.spawn(|| decode::run(input, decoder, start, options, limits, watch, out));
-            let written = writer.images(ordered, limits, watch);
+            let written = writer.images(ordered, watch);
             if written.is_err() {
                 watch.stop(Stop::Aborted);
             }

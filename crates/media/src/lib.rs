@@ -39,10 +39,11 @@ mod unsupported;
 mod watch;
 mod words;
 
+pub use archive::{Archive, ArchiveError, Content, Files, Finished, Member, Names, Numbered, Tar, Zip};
 pub use budget::preparation_budget;
 pub use control::{Control, Progress, Stage};
 pub use error::ExtractError;
-pub use extract::{Outcome, SourceInfo, extract};
+pub use extract::{Outcome, SourceInfo, extract, extract_into};
 pub use hardware::{HardwareCodec, HardwareInfo, hardware};
 pub use limits::{EngineLimits, HardwareUse};
 pub use probe::{VideoInfo, probe};

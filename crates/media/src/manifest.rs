@@ -7,7 +7,7 @@ use framelift_contract::options::OptionsBody;
 use framelift_domain::{Options, Rational};
 use serde::{Serialize, Serializer};
 
-use crate::archive::{Entry, image_name};
+use crate::archive::Names;
 
 /// What is remembered of one image.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct Record {
     pub(crate) pts: i64,
     pub(crate) keyframe: bool,
     pub(crate) size: (u32, u32),
+    /// The image's length.
+    pub(crate) bytes: u32,
     pub(crate) sha256: [u8; 32],
     /// How many more requests the image answers, and the last of them.
     pub(crate) repeats: Option<(u64, Option<Rational>)>,
@@ -28,6 +30,7 @@ pub(crate) struct Header<'a> {
     pub(crate) options: &'a Options,
     pub(crate) plan: &'a Plan,
     pub(crate) warnings: &'a [String],
+    pub(crate) names: &'a dyn Names,
 }
 
 /// Lower-case hexadecimal.
@@ -41,47 +44,41 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 struct Frames<'a> {
     records: &'a [Record],
-    entries: &'a [Entry],
+    names: &'a dyn Names,
     extension: &'static str,
 }
 
 impl Serialize for Frames<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.records.iter().zip(self.entries).enumerate().map(
-            |(index, (record, entry))| {
-                Frame {
-                    file: image_name(index, self.extension),
-                    requested: record.requested.map(|time| time.to_string()),
-                    time: record.time.to_string(),
-                    pts: record.pts,
-                    keyframe: record.keyframe,
-                    width: record.size.0,
-                    height: record.size.1,
-                    bytes: entry.size.into(),
-                    sha256: hex(&record.sha256),
-                    repeats: record
-                        .repeats
-                        .map(|(count, until)| Repeats { count, until: until.map(|time| time.to_string()) }),
-                }
-            },
-        ))
+        serializer.collect_seq((1..).zip(self.records).map(|(number, record)| {
+            Frame {
+                file: self.names.image(number, record.time, self.extension),
+                requested: record.requested.map(|time| time.to_string()),
+                time: record.time.to_string(),
+                time_seconds: record.time.to_f64(),
+                pts: record.pts,
+                keyframe: record.keyframe,
+                width: record.size.0,
+                height: record.size.1,
+                bytes: record.bytes.into(),
+                sha256: hex(&record.sha256),
+                repeats: record
+                    .repeats
+                    .map(|(count, until)| Repeats { count, until: until.map(|time| time.to_string()) }),
+            }
+        }))
     }
 }
 
 /// Writes the manifest; the same arguments give the same bytes.
-pub(crate) fn write(
-    out: &mut dyn Write,
-    header: &Header<'_>,
-    records: &[Record],
-    entries: &[Entry],
-) -> io::Result<()> {
+pub(crate) fn write(out: &mut dyn Write, header: &Header<'_>, records: &[Record]) -> io::Result<()> {
     let manifest = Manifest {
         version: VERSION,
         engine: framelift_contract::ENGINE.to_owned(),
         source: header.source.clone(),
         options: OptionsBody::spelled_out(header.options),
         plan: header.plan.clone(),
-        frames: Frames { records, entries, extension: header.options.format.extension() },
+        frames: Frames { records, names: header.names, extension: header.options.format.extension() },
         warnings: header.warnings.to_vec(),
     };
     let mut out = io::BufWriter::new(out);

@@ -54,9 +54,14 @@ impl FileSource {
     /// since opening a pipe that nobody writes to never returns.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         regular(&std::fs::metadata(&path)?)?;
-        let file = File::open(path)?;
+        Self::from_file(File::open(path)?)
+    }
+
+    /// Takes an open file, which must be a regular one.
+    pub fn from_file(mut file: File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         regular(&metadata)?;
+        file.rewind()?;
         Ok(Self { file, size: metadata.len(), position: 0 })
     }
 }

@@ -71,8 +71,9 @@ impl Storyboard {
         self.kept.push((time, thumb));
     }
 
-    /// The sheet and the cues of a video that ends at `end`; none without a picture.
-    pub(crate) fn finish(&self, end: Rational) -> Option<(Sheet, String)> {
+    /// The sheet and the cues of a video that ends at `end`; none without a picture. The cues refer
+    /// to the sheet by its `name`.
+    pub(crate) fn finish(&self, end: Rational, name: &str) -> Option<(Sheet, String)> {
         let side = |axis: usize| self.kept.iter().map(|(_, thumb)| thumb.size[axis]).max();
         // Even, so that chroma samples belong to one picture alone.
         let cell = [side(0)?.next_multiple_of(2), side(1)?.next_multiple_of(2)];
@@ -89,7 +90,7 @@ impl Storyboard {
                 let [width, height] = thumb.size;
                 let _ = write!(
                     cues,
-                    "\n{} --> {}\n{SHEET}#xywh={x},{y},{width},{height}\n",
+                    "\n{} --> {}\n{name}#xywh={x},{y},{width},{height}\n",
                     Timestamp(from),
                     Timestamp(until)
                 );

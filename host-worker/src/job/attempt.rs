@@ -259,7 +259,7 @@ impl Attempt<'_> {
                 Outcome::Completed(Archive {
                     size_bytes: size,
                     frames: outcome.frames,
-                    sha256: outcome.archive_sha256,
+                    sha256: outcome.archive_sha256.unwrap_or_default(),
                     bytes_read: self.watch.bytes_read(),
                     warnings: bounded(outcome.warnings),
                 })

@@ -1,7 +1,7 @@
 //! What is refused of new options only: records that were made before are still read.
 
 use framelift_domain::options::MAX_AT_BYTES;
-use framelift_domain::{Options, Place, Range, Rational, Select};
+use framelift_domain::{Options, Place, Select};
 
 use super::OptionsBody;
 use crate::problem::FieldError;
@@ -12,7 +12,7 @@ impl OptionsBody {
     pub fn check_new(&self, prefix: &str) -> Result<Options, Vec<FieldError>> {
         let options = self.check(prefix)?;
         let mut errors = Vec::new();
-        if is_empty(&options.range) {
+        if options.range.is_empty() {
             errors.push(FieldError::new(format!("{prefix}/range/end"), "must lie after the start"));
         }
         if let Select::At(places) = &options.select {
@@ -23,17 +23,6 @@ impl OptionsBody {
             }
         }
         if errors.is_empty() { Ok(options) } else { Err(errors) }
-    }
-}
-
-/// Whether nothing can lie in the range, whatever the video. Where start and end are of different kinds,
-/// only the very ends can be told without the video.
-fn is_empty(range: &Range) -> bool {
-    match (range.start, range.end) {
-        (_, Place::Time(end) | Place::Percent(end)) if end == Rational::ZERO => true,
-        (_, Place::Frame(0)) => true,
-        (Place::Percent(start), _) => start == Rational::whole(100),
-        _ => false,
     }
 }
 

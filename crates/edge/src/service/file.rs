@@ -2,15 +2,10 @@
 
 use framelift_contract::problem::{FieldError, ProblemCode};
 use framelift_domain::Limits;
+use framelift_domain::limits::VIDEO_EXTENSIONS;
 
 use crate::http::Failure;
 
-/// The extensions of the formats that are accepted.
-const EXTENSIONS: &[&str] = &[
-    "mp4", "mov", "avi", "mkv", "webm", "m4v", "mpg", "mpeg", "ts", "flv", "3gp", "wmv", "3g2", "asf", "dv",
-    "gif", "h264", "264", "hevc", "h265", "265", "ivf", "m2ts", "mjpeg", "mjpg", "mts", "mxf", "nut", "obu",
-    "ogv", "vob", "y4m",
-];
 /// The longest file name, in characters.
 const MAX_NAME_CHARS: usize = 255;
 /// What an archive's name ends in.
@@ -45,10 +40,10 @@ fn is_control(character: char) -> bool {
 pub(crate) fn check_format(name: &str) -> Result<(), Failure> {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
     match extension {
-        Some(extension) if EXTENSIONS.contains(&&*extension) => Ok(()),
+        Some(extension) if VIDEO_EXTENSIONS.contains(&&*extension) => Ok(()),
         _ => Err(Failure::new(
             ProblemCode::UnsupportedFileFormat,
-            format!("the file name must end in one of {}", EXTENSIONS.join(", ")),
+            format!("the file name must end in one of {}", VIDEO_EXTENSIONS.join(", ")),
         )),
     }
 }

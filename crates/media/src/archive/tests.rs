@@ -7,17 +7,25 @@ use std::process::Command;
 
 use super::*;
 
-fn count(out: &mut dyn Write, entries: &[Entry]) -> io::Result<()> {
-    writeln!(out, "{}", entries.len())
+fn image_name(index: usize) -> String {
+    Numbered.image(index as u64 + 1, Rational::ZERO, "jpg")
+}
+
+fn add(archive: &mut dyn Archive, name: &str, bytes: &[u8]) {
+    let member = Member { name, size: bytes.len() as u64, crc: crc32fast::hash(bytes) };
+    archive.add(member, &|out| out.write_all(bytes)).unwrap();
 }
 
 fn archive(members: usize) -> Vec<u8> {
-    let mut archive = Archive::new(Vec::new(), "jpg", u64::MAX);
+    let mut bytes = Vec::new();
+    let mut archive = Box::new(Zip::new(&mut bytes));
     for i in 0..members {
-        let bytes = (i as u32).to_le_bytes();
-        archive.image(&bytes, crc32fast::hash(&bytes)).unwrap();
+        add(&mut *archive, &image_name(i), &(i as u32).to_le_bytes());
     }
-    archive.finish(count).unwrap().0
+    add(&mut *archive, "manifest.json", format!("{members}\n").as_bytes());
+    let finished = archive.finish().unwrap();
+    assert_eq!(finished, Finished { bytes: bytes.len() as u64, sha256: Some(Sha256::digest(&bytes).into()) });
+    bytes
 }
 
 #[test]
@@ -25,10 +33,10 @@ fn another_reader_opens_it() {
     // One below, at and above the number of members that the short directory can hold.
     for members in [0, 1, 65_533, 65_534, 70_000] {
         let bytes = archive(members);
-        let mut zip = zip::ZipArchive::new(io::Cursor::new(&bytes)).unwrap();
+        let mut zip = ::zip::ZipArchive::new(io::Cursor::new(&bytes)).unwrap();
         assert_eq!(zip.len(), members + 1);
         for i in [0, members / 2, members.saturating_sub(1)] {
-            let name = image_name(i, "jpg");
+            let name = image_name(i);
             if i < members {
                 let mut member = zip.by_name(&name).unwrap();
                 let mut content = Vec::new();
@@ -42,20 +50,53 @@ fn another_reader_opens_it() {
 }
 
 #[test]
-fn beyond_the_limit_nothing_is_written() {
-    let mut archive = Archive::new(Vec::new(), "jpg", 100);
-    assert!(matches!(archive.image(&[0; 101], 0), Err(ArchiveError::TooLarge)));
-    assert!(matches!(archive.other("storyboard.jpg", &[0; 101]), Err(ArchiveError::TooLarge)));
-    assert_eq!(archive.offset, 0);
+fn a_member_that_a_short_header_cannot_hold_is_refused() {
+    let mut archive = Zip::new(io::sink());
+    for size in [u64::from(u32::MAX), 1 << 40] {
+        let member = Member { name: "manifest.json", size, crc: 0 };
+        let refused = archive.add(member, &|_| panic!("it is not to be written"));
+        assert!(matches!(refused, Err(ArchiveError::TooLarge)), "{size}");
+    }
+    let member = Member { name: "manifest.json", size: u64::from(u32::MAX) - 1, crc: 0 };
+    assert!(archive.add(member, &|_| Ok(())).is_ok());
 }
 
 #[test]
-fn a_member_that_a_short_header_cannot_hold_is_refused() {
-    let mut archive = Archive::new(io::sink(), "jpg", u64::MAX);
-    for size in [u64::from(u32::MAX), 1 << 40] {
-        assert!(matches!(archive.begin(MANIFEST, size, 0), Err(ArchiveError::TooLarge)), "{size}");
+fn another_program_reads_a_tar() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("frames.tar");
+    let mut archive = Box::new(Tar::new(File::create(&path).unwrap()));
+    for i in 0..3 {
+        add(&mut *archive, &image_name(i), &vec![i as u8; 511 + i]);
     }
-    assert!(archive.begin(MANIFEST, u64::from(u32::MAX) - 1, 0).is_ok());
+    add(&mut *archive, "manifest.json", b"{}");
+    let finished = archive.finish().unwrap();
+    assert_eq!(finished.bytes, std::fs::metadata(&path).unwrap().len());
+    let tar = path.to_str().unwrap();
+    let listed = says(Command::new("tar").args(["--list", "--file", tar]));
+    let names = [image_name(0), image_name(1), image_name(2), "manifest.json".to_owned()];
+    assert_eq!(listed.lines().collect::<Vec<_>>(), names);
+    says(Command::new("tar").args(["--extract", "--file", tar, "--directory"]).arg(folder.path()));
+    for (i, name) in names.iter().take(3).enumerate() {
+        assert_eq!(std::fs::read(folder.path().join(name)).unwrap(), vec![i as u8; 511 + i]);
+    }
+}
+
+#[test]
+fn files_stay_in_their_folder_and_are_never_replaced() {
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("inner");
+    std::fs::create_dir(&folder).unwrap();
+    let mut files = Files::new(&folder);
+    add(&mut files, "frames/a.jpg", b"one");
+    for name in ["frames/a.jpg", "../a.jpg", "/tmp/a.jpg", "x/../../a.jpg", ".", ""] {
+        let member = Member { name, size: 3, crc: 0 };
+        let refused = files.add(member, &|out| out.write_all(b"two"));
+        assert!(matches!(refused, Err(ArchiveError::Sink(_))), "{name:?}");
+    }
+    assert_eq!(std::fs::read(folder.join("frames/a.jpg")).unwrap(), b"one");
+    assert_eq!(std::fs::read_dir(outer.path()).unwrap().count(), 1);
+    assert_eq!(Box::new(files).finish().unwrap(), Finished { bytes: 3, sha256: None });
 }
 
 /// A file in which blocks of zeros are holes: they take no time and no room.
@@ -83,18 +124,19 @@ impl Write for Sparse {
 /// Writes `large` members of zeros, of 512 MiB each, and `small` ones with their number.
 fn write(path: &Path, large: usize, small: usize) {
     const LARGE: usize = 512 << 20;
-    let mut archive = Archive::new(Sparse { file: File::create(path).unwrap(), hole: 0 }, "jpg", u64::MAX);
+    let mut archive = Box::new(Zip::new(Sparse { file: File::create(path).unwrap(), hole: 0 }));
     let zeros = vec![0; if large > 0 { LARGE } else { 0 }];
     let crc = crc32fast::hash(&zeros);
-    for _ in 0..large {
-        archive.image(&zeros, crc).unwrap();
+    for i in 0..large {
+        let member = Member { name: &image_name(i), size: zeros.len() as u64, crc };
+        archive.add(member, &|out| out.write_all(&zeros)).unwrap();
     }
     for i in 0..small {
-        let bytes = format!("{i}");
-        archive.image(bytes.as_bytes(), crc32fast::hash(bytes.as_bytes())).unwrap();
+        add(&mut *archive, &image_name(large + i), i.to_string().as_bytes());
     }
-    archive.other("storyboard.vtt", b"WEBVTT\n").unwrap();
-    archive.finish(count).unwrap();
+    add(&mut *archive, "storyboard.vtt", b"WEBVTT\n");
+    add(&mut *archive, "manifest.json", format!("{}\n", large + small).as_bytes());
+    archive.finish().unwrap();
 }
 
 fn says(command: &mut Command) -> String {
@@ -107,7 +149,7 @@ fn says(command: &mut Command) -> String {
 /// Opens the archive with three programs that people use, and reads the members of `small`.
 fn open(path: &Path, large: usize, small: usize) {
     let members = large + small;
-    let last = image_name(members - 1, "jpg");
+    let last = image_name(members - 1);
     let zip = path.to_str().unwrap();
     let content = (small - 1).to_string();
 

@@ -70,7 +70,7 @@ struct Shared<'a, 'c> {
 
 /// Extracts what `selector` wants; the input is at its start.
 #[expect(clippy::too_many_arguments, reason = "one call, with what the stages share")]
-pub(super) fn run<W: std::io::Write>(
+pub(super) fn run(
     input: Input<'_>,
     survey: &Survey,
     selector: Selector,
@@ -79,7 +79,7 @@ pub(super) fn run<W: std::io::Write>(
     options: &Options,
     limits: &EngineLimits,
     watch: &Watch<'_>,
-    writer: &mut Writer<W>,
+    writer: &mut Writer<'_>,
 ) -> Result<Ended, ExtractError> {
     let threads = limits.thread_count();
     // Each decoder has its references, about ten pictures in all.
@@ -108,7 +108,7 @@ pub(super) fn run<W: std::io::Write>(
         }
         let reader = Reader::new(input, survey, selector, reach, tasks, order, shared);
         let reading = scope.spawn(move || reader.run());
-        let written = writer.images(ordered, limits, watch);
+        let written = writer.images(ordered, watch);
         shared.stop();
         if written.is_err() {
             watch.stop(Stop::Aborted);

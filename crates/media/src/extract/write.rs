@@ -1,6 +1,5 @@
 //! The archive stage: images in order, records for the manifest, and the end of it all.
 
-use std::io::Write;
 use std::sync::mpsc::Receiver;
 
 use framelift_contract::manifest::{Plan, Source as SourceRecord};
@@ -9,18 +8,25 @@ use framelift_domain::{FailureCode, Options, Rational};
 use super::decode::Ordered;
 use super::encode_stage::NotEncoded;
 use super::{Outcome, SourceInfo};
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, Content, Measure, Member, Names};
 use crate::encode;
 use crate::ffi::StreamInfo;
 use crate::manifest::{self, Header, Record, hex};
 use crate::storyboard::{self, Storyboard};
 use crate::watch::Watch;
 use crate::words::count;
-use crate::{EngineLimits, ExtractError, Stage};
+use crate::{ExtractError, Stage};
+
+/// The member that describes the others.
+const MANIFEST: &str = "manifest.json";
 
 /// An archive that is being filled.
-pub(super) struct Writer<W: Write> {
-    archive: Archive<W>,
+pub(super) struct Writer<'a> {
+    archive: Box<dyn Archive + 'a>,
+    names: &'a dyn Names,
+    /// Of the images' names.
+    extension: &'static str,
+    max_bytes: u64,
     records: Vec<Record>,
     storyboard: Storyboard,
     /// Where the last written frame ends.
@@ -46,11 +52,18 @@ pub(super) enum Taken {
     UpToUndecoded,
 }
 
-impl<W: Write> Writer<W> {
-    pub(super) fn new(sink: W, options: &Options, limits: &EngineLimits) -> Self {
-        let archive = Archive::new(sink, options.format.extension(), limits.max_output_bytes);
+impl<'a> Writer<'a> {
+    pub(super) fn new(
+        archive: Box<dyn Archive + 'a>,
+        names: &'a dyn Names,
+        options: &Options,
+        max_bytes: u64,
+    ) -> Self {
         Self {
             archive,
+            names,
+            extension: options.format.extension(),
+            max_bytes,
             records: Vec::new(),
             storyboard: Storyboard::new(),
             end: Rational::ZERO,
@@ -59,11 +72,41 @@ impl<W: Write> Writer<W> {
         }
     }
 
+    /// Adds a member, if the archive may become that large.
+    fn add(&mut self, member: Member<'_>, content: Content<'_>) -> Result<(), ExtractError> {
+        let added = match self.archive.written().checked_add(member.size) {
+            Some(bytes) if bytes <= self.max_bytes => self.archive.add(member, content),
+            _ => Err(ArchiveError::TooLarge),
+        };
+        added.map_err(|error| match error {
+            ArchiveError::Sink(error) => ExtractError::Sink(error),
+            ArchiveError::TooLarge => ExtractError::failed(
+                FailureCode::LimitExceeded,
+                format!("the archive would be larger than {}", count(self.max_bytes, "byte")),
+            ),
+        })
+    }
+
+    /// Adds a member that is no image.
+    fn other(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExtractError> {
+        let member = Member { name, size: bytes.len() as u64, crc: crc32fast::hash(bytes) };
+        self.add(member, &|out| out.write_all(bytes))
+    }
+
+    /// Adds the sheet and its cues; none where not one frame was written.
+    fn add_storyboard(&mut self, end: Rational) -> Result<(), ExtractError> {
+        let name = self.names.other(storyboard::SHEET);
+        let Some((sheet, cues)) = self.storyboard.finish(end, &name) else { return Ok(()) };
+        let image = encode::sheet(&sheet.planes(), SHEET_QUALITY)
+            .map_err(|error| ExtractError::internal(format!("the storyboard: {error}")))?;
+        self.other(&name, &image)?;
+        self.other(&self.names.other(storyboard::CUES), cues.as_bytes())
+    }
+
     /// Writes the images in the order in which they were chosen.
     pub(super) fn images(
         &mut self,
         ordered: Receiver<Ordered>,
-        limits: &EngineLimits,
         watch: &Watch<'_>,
     ) -> Result<Taken, ExtractError> {
         for Ordered { requests, placed, keyframe, image, ticket: _ticket } in ordered {
@@ -81,13 +124,17 @@ impl<W: Write> Writer<W> {
             };
             let repeats = requests.get(MOST_COPIES..).filter(|rest| !rest.is_empty());
             for requested in requests.iter().copied().take(MOST_COPIES) {
-                self.archive.image(&image.bytes, image.crc).map_err(|error| refused(error, limits))?;
+                let name = self.names.image(self.records.len() as u64 + 1, placed.time, self.extension);
+                let bytes = u32::try_from(image.bytes.len()).unwrap_or(u32::MAX);
+                let member = Member { name: &name, size: image.bytes.len() as u64, crc: image.crc };
+                self.add(member, &|out| out.write_all(&image.bytes))?;
                 self.records.push(Record {
                     requested,
                     time: placed.time,
                     pts: placed.pts,
                     keyframe,
                     size: image.size,
+                    bytes,
                     sha256: image.sha256,
                     repeats: None,
                 });
@@ -139,48 +186,23 @@ fn describe(reason: &NotEncoded) -> &str {
     }
 }
 
-fn refused(error: ArchiveError, limits: &EngineLimits) -> ExtractError {
-    match error {
-        ArchiveError::Sink(error) => ExtractError::Sink(error),
-        ArchiveError::TooLarge => ExtractError::failed(
-            FailureCode::LimitExceeded,
-            format!("the archive would be larger than {}", count(limits.max_output_bytes, "byte")),
-        ),
-    }
-}
-
-/// Adds the sheet and its cues; none where not one frame was written.
-fn add_storyboard<W: Write>(
-    archive: &mut Archive<W>,
-    storyboard: &Storyboard,
-    end: Rational,
-    limits: &EngineLimits,
-) -> Result<(), ExtractError> {
-    let Some((sheet, cues)) = storyboard.finish(end) else { return Ok(()) };
-    let image = encode::sheet(&sheet.planes(), SHEET_QUALITY)
-        .map_err(|error| ExtractError::internal(format!("the storyboard: {error}")))?;
-    archive.other(storyboard::SHEET, &image).map_err(|error| refused(error, limits))?;
-    archive.other(storyboard::CUES, cues.as_bytes()).map_err(|error| refused(error, limits))
-}
-
 /// Adds the storyboard and the manifest, and closes the archive.
 #[expect(clippy::too_many_arguments, reason = "one call, with what the stages have found")]
-pub(super) fn finish<W: Write>(
-    writer: Writer<W>,
+pub(super) fn finish(
+    mut writer: Writer<'_>,
     duration: Option<Rational>,
     info: SourceInfo,
     stream: &StreamInfo,
     options: &Options,
     plan: Plan,
-    limits: &EngineLimits,
     watch: &Watch<'_>,
 ) -> Result<Outcome, ExtractError> {
     watch.enter(Stage::Finishing);
     writer.check()?;
-    let Writer { mut archive, records, storyboard, end: last, .. } = writer;
+    let last = writer.end;
     let duration = duration.or(stream.claimed_duration);
     if options.storyboard {
-        add_storyboard(&mut archive, &storyboard, duration.unwrap_or(last).max(last), limits)?;
+        writer.add_storyboard(duration.unwrap_or(last).max(last))?;
     }
     let source = SourceRecord {
         file_name: info.file_name,
@@ -193,23 +215,22 @@ pub(super) fn finish<W: Write>(
         time_base: format!("{}/{}", stream.time_base.num(), stream.time_base.den()),
     };
     let warnings = watch.take_warnings();
-    let header = Header { source: &source, options, plan: &plan, warnings: &warnings };
-    let (_, sha256, archive_bytes) = archive
-        .finish(|out, entries| manifest::write(out, &header, &records, entries))
-        .map_err(|error| match error {
-            ArchiveError::Sink(error) => ExtractError::Sink(error),
-            ArchiveError::TooLarge => {
-                ExtractError::failed(FailureCode::LimitExceeded, "the archive's manifest would be too large")
-            }
-        })?;
+    let names = writer.names;
+    let header = Header { source: &source, options, plan: &plan, warnings: &warnings, names };
+    let records = std::mem::take(&mut writer.records);
+    // Twice: to measure it, and to write it, so that it is never in memory as a whole.
+    let manifest: Content<'_> = &|out| manifest::write(out, &header, &records);
+    let (size, crc) = Measure::of(manifest).map_err(ExtractError::Sink)?;
+    writer.add(Member { name: &names.other(MANIFEST), size, crc }, manifest)?;
+    let finished = writer.archive.finish().map_err(ExtractError::Sink)?;
     watch.reach(1000);
     if !watch.go_on() {
         return Err(watch.stop_error());
     }
     Ok(Outcome {
         frames: records.len() as u64,
-        archive_bytes,
-        archive_sha256: hex(&sha256),
+        archive_bytes: finished.bytes,
+        archive_sha256: finished.sha256.map(|sha256| hex(&sha256)),
         warnings,
         bytes_read: watch.bytes_read(),
         plan,

@@ -22,7 +22,7 @@ fn cues_run_from_frame_to_frame() {
     {
         storyboard.push(time, thumb(160, 90, index as u8));
     }
-    let (sheet, cues) = storyboard.finish(at(3_600_500)).unwrap();
+    let (sheet, cues) = storyboard.finish(at(3_600_500), SHEET).unwrap();
     assert_eq!(sheet.size, [640, 90]);
     insta::assert_snapshot!(cues, @r"
     WEBVTT
@@ -49,7 +49,7 @@ fn pictures_stand_in_rows_whatever_their_size() {
         let (width, height) = if index == 11 { (89, 160) } else { (159, 5) };
         storyboard.push(at(index), thumb(width, height, 10 + index as u8));
     }
-    let (sheet, cues) = storyboard.finish(at(12)).unwrap();
+    let (sheet, cues) = storyboard.finish(at(12), SHEET).unwrap();
     assert_eq!(sheet.size, [1600, 320]);
     assert!(cues.ends_with("00:00:00.011 --> 00:00:00.012\nstoryboard.jpg#xywh=160,160,89,160\n"), "{cues}");
     for (index, x, y) in [(0, 0, 0), (1, 160, 0), (9, 1440 + 158, 4), (10, 0, 160), (11, 160 + 88, 319)] {
@@ -77,7 +77,7 @@ fn of_many_frames_an_even_part_is_kept() {
         let even: Vec<_> = (0..times.len() as u64).map(|n| n * stride).collect();
         assert_eq!(times, even, "{frames}");
         assert!(frames as u64 - times[times.len() - 1] <= stride, "{frames}: the end is missing");
-        let (sheet, cues) = storyboard.finish(at(frames)).unwrap();
+        let (sheet, cues) = storyboard.finish(at(frames), SHEET).unwrap();
         assert!(sheet.size[0] <= 20 && sheet.size[1] <= 80);
         assert_eq!(cues.matches(" --> ").count(), times.len());
     }
@@ -86,11 +86,11 @@ fn of_many_frames_an_even_part_is_kept() {
 #[test]
 fn cues_that_would_not_last_are_left_out() {
     let mut storyboard = Storyboard::new();
-    assert!(storyboard.finish(at(5)).is_none());
+    assert!(storyboard.finish(at(5), SHEET).is_none());
     for num in [10_000, 10_001, 10_002, 20_000] {
         storyboard.push(Rational::new(num, 10_000).unwrap(), thumb(2, 2, 0));
     }
-    let (_, cues) = storyboard.finish(at(0)).unwrap();
+    let (_, cues) = storyboard.finish(at(0), SHEET).unwrap();
     assert_eq!(cues.matches(" --> ").count(), 1, "{cues}");
     assert!(cues.contains("00:00:01.000 --> 00:00:02.000\nstoryboard.jpg#xywh=4,0,2,2\n"), "{cues}");
 }

@@ -36,7 +36,7 @@ pub(crate) fn run_with(
     let mut zip = zip::ZipArchive::new(Cursor::new(&bytes)).unwrap();
     let manifest: Manifest = serde_json::from_reader(zip.by_name("manifest.json").unwrap()).unwrap();
     assert_eq!(outcome.archive_bytes, bytes.len() as u64);
-    assert_eq!(outcome.archive_sha256, sha256(&bytes));
+    assert_eq!(outcome.archive_sha256, Some(sha256(&bytes)));
     assert_eq!(outcome.frames, manifest.frames.len() as u64);
     assert_eq!(outcome.warnings, manifest.warnings);
     Ok(Extracted { outcome, bytes, manifest })

@@ -1,6 +1,9 @@
 //! The program as people run it: exit codes, files left behind, what it prints.
 #![expect(clippy::unwrap_used, reason = "a helper that fails has to fail its test")]
 
+mod output;
+mod videos;
+
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -96,12 +99,12 @@ fn what_is_no_file_is_written_to_and_not_replaced() {
     assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
 
     let folder_named = framelift(folder.path(), &["extract", sample.to_str().unwrap(), "-o", ".", "--force"]);
-    assert_eq!(folder_named.status.code(), Some(1));
-    assert!(error(&folder_named).contains("is a folder"), "{}", error(&folder_named));
+    assert_eq!(folder_named.status.code(), Some(0), "{}", error(&folder_named));
+    assert!(files(folder.path()).contains(&"manifest.json".to_owned()), "{:?}", files(folder.path()));
 
-    let video = folder.path().join("video.mp4");
+    let video = folder.path().join("video.zip");
     std::fs::copy(&sample, &video).unwrap();
-    let onto_itself = framelift(folder.path(), &["extract", "video.mp4", "-o", "./video.mp4", "--force"]);
+    let onto_itself = framelift(folder.path(), &["extract", "video.zip", "-o", "./video.zip", "--force"]);
     assert_eq!(onto_itself.status.code(), Some(1));
     assert!(error(&onto_itself).contains("the video itself"), "{}", error(&onto_itself));
     assert_eq!(std::fs::read(&video).unwrap(), std::fs::read(&sample).unwrap());
@@ -115,6 +118,31 @@ fn a_reader_that_leaves_is_no_fault() {
     let output = Command::new("bash").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "0", "{}", error(&output));
     assert!(!error(&output).contains("panicked"), "{}", error(&output));
+}
+
+#[test]
+fn a_reader_of_the_archive_that_leaves_is_not_complained_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_framelift");
+    let script =
+        format!("{program} extract {} --all -o - | true; echo ${{PIPESTATUS[0]}}", sample().display());
+    let output = Command::new("bash").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "141");
+    assert_eq!(error(&output), "");
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_framelift");
+    for output in ["a.zip", "a.tar", "frames/"] {
+        // 8 KiB: less than one picture.
+        let script = format!("ulimit -f 8; exec {program} extract {} -o {output}", sample().display());
+        let output = Command::new("bash").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(error(&output).contains("File too large"), "{}", error(&output));
+        assert!(files(folder.path()).is_empty());
+    }
 }
 
 #[test]
@@ -133,7 +161,10 @@ fn a_failed_video_leaves_nothing_and_says_why() {
     std::fs::write(folder.path().join("text.mp4"), "no video\n".repeat(1000)).unwrap();
     let output = framelift(folder.path(), &["extract", "text.mp4", "-o", "a.zip", "--json"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(error(&output).contains("error: not-a-video: "), "{}", error(&output));
+    let said = error(&output);
+    let [first, second] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
+    assert!(first.starts_with("error: not-a-video: "), "{said}");
+    assert!(second.starts_with("hint: ") && !second.contains("pload"), "{said}");
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["error"]["code"], "not-a-video");
     assert_eq!(files(folder.path()), ["text.mp4"]);
@@ -151,23 +182,38 @@ fn usage_and_values_have_codes_of_their_own() {
         assert_eq!(framelift(folder.path(), usage).status.code(), Some(2), "{usage:?}");
     }
     for (values, message) in [
-        (&["--every", "soon"][..], "/select/every"),
+        (&["--every", "soon"][..], "error: --every: expected a duration"),
+        (&["--every", "0"], "error: --every: must be at least"),
         (&["--count", "many"], "--count"),
-        (&["--fps", "0"], "/select/fps"),
-        (&["--at", "120%"], "/select/at"),
-        (&["--quality", "101"], "/quality"),
-        (&["--format", "gif"], "/format"),
+        (&["--fps", "0"], "--fps"),
+        (&["--fps", "1/0"], "--fps"),
+        (&["--at", "120%"], "--at"),
+        (&["--at", "1,00:99"], "--at"),
+        (&["--from", "5s", "--to", "00:00:05"], "--to: must lie after"),
+        (&["--to", "0%"], "--to: must lie after"),
+        (&["--quality", "101"], "--quality"),
+        (&["--format", "gif"], "--format"),
         (&["--scenes", "much"], "--scenes"),
         (&["--scenes", "0.3,x"], "--scenes"),
-        (&["--scenes", "2"], "/select/scenes/threshold"),
-        (&["--scenes", "0.3,0"], "/select/scenes/max"),
-        (&["--format", "webp", "--width", "16384"], "/resize/width"),
+        (&["--scenes", "2"], "--scenes"),
+        (&["--scenes", "0.3,0"], "--scenes"),
+        (&["--format", "webp", "--width", "16384"], "the width"),
         (&["--fit", "cover"], "--fit"),
-        (&["--width", "0"], "/resize/width"),
+        (&["--width", "0"], "the width"),
+        (&["--size", "336"], "--size"),
+        (&["--json", "-o", "-"], "--json: the standard output is taken"),
+        (&["-o", "out.jpg"], "--output: \"out.jpg\" is neither"),
+        (&["-o", "out"], "--output: \"out\" is neither"),
+        (&["-o", "{frame}.jpg"], "{frame} is unknown"),
+        (&["-o", "{n}.mp4"], "the images' name must end in"),
+        (&["-o", "{n}.png", "--format", "jpg"], "--format: the output's name asks for png"),
+        (&["-o", "x.tar", "--archive", "zip"], "--archive contradicts"),
+        (&["-o", "{n}/x.jpg"], "belong into the file's name"),
     ] {
         let output = framelift(folder.path(), &[&["extract", sample], values].concat());
         assert_eq!(output.status.code(), Some(64), "{values:?}: {}", error(&output));
         assert!(error(&output).contains(message), "{values:?}: {}", error(&output));
+        assert!(!error(&output).contains("error: /"), "a JSON pointer for {values:?}: {}", error(&output));
     }
     assert!(files(folder.path()).is_empty());
 }
@@ -221,7 +267,7 @@ fn signal(child: &Child, name: &str) {
 fn the_first_ctrl_c_ends_a_call_that_does_not_return() {
     let folder = tempfile::tempdir().unwrap();
     let endless = endless(folder.path());
-    for name in ["INT", "TERM"] {
+    for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_framelift"))
             .current_dir(folder.path())
             .args(["extract", endless.to_str().unwrap(), "-o", "a.zip", "--json"])
@@ -237,7 +283,7 @@ fn the_first_ctrl_c_ends_a_call_that_does_not_return() {
             status.is_some()
         });
         let output = child.wait_with_output().unwrap();
-        assert_eq!(status.unwrap().code(), Some(130), "{}", error(&output));
+        assert_eq!(status.unwrap().code(), Some(128 + number), "{}", error(&output));
         assert!(error(&output).contains("error: interrupted"), "{}", error(&output));
         let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(summary["error"]["code"], "canceled");
@@ -250,7 +296,7 @@ fn ctrl_c_ends_a_write_that_nobody_reads() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_framelift"))
         .current_dir(folder.path())
-        .args(["extract", sample().to_str().unwrap(), "--all", "-o", "-", "--json"])
+        .args(["extract", sample().to_str().unwrap(), "--all", "-o", "-"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

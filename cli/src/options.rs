@@ -1,0 +1,213 @@
+//! From what people type to the service's options: `2` is two seconds, `00:01:30` is a time, `jpg` is
+//! JPEG. Values are checked by the service's own rules; what is wrong is told by the flag.
+
+use framelift_contract::options::{OptionsBody, RangeBody, ResizeBody, ScenesBody, SelectBody};
+use framelift_contract::problem::FieldError;
+use framelift_domain::options::format_duration;
+use framelift_domain::{Format, Options, Rational, Select};
+
+use crate::args::{ImageArgs, SelectArgs};
+
+/// The options, or everything that is wrong. `format` is what the output's name asks for.
+pub(crate) fn options(
+    select: &SelectArgs,
+    images: &ImageArgs,
+    format: Option<Format>,
+) -> Result<Options, Vec<String>> {
+    let one = |message: String| vec![message];
+    let rate = select.fps.as_deref().map(rate).transpose().map_err(one)?;
+    let body = OptionsBody {
+        select: select_body(select, rate).map_err(one)?,
+        range: (select.from.is_some() || select.to.is_some())
+            .then(|| RangeBody { start: time(&select.from), end: time(&select.to) }),
+        tolerance: time(&select.tolerance),
+        format: images_format(images, format).map_err(one)?,
+        quality: integer("--quality", &images.quality).map_err(one)?,
+        resize: resize(images).map_err(one)?,
+        storyboard: images.storyboard.then_some(true),
+        plugins: None,
+    };
+    let mut options = body.check("").map_err(|errors| errors.iter().map(by_flag).collect::<Vec<_>>())?;
+    if let (Some(rate), Select::Fps(asked)) = (rate, &mut options.select) {
+        *asked = rate;
+    }
+    if options.range.is_empty() {
+        return Err(one("--to: must lie after --from".to_owned()));
+    }
+    Ok(options)
+}
+
+fn select_body(args: &SelectArgs, rate: Option<Rational>) -> Result<Option<SelectBody>, String> {
+    let body = SelectBody {
+        every: time(&args.every),
+        // It need not be a decimal: the exact one is put in afterwards.
+        fps: rate.map(|_| 1.into()),
+        count: integer("--count", &args.count)?,
+        at: args.at.as_ref().map(|places| places.iter().map(|place| seconds(place)).collect()),
+        keyframes: args.keyframes.then_some(true),
+        scenes: args.scenes.as_deref().map(scenes).transpose()?,
+        all: args.all.then_some(true),
+    };
+    Ok((body != SelectBody::default()).then_some(body))
+}
+
+/// `2`, `0.5`, `1/2` or `30000/1001` frames a second.
+fn rate(text: &str) -> Result<Rational, String> {
+    let (num, den) = text.split_once('/').unwrap_or((text, "1"));
+    let decimal = |text: &str| Rational::parse_decimal(text.trim());
+    let rate = decimal(num).zip(decimal(den)).and_then(|(num, den)| num.checked_mul(den.recip()?));
+    match rate {
+        Some(rate) if rate.is_positive() && rate <= Rational::whole(1000) => Ok(rate),
+        Some(_) => Err("--fps: must be above 0 and at most 1000".to_owned()),
+        None => Err(format!("--fps: {text:?} is no rate such as 2, 0.5 or 1/2")),
+    }
+}
+
+fn time(text: &Option<String>) -> Option<String> {
+    text.as_deref().map(seconds)
+}
+
+/// A time as the API writes it, where `text` is a number of seconds or `[HH:]MM:SS[.fff]`; all else stays
+/// as it is.
+fn seconds(text: &str) -> String {
+    let text = text.trim();
+    if Rational::parse_decimal(text).is_some() {
+        return format!("{text}s");
+    }
+    clock(text).map_or_else(|| text.to_owned(), format_duration)
+}
+
+fn clock(text: &str) -> Option<Rational> {
+    let parts: Vec<_> = text.split(':').map(Rational::parse_decimal).collect::<Option<_>>()?;
+    let (seconds, leading) = parts.split_last()?;
+    let sixty = Rational::whole(60);
+    let whole = leading.iter().all(|part| part.den() == 1);
+    let minutes_fit = leading.iter().skip(1).all(|part| *part < sixty);
+    if !(1..=2).contains(&leading.len()) || !whole || !minutes_fit || *seconds >= sixty {
+        return None;
+    }
+    let add = |sum: Rational, part: &Rational| sum.checked_mul(sixty)?.checked_add(*part);
+    parts.iter().try_fold(Rational::ZERO, add)
+}
+
+fn integer(flag: &str, text: &Option<String>) -> Result<Option<i64>, String> {
+    let number = |text: &String| text.parse().map_err(|_| format!("{flag}: {text:?} is not a whole number"));
+    text.as_ref().map(number).transpose()
+}
+
+/// `THRESHOLD[,MAX]`.
+fn scenes(text: &str) -> Result<ScenesBody, String> {
+    let (threshold, max) = match text.split_once(',') {
+        Some((threshold, max)) => (threshold, Some(max)),
+        None => (text, None),
+    };
+    let wrong = |text: &str, what: &str| format!("--scenes: {text:?} is not {what}");
+    Ok(ScenesBody {
+        threshold: Some(threshold.parse().map_err(|_| wrong(threshold, "a number"))?),
+        max: max.map(|max| max.parse().map_err(|_| wrong(max, "a whole number"))).transpose()?,
+    })
+}
+
+fn images_format(images: &ImageArgs, named: Option<Format>) -> Result<Option<String>, String> {
+    let asked = images.format.as_ref().map(|format| match format.to_ascii_lowercase() {
+        jpg if jpg == "jpg" => "jpeg".to_owned(),
+        other => other,
+    });
+    match (asked, named) {
+        (Some(asked), Some(named)) if asked != named.as_str() => {
+            Err(format!("--format: the output's name asks for {}, not for {asked}", named.as_str()))
+        }
+        (asked, named) => Ok(asked.or_else(|| named.map(|format| format.as_str().to_owned()))),
+    }
+}
+
+fn resize(images: &ImageArgs) -> Result<Option<ResizeBody>, String> {
+    let (mut width, mut height) = (integer("--width", &images.width)?, integer("--height", &images.height)?);
+    if let Some(size) = &images.size {
+        let side = |text: &str| if text.is_empty() { Ok(None) } else { text.parse().map(Some) };
+        let sides = size.split_once(['x', 'X', '×']).map(|(width, height)| (side(width), side(height)));
+        (width, height) = match sides {
+            Some((Ok(width), Ok(height))) if width.is_some() || height.is_some() => (width, height),
+            _ => return Err(format!("--size: {size:?} is no size such as 336x336, 1280x or x720")),
+        };
+    }
+    if width.is_none() && height.is_none() {
+        return match images.fit {
+            Some(_) => Err("--fit: needs --size, --width or --height".to_owned()),
+            None => Ok(None),
+        };
+    }
+    Ok(Some(ResizeBody { width, height, fit: images.fit.clone() }))
+}
+
+/// What is wrong, by the flag that it was given with.
+fn by_flag(error: &FieldError) -> String {
+    const FLAGS: [(&str, &str); 13] = [
+        ("/select/every", "--every"),
+        ("/select/fps", "--fps"),
+        ("/select/count", "--count"),
+        ("/select/at", "--at"),
+        ("/select/scenes", "--scenes"),
+        ("/range/start", "--from"),
+        ("/range/end", "--to"),
+        ("/tolerance", "--tolerance"),
+        ("/format", "--format"),
+        ("/quality", "--quality"),
+        ("/resize/width", "the width"),
+        ("/resize/height", "the height"),
+        ("/resize/fit", "--fit"),
+    ];
+    let flag = FLAGS.iter().find(|(pointer, _)| error.pointer.starts_with(pointer));
+    format!("{}: {}", flag.map_or(error.pointer.as_str(), |(_, flag)| flag), error.detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        for (text, time) in [
+            ("2", "2s"),
+            ("0.5", "0.5s"),
+            ("250ms", "250ms"),
+            ("00:00:02", "2s"),
+            ("1:02:03.25", "3723.25s"),
+            ("90:00", "5400s"),
+            ("50%", "50%"),
+            ("#3", "#3"),
+            // Left to the service's rules, which refuse them.
+            ("00:61:00", "00:61:00"),
+            ("1:2:3:4", "1:2:3:4"),
+            ("1:60", "1:60"),
+            ("soon", "soon"),
+        ] {
+            assert_eq!(seconds(text), time, "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_are_exact() {
+        for (text, num, den) in [("1/2", 1, 2), ("30000/1001", 30_000, 1001), ("0.5", 1, 2), ("1/3", 1, 3)] {
+            assert_eq!(rate(text), Ok(Rational::new(num, den).unwrap()), "{text}");
+            let args = SelectArgs { fps: Some(text.to_owned()), ..SelectArgs::default() };
+            let options = options(&args, &ImageArgs::default(), None).unwrap();
+            assert_eq!(options.select, Select::Fps(Rational::new(num, den).unwrap()), "{text}");
+        }
+        for bad in ["0", "1/0", "0/1", "1001", "-1", "x", "1/2/3", ""] {
+            assert!(rate(bad).unwrap_err().starts_with("--fps: "), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read() {
+        let resize = |size: &str| resize(&ImageArgs { size: Some(size.to_owned()), ..ImageArgs::default() });
+        let body = |width, height| Ok(Some(ResizeBody { width, height, fit: None }));
+        assert_eq!(resize("336x336"), body(Some(336), Some(336)));
+        assert_eq!(resize("1280x"), body(Some(1280), None));
+        assert_eq!(resize("x720"), body(None, Some(720)));
+        for bad in ["336", "x", "axb", "1x2x3", "-1x"] {
+            assert!(resize(bad).is_err() || bad == "-1x", "{bad}");
+        }
+    }
+}

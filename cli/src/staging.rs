@@ -1,0 +1,100 @@
+//! Files that appear whole or not at all: they are written beside their place and moved there.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow, bail};
+use tempfile::{NamedTempFile, TempDir};
+
+/// Creates an archive's file, to be moved to `target`.
+pub(crate) fn file(target: &Path) -> anyhow::Result<NamedTempFile> {
+    let folder = nearest(target.parent().unwrap_or(Path::new("")));
+    // As any other new file: the user's mask decides.
+    let file = builder().permissions(Permissions::from_mode(0o666)).tempfile_in(&folder);
+    file.with_context(|| format!("no file can be made in {}", folder.display()))
+}
+
+/// Moves an archive to its place.
+pub(crate) fn publish_file(file: NamedTempFile, target: &Path, force: bool) -> anyhow::Result<()> {
+    if let Some(parent) = target.parent() {
+        fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
+    }
+    let kept = if force { file.persist(target) } else { file.persist_noclobber(target) };
+    kept.map(drop).with_context(|| target.display().to_string())
+}
+
+/// Creates a folder for files, which are to be moved to `target`.
+pub(crate) fn folder(target: &Path) -> anyhow::Result<TempDir> {
+    let folder = nearest(target);
+    let made = builder().permissions(Permissions::from_mode(0o777)).tempdir_in(&folder);
+    made.with_context(|| format!("no folder can be made in {}", folder.display()))
+}
+
+/// Moves the files in a folder to their place. Unless `force` is given, none is moved where one of them
+/// exists.
+pub(crate) fn publish_folder(made: TempDir, target: &Path, force: bool) -> anyhow::Result<()> {
+    if target.as_os_str().is_empty() {
+        return publish_folder(made, Path::new("."), force);
+    }
+    if !target.exists() {
+        if let Some(parent) = target.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
+        }
+        fs::rename(made.path(), target).with_context(|| target.display().to_string())?;
+        // There is nothing left to remove.
+        let _ = made.keep();
+        return Ok(());
+    }
+    let names: io::Result<Vec<_>> = fs::read_dir(made.path())?.map(|entry| Ok(entry?.file_name())).collect();
+    let moves: Vec<(PathBuf, PathBuf)> =
+        names?.iter().map(|name| (made.path().join(name), target.join(name))).collect();
+    for (_, to) in &moves {
+        match to.symlink_metadata() {
+            Ok(found) if found.is_dir() => bail!("{} is a folder", to.display()),
+            Ok(_) if !force => return Err(anyhow!("{} exists; --force replaces it", to.display())),
+            _ => {}
+        }
+    }
+    for (index, (from, to)) in moves.iter().enumerate() {
+        let moved = if force { fs::rename(from, to) } else { move_new(from, to) };
+        if let Err(error) = moved {
+            if !force {
+                moves[..index].iter().for_each(|(_, to)| drop(fs::remove_file(to)));
+            }
+            return Err(error).with_context(|| to.display().to_string());
+        }
+    }
+    Ok(())
+}
+
+/// Moves a file to a place at which none is.
+fn move_new(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(from, to) {
+        Ok(()) => fs::remove_file(from),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        // File systems without links: `to` was not there a moment ago.
+        Err(_) => fs::rename(from, to),
+    }
+}
+
+fn builder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".framelift-").suffix(".part");
+    builder
+}
+
+/// `folder`, or the nearest one above it that is there: on the same file system as what is made there.
+fn nearest(folder: &Path) -> PathBuf {
+    let here = |folder: &&Path| folder.as_os_str().is_empty() || folder.is_dir();
+    match folder.ancestors().find(here) {
+        Some(found) if !found.as_os_str().is_empty() => found.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Opens a device or a pipe to write into it.
+pub(crate) fn device(path: &Path) -> anyhow::Result<File> {
+    fs::OpenOptions::new().write(true).open(path).with_context(|| path.display().to_string())
+}
