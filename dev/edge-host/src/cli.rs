@@ -1,18 +1,72 @@
-//! The program around the host: its signals, and what it tells the one who started it.
+//! The program around the host: its options, its signals, and what it tells the one who started it.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use framelift_edge_host::{HostConfig, HostError, serve};
+use clap::Parser;
+use framelift_edge_host::{HostConfig, HostError, QuirkSettings, Values, serve};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A guest that computes holds its thread, so a few more than there are processors keep the host
 /// answering.
 const FEWEST_THREADS: usize = 4;
 
+/// Serves the components of a Spin application in one process.
+#[derive(Parser)]
+#[command(version)]
+pub(crate) struct Options {
+    /// The application's manifest.
+    #[arg(long, default_value = "spin.toml")]
+    manifest: PathBuf,
+    /// Where to listen; port 0 picks a free one.
+    #[arg(long, default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+    /// The folder for the key-value file; without it, values end with the process.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// The folder for compiled components; without it, each start compiles them.
+    #[arg(long)]
+    cache: Option<PathBuf>,
+    /// A variable's value, before SPIN_VARIABLE_<NAME> and the manifest's default.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    variable: Vec<(String, String)>,
+    /// What Spin and real key-value back ends do: `all`, or a list of quirks.
+    #[arg(long, env = "FRAMELIFT_QUIRKS", default_value = "")]
+    quirks: QuirkSettings,
+    /// Where the quirks' chance begins.
+    #[arg(long, env = "FRAMELIFT_QUIRK_SEED", default_value_t = 1)]
+    quirk_seed: u64,
+    /// The requests that one instance takes in its life, as Spin's option of this name.
+    #[arg(long, default_value_t = 128)]
+    max_instance_reuse_count: usize,
+    /// A file that is given the server's address once it serves.
+    #[arg(long)]
+    ready_file: Option<PathBuf>,
+}
+
+impl Options {
+    fn config(self) -> HostConfig {
+        let mut variables = Values::from_environment(std::env::vars());
+        for (name, value) in self.variable {
+            variables.set(name, value);
+        }
+        HostConfig {
+            listen: self.listen,
+            data: self.data,
+            cache: self.cache,
+            variables,
+            quirks: self.quirks,
+            quirk_seed: self.quirk_seed,
+            max_instance_reuse_count: self.max_instance_reuse_count,
+            ..HostConfig::new(self.manifest)
+        }
+    }
+}
+
 /// Parses `NAME=VALUE`.
-pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         // The text may hold a secret, so it is not repeated.
@@ -22,7 +76,9 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
 
 /// Serves until SIGTERM or SIGINT.
 #[expect(clippy::print_stderr, reason = "a start that fails says why in plain text")]
-pub(crate) fn run(config: HostConfig, ready_file: Option<PathBuf>) -> ExitCode {
+pub(crate) fn run(options: Options) -> ExitCode {
+    let ready_file = options.ready_file.clone();
+    let config = options.config();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores.max(FEWEST_THREADS))

@@ -49,7 +49,10 @@ pub(super) struct Envelope {
     unknown: Map<String, Value>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[cfg_attr(
+    not(target_family = "wasm"),
+    expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")
+)]
 const fn is_zero(rev: &u64) -> bool {
     *rev == 0
 }

@@ -187,7 +187,6 @@ fn describe(reason: &NotEncoded) -> &str {
 }
 
 /// Adds the storyboard and the manifest, and closes the archive.
-#[expect(clippy::too_many_arguments, reason = "one call, with what the stages have found")]
 pub(super) fn finish(
     mut writer: Writer<'_>,
     duration: Option<Rational>,

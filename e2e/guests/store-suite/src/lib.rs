@@ -1,13 +1,13 @@
 //! A guest that puts the store it is given through `framelift_edge::store::suite`.
 //!
-//! `GET /` runs all checks and answers `[{"check":…,"error":null|…}]`: 200 when all pass, 500
-//! when one does not.
+//! `GET /` answers the names of the checks. `GET /<check>` runs one: 200 when it passes, 500 with the
+//! reason when it does not, 404 when there is none of that name. Each is a request of its own, because
+//! an instance on Spin gets 256 compare-and-swaps in its life.
 #![cfg(target_family = "wasm")]
 
 use framelift_edge::spin::{SpinAmbient, SpinKv};
 use framelift_edge::store::suite;
-use http::Response;
-use serde_json::{Value, json};
+use http::{Response, StatusCode};
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
 
@@ -15,22 +15,23 @@ use spin_sdk::http_service;
 const STORE: &str = "default";
 
 #[http_service]
-async fn handle(_: Request) -> Response<String> {
-    let (status, body) = match SpinKv::open(STORE).await {
-        Ok(kv) => {
-            let verdicts = suite::run_all(&kv, &SpinAmbient).await;
-            let passed = verdicts.iter().all(|(_, outcome)| outcome.is_ok());
-            let lines: Vec<Value> = verdicts
-                .into_iter()
-                .map(|(check, outcome)| json!({ "check": check, "error": outcome.err() }))
-                .collect();
-            (if passed { 200 } else { 500 }, Value::from(lines))
-        }
-        Err(error) => (503, json!([{ "check": "open", "error": error.to_string() }])),
-    };
-    let mut response = Response::new(body.to_string());
-    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
-    let json = http::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+async fn handle(request: Request) -> Response<String> {
+    let check = request.uri().path().trim_start_matches('/');
+    let (status, body) =
+        if check.is_empty() { (StatusCode::OK, suite::CHECKS.join("\n")) } else { run(check).await };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
     response
+}
+
+async fn run(check: &str) -> (StatusCode, String) {
+    let kv = match SpinKv::open(STORE).await {
+        Ok(kv) => kv,
+        Err(error) => return (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    };
+    match suite::run(check, &kv, &SpinAmbient).await {
+        Some(Ok(())) => (StatusCode::OK, String::new()),
+        Some(Err(reason)) => (StatusCode::INTERNAL_SERVER_ERROR, reason),
+        None => (StatusCode::NOT_FOUND, format!("there is no check `{check}`")),
+    }
 }
