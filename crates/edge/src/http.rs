@@ -1,6 +1,6 @@
 //! The HTTP base of every component: routing, correlation ids, bodies, credentials, problem documents.
 //!
-//! A component is made of its endpoints by [`component`], whose `serve` hands each request to [`answer`]:
+//! A component is made of its endpoints by the macro `component!`, whose `serve` hands each request to [`answer`]:
 //! that finds the endpoint, calls its handler with an [`Incoming`] and turns whatever comes back into a
 //! response. Every answer carries `X-Correlation-Id`, every error is a problem document and is logged
 //! once, here.

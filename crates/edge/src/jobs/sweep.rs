@@ -26,10 +26,11 @@ const TAKE_BACK_S: u32 = 300;
 const ABANDONED_S: u32 = 600;
 /// How long after a job's time a worker may still renew its lease, in seconds.
 const OVERTIME_S: u32 = 600;
-/// Most users with work that one call looks at.
-const WORK_USERS: usize = 50;
+/// Most users with work that one call looks at: an instance on Spin has 256 swaps in its life, and one whose
+/// users all need help takes some ten for each.
+const WORK_USERS: usize = 16;
 /// Most users with objects that one call looks at.
-const KEPT_USERS: usize = 25;
+const KEPT_USERS: usize = 8;
 /// Pages that one call fails to read before it takes the store for down.
 const MAX_UNREAD: usize = 8;
 /// Waiting videos of a user whose records one call looks at.
