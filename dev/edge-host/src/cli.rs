@@ -76,8 +76,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 /// Serves until SIGTERM or SIGINT.
 #[expect(clippy::print_stderr, reason = "a start that fails says why in plain text")]
-pub(crate) fn run(options: Options) -> ExitCode {
-    let ready_file = options.ready_file.clone();
+pub(crate) fn run(mut options: Options) -> ExitCode {
+    let ready_file = options.ready_file.take();
     let config = options.config();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()

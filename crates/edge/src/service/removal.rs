@@ -1,5 +1,7 @@
 //! Removing objects that nobody needs any more.
 
+use std::fmt::Display;
+
 use framelift_domain::CorrelationId;
 use serde_json::json;
 
@@ -32,8 +34,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     pub(crate) async fn try_remove(&self, cleanup: Option<&Cleanup>, correlation_id: &CorrelationId) {
         let Some(cleanup) = cleanup else { return };
         if let Err(error) = self.remove(cleanup).await {
-            let fields = [("video.id", json!(cleanup.video)), ("cause", json!(error.to_string()))];
-            log(Level::Warn, "objects are left for a later sweep", Some(correlation_id), &fields);
+            log_left(cleanup, &error, correlation_id);
         }
     }
 
@@ -47,8 +48,12 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
             Err(error) => Err(JobError::from(error)),
         };
         if let Err(error) = outcome {
-            let fields = [("video.id", json!(cleanup.video)), ("cause", json!(error.to_string()))];
-            log(Level::Warn, "objects are left for a later sweep", Some(correlation_id), &fields);
+            log_left(cleanup, &error, correlation_id);
         }
     }
+}
+
+fn log_left(cleanup: &Cleanup, error: &dyn Display, correlation_id: &CorrelationId) {
+    let fields = [("video.id", json!(cleanup.video)), ("cause", json!(error.to_string()))];
+    log(Level::Warn, "objects are left for a later sweep", Some(correlation_id), &fields);
 }

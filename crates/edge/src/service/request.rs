@@ -10,7 +10,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::IDEMPOTENCY_KEY;
-use crate::http::{Failure, Incoming, json};
+use crate::http::{Failure, Incoming, entity_tag, json};
 use crate::jobs::Idempotency;
 
 /// The checked options, or everything that is wrong with them; what this release does not do
@@ -59,7 +59,7 @@ pub(crate) fn digest(parts: &[&[u8]]) -> String {
 /// A JSON answer with its entity tag, or 304 if the client has it already.
 pub(crate) fn tagged(headers: &HeaderMap, body: &impl Serialize) -> Result<Response<Bytes>, Failure> {
     let mut response = json(StatusCode::OK, body)?;
-    let tag = format!("\"{}\"", hex::encode(&Sha256::digest(response.body())[..16]));
+    let tag = entity_tag(response.body());
     if if_none_match(headers, &tag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.body_mut() = Bytes::new();

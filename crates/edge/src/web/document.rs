@@ -5,10 +5,9 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::{HeaderValue, Response, StatusCode};
-use sha2::{Digest, Sha256};
 
 use super::Web;
-use crate::http::{Failure, Incoming, Route};
+use crate::http::{Failure, Incoming, Route, bytes, empty, entity_tag};
 use crate::openapi::{self, Auth, Operation, Payload, object, raw};
 
 pub(super) const ROUTE: Route = Route::get("/openapi.json");
@@ -24,17 +23,17 @@ pub(super) fn operation() -> Operation {
 static DOCUMENT: LazyLock<(Bytes, String)> = LazyLock::new(|| {
     // The document is strings, numbers and lists: writing it as JSON cannot fail.
     let body = serde_json::to_vec(&openapi::document()).unwrap_or_default();
-    let digest: String = Sha256::digest(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    (body.into(), format!("\"{digest}\""))
+    let tag = entity_tag(&body);
+    (body.into(), tag)
 });
 
 impl Web {
     pub(super) async fn document(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let (body, tag) = &*DOCUMENT;
         let mut response = if incoming.headers().get(IF_NONE_MATCH).is_some_and(|sent| sent == tag.as_str()) {
-            crate::http::empty(StatusCode::NOT_MODIFIED)
+            empty(StatusCode::NOT_MODIFIED)
         } else {
-            crate::http::bytes(StatusCode::OK, HeaderValue::from_static("application/json"), body.clone())
+            bytes(StatusCode::OK, HeaderValue::from_static("application/json"), body.clone())
         };
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
