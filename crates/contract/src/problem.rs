@@ -68,6 +68,8 @@ problems! {
     FileTooLarge = "file-too-large", 413, "The file is too large";
     /// The user has too many unfinished videos.
     QuotaExceeded = "quota-exceeded", 429, "Too many unfinished videos";
+    /// The user's uploads and results have as many bytes as they may.
+    StorageQuotaExceeded = "storage-quota-exceeded", 409, "The account's storage is full";
     /// The store does not hold the declared upload.
     UploadIncomplete = "upload-incomplete", 409, "The upload is not complete";
     /// The same key with another body.

@@ -131,6 +131,15 @@ pub struct UploadPart {
     pub size: u64,
 }
 
+/// `GET /storage`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StorageResponse {
+    /// Bytes of the caller's uploads and results.
+    pub used_bytes: u64,
+    /// As many as there may be.
+    pub limit_bytes: u64,
+}
+
 /// `GET /videos/{id}/upload-parts`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UploadPartsResponse {

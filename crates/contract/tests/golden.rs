@@ -22,7 +22,7 @@ use framelift_contract::report::{
     ProgressReport, ReportAnswer, SweepAnswer,
 };
 use framelift_contract::video::{
-    AcceptedResponse, CreateVideoRequest, CreateVideoResponse, DownloadResponse, RunRequest,
+    AcceptedResponse, CreateVideoRequest, CreateVideoResponse, DownloadResponse, RunRequest, StorageResponse,
     UploadPartsResponse, VideoPage, VideoResponse,
 };
 use serde::Serialize;
@@ -77,6 +77,7 @@ fn every_file_is_understood_and_written_again() {
         ("registered", round_trip::<RegisterResponse>),
         ("report_answer", round_trip::<ReportAnswer>),
         ("run", round_trip::<RunRequest>),
+        ("storage", round_trip::<StorageResponse>),
         ("sweep", round_trip::<SweepAnswer>),
         ("tokens", round_trip::<TokenResponse>),
         ("update_account", round_trip::<UpdateAccountRequest>),

@@ -14,6 +14,8 @@ pub struct Limits {
     pub max_in_flight_per_user: u32,
     /// Videos of one user that are not finished yet, uploads under way included.
     pub max_open_per_user: u32,
+    /// Bytes of one user's uploads and results, uploads under way included.
+    pub max_stored_bytes_per_user: u64,
     /// Bytes of one upload.
     pub max_upload_bytes: u64,
     /// Up to here an upload is one presigned PUT, above it multipart.
@@ -36,7 +38,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_in_flight_per_user: 5,
-            max_open_per_user: 400,
+            max_open_per_user: 200,
+            max_stored_bytes_per_user: 100 << 30,
             max_upload_bytes: 50 << 30,
             single_put_bytes: 64 << 20,
             upload_ttl_s: 24 * 3600,

@@ -59,6 +59,23 @@ impl Video {
             if !end.purged && now < end.at.plus_s(limits.retention_s))
     }
 
+    /// Bytes that the object store keeps for it, once it is finished: its upload, unless that is another
+    /// video's or was given up, and its result.
+    pub fn kept_bytes(&self) -> u64 {
+        let Some(end) = self.state.end() else { return 0 };
+        let upload = match &self.source {
+            Source::Own { refs, gone: false } => {
+                self.state.is_uploaded() || refs.iter().any(|id| *id != self.id)
+            }
+            _ => false,
+        };
+        let result = match &self.state {
+            State::Completed { result, .. } if !end.purged => result.size_bytes,
+            _ => 0,
+        };
+        result.saturating_add(if upload { self.size_bytes } else { 0 })
+    }
+
     /// From when on the objects of a finished video may go; none while it is not finished.
     ///
     /// A deleted or expired video keeps them for an hour: a worker that has not heard of it yet

@@ -8,6 +8,7 @@
 mod body;
 mod component;
 mod credential;
+mod etag;
 mod failure;
 mod incoming;
 mod log;
@@ -22,12 +23,12 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 pub(crate) use body::declared_length;
 pub use body::{BodyError, MAX_JSON_BYTES, RequestBody, collect};
 pub(crate) use component::component;
 pub use credential::{Caller, WorkerToken};
+pub(crate) use etag::{entity_tag, if_none_match};
 pub use failure::Failure;
 pub use incoming::Incoming;
 pub use log::{Level, log};
@@ -130,11 +131,6 @@ pub fn bytes(status: StatusCode, content_type: HeaderValue, body: impl Into<Byte
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
-}
-
-/// The entity tag of a body: it changes when a byte does.
-pub(crate) fn entity_tag(body: &[u8]) -> String {
-    format!("\"{}\"", hex::encode(&Sha256::digest(body)[..16]))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ mod turn;
 pub mod view;
 
 use framelift_contract::message::{JobMessage, NoticeKind};
-use framelift_domain::video::{Event, Multipart, Refused, State};
+use framelift_domain::video::{Event, Multipart, Refused};
 use framelift_domain::{CorrelationId, Limits, Options, Time, UserId, Video, VideoId};
 
 use crate::ports::{Ambient, Kv, Queue};
@@ -149,12 +149,14 @@ impl<'a, K: Kv, Q: Queue, A: Ambient> Jobs<'a, K, Q, A> {
         Ok(self.queue.send(&message, delay_s).await?)
     }
 
-    /// Keeps the multipart upload that was begun for a video. The first one stays: whoever finds
-    /// another one in the answer aborts its own.
+    /// Keeps the multipart upload that was begun for a video, if it still awaits its upload. The first one
+    /// stays: whoever finds another one in the answer, or none, aborts its own.
     pub async fn multipart_begun(&self, user: UserId, id: VideoId, multipart: Multipart) -> Result<Video> {
         self.owned(user, id).await?;
-        let video = self.apply(id, &Event::MultipartBegun(multipart)).await?;
-        debug_assert!(matches!(video.state, State::AwaitingUpload { .. }));
-        Ok(video)
+        match self.apply(id, &Event::MultipartBegun(multipart)).await {
+            // It was handed over, called off or deleted meanwhile.
+            Err(JobError::Refused(_)) => Ok(self.row(id).await?.video),
+            outcome => outcome,
+        }
     }
 }

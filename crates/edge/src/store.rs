@@ -4,6 +4,7 @@
 //! writes ([`update`]); it is created by exactly one writer ([`create`]); user input in a key
 //! is hashed ([`keys`]).
 
+mod bytes;
 pub mod create;
 #[cfg(test)]
 pub(crate) mod golden;
@@ -22,6 +23,7 @@ use framelift_domain::VideoId;
 use sha2::{Digest, Sha256};
 
 use crate::ports::{Ambient, Kv, Unavailable};
+pub use bytes::{Counted, Recount};
 use records::VideoRow;
 use update::{UpdateError, Updated};
 pub use value::Stored;
@@ -107,7 +109,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
     }
 
     /// Text that no other writer comes up with.
-    fn op_id(&self) -> String {
+    pub(crate) fn op_id(&self) -> String {
         let mut random = [0; 8];
         self.ambient.fill_random(&mut random);
         format!("{:016x}", u64::from_le_bytes(random))

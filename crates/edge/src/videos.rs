@@ -6,6 +6,7 @@ mod delete;
 mod get;
 mod list;
 mod run;
+mod storage;
 
 use crate::http::{Router, component};
 use crate::ports::{Ambient, Http, Kv, Queue};
@@ -14,5 +15,5 @@ use crate::service::Service;
 component! {
     Service<'_, K, Q, H, A> where [K: Kv, Q: Queue, H: Http, A: Ambient];
     router: Router::new(ROUTES);
-    call: [create, list, get, delete, cancel, run]
+    call: [create, list, get, delete, cancel, run, storage]
 }

@@ -122,13 +122,15 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// The steps of a new record: room, a place in the index, the record itself.
     async fn admit(&self, video: Video, expires_at: Time) -> Result<Video> {
         let (user, id, root) = (video.owner, video.id, video.root());
-        let mut row = VideoRow { video, position: None, understood: true };
+        let bytes = if id == root { video.size_bytes } else { 0 };
+        let mut row = VideoRow::new(video, None);
         if row.is_too_large() {
             return Err(JobError::OptionsTooLarge { limit: MAX_NEW_BYTES });
         }
         self.store
             .fill_slots(user, |mut slots| {
-                let changed = slots.reserve(id, expires_at, self.limits).map_err(|why| self.no_room(why))?;
+                let reserved = slots.reserve(id, bytes, expires_at, self.limits);
+                let changed = reserved.map_err(|why| self.no_room(why))?;
                 Ok::<_, JobError>((slots, changed, ()))
             })
             .await?;
@@ -150,6 +152,9 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     pub(super) fn no_room(&self, why: NoRoom) -> JobError {
         match why {
             NoRoom::Full => JobError::QuotaExceeded { limit: self.limits.max_open_per_user },
+            NoRoom::Storage { used } => {
+                JobError::StorageQuotaExceeded { used, limit: self.limits.max_stored_bytes_per_user }
+            }
             NoRoom::Closed => JobError::AccountClosed,
         }
     }
@@ -167,7 +172,8 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         Ok(())
     }
 
-    /// Notes that a video needs its upload no longer. Returns whether nobody does.
+    /// Notes that a video needs its upload no longer. Returns whether nobody does; then its bytes do not
+    /// count any more.
     pub(super) async fn let_go(&self, video: &Video) -> Result<bool> {
         let let_go = self.store.update_video(video.root(), |row| {
             let source = row.video.source.clone().let_go(video.id)?;
@@ -175,7 +181,12 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
             let video = Video { source, ..row.video };
             Ok::<_, SourceError>((VideoRow { video, ..row }, changed, ()))
         });
-        Ok(let_go.await?.value.video.source.is_gone())
+        let root = let_go.await?.value;
+        let gone = root.video.source.is_gone();
+        if gone && root.is_miscounted() {
+            self.store.recount(root.video.owner, root.video.id).await?;
+        }
+        Ok(gone)
     }
 }
 

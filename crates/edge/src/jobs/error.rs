@@ -25,6 +25,16 @@ pub enum JobError {
         /// That many.
         limit: u32,
     },
+    /// The user's videos have as many bytes as they may, or would have with this one.
+    #[error(
+        "the videos of this account have {used} of {limit} bytes: delete some, or wait until they are no longer kept"
+    )]
+    StorageQuotaExceeded {
+        /// Bytes of the uploads and results that are there.
+        used: u64,
+        /// As many as there may be.
+        limit: u64,
+    },
     /// As many videos as may share the upload do so.
     #[error("at most {limit} videos may share an upload")]
     TooManyRuns {
@@ -89,6 +99,7 @@ impl JobError {
             Self::VideoNotOwned => ProblemCode::VideoNotOwned,
             Self::AccountClosed => ProblemCode::Unauthenticated,
             Self::QuotaExceeded { .. } | Self::TooManyRuns { .. } => ProblemCode::QuotaExceeded,
+            Self::StorageQuotaExceeded { .. } => ProblemCode::StorageQuotaExceeded,
             Self::UploadIncomplete => ProblemCode::UploadIncomplete,
             Self::SourceExpired => ProblemCode::SourceExpired,
             Self::IdempotencyKeyReused => ProblemCode::IdempotencyKeyReused,

@@ -9,7 +9,8 @@ use crate::store::records::{MAX_NEW_BYTES, VideoRow};
 
 impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// Notes the true size of an upload that came in one stream, and options that came after it.
-    /// A video that is past its upload stays as it is.
+    /// A video that is past its upload stays as it is; one that does not fit in with its owner's others is
+    /// refused.
     pub async fn measured(
         &self,
         user: UserId,
@@ -17,7 +18,15 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         size_bytes: u64,
         options: Option<&Options>,
     ) -> Result<Video> {
-        self.owned(user, id).await?;
+        let known = self.owned(user, id).await?.video;
+        if !matches!(known.state, State::AwaitingUpload { .. }) {
+            return Ok(known);
+        }
+        let resized = self.store.fill_slots(user, |mut slots| {
+            let changed = slots.resize(id, size_bytes, self.limits).map_err(|why| self.no_room(why))?;
+            Ok::<_, JobError>((slots, changed, ()))
+        });
+        resized.await?;
         let updated = self.store.update_video(id, |row| {
             let awaiting = matches!(row.video.state, State::AwaitingUpload { .. });
             let options = options.unwrap_or(&row.video.options).clone();

@@ -73,13 +73,17 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// The owner deletes the video, whatever its state. The objects to remove come back; once
     /// they are gone, [`Self::removed`] says so. Until then it may be repeated.
     pub async fn delete(&self, user: UserId, id: VideoId) -> Result<Cleanup> {
-        let video = self.owned(user, id).await?.video;
-        if matches!(video.state, State::Deleted { removed: true, .. }) {
+        let row = self.owned(user, id).await?;
+        if matches!(row.video.state, State::Deleted { removed: true, .. }) {
             return Err(JobError::VideoNotFound);
+        }
+        if row.counted.bytes > 0 {
+            self.store.note_recount(user, &row).await?;
         }
         let video = self.apply(id, &Event::Deleted).await?;
         let gone = self.let_go(&video).await?;
         self.finish(&video).await?;
+        self.store.recount(user, id).await?;
         Ok(Cleanup::all_of(&video, gone))
     }
 

@@ -44,6 +44,11 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         }
     }
 
+    /// Bytes that the user's videos take up, unfinished ones included.
+    pub async fn used_bytes(&self, user: UserId) -> Result<u64> {
+        Ok(self.store.slots(user).await?.used_bytes())
+    }
+
     /// The user's videos, newest first.
     pub async fn list(
         &self,

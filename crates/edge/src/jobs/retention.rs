@@ -24,6 +24,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     ) -> Result<Vec<Cleanup>> {
         let mut head = self.store.head(user).await?;
         let slots = self.store.slots(user).await?;
+        self.store.finish_recounts(user, &slots).await?;
         let now = self.now();
         let mut cleanups = Vec::new();
         let mut done = head.retired;
@@ -70,6 +71,9 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
                 continue;
             };
             if end.purged {
+                if row.is_miscounted() {
+                    self.store.recount(user, id).await?;
+                }
                 if done == position {
                     done += 1;
                 }
@@ -85,7 +89,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         if done > head.retired {
             head = self.store.retire(user, done).await?;
         }
-        if head.retired >= head.len() {
+        if head.retired >= head.len() && slots.recounts.is_empty() {
             self.store.leave_if_idle::<Head>(KEPT, user, &keys::index(user), seen).await?;
         }
         Ok(cleanups)
@@ -99,6 +103,6 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
             self.apply(cleanup.video, &Event::Deleted).await?;
         }
         self.apply(cleanup.video, &Event::Purged).await?;
-        Ok(())
+        Ok(self.store.recount(owner, cleanup.video).await?)
     }
 }

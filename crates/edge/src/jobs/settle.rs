@@ -7,6 +7,7 @@ use framelift_domain::{UserId, Video, VideoId};
 use super::{Cleanup, JobError, Jobs, Result};
 use crate::ports::{Ambient, Kv, Queue};
 use crate::store::keys;
+use crate::store::records::VideoRow;
 use crate::store::slots::{Sending, Slots};
 
 /// Each round may bring up videos that wait behind finished ones.
@@ -100,9 +101,26 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         Ok(())
     }
 
-    /// Frees a video's slot, without a word to those whose turn it becomes.
+    /// Frees a video's slot and counts the bytes that it keeps, without a word to those whose turn it
+    /// becomes.
     pub(super) async fn free(&self, user: UserId, id: VideoId) -> Result<bool> {
-        let slots = self.store.drain_slots(user, |slots| slots.free(id, self.limits)).await?;
+        let row = self.store.video(id).await?.filter(VideoRow::is_miscounted);
+        let token = self.store.op_id();
+        let slots = self
+            .store
+            .drain_slots(user, |slots| {
+                let freed = slots.free(id, self.limits);
+                if let Some(row) = row.as_ref().filter(|_| freed) {
+                    slots.begin_recount(row, &token);
+                }
+                freed
+            })
+            .await?;
+        match slots.recount_of(id) {
+            Some(recount) => self.store.finish_recount(user, recount).await?,
+            None if row.is_some() => self.store.recount(user, id).await?,
+            None => {}
+        }
         Ok(slots.in_flight.iter().any(|slot| !slot.sent))
     }
 

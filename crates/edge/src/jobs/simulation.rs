@@ -117,6 +117,7 @@ fn run(seed: u64) -> BTreeMap<String, usize> {
         max_in_flight_per_user: 1 + random.below(5) as u32,
         max_open_per_user: 12,
         upload_ttl_s: 1800,
+        max_stored_bytes_per_user: 1_000 + random.below(20_000),
         retention_s: 24 * 3600,
         max_job_s: 2 * 3600,
         max_releases: 3 + random.below(8) as u32,

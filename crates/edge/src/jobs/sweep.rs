@@ -217,7 +217,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
             created_at: now,
             state: State::tombstone(now),
         };
-        VideoRow { video, position: None, understood: true }
+        VideoRow::new(video, None)
     }
 
     /// A video in line, whose record may not say so yet.

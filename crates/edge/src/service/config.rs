@@ -32,6 +32,7 @@ pub const NAMES: &[&str] = &[
     "sqs_queue_url",
     "max_in_flight_per_user",
     "max_open_per_user",
+    "max_stored_bytes_per_user",
     "max_upload_bytes",
     "single_put_bytes",
     "upload_ttl_s",
@@ -201,7 +202,12 @@ impl Reader<'_> {
                 (1, 100),
                 default.max_in_flight_per_user,
             ),
-            max_open_per_user: self.number("max_open_per_user", (1, 400), default.max_open_per_user),
+            max_open_per_user: self.number("max_open_per_user", (1, 200), default.max_open_per_user),
+            max_stored_bytes_per_user: self.number(
+                "max_stored_bytes_per_user",
+                (1, 1 << 60),
+                default.max_stored_bytes_per_user,
+            ),
             max_upload_bytes: self.number("max_upload_bytes", (1, 5 << 40), default.max_upload_bytes),
             // S3 takes at most 5 GiB in one PUT.
             single_put_bytes: self.number("single_put_bytes", (5 << 20, 5 << 30), default.single_put_bytes),

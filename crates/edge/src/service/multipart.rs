@@ -11,18 +11,18 @@ use crate::object_store::DEFAULT_CONTENT_TYPE;
 use crate::ports::{Ambient, Http, Kv, Queue};
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
-    /// Begins a multipart upload, or finds the one that somebody else began meanwhile.
-    pub(crate) async fn begin(&self, video: &Video, plan: Plan) -> Result<Multipart, Failure> {
+    /// Begins a multipart upload, or finds the one that somebody else began meanwhile. Returns the video as
+    /// it is now, which may not await its upload any more.
+    pub(crate) async fn begin(&self, video: &Video, plan: Plan) -> Result<Video, Failure> {
         let (objects, key) = (self.objects(), upload_key(video));
         let content_type = video.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
         let upload_id = objects.create_multipart(&key, content_type).await?;
         let ours = Multipart { upload_id, part_size: plan.part_size, part_count: plan.part_count };
-        let kept = self.jobs().multipart_begun(video.owner, video.id, ours.clone()).await;
-        let kept = kept.map(|video| video.state.multipart().cloned().unwrap_or_else(|| ours.clone()));
-        if !matches!(&kept, Ok(kept) if *kept == ours) {
+        let begun = self.jobs().multipart_begun(video.owner, video.id, ours.clone()).await;
+        if !begun.as_ref().is_ok_and(|video| video.state.multipart() == Some(&ours)) {
             objects.abort_multipart(&key, &ours.upload_id).await?;
         }
-        Ok(kept?)
+        Ok(begun?)
     }
 
     /// Fresh URLs for parts, and when they end.

@@ -6,7 +6,7 @@ use framelift_domain::video::{Source, State};
 use framelift_domain::{CorrelationId, Time, UserId, Video, VideoId};
 use serde::{Deserialize, Serialize};
 
-use super::Stored;
+use super::{Counted, Stored};
 use options::StoredOptions;
 
 /// Most bytes that a record may have when it is made: what comes later (shared uploads,
@@ -24,14 +24,22 @@ pub struct VideoRow {
     /// Whether its options are all understood. Otherwise newer code wrote them: the video can be
     /// looked at and deleted, and not be worked on.
     pub understood: bool,
+    /// How many of its bytes are counted.
+    pub counted: Counted,
 }
 
-/// Tags of [`State`] and of [`Source`].
+/// Tags of [`State`] and of [`Source`]. Version 2 counts bytes.
 impl Stored for VideoRow {
+    const VERSION: u32 = 2;
     const TAGS: &'static [&'static str] = &["name", "kind"];
 }
 
 impl VideoRow {
+    /// The record of a new video.
+    pub fn new(video: Video, position: Option<u64>) -> Self {
+        Self { video, position, understood: true, counted: Counted::default() }
+    }
+
     /// Whether a new record would be too large.
     pub fn is_too_large(&self) -> bool {
         // A record always serializes; the store says so otherwise.
@@ -54,6 +62,8 @@ struct Record {
     created_at: Time,
     state: State,
     position: Option<u64>,
+    #[serde(default, skip_serializing_if = "Counted::is_default")]
+    counted: Counted,
 }
 
 impl From<VideoRow> for Record {
@@ -82,6 +92,7 @@ impl From<VideoRow> for Record {
             created_at,
             state,
             position: row.position,
+            counted: row.counted,
         }
     }
 }
@@ -104,6 +115,7 @@ impl From<Record> for VideoRow {
             },
             position: record.position,
             understood,
+            counted: record.counted,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! All of a user's unfinished videos in one value, so that its limits hold whoever writes.
 
+use std::collections::BTreeMap;
+
 use framelift_domain::{Limits, Time, UserId, VideoId};
 use serde::{Deserialize, Serialize};
 
 use super::listing::{Member, Membership, WORK};
 use super::update::{UpdateError, Updated};
-use super::{Store, StoreError, Stored, keys};
+use super::{Recount, Store, StoreError, Stored, keys};
 use crate::ports::{Ambient, Kv};
 
 /// A video that is in the queue or worked on.
@@ -44,6 +46,15 @@ pub struct Slots {
     pub waiting: Vec<VideoId>,
     /// Videos whose turn it is.
     pub in_flight: Vec<InFlight>,
+    /// Bytes that the uploads of unfinished videos take up, or will.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reserved: BTreeMap<VideoId, u64>,
+    /// Bytes of finished videos: their uploads and results.
+    #[serde(default)]
+    pub kept_bytes: u64,
+    /// Finished videos whose bytes are about to be counted anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recounts: Vec<Recount>,
 }
 
 /// Why nothing new is taken.
@@ -51,11 +62,19 @@ pub struct Slots {
 pub enum NoRoom {
     /// The user has as many unfinished videos as one may.
     Full,
+    /// The user's videos have so many bytes that this one does not fit in.
+    Storage {
+        /// Bytes of all that is there.
+        used: u64,
+    },
     /// The account is deleted.
     Closed,
 }
 
-impl Stored for Slots {}
+/// Version 2 counts bytes.
+impl Stored for Slots {
+    const VERSION: u32 = 2;
+}
 
 impl Member for Slots {
     fn membership(&mut self) -> &mut Membership {
@@ -99,8 +118,14 @@ impl Slots {
         u32::try_from(place + 1).ok()
     }
 
-    /// Makes room for a video whose upload is to come. Whether anything changed.
-    pub fn reserve(&mut self, id: VideoId, expires_at: Time, limits: &Limits) -> Result<bool, NoRoom> {
+    /// Makes room for a video whose upload is to come, of so many bytes. Whether anything changed.
+    pub fn reserve(
+        &mut self,
+        id: VideoId,
+        bytes: u64,
+        expires_at: Time,
+        limits: &Limits,
+    ) -> Result<bool, NoRoom> {
         if self.closed {
             return Err(NoRoom::Closed);
         }
@@ -110,8 +135,29 @@ impl Slots {
         if self.len() >= limits.max_open_per_user as usize {
             return Err(NoRoom::Full);
         }
+        self.reserve_bytes(id, bytes, limits)?;
         self.awaiting.push((id, expires_at));
         Ok(true)
+    }
+
+    /// The upload of a video whose place is here has so many bytes. Whether anything changed.
+    pub fn resize(&mut self, id: VideoId, bytes: u64, limits: &Limits) -> Result<bool, NoRoom> {
+        if !self.contains(id) || self.reserved.get(&id).copied().unwrap_or(0) == bytes {
+            return Ok(false);
+        }
+        self.reserve_bytes(id, bytes, limits)?;
+        Ok(true)
+    }
+
+    fn reserve_bytes(&mut self, id: VideoId, bytes: u64, limits: &Limits) -> Result<(), NoRoom> {
+        let used = self.used_bytes().saturating_sub(self.reserved.get(&id).copied().unwrap_or(0));
+        if used.saturating_add(bytes) > limits.max_stored_bytes_per_user {
+            return Err(NoRoom::Storage { used });
+        }
+        if bytes > 0 {
+            self.reserved.insert(id, bytes);
+        }
+        Ok(())
     }
 
     /// The upload is there: the video waits, or it is its turn. Whether anything changed.
@@ -168,6 +214,7 @@ impl Slots {
         self.awaiting.retain(|(awaited, _)| *awaited != id);
         self.waiting.retain(|waiting| *waiting != id);
         self.in_flight.retain(|slot| slot.id != id);
+        self.reserved.remove(&id);
         self.promote(limits);
         true
     }

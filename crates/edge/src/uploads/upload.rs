@@ -9,7 +9,7 @@ use bytes::Bytes;
 use framelift_contract::options::OptionsBody;
 use framelift_contract::problem::{FieldError, ProblemCode as Code};
 use framelift_contract::video::Status;
-use framelift_domain::video::Multipart;
+use framelift_domain::video::{Multipart, State};
 use framelift_domain::{Options, UserId, Video};
 use futures::future::join;
 use http::header::CONTENT_LENGTH;
@@ -21,7 +21,7 @@ use super::once::{self, Kept, Sender};
 use super::stream::{Cutter, Source};
 use super::{incomplete, is_past_upload};
 use crate::http::{Failure, Incoming, RequestBody, Route, declared_length};
-use crate::jobs::{Claimed, NewVideo};
+use crate::jobs::{Claimed, JobError, NewVideo};
 use crate::object_store::{Completion, DEFAULT_CONTENT_TYPE, StoredPart};
 use crate::openapi::{Auth, Operation, binary, examples, text};
 use crate::ports::{Ambient, Http, Kv, Queue};
@@ -46,6 +46,7 @@ pub(super) fn operation() -> Operation {
         .answers(StatusCode::ACCEPTED, "The video is handed over.", examples::accepted(Status::Pending))
         .or(&[Code::BadRequest, Code::MalformedJson, Code::PayloadTooLarge, Code::UnsupportedMediaType])
         .or(&[Code::UnsupportedFileFormat, Code::FileTooLarge, Code::QuotaExceeded, Code::Unavailable])
+        .or(&[Code::StorageQuotaExceeded])
         .or(&[Code::UploadIncomplete, Code::IdempotencyInProgress, Code::ProcessingAlreadyFinished])
 }
 
@@ -215,7 +216,10 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let plan = Plan { part_size: MIN_PART_BYTES, part_count: MAX_PARTS as u32 };
         let multipart: Multipart = match video.state.multipart() {
             Some(known) => self.going_on(video, known).await?,
-            None => self.begin(video, plan).await?,
+            None => match self.begin(video, plan).await?.state {
+                State::AwaitingUpload { multipart: Some(begun), .. } => begun,
+                _ => return Err(JobError::AlreadyFinished.into()),
+            },
         };
         let mut parts: Vec<StoredPart> = Vec::new();
         let (mut number, mut part, mut next) = (1, first, Some(second));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use framelift_contract::options::OptionsBody;
 use framelift_contract::problem::{FieldError, ProblemCode as Code};
 use framelift_contract::video::{CreateVideoRequest, CreateVideoResponse, Status, Upload};
-use framelift_domain::video::State;
+use framelift_domain::video::{Multipart, State};
 use framelift_domain::{Limits, Video};
 use http::{Response, StatusCode};
 
@@ -43,6 +43,7 @@ pub(super) fn operation() -> Operation {
             }),
         )
         .or(&[Code::UnsupportedFileFormat, Code::FileTooLarge, Code::QuotaExceeded, Code::Unavailable])
+        .or(&[Code::StorageQuotaExceeded])
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
@@ -50,43 +51,35 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let user = self.caller(incoming).await?;
         let idempotency = request_of(incoming, &[])?;
         let new = check(incoming.json()?, &self.config.limits, incoming)?;
-        let video = self.jobs().create(user, new, idempotency.as_ref()).await?;
-        let upload = self.upload_of(&video).await?;
+        let mut video = self.jobs().create(user, new, idempotency.as_ref()).await?;
+        let plan = Plan::of(video.size_bytes, &self.config.limits);
+        if let (Some(plan), State::AwaitingUpload { multipart: None, .. }) = (plan, &video.state) {
+            video = self.begin(&video, plan).await?;
+        }
+        let upload = self.upload_of(&video, plan);
         let status = view::accepted(&video).status;
         json(StatusCode::CREATED, &CreateVideoResponse { id: video.id, status, upload })
     }
 
-    /// How the video is uploaded; begins the multipart upload of a large one.
-    async fn upload_of(&self, video: &Video) -> Result<Upload, Failure> {
+    /// How the video is uploaded; a large one, by the multipart upload that was begun.
+    fn upload_of(&self, video: &Video, plan: Option<Plan>) -> Upload {
         let (objects, limits) = (self.objects(), &self.config.limits);
         let key = upload_key(video);
         let content_type = video.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
-        let Some(plan) = Plan::of(video.size_bytes, limits) else {
+        let Some(plan) = plan else {
             let put = objects.presign_put(&key, content_type, video.size_bytes, limits.url_ttl_s);
-            return Ok(Upload::Put { url: put.url, headers: put.headers, expires_at: put.expires_at });
+            return Upload::Put { url: put.url, headers: put.headers, expires_at: put.expires_at };
         };
-        let multipart = match &video.state {
-            State::AwaitingUpload { multipart: Some(known), .. } => Some(known.clone()),
-            State::AwaitingUpload { multipart: None, .. } => Some(self.begin(video, plan).await?),
-            // The same request once more, after the upload: there is nothing to send any more.
-            _ => None,
+        let State::AwaitingUpload { multipart: Some(multipart), .. } = &video.state else {
+            // The same request once more after the upload, or one whose video was called off meanwhile: there
+            // is nothing to send any more.
+            let Plan { part_size, part_count } = plan;
+            let expires_at = self.ambient.now();
+            return Upload::Multipart { part_size, part_count, parts: Vec::new(), expires_at };
         };
-        let Some(multipart) = multipart else {
-            return Ok(Upload::Multipart {
-                part_size: plan.part_size,
-                part_count: plan.part_count,
-                parts: Vec::new(),
-                expires_at: self.ambient.now(),
-            });
-        };
-        let last = multipart.part_count.min(PARTS_PER_ANSWER);
-        let (parts, expires_at) = self.part_urls(video, &multipart, 1, last);
-        Ok(Upload::Multipart {
-            part_size: multipart.part_size,
-            part_count: multipart.part_count,
-            parts,
-            expires_at,
-        })
+        let Multipart { part_size, part_count, .. } = *multipart;
+        let (parts, expires_at) = self.part_urls(video, multipart, 1, part_count.min(PARTS_PER_ANSWER));
+        Upload::Multipart { part_size, part_count, parts, expires_at }
     }
 }
 

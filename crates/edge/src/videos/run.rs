@@ -23,7 +23,7 @@ pub(super) fn operation() -> Operation {
         .body_optional()
         .answers(StatusCode::ACCEPTED, "The new video is handed over.", examples::accepted(Status::Pending))
         .or(OWN_VIDEO)
-        .or(&[Code::UploadIncomplete, Code::SourceExpired, Code::QuotaExceeded])
+        .or(&[Code::UploadIncomplete, Code::SourceExpired, Code::QuotaExceeded, Code::StorageQuotaExceeded])
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {

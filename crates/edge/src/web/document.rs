@@ -3,11 +3,11 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use http::header::{CACHE_CONTROL, ETAG};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::Web;
-use crate::http::{Failure, Incoming, Route, bytes, empty, entity_tag};
+use crate::http::{Failure, Incoming, Route, bytes, empty, entity_tag, if_none_match};
 use crate::openapi::{self, Auth, Operation, Payload, object, raw};
 
 pub(super) const ROUTE: Route = Route::get("/openapi.json");
@@ -30,7 +30,7 @@ static DOCUMENT: LazyLock<(Bytes, String)> = LazyLock::new(|| {
 impl Web {
     pub(super) async fn document(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let (body, tag) = &*DOCUMENT;
-        let mut response = if incoming.headers().get(IF_NONE_MATCH).is_some_and(|sent| sent == tag.as_str()) {
+        let mut response = if if_none_match(incoming.headers(), tag) {
             empty(StatusCode::NOT_MODIFIED)
         } else {
             bytes(StatusCode::OK, HeaderValue::from_static("application/json"), body.clone())

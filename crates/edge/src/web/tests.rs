@@ -44,6 +44,9 @@ fn the_document_is_served_and_revalidated() {
     let tag = response.headers()["etag"].to_str().unwrap();
     let again = call("GET", "/openapi.json", Some(tag));
     assert_eq!((again.status().as_u16(), again.body().len()), (304, 0));
+    for sent in [format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
+        assert_eq!(call("GET", "/openapi.json", Some(&sent)).status(), StatusCode::NOT_MODIFIED, "{sent}");
+    }
     assert_eq!(call("GET", "/openapi.json", Some("\"other\"")).status(), StatusCode::OK);
 }
 

@@ -117,7 +117,7 @@ async fn what_is_not_there_says_so() {
 
 #[tokio::test]
 async fn the_objects_of_a_closed_account_go_in_the_same_call() {
-    let world = World::with(&[("max_open_per_user", "400"), ("max_in_flight_per_user", "100")]);
+    let world = World::with(&[("max_open_per_user", "200"), ("max_in_flight_per_user", "100")]);
     for n in 0..60 {
         let id = world.uploaded(1).await;
         if n % 2 == 0 {

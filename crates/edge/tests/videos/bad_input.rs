@@ -153,6 +153,42 @@ async fn worker_reports() {
 }
 
 #[tokio::test]
+async fn more_bytes_than_an_account_may_have() {
+    let limit = (3 * MIB).to_string();
+    let world = World::with(&[("max_stored_bytes_per_user", &limit)]);
+    let used = async || world.get("/storage").user(1).send().await.json()["used_bytes"].as_u64().unwrap();
+    let create = |size| world.post("/videos").user(1).json(json!({"file_name": "a.mp4", "size_bytes": size}));
+    let done = world.uploaded(1).await;
+    let announced = world.create(1, MIB).await["id"].as_str().unwrap().to_owned();
+    assert_eq!(used().await, 2 * MIB);
+    let refused = create(MIB + 1).send().await;
+    insta::assert_snapshot!("storage_quota_exceeded", refused.shot());
+    // What comes in one stream counts once its length is known.
+    let stream = world.post("/videos/upload?file_name=a.mp4").user(1).body(vec![0; MIB as usize + 1]);
+    assert_eq!(stream.send().await.short(), "409 storage-quota-exceeded");
+    assert_eq!(create(MIB).send().await.status, 201);
+
+    world.complete(&done).await;
+    insta::assert_snapshot!("storage", world.get("/storage").user(1).send().await.shot());
+    let run = world.post(&format!("/videos/{done}/runs")).user(1).send().await;
+    assert_eq!(run.short(), "409 storage-quota-exceeded");
+    world.post(&format!("/videos/{announced}/cancel")).user(1).send().await;
+    assert_eq!(used().await, 2 * MIB + 9);
+    let run = world.post(&format!("/videos/{done}/runs")).user(1).send().await.json();
+    world.complete(run["id"].as_str().unwrap()).await;
+    assert_eq!(used().await, 2 * MIB + 18, "a run adds its result alone");
+    world.delete(&format!("/videos/{done}")).user(1).send().await;
+    assert_eq!(used().await, 2 * MIB + 9, "the upload is the run's now");
+    // What was announced last expires, and an hour after that all of it goes.
+    for _ in 0..4 {
+        world.advance_s(8 * 24 * 3600);
+        world.post("/internal/sweep").worker().send().await;
+    }
+    assert_eq!(used().await, 0);
+    assert_eq!(create(3 * MIB).send().await.status, 201);
+}
+
+#[tokio::test]
 async fn too_many_unfinished_videos() {
     let world = World::with(&[("max_open_per_user", "2")]);
     world.create(1, MIB).await;

@@ -24,7 +24,7 @@ const NAMES: &[&str] = &["videos", "uploads", "downloads", "control"];
 fn call<'w>(world: &'w World, operation: &Operation, id: &str) -> Call<'w> {
     let route = operation.route();
     let call = world.request(route.method.clone(), &route.path.replace("{id}", id));
-    if route.path.starts_with("/videos") { call.user(1) } else { call.worker() }
+    if route.path.starts_with("/videos") || route.path == "/storage" { call.user(1) } else { call.worker() }
 }
 
 /// What may be wrong with a request to any operation.
@@ -230,11 +230,13 @@ async fn every_documented_problem_is_answered() {
     }
     what_cannot_be_uploaded(&world).await;
     let (states, keys, many) = (World::new(), World::new(), World::with(&[("max_open_per_user", "3")]));
+    let full = World::with(&[("max_stored_bytes_per_user", "1048580")]);
     in_the_wrong_state(&states).await;
     keys_that_are_used(&keys).await;
     too_many(&many).await;
+    too_many(&full).await;
     let answered: BTreeSet<conformance::Pair> =
-        [world, states, keys, many].into_iter().flat_map(|world| world.problems.into_inner()).collect();
+        [world, states, keys, many, full].into_iter().flat_map(|world| world.problems.into_inner()).collect();
     let documented = conformance::documented(NAMES);
     let missing: Vec<_> = documented.difference(&answered).collect();
     assert!(missing.is_empty(), "documented, but not answered: {missing:?}");

@@ -148,6 +148,7 @@ fn the_defaults_are_those_of_the_code() {
     for (name, value) in [
         ("max_in_flight_per_user", u64::from(limits.max_in_flight_per_user)),
         ("max_open_per_user", u64::from(limits.max_open_per_user)),
+        ("max_stored_bytes_per_user", limits.max_stored_bytes_per_user),
         ("max_upload_bytes", limits.max_upload_bytes),
         ("single_put_bytes", limits.single_put_bytes),
         ("upload_ttl_s", u64::from(limits.upload_ttl_s)),

@@ -1,5 +1,7 @@
 //! Stores and queues that do not answer: 503, and the same request works afterwards.
 
+use std::pin::pin;
+
 use framelift_edge::store::memory::Quirks;
 use serde_json::json;
 
@@ -111,4 +113,29 @@ async fn whatever_lies_there_decides() {
     assert!(world.cloud.keys().is_empty(), "it is deleted");
     assert_eq!(world.put(&created, MIB), 200);
     assert_eq!(world.post(&complete).user(1).send().await.status, 202, "and may come again");
+}
+
+#[tokio::test]
+async fn a_video_that_is_called_off_while_it_is_made_has_nothing_to_upload() {
+    for call_off in ["cancel", "delete"] {
+        let world = World::new();
+        world.kv.set_quirks(Quirks { interleave: true, ..Quirks::default() });
+        let body = json!({ "file_name": "a.mp4", "size_bytes": 100 * MIB });
+        let mut create = pin!(world.post("/videos").user(1).json(body).send());
+        while world.cloud.unfinished().is_empty() {
+            assert!(futures::poll!(&mut create).is_pending());
+        }
+        let list = world.get("/videos").user(1).send().await.json();
+        let id = list["items"][0]["id"].as_str().unwrap();
+        let answer = match call_off {
+            "cancel" => world.post(&format!("/videos/{id}/cancel")).user(1).send().await,
+            _ => world.delete(&format!("/videos/{id}")).user(1).send().await,
+        };
+        assert!(answer.status.is_success(), "{}", answer.text());
+        let created = create.await;
+        assert_eq!(created.status, 201, "{}", created.text());
+        let created = created.json();
+        assert_eq!((&created["status"], &created["upload"]["parts"]), (&json!("canceled"), &json!([])));
+        assert!(world.cloud.unfinished().is_empty(), "{call_off}");
+    }
 }

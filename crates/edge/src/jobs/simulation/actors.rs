@@ -74,6 +74,7 @@ async fn user(world: &World, user: UserId) {
         | Err(
             JobError::Unavailable(_)
             | JobError::QuotaExceeded { .. }
+            | JobError::StorageQuotaExceeded { .. }
             | JobError::VideoNotFound
             | JobError::AlreadyFinished
             | JobError::SourceExpired
@@ -85,10 +86,10 @@ async fn user(world: &World, user: UserId) {
     }
 }
 
-fn new_video(id: VideoId) -> NewVideo {
+fn new_video(id: VideoId, size_bytes: u64) -> NewVideo {
     NewVideo {
         file_name: "a.mp4".to_owned(),
-        size_bytes: 100,
+        size_bytes,
         content_type: None,
         options: Options::default(),
         correlation_id: id.into(),
@@ -106,19 +107,23 @@ fn idempotency(world: &World) -> Option<Idempotency> {
 async fn upload(world: &World, user: UserId) -> Result<()> {
     let request = idempotency(world);
     let fresh = world.jobs().fresh_id();
-    let video =
-        retry(world, async || world.jobs().create(user, new_video(fresh), request.as_ref()).await).await?;
+    let size_bytes = 80 + world.below(40);
+    let video = retry(world, async || {
+        world.jobs().create(user, new_video(fresh, size_bytes), request.as_ref()).await
+    })
+    .await?;
     let id = video.id;
     world.promise_created(id);
     if world.percent(30) && matches!(video.state, State::AwaitingUpload { .. }) {
         let multipart = Multipart { upload_id: format!("m{id}"), part_size: 5 << 20, part_count: 2 };
-        match world.jobs().multipart_begun(user, id, multipart).await {
-            Ok(_) | Err(JobError::Refused(_)) => {}
-            Err(error) => return Err(error),
-        }
+        world.jobs().multipart_begun(user, id, multipart).await?;
     }
     if world.percent(10) {
         return Ok(());
+    }
+    if world.percent(20) {
+        // It came in one stream, and its size is known only now.
+        world.jobs().measured(user, id, size_bytes + world.below(20), None).await?;
     }
     if matches!(video.state, State::AwaitingUpload { .. }) {
         world.put_upload(user, id);
@@ -263,7 +268,7 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
         None => {
             let frames = world.below(1000);
             let result = Extraction {
-                size_bytes: 1,
+                size_bytes: 1 + world.below(50),
                 frames,
                 sha256: "ab".repeat(32),
                 bytes_read: 1,

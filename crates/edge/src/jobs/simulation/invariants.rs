@@ -112,6 +112,12 @@ impl Invariants {
         if slots.in_flight.len() > self.limits.max_in_flight_per_user as usize {
             return Err(format!("{} slots in flight", slots.in_flight.len()));
         }
+        let reserved: u64 = slots.reserved.values().sum();
+        if reserved > self.limits.max_stored_bytes_per_user
+            || slots.reserved.keys().any(|id| !slots.contains(*id))
+        {
+            return Err(format!("{reserved} bytes are reserved: {:?}", slots.reserved));
+        }
         if slots.len() > self.limits.max_open_per_user as usize {
             return Err(format!("{} open videos", slots.len()));
         }
@@ -184,10 +190,23 @@ impl Invariants {
                 return Err(format!("{key} is {slots:?}"));
             }
         }
+        self.all_counted()?;
         match self.lists.iter().find(|(key, page)| key.starts_with("work/") && !page.users.is_empty()) {
             Some((key, page)) => Err(format!("{key} has {page:?}")),
             None => Ok(()),
         }
+    }
+
+    /// The bytes that are counted of a user are those of the records.
+    fn all_counted(&self) -> Result<(), String> {
+        for (key, slots) in &self.slots {
+            let of_user = self.videos.values().filter(|row| *key == format!("slots/{}", row.video.owner));
+            let kept: u64 = of_user.map(|row| row.video.kept_bytes()).sum();
+            if slots.kept_bytes != kept || slots.used_bytes() != kept || !slots.recounts.is_empty() {
+                return Err(format!("{key} has {kept} bytes, and is {slots:?}"));
+            }
+        }
+        Ok(())
     }
 
     /// The list shows each video that was promised, unless it was deleted, once and newest first.
@@ -223,6 +242,10 @@ impl Invariants {
             {
                 return Err(format!("{} is still used by {refs:?}", row.video.id));
             }
+        }
+        self.all_counted()?;
+        if let Some((key, slots)) = self.slots.iter().find(|(_, slots)| slots.used_bytes() > 0) {
+            return Err(format!("{key} has {} bytes left", slots.used_bytes()));
         }
         for (key, head) in &self.heads {
             if head.retired != head.len() || head.kept.listed {

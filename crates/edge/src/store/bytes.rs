@@ -1,0 +1,184 @@
+//! How many bytes a user's videos take up: exact, also when a process dies between two writes.
+//!
+//! An unfinished video reserves the bytes of its upload in its owner's slots. A finished one is counted in
+//! two values: its record says how many of its bytes are counted ([`Counted`]), the slots have their sum. A
+//! recount brings both up to date in three steps, each of which may be repeated, by anybody:
+//!
+//! 1. The slots note a [`Recount`]: of which video, after how many recounts, under which token.
+//! 2. The record, if it has had no recount since, takes its new number of bytes, and the token.
+//! 3. The slots drop the note and, if the record has its token, add the difference to the sum.
+//!
+//! A note that comes late, after somebody else's recount, finds another token and changes nothing. A video
+//! has one note at a time, so that no difference is overwritten before it is added. Notes that a crash
+//! leaves are finished by the retention pass.
+
+use framelift_domain::{UserId, VideoId};
+use serde::{Deserialize, Serialize};
+
+use super::records::VideoRow;
+use super::slots::Slots;
+use super::update::UpdateError;
+use super::{Store, StoreError, keys, unavailable};
+use crate::ports::{Ambient, Kv};
+
+/// Most notes at once; whoever wants another one finishes the oldest first.
+const MAX_RECOUNTS: usize = 50;
+/// Rounds of recounting one video before giving up.
+const ROUNDS: usize = 8;
+
+/// The bytes of a video that are in its owner's sum.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// That many.
+    pub bytes: u64,
+    /// As many as before the last recount.
+    before: u64,
+    /// How many recounts there were.
+    recounts: u32,
+    /// The last one's token.
+    token: String,
+}
+
+impl Counted {
+    /// Whether nothing was ever counted.
+    pub(super) fn is_default(&self) -> bool {
+        self.recounts == 0
+    }
+}
+
+/// A video whose bytes are about to be counted anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recount {
+    /// The video.
+    pub id: VideoId,
+    after: u32,
+    token: String,
+}
+
+impl VideoRow {
+    /// Whether the video has another number of bytes than is counted.
+    pub fn is_miscounted(&self) -> bool {
+        self.counted.bytes != self.video.kept_bytes()
+    }
+
+    /// Step 2. Whether anything changed.
+    fn recount(&mut self, recount: &Recount) -> bool {
+        if self.counted.recounts != recount.after {
+            return false;
+        }
+        self.counted = Counted {
+            bytes: self.video.kept_bytes(),
+            before: self.counted.bytes,
+            recounts: recount.after.saturating_add(1),
+            token: recount.token.clone(),
+        };
+        true
+    }
+}
+
+impl Slots {
+    /// Bytes of all the user's videos, unfinished ones included.
+    pub fn used_bytes(&self) -> u64 {
+        self.reserved.values().fold(self.kept_bytes, |sum, bytes| sum.saturating_add(*bytes))
+    }
+
+    /// Step 1, unless the video has a note. Whether anything changed.
+    pub fn begin_recount(&mut self, row: &VideoRow, token: &str) -> bool {
+        let id = row.video.id;
+        if self.recount_of(id).is_some() || self.recounts.len() >= MAX_RECOUNTS {
+            return false;
+        }
+        self.recounts.push(Recount { id, after: row.counted.recounts, token: token.to_owned() });
+        true
+    }
+
+    /// The note of a video.
+    pub fn recount_of(&self, id: VideoId) -> Option<&Recount> {
+        self.recounts.iter().find(|recount| recount.id == id)
+    }
+
+    /// Step 3. Whether anything changed.
+    fn end_recount(&mut self, recount: &Recount, counted: &Counted) -> bool {
+        let Some(position) = self.recounts.iter().position(|known| known == recount) else { return false };
+        self.recounts.remove(position);
+        if counted.token == recount.token {
+            self.kept_bytes = self.kept_bytes.saturating_add(counted.bytes).saturating_sub(counted.before);
+        }
+        true
+    }
+}
+
+impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
+    /// Counts a video's bytes anew, if they have changed or somebody began to.
+    pub async fn recount(&self, user: UserId, id: VideoId) -> Result<(), StoreError> {
+        for _ in 0..ROUNDS {
+            let miscounted = self.video(id).await?.filter(VideoRow::is_miscounted);
+            let slots = match &miscounted {
+                Some(row) => self.note_recount(user, row).await?,
+                None => self.slots(user).await?,
+            };
+            // There was no room for a note of this one: the oldest one makes some.
+            let oldest = || slots.recounts.first().filter(|_| miscounted.is_some());
+            match slots.recount_of(id).or_else(oldest) {
+                Some(recount) => self.finish_recount(user, recount).await?,
+                None => return Ok(()),
+            }
+        }
+        Err(unavailable(&keys::video(id), "its bytes change too fast"))
+    }
+
+    /// Notes that a video is to be recounted, before the write that changes its bytes.
+    pub async fn note_recount(&self, user: UserId, row: &VideoRow) -> Result<Slots, StoreError> {
+        let token = self.op_id();
+        self.drain_slots(user, |slots| slots.begin_recount(row, &token)).await
+    }
+
+    /// Goes on with the recounts that somebody noted.
+    pub async fn finish_recounts(&self, user: UserId, slots: &Slots) -> Result<(), StoreError> {
+        for recount in &slots.recounts {
+            self.recount(user, recount.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with a recount that was noted.
+    pub async fn finish_recount(&self, user: UserId, recount: &Recount) -> Result<(), StoreError> {
+        let recounted = self.update_video(recount.id, |mut row| {
+            let changed = row.recount(recount);
+            Ok::<_, std::convert::Infallible>((row, changed, ()))
+        });
+        let counted = match recounted.await {
+            Ok(updated) => updated.value.counted,
+            Err(UpdateError::Missing) => Counted::default(),
+            Err(UpdateError::Store(error)) => return Err(error),
+            Err(UpdateError::Refused(never)) => match never {},
+        };
+        self.drain_slots(user, |slots| slots.end_recount(recount, &counted)).await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use framelift_domain::{Limits, Time};
+
+    use super::*;
+    use crate::store::value::{Envelope, MAX_VALUE_BYTES};
+
+    #[test]
+    fn the_fullest_slots_fit_into_a_value() {
+        let limits = Limits { max_stored_bytes_per_user: u64::MAX, ..Limits::default() };
+        let id = |n: u32| VideoId::new(u64::from(n), [n as u8; 10]);
+        let (mut slots, until) = (Slots::default(), Time::from_unix_ms(1_700_000_000_000));
+        for n in 0..limits.max_open_per_user {
+            slots.reserve(id(n), limits.max_upload_bytes, until, &limits).unwrap();
+        }
+        for n in 0..MAX_RECOUNTS as u32 {
+            slots.recounts.push(Recount { id: id(n), after: 9, token: "0123456789abcdef".into() });
+        }
+        let mut envelope = Envelope::new("slots/x", &slots).unwrap();
+        envelope.ops = vec!["0123456789abcdef.0".into(); 16];
+        let bytes = envelope.write("slots/x").unwrap().len();
+        assert!(bytes < MAX_VALUE_BYTES - 1000, "{bytes}");
+    }
+}
