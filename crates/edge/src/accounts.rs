@@ -4,6 +4,13 @@
 //! is (the commit point of sign-up), `sessions/<uid>` its logins, `attempts/<bucket>` failed
 //! logins by account and by who tried. All are written by swap; an operation over several is an ordered list of steps,
 //! each of which may be repeated.
+//!
+//! | key | removed by, when |
+//! |---|---|
+//! | `user/<uid>`, `sessions/<uid>` | never: of a deleted account, a mark of some 100 bytes stays |
+//! | `email/<hash>` | never: of an address that is free again, a mark of some 100 bytes stays, because sign-ups race for it |
+//! | `attempts/<bucket>` | never: there are 4096 at most; counts in them go after 15 minutes, when the bucket is written |
+//! | `new/<key>`, `watch/<key>`, `new/<key>/<time>` | never: they belong to the values above |
 
 mod attempts;
 mod config;

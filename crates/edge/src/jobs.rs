@@ -15,6 +15,7 @@ mod claim;
 mod cleanup;
 mod create;
 mod error;
+mod expire;
 mod finish;
 mod idempotency;
 mod measure;

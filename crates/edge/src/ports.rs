@@ -36,7 +36,7 @@ pub type Change<'a> = &'a mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>;
 /// A key-value store such as Spin's, with what its back ends have in common.
 ///
 /// A key that is written by `swap` is written by nothing else; a key that is counted by
-/// `increment` is read by nothing else. `swap` on a *missing* key may overwrite what another
+/// `increment` is read by nothing else; either may be removed, and is then like one that was never used. `swap` on a *missing* key may overwrite what another
 /// writer created meanwhile; on an existing key it is exact.
 #[expect(async_fn_in_trait, reason = "guests are single-threaded: no Send bound is wanted")]
 pub trait Kv {

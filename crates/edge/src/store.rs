@@ -6,6 +6,7 @@
 
 mod bytes;
 pub mod create;
+pub mod expiry;
 #[cfg(test)]
 pub(crate) mod golden;
 pub mod index;
@@ -24,6 +25,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ports::{Ambient, Kv, Unavailable};
 pub use bytes::{Counted, Recount};
+pub use expiry::Expiring;
 use records::VideoRow;
 use update::{UpdateError, Updated};
 pub use value::Stored;

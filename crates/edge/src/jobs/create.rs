@@ -5,9 +5,9 @@ use framelift_domain::{CorrelationId, Options, Time, UserId, Video, VideoId};
 
 use super::{Idempotency, JobError, Jobs, NewVideo, Result};
 use crate::ports::{Ambient, Kv, Queue};
-use crate::store::keys;
 use crate::store::records::{MAX_NEW_BYTES, VideoRow};
 use crate::store::slots::NoRoom;
+use crate::store::{Expiring, keys};
 
 /// How long a run may take from its record to its place in line, in seconds; one that crashed in
 /// between is given up after that.
@@ -91,6 +91,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         match self.uploaded(user, video.id).await {
             // The upload went while the run was being made: there is no such run.
             Err(error @ (JobError::SourceExpired | JobError::TooManyRuns { .. })) => {
+                self.store.remove_later(Expiring::Video(video.id)).await?;
                 self.apply(video.id, &Event::Deleted).await?;
                 self.free(user, video.id).await?;
                 Err(error)

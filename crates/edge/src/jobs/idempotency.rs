@@ -1,7 +1,10 @@
 //! Requests that are sent twice under the same key and done once.
 //!
-//! A request whose body is a whole file ([`super::turn`]) is remembered before its body is known:
-//! the record says, too, who is sending the file just now, or what came of it.
+//! A user's keys lie in a fixed number of buckets, by their hash; what is past its day goes whenever its
+//! bucket is written. A request whose body is a whole file ([`super::turn`]) is remembered before its body is
+//! known: the entry says, too, who is sending the file just now, or what came of it.
+
+use std::collections::BTreeMap;
 
 use framelift_domain::{Time, UserId, VideoId};
 use serde::{Deserialize, Serialize};
@@ -9,10 +12,14 @@ use serde::{Deserialize, Serialize};
 use super::turn::Stream;
 use super::{JobError, Jobs, Result};
 use crate::ports::{Ambient, Kv, Queue};
-use crate::store::{Stored, keys};
+use crate::store::keys::{self, IdempotencyPlace};
+use crate::store::update::UpdateError;
+use crate::store::{StoreError, Stored};
 
 /// How long a key is remembered, in seconds.
 const REMEMBERED_S: u32 = 24 * 3600;
+/// Most keys in a bucket, which has 32 KB; above that the oldest one is forgotten before its day is over.
+const MAX_KEYS: usize = 90;
 
 /// A request that may be sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,37 +35,65 @@ pub struct Idempotency {
 pub(super) struct Remembered {
     pub(super) request_hash: String,
     pub(super) id: VideoId,
-    at: Time,
+    pub(super) at: Time,
     /// Of a request whose body is a file: how far that is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) stream: Option<Stream>,
 }
 
+/// Versions 0 and 1 gave each key a value of its own.
 impl Stored for Remembered {}
+
+impl Remembered {
+    fn is_expired(&self, now: Time) -> bool {
+        now >= self.at.plus_s(REMEMBERED_S) && !self.is_under_way(now)
+    }
+
+    fn is_under_way(&self, now: Time) -> bool {
+        matches!(&self.stream, Some(Stream::UnderWay { until, .. }) if now < *until)
+    }
+}
+
+/// Keys of a user whose hashes begin alike, by their hashes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Bucket {
+    keys: BTreeMap<String, Remembered>,
+}
+
+impl Stored for Bucket {}
+
+impl Bucket {
+    fn put(&mut self, hash: &str, remembered: Remembered, now: Time) {
+        self.keys.retain(|_, known| !known.is_expired(now));
+        if self.keys.len() >= MAX_KEYS && !self.keys.contains_key(hash) {
+            let idle = self.keys.iter().filter(|(_, known)| !known.is_under_way(now));
+            if let Some(oldest) = idle.min_by_key(|(_, known)| known.at).map(|(hash, _)| hash.clone()) {
+                self.keys.remove(&oldest);
+            }
+        }
+        self.keys.insert(hash.to_owned(), remembered);
+    }
+}
 
 impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// The video that the request is about: the one it was about the first time, or `id`.
     pub(super) async fn recall(&self, user: UserId, id: VideoId, request: &Idempotency) -> Result<VideoId> {
-        let key = keys::idempotency(user, &request.key);
-        let fresh =
-            Remembered { request_hash: request.request_hash.clone(), id, at: self.now(), stream: None };
-        if self.store.create(&key, &fresh).await? {
-            return Ok(id);
-        }
-        let updated = self
-            .store
-            .update(&key, |known: Remembered| {
-                if fresh.at >= known.at.plus_s(REMEMBERED_S) {
-                    Ok((fresh.clone(), true, id))
-                } else if known.request_hash == fresh.request_hash {
-                    let id = known.id;
-                    Ok((known, false, id))
-                } else {
+        let place = keys::idempotency(user, &request.key);
+        let older: Option<Remembered> = self.store.get(&place.older).await?;
+        let now = self.now();
+        let older = older.filter(|known| !known.is_expired(now));
+        self.change_key(&place, |known| match known {
+            Some(known) if known.request_hash != request.request_hash => Err(JobError::IdempotencyKeyReused),
+            Some(known) => Ok((None, known.id)),
+            None => match &older {
+                Some(older) if older.request_hash != request.request_hash => {
                     Err(JobError::IdempotencyKeyReused)
                 }
-            })
-            .await?;
-        Ok(updated.output)
+                Some(older) => Ok((Some(older.clone()), older.id)),
+                None => Ok((Some(remembered(request, id, now)), id)),
+            },
+        })
+        .await
     }
 
     /// Gives the key of a request whose video was deleted to a new video. Which one has it now: `id`, or
@@ -70,20 +105,77 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         deleted: VideoId,
         id: VideoId,
     ) -> Result<VideoId> {
-        let at = self.now();
-        let key = keys::idempotency(user, &request.key);
-        let updated = self.store.update(&key, |known: Remembered| {
-            if known.id != deleted {
-                let id = known.id;
-                return Ok::<_, JobError>((known, false, id));
-            }
-            Ok((Remembered { id, at, stream: None, ..known }, true, id))
-        });
-        Ok(updated.await?.output)
+        let now = self.now();
+        self.change_key(&keys::idempotency(user, &request.key), |known| match known {
+            Some(known) if known.id != deleted => Ok((None, known.id)),
+            _ => Ok((Some(remembered(request, id, now)), id)),
+        })
+        .await
     }
 
     /// Remembers a request about an existing video; refuses a key that was used for another one.
     pub async fn remember(&self, user: UserId, id: VideoId, request: &Idempotency) -> Result<()> {
         if self.recall(user, id, request).await? == id { Ok(()) } else { Err(JobError::IdempotencyKeyReused) }
+    }
+
+    /// What is remembered of a key.
+    pub(super) async fn remembered(&self, place: &IdempotencyPlace) -> Result<Option<Remembered>> {
+        let bucket: Option<Bucket> = self.store.get(&place.bucket).await?;
+        Ok(bucket.and_then(|mut bucket| bucket.keys.remove(&place.hash)))
+    }
+
+    /// Changes what is remembered of a key: `change` gets that, if its day is not over, and returns what is to
+    /// be remembered, if anything changes, and what the caller wants to know.
+    pub(super) async fn change_key<R>(
+        &self,
+        place: &IdempotencyPlace,
+        mut change: impl FnMut(Option<Remembered>) -> Result<(Option<Remembered>, R)>,
+    ) -> Result<R> {
+        let now = self.now();
+        loop {
+            let updated = self.store.update(&place.bucket, |mut bucket: Bucket| {
+                let known = bucket.keys.get(&place.hash).filter(|known| !known.is_expired(now));
+                let (next, output) = change(known.cloned())?;
+                let changed = next.is_some();
+                if let Some(next) = next {
+                    bucket.put(&place.hash, next, now);
+                }
+                Ok::<_, JobError>((bucket, changed, output))
+            });
+            match updated.await {
+                Ok(updated) => return Ok(updated.output),
+                Err(UpdateError::Missing) => {
+                    self.store.create(&place.bucket, &Bucket::default()).await.map_err(StoreError::from)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+fn remembered(request: &Idempotency, id: VideoId, at: Time) -> Remembered {
+    Remembered { request_hash: request.request_hash.clone(), id, at, stream: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_forgets_what_is_past_its_day_and_the_oldest_when_it_is_full() {
+        let at = |s: i64| Time::from_unix_ms(s * 1000);
+        let id = VideoId::new(1, [1; 10]);
+        let entry = |s| Remembered { request_hash: "ab".repeat(16), id, at: at(s), stream: None };
+        let mut bucket = Bucket::default();
+        let stream = Some(Stream::UnderWay { holder: id, until: at(200_000) });
+        bucket.put("sending", Remembered { stream, ..entry(0) }, at(0));
+        for n in 0..200 {
+            bucket.put(&format!("{n:032}"), entry(1 + n), at(1 + n));
+        }
+        assert_eq!(bucket.keys.len(), MAX_KEYS);
+        assert!(bucket.keys.contains_key("sending") && bucket.keys.contains_key(&format!("{:032}", 199)));
+        assert!(serde_json::to_vec(&bucket).unwrap().len() < 24 << 10);
+        bucket.put("next", entry(100_000), at(100_000));
+        assert_eq!(bucket.keys.keys().collect::<Vec<_>>(), ["next", "sending"]);
     }
 }

@@ -5,9 +5,9 @@ use framelift_domain::{UserId, Video, VideoId};
 
 use super::{Cleanup, JobError, Jobs, Reported, Result};
 use crate::ports::{Ambient, Kv, Queue};
-use crate::store::keys;
 use crate::store::slots::Slots;
 use crate::store::update::UpdateError;
+use crate::store::{Expiring, keys};
 
 impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// The upload was checked: the video gets in line, or it is its turn at once. Repeated, it
@@ -80,6 +80,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         if row.counted.bytes > 0 {
             self.store.note_recount(user, &row).await?;
         }
+        self.store.remove_later(Expiring::Video(id)).await?;
         let video = self.apply(id, &Event::Deleted).await?;
         let gone = self.let_go(&video).await?;
         self.finish(&video).await?;
@@ -101,6 +102,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// comes back, oldest first, as much as [`Self::close_results`] looks at; the rest goes with the next
     /// sweeps.
     pub async fn close_user(&self, user: UserId) -> Result<Vec<Cleanup>> {
+        self.store.remove_later(Expiring::User { user, step: 0 }).await?;
         let key = keys::slots(user);
         let slots = loop {
             let closed = self.store.update(&key, |mut slots: Slots| {

@@ -62,7 +62,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
             Some(cursor) => parse_cursor(cursor)?.min(head.len()),
             None => head.len(),
         };
-        let last = next.saturating_sub(MAX_LOOKED_AT);
+        let last = next.saturating_sub(MAX_LOOKED_AT).max(head.removed);
         let mut page = Page::default();
         let mut ids: (u64, Vec<VideoId>) = (u64::MAX, Vec::new());
         while next > last && page.items.len() < limit as usize {
@@ -101,7 +101,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
                 }
             }
         }
-        page.next_cursor = (next > 0).then(|| format_cursor(next));
+        page.next_cursor = (next > head.removed).then(|| format_cursor(next));
         if page.items.iter().any(|found| found.video.state.name() == StateName::Queued) {
             let slots = self.store.slots(user).await?;
             for found in &mut page.items {

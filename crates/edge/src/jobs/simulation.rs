@@ -78,9 +78,10 @@ impl Executor {
         *waits_until = self.world.clock.take_wait();
         for (key, value) in self.world.kv.take_writes() {
             if std::env::var("SIMULATION_KEY").is_ok_and(|wanted| key.contains(&wanted)) {
-                println!("{} {role:?} {key} {}", self.world.clock.now(), String::from_utf8_lossy(&value));
+                let text = value.as_deref().map_or("removed".into(), String::from_utf8_lossy);
+                println!("{} {role:?} {key} {text}", self.world.clock.now());
             }
-            if let Err(wrong) = self.invariants.written(&key, &value) {
+            if let Err(wrong) = self.invariants.written(&key, value.as_deref()) {
                 panic!("seed {}: {key}: {wrong}", self.seed);
             }
         }
@@ -170,6 +171,17 @@ fn run(seed: u64) -> BTreeMap<String, usize> {
     executor.world.clock.advance_ms(1000 * i64::from(executor.world.limits.retention_s));
     executor.until(calm, 400_000, "objects are left", Invariants::all_purged);
     assert_eq!(executor.world.objects_left(), Vec::<String>::new(), "seed {seed}: uploads are left");
+
+    // A day later, nothing is left of deleted videos and of the closed account.
+    let world = Rc::clone(&executor.world);
+    let left = world.user(2).to_string();
+    for _ in 0..3 {
+        world.clock.advance_ms(26 * 3_600_000);
+        executor.until(calm, 400_000, "removals are left", |_| world.swept_up());
+    }
+    executor.until(calm, 400_000, "records are left", Invariants::all_removed);
+    let keys: Vec<String> = world.kv.keys().into_iter().filter(|key| key.contains(&left)).collect();
+    assert!(keys.is_empty(), "seed {seed}: {keys:?} are left");
     ended
 }
 

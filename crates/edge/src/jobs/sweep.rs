@@ -16,7 +16,7 @@ use crate::ports::{Ambient, Kv, Queue};
 use crate::store::listing::{KEPT, List, WORK};
 use crate::store::records::VideoRow;
 use crate::store::slots::Slots;
-use crate::store::{StoreError, Stored, keys};
+use crate::store::{Expiring, StoreError, Stored, keys};
 
 /// How long a video may be pending before its message is sent again, in seconds.
 const RESEND_S: u32 = 600;
@@ -88,6 +88,10 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
                 }
                 Err(error) => swept.troubles.push((user, error)),
             }
+        }
+        match self.remove_due(&mut swept).await {
+            Err(JobError::Unavailable(error)) => swept.unread.push(error.into()),
+            outcome => outcome?,
         }
         Ok(swept)
     }
@@ -191,6 +195,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
             }
             Err(JobError::VideoNotFound) if abandoned => {
                 // Whoever was to make the record must not come too late, so it is made here.
+                self.store.remove_later(Expiring::Video(id)).await?;
                 self.store.create(&keys::video(id), &self.abandoned(user, id)).await?;
                 if let State::Deleted { .. } = self.row(id).await?.video.state {
                     self.free(user, id).await?;

@@ -1,5 +1,6 @@
 //! The rules of single operations, on a store without faults.
 
+mod days;
 mod golden;
 
 use framelift_contract::message::NoticeKind;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::idempotency::Remembered;
 use super::{Idempotency, JobError, Jobs, Result};
 use crate::ports::{Ambient, Kv, Queue};
-use crate::store::keys;
+use crate::store::keys::{self, IdempotencyPlace};
 
 /// How long a sender may be silent before another one takes over, in seconds.
 pub const SILENT_S: u32 = 60;
@@ -37,7 +37,7 @@ pub enum Claimed {
 /// The right to store the file of a request.
 #[derive(Clone, Debug)]
 pub struct Turn {
-    key: String,
+    place: IdempotencyPlace,
     holder: VideoId,
     renewed: Time,
 }
@@ -45,32 +45,28 @@ pub struct Turn {
 impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// Takes the turn for a request that [`Self::create`] made, or learns what it stored before.
     pub async fn take_turn(&self, user: UserId, id: VideoId, request: &Idempotency) -> Result<Claimed> {
-        let key = keys::idempotency(user, &request.key);
+        let place = keys::idempotency(user, &request.key);
         let (holder, now) = (self.fresh_id(), self.now());
-        let updated = self.store.update(&key, |mut known: Remembered| {
-            if known.id != id || known.request_hash != request.request_hash {
-                return Err(JobError::IdempotencyKeyReused);
-            }
+        let stored = self.change_key(&place, |known| {
+            let known = known.filter(|known| known.id == id && known.request_hash == request.request_hash);
+            let mut known = known.ok_or(JobError::IdempotencyKeyReused)?;
             match &known.stream {
-                Some(Stream::Stored { digest }) => {
-                    let digest = digest.clone();
-                    return Ok((known, false, Some(digest)));
-                }
+                Some(Stream::Stored { digest }) => return Ok((None, Some(digest.clone()))),
                 Some(Stream::UnderWay { until, .. }) if now < *until => return Err(in_progress(now, *until)),
                 _ => {}
             }
             known.stream = Some(Stream::UnderWay { holder, until: now.plus_s(SILENT_S) });
-            Ok((known, true, None))
+            Ok((Some(known), None))
         });
-        Ok(match updated.await?.output {
+        Ok(match stored.await? {
             Some(digest) => Claimed::Stored(digest),
-            None => Claimed::Turn(Turn { key, holder, renewed: now }),
+            None => Claimed::Turn(Turn { place, holder, renewed: now }),
         })
     }
 
     /// What the request stored before, if that is known.
     pub async fn stored_digest(&self, user: UserId, request: &Idempotency) -> Result<Option<String>> {
-        let known: Option<Remembered> = self.store.get(&keys::idempotency(user, &request.key)).await?;
+        let known = self.remembered(&keys::idempotency(user, &request.key)).await?;
         Ok(match known.and_then(|known| known.stream) {
             Some(Stream::Stored { digest }) => Some(digest),
             _ => None,
@@ -100,15 +96,15 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     }
 
     async fn change_turn(&self, turn: &Turn, next: Option<Stream>) -> Result<()> {
-        let updated = self.store.update(&turn.key, |mut known: Remembered| match &known.stream {
-            Some(Stream::UnderWay { holder, .. }) if *holder == turn.holder => {
-                known.stream.clone_from(&next);
-                Ok((known, true, ()))
+        self.change_key(&turn.place, |known| match known {
+            Some(Remembered { stream: Some(Stream::UnderWay { holder, .. }), request_hash, id, at })
+                if holder == turn.holder =>
+            {
+                Ok((Some(Remembered { stream: next.clone(), request_hash, id, at }), ()))
             }
             _ => Err(JobError::IdempotencyInProgress { retry_after_s: SILENT_S }),
-        });
-        updated.await?;
-        Ok(())
+        })
+        .await
     }
 }
 

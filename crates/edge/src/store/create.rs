@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::value::Envelope;
-use super::{Store, StoreError, Stored, unavailable};
+use super::{Store, StoreError, Stored, keys, unavailable};
 use crate::ports::{Ambient, Kv, Swap};
 use framelift_domain::Time;
 
@@ -21,12 +21,31 @@ const SUCCESSOR_DEAD_MS: i64 = 120_000;
 /// How often a value that another one is about to create is looked for.
 const LOOKS: u32 = 6;
 
+/// Most take-overs that are remembered, to be removed with the value.
+const MAX_EARLIER: usize = 8;
+
 #[derive(Serialize, Deserialize)]
-struct Watch {
+pub(super) struct Watch {
     at: Time,
+    /// When earlier watches began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<Time>,
 }
 
 impl Stored for Watch {}
+
+impl Watch {
+    /// The times for which there may be counters.
+    pub(super) fn times(self) -> impl Iterator<Item = Time> {
+        self.earlier.into_iter().chain([self.at])
+    }
+
+    fn follow(self, at: Time) -> Self {
+        let mut earlier: Vec<Time> = self.times().collect();
+        earlier.drain(..earlier.len().saturating_sub(MAX_EARLIER));
+        Self { at, earlier }
+    }
+}
 
 impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
     /// Creates the value if it is missing. `Ok` means that it is there now, `true` that it is
@@ -37,7 +56,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         if self.kv.get(key).await?.is_some() {
             return Ok(false);
         }
-        if self.kv.increment(&format!("new/{key}"), 1).await? == 1 {
+        if self.kv.increment(&keys::creation(key), 1).await? == 1 {
             return self.create_as_owner(key, value, since).await;
         }
         for round in 0..LOOKS {
@@ -54,23 +73,23 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
 
     /// Whether the owner of the key's creation is dead, and this writer takes over.
     async fn take_over(&self, key: &str, since: Time) -> Result<bool, StoreError> {
-        let watch_key = format!("watch/{key}");
-        let watch = Watch { at: self.ambient.now() };
+        let watch_key = keys::watch(key);
+        let now = self.ambient.now();
         let Some(found) = self.get::<Watch>(&watch_key).await? else {
-            self.set_plain(&watch_key, &watch).await?;
+            self.set_plain(&watch_key, &Watch { at: now, earlier: Vec::new() }).await?;
             return Ok(false);
         };
         let age = since.ms_since(found.at);
         if age < DEAD_MS {
             return Ok(false);
         }
-        if self.kv.increment(&format!("new/{key}/{}", found.at.unix_ms()), 1).await? == 1 {
+        let taken_over = self.kv.increment(&keys::take_over(key, found.at), 1).await? == 1;
+        if taken_over || age >= SUCCESSOR_DEAD_MS {
             // Whoever takes over next counts from here.
-            self.set_plain(&watch_key, &watch).await?;
-            return Ok(true);
+            self.set_plain(&watch_key, &found.follow(now)).await?;
         }
-        if age >= SUCCESSOR_DEAD_MS {
-            self.set_plain(&watch_key, &watch).await?;
+        if taken_over {
+            return Ok(true);
         }
         Ok(false)
     }

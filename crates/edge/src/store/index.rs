@@ -27,6 +27,14 @@ pub struct Head {
     pub ids: Vec<VideoId>,
     /// Up to here the objects of all videos are gone.
     pub retired: u64,
+    /// Up to here the records of all videos are gone, and so are the pages that name no others.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub removed: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(position: &u64) -> bool {
+    *position == 0
 }
 
 impl Stored for Head {}
@@ -123,12 +131,43 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
 
     /// Notes that the objects of all videos before that position are gone.
     pub async fn retire(&self, user: UserId, before: u64) -> Result<Head, StoreError> {
+        self.advance(user, |head| {
+            let changed = before > head.retired && before <= head.len();
+            if changed {
+                head.retired = before;
+            }
+            changed
+        })
+        .await
+    }
+
+    /// Notes that the records of all videos before that position are gone, and removes the pages that name no
+    /// others.
+    pub async fn trim(&self, user: UserId, before: u64) -> Result<(), StoreError> {
+        let mut pages = 0..0;
+        let advance = self.advance(user, |head| {
+            let changed = before > head.removed && before <= head.retired;
+            if changed {
+                pages = head.removed / PAGE..before.min(head.base) / PAGE;
+                head.removed = before;
+            }
+            changed
+        });
+        advance.await?;
+        for page in pages {
+            self.forget(&keys::index_page(user, page)).await?;
+        }
+        Ok(())
+    }
+
+    async fn advance(
+        &self,
+        user: UserId,
+        mut change: impl FnMut(&mut Head) -> bool,
+    ) -> Result<Head, StoreError> {
         let updated = self
             .update(&keys::index(user), |mut head: Head| {
-                let changed = before > head.retired && before <= head.len();
-                if changed {
-                    head.retired = before;
-                }
+                let changed = change(&mut head);
                 Ok::<_, std::convert::Infallible>((head, changed, ()))
             })
             .await;

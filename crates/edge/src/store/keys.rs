@@ -1,6 +1,21 @@
-//! The names of the keys in the store `videos`.
+//! The names of the keys in the store `videos`, and how long each of them lives.
+//!
+//! | key | what | removed by, when |
+//! |---|---|---|
+//! | `video/<id>` | a video's record | the sweep, a day after its owner deleted it, or closed the account |
+//! | `slots/<user>` | a user's unfinished videos and bytes | the sweep, a day after the account was closed |
+//! | `index/<user>` | the newest page of a user's videos | the same |
+//! | `index/<user>/<page>` | an older page | the same; or as soon as no record of its videos and of older ones is left |
+//! | `idempotency/<user>/<bucket>` | idempotency keys; at most 256 buckets a user | a key: when its bucket is written, after a day; a bucket: with the account |
+//! | `work/<shard>/<page>`, `kept/<shard>/<page>` | users that the sweep looks after, in 64 shards each | never: there are as many pages as the most users at once needed |
+//! | `expire/<hour>/<shard>/<page>` | what is to be removed in that hour | the sweep, when all of it is removed |
+//! | `sweep/<list>` | where the sweep goes on, one for each list | never |
+//! | `new/<key>`, `watch/<key>`, `new/<key>/<time>` | who creates a value ([`super::create`]) | together with the value ([`super::Store::forget`]) |
+//!
+//! The store `accounts` has its own table, in [`crate::accounts`]. What versions 0 and 1 left as
+//! `idempotency/<user>/<hash>` stays.
 
-use framelift_domain::{UserId, VideoId};
+use framelift_domain::{Time, UserId, VideoId};
 use sha2::{Digest, Sha256};
 
 /// A video's record.
@@ -23,9 +38,54 @@ pub fn index_page(user: UserId, page: u64) -> String {
     format!("index/{user}/{page}")
 }
 
-/// What was done under an idempotency key; the key itself comes from a user and is hashed.
-pub fn idempotency(user: UserId, key: &str) -> String {
-    format!("idempotency/{user}/{}", hex::encode(&Sha256::digest(key.as_bytes())[..16]))
+/// Values that the idempotency keys of one user are spread over.
+pub const IDEMPOTENCY_BUCKETS: u32 = 256;
+
+/// Where an idempotency key of a user is remembered; the key itself comes from a user and is hashed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyPlace {
+    /// The key of the bucket.
+    pub bucket: String,
+    /// The name in the bucket.
+    pub hash: String,
+    /// The key of the value of its own that older versions gave it.
+    pub older: String,
+}
+
+/// Where an idempotency key is remembered.
+pub fn idempotency(user: UserId, key: &str) -> IdempotencyPlace {
+    let digest = Sha256::digest(key.as_bytes());
+    let hash = hex::encode(&digest[..16]);
+    IdempotencyPlace {
+        bucket: idempotency_bucket(user, u64::from(digest[0])),
+        older: format!("idempotency/{user}/{hash}"),
+        hash,
+    }
+}
+
+/// A bucket of a user's idempotency keys.
+pub fn idempotency_bucket(user: UserId, bucket: u64) -> String {
+    format!("idempotency/{user}/{bucket}")
+}
+
+/// A page of what is to be removed in an hour, counted from 1970.
+pub fn expiry_page(hour: i64, shard: u32, page: u32) -> String {
+    format!("expire/{hour}/{shard}/{page}")
+}
+
+/// The counter that says who creates a value.
+pub fn creation(key: &str) -> String {
+    format!("new/{key}")
+}
+
+/// Since when somebody waits for a value to be created.
+pub fn watch(key: &str) -> String {
+    format!("watch/{key}")
+}
+
+/// The counter that says who creates a value instead of those who died before that time.
+pub fn take_over(key: &str, at: Time) -> String {
+    format!("new/{key}/{}", at.unix_ms())
 }
 
 /// A page of one of the lists of users that the sweep goes through.

@@ -52,6 +52,9 @@ impl Quirks {
     };
 }
 
+/// A key with its new value; none if it was removed.
+pub type Write = (String, Option<Vec<u8>>);
+
 /// How a key is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
@@ -67,7 +70,7 @@ struct Rows {
     version: u64,
     quirks: Quirks,
     random: Random,
-    trace: Option<Vec<(String, Vec<u8>)>>,
+    trace: Option<Vec<Write>>,
 }
 
 /// A key-value store in memory.
@@ -88,7 +91,7 @@ impl MemoryKv {
     }
 
     /// All writes since the last call, in their order; the first call begins to keep them.
-    pub fn take_writes(&self) -> Vec<(String, Vec<u8>)> {
+    pub fn take_writes(&self) -> Vec<Write> {
         self.rows().trace.replace(Vec::new()).unwrap_or_default()
     }
 
@@ -97,6 +100,12 @@ impl MemoryKv {
         let rows = self.rows();
         let found = rows.values.iter().filter(|(key, _)| key.starts_with(prefix));
         found.map(|(key, (_, value))| (key.clone(), value.clone())).collect()
+    }
+
+    /// The keys of all values and counters.
+    pub fn keys(&self) -> Vec<String> {
+        let rows = self.rows();
+        rows.values.keys().chain(rows.counters.keys()).cloned().collect()
     }
 
     /// Puts a value there as an earlier process left it.
@@ -140,7 +149,7 @@ impl Rows {
     fn write(&mut self, key: &str, value: Vec<u8>) {
         self.version += 1;
         if let Some(trace) = &mut self.trace {
-            trace.push((key.to_owned(), value.clone()));
+            trace.push((key.to_owned(), Some(value.clone())));
         }
         self.values.insert(key.to_owned(), (self.version, value));
     }
@@ -168,8 +177,13 @@ impl Kv for MemoryKv {
         self.before().await?;
         {
             let mut rows = self.rows();
-            rows.used(key, Use::Set);
-            rows.values.remove(key);
+            rows.uses.remove(key);
+            rows.counters.remove(key);
+            if rows.values.remove(key).is_some()
+                && let Some(trace) = &mut rows.trace
+            {
+                trace.push((key.to_owned(), None));
+            }
         }
         self.after().await
     }

@@ -34,6 +34,7 @@ macro_rules! checks {
 
 checks!(
     basics::values_are_set_read_and_deleted,
+    basics::removed_keys_are_as_new,
     basics::swaps_see_the_current_value,
     basics::swaps_on_an_existing_key_are_exact,
     basics::counters_count,

@@ -320,9 +320,13 @@ async fn sweep(world: &World) {
 
 async fn close(world: &World, user: UserId) {
     world.clock.pause(400_000 + world.below(400_000) as u32).await;
+    if world.is_closed() {
+        return;
+    }
     world.begin_closing(user);
     match retry(world, async || world.jobs().close_user(user).await).await {
         Ok(cleanups) => {
+            world.finish_closing();
             for cleanup in cleanups {
                 remove(world, Some(&cleanup)).await;
             }

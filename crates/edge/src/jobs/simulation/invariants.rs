@@ -37,8 +37,9 @@ impl Invariants {
     }
 
     /// Checks a write against all before it.
-    pub(super) fn written(&mut self, key: &str, value: &[u8]) -> Result<(), String> {
+    pub(super) fn written(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), String> {
         let (kind, rest) = key.split_once('/').ok_or("a key without a kind")?;
+        let Some(value) = value else { return self.removed(key) };
         match (kind, rest.matches('/').count()) {
             ("video", 0) => {
                 let row = self.versioned(key, value)?;
@@ -70,8 +71,32 @@ impl Invariants {
                 self.lists.insert(key.to_owned(), page);
                 Ok(())
             }
-            ("idempotency" | "watch" | "sweep", _) => Ok(()),
+            ("idempotency" | "watch" | "sweep" | "expire", _) => Ok(()),
             _ => Err("a key of no known kind".to_owned()),
+        }
+    }
+
+    /// Only what is over is removed.
+    fn removed(&mut self, key: &str) -> Result<(), String> {
+        self.revisions.remove(key);
+        self.heads.remove(key);
+        if self.slots.remove(key).is_some_and(|slots| !slots.closed || slots.used_bytes() > 0) {
+            return Err("the slots of an open account were removed".to_owned());
+        }
+        let id = key.strip_prefix("video/").and_then(|id| id.parse().ok());
+        let Some(row) = id.and_then(|id: VideoId| self.videos.remove(&id)) else { return Ok(()) };
+        match &row.video.state {
+            State::Deleted { end, .. } if end.purged && row.counted.bytes == 0 => Ok(()),
+            state => Err(format!("the record of a video was removed that is {state:?}")),
+        }
+    }
+
+    /// A day after the last deletion: no record of a deleted video.
+    pub(super) fn all_removed(&self) -> Result<(), String> {
+        let is_deleted = |row: &&VideoRow| row.video.state.name() == StateName::Deleted;
+        match self.videos.values().find(is_deleted) {
+            Some(row) => Err(format!("{} is deleted", row.video.id)),
+            None => Ok(()),
         }
     }
 

@@ -92,6 +92,7 @@ pub(super) struct World {
     created: RefCell<BTreeSet<VideoId>>,
     results: RefCell<BTreeMap<VideoId, Extraction>>,
     closing: RefCell<BTreeSet<UserId>>,
+    closed: Cell<bool>,
     complaint: RefCell<Option<String>>,
     calm: Cell<bool>,
 }
@@ -116,6 +117,7 @@ impl World {
             created: RefCell::default(),
             results: RefCell::default(),
             closing: RefCell::default(),
+            closed: Cell::new(false),
             complaint: RefCell::default(),
             calm: Cell::new(false),
         }
@@ -151,6 +153,30 @@ impl World {
 
     pub(super) fn begin_closing(&self, user: UserId) {
         self.closing.borrow_mut().insert(user);
+    }
+
+    /// The account that is to be closed is closed for good.
+    pub(super) fn finish_closing(&self) {
+        self.closed.set(true);
+    }
+
+    /// Whether there is nothing more to close.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_calm() && self.closed.get()
+    }
+
+    /// Whether the sweep has gone through everything that is due.
+    pub(super) fn swept_up(&self) -> Result<(), String> {
+        let this_hour = self.clock.now().unix_s() / 3600;
+        let is_due = |key: &String| {
+            let hour =
+                key.strip_prefix("expire/").and_then(|rest| rest.split('/').next()?.parse::<i64>().ok());
+            hour.is_some_and(|hour| hour <= this_hour)
+        };
+        match self.kv.keys().into_iter().find(is_due) {
+            Some(key) => Err(format!("{key} is due")),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn may_be_closed(&self, user: UserId) -> bool {

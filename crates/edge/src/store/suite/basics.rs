@@ -21,6 +21,30 @@ pub(super) async fn values_are_set_read_and_deleted<K: Kv, A: Ambient>(
     retry(ambient, || kv.delete(key)).await
 }
 
+pub(super) async fn removed_keys_are_as_new<K: Kv, A: Ambient>(kv: &K, ambient: &A) -> Result<(), String> {
+    let (swapped, counted) = (&fresh_key(ambient, "swapped"), &fresh_key(ambient, "counted"));
+    for _ in 0..2 {
+        let swap = || async {
+            let outcome =
+                kv.swap(swapped, &mut |current| current.is_none().then(|| b"value".to_vec())).await?;
+            if outcome == Swap::Conflict {
+                return Err(Unavailable { what: "store", detail: "conflict".into() });
+            }
+            Ok(())
+        };
+        retry(ambient, swap).await?;
+        check!(retry(ambient, || kv.get(swapped)).await?.is_some(), "a swap on a removed key made nothing");
+        let sum = retry(ambient, || kv.increment(counted, 1)).await?;
+        // An answer that was lost may have counted.
+        check!((1..10).contains(&sum), "a removed counter goes on with {sum}");
+        retry(ambient, || kv.increment(counted, 100)).await?;
+        retry(ambient, || kv.delete(swapped)).await?;
+        retry(ambient, || kv.delete(counted)).await?;
+        check!(retry(ambient, || kv.get(swapped)).await?.is_none(), "a removed value is there");
+    }
+    Ok(())
+}
+
 pub(super) async fn swaps_see_the_current_value<K: Kv, A: Ambient>(
     kv: &K,
     ambient: &A,

@@ -1,0 +1,134 @@
+//! Removing what deleted videos and closed accounts leave in the store, a day later.
+
+use framelift_domain::video::{Source, State};
+use framelift_domain::{UserId, VideoId};
+
+use super::{JobError, Jobs, Result, Swept};
+use crate::ports::{Ambient, Kv, Queue};
+use crate::store::index::PAGE;
+use crate::store::slots::Slots;
+use crate::store::{Expiring, StoreError, keys};
+
+/// Records that one call removes at most.
+const MAX_REMOVED: usize = 40;
+/// Buckets of idempotency keys that go in one step.
+const BUCKETS_A_STEP: u64 = 16;
+
+/// What became of something that was due.
+enum Outcome {
+    /// It is removed, or not to be removed.
+    Done,
+    /// It is still needed.
+    Later,
+    /// There is more of it.
+    Step(Expiring),
+}
+
+impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+    /// Removes the next things that are due. One that cannot be removed now is put off for a day.
+    pub(super) async fn remove_due(&self, swept: &mut Swept) -> Result<()> {
+        let Some(due) = self.store.next_due().await? else { return Ok(()) };
+        let (mut done, mut next) = (Vec::new(), None);
+        for item in due.items.iter().take(MAX_REMOVED).copied() {
+            let (user, outcome) = match item {
+                Expiring::Video(id) => (None, self.remove_video(id).await),
+                Expiring::User { user, step } => (Some(user), self.remove_user(user, step).await),
+            };
+            match outcome {
+                Ok(Outcome::Done) => {}
+                Ok(Outcome::Later) => self.store.remove_later(item).await?,
+                Ok(Outcome::Step(step)) => next = Some(step),
+                Err(JobError::Unavailable(error)) => return Err(error.into()),
+                Err(error) => {
+                    swept.unread.extend(match &error {
+                        JobError::Damaged(damaged) => Some(StoreError::from(damaged.clone())),
+                        _ => None,
+                    });
+                    swept.troubles.extend(user.map(|user| (user, error)));
+                }
+            }
+            done.push(item);
+            // A step is as much as many records.
+            if user.is_some() {
+                break;
+            }
+        }
+        Ok(self.store.take_due(&due, &done, next).await?)
+    }
+
+    /// Removes the record of a video that was deleted and has no objects any more.
+    async fn remove_video(&self, id: VideoId) -> Result<Outcome> {
+        let key = keys::video(id);
+        let row = self.store.video(id).await?;
+        if let Some(row) = &row {
+            let State::Deleted { end, .. } = &row.video.state else { return Ok(Outcome::Done) };
+            let shared =
+                matches!(&row.video.source, Source::Own { refs, .. } if refs.iter().any(|of| *of != id));
+            if !end.purged || shared || row.counted.bytes > 0 {
+                return Ok(Outcome::Later);
+            }
+        }
+        self.store.forget(&key).await?;
+        if let Some(row) = row.filter(|row| row.position.is_some()) {
+            self.trim_index(row.video.owner).await?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Drops the oldest entries of a user's index, as far as their records are gone.
+    async fn trim_index(&self, user: UserId) -> Result<()> {
+        let head = self.store.head(user).await?;
+        let mut first = head.removed;
+        let until = head.retired.min(first + PAGE);
+        let mut ids = (u64::MAX, Vec::new());
+        while first < until {
+            if ids.0 != first / PAGE {
+                ids = (first / PAGE, self.store.index_page(user, &head, first / PAGE).await?);
+            }
+            let id = usize::try_from(first % PAGE).ok().and_then(|n| ids.1.get(n));
+            if let Some(id) = id
+                && self.store.video(*id).await?.is_some()
+            {
+                break;
+            }
+            first += 1;
+        }
+        Ok(self.store.trim(user, first).await?)
+    }
+
+    /// Removes a part of what a closed account has left: first page by page of its videos, then its
+    /// idempotency keys, in the end what says that it is closed.
+    async fn remove_user(&self, user: UserId, step: u64) -> Result<Outcome> {
+        let slots: Option<Slots> = self.store.get(&keys::slots(user)).await?;
+        if slots.as_ref().is_some_and(|slots| !slots.closed) {
+            // Whoever began to close it did not get that far.
+            return Ok(Outcome::Done);
+        }
+        let slots = slots.unwrap_or_default();
+        let head = self.store.head(user).await?;
+        let busy = !slots.is_empty() || !slots.recounts.is_empty() || slots.used_bytes() > 0;
+        if busy || slots.work.listed || head.kept.listed || head.retired < head.len() {
+            return Ok(Outcome::Later);
+        }
+        let pages = head.len().div_ceil(PAGE);
+        let next = Outcome::Step(Expiring::User { user, step: step + 1 });
+        if step < pages {
+            // A page that was removed before has no ids.
+            for id in self.store.index_page(user, &head, step).await.unwrap_or_default() {
+                self.store.forget(&keys::video(id)).await?;
+            }
+            self.store.forget(&keys::index_page(user, step)).await?;
+            return Ok(next);
+        }
+        let first = (step - pages) * BUCKETS_A_STEP;
+        if first < u64::from(keys::IDEMPOTENCY_BUCKETS) {
+            for bucket in first..first + BUCKETS_A_STEP {
+                self.store.forget(&keys::idempotency_bucket(user, bucket)).await?;
+            }
+            return Ok(next);
+        }
+        self.store.forget(&keys::index(user)).await?;
+        self.store.forget(&keys::slots(user)).await?;
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,180 @@
+//! What is to be removed from the store a day later: records of deleted videos, and all that an account
+//! leaves.
+//!
+//! Things to remove lie in lists by the hour in which they are due, in shards and pages. Whoever deletes
+//! something puts it there first; the sweep goes through the hours that have passed, and looks at each thing
+//! again before it removes it. Nothing is put into an hour that has begun.
+
+use framelift_domain::{Time, UserId, VideoId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::create::Watch;
+use super::update::UpdateError;
+use super::{Store, StoreError, Stored, keys, unavailable};
+use crate::ports::{Ambient, Kv};
+
+/// After how many seconds something is due at the earliest: idempotency keys name videos for 24 hours.
+const DELAY_S: u32 = 25 * 3600;
+/// Lists of one hour.
+const SHARDS: u32 = 16;
+/// Things on a page.
+const PAGE_ITEMS: usize = 200;
+/// Most pages of a list.
+const MAX_PAGES: u32 = 10_000;
+/// How far back a sweep begins that does not know where the last one ended, in hours.
+const BACK_H: i64 = 48;
+/// Most values that one call reads to find a page.
+const MAX_READ: u32 = 64;
+
+/// Something to remove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expiring {
+    /// The record of a video, if it is deleted.
+    Video(VideoId),
+    /// All values of a user whose account is closed, step by step.
+    User {
+        /// The user.
+        user: UserId,
+        /// The next step.
+        step: u64,
+    },
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Page {
+    items: Vec<Expiring>,
+}
+
+impl Stored for Page {}
+
+/// Where the sweep goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Cursor {
+    hour: i64,
+    shard: u32,
+}
+
+impl Stored for Cursor {}
+
+/// Things that are due, and the page that they are on.
+#[derive(Debug)]
+pub struct Due {
+    key: String,
+    /// The things.
+    pub items: Vec<Expiring>,
+}
+
+fn hour(at: Time) -> i64 {
+    at.unix_s().div_euclid(3600)
+}
+
+impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
+    /// Puts something on the list of what is removed a day later.
+    pub async fn remove_later(&self, item: Expiring) -> Result<(), StoreError> {
+        let due = hour(self.ambient.now().plus_s(DELAY_S)) + 1;
+        let id = match item {
+            Expiring::Video(id) => id.to_string(),
+            Expiring::User { user, .. } => user.to_string(),
+        };
+        let shard = u32::from(Sha256::digest(id.as_bytes())[0]) % SHARDS;
+        for page in 0..MAX_PAGES {
+            let key = keys::expiry_page(due, shard, page);
+            let put = loop {
+                let updated = self.update(&key, |mut page: Page| {
+                    let known = page.items.contains(&item);
+                    let put = known || page.items.len() < PAGE_ITEMS;
+                    if put && !known {
+                        page.items.push(item);
+                    }
+                    Ok::<_, std::convert::Infallible>((page, put && !known, put))
+                });
+                match updated.await {
+                    Err(UpdateError::Missing) => self.create(&key, &Page::default()).await?,
+                    Ok(updated) => break updated.output,
+                    Err(UpdateError::Store(error)) => return Err(error),
+                    Err(UpdateError::Refused(never)) => match never {},
+                };
+            };
+            if put {
+                return Ok(());
+            }
+        }
+        Err(unavailable("expire", "the list is full"))
+    }
+
+    /// The next things that are due, if there are any. Looks at a bounded number of values.
+    pub async fn next_due(&self) -> Result<Option<Due>, StoreError> {
+        let cursor_key = keys::sweep_cursor("expire");
+        let this_hour = hour(self.ambient.now());
+        let known = match self.get::<Cursor>(&cursor_key).await {
+            // It is written anew.
+            Err(StoreError::Damaged(_)) => None,
+            known => known?,
+        };
+        let start = known.unwrap_or(Cursor { hour: this_hour - BACK_H, shard: 0 });
+        let (mut at, mut read, mut due) = (start, 0, None);
+        while at.hour <= this_hour && read < MAX_READ && due.is_none() {
+            // The last page first: what lies behind a missing one is not found.
+            for page in 0..MAX_PAGES {
+                let key = keys::expiry_page(at.hour, at.shard, page);
+                read += 1;
+                match self.get::<Page>(&key).await? {
+                    Some(page) => due = Some(Due { key, items: page.items }),
+                    None => break,
+                }
+            }
+            if due.is_none() {
+                at = match at.shard + 1 {
+                    SHARDS.. => Cursor { hour: at.hour + 1, shard: 0 },
+                    shard => Cursor { shard, ..at },
+                };
+            }
+        }
+        if known != Some(at) {
+            self.set_plain(&cursor_key, &at).await?;
+        }
+        Ok(due)
+    }
+
+    /// Takes things off their page, and puts `next` there instead; removes the page when it is empty.
+    pub async fn take_due(
+        &self,
+        due: &Due,
+        done: &[Expiring],
+        next: Option<Expiring>,
+    ) -> Result<(), StoreError> {
+        let updated = self.update(&due.key, |mut page: Page| {
+            let before = page.clone();
+            page.items.retain(|item| !done.contains(item));
+            if let Some(next) = next.filter(|next| !page.items.contains(next)) {
+                page.items.push(next);
+            }
+            let changed = page != before;
+            let is_empty = page.items.is_empty();
+            Ok::<_, std::convert::Infallible>((page, changed, is_empty))
+        });
+        match updated.await {
+            Ok(updated) if updated.output => self.forget(&due.key).await,
+            Ok(_) | Err(UpdateError::Missing) => Ok(()),
+            Err(UpdateError::Store(error)) => Err(error),
+            Err(UpdateError::Refused(never)) => match never {},
+        }
+    }
+
+    /// Removes a value, and what says that it was created, so that the key is as if it had never been used.
+    /// Only for values that nobody creates or changes any more.
+    pub async fn forget(&self, key: &str) -> Result<(), StoreError> {
+        let watch_key = keys::watch(key);
+        self.kv.delete(key).await?;
+        if let Some(watch) = self.get::<Watch>(&watch_key).await? {
+            for time in watch.times() {
+                self.kv.delete(&keys::take_over(key, time)).await?;
+            }
+            self.kv.delete(&watch_key).await?;
+        }
+        Ok(self.kv.delete(&keys::creation(key)).await?)
+    }
+}
