@@ -21,8 +21,9 @@ use crate::report::ReportError;
 /// (`maxReceiveCount`), so that five workers that died of one video are enough.
 const MAX_TRIES: u32 = 5;
 /// How long a message that nobody understands stays out of sight: it is kept for people to
-/// look at, and must not be received again and again.
-const OUT_OF_SIGHT: Duration = Duration::from_secs(12 * 3600);
+/// look at, and must not be received again and again. SQS refuses more than 12 hours from when it
+/// was received.
+const OUT_OF_SIGHT: Duration = Duration::from_secs(11 * 3600);
 /// How many of those are remembered, so that each is logged once.
 const REMEMBERED: usize = 1_000;
 

@@ -1,5 +1,5 @@
-//! The calls over the videos, whole: requests in, answers out, over a store in memory and a
-//! bucket and a queue behind the HTTP port.
+//! The calls over the videos, whole: requests in, answers out, over a store in memory and the
+//! local cloud's bucket and queue behind the HTTP port.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail like the tests")]
 

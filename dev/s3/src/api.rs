@@ -12,7 +12,8 @@ use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use crate::ambient::{now_ms, timestamp};
 use crate::store::Store;
 
-/// The server's implementation of the protocol's operations.
+/// The server's implementation of the protocol's operations; clones share the store.
+#[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) region: String,

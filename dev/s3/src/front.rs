@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use framelift_dev_faults::{Fault, Faults};
 use http::{HeaderName, HeaderValue, Method, Request};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -16,7 +17,7 @@ use s3s::{Body, HttpError, HttpResponse, S3Error};
 
 use crate::ambient::new_id;
 use crate::cors;
-use crate::faults::{self, Fault, Faults};
+use crate::faults;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
@@ -28,7 +29,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) struct Front {
     pub(crate) service: S3Service,
-    pub(crate) faults: Option<Faults>,
+    pub(crate) faults: Faults,
 }
 
 impl Front {
@@ -50,18 +51,21 @@ impl Front {
     }
 
     async fn serve(&self, request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
-        let fault = self.faults.as_ref().and_then(|faults| faults.next(request.method()));
-        if let Some(Fault::Delay(time)) = fault {
-            tokio::time::sleep(time).await;
+        let fault = self.faults.next(&format!("{} {}", request.method(), request.uri()));
+        match fault {
+            Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
+            Some(Fault::Stall) => std::future::pending().await,
+            Some(Fault::Reset) => return Err(faults::reset()),
+            _ => {}
         }
         // Whoever waits for "100 Continue" has sent nothing yet, and reading would ask for it.
         let waits = request.headers().contains_key(http::header::EXPECT);
         let (parts, incoming) = request.into_parts();
         let body = Shared(Arc::new(Mutex::new(incoming)));
 
-        let response = match fault.and_then(Fault::refusal) {
-            Some(error) => refuse(error)?,
-            None => {
+        let response = match fault {
+            Some(Fault::Error { status, code }) => refuse(faults::refusal(status, code))?,
+            _ => {
                 let body = Body::http_body(body.clone());
                 self.service.call(Request::from_parts(parts, body)).await?
             }
@@ -71,7 +75,7 @@ impl Front {
             body.drain().await;
         }
         Ok(match fault {
-            Some(Fault::CutBody { after }) => faults::cut(response, after),
+            Some(Fault::Truncate { after }) => faults::cut(response, after),
             _ => response,
         })
     }

@@ -13,16 +13,20 @@ mod ambient;
 mod api;
 mod checksum;
 mod cors;
-pub mod faults;
+mod faults;
 mod front;
+mod inspect;
 mod receive;
 mod server;
 mod store;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-pub use crate::faults::{Fault, Faults, Plan};
+use framelift_dev_faults::Faults;
+
+pub use crate::inspect::Object;
 pub use crate::server::{S3Server, start};
 
 /// What the server needs to know before it starts.
@@ -40,9 +44,14 @@ pub struct S3Config {
     pub region: String,
     /// Buckets created at start when they do not exist yet.
     pub buckets: Vec<String>,
-    /// Faults to inject, for chaos tests.
-    pub faults: Option<Faults>,
+    /// How far the time in a signature may be from the server's; S3 allows 15 minutes.
+    pub clock_skew: Duration,
+    /// Faults to inject; none unless a test adds rules.
+    pub faults: Faults,
 }
+
+/// What S3 itself allows a client's clock to be off.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(900);
 
 impl std::fmt::Debug for S3Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

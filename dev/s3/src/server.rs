@@ -1,12 +1,15 @@
 //! The listener: start, connections, orderly stop.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use framelift_dev_faults::Faults;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use s3s::config::StaticConfigProvider;
 use s3s::path::check_bucket_name;
 use s3s::service::S3ServiceBuilder;
 use tokio::net::{TcpListener, TcpStream};
@@ -24,11 +27,18 @@ use crate::{Error, S3Config};
 const GRACE: Duration = Duration::from_secs(5);
 
 /// A running server. Dropping it stops it without waiting; [`S3Server::shutdown`] waits.
-#[derive(Debug)]
 pub struct S3Server {
     addr: SocketAddr,
+    pub(crate) api: Api,
+    faults: Faults,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for S3Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3Server").field("addr", &self.addr).finish_non_exhaustive()
+    }
 }
 
 impl S3Server {
@@ -40,6 +50,11 @@ impl S3Server {
     /// Its URL, to be used with path-style addressing.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.addr)
+    }
+
+    /// The faults that it injects.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
     }
 
     /// Takes no new requests, lets those in progress end, and gives the data folder back.
@@ -71,14 +86,19 @@ pub async fn start(config: S3Config) -> Result<S3Server, Error> {
     })??;
     create_buckets(&store, &config).await?;
 
-    let mut builder = S3ServiceBuilder::new(Api { store: store.clone(), region: config.region.clone() });
+    let api = Api { store: store.clone(), region: config.region.clone() };
+    let mut builder = S3ServiceBuilder::new(api.clone());
+    let mut protocol = s3s::config::S3Config::default();
+    protocol.presigned_url_max_skew_time_secs =
+        u32::try_from(config.clock_skew.as_secs()).unwrap_or(u32::MAX);
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(protocol))));
     builder.set_auth(Keys { id: config.access_key_id, secret: config.secret_access_key.into() });
     builder.set_access(Gate { region: config.region });
-    let front = Front { service: builder.build(), faults: config.faults };
+    let front = Front { service: builder.build(), faults: config.faults.clone() };
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(serve(listener, front, store, stopped));
     tracing::debug!(%addr, "s3 listens");
-    Ok(S3Server { addr, stop: Some(stop), task: Some(task) })
+    Ok(S3Server { addr, api, faults: config.faults, stop: Some(stop), task: Some(task) })
 }
 
 async fn create_buckets(store: &Store, config: &S3Config) -> Result<(), Error> {

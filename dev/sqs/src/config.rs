@@ -2,10 +2,9 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use crate::{
-    clock::{Clock, SystemClock},
-    faults::Faults,
-};
+use framelift_dev_faults::Faults;
+
+use crate::clock::{Clock, SystemClock};
 
 /// Where the queue listens, where it keeps its file, and whom it believes.
 #[derive(Clone)]
@@ -44,7 +43,7 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Quotas of the service.
     pub limits: Limits,
-    /// Faults to answer with; quiet unless switched on.
+    /// Faults to answer with; none unless a test adds rules.
     pub faults: Faults,
 }
 

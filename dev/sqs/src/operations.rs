@@ -6,6 +6,7 @@ mod receive;
 
 use std::sync::Arc;
 
+use framelift_dev_faults::Faults;
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,6 @@ use crate::{
     clock::Clock,
     config::Limits,
     error::{ApiError, Code},
-    faults::Faults,
     naming::Naming,
     polling::Bells,
     store::{Db, Handle},

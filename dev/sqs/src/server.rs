@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use bytes::Bytes;
+use framelift_dev_faults::{Fault, Faults};
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -15,17 +16,18 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use crate::{
     auth::Credentials,
     config::{Options, SqsConfig},
     error::{ApiError, Code, StartError},
-    faults::Faults,
     ids,
     naming::Naming,
     operations::{Answer, Service},
-    polling::Bells,
     store::Db,
 };
 
@@ -44,11 +46,10 @@ const JSON: &str = "application/x-amz-json-1.0";
 /// A running server. Dropping it stops it too, without waiting for the end.
 pub struct SqsServer {
     address: SocketAddr,
-    naming: Naming,
-    faults: Faults,
-    bells: Arc<Bells>,
-    stopping: CancellationToken,
-    serving: Option<(JoinHandle<()>, thread::JoinHandle<()>)>,
+    pub(crate) service: Arc<Service>,
+    serving: JoinHandle<()>,
+    store_thread: thread::JoinHandle<()>,
+    stop: DropGuard,
 }
 
 /// Starts the server; once this returns, a request succeeds.
@@ -72,32 +73,24 @@ pub async fn start_with(config: SqsConfig, options: Options) -> Result<SqsServer
     let (address, listener) =
         listener.map_err(|source| StartError::Listen { address: config.listen, source })?;
     let (db, store_thread) = Db::open(&config.data_dir, naming.clone())?;
-    let bells = Arc::<Bells>::default();
-    let stopping = CancellationToken::new();
     let service = Arc::new(Service {
         db,
         clock: options.clock,
-        naming: naming.clone(),
+        naming,
         credentials: Credentials {
             access_key_id: config.access_key_id,
             secret_access_key: config.secret_access_key,
             region: config.region,
         },
         limits: options.limits,
-        faults: options.faults.clone(),
-        bells: Arc::clone(&bells),
-        stopping: stopping.clone(),
-    });
-    let serving = tokio::spawn(serve(listener, address, service));
-    tracing::info!(%address, "the queue listens");
-    Ok(SqsServer {
-        address,
-        naming,
         faults: options.faults,
-        bells,
-        stopping,
-        serving: Some((serving, store_thread)),
-    })
+        bells: Arc::default(),
+        stopping: CancellationToken::new(),
+    });
+    let serving = tokio::spawn(serve(listener, address, Arc::clone(&service)));
+    tracing::info!(%address, "the queue listens");
+    let stop = service.stopping.clone().drop_guard();
+    Ok(SqsServer { address, service, serving, store_thread, stop })
 }
 
 fn check(config: &SqsConfig) -> Result<(), StartError> {
@@ -130,37 +123,29 @@ impl SqsServer {
     /// The URL of a queue of that name, whether it exists or not.
     #[must_use]
     pub fn queue_url(&self, name: &str) -> String {
-        self.naming.url(&self.endpoint(), name)
+        self.service.naming.url(&self.endpoint(), name)
     }
 
     /// The faults that the server answers with.
     #[must_use]
     pub fn faults(&self) -> &Faults {
-        &self.faults
+        &self.service.faults
     }
 
     /// How many requests wait for the clock right now, to be watched: in a long poll, or
     /// because of a fault.
     #[must_use]
     pub fn waiting_requests(&self) -> watch::Receiver<usize> {
-        self.bells.waiting()
+        self.service.bells.waiting()
     }
 
     /// Ends long polls with an empty answer, finishes the requests under way, and closes the
     /// file.
-    pub async fn shutdown(mut self) {
-        self.stopping.cancel();
-        if let Some((serving, store_thread)) = self.serving.take() {
-            // Both fail only by a panic, which has been reported.
-            let _ = serving.await;
-            let _ = tokio::task::spawn_blocking(move || store_thread.join()).await;
-        }
-    }
-}
-
-impl Drop for SqsServer {
-    fn drop(&mut self) {
-        self.stopping.cancel();
+    pub async fn shutdown(self) {
+        drop((self.stop, self.service));
+        // Both fail only by a panic, which has been reported.
+        let _ = self.serving.await;
+        let _ = tokio::task::spawn_blocking(move || self.store_thread.join()).await;
     }
 }
 
@@ -224,20 +209,30 @@ async fn respond(
     address: SocketAddr,
     request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, io::Error> {
-    if let Some(delay) = service.faults.current_delay() {
-        let until = service.clock.now().checked_add(delay).unwrap_or(jiff::Timestamp::MAX);
-        let _waiting = service.bells.waits();
-        service.clock.sleep_until(until).await;
+    let fault = service.faults.next(operation(request.headers()).unwrap_or_default());
+    match fault {
+        Some(Fault::Delay(delay)) => {
+            let until = service.clock.now().checked_add(delay).unwrap_or(jiff::Timestamp::MAX);
+            let _waiting = service.bells.waits();
+            service.clock.sleep_until(until).await;
+        }
+        Some(Fault::Stall) => std::future::pending().await,
+        Some(Fault::Reset) => return Err(closed_on_purpose()),
+        _ => {}
     }
-    let result = match service.faults.next_error() {
-        Some(error) => Err(error),
-        None => handle(service, address, request).await,
+    let result = match fault {
+        Some(Fault::Error { status: 503, .. }) => Err(ApiError::new(
+            Code::ServiceUnavailable,
+            "The request has failed due to a temporary failure of the server.",
+        )),
+        Some(Fault::Error { .. }) => Err(ApiError::internal()),
+        _ => handle(service, address, request).await,
     };
-    if service.faults.next_cut() {
+    if let Some(Fault::Truncate { .. }) = fault {
         if let Ok(Answer { lease: Some(lease), .. }) = result {
             lease.hand_over();
         }
-        return Err(io::Error::other("cut on purpose"));
+        return Err(closed_on_purpose());
     }
     let mut response = match result {
         Ok(answer) => Response::new(AnswerBody::new(answer)),
@@ -270,17 +265,24 @@ async fn handle(
             format!("Operations are called by POST with the content type {JSON}."),
         ));
     }
-    let operation = text(&parts.headers, "x-amz-target")
-        .and_then(|target| target.strip_prefix("AmazonSQS."))
-        .ok_or_else(|| {
-            ApiError::new(Code::UnknownOperation, "The header X-Amz-Target names no operation of AmazonSQS.")
-        })?;
+    let operation = operation(&parts.headers).ok_or_else(|| {
+        ApiError::new(Code::UnknownOperation, "The header X-Amz-Target names no operation of AmazonSQS.")
+    })?;
     let host = text(&parts.headers, "host").map_or_else(|| address.to_string(), str::to_owned);
     let answer = service.answer(operation, &body, &format!("http://{host}")).await;
     if let Err(error) = &answer {
         tracing::debug!(operation, %error, "refused");
     }
     answer
+}
+
+fn closed_on_purpose() -> io::Error {
+    io::Error::other("closed on purpose")
+}
+
+/// The operation that a request names.
+fn operation(headers: &HeaderMap) -> Option<&str> {
+    text(headers, "x-amz-target")?.strip_prefix("AmazonSQS.")
 }
 
 async fn read(body: Incoming) -> Result<Bytes, ApiError> {

@@ -56,7 +56,7 @@ type Job = Box<dyn FnOnce(&mut Store) + Send>;
 
 /// The open file. Its methods each are one transaction.
 pub(crate) struct Store {
-    connection: Connection,
+    pub(crate) connection: Connection,
     naming: Naming,
 }
 

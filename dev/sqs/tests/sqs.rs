@@ -28,7 +28,8 @@ use aws_sdk_sqs::{
     types::{Message, MessageSystemAttributeName as System, QueueAttributeName as Attribute},
 };
 use aws_smithy_async::time::TimeSource;
-use framelift_dev_sqs::{Clock, Faults, Limits, ManualClock, Options, SqsServer};
+use framelift_dev_faults::Faults;
+use framelift_dev_sqs::{Clock, Limits, ManualClock, Options, SqsServer};
 use tempfile::TempDir;
 
 /// A server whose time stands still until a test turns it, and a queue on it.

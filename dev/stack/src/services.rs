@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
+use framelift_dev_faults::Faults;
 use framelift_dev_mail::{MailConfig, MailServer};
 use framelift_dev_s3::{S3Config, S3Server};
 use framelift_dev_sqs::{SqsConfig, SqsServer};
@@ -45,7 +46,8 @@ impl Services {
                     secret_access_key: secrets.secret_access_key.clone(),
                     region: clients::REGION.into(),
                     buckets: vec![clients::BUCKET.into()],
-                    faults: None,
+                    clock_skew: framelift_dev_s3::CLOCK_SKEW,
+                    faults: Faults::default(),
                 })
                 .await
                 .context("cannot start the object store")?,

@@ -1,4 +1,4 @@
-//! A whole worker against fakes of everything around it: what it does with good messages, bad
+//! A whole worker between the local cloud's servers and fakes of the rest: what it does with good messages, bad
 //! messages, bad videos, and surroundings that fail.
 
 #![expect(clippy::unwrap_used, reason = "a test's fakes may panic as its checks do")]
@@ -7,29 +7,26 @@ mod control;
 mod http;
 mod process;
 mod rig;
-mod s3;
 mod smtp;
-mod sqs;
 
 use std::io::{Cursor, Read as _};
 
-use ::http::Method;
 use framelift_contract::manifest::Manifest;
 use framelift_contract::problem::ProblemCode;
 use framelift_contract::report::Job;
+use framelift_dev_faults::{Fault, Rule};
 use framelift_domain::{Failure, FailureCode};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use framelift_worker::app::End;
-use rig::{DEAD, JOBS, Rig, endless_video, eventually, message, small_video, video};
-use s3::Fault;
+use rig::{DEAD, JOBS, Rig, endless_video, eventually, message, put_off_s, small_video, video};
 
 /// Checks the archive that a job's completion reported.
-fn assert_archive(rig: &Rig, job: &Job, frames: usize) {
+async fn assert_archive(rig: &Rig, job: &Job, frames: usize) {
     let calls = rig.control.calls("complete");
     let report = &calls.iter().find(|call| call.correlation_id == job.correlation_id.as_str()).unwrap().body;
-    let archive = rig.s3.get(&job.result_key).expect("the archive is stored");
+    let archive = rig.object(&job.result_key).await.expect("the archive is stored");
     let sum: String = Sha256::digest(&archive).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(report["sha256"], sum);
     assert_eq!(report["size_bytes"], archive.len());
@@ -50,19 +47,24 @@ fn assert_archive(rig: &Rig, job: &Job, frames: usize) {
 async fn videos_become_archives() {
     let mut rig = Rig::start().await;
     let video = small_video();
-    let jobs: Vec<Job> =
-        (1..=3).map(|number| rig.add(number, video.clone(), json!({"select": {"every": "1s"}}), 1)).collect();
-    jobs.iter().for_each(|job| rig.send(job));
+    let posts = rig.s3.faults().add(Rule::watch().on("POST", ""));
+    let mut jobs: Vec<Job> = Vec::new();
+    for number in 1..=3 {
+        jobs.push(rig.add(number, video.clone(), json!({"select": {"every": "1s"}}), 1).await);
+    }
+    for job in &jobs {
+        rig.send(job).await;
+    }
     rig.no_messages().await;
     for job in &jobs {
-        assert_archive(&rig, job, 3);
+        assert_archive(&rig, job, 3).await;
         for name in ["claim", "progress", "complete"] {
             let calls = rig.control.calls(name);
             let mine = calls.iter().filter(|call| call.correlation_id == job.correlation_id.as_str());
             assert!(mine.count() >= 1, "{name} with the job's correlation id");
         }
     }
-    assert_eq!(rig.s3.requests("POST"), 0, "small archives need no multipart upload");
+    assert_eq!(posts.requests(), 0, "small archives need no multipart upload");
 
     assert_eq!(rig.get("/health/live").await.0, 200);
     assert_eq!(rig.get("/health/ready").await.0, 200);
@@ -84,27 +86,28 @@ async fn a_large_archive_leaves_in_parts() {
     let rig = Rig::start().await;
     // Noise does not compress: each PNG has about 700 KB.
     let noise = video(20, "nullsrc=size=640x360:rate=10,geq=random(1)*255:128:128");
-    let job = rig.add(1, noise, json!({"select": {"all": true}, "format": "png"}), 1);
+    let job = rig.add(1, noise, json!({"select": {"all": true}, "format": "png"}), 1).await;
     // A part that does not arrive at first is sent again.
-    rig.s3.break_next(Method::PUT, "partNumber=2", 4, Fault::Status(503));
-    rig.send(&job);
+    let parts = rig.s3.faults().add(Rule::watch().on("PUT", "partNumber=2"));
+    rig.break_next("PUT", "partNumber=2", 4, Fault::SLOW_DOWN);
+    rig.send(&job).await;
     rig.no_messages().await;
-    assert_archive(&rig, &job, 20);
-    assert!(rig.s3.get(&job.result_key).unwrap().len() > 5 << 20);
-    assert!(rig.s3.requests("partNumber=2") >= 5);
-    assert_eq!(rig.s3.open_uploads(), 0);
+    assert_archive(&rig, &job, 20).await;
+    assert!(rig.object(&job.result_key).await.unwrap().len() > 5 << 20);
+    assert!(parts.requests() >= 5);
+    assert_eq!(rig.open_uploads().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_file_fails_with_a_reason_and_an_e_mail() {
     let rig = Rig::start().await;
-    let job = rig.add(1, &b"this is not a video, whatever its name says"[..], json!({}), 1);
-    rig.send(&job);
+    let job = rig.add(1, &b"this is not a video, whatever its name says"[..], json!({}), 1).await;
+    rig.send(&job).await;
     rig.no_messages().await;
     let fail = rig.control.called("fail").await;
     assert_eq!((&fail.body["code"], &fail.body["release"]), (&json!("not-a-video"), &json!(false)));
     assert_eq!(fail.correlation_id, "c-1");
-    rig.assert_no_leftovers();
+    rig.assert_no_leftovers().await;
 
     let mails = rig.smtp.mails();
     assert_eq!(mails.len(), 1);
@@ -124,12 +127,16 @@ async fn a_broken_file_fails_with_a_reason_and_an_e_mail() {
 async fn what_is_not_a_job_goes_to_the_dead_letters_and_stays_there() {
     let rig = Rig::start().await;
     let bad = ["hello", r#"{"version":9}"#, r#"{"s3_path":"../../etc/passwd","filename":"x"}"#];
-    bad.iter().for_each(|body| rig.sqs.send(JOBS, body));
+    for body in bad {
+        rig.send_text(JOBS, body).await;
+    }
     rig.no_messages().await;
     // The reader of the dead letters puts each out of sight, once.
-    let out_of_sight = || rig.sqs.put_off(DEAD).iter().filter(|seconds| **seconds == 43_200).count();
-    eventually("dead letters are put out of sight", || out_of_sight() == 3).await;
-    let mut kept = rig.sqs.bodies(DEAD);
+    eventually("dead letters are put out of sight", async || {
+        rig.messages(DEAD).await.iter().filter(|message| put_off_s(message) >= 11 * 3600).count() == 3
+    })
+    .await;
+    let mut kept = rig.bodies(DEAD).await;
     kept.sort();
     let mut sent = bad.map(str::to_owned).to_vec();
     sent.sort();
@@ -140,50 +147,51 @@ async fn what_is_not_a_job_goes_to_the_dead_letters_and_stays_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_older_form_is_understood() {
     let rig = Rig::start().await;
-    let job = rig.add(1, small_video(), json!({"select": {"count": 2}}), 1);
+    let job = rig.add(1, small_video(), json!({"select": {"count": 2}}), 1).await;
     let older = |key: &str| json!({"s3_path": format!("s3://bucket/{key}"), "filename": "a.mp4"}).to_string();
-    rig.sqs.send(JOBS, &older(&job.source_key));
+    rig.send_text(JOBS, &older(&job.source_key)).await;
     let unknown = older(&job.source_key.replace("0101", "0202"));
-    rig.sqs.send(JOBS, &unknown);
+    rig.send_text(JOBS, &unknown).await;
     rig.no_messages().await;
     assert_eq!(rig.control.calls("complete").len(), 1);
-    assert_eq!(rig.sqs.bodies(DEAD), [unknown], "an upload that nobody knows");
+    assert_eq!(rig.bodies(DEAD).await, [unknown], "an upload that nobody knows");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stale_attempt_removes_its_own_archive() {
     let rig = Rig::start().await;
-    let job = rig.add(1, small_video(), json!({"select": {"count": 2}}), 4);
+    let job = rig.add(1, small_video(), json!({"select": {"count": 2}}), 4).await;
     let published = job.result_key.replace("/4.zip", "/5.zip");
-    rig.s3.put(&published, &b"the next attempt's"[..]);
+    rig.put(&published, &b"the next attempt's"[..]).await;
     rig.control.script("complete", &[Some(ProblemCode::Unavailable), Some(ProblemCode::StaleAttempt)]);
-    rig.send(&job);
+    rig.send(&job).await;
     rig.no_messages().await;
-    assert_eq!(rig.s3.keys("results/"), [published]);
+    assert_eq!(rig.keys("results/").await, [published]);
     assert!(rig.control.calls("fail").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_that_is_superseded_stops_at_once() {
     let rig = Rig::start().await;
-    let job = rig.add(1, small_video(), json!({}), 1);
-    rig.s3.break_next(Method::GET, "uploads/", 1, Fault::Hang);
+    let job = rig.add(1, small_video(), json!({}), 1).await;
+    rig.break_next("GET", "uploads/", 1, Fault::Stall);
     rig.control.script("progress", &[None, Some(ProblemCode::JobFinished)]);
-    rig.send(&job);
+    rig.send(&job).await;
     rig.no_messages().await;
-    rig.assert_no_leftovers();
+    rig.assert_no_leftovers().await;
     assert!(rig.control.calls("complete").is_empty() && rig.control.calls("fail").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_that_fail_or_are_cut_short_go_on_where_they_ended() {
     let rig = Rig::start().await;
-    let job = rig.add(1, video(100, "testsrc2=size=320x180:rate=10"), json!({"select": {"count": 5}}), 1);
-    rig.s3.break_next(Method::GET, "uploads/", 2, Fault::CutShort);
-    rig.s3.break_next(Method::GET, "uploads/", 4, Fault::Status(500));
-    rig.send(&job);
+    let job =
+        rig.add(1, video(100, "testsrc2=size=320x180:rate=10"), json!({"select": {"count": 5}}), 1).await;
+    rig.break_next("GET", "uploads/", 2, Fault::Truncate { after: 10_000 });
+    rig.break_next("GET", "uploads/", 4, Fault::INTERNAL_ERROR);
+    rig.send(&job).await;
     rig.no_messages().await;
-    assert_archive(&rig, &job, 5);
+    assert_archive(&rig, &job, 5).await;
     let (_, page) = rig.get("/metrics").await;
     assert!(!page.contains("read_retries_total 0"), "{page}");
 }
@@ -193,12 +201,13 @@ async fn what_came_from_the_store_is_in_the_record() {
     let rig = Rig::start().await;
     let video = small_video();
     let size = video.len() as u64;
-    let job = rig.add(1, video, json!({"select": {"every": "1s"}}), 1);
-    rig.send(&job);
+    let reads = rig.s3.faults().add(Rule::watch().on("GET", "uploads/"));
+    let job = rig.add(1, video, json!({"select": {"every": "1s"}}), 1).await;
+    rig.send(&job).await;
     rig.no_messages().await;
-    assert_archive(&rig, &job, 3);
+    assert_archive(&rig, &job, 3).await;
     // The engine opens a video more than once; the store sends it once.
-    assert_eq!(rig.s3.asked_for(), size);
+    assert_eq!(reads.requests(), 1);
     assert_eq!(rig.control.calls("complete")[0].body["bytes_read"], size);
     let page = rig.get("/metrics").await.1;
     assert!(page.contains(&format!("framelift_worker_read_bytes_total {size}\n")), "{page}");
@@ -207,21 +216,21 @@ async fn what_came_from_the_store_is_in_the_record() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_that_cannot_be_stored_gives_the_job_back() {
     let rig = Rig::start().await;
-    let job = rig.add(1, small_video(), json!({}), 1);
-    rig.s3.break_next(Method::PUT, "results/", 100, Fault::Status(403));
-    rig.send(&job);
+    let job = rig.add(1, small_video(), json!({}), 1).await;
+    rig.break_next("PUT", "results/", 100, Fault::Error { status: 403, code: "AccessDenied" });
+    rig.send(&job).await;
     rig.no_messages().await;
     let fail = rig.control.called("fail").await;
     assert_eq!((&fail.body["release"], &fail.body["code"]), (&json!(true), &json!("internal")));
     assert!(rig.smtp.mails().is_empty(), "nobody is told of a job that is given back");
-    rig.assert_no_leftovers();
+    rig.assert_no_leftovers().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_is_gone_is_not_waited_for() {
     let rig = Rig::start().await;
     let job = rig.control.add_job(1, 1000, json!({}), 1);
-    rig.send(&job);
+    rig.send(&job).await;
     rig.no_messages().await;
     let fail = rig.control.called("fail").await;
     assert_eq!((&fail.body["release"], &fail.body["code"]), (&json!(false), &json!("internal")));
@@ -230,32 +239,33 @@ async fn an_upload_that_is_gone_is_not_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn leftovers_of_earlier_attempts_go() {
     let rig = Rig::start().await;
-    let job = rig.add(1, small_video(), json!({"select": {"count": 1}}), 3);
+    let job = rig.add(1, small_video(), json!({"select": {"count": 1}}), 3).await;
     for attempt in [1, 2, 9] {
-        rig.s3.put(&format!("{}{attempt}.zip", job.result_prefix), &b"left"[..]);
+        rig.put(&format!("{}{attempt}.zip", job.result_prefix), &b"left"[..]).await;
     }
-    rig.s3.open_upload("left", &format!("{}2.zip", job.result_prefix));
-    rig.send(&job);
+    rig.begin_upload(&format!("{}2.zip", job.result_prefix)).await;
+    rig.send(&job).await;
     rig.no_messages().await;
     let later = format!("{}9.zip", job.result_prefix);
-    assert_eq!(rig.s3.keys("results/"), [job.result_key.clone(), later], "later attempts' stay");
-    assert_eq!(rig.s3.open_uploads(), 0);
+    assert_eq!(rig.keys("results/").await, [job.result_key.clone(), later], "later attempts' stay");
+    assert_eq!(rig.open_uploads().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_others_hold_or_have_finished() {
     let rig = Rig::start().await;
-    let held = rig.add(1, small_video(), json!({}), 1);
+    let held = rig.add(1, small_video(), json!({}), 1).await;
     rig.control.script("claim", &[Some(ProblemCode::LeaseHeld), Some(ProblemCode::JobFinished)]);
-    rig.send(&held);
-    eventually("the message is put off", || rig.sqs.put_off(JOBS).contains(&30)).await;
-    assert_eq!(rig.sqs.bodies(JOBS).len(), 1, "it is not deleted");
+    rig.send(&held).await;
+    let put_off = async || rig.messages(JOBS).await.iter().any(|message| put_off_s(message) >= 30);
+    eventually("the message is put off", put_off).await;
+    assert_eq!(rig.messages(JOBS).await.len(), 1, "it is not deleted");
 
     // Finished, but its notice never went out.
-    let finished = rig.add(2, small_video(), json!({}), 1);
+    let finished = rig.add(2, small_video(), json!({}), 1).await;
     rig.control.set_outstanding(&finished, Failure::new(FailureCode::CorruptInput, "no frame"));
-    rig.send(&finished);
-    eventually("the notice is out", || rig.sqs.bodies(JOBS).len() == 1).await;
+    rig.send(&finished).await;
+    eventually("the notice is out", async || rig.messages(JOBS).await.len() == 1).await;
     assert!(rig.smtp.mails()[0].contains("corrupt-input"));
     assert_eq!(rig.control.calls("notified")[0].body["attempt"], 0);
 }
@@ -264,9 +274,9 @@ async fn a_job_that_others_hold_or_have_finished() {
 async fn a_worker_whose_credential_is_refused_takes_itself_out() {
     let rig = Rig::with("250 ok", "[worker]\nsweep = \"1s\"\n").await;
     rig.control.refuse_token(true);
-    let job = rig.add(1, small_video(), json!({"select": {"count": 1}}), 1);
-    eventually("the worker is ready at first", || rig.sqs.receives() > 0).await;
-    rig.send(&job);
+    let job = rig.add(1, small_video(), json!({"select": {"count": 1}}), 1).await;
+    eventually("the worker is ready at first", async || rig.get("/health/ready").await.0 == 200).await;
+    rig.send(&job).await;
     loop {
         let (status, report) = rig.get("/health/ready").await;
         if status == 503 && report.contains("\"unauthorised\":true") {
@@ -284,8 +294,8 @@ async fn a_worker_whose_credential_is_refused_takes_itself_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_that_is_refused_for_good_counts_as_sent() {
     let rig = Rig::with("550 no such mailbox", "").await;
-    let job = rig.add(1, &b"no video"[..], json!({}), 1);
-    rig.send(&job);
+    let job = rig.add(1, &b"no video"[..], json!({}), 1).await;
+    rig.send(&job).await;
     rig.no_messages().await;
     assert_eq!((rig.smtp.recipients(), rig.control.calls("notified").len()), (1, 1));
 }
@@ -293,33 +303,33 @@ async fn a_mail_that_is_refused_for_good_counts_as_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_server_that_puts_off_gets_the_mail_later() {
     let rig = Rig::with("451 try later", "").await;
-    let job = rig.add(1, &b"no video"[..], json!({}), 1);
-    rig.send(&job);
+    let job = rig.add(1, &b"no video"[..], json!({}), 1).await;
+    rig.send(&job).await;
     while !rig.get("/metrics").await.1.contains("notices_total{channel=\"email\",outcome=\"put_off\"} 1") {
         tokio::task::yield_now().await;
     }
     assert!(rig.smtp.recipients() > 1, "it was tried again");
     assert!(rig.control.calls("notified").is_empty());
-    assert_eq!(rig.sqs.bodies(JOBS).len(), 1);
+    assert_eq!(rig.messages(JOBS).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_server_that_falls_silent_is_not_waited_for() {
     let rig = Rig::with("", "").await;
-    let job = rig.add(1, &b"no video"[..], json!({}), 1);
-    rig.send(&job);
+    let job = rig.add(1, &b"no video"[..], json!({}), 1).await;
+    rig.send(&job).await;
     while !rig.get("/metrics").await.1.contains("notices_total{channel=\"email\",outcome=\"put_off\"} 1") {
         tokio::task::yield_now().await;
     }
     assert!(rig.smtp.recipients() > 1, "it was tried again");
-    assert_eq!(rig.sqs.bodies(JOBS).len(), 1);
+    assert_eq!(rig.messages(JOBS).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_decoder_that_does_not_stop_fails_its_job_and_ends_its_worker() {
     let mut rig = Rig::with("250 ok", "[worker]\nconcurrency = 1\n").await;
-    let job = rig.add(1, endless_video(), json!({}), 1);
-    rig.send(&job);
+    let job = rig.add(1, endless_video(), json!({}), 1).await;
+    rig.send(&job).await;
     let fail = rig.control.called("fail").await;
     assert_eq!((&fail.body["code"], &fail.body["release"]), (&json!("timed-out"), &json!(false)));
     let message = fail.body["message"].as_str().unwrap();
@@ -330,18 +340,18 @@ async fn a_decoder_that_does_not_stop_fails_its_job_and_ends_its_worker() {
     assert!(health[1].1.contains("\"stuck\":true"), "{health:?}");
     assert_eq!(rig.ended().await, End::Stuck);
     assert!(rig.smtp.mails()[0].contains("timed-out"));
-    assert_eq!(rig.sqs.bodies(JOBS), Vec::<String>::new(), "nobody tries it again");
-    rig.assert_no_leftovers();
+    assert_eq!(rig.bodies(JOBS).await, Vec::<String>::new(), "nobody tries it again");
+    rig.assert_no_leftovers().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_used_up_its_tries_fails() {
     let rig = Rig::start().await;
-    let tried = rig.add(1, small_video(), json!({}), 6);
-    let tried_once = rig.add(2, small_video(), json!({}), 2);
-    rig.sqs.send(DEAD, &message(&tried));
-    rig.sqs.send(DEAD, &message(&tried_once));
-    eventually("both are settled", || rig.sqs.bodies(DEAD).is_empty()).await;
+    let tried = rig.add(1, small_video(), json!({}), 6).await;
+    let tried_once = rig.add(2, small_video(), json!({}), 2).await;
+    rig.send_text(DEAD, &message(&tried)).await;
+    rig.send_text(DEAD, &message(&tried_once)).await;
+    eventually("both are settled", async || rig.messages(DEAD).await.is_empty()).await;
     let fails = rig.control.calls("fail");
     assert_eq!(fails[0].body["message"], "gave up after 5 tries");
     assert_eq!((&fails[0].body["release"], &fails[1].body["release"]), (&json!(false), &json!(true)));
@@ -352,29 +362,29 @@ async fn a_job_that_used_up_its_tries_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_gives_running_jobs_back() {
     let mut rig = Rig::with("250 ok", "[worker]\ngrace_period = \"6s\"\n").await;
-    let job = rig.add(1, small_video(), json!({}), 1);
-    rig.s3.break_next(Method::GET, "uploads/", 100, Fault::Hang);
-    rig.send(&job);
+    let job = rig.add(1, small_video(), json!({}), 1).await;
+    rig.break_next("GET", "uploads/", 100, Fault::Stall);
+    rig.send(&job).await;
     rig.control.called("progress").await;
     rig.finish().await;
     let fail = rig.control.called("fail").await;
     assert_eq!(fail.body["release"], true);
-    assert!(rig.sqs.bodies(JOBS).is_empty(), "control sends a new message");
-    rig.assert_no_leftovers();
+    assert!(rig.messages(JOBS).await.is_empty(), "control sends a new message");
+    rig.assert_no_leftovers().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_control_that_is_down_for_a_while_is_waited_for() {
     let rig = Rig::start().await;
-    let job = rig.add(1, small_video(), json!({"select": {"count": 1}}), 1);
+    let job = rig.add(1, small_video(), json!({"select": {"count": 1}}), 1).await;
     let down = [Some(ProblemCode::Unavailable); 3];
     rig.control.script("claim", &down);
     rig.control.script("complete", &down);
-    rig.send(&job);
+    rig.send(&job).await;
     rig.no_messages().await;
     let claims = rig.control.calls("claim");
     assert_eq!(claims.len(), 4);
     assert!(claims.iter().all(|call| call.body["claim_id"] == claims[0].body["claim_id"]));
     assert_eq!(rig.control.calls("complete").len(), 4);
-    assert_archive(&rig, &job, 1);
+    assert_archive(&rig, &job, 1).await;
 }

@@ -3,13 +3,12 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use ::http::Method;
+use framelift_dev_faults::Fault;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
-use crate::rig::{Rig, endless_video, small_video};
-use crate::s3::Fault;
+use crate::rig::{ACCESS_KEY, JOBS, Rig, SECRET, endless_video, small_video};
 
 struct Process {
     child: Child,
@@ -25,8 +24,8 @@ impl Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_framelift-worker"))
             .arg("--config")
             .arg(file)
-            .env("AWS_ACCESS_KEY_ID", "id")
-            .env("AWS_SECRET_ACCESS_KEY", "aws-secret")
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET)
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -39,7 +38,7 @@ impl Process {
     async fn logged(&mut self, message: &str) -> Value {
         loop {
             let line = self.log.next_line().await.unwrap().expect("the log goes on");
-            assert!(!line.contains("worker-credential") && !line.contains("aws-secret"), "{line}");
+            assert!(!line.contains("worker-credential") && !line.contains(SECRET), "{line}");
             let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
             if line["message"] == message {
                 return line;
@@ -79,8 +78,8 @@ async fn the_log_follows_a_job_and_sigterm_ends_with_0() {
     let mut process = Process::start(&rig.configuration(""));
     let up = process.logged("the worker is up").await;
     assert!(up["health"].as_str().unwrap().starts_with("127.0.0.1:"), "{up}");
-    let job = rig.add(1, small_video(), json!({"select": {"count": 2}}), 1);
-    rig.send(&job);
+    let job = rig.add(1, small_video(), json!({"select": {"count": 2}}), 1).await;
+    rig.send(&job).await;
     for (message, event) in [
         ("the attempt begins", "ProcessingStarted"),
         ("the frames are extracted", "FramesExtracted"),
@@ -105,8 +104,8 @@ async fn the_log_follows_a_job_and_sigterm_ends_with_0() {
 async fn a_decoder_that_does_not_return_does_not_prolong_the_grace_period() {
     const GRACE: Duration = Duration::from_secs(12);
     let rig = Rig::without_worker("250 ok").await;
-    let job = rig.add(1, endless_video(), json!({}), 1);
-    rig.send(&job);
+    let job = rig.add(1, endless_video(), json!({}), 1).await;
+    rig.send(&job).await;
     let mut process = Process::start(&rig.configuration("[worker]\ngrace_period = \"12s\"\n"));
     process.logged("the attempt begins").await;
     let began = tokio::time::Instant::now();
@@ -116,16 +115,16 @@ async fn a_decoder_that_does_not_return_does_not_prolong_the_grace_period() {
     assert!(began.elapsed() < GRACE + Duration::from_secs(8), "{:?}", began.elapsed());
     let fail = rig.control.called("fail").await;
     assert_eq!(fail.body["release"], true, "another worker takes it at once");
-    assert!(rig.sqs.bodies(crate::rig::JOBS).is_empty(), "control sends a new message");
-    rig.assert_no_leftovers();
+    assert!(rig.messages(JOBS).await.is_empty(), "control sends a new message");
+    rig.assert_no_leftovers().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_at_once() {
     let rig = Rig::without_worker("250 ok").await;
-    let job = rig.add(1, small_video(), json!({}), 1);
-    rig.s3.break_next(Method::GET, "uploads/", 100, Fault::Hang);
-    rig.send(&job);
+    let job = rig.add(1, small_video(), json!({}), 1).await;
+    rig.break_next("GET", "uploads/", 100, Fault::Stall);
+    rig.send(&job).await;
     let mut process = Process::start(&rig.configuration("[worker]\ngrace_period = \"10m\"\n"));
     process.logged("the attempt begins").await;
     process.signal("TERM");

@@ -1,4 +1,4 @@
-//! A worker between fakes, and videos for it.
+//! A worker between the local cloud's servers and two fakes, and videos for it.
 
 use std::io::Read as _;
 use std::process::Command;
@@ -9,6 +9,9 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use bytes::Bytes;
 use framelift_contract::report::Job;
+use framelift_dev_faults::{Fault, Faults, Rule};
+use framelift_dev_s3::{S3Config, S3Server};
+use framelift_dev_sqs::{SqsConfig, SqsServer, StoredMessage};
 use framelift_worker::app::{self, End, Running};
 use framelift_worker::config::Config;
 use http_body_util::BodyExt as _;
@@ -18,20 +21,23 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::control::{Control, TOKEN};
-use crate::s3::{BUCKET, S3};
 use crate::smtp::Smtp;
-use crate::sqs::Sqs;
 
 pub(crate) const JOBS: &str = "jobs";
 pub(crate) const DEAD: &str = "jobs-dead";
+pub(crate) const ACCESS_KEY: &str = "id";
+pub(crate) const SECRET: &str = "aws-secret";
+const BUCKET: &str = "bucket";
+const REGION: &str = "us-east-1";
 
 pub(crate) struct Rig {
-    pub(crate) s3: S3,
-    pub(crate) sqs: Sqs,
+    pub(crate) s3: S3Server,
+    pub(crate) sqs: SqsServer,
     pub(crate) control: Control,
     pub(crate) smtp: Smtp,
     pub(crate) stop: CancellationToken,
     running: Option<Running>,
+    _folder: tempfile::TempDir,
 }
 
 impl Rig {
@@ -44,20 +50,43 @@ impl Rig {
         let mut rig = Self::without_worker(recipient).await;
         let config = Config::parse(&rig.configuration(more), &std::collections::BTreeMap::new()).unwrap();
         let aws = app::aws(&config).await;
-        let credentials = SharedCredentialsProvider::new(Credentials::for_tests());
+        let credentials =
+            SharedCredentialsProvider::new(Credentials::new(ACCESS_KEY, SECRET, None, None, "test"));
         let aws: SdkConfig = aws.into_builder().credentials_provider(credentials).build();
         rig.running = Some(app::start(&config, &aws, rig.stop.clone()).await.unwrap());
         rig
     }
 
-    /// The fakes alone.
+    /// All but the worker.
     pub(crate) async fn without_worker(recipient: &'static str) -> Self {
-        let (s3, sqs) = (S3::start().await, Sqs::start().await);
+        let folder = tempfile::tempdir().unwrap();
+        let s3 = framelift_dev_s3::start(S3Config {
+            listen: ([127, 0, 0, 1], 0).into(),
+            data_dir: folder.path().join("s3"),
+            access_key_id: ACCESS_KEY.to_owned(),
+            secret_access_key: SECRET.to_owned(),
+            region: REGION.to_owned(),
+            buckets: vec![BUCKET.to_owned()],
+            clock_skew: framelift_dev_s3::CLOCK_SKEW,
+            faults: Faults::default(),
+        });
+        let sqs = framelift_dev_sqs::start(SqsConfig {
+            listen: ([127, 0, 0, 1], 0).into(),
+            data_dir: folder.path().join("sqs"),
+            access_key_id: ACCESS_KEY.to_owned(),
+            secret_access_key: SECRET.to_owned(),
+            region: REGION.to_owned(),
+            account_id: "000000000000".to_owned(),
+        });
+        let (s3, sqs) = (s3.await.unwrap(), sqs.await.unwrap());
+        for queue in [JOBS, DEAD] {
+            sqs.create_queue(queue).await.unwrap();
+        }
         let (control, smtp) = (Control::start().await, Smtp::start(recipient).await);
-        Self { s3, sqs, control, smtp, stop: CancellationToken::new(), running: None }
+        Self { s3, sqs, control, smtp, stop: CancellationToken::new(), running: None, _folder: folder }
     }
 
-    /// A worker's configuration between these fakes.
+    /// A worker's configuration between these servers.
     pub(crate) fn configuration(&self, more: &str) -> String {
         format!(
             r#"
@@ -74,7 +103,7 @@ wait = "1s"
 [store]
 bucket = "{BUCKET}"
 endpoint = "http://{s3}"
-region = "us-east-1"
+region = "{REGION}"
 path_style = true
 part_size = "5MiB"
 [smtp]
@@ -89,35 +118,72 @@ public_url = "https://frames.example.com"
 threads = 1
 {more}"#,
             control = self.control.address,
-            jobs = self.sqs.url(JOBS),
-            dead = self.sqs.url(DEAD),
-            sqs = self.sqs.address,
-            s3 = self.s3.address,
+            jobs = self.sqs.queue_url(JOBS),
+            dead = self.sqs.queue_url(DEAD),
+            sqs = self.sqs.addr(),
+            s3 = self.s3.addr(),
             smtp = self.smtp.address.port(),
         )
     }
 
     /// Stores an upload and adds its job, as the edge would.
-    pub(crate) fn add(&self, number: u8, video: impl Into<Bytes>, options: Value, attempt: u32) -> Job {
+    pub(crate) async fn add(&self, number: u8, video: impl Into<Bytes>, options: Value, attempt: u32) -> Job {
         let video = video.into();
         let job = self.control.add_job(number, video.len() as u64, options, attempt);
-        self.s3.put(&job.source_key, video);
+        self.put(&job.source_key, video).await;
         job
     }
 
+    pub(crate) async fn put(&self, key: &str, bytes: impl Into<Bytes>) {
+        self.s3.put(BUCKET, key, bytes).await.unwrap();
+    }
+
+    pub(crate) async fn object(&self, key: &str) -> Option<Bytes> {
+        self.s3.object(BUCKET, key).await.unwrap().map(|object| object.bytes)
+    }
+
+    pub(crate) async fn keys(&self, prefix: &str) -> Vec<String> {
+        self.s3.keys(BUCKET, prefix).await.unwrap()
+    }
+
+    pub(crate) async fn begin_upload(&self, key: &str) {
+        self.s3.begin_upload(BUCKET, key).await.unwrap();
+    }
+
+    pub(crate) async fn open_uploads(&self) -> usize {
+        self.s3.uploads(BUCKET).await.unwrap().len()
+    }
+
+    /// The next `times` requests of that method whose target contains `target` go wrong.
+    pub(crate) fn break_next(&self, method: &'static str, target: &str, times: u32, fault: Fault) {
+        self.s3.faults().add(Rule::new(fault).on(method, target).times(times));
+    }
+
     /// Sends the job's message.
-    pub(crate) fn send(&self, job: &Job) {
-        self.sqs.send(JOBS, &message(job));
+    pub(crate) async fn send(&self, job: &Job) {
+        self.send_text(JOBS, &message(job)).await;
+    }
+
+    pub(crate) async fn send_text(&self, queue: &str, body: &str) {
+        self.sqs.send(queue, body).await.unwrap();
+    }
+
+    pub(crate) async fn messages(&self, queue: &str) -> Vec<StoredMessage> {
+        self.sqs.messages(queue).await.unwrap()
+    }
+
+    pub(crate) async fn bodies(&self, queue: &str) -> Vec<String> {
+        self.messages(queue).await.into_iter().map(|message| message.body).collect()
     }
 
     pub(crate) async fn no_messages(&self) {
-        eventually("the job queue is empty", || self.sqs.bodies(JOBS).is_empty()).await;
+        eventually("the job queue is empty", async || self.messages(JOBS).await.is_empty()).await;
     }
 
     /// Nothing of a job without a result remains.
-    pub(crate) fn assert_no_leftovers(&self) {
-        assert_eq!(self.s3.keys("results/"), Vec::<String>::new());
-        assert_eq!(self.s3.open_uploads(), 0);
+    pub(crate) async fn assert_no_leftovers(&self) {
+        assert_eq!(self.keys("results/").await, Vec::<String>::new());
+        assert_eq!(self.open_uploads().await, 0);
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
@@ -152,10 +218,15 @@ pub(crate) fn message(job: &Job) -> String {
     .to_string()
 }
 
+/// For how long a message cannot be received after it was received last, in seconds.
+pub(crate) fn put_off_s(message: &StoredMessage) -> i64 {
+    message.received_ms.map_or(0, |received_ms| (message.visible_ms - received_ms) / 1000)
+}
+
 /// Waits for a condition; a test that waits for a minute has failed.
-pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
-    while !condition() {
+    while !condition().await {
         assert!(tokio::time::Instant::now() < deadline, "in vain: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -21,6 +21,7 @@ const LAYERS: &[&[&str]] = &[
         "framelift-cli",
     ],
     &[
+        "framelift-dev-faults",
         "framelift-dev-s3",
         "framelift-dev-sqs",
         "framelift-dev-mail",

@@ -134,9 +134,9 @@ async fn the_objects_of_a_closed_account_go_in_the_same_call() {
 
     // An object store that is down does not keep the account; the sweep does the rest.
     let close = format!("/internal/users/{}/close", world.user(2));
-    world.cloud.s3_failures.set(1000);
+    world.cloud.break_s3(1000);
     assert_eq!(world.post(&close).worker().send().await.status, 204);
-    world.cloud.s3_failures.set(0);
+    world.cloud.mend_s3();
     assert_eq!(world.post("/internal/sweep").worker().send().await.status, 200);
     assert!(world.cloud.keys().is_empty(), "{:?}", world.cloud.keys());
 }

@@ -198,7 +198,7 @@ async fn keys_that_are_used(world: &World) {
         assert!(futures::poll!(&mut slow).is_pending());
     }
     upload("slow", arriving(Some(Ok(()))).1).await;
-    world.cloud.refuses_parts.set(true);
+    world.cloud.refuse_parts();
     sender.close_channel();
     slow.await;
     upload("broken", arriving(Some(Err(std::io::Error::other("reset")))).1).await;

@@ -40,9 +40,7 @@ fn file(size: usize) -> (Vec<u8>, Vec<Bytes>) {
 }
 
 fn stored(world: &World) -> Vec<u8> {
-    let objects = world.cloud.objects.borrow();
-    assert_eq!(objects.len(), 1);
-    objects.values().next().unwrap().bytes.to_vec()
+    world.cloud.only_object().bytes.to_vec()
 }
 
 fn assert_nothing_left(world: &World) {
@@ -62,10 +60,7 @@ async fn small_files_are_one_put() {
     let answer = post(&world, query, Some("video/mp4"), pieces, false).await;
     insta::assert_snapshot!("upload", answer.shot());
     assert_eq!(stored(&world), whole);
-    assert_eq!(
-        world.cloud.objects.borrow().values().next().unwrap().content_type.as_deref(),
-        Some("video/mp4")
-    );
+    assert_eq!(world.cloud.only_object().content_type.as_deref(), Some("video/mp4"));
     let video = &list(&world).await[0];
     assert_eq!((&video["file_name"], &video["size_bytes"]), (&json!("a b.mp4"), &json!(100_000)));
     assert_eq!(video["options"]["quality"], 50);
@@ -343,7 +338,9 @@ async fn two_at_once_do_not_write_the_same_object() {
         let slow = slow.await;
         if taken_over {
             assert_eq!(third.status, 202, "{}", third.text());
-            assert_eq!(slow.short(), "409 idempotency-in-progress");
+            // By the time that it tries to go on, the other one is under way or done.
+            let late = ["409 idempotency-in-progress", "409 processing-already-finished"];
+            assert!(late.contains(&slow.short().as_str()), "{}", slow.text());
         } else {
             assert_eq!(third.short(), "409 idempotency-in-progress");
             assert_eq!(slow.status, 202, "{}", slow.text());
@@ -363,7 +360,7 @@ async fn what_was_stored_but_not_handed_over_is_handed_over_when_sent_again() {
     let send = async |body: &'static str| {
         keyed(&world, "?file_name=a.mp4", None, frames(vec![Bytes::from_static(body.as_bytes())])).await
     };
-    world.cloud.sqs_failures.set(3);
+    world.cloud.break_sqs(3);
     assert_eq!(send("abc").await.short(), "503 unavailable");
     assert_eq!(send("abd").await.short(), REUSED);
     assert_eq!(send("abc").await.status, 202);
@@ -405,7 +402,7 @@ async fn forms_say_what_is_wrong_with_a_file_name() {
 async fn a_store_that_fails_half_way() {
     let world = World::new();
     let (whole, pieces) = file(20 * MIB as usize);
-    world.cloud.s3_failures.set(3);
+    world.cloud.break_s3(3);
     let answer = post(&world, "?file_name=a.mp4", None, pieces.clone(), false).await;
     assert_eq!(answer.short(), "503 unavailable");
     assert_nothing_left(&world);

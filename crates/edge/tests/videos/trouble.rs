@@ -19,7 +19,7 @@ async fn the_object_store() {
         let body = json!({ "file_name": "a.mp4", "size_bytes": 100 * MIB });
         world.post("/videos").user(1).header("idempotency-key", "k").json(body)
     };
-    world.cloud.s3_failures.set(3);
+    world.cloud.break_s3(3);
     let answer = create().send().await;
     insta::assert_snapshot!("unavailable", answer.shot());
     let created = create().send().await;
@@ -30,14 +30,16 @@ async fn the_object_store() {
     let small = world.create(1, MIB).await;
     world.put(&small, MIB);
     let complete = format!("/videos/{}/complete", small["id"].as_str().unwrap());
-    world.cloud.s3_failures.set(3);
+    world.cloud.break_s3(3);
     assert_unavailable(&world.post(&complete).user(1).send().await);
     assert_eq!(world.post(&complete).user(1).send().await.status, 202);
-    world.cloud.s3_failures.set(2);
-    let other = world.uploaded(1).await;
-    assert_eq!(world.cloud.s3_failures.get(), 0, "two failures are hidden");
-    let video = format!("/videos/{other}");
-    world.cloud.s3_failures.set(3);
+    let other = world.create(1, MIB).await;
+    world.put(&other, MIB);
+    let video = format!("/videos/{}", other["id"].as_str().unwrap());
+    world.cloud.break_s3(2);
+    let answer = world.post(&format!("{video}/complete")).user(1).send().await;
+    assert_eq!((answer.status.as_u16(), world.cloud.s3_failures()), (202, 8), "two failures are hidden");
+    world.cloud.break_s3(3);
     assert_unavailable(&world.delete(&video).user(1).send().await);
     assert_eq!(world.delete(&video).user(1).send().await.status, 204);
 }
@@ -48,7 +50,7 @@ async fn the_queue() {
     let created = world.create(1, MIB).await;
     world.put(&created, MIB);
     let complete = format!("/videos/{}/complete", created["id"].as_str().unwrap());
-    world.cloud.sqs_failures.set(3);
+    world.cloud.break_sqs(3);
     assert_unavailable(&world.post(&complete).user(1).send().await);
     assert!(world.cloud.take_sent().is_empty());
     assert_eq!(world.post(&complete).user(1).send().await.status, 202);
@@ -57,7 +59,7 @@ async fn the_queue() {
     // Nobody comes back for this one but the sweep.
     let created = world.create(1, MIB).await;
     world.put(&created, MIB);
-    world.cloud.sqs_failures.set(3);
+    world.cloud.break_sqs(3);
     let complete = format!("/videos/{}/complete", created["id"].as_str().unwrap());
     assert_unavailable(&world.post(&complete).user(1).send().await);
     assert_eq!(world.post("/internal/sweep").worker().send().await.status, 200);
@@ -106,8 +108,7 @@ async fn whatever_lies_there_decides() {
     insta::assert_snapshot!("nothing_uploaded", answer.shot());
     // A store that does not hold clients to the signed length.
     let key = format!("uploads/{}/{id}", world.user(1));
-    let object = crate::cloud::Object { size: MIB - 1, content_type: None, bytes: Default::default() };
-    world.cloud.objects.borrow_mut().insert(key, object);
+    world.cloud.put(&key, vec![0; MIB as usize - 1]);
     let answer = world.post(&complete).user(1).send().await;
     insta::assert_snapshot!("size_mismatch", answer.shot());
     assert!(world.cloud.keys().is_empty(), "it is deleted");

@@ -165,9 +165,9 @@ async fn health() {
     let world = World::new();
     insta::assert_snapshot!("health", world.get("/health").send().await.shot());
     insta::assert_snapshot!("ready", world.get("/health/ready").send().await.shot());
-    world.cloud.s3_failures.set(3);
+    world.cloud.break_s3(3);
     insta::assert_snapshot!("not_ready", world.get("/health/ready").send().await.shot());
-    world.cloud.sqs_failures.set(3);
+    world.cloud.break_sqs(3);
     assert_eq!(world.get("/health/ready").send().await.short(), "503 unavailable");
     assert_eq!(world.get("/health").send().await.status, 200);
 }

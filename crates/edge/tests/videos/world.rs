@@ -18,7 +18,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-use crate::cloud::{BUCKET, Cloud, S3, S3_PUBLIC, SQS};
+use crate::cloud::{ACCESS_KEY, BUCKET, Cloud, REGION, S3_PUBLIC, SECRET};
 
 pub(crate) const WORKER_TOKEN: &str = "the-workers-own-secret";
 pub(crate) const MIB: u64 = 1 << 20;
@@ -55,20 +55,29 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-pub(crate) fn variables(signer: &Signer) -> BTreeMap<&'static str, String> {
+pub(crate) fn variables(signer: &Signer, cloud: &Cloud) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("public_keys", signer.jwks()),
         ("worker_token", WORKER_TOKEN.to_owned()),
-        ("aws_region", "us-east-1".to_owned()),
-        ("aws_access_key_id", "AKID".to_owned()),
-        ("aws_secret_access_key", "secret".to_owned()),
-        ("s3_endpoint", S3.to_owned()),
+        ("aws_region", REGION.to_owned()),
+        ("aws_access_key_id", ACCESS_KEY.to_owned()),
+        ("aws_secret_access_key", SECRET.to_owned()),
+        ("s3_endpoint", cloud.s3_endpoint()),
         ("s3_public_endpoint", S3_PUBLIC.to_owned()),
         ("s3_bucket", BUCKET.to_owned()),
-        ("sqs_endpoint", SQS.to_owned()),
-        ("sqs_queue_url", format!("{SQS}/000000000000/jobs")),
+        ("sqs_endpoint", cloud.sqs_endpoint()),
+        ("sqs_queue_url", cloud.queue_url()),
         ("max_open_per_user", "20".to_owned()),
     ])
+}
+
+/// A clock that starts now, because the object store has the real one.
+fn ambient() -> TestAmbient {
+    #[expect(clippy::disallowed_methods, reason = "signatures are checked by the real time")]
+    let now = jiff::Timestamp::now();
+    let ambient = TestAmbient::new(1);
+    ambient.advance_ms(now.as_millisecond() - ambient.now().unix_ms());
+    ambient
 }
 
 impl World {
@@ -79,12 +88,14 @@ impl World {
     /// A deployment with some variables set differently.
     pub(crate) fn with(changes: &[(&'static str, &str)]) -> Self {
         let signer = Signer::from_seed(&[7; 32]).unwrap();
-        let mut variables = variables(&signer);
+        let ambient = ambient();
+        let cloud = Cloud::start(ambient.now());
+        let mut variables = variables(&signer, &cloud);
         variables.extend(changes.iter().map(|(name, value)| (*name, (*value).to_owned())));
         Self {
             kv: MemoryKv::default(),
-            cloud: Cloud::default(),
-            ambient: TestAmbient::new(1),
+            cloud,
+            ambient,
             users: Config::read(&variables, Role::Users).unwrap(),
             readers: Config::read(&variables, Role::Readers).unwrap(),
             workers: Config::read(&variables, Role::Workers).unwrap(),
@@ -109,6 +120,7 @@ impl World {
 
     pub(crate) fn advance_s(&self, seconds: i64) {
         self.ambient.advance_ms(seconds * 1000);
+        self.cloud.advance_s(seconds.unsigned_abs());
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> Call<'_> {
@@ -194,9 +206,7 @@ impl World {
     /// Claims and completes the job.
     pub(crate) async fn complete(&self, id: &str) {
         let job = self.claim(id).await.json();
-        let key = job["result_key"].as_str().unwrap().to_owned();
-        let object = crate::cloud::Object { size: 9, content_type: None, bytes: Bytes::new() };
-        self.cloud.objects.borrow_mut().insert(key, object);
+        self.cloud.put(job["result_key"].as_str().unwrap(), vec![0; 9]);
         let answer = self.report(id, "complete", completed(1)).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
@@ -352,9 +362,10 @@ fn named(text: &str) -> String {
         } else if let Some(after) = rest.strip_prefix("etag: \"") {
             out.push_str("etag: [tag]");
             rest = after.split_once('"').map_or("", |(_, rest)| rest);
-        } else if let Some((name, after)) = ["X-Amz-Date=", "X-Amz-Signature=", "X-Amz-Credential="]
-            .iter()
-            .find_map(|name| Some((name, rest.strip_prefix(name)?)))
+        } else if let Some((name, after)) =
+            ["X-Amz-Date=", "X-Amz-Signature=", "X-Amz-Credential=", "uploadId="]
+                .iter()
+                .find_map(|name| Some((name, rest.strip_prefix(name)?)))
         {
             let _ = write!(out, "{name}…");
             rest = &after[after.find(['&', '"', '\n']).unwrap_or(after.len())..];

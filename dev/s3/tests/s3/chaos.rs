@@ -5,8 +5,7 @@ use std::time::Duration;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
-use framelift_dev_s3::{Fault, Plan};
-use http::Method;
+use framelift_dev_faults::{Fault, Rule};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -15,7 +14,7 @@ use crate::harness::{BUCKET, Fixture, SECRET, bytes, client_in, code, files};
 #[tokio::test]
 async fn every_second_request_fails_and_a_client_that_retries_does_not_notice() {
     let s3 = Fixture::start().await;
-    s3.faults.set(Plan::every(2, Fault::InternalError));
+    s3.faults.add(Rule::new(Fault::INTERNAL_ERROR).every(2));
     let head = || s3.client.head_bucket().bucket(BUCKET).send();
     head().await.unwrap();
     assert_eq!(head().await.unwrap_err().raw_response().unwrap().status().as_u16(), 500);
@@ -23,11 +22,13 @@ async fn every_second_request_fails_and_a_client_that_retries_does_not_notice() 
     let listed = s3.client.list_buckets().send().await;
     assert_eq!(code(listed), "InternalError");
 
-    s3.faults.set(Plan::every(1, Fault::SlowDown).on(Method::GET));
+    s3.faults.clear();
+    s3.faults.add(Rule::new(Fault::SLOW_DOWN).on("GET", ""));
     s3.put("key", "writes are left alone").await;
     assert_eq!(code(s3.client.get_object().bucket(BUCKET).key("key").send().await), "SlowDown");
 
-    s3.faults.set(Plan::every(2, Fault::SlowDown));
+    s3.faults.clear();
+    s3.faults.add(Rule::new(Fault::SLOW_DOWN).every(2));
     let retry = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
     let patient = client_in(&s3.endpoint(), SECRET, "us-east-1", retry);
     for at in 0_u8..10 {
@@ -46,7 +47,7 @@ async fn every_second_request_fails_and_a_client_that_retries_does_not_notice() 
 async fn a_cut_body_is_seen_as_cut() {
     let s3 = Fixture::start().await;
     s3.put("key", bytes(1_000_000, 0)).await;
-    s3.faults.set(Plan::every(1, Fault::CutBody { after: 300_000 }));
+    s3.faults.add(Rule::new(Fault::Truncate { after: 300_000 }));
     let got = s3.client.get_object().bucket(BUCKET).key("key").send().await.unwrap();
     assert_eq!(got.content_length(), Some(1_000_000));
     got.body.collect().await.unwrap_err();
@@ -54,7 +55,7 @@ async fn a_cut_body_is_seen_as_cut() {
     assert_eq!(s3.get("key").await.len(), 1_000_000);
 
     // The work is done although the answer is lost.
-    s3.faults.set(Plan::every(1, Fault::CutBody { after: 0 }).on(Method::GET));
+    s3.faults.add(Rule::new(Fault::Truncate { after: 0 }).on("GET", ""));
     let lost = s3.client.list_objects_v2().bucket(BUCKET).send().await;
     lost.unwrap_err();
     s3.faults.clear();
@@ -64,11 +65,35 @@ async fn a_cut_body_is_seen_as_cut() {
 #[tokio::test]
 async fn a_delay_delays() {
     let s3 = Fixture::start().await;
-    s3.faults.set(Plan::every(1, Fault::Delay(Duration::from_millis(1))));
+    s3.faults.add(Rule::new(Fault::Delay(Duration::from_millis(1))));
     s3.client.head_bucket().bucket(BUCKET).send().await.unwrap();
     s3.faults.clear();
     assert_eq!(s3.faults.injected(), 1);
     s3.finish(0).await;
+}
+
+#[tokio::test]
+async fn a_request_is_reset_or_never_answered() {
+    let s3 = Fixture::start().await;
+    s3.put("key", "old").await;
+    s3.faults.add(Rule::new(Fault::Reset).on("PUT", "key").times(1));
+    let put = s3.client.put_object().bucket(BUCKET).key("key").body(ByteStream::from_static(b"new"));
+    let error = put.send().await.unwrap_err();
+    assert!(error.raw_response().is_none(), "{error:?}");
+    assert_eq!(s3.get("key").await, b"old", "a reset has no effect");
+    s3.faults.add(Rule::new(Fault::Stall).on("HEAD", ""));
+    let seen = s3.faults.add(Rule::watch().on("GET", ""));
+    let mut stalled = std::pin::pin!(s3.client.head_bucket().bucket(BUCKET).send());
+    assert!(futures::poll!(&mut stalled).is_pending());
+    while s3.faults.injected() < 2 {
+        assert!(futures::poll!(&mut stalled).is_pending());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(s3.get("key").await, b"old", "others are served meanwhile");
+    assert_eq!(seen.requests(), 1);
+    s3.faults.clear();
+    drop(stalled);
+    s3.finish(1).await;
 }
 
 #[tokio::test]

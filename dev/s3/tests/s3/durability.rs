@@ -1,6 +1,7 @@
 //! What is still there after a stop, and what is not.
 
-use framelift_dev_s3::{Error, Faults, start};
+use framelift_dev_faults::Faults;
+use framelift_dev_s3::{Error, start};
 
 use crate::harness::{BUCKET, Fixture, bytes, config, files};
 

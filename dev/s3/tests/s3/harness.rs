@@ -9,7 +9,8 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
-use framelift_dev_s3::{Faults, S3Config, S3Server, start};
+use framelift_dev_faults::Faults;
+use framelift_dev_s3::{CLOCK_SKEW, S3Config, S3Server, start};
 use tempfile::TempDir;
 
 pub(crate) const BUCKET: &str = "videos";
@@ -95,7 +96,8 @@ pub(crate) fn config(dir: &Path, faults: Faults) -> S3Config {
         secret_access_key: SECRET.to_owned(),
         region: "us-east-1".to_owned(),
         buckets: vec![BUCKET.to_owned()],
-        faults: Some(faults),
+        clock_skew: CLOCK_SKEW,
+        faults,
     }
 }
 

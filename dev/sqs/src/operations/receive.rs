@@ -123,7 +123,7 @@ impl Service {
         let faults = self.faults.clone();
         self.db
             .run(move |store| {
-                let taken = store.receive(&lease.queue, &take, || faults.next_duplicate())?;
+                let taken = store.receive(&lease.queue, &take, || faults.next_is_duplicate())?;
                 if let Some(dead_letter_queue) = &taken.moved_to {
                     lease.bells.ring(dead_letter_queue);
                 }

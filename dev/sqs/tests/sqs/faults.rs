@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use framelift_dev_faults::{Fault, Rule};
+
 use super::{Fixture, bodies, receive_count};
 
 #[tokio::test]
 async fn every_nth_request_fails_without_effect() {
     let queue = Fixture::new(&[]).await;
-    for (status, code) in [(503, "ServiceUnavailable"), (500, "InternalError")] {
-        queue.faults.fail_every(2, status);
+    for (fault, code) in [(Fault::SLOW_DOWN, "ServiceUnavailable"), (Fault::INTERNAL_ERROR, "InternalError")]
+    {
+        queue.faults.add(Rule::new(fault).every(2));
         queue.send("x", None).await;
         let failed = queue.try_receive(10, 0).await;
         assert_eq!(failed, Err(code.to_owned()));
@@ -23,7 +26,7 @@ async fn every_nth_request_fails_without_effect() {
 async fn a_cut_answer_has_its_effect() {
     let queue = Fixture::new(&[]).await;
     queue.send("x", None).await;
-    queue.faults.cut_every(1);
+    queue.faults.add(Rule::new(Fault::Truncate { after: 0 }));
     let cut = queue.try_receive(1, 0).await;
     assert_eq!(cut, Err("no answer".to_owned()));
     queue.faults.clear();
@@ -31,9 +34,25 @@ async fn a_cut_answer_has_its_effect() {
 }
 
 #[tokio::test]
+async fn a_reset_request_has_no_effect_and_a_stalled_one_no_answer() {
+    let queue = Fixture::new(&[]).await;
+    queue.send("x", None).await;
+    queue.faults.add(Rule::new(Fault::Reset).on("ReceiveMessage", "").times(1));
+    queue.faults.add(Rule::new(Fault::Stall).on("ReceiveMessage", "").times(1));
+    assert_eq!(queue.try_receive(1, 0).await, Err("no answer".to_owned()));
+    let stalled = tokio::spawn(super::receive(queue.client.clone(), queue.url.clone(), 1, 0));
+    while queue.faults.injected() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(receive_count(&queue.receive_one().await), "1");
+    assert!(!stalled.is_finished());
+    stalled.abort();
+}
+
+#[tokio::test]
 async fn a_message_is_delivered_twice() {
     let queue = Fixture::new(&[]).await;
-    queue.faults.duplicate_every(1);
+    queue.faults.add(Rule::new(Fault::Duplicate));
     queue.send("x", None).await;
     let first = queue.receive_one().await;
     let second = queue.receive_one().await;
@@ -51,7 +70,7 @@ async fn a_message_is_delivered_twice() {
 async fn an_answer_is_late() {
     let queue = Fixture::new(&[]).await;
     queue.send("x", None).await;
-    queue.faults.delay(Duration::from_secs(5));
+    queue.faults.add(Rule::new(Fault::Delay(Duration::from_secs(5))));
     let (client, url) = (queue.client.clone(), queue.url.clone());
     let late = tokio::spawn(super::receive(client, url, 1, 0));
     queue.wait_for_waiting(1).await;
