@@ -1,4 +1,4 @@
-//! Wires a worker together, starts it, and brings it to rest.
+//! Creates a worker's parts, starts them, and stops them in order.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::dead_letter::DeadLetters;
 use crate::health::{self, Engines, Metrics, Readiness};
-use crate::intake::{Intake, Pace};
-use crate::job::{Settings, Workshop};
+use crate::intake::{Intake, ReceiveTimes};
+use crate::job::{JobContext, Settings};
 use crate::notify::{EmailError, Notifier};
 use crate::queue::Queue;
 use crate::report::{ClientError, ControlClient};
 use crate::store::ObjectStore;
 use crate::{ambient, clients, shutdown, sweep};
 
-/// A worker that cannot start.
+/// Why a worker cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The health listener.
@@ -35,7 +35,7 @@ pub enum StartError {
         /// Why not.
         source: std::io::Error,
     },
-    /// No region anywhere.
+    /// No AWS region is configured.
     #[error("no AWS region: set [store] region or AWS_REGION")]
     Region,
     /// The control client.
@@ -46,14 +46,14 @@ pub enum StartError {
     Email(#[from] EmailError),
 }
 
-/// A worker at work.
+/// A running worker.
 #[derive(Debug)]
 pub struct Running {
     health: SocketAddr,
     task: JoinHandle<End>,
 }
 
-/// How a worker came to rest.
+/// Why a worker stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// It was told to stop.
@@ -68,7 +68,7 @@ impl Running {
         self.health
     }
 
-    /// Waits until it has come to rest.
+    /// Waits until it has stopped.
     pub async fn finished(self) -> End {
         self.task.await.unwrap_or_else(|error| {
             tracing::error!(error = %error, "the worker's own task ended");
@@ -82,7 +82,7 @@ pub async fn aws(config: &Config) -> SdkConfig {
     clients::shared(config).await
 }
 
-/// The name in reports and logs.
+/// Returns the worker's name in reports and logs.
 fn worker_id(config: &Config) -> WorkerId {
     let host: String = std::fs::read_to_string("/etc/hostname")
         .unwrap_or_default()
@@ -155,7 +155,7 @@ pub async fn start(
         config.queue.visibility,
     )?;
     let release = CancellationToken::new();
-    let workshop = Arc::new(Workshop {
+    let context = Arc::new(JobContext {
         control: control.clone(),
         store: store.clone(),
         notifier,
@@ -169,7 +169,7 @@ pub async fn start(
 
     let permits = config.worker.concurrency;
     metrics.permits.set(i64::from(permits));
-    let pace = Pace {
+    let times = ReceiveTimes {
         wait: config.queue.wait,
         visibility: config.queue.visibility,
         heartbeat: config.queue.heartbeat,
@@ -178,12 +178,12 @@ pub async fn start(
     let intake = Intake {
         queue: queue.clone(),
         dead_letters: dead_letters.clone(),
-        workshop: workshop.clone(),
-        pace,
+        context: context.clone(),
+        times,
         permits: Arc::new(Semaphore::new(permits as usize)),
         jobs: jobs.clone(),
     };
-    let dead = DeadLetters { queue: dead_letters, workshop, pace };
+    let dead = DeadLetters { queue: dead_letters, context, times };
 
     // What goes on during a drain has its own token.
     let rest = CancellationToken::new();

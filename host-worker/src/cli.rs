@@ -16,11 +16,11 @@ pub struct Arguments {
 }
 
 /// Prints to standard output; a closed pipe is the reader's choice.
-pub fn say(text: &str) {
+pub fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Prints a line to standard error, before there is a log.
-pub fn complain(text: &str) {
+pub fn print_error(text: &str) {
     let _ = writeln!(std::io::stderr(), "framelift-worker: {text}");
 }

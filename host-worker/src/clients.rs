@@ -1,4 +1,4 @@
-//! The AWS clients, with one HTTP stack and one idea of time-outs.
+//! The AWS clients, with one HTTP stack and the same time-outs.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ pub(crate) async fn shared(config: &Config) -> SdkConfig {
         aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
-        .retry_config(RetryConfig::standard())
+        // The callers try again, each with a patience of its own.
+        .retry_config(RetryConfig::disabled())
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(Duration::from_secs(5))

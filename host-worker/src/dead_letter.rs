@@ -9,23 +9,22 @@ use framelift_domain::{Failure, FailureCode};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::ambient;
-use crate::backoff::Backoff;
 use crate::health::Dependency;
-use crate::intake::Pace;
-use crate::job::{Disposition, Task, Understood, Workshop, understand};
+use crate::intake::ReceiveTimes;
+use crate::job::{Disposition, JobContext, Task};
 use crate::queue::{Lease, Queue, Received};
 use crate::report::ReportError;
+use crate::retry::{self, Retryable as _, message_delay};
 
 /// Attempts after which a job is given up: as many as the job queue delivers a message
 /// (`maxReceiveCount`), so that five workers that died of one video are enough.
 const MAX_TRIES: u32 = 5;
-/// How long a message that nobody understands stays out of sight: it is kept for people to
-/// look at, and must not be received again and again. SQS refuses more than 12 hours from when it
+/// How long a message that is not a job stays invisible: it is kept for people to look at, and must
+/// not be received again and again. SQS refuses more than 12 hours from when it
 /// was received.
-const OUT_OF_SIGHT: Duration = Duration::from_secs(11 * 3600);
-/// How many of those are remembered, so that each is logged once.
-const REMEMBERED: usize = 1_000;
+const HIDE_FOR: Duration = Duration::from_secs(11 * 3600);
+/// How many of their ids are remembered, so that each is logged once.
+const MAX_REMEMBERED: usize = 1_000;
 
 /// The dead-letter queue's reader. One message at a time: there should be none.
 #[derive(Debug)]
@@ -33,9 +32,9 @@ pub(crate) struct DeadLetters {
     /// The dead-letter queue.
     pub queue: Queue,
     /// Claims, reports and notices.
-    pub workshop: Arc<Workshop>,
-    /// How messages are kept.
-    pub pace: Pace,
+    pub context: Arc<JobContext>,
+    /// By which times messages are kept.
+    pub times: ReceiveTimes,
 }
 
 impl DeadLetters {
@@ -46,8 +45,8 @@ impl DeadLetters {
             let received = tokio::select! {
                 () = cancel.cancelled() => return,
                 received = async {
-                    self.workshop.readiness.ready().await;
-                    self.queue.receive(self.pace.wait, self.pace.visibility).await
+                    self.context.readiness.ready().await;
+                    self.queue.receive(self.times.wait, self.times.visibility).await
                 } => received,
             };
             match received {
@@ -58,11 +57,11 @@ impl DeadLetters {
                 }
                 Err(error) => {
                     failures += 1;
-                    self.workshop.metrics.receive_errors.inc();
+                    self.context.metrics.receive_errors.inc();
                     if failures == 1 {
                         tracing::warn!(error = %error, "the dead-letter queue does not answer");
                     }
-                    let pause = Backoff::CALLS.after(failures, ambient::fraction());
+                    let pause = retry::pause(failures);
                     tokio::select! {
                         () = cancel.cancelled() => return,
                         () = tokio::time::sleep(pause) => {}
@@ -73,9 +72,9 @@ impl DeadLetters {
     }
 
     async fn handle(&self, message: Received, logged: &mut HashSet<String>) {
-        let lease = Lease::hold(&self.queue, &message, self.pace.visibility, self.pace.heartbeat);
-        let disposition = match understand(&message.body, &message.message_id) {
-            Understood::Task(task) => {
+        let lease = Lease::hold(&self.queue, &message, self.times.visibility, self.times.heartbeat);
+        let disposition = match Task::parse(&message.body) {
+            Ok(task) => {
                 let span = tracing::info_span!(
                     "dead_letter",
                     message_id = message.message_id,
@@ -84,28 +83,28 @@ impl DeadLetters {
                 );
                 self.give_up(&task, message.receives).instrument(span).await
             }
-            Understood::Nothing(reason) => Disposition::Reject(reason),
+            Err(error) => Disposition::Reject(error.to_string()),
         };
         match disposition {
             Disposition::Delete => lease.delete().await,
             Disposition::PutOff(delay) => lease.put_off(delay).await,
             Disposition::Reject(reason) => {
-                if logged.len() < REMEMBERED && logged.insert(message.message_id.clone()) {
+                if logged.len() < MAX_REMEMBERED && logged.insert(message.message_id.clone()) {
                     tracing::error!(
                         message_id = message.message_id,
                         reason,
                         "a dead letter is not understood and is kept"
                     );
                 }
-                lease.put_off(OUT_OF_SIGHT).await;
+                lease.put_off(HIDE_FOR).await;
             }
         }
     }
 
     async fn give_up(&self, task: &Task, receives: u32) -> Disposition {
-        let shop = &self.workshop;
-        let outstanding = if task.notice { Err(ReportError::JobFinished) } else { shop.claim(task).await };
-        let later = Backoff::MESSAGES.after(receives, ambient::fraction());
+        let context = &self.context;
+        let outstanding = if task.notice { Err(ReportError::JobFinished) } else { context.claim(task).await };
+        let later = message_delay(receives);
         match outstanding {
             Ok(job) => self.fail(task, &job, receives).await,
             // A worker is at it after all. Whatever it reports, the next look finds.
@@ -113,7 +112,8 @@ impl DeadLetters {
                 Disposition::PutOff(retry_after.unwrap_or_default().max(Duration::from_secs(60)))
             }
             Err(ReportError::JobFinished) => {
-                let said = shop.notifier.deliver_outstanding(task.video_id, &task.trace, &shop.release).await;
+                let said =
+                    context.notifier.deliver_pending(task.video_id, &task.trace, &context.release).await;
                 match said {
                     Ok(()) => Disposition::Delete,
                     Err(error) => {
@@ -122,14 +122,11 @@ impl DeadLetters {
                     }
                 }
             }
-            Err(ReportError::NotFound) if task.legacy => {
-                Disposition::Reject("the upload is not known".into())
-            }
             Err(ReportError::NotFound) => Disposition::Delete,
             Err(error) => {
                 tracing::warn!(error = %error, "a dead letter could not be claimed");
-                if error.retry().is_some() && !shop.draining.is_cancelled() {
-                    shop.readiness.record(Dependency::Control, Err(error.to_string()));
+                if error.retry_after().is_some() && !context.draining.is_cancelled() {
+                    context.readiness.record(Dependency::Control, Err(error.to_string()));
                 }
                 Disposition::PutOff(later)
             }
@@ -137,30 +134,30 @@ impl DeadLetters {
     }
 
     async fn fail(&self, task: &Task, job: &Job, receives: u32) -> Disposition {
-        let shop = &self.workshop;
+        let context = &self.context;
         // This claim is an attempt, too.
         let tries = job.attempt.saturating_sub(1);
         if tries < MAX_TRIES {
             // Its message was received often, but hardly worked on: another message of the same job
             // was put off again and again, or control was down. That is not the video's fault.
-            return shop.give_back(job, &task.trace, receives, "the job was hardly tried").await;
+            return context.give_back(job, &task.trace, receives, "the job was hardly tried").await;
         }
         let failure = Failure::new(FailureCode::Internal, format!("gave up after {tries} tries"));
-        match shop.report_failure(job, &task.trace, &failure, false).await {
+        match context.report_failure(job, &task.trace, &failure, false).await {
             Ok(answer) => {
                 tracing::error!(event = "ProcessingFailed", tries, "a job has used up its tries");
-                shop.metrics.job_ended("failed", failure.code.as_str());
-                if let Err(error) = shop.store.remove_leftovers(&job.result_prefix, job.attempt).await {
+                context.metrics.job_ended("failed", failure.code.as_str());
+                if let Err(error) = context.store.remove_leftovers(&job.result_prefix, job.attempt).await {
                     tracing::warn!(error = %error, "leftovers of earlier attempts were not removed");
                 }
-                shop.say(answer.notice.as_ref(), job, &task.trace, receives).await
+                context.send_notice(answer.notice.as_ref(), job, &task.trace, receives).await
             }
             Err(ReportError::StaleAttempt | ReportError::JobFinished | ReportError::NotFound) => {
                 Disposition::Delete
             }
             Err(error) => {
                 tracing::warn!(error = %error, "a dead letter's end could not be reported");
-                Disposition::PutOff(Backoff::MESSAGES.after(receives, ambient::fraction()))
+                Disposition::PutOff(message_delay(receives))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What the outside can see of a worker: alive, ready, and its numbers.
+//! Liveness, readiness and metrics, as other programs see them.
 
 mod engines;
 mod metrics;

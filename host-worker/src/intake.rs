@@ -7,15 +7,14 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::ambient;
-use crate::backoff::Backoff;
 use crate::health::{Dependency, Metrics, Readiness};
-use crate::job::{Disposition, Permit, Understood, Workshop, understand};
+use crate::job::{Disposition, JobContext, Permit, Task};
 use crate::queue::{Lease, Queue, Received};
+use crate::retry;
 
-/// How messages are received and kept.
+/// The times by which messages are received and kept invisible.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
+pub(crate) struct ReceiveTimes {
     /// How long one receive waits.
     pub wait: Duration,
     /// How long a message stays invisible unless it is extended.
@@ -31,11 +30,11 @@ pub(crate) struct Intake {
     pub queue: Queue,
     /// Where messages go that are not understood.
     pub dead_letters: Queue,
-    /// Who does the work.
-    pub workshop: Arc<Workshop>,
-    /// How messages are kept.
-    pub pace: Pace,
-    /// One for each video at once.
+    /// Works on the jobs.
+    pub context: Arc<JobContext>,
+    /// By which times messages are kept.
+    pub times: ReceiveTimes,
+    /// One permit for each video that is worked on at once.
     pub permits: Arc<Semaphore>,
     /// Runs the jobs, so that a shutdown can wait for them.
     pub jobs: TaskTracker,
@@ -45,34 +44,34 @@ impl Intake {
     /// Receives until `cancel`; jobs go on in their own tasks.
     pub(crate) async fn run(self, cancel: CancellationToken) {
         let this = Arc::new(self);
-        let shop = &this.workshop;
+        let context = &this.context;
         let mut failures = 0;
         loop {
             let permit = tokio::select! {
                 () = cancel.cancelled() => return,
-                permit = ready_permit(&shop.readiness, &this.permits, &shop.metrics) => permit,
+                permit = ready_permit(&context.readiness, &this.permits, &context.metrics) => permit,
             };
             let Some(permit) = permit else { return };
             let received = tokio::select! {
                 () = cancel.cancelled() => return,
-                received = this.queue.receive(this.pace.wait, this.pace.visibility) => received,
+                received = this.queue.receive(this.times.wait, this.times.visibility) => received,
             };
             match received {
                 Ok(message) => {
                     failures = 0;
-                    shop.readiness.record(Dependency::Queue, Ok(()));
+                    context.readiness.record(Dependency::Queue, Ok(()));
                     if let Some(message) = message {
                         let this = this.clone();
-                        shop.metrics.messages.inc();
+                        context.metrics.messages.inc();
                         this.jobs.clone().spawn(async move { this.handle(message, permit).await });
                     }
                 }
                 Err(error) => {
                     failures += 1;
-                    shop.metrics.receive_errors.inc();
-                    shop.readiness.record(Dependency::Queue, Err(error.to_string()));
+                    context.metrics.receive_errors.inc();
+                    context.readiness.record(Dependency::Queue, Err(error.to_string()));
                     drop(permit);
-                    let pause = Backoff::CALLS.after(failures, ambient::fraction());
+                    let pause = retry::pause(failures);
                     tokio::select! {
                         () = cancel.cancelled() => return,
                         () = tokio::time::sleep(pause) => {}
@@ -83,10 +82,10 @@ impl Intake {
     }
 
     async fn handle(&self, message: Received, permit: Permit) {
-        let lease = Lease::hold(&self.queue, &message, self.pace.visibility, self.pace.heartbeat);
+        let lease = Lease::hold(&self.queue, &message, self.times.visibility, self.times.heartbeat);
         let id = &message.message_id;
-        let disposition = match understand(&message.body, id) {
-            Understood::Task(task) => {
+        let disposition = match Task::parse(&message.body) {
+            Ok(task) => {
                 tracing::info!(
                     message_id = id,
                     receives = message.receives,
@@ -94,23 +93,23 @@ impl Intake {
                     video_id = %task.video_id,
                     "a message was received"
                 );
-                self.workshop.handle(&task, message.receives, permit).await
+                self.context.handle(&task, message.receives, permit).await
             }
-            Understood::Nothing(reason) => Disposition::Reject(reason),
+            Err(error) => Disposition::Reject(error.to_string()),
         };
         match disposition {
             Disposition::Delete => lease.delete().await,
             Disposition::PutOff(delay) => lease.put_off(delay).await,
             Disposition::Reject(reason) => {
                 tracing::error!(message_id = id, reason, "a message goes to the dead letters");
-                self.workshop.metrics.messages_rejected.inc();
+                self.context.metrics.messages_rejected.inc();
                 lease.move_to(&self.dead_letters, &message.body).await;
             }
         }
     }
 }
 
-/// A permit, as soon as the worker is ready and one is free.
+/// Returns a permit as soon as the worker is ready and one is free.
 async fn ready_permit(
     readiness: &Readiness,
     permits: &Arc<Semaphore>,

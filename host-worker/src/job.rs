@@ -1,4 +1,4 @@
-//! One message, from its text to what becomes of it: claim, attempt, report, notice.
+//! The work on one message: claim, attempt, report, notice.
 
 mod attempt;
 mod engine;
@@ -15,40 +15,40 @@ use framelift_media::EngineLimits;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::health::{Dependency, Engines, Metrics, Readiness};
 use crate::notify::Notifier;
-use crate::report::{ControlClient, ReportError, Trace, persist};
+use crate::report::{ControlClient, ReportError, Trace};
+use crate::retry::{message_delay, retry};
 use crate::store::ObjectStore;
 use crate::{ambient, shutdown};
 
 pub(crate) use engine::Permit;
-pub(crate) use message::{Task, Understood, understand};
+pub(crate) use message::Task;
 
 /// How long a claim is tried again while the message is kept.
 const CLAIM_PATIENCE: Duration = Duration::from_secs(300);
 
-/// What becomes of a message.
+/// What is done with a message at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Disposition {
-    /// All is said and done.
+    /// It is deleted.
     Delete,
-    /// It comes back after so long.
+    /// It becomes visible again after this time.
     PutOff(Duration),
-    /// It belongs to the dead letters, and why.
+    /// It is moved to the dead-letter queue, for this reason.
     Reject(String),
 }
 
-/// How jobs are worked on.
+/// Time-outs and limits of the work on a job.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// How often progress is reported.
     pub progress: Duration,
-    /// An engine that has not come forward for so long is stuck.
+    /// An engine without progress for so long is stuck.
     pub stuck_after: Duration,
     /// How long an engine may take to stop when the worker ends.
-    pub stops_within: Duration,
+    pub stop_timeout: Duration,
     /// Bytes of an archive's first parts.
     pub part_size: u64,
     /// Bytes of an upload in memory.
@@ -58,13 +58,13 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// What the configuration says.
+    /// Takes them from the configuration.
     pub(crate) fn of(config: &Config) -> Self {
         let limits = &config.limits;
         Self {
             progress: config.worker.progress,
             stuck_after: config.worker.stuck_after,
-            stops_within: shutdown::wind_down(config.worker.grace_period) / 3,
+            stop_timeout: shutdown::wind_down(config.worker.grace_period) / 3,
             part_size: config.store.part_size.0,
             read_buffer: config.store.read_buffer.0,
             limits: EngineLimits {
@@ -84,31 +84,31 @@ impl Settings {
     }
 }
 
-/// Everything that work on a job needs.
+/// The services and settings that the work on a job needs.
 #[derive(Debug)]
-pub(crate) struct Workshop {
+pub(crate) struct JobContext {
     /// Claims and reports.
     pub control: ControlClient,
     /// Uploads and archives.
     pub store: ObjectStore,
     /// Tells owners.
     pub notifier: Notifier,
-    /// Numbers.
+    /// Counters.
     pub metrics: Arc<Metrics>,
     /// Whether more work may come.
     pub readiness: Arc<Readiness>,
     /// What becomes of the worker when an engine does not stop.
     pub engines: Arc<Engines>,
-    /// How to work.
+    /// Time-outs and limits.
     pub settings: Settings,
-    /// No new job is begun.
+    /// Cancelled when no new job may be begun.
     pub draining: CancellationToken,
-    /// Running jobs are given back.
+    /// Cancelled when running jobs must be given back.
     pub release: CancellationToken,
 }
 
-impl Workshop {
-    /// Works on what a message asks.
+impl JobContext {
+    /// Does what a message asks for.
     pub(crate) async fn handle(&self, task: &Task, receives: u32, permit: Permit) -> Disposition {
         let span = tracing::info_span!(
             "job",
@@ -118,7 +118,7 @@ impl Workshop {
         );
         async {
             if task.notice {
-                return self.say_outstanding(task, receives).await;
+                return self.send_pending_notice(task, receives).await;
             }
             match self.claim(task).await {
                 Ok(job) => {
@@ -132,7 +132,7 @@ impl Workshop {
         .await
     }
 
-    /// Takes the job, patiently; the claim's id stays the same, so that a lost answer is no loss.
+    /// Claims the job; tries again under the same claim id, so that a lost answer does no harm.
     pub(crate) async fn claim(&self, task: &Task) -> Result<Job, ReportError> {
         if self.draining.is_cancelled() {
             return Err(ReportError::Unavailable {
@@ -141,14 +141,14 @@ impl Workshop {
             });
         }
         let claim_id = ambient::token();
-        persist("claim", CLAIM_PATIENCE, &self.draining, || {
+        retry("claim", CLAIM_PATIENCE, &self.draining, || {
             self.control.claim(task.video_id, &claim_id, &task.trace)
         })
         .await
     }
 
     async fn not_claimed(&self, task: &Task, receives: u32, error: ReportError) -> Disposition {
-        let later = Backoff::MESSAGES.after(receives, ambient::fraction());
+        let later = message_delay(receives);
         match error {
             ReportError::LeaseHeld { retry_after } => {
                 tracing::debug!("another worker holds the job");
@@ -160,11 +160,7 @@ impl Workshop {
                 tracing::info!("the job is not ready yet");
                 Disposition::PutOff(retry_after.unwrap_or(later))
             }
-            ReportError::JobFinished => self.say_outstanding(task, receives).await,
-            ReportError::NotFound if task.legacy => {
-                tracing::error!("a message in the older form names an upload that is not known");
-                Disposition::Reject("the upload is not known".into())
-            }
+            ReportError::JobFinished => self.send_pending_notice(task, receives).await,
             ReportError::NotFound => {
                 tracing::warn!("the message's video is not known any more");
                 Disposition::Delete
@@ -183,14 +179,14 @@ impl Workshop {
         }
     }
 
-    /// A finished job may still have a notice to send.
-    async fn say_outstanding(&self, task: &Task, receives: u32) -> Disposition {
-        let said = self.notifier.deliver_outstanding(task.video_id, &task.trace, &self.release).await;
+    /// Sends the notice that a finished job may still have.
+    async fn send_pending_notice(&self, task: &Task, receives: u32) -> Disposition {
+        let said = self.notifier.deliver_pending(task.video_id, &task.trace, &self.release).await;
         self.after_notice(said, receives)
     }
 
     /// Sends the notice that a report's answer brought.
-    pub(crate) async fn say(
+    pub(crate) async fn send_notice(
         &self,
         notice: Option<&Notice>,
         job: &Job,
@@ -212,7 +208,7 @@ impl Workshop {
             Err(_) if self.release.is_cancelled() => Disposition::PutOff(Duration::ZERO),
             Err(error) => {
                 tracing::warn!(error = %error, "a notice is put off");
-                Disposition::PutOff(Backoff::MESSAGES.after(receives, ambient::fraction()))
+                Disposition::PutOff(message_delay(receives))
             }
         }
     }

@@ -15,7 +15,6 @@
 
 mod ambient;
 pub mod app;
-mod backoff;
 pub mod cli;
 mod clients;
 pub mod config;
@@ -27,6 +26,7 @@ pub mod log;
 mod notify;
 mod queue;
 mod report;
+mod retry;
 pub mod shutdown;
 mod store;
 mod sweep;

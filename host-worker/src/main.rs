@@ -10,7 +10,7 @@ use framelift_worker::{app, cli, log, shutdown};
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.print_config_docs {
-        cli::say(&framelift_worker::config::markdown());
+        cli::print(&framelift_worker::config::markdown());
         return ExitCode::SUCCESS;
     }
     let environment = std::env::vars_os()
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let config = match Config::load(arguments.config.as_deref(), &environment) {
         Ok(config) => config,
         Err(error) => {
-            cli::complain(&error.to_string());
+            cli::print_error(&error.to_string());
             return ExitCode::from(EXIT_CODE);
         }
     };
@@ -48,7 +48,7 @@ fn run(config: Config) -> anyhow::Result<()> {
             () = stop.cancelled() => return anyhow::Ok(()),
         };
         // For whoever started it with port 0.
-        cli::say(&format!("listening on http://{}\n", worker.health()));
+        cli::print(&format!("listening on http://{}\n", worker.health()));
         match worker.finished().await {
             app::End::Stopped => Ok(()),
             app::End::Stuck => anyhow::bail!("an engine cannot be stopped; start the worker again"),

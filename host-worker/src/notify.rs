@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Links, Smtp};
 use crate::health::Metrics;
-use crate::report::{ControlClient, ReportError, Trace, kind_name, persist};
+use crate::report::{ControlClient, ReportError, Trace, kind_name};
+use crate::retry::retry;
 
 pub(crate) use email::{Email, EmailError};
 
@@ -71,30 +72,30 @@ impl Notifier {
         cancel: &CancellationToken,
     ) -> Result<(), NotifyError> {
         let contact =
-            persist("contact", self.patience, cancel, || self.control.contact(notice.user_id, trace)).await?;
+            retry("contact", self.patience, cancel, || self.control.contact(notice.user_id, trace)).await?;
         match contact {
             Some(contact) => self.send(notice, &contact, cancel).await?,
             None => tracing::info!("the account is gone: nobody is to be told"),
         }
-        let told = persist("notified", self.patience, cancel, || {
+        let told = retry("notified", self.patience, cancel, || {
             self.control.notified(notice.video_id, attempt, trace)
         });
         match told.await {
             Ok(_) => Ok(()),
-            // Somebody else has said so, or the video is gone: nothing is left to be said.
+            // Another worker has reported it, or the video is gone: no notice is left to send.
             Err(ReportError::JobFinished | ReportError::StaleAttempt | ReportError::NotFound) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Delivers what is still to be said about a finished video, if anything.
-    pub(crate) async fn deliver_outstanding(
+    /// Sends the pending notice of a finished video, if there is one.
+    pub(crate) async fn deliver_pending(
         &self,
         video: VideoId,
         trace: &Trace,
         cancel: &CancellationToken,
     ) -> Result<(), NotifyError> {
-        match persist("notice", self.patience, cancel, || self.control.notice(video, trace)).await? {
+        match retry("notice", self.patience, cancel, || self.control.notice(video, trace)).await? {
             // Attempt 0: this is not the attempt that ended the job.
             Some(notice) => self.deliver(&notice, 0, trace, cancel).await,
             None => Ok(()),

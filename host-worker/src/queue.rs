@@ -8,25 +8,45 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 
+use tokio_util::sync::CancellationToken;
+
+use crate::retry::{Retryable, retry};
+
 pub(crate) use lease::Lease;
 
-/// A call to the queue that did not work.
+/// How long a call other than a receive is tried again. After that the message comes back by its
+/// visibility timeout.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a call to the queue failed.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the queue: {0}")]
-pub(crate) struct QueueError(String);
+#[error("the queue: {detail}")]
+pub(crate) struct QueueError {
+    detail: String,
+    /// The queue said no, and would again.
+    refused: bool,
+}
 
 impl QueueError {
     fn of<E: std::error::Error + 'static>(error: SdkError<E>) -> Self {
-        Self(DisplayErrorContext(&error).to_string())
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let refused = status.is_some_and(|status| (400..500).contains(&status) && status != 429);
+        Self { detail: DisplayErrorContext(&error).to_string(), refused }
     }
 }
 
-/// A message, received.
+impl Retryable for QueueError {
+    fn retry_after(&self) -> Option<Duration> {
+        (!self.refused).then_some(Duration::ZERO)
+    }
+}
+
+/// A received message.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     /// The queue's id for it.
     pub message_id: String,
-    /// What deletes or puts off this receive of it.
+    /// The receipt handle, by which it is deleted or put off.
     pub receipt: String,
     /// Its text.
     pub body: String,
@@ -80,7 +100,7 @@ impl Queue {
             message_id: message.message_id.unwrap_or_default(),
             receipt: message
                 .receipt_handle
-                .ok_or_else(|| QueueError("a message without a receipt".into()))?,
+                .ok_or_else(|| QueueError { detail: "a message without a receipt".into(), refused: true })?,
             body: message.body.unwrap_or_default(),
             receives: receives.unwrap_or(1),
         }))
@@ -88,29 +108,46 @@ impl Queue {
 
     /// Makes the message invisible for so long from now, or visible again at once with zero.
     pub(crate) async fn put_off(&self, receipt: &str, visibility: Duration) -> Result<(), QueueError> {
-        let request = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(receipt);
-        let request = request.visibility_timeout(whole_seconds(visibility));
-        request.send().await.map(drop).map_err(QueueError::of)
+        self.retry("put off", || async {
+            let request = self.client.change_message_visibility().queue_url(&self.url);
+            let request = request.receipt_handle(receipt).visibility_timeout(whole_seconds(visibility));
+            request.send().await.map(drop).map_err(QueueError::of)
+        })
+        .await
     }
 
     /// Removes the message.
     pub(crate) async fn delete(&self, receipt: &str) -> Result<(), QueueError> {
-        let request = self.client.delete_message().queue_url(&self.url).receipt_handle(receipt);
-        request.send().await.map(drop).map_err(QueueError::of)
+        self.retry("delete", || async {
+            let request = self.client.delete_message().queue_url(&self.url).receipt_handle(receipt);
+            request.send().await.map(drop).map_err(QueueError::of)
+        })
+        .await
     }
 
     /// Adds a message.
     pub(crate) async fn send(&self, body: &str) -> Result<(), QueueError> {
-        let request = self.client.send_message().queue_url(&self.url).message_body(body);
-        request.send().await.map(drop).map_err(QueueError::of)
+        self.retry("send", || async {
+            let request = self.client.send_message().queue_url(&self.url).message_body(body);
+            request.send().await.map(drop).map_err(QueueError::of)
+        })
+        .await
+    }
+
+    async fn retry<Call, Answer>(&self, what: &'static str, call: Call) -> Result<(), QueueError>
+    where
+        Call: FnMut() -> Answer,
+        Answer: Future<Output = Result<(), QueueError>>,
+    {
+        retry(what, PATIENCE, &CancellationToken::new(), call).await
     }
 }
 
 /// Whole seconds, rounded up, within what SQS takes.
 fn whole_seconds(duration: Duration) -> i32 {
-    const MOST: u64 = 12 * 3600;
+    const MAX_SECONDS: u64 = 12 * 3600;
     let seconds = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
-    i32::try_from(seconds.min(MOST)).unwrap_or(i32::MAX)
+    i32::try_from(seconds.min(MAX_SECONDS)).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The worker's side of `control`: claims, reports, notices, the sweep.
 
 mod error;
-mod retry;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,26 +15,23 @@ use framelift_contract::video::Progress;
 use framelift_domain::{CorrelationId, FailureCode, UserId, VideoId, WorkerId};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::config::Secret;
 use crate::health::Readiness;
 
 pub(crate) use error::ReportError;
-pub(crate) use retry::persist;
 
 /// An answer longer than this is none of control's.
-const MOST_BYTES: usize = 1 << 20;
+const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// What follows a request through every call.
 #[derive(Clone, Debug)]
 pub(crate) struct Trace {
     /// The request's id.
     pub correlation_id: CorrelationId,
-    /// W3C trace context, as the message brought it.
-    pub traceparent: Option<String>,
 }
 
 /// Calls control with the worker credential.
@@ -56,12 +52,12 @@ impl ControlClient {
     /// A client of the control at `base`.
     pub(crate) fn new(
         base: &Url,
-        token: &Secret,
+        token: &SecretString,
         timeout: Duration,
         worker_id: WorkerId,
         readiness: Arc<Readiness>,
     ) -> Result<Self, ClientError> {
-        let mut credential = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+        let mut credential = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
             .map_err(|_| ClientError("the token is no header value".into()))?;
         credential.set_sensitive(true);
         let http = reqwest::Client::builder()
@@ -95,11 +91,6 @@ impl ControlClient {
         let mut request = self.http.request(method, url);
         if let Some(trace) = trace {
             request = request.header("x-correlation-id", trace.correlation_id.as_str());
-            if let Some(parent) =
-                trace.traceparent.as_deref().and_then(|text| HeaderValue::from_str(text).ok())
-            {
-                request = request.header("traceparent", parent);
-            }
         }
         Ok(request)
     }
@@ -110,7 +101,7 @@ impl ControlClient {
         let retry_after = error::retry_after(response.headers());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(ReportError::transport)? {
-            if body.len() + chunk.len() > MOST_BYTES {
+            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
                 return Err(ReportError::Unavailable {
                     detail: "an endless answer".into(),
                     retry_after: None,

@@ -6,7 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// The exit code when a second signal ends everything at once.
-const AT_ONCE: i32 = 130;
+const EXIT_SECOND_SIGNAL: i32 = 130;
 
 /// A token that the first SIGTERM or SIGINT cancels; the second ends the process at once.
 pub fn signals() -> std::io::Result<CancellationToken> {
@@ -22,7 +22,7 @@ pub fn signals() -> std::io::Result<CancellationToken> {
             };
             if token.is_cancelled() {
                 tracing::warn!(signal = name, "told to stop again: ending at once");
-                std::process::exit(AT_ONCE);
+                std::process::exit(EXIT_SECOND_SIGNAL);
             }
             tracing::info!(signal = name, "told to stop: no more work is taken");
             token.cancel();

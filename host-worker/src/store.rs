@@ -13,7 +13,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::{Backoff, Tries};
+use crate::retry::{self, Retryable};
 
 pub(crate) use source::{Opened, S3Source};
 
@@ -40,12 +40,13 @@ pub(crate) enum StoreError {
     Cancelled,
 }
 
-impl StoreError {
-    /// Whether the same call may work a little later.
-    pub(crate) const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+impl Retryable for StoreError {
+    fn retry_after(&self) -> Option<Duration> {
+        matches!(self, Self::Unavailable(_)).then_some(Duration::ZERO)
     }
+}
 
+impl StoreError {
     fn of<E>(error: SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -86,7 +87,7 @@ impl ObjectStore {
     /// Removes an object; one that is not there is no error.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), StoreError> {
         let never = CancellationToken::new();
-        let removed = persist(&never, || async {
+        let removed = retry(&never, || async {
             self.client.delete_object().bucket(&self.bucket).key(key).send().await.map_err(StoreError::of)
         });
         match removed.await {
@@ -103,26 +104,15 @@ impl ObjectStore {
     }
 }
 
-/// Calls until it works, fails for good, patience ends or the caller calls it off.
-async fn persist<T, Call, Answer>(cancel: &CancellationToken, mut call: Call) -> Result<T, StoreError>
+/// Calls until a call succeeds or fails for good, [`PATIENCE`] ends, or the caller calls it off.
+async fn retry<T, Call, Answer>(cancel: &CancellationToken, call: Call) -> Result<T, StoreError>
 where
     Call: FnMut() -> Answer,
     Answer: Future<Output = Result<T, StoreError>>,
 {
-    let mut tries = Tries::new(Backoff::CALLS, PATIENCE);
-    loop {
-        let result = tokio::select! {
-            () = cancel.cancelled() => return Err(StoreError::Cancelled),
-            result = call() => result,
-        };
-        match result {
-            Err(error) if error.is_transient() => {
-                if !tries.another(None, cancel).await {
-                    return Err(if cancel.is_cancelled() { StoreError::Cancelled } else { error });
-                }
-                tracing::debug!(error = %error, "an object call is tried again");
-            }
-            other => return other,
-        }
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(StoreError::Cancelled),
+        result = retry::retry("object store", PATIENCE, cancel, call) => result,
     }
 }

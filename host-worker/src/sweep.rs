@@ -7,10 +7,10 @@ use tokio_util::sync::CancellationToken;
 use crate::ambient;
 use crate::report::ControlClient;
 
-/// Calls in a row while there is more to do.
-const IN_A_ROW: u32 = 20;
+/// The most calls in a row while the edge says that there is more to do.
+const MAX_CONSECUTIVE_CALLS: u32 = 20;
 
-/// The pause before a call: `every`, give or take a tenth, as `fraction` (0 up to 1) says, so
+/// Returns the pause before a call: `every`, give or take a tenth, as `fraction` (0 up to 1) says, so
 /// that workers started together do not call together.
 fn pause(every: Duration, fraction: f64) -> Duration {
     every.mul_f64(0.9 + fraction * 0.2)
@@ -23,7 +23,7 @@ pub(crate) async fn run(control: ControlClient, every: Duration, cancel: Cancell
             () = cancel.cancelled() => return,
             () = tokio::time::sleep(pause(every, ambient::fraction())) => {}
         }
-        for _ in 0..IN_A_ROW {
+        for _ in 0..MAX_CONSECUTIVE_CALLS {
             let answer = tokio::select! {
                 () = cancel.cancelled() => return,
                 answer = control.sweep() => answer,

@@ -24,58 +24,36 @@ pub struct JobMessage {
     pub user_id: UserId,
     /// The id of the request that it follows from.
     pub correlation_id: CorrelationId,
-    /// W3C trace context.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub traceparent: Option<String>,
     /// If there, only this notice is to be sent; there is nothing to extract.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<NoticeKind>,
 }
 
-/// The form of an older worker.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LegacyMessage {
-    /// The object, as a key or as `s3://bucket/key`.
-    pub s3_path: String,
-    /// The file's name.
-    pub filename: String,
-}
-
-/// A message, understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
-    /// The form of today.
-    Job(JobMessage),
-    /// The form of an older worker.
-    Legacy(LegacyMessage),
-}
-
 /// Why a message is not understood.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidMessage {
-    /// Not JSON, or not of either form.
+    /// Not JSON, or not of this form.
     #[error("not a job message: {0}")]
     Malformed(String),
     /// A later form.
     #[error("message version {0} is not supported")]
     Version(u64),
+    /// The form of the worker before this one.
+    #[error("a message of the older worker, which names s3_path: upload the video through the API")]
+    Legacy,
 }
 
-impl Message {
+impl JobMessage {
     /// Reads a message's body.
     pub fn parse(body: &str) -> Result<Self, InvalidMessage> {
         let malformed = |error: serde_json::Error| InvalidMessage::Malformed(error.to_string());
         let value: serde_json::Value = serde_json::from_str(body).map_err(malformed)?;
-        match value.get("version") {
-            Some(serde_json::Value::Number(version)) if version.as_u64() == Some(1) => {
-                serde_json::from_value(value).map(Message::Job).map_err(malformed)
-            }
-            Some(serde_json::Value::Number(version)) => {
-                Err(InvalidMessage::Version(version.as_u64().unwrap_or(0)))
-            }
-            Some(_) => Err(InvalidMessage::Malformed("version is not a number".into())),
-            None => serde_json::from_value(value).map(Message::Legacy).map_err(malformed),
+        match value.get("version").map(serde_json::Value::as_u64) {
+            Some(Some(1)) => serde_json::from_value(value).map_err(malformed),
+            Some(Some(version)) => Err(InvalidMessage::Version(version)),
+            Some(None) => Err(InvalidMessage::Malformed("version is not a number".into())),
+            None if value.get("s3_path").is_some() => Err(InvalidMessage::Legacy),
+            None => Err(InvalidMessage::Malformed("version is missing".into())),
         }
     }
 }
@@ -84,18 +62,20 @@ impl Message {
 mod tests {
     use super::*;
 
-    const JOB: &str = r#"{"version":1,"video_id":"018bcfe5-6800-7707-8707-070707070707","user_id":"018bcfe5-6800-7707-8707-070707070708","correlation_id":"c-1","traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}"#;
+    const JOB: &str = r#"{"version":1,"video_id":"018bcfe5-6800-7707-8707-070707070707","user_id":"018bcfe5-6800-7707-8707-070707070708","correlation_id":"c-1"}"#;
 
     #[test]
     fn the_golden_message() {
-        let Message::Job(job) = Message::parse(JOB).unwrap() else { panic!("not a job") };
+        let job = JobMessage::parse(JOB).unwrap();
         assert_eq!(serde_json::to_string(&job).unwrap(), JOB);
+        let later = JOB.replace('}', r#","traceparent":"00-0af7-b7ad-01"}"#);
+        assert_eq!(JobMessage::parse(&later).unwrap(), job, "what is added later is no reason to refuse");
     }
 
     #[test]
-    fn the_older_form() {
-        let message = Message::parse(r#"{"s3_path":"uploads/a/b","filename":"b.mp4"}"#).unwrap();
-        assert!(matches!(message, Message::Legacy(legacy) if legacy.s3_path == "uploads/a/b"));
+    fn the_older_form_is_refused_by_name() {
+        let error = JobMessage::parse(r#"{"s3_path":"uploads/a/b","filename":"b.mp4"}"#).unwrap_err();
+        assert!(matches!(error, InvalidMessage::Legacy));
     }
 
     #[test]
@@ -110,9 +90,8 @@ mod tests {
             r#"{"version":2}"#,
             r#"{"version":1}"#,
             &JOB.replace("018bcfe5-6800-7707-8707-070707070707", "../../x"),
-            r#"{"s3_path":1,"filename":"x"}"#,
         ] {
-            assert!(Message::parse(bad).is_err(), "{bad}");
+            assert!(JobMessage::parse(bad).is_err(), "{bad}");
         }
     }
 }

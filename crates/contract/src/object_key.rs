@@ -23,30 +23,14 @@ pub fn result(user: UserId, video: VideoId, attempt: u32) -> String {
     format!("{}{attempt}.zip", results_of(user, video))
 }
 
-/// The owner and the video of an upload's key, also as `s3://bucket/key` and with a leading `/`.
-pub fn parse_upload(path: &str) -> Option<(UserId, VideoId)> {
-    let key = match path.strip_prefix("s3://") {
-        Some(rest) => rest.split_once('/')?.1,
-        None => path.trim_start_matches('/'),
-    };
-    let (user, video) = key.strip_prefix(UPLOADS)?.split_once('/')?;
-    Some((user.parse().ok()?, video.parse().ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_upload_is_found_again() {
+    fn each_attempt_has_its_own_archive() {
         let (user, video) = (UserId::new(1, [1; 10]), VideoId::new(2, [2; 10]));
-        let key = upload(user, video);
-        for path in [key.clone(), format!("/{key}"), format!("s3://bucket/{key}")] {
-            assert_eq!(parse_upload(&path), Some((user, video)));
-        }
-        for bad in ["", "s3://bucket", "uploads/x/y", "results/a/b", &format!("{key}/x")] {
-            assert_eq!(parse_upload(bad), None, "{bad}");
-        }
+        assert_eq!(upload(user, video), format!("uploads/{user}/{video}"));
         assert_eq!(result(user, video, 3), format!("results/{user}/{video}/3.zip"));
     }
 }

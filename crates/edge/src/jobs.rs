@@ -144,7 +144,6 @@ impl<'a, K: Kv, Q: Queue, A: Ambient> Jobs<'a, K, Q, A> {
             video_id: video.id,
             user_id: video.owner,
             correlation_id: video.correlation_id.clone(),
-            traceparent: None,
             notice,
         };
         Ok(self.queue.send(&message, delay_s).await?)

@@ -80,7 +80,7 @@ impl<'e> Reader<'e> {
         self.file.get_mut(section)?.as_table_mut()?.remove(key)
     }
 
-    /// Whatever nobody asked for is a mistake: a typing error must not become a default.
+    /// Reports the keys that no section has: a typing error must not become a default.
     pub(super) fn refuse_unknown(&mut self) {
         let known = sections();
         for (name, value) in &self.file {

@@ -6,11 +6,12 @@ use std::time::Duration;
 use framelift_domain::WorkerId;
 use framelift_media::HardwareUse;
 use lettre::message::Mailbox;
+use secrecy::SecretString;
 use url::Url;
 
 use super::docs::{KeyDoc, SectionDoc};
 use super::reader::Reader;
-use super::setting::{ByteSize, Directives, Secret, Setting, Tls};
+use super::setting::{ByteSize, Directives, Setting, Tls};
 
 /// A table of the file.
 pub(super) trait Section: Sized {
@@ -72,7 +73,7 @@ section! {
         /// Base URL of the edge, under which `/internal/…` is served.
         url: Url,
         /// The worker credential, the same as the edge's `worker_token`.
-        token: Secret,
+        token: SecretString,
         /// How long one call may take.
         timeout: Duration = "10s",
     }
@@ -151,7 +152,7 @@ section! {
         /// User name, if the server wants one.
         username: Option<String>,
         /// Its password; refused without `tls`.
-        password: Option<Secret>,
+        password: Option<SecretString>,
         /// The sender; required with `host`.
         from: Option<Mailbox>,
         /// How long the server may take for one e-mail, from the connection to the last answer.

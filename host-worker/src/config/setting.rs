@@ -1,12 +1,12 @@
 //! The types that a key can have, and how each is read from text.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use framelift_domain::WorkerId;
 use framelift_media::HardwareUse;
 use lettre::message::Mailbox;
+use secrecy::SecretString;
 use url::Url;
 
 /// A type that a key can have.
@@ -44,35 +44,13 @@ impl<T: Setting> Setting for Option<T> {
     }
 }
 
-/// Something that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// A secret of that text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The secret itself, for the one place that sends it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
-impl Setting for Secret {
+impl Setting for SecretString {
     const KIND: &'static str = "secret";
     const SECRET: bool = true;
 
     fn from_text(text: &str) -> Result<Self, String> {
         let printable = !text.is_empty() && text.bytes().all(|b| (0x20..0x7f).contains(&b));
-        if printable { Ok(Self(text.to_owned())) } else { Err("expected printable ASCII text".into()) }
+        if printable { Ok(text.into()) } else { Err("expected printable ASCII text".into()) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The sample, the documentation, and everything that must be refused.
 
+use secrecy::ExposeSecret as _;
+
 use super::*;
 
 const SAMPLE: &str = include_str!("../../../docs/samples/worker.toml");
@@ -77,7 +79,7 @@ fn the_environment_alone_will_do_and_wins() {
     ];
     for text in ["", LEAST] {
         let config = Config::parse(text, &environment(&pairs)).unwrap();
-        assert_eq!(config.control.token.expose(), "another-secret");
+        assert_eq!(config.control.token.expose_secret(), "another-secret");
         assert_eq!((config.worker.concurrency, config.store.path_style), (7, true));
     }
 }
@@ -145,13 +147,13 @@ fn secrets_come_from_files_and_are_never_shown() {
     let path = path.to_str().unwrap();
     let text = LEAST.replace("token = \"worker-secret-1\"", &format!("token_file = \"{path}\""));
     let config = Config::parse(&text, &none()).unwrap();
-    assert_eq!(config.control.token.expose(), "from-a-file");
+    assert_eq!(config.control.token.expose_secret(), "from-a-file");
     assert!(!format!("{config:?}").contains("from-a-file"));
 
     let both = text.replace("token_file", "token = \"x\"\ntoken_file");
     assert!(problems(&both, &[]).join("\n").contains("not both"));
     let config = Config::parse(LEAST, &environment(&[("FRAMELIFT_CONTROL_TOKEN_FILE", path)])).unwrap();
-    assert_eq!(config.control.token.expose(), "from-a-file");
+    assert_eq!(config.control.token.expose_secret(), "from-a-file");
 
     for (text, line) in [
         (LEAST.replace("token = \"worker-secret-1\"", "token = \"worker-secret-1"), "line 4"),

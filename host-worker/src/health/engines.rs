@@ -1,4 +1,4 @@
-//! Engines that did not stop when they were told to, and what follows for the worker.
+//! Counts engines that did not stop when they were told to, and ends the worker because of them.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Asks what a worker depends on whether it is there, again and again.
+//! Probes the services that a worker depends on.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::queue::Queue;
 use crate::report::ControlClient;
 use crate::store::ObjectStore;
 
-/// How often, once all is well.
-const EVERY: Duration = Duration::from_secs(10);
-/// How often while something is amiss.
-const AGAIN: Duration = Duration::from_secs(2);
+/// The pause between probes while the worker is ready.
+const INTERVAL: Duration = Duration::from_secs(10);
+/// The pause between probes while it is not.
+const INTERVAL_WHILE_UNREADY: Duration = Duration::from_secs(2);
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Probes until `cancel`.
 pub(crate) async fn probe(
@@ -25,18 +25,18 @@ pub(crate) async fn probe(
     cancel: &CancellationToken,
 ) {
     loop {
-        let asked = async {
+        let probing = async {
             tokio::join!(
-                ask(readiness, Dependency::Control, control.health()),
-                ask(readiness, Dependency::Queue, queue.ready()),
-                ask(readiness, Dependency::Bucket, store.ready()),
+                probe_one(readiness, Dependency::Control, control.health()),
+                probe_one(readiness, Dependency::Queue, queue.ready()),
+                probe_one(readiness, Dependency::Bucket, store.ready()),
             )
         };
         tokio::select! {
             () = cancel.cancelled() => return,
-            _ = asked => {}
+            _ = probing => {}
         }
-        let pause = if readiness.is_ready() { EVERY } else { AGAIN };
+        let pause = if readiness.is_ready() { INTERVAL } else { INTERVAL_WHILE_UNREADY };
         tokio::select! {
             () = cancel.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
@@ -44,14 +44,14 @@ pub(crate) async fn probe(
     }
 }
 
-async fn ask<E: std::fmt::Display>(
+async fn probe_one<E: std::fmt::Display>(
     readiness: &Readiness,
     dependency: Dependency,
     answer: impl Future<Output = Result<(), E>>,
 ) {
-    let answer = match tokio::time::timeout(PATIENCE, answer).await {
+    let answer = match tokio::time::timeout(TIMEOUT, answer).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+        Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
     };
     readiness.record(dependency, answer);
 }

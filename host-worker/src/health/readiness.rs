@@ -1,4 +1,4 @@
-//! Whether a worker should be given work: what it depends on answered lately, and it is let in.
+//! Whether a worker may take work: its dependencies answered lately, and control accepts it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// An answer older than this says nothing any more.
-const LATELY: Duration = Duration::from_secs(45);
+/// An older answer no longer counts.
+const MAX_ANSWER_AGE: Duration = Duration::from_secs(45);
 
 /// What a worker cannot work without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,22 +35,22 @@ impl Dependency {
     }
 }
 
-/// The last word of one dependency.
+/// The last answer of one dependency.
 #[derive(Clone, Debug, Default)]
-struct Last {
+struct LastAnswer {
     answered: Option<Instant>,
     problem: Option<String>,
 }
 
-impl Last {
+impl LastAnswer {
     fn is_good(&self) -> bool {
-        self.problem.is_none() && self.answered.is_some_and(|at| at.elapsed() < LATELY)
+        self.problem.is_none() && self.answered.is_some_and(|at| at.elapsed() < MAX_ANSWER_AGE)
     }
 }
 
 #[derive(Debug, Default)]
 struct State {
-    last: [Last; 3],
+    last: [LastAnswer; 3],
     unauthorised: bool,
     draining: bool,
     stuck: bool,
@@ -58,7 +58,7 @@ struct State {
 
 impl State {
     fn is_ready(&self) -> bool {
-        !self.unauthorised && !self.draining && !self.stuck && self.last.iter().all(Last::is_good)
+        !self.unauthorised && !self.draining && !self.stuck && self.last.iter().all(LastAnswer::is_good)
     }
 }
 
@@ -128,7 +128,7 @@ impl Readiness {
         self.change(|state| state.stuck = true);
     }
 
-    /// Whether the process is of no more use.
+    /// Whether engines that cannot be stopped have made the process useless.
     pub(crate) fn is_stuck(&self) -> bool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).stuck
     }
@@ -182,7 +182,7 @@ mod tests {
         assert!(!readiness.is_ready());
         all_answer(&readiness);
         assert!(readiness.is_ready());
-        tokio::time::advance(LATELY).await;
+        tokio::time::advance(MAX_ANSWER_AGE).await;
         assert!(!readiness.is_ready(), "the answers are old");
         all_answer(&readiness);
         readiness.record(Dependency::Queue, Err("refused".into()));

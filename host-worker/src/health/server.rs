@@ -80,7 +80,7 @@ fn answer<B>(request: &Request<B>, readiness: &Readiness, metrics: &Metrics) -> 
     response
 }
 
-/// A process with engines that cannot be stopped is of no more use.
+/// The answer of `/health/live`: a process with engines that cannot be stopped is not live.
 fn live(readiness: &Readiness) -> (StatusCode, &'static str, String) {
     let (status, word) = if readiness.is_stuck() {
         (StatusCode::SERVICE_UNAVAILABLE, "stuck")

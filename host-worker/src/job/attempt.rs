@@ -10,7 +10,7 @@ use framelift_media::{ExtractError, SourceInfo, extract};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Workshop;
+use super::JobContext;
 use super::engine::{self, Ended, Permit, Stop, Stopper};
 use super::supervise::Supervisor;
 use super::watch::{Phase, Waiting, Watch};
@@ -18,8 +18,8 @@ use crate::ambient;
 use crate::report::{Archive, Trace};
 use crate::store::{Opened, S3Source, StoreError};
 
-/// How long the store may take to forget a failed upload before the attempt is reported.
-const FORGETS_WITHIN: Duration = Duration::from_secs(30);
+/// How long the abort of a failed upload may take before the attempt is reported.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How an attempt ended.
 #[derive(Debug)]
@@ -28,11 +28,11 @@ pub(super) enum Outcome {
     Completed(Archive),
     /// There will be no archive.
     Failed(Failure),
-    /// Another attempt may do better; why this one could not.
+    /// The job is given back for another attempt; the reason.
     Released(String),
-    /// It is no longer this attempt's job.
+    /// Another attempt has taken over, or the job has ended.
     Superseded,
-    /// Control does not listen to this worker.
+    /// Control refuses this worker's credential.
     Unauthorised,
 }
 
@@ -98,14 +98,14 @@ fn store_error(error: &io::Error) -> Option<&StoreError> {
 
 /// The parts of a running attempt.
 struct Attempt<'a> {
-    shop: &'a Workshop,
+    context: &'a JobContext,
     job: &'a Job,
     watch: Arc<Watch>,
     stopper: Arc<Stopper>,
 }
 
-impl Workshop {
-    /// Makes the attempt. Nothing is published by it, and nothing of a failed one remains.
+impl JobContext {
+    /// Makes the attempt. It publishes nothing, and leaves nothing in the store if it fails.
     pub(super) async fn attempt(&self, job: &Job, trace: &Trace, permit: Permit) -> Outcome {
         let options = match job.options.check("") {
             Ok(options) => options,
@@ -127,7 +127,7 @@ impl Workshop {
         };
         // The lease is renewed until the archive is stored, or the attempt has ended otherwise.
         let _supervised = AbortOnDropHandle::new(tokio::spawn(supervisor.run()));
-        let attempt = Attempt { shop: self, job, watch, stopper: stopper.clone() };
+        let attempt = Attempt { context: self, job, watch, stopper: stopper.clone() };
         let outcome = attempt.make(options, permit).await;
         match (stopper.reason(), outcome) {
             (_, done @ Outcome::Completed(_)) => done,
@@ -146,7 +146,7 @@ impl Attempt<'_> {
             () = self.clean_up() => {}
             () = self.stopper.token.cancelled() => return Outcome::Released("called off".into()),
         }
-        let opened = match self.shop.store.open(&self.job.source_key, &self.stopper.token).await {
+        let opened = match self.context.store.open(&self.job.source_key, &self.stopper.token).await {
             Ok(opened) if opened.size == self.job.size_bytes => opened,
             Ok(opened) => {
                 tracing::error!(
@@ -158,18 +158,18 @@ impl Attempt<'_> {
             }
             Err(error) => return Outcome::of_source(&error),
         };
-        self.shop.metrics.stage_took("reading", reading.elapsed());
+        self.context.metrics.stage_took("reading", reading.elapsed());
         self.extract(options, opened, permit).await
     }
 
-    /// Earlier attempts may have died with archives and uploads half written. What cannot be
-    /// removed now is removed with the video.
+    /// Removes archives and multipart uploads that earlier attempts left when they died. What
+    /// cannot be removed now is removed with the video.
     async fn clean_up(&self) {
         let job = self.job;
         if job.attempt <= 1 {
             return;
         }
-        match self.shop.store.remove_leftovers(&job.result_prefix, job.attempt).await {
+        match self.context.store.remove_leftovers(&job.result_prefix, job.attempt).await {
             Ok(removed) if removed.objects + removed.uploads > 0 => {
                 tracing::info!(
                     objects = removed.objects,
@@ -183,26 +183,26 @@ impl Attempt<'_> {
     }
 
     async fn extract(&self, options: Options, opened: Opened, permit: Permit) -> Outcome {
-        let (shop, job) = (self.shop, self.job);
+        let (context, job) = (self.context, self.job);
         let (mut sink, upload) =
-            shop.store.upload(&job.result_key, shop.settings.part_size, &self.stopper.token);
+            context.store.upload(&job.result_key, context.settings.part_size, &self.stopper.token);
         let info = SourceInfo { file_name: job.file_name.clone(), size: opened.size };
         let source = S3Source::new(
-            shop.store.clone(),
+            context.store.clone(),
             opened,
-            shop.settings.read_buffer,
-            shop.metrics.clone(),
+            context.settings.read_buffer,
+            context.metrics.clone(),
             self.watch.bytes_read_counter(),
             Handle::current(),
             self.stopper.token.clone(),
         );
         let (limits, watch, span) =
-            (shop.settings.limits.clone(), self.watch.clone(), tracing::Span::current());
+            (context.settings.limits.clone(), self.watch.clone(), tracing::Span::current());
         self.watch.enter(Phase::Opening);
         let extracting = Instant::now();
         let source = Waiting::new(source, self.watch.clone());
-        let in_shutdown = shop.settings.stops_within;
-        let ended = engine::run(permit, &self.stopper, &shop.engines, in_shutdown, move || {
+        let in_shutdown = context.settings.stop_timeout;
+        let ended = engine::run(permit, &self.stopper, &context.engines, in_shutdown, move || {
             span.in_scope(|| {
                 let outcome = extract(Box::new(source), info, &options, &limits, &mut sink, &*watch)?;
                 sink.finish().map_err(ExtractError::Sink)?;
@@ -210,20 +210,20 @@ impl Attempt<'_> {
             })
         })
         .await;
-        shop.metrics.stage_took("extracting", extracting.elapsed());
+        context.metrics.stage_took("extracting", extracting.elapsed());
         self.watch.enter(Phase::Storing);
         let storing = Instant::now();
-        let forgets_within = match self.stopper.reason() {
-            Some(Stop::Shutdown) => shop.settings.stops_within,
-            _ => FORGETS_WITHIN,
+        let abort_timeout = match self.stopper.reason() {
+            Some(Stop::Shutdown) => context.settings.stop_timeout,
+            _ => ABORT_TIMEOUT,
         };
-        let stored = tokio::time::timeout(forgets_within, upload.stored());
+        let stored = tokio::time::timeout(abort_timeout, upload.stored());
         match ended {
             Ended::Returned(Ok(outcome)) => {
                 tracing::info!(event = "FramesExtracted", frames = outcome.frames, bytes_read = self.watch.bytes_read(), bytes_asked_for = outcome.bytes_read, strategy = ?outcome.plan.strategy, "the frames are extracted");
-                // Parts are still on their way, each with a patience of its own.
+                // Parts are still being sent, and each is tried again for a limited time.
                 let result = stored.into_inner().await;
-                shop.metrics.stage_took("storing", storing.elapsed());
+                context.metrics.stage_took("storing", storing.elapsed());
                 self.stored(outcome, result)
             }
             Ended::Returned(Err(error)) => match (error, stored.await) {
@@ -253,13 +253,19 @@ impl Attempt<'_> {
     fn stored(&self, outcome: framelift_media::Outcome, stored: Result<u64, StoreError>) -> Outcome {
         match stored {
             Ok(size) if size == outcome.archive_bytes => {
+                let Some(sha256) = outcome.archive_sha256 else {
+                    return Outcome::failed(
+                        FailureCode::Internal,
+                        "the engine gave no checksum of the archive",
+                    );
+                };
                 tracing::info!(event = "ZipGenerated", size_bytes = size, "the archive is stored");
-                self.shop.metrics.frames.inc_by(outcome.frames);
-                self.shop.metrics.bytes_written.inc_by(size);
+                self.context.metrics.frames.inc_by(outcome.frames);
+                self.context.metrics.bytes_written.inc_by(size);
                 Outcome::Completed(Archive {
                     size_bytes: size,
                     frames: outcome.frames,
-                    sha256: outcome.archive_sha256.unwrap_or_default(),
+                    sha256,
                     bytes_read: self.watch.bytes_read(),
                     warnings: bounded(outcome.warnings),
                 })

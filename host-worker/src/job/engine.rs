@@ -12,7 +12,7 @@ use crate::health::{Engines, Metrics};
 
 /// How long an engine may take to stop before its thread is given up; less in a shutdown, see
 /// [`Settings`](super::Settings).
-const STOPS_WITHIN: Duration = Duration::from_secs(20);
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The right to work on one video. An engine that cannot be stopped keeps its permit, because
 /// it keeps a processor busy.
@@ -52,7 +52,7 @@ pub(super) enum Stop {
     Deadline,
     /// The engine has not opened and measured the video within the time for its bytes.
     SlowStart,
-    /// Neither images nor bytes nor places in the video come forward.
+    /// Neither frames nor bytes nor the percentage increase.
     Stuck,
     /// This worker shuts down.
     Shutdown,
@@ -85,7 +85,7 @@ pub(super) enum Ended<T> {
     Panicked(String),
     /// It was told to stop and did not; it may still run.
     Abandoned,
-    /// There was no thread to be had.
+    /// The system gave no thread.
     NotStarted(std::io::Error),
 }
 
@@ -109,7 +109,7 @@ pub(super) async fn run<T: Send + 'static>(
     }
     let too_late = async {
         stopper.token.cancelled().await;
-        let within = if stopper.reason() == Some(Stop::Shutdown) { in_shutdown } else { STOPS_WITHIN };
+        let within = if stopper.reason() == Some(Stop::Shutdown) { in_shutdown } else { STOP_TIMEOUT };
         tokio::time::sleep(within).await;
     };
     tokio::select! {
@@ -223,6 +223,6 @@ mod tests {
         let began = tokio::time::Instant::now();
         let ended = run(permit, &stopper, &engines, SOON, move || hold.recv()).await;
         assert!(matches!(ended, Ended::Abandoned));
-        assert!(began.elapsed() < STOPS_WITHIN / 2);
+        assert!(began.elapsed() < STOP_TIMEOUT / 2);
     }
 }

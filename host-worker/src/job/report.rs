@@ -1,4 +1,4 @@
-//! Tells control how an attempt ended, and follows up on its answer.
+//! Reports the end of an attempt to control, and sends the notice that its answer asks for.
 
 use std::time::{Duration, Instant};
 
@@ -7,18 +7,17 @@ use framelift_domain::{Failure, FailureCode};
 
 use super::attempt::Outcome;
 use super::engine::Permit;
-use super::{Disposition, Workshop};
-use crate::ambient;
-use crate::backoff::Backoff;
+use super::{Disposition, JobContext};
 use crate::health::Dependency;
-use crate::report::{Archive, ReportError, Trace, persist};
+use crate::report::{Archive, ReportError, Trace};
+use crate::retry::{Retryable as _, message_delay, retry};
 
-/// How long an end is reported before the message is left to come back. Nobody else can take
-/// the job while control does not answer.
+/// How long the report of an end is tried again before the message becomes visible again. No other
+/// worker can claim the job while control does not answer.
 const PATIENCE: Duration = Duration::from_secs(900);
 
 /// How long a message is kept while its attempt's archive is removed.
-const REMOVES_WITHIN: Duration = Duration::from_secs(5);
+const REMOVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Counts a running job.
 struct InFlight<'a>(&'a crate::health::Metrics);
@@ -36,7 +35,7 @@ impl Drop for InFlight<'_> {
     }
 }
 
-impl Workshop {
+impl JobContext {
     /// Makes an attempt at a claimed job and reports it.
     pub(super) async fn work(&self, job: &Job, trace: &Trace, receives: u32, permit: Permit) -> Disposition {
         let _in_flight = InFlight::new(&self.metrics);
@@ -53,7 +52,7 @@ impl Workshop {
             Outcome::Failed(failure) => self.fail(job, trace, receives, failure).await,
             Outcome::Released(why) => {
                 tracing::warn!(reason = why, "the job is given back");
-                // First of all somebody else must have it: a worker that ends has little time.
+                // Another worker must be able to claim it first: a worker that stops has little time.
                 let disposition = self.give_back(job, trace, receives, &why).await;
                 self.remove_result(job).await;
                 disposition
@@ -74,50 +73,56 @@ impl Workshop {
     }
 
     async fn complete(&self, job: &Job, trace: &Trace, receives: u32, archive: Archive) -> Disposition {
-        let answer = persist("complete", PATIENCE, &self.release, || {
-            self.control.complete(job, trace, archive.clone())
-        });
-        match answer.await {
-            Ok(answer) => {
-                tracing::info!(
-                    event = "ProcessingCompleted",
-                    frames = archive.frames,
-                    size_bytes = archive.size_bytes,
-                    bytes_read = archive.bytes_read,
-                    warnings = archive.warnings.len(),
-                    "the result is published"
-                );
-                self.metrics.job_ended("completed", "");
-                self.say(answer.notice.as_ref(), job, trace, receives).await
-            }
-            Err(error) => self.not_reported(job, receives, error).await,
-        }
+        let answer =
+            retry("complete", PATIENCE, &self.release, || self.control.complete(job, trace, archive.clone()));
+        self.after_report(job, trace, receives, answer.await, || {
+            tracing::info!(
+                event = "ProcessingCompleted",
+                frames = archive.frames,
+                size_bytes = archive.size_bytes,
+                bytes_read = archive.bytes_read,
+                warnings = archive.warnings.len(),
+                "the result is published"
+            );
+            self.metrics.job_ended("completed", "");
+        })
+        .await
     }
 
     async fn fail(&self, job: &Job, trace: &Trace, receives: u32, failure: Failure) -> Disposition {
-        match self.report_failure(job, trace, &failure, false).await {
-            Ok(answer) => {
-                tracing::info!(
-                    event = "ProcessingFailed",
-                    code = failure.code.as_str(),
-                    reason = failure.message,
-                    "the video has failed"
-                );
-                self.metrics.job_ended("failed", failure.code.as_str());
-                self.say(answer.notice.as_ref(), job, trace, receives).await
-            }
-            Err(error) => self.not_reported(job, receives, error).await,
-        }
+        let answer = self.report_failure(job, trace, &failure, false).await;
+        self.after_report(job, trace, receives, answer, || {
+            tracing::info!(
+                event = "ProcessingFailed",
+                code = failure.code.as_str(),
+                reason = failure.message,
+                "the video has failed"
+            );
+            self.metrics.job_ended("failed", failure.code.as_str());
+        })
+        .await
     }
 
     /// Gives a job back; control sends a new message for it, so this one goes.
     pub(crate) async fn give_back(&self, job: &Job, trace: &Trace, receives: u32, why: &str) -> Disposition {
-        let reason = Failure::new(FailureCode::Internal, why);
-        match self.report_failure(job, trace, &reason, true).await {
+        let answer = self.report_failure(job, trace, &Failure::new(FailureCode::Internal, why), true).await;
+        // There is a notice when it was given back too often.
+        self.after_report(job, trace, receives, answer, || self.metrics.job_ended("released", "")).await
+    }
+
+    /// Notes the end that control has accepted and sends its notice, or deals with the refusal.
+    async fn after_report(
+        &self,
+        job: &Job,
+        trace: &Trace,
+        receives: u32,
+        answer: Result<ReportAnswer, ReportError>,
+        accepted: impl FnOnce(),
+    ) -> Disposition {
+        match answer {
             Ok(answer) => {
-                self.metrics.job_ended("released", "");
-                // There is a notice when it was given back too often.
-                self.say(answer.notice.as_ref(), job, trace, receives).await
+                accepted();
+                self.send_notice(answer.notice.as_ref(), job, trace, receives).await
             }
             Err(error) => self.not_reported(job, receives, error).await,
         }
@@ -131,7 +136,7 @@ impl Workshop {
         failure: &Failure,
         release: bool,
     ) -> Result<ReportAnswer, ReportError> {
-        persist("fail", PATIENCE, &self.release, || {
+        retry("fail", PATIENCE, &self.release, || {
             self.control.fail(job, trace, failure.code, &failure.message, release)
         })
         .await
@@ -150,10 +155,10 @@ impl Workshop {
             error => {
                 tracing::error!(error = %error, "the attempt's end could not be reported");
                 self.metrics.job_ended("unreported", "");
-                if error.retry().is_some() {
+                if error.retry_after().is_some() {
                     self.readiness.record(Dependency::Control, Err(error.to_string()));
                 }
-                let later = Backoff::MESSAGES.after(receives, ambient::fraction());
+                let later = message_delay(receives);
                 Disposition::PutOff(later.max(Duration::from_secs(u64::from(job.lease_s))))
             }
         }
@@ -162,7 +167,7 @@ impl Workshop {
     /// Removes this attempt's own archive, which was not published. The next attempt, or the end of
     /// the video, removes what is left.
     async fn remove_result(&self, job: &Job) {
-        match tokio::time::timeout(REMOVES_WITHIN, self.store.delete(&job.result_key)).await {
+        match tokio::time::timeout(REMOVE_TIMEOUT, self.store.delete(&job.result_key)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(error = %error, "the attempt's archive could not be removed");

@@ -11,15 +11,15 @@ use super::engine::{Stop, Stopper};
 use super::watch::{Phase, Watch};
 use crate::report::{ControlClient, ReportError, Trace};
 
-/// How often it looks; a change of stage is reported this much later at most.
-const LOOK: Duration = Duration::from_secs(1);
-/// How much later than the engine itself it ends a video that takes too long to open.
-const SLACK: Duration = Duration::from_secs(5);
-/// Bytes a second that count as progress where neither images nor places come forward: the slowest
-/// decoder takes more of the poorest video.
-const LEAST_RATE: u64 = 8 << 10;
+/// How often an attempt is checked; a change of stage is reported this much later at most.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// How much longer than the engine itself the supervisor waits for a video to open.
+const ENGINE_HEAD_START: Duration = Duration::from_secs(5);
+/// Bytes a second that count as progress where neither frames nor the percentage increase: the
+/// slowest decoder reads more of the video with the lowest bit rate.
+const MIN_BYTES_PER_SECOND: u64 = 8 << 10;
 
-/// What is watched, and how.
+/// Watches one attempt and stops it where it must.
 pub(super) struct Supervisor {
     pub(super) control: ControlClient,
     pub(super) job: Job,
@@ -27,14 +27,14 @@ pub(super) struct Supervisor {
     pub(super) watch: Arc<Watch>,
     pub(super) stopper: Arc<Stopper>,
     pub(super) release: CancellationToken,
-    /// From now on.
+    /// How long the attempt may take from now on.
     pub(super) deadline: Duration,
     pub(super) stuck_after: Duration,
     pub(super) progress: Duration,
 }
 
-/// What had come forward when it last did, and how long the engine has been opening.
-struct Pulse {
+/// Counters at the last progress, and since when the engine opens the video.
+struct ProgressTracker {
     frames: u64,
     permille: u32,
     bytes: u64,
@@ -43,14 +43,14 @@ struct Pulse {
     opening: Option<(Instant, Duration)>,
 }
 
-impl Pulse {
+impl ProgressTracker {
     fn new() -> Self {
         Self { frames: 0, permille: 0, bytes: 0, seen: Instant::now(), opening: None }
     }
 
-    /// Whether the engine runs and is stuck. While it opens a video of `size` bytes, its work has a
-    /// budget, by which it should end itself: reading goes on in a loop, too. After that, images
-    /// or places in the video, or at least bytes at a rate, must come forward all the time.
+    /// Returns why the engine must be stopped, if it is stuck. Opening a video of `size` bytes has a
+    /// time budget, because an endless loop reads bytes, too. After that, frames, the percentage or
+    /// at least bytes at a minimum rate must increase within each `stuck_after`.
     fn is_stuck(&mut self, watch: &Watch, size: u64, stuck_after: Duration) -> Option<Stop> {
         let (phase, now) = (watch.phase(), Instant::now());
         let (frames, permille, bytes) = (watch.frames_done(), watch.permille(), watch.bytes_asked_for());
@@ -58,18 +58,18 @@ impl Pulse {
             let (since, waited) = *self.opening.get_or_insert((now, watch.waited()));
             let worked = (now - since).saturating_sub(watch.waited().saturating_sub(waited));
             *self = Self { frames, permille, bytes, seen: now, ..*self };
-            let over = worked > framelift_media::preparation_budget(size) + SLACK;
+            let over = worked > framelift_media::preparation_budget(size) + ENGINE_HEAD_START;
             return over.then_some(Stop::SlowStart);
         }
         self.opening = None;
-        let came_forward = frames > self.frames || permille > self.permille;
-        if came_forward || !phase.is_engine() {
+        let has_progressed = frames > self.frames || permille > self.permille;
+        if has_progressed || !phase.is_engine() {
             *self = Self { frames, permille, bytes, seen: now, ..*self };
         }
         if now - self.seen < stuck_after {
             return None;
         }
-        if bytes.saturating_sub(self.bytes) >= LEAST_RATE.saturating_mul(stuck_after.as_secs()) {
+        if bytes.saturating_sub(self.bytes) >= MIN_BYTES_PER_SECOND.saturating_mul(stuck_after.as_secs()) {
             *self = Self { bytes, seen: now, ..*self };
             return None;
         }
@@ -78,12 +78,12 @@ impl Pulse {
 }
 
 impl Supervisor {
-    /// Runs until the attempt is stopped, by itself or by another; dropped with the attempt.
+    /// Runs until the attempt is stopped; the attempt drops it at its end.
     pub(super) async fn run(self) {
         let started = Instant::now();
-        let mut look = tokio::time::interval(LOOK);
+        let mut look = tokio::time::interval(CHECK_INTERVAL);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut pulse = Pulse::new();
+        let mut tracker = ProgressTracker::new();
         let (mut reported, mut stage) = (started, "");
         loop {
             tokio::select! {
@@ -94,7 +94,7 @@ impl Supervisor {
             if started.elapsed() >= self.deadline {
                 return self.stopper.stop(Stop::Deadline);
             }
-            if let Some(stop) = pulse.is_stuck(&self.watch, self.job.size_bytes, self.stuck_after) {
+            if let Some(stop) = tracker.is_stuck(&self.watch, self.job.size_bytes, self.stuck_after) {
                 return self.stopper.stop(stop);
             }
             let now_doing = self.watch.phase().as_str();
@@ -107,7 +107,7 @@ impl Supervisor {
         }
     }
 
-    /// Reports once; the next report is the next try.
+    /// Reports progress once. A report that fails is not repeated: the next one follows soon.
     async fn report(&self) -> Option<Stop> {
         let report = self.control.progress(&self.job, &self.trace, self.watch.report());
         let answer = tokio::select! {
@@ -145,8 +145,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_engine_that_extracts_must_come_forward() {
         let watch = Watch::new(Arc::new(Stopper::default()));
-        let mut pulse = Pulse::new();
-        let mut look = |watch: &Watch| pulse.is_stuck(watch, SMALL, STUCK_AFTER);
+        let mut tracker = ProgressTracker::new();
+        let mut look = |watch: &Watch| tracker.is_stuck(watch, SMALL, STUCK_AFTER);
         tokio::time::advance(STUCK_AFTER * 2).await;
         assert_eq!(look(&watch), None, "the engine does not run yet");
 
@@ -155,7 +155,7 @@ mod tests {
             now = Progress { percent, frames_done, bytes_read, ..now };
             watch.progress(&now);
             assert_eq!(look(&watch), None);
-            tokio::time::advance(STUCK_AFTER - LOOK).await;
+            tokio::time::advance(STUCK_AFTER - CHECK_INTERVAL).await;
             // A read and a packet are no progress by themselves.
             now.bytes_read += 1;
             watch.progress(&now);
@@ -163,7 +163,7 @@ mod tests {
             if bytes_read == 0 {
                 continue;
             }
-            tokio::time::advance(LOOK).await;
+            tokio::time::advance(CHECK_INTERVAL).await;
             assert_eq!(look(&watch), None, "bytes have come at a rate");
         }
         tokio::time::advance(STUCK_AFTER).await;
@@ -178,17 +178,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn opening_has_a_time_however_much_is_read() {
         let watch = Watch::new(Arc::new(Stopper::default()));
-        let mut pulse = Pulse::new();
+        let mut tracker = ProgressTracker::new();
         let mut now = sign(Stage::Opening);
         for second in 0..=20 {
             watch.progress(&now);
-            assert_eq!(pulse.is_stuck(&watch, SMALL, STUCK_AFTER), None, "{second}");
+            assert_eq!(tracker.is_stuck(&watch, SMALL, STUCK_AFTER), None, "{second}");
             now = Progress { bytes_read: now.bytes_read + (1 << 20), ..now };
-            tokio::time::advance(LOOK).await;
+            tokio::time::advance(CHECK_INTERVAL).await;
         }
-        assert_eq!(pulse.is_stuck(&watch, SMALL, STUCK_AFTER), Some(Stop::SlowStart));
-        assert_eq!(pulse.is_stuck(&watch, 10 << 20, STUCK_AFTER), None, "more bytes, more time");
+        assert_eq!(tracker.is_stuck(&watch, SMALL, STUCK_AFTER), Some(Stop::SlowStart));
+        assert_eq!(tracker.is_stuck(&watch, 10 << 20, STUCK_AFTER), None, "more bytes, more time");
         watch.progress(&sign(Stage::Extracting));
-        assert_eq!(pulse.is_stuck(&watch, SMALL, STUCK_AFTER), None);
+        assert_eq!(tracker.is_stuck(&watch, SMALL, STUCK_AFTER), None);
     }
 }

@@ -1,4 +1,4 @@
-//! How far an attempt is: written by the engine's threads, read by the runtime.
+//! Progress of an attempt: written by the engine's threads, read by the runtime.
 
 use std::io;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use super::engine::Stopper;
 
 const UNKNOWN: u64 = u64::MAX;
 
-/// What an attempt does.
+/// The phase of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Phase {
@@ -41,13 +41,13 @@ impl Phase {
         }
     }
 
-    /// Whether the engine owes a sign of life.
+    /// Whether the engine must make progress in this phase.
     pub(super) const fn is_engine(self) -> bool {
         matches!(self, Self::Opening | Self::Extracting | Self::Finishing)
     }
 }
 
-/// How far an attempt is, and whether it must stop.
+/// The progress of an attempt, and whether it must stop.
 #[derive(Debug)]
 pub(super) struct Watch {
     stopper: Arc<Stopper>,
@@ -57,10 +57,10 @@ pub(super) struct Watch {
     permille: AtomicU32,
     frames_done: AtomicU64,
     frames_expected: AtomicU64,
-    /// What came from the store, which adds to it: more than the engine asked for, because of
-    /// what is read ahead.
+    /// Bytes received from the store, which adds to it: more than the engine asked for, because of
+    /// reading ahead.
     bytes_read: Arc<AtomicU64>,
-    /// What the engine asked for.
+    /// Bytes that the engine asked for.
     bytes_asked_for: AtomicU64,
     /// Microseconds that the engine's reads have waited for the store.
     waited: AtomicU64,
@@ -155,7 +155,7 @@ impl Control for Watch {
     }
 }
 
-/// A source whose waits the watch knows of: they are not the video's fault.
+/// A source that counts how long its reads wait for the store: that time is not the video's fault.
 pub(super) struct Waiting<S> {
     source: S,
     watch: Arc<Watch>,

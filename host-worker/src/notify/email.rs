@@ -8,15 +8,16 @@ use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls as SmtpTls, TlsParameters};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::text::words;
-use crate::backoff::{Backoff, Tries};
+use super::text::compose_text;
 use crate::config::{Links, Smtp, Tls};
 use crate::report::kind_name;
+use crate::retry::{Retryable, retry};
 
-/// An e-mail that did not leave.
+/// Why an e-mail was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum EmailError {
     /// The mail server cannot be used as it is configured.
@@ -30,6 +31,12 @@ pub enum EmailError {
     Unavailable(String),
 }
 
+impl Retryable for EmailError {
+    fn retry_after(&self) -> Option<Duration> {
+        matches!(self, Self::Unavailable(_)).then_some(Duration::ZERO)
+    }
+}
+
 /// Sends e-mails through one server.
 #[derive(Debug)]
 pub(crate) struct Email {
@@ -40,7 +47,7 @@ pub(crate) struct Email {
     public_url: Option<Url>,
 }
 
-/// Lets a receiver of an e-mail and a reader of logs speak of the same thing.
+/// Names the request in the e-mail, so that its receiver can say which log lines belong to it.
 #[derive(Clone)]
 struct CorrelationHeader(String);
 
@@ -77,7 +84,8 @@ impl Email {
             .port(smtp.port.unwrap_or(port))
             .timeout(Some(smtp.timeout));
         if let (Some(username), Some(password)) = (&smtp.username, &smtp.password) {
-            builder = builder.credentials(Credentials::new(username.clone(), password.expose().to_owned()));
+            builder =
+                builder.credentials(Credentials::new(username.clone(), password.expose_secret().to_owned()));
         }
         Ok(Some(Self {
             transport: builder.build(),
@@ -87,7 +95,7 @@ impl Email {
         }))
     }
 
-    /// Sends a notice to an address, again where that may help, until `patience` or the caller ends.
+    /// Sends a notice to an address; tries again where that may help, until `patience` ends or `cancel`.
     pub(crate) async fn send(
         &self,
         notice: &Notice,
@@ -97,28 +105,26 @@ impl Email {
         cancel: &CancellationToken,
     ) -> Result<(), EmailError> {
         let message = compose(notice, name, address, &self.from, self.public_url.as_ref())?;
-        let mut tries = Tries::new(Backoff::CALLS, patience);
-        loop {
+        retry("e-mail", patience, cancel, || async {
+            let sending = self.transport.send(message.clone());
             let sent = tokio::select! {
-                sent = tokio::time::timeout(self.timeout, self.transport.send(message.clone())) => sent,
+                sent = tokio::time::timeout(self.timeout, sending) => sent,
                 () = cancel.cancelled() => return Err(EmailError::Unavailable("called off".into())),
             };
-            let error = match sent {
-                Ok(Ok(_)) => return Ok(()),
-                Ok(Err(error)) if error.is_permanent() => {
-                    return Err(EmailError::Rejected(error.to_string()));
+            match sent {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) if error.is_permanent() => Err(EmailError::Rejected(error.to_string())),
+                Ok(Err(error)) => Err(EmailError::Unavailable(error.to_string())),
+                Err(_) => {
+                    Err(EmailError::Unavailable(format!("not done within {} s", self.timeout.as_secs())))
                 }
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("not done within {} s", self.timeout.as_secs()),
-            };
-            if !tries.another(None, cancel).await {
-                return Err(EmailError::Unavailable(error));
             }
-        }
+        })
+        .await
     }
 }
 
-/// The e-mail. Its `Message-ID` follows from the video and the kind, so that a receiver can
+/// Makes the e-mail. Its `Message-ID` follows from the video and the kind, so that a receiver can
 /// tell a second copy.
 fn compose(
     notice: &Notice,
@@ -129,15 +135,15 @@ fn compose(
 ) -> Result<Message, EmailError> {
     let rejected = |error: String| EmailError::Rejected(error);
     let to: Address = address.parse().map_err(|error| rejected(format!("the owner's address: {error}")))?;
-    let said = words(notice, name, public_url);
+    let mail = compose_text(notice, name, public_url);
     let id = format!("<{}.{}@{}>", notice.video_id, kind_name(notice.kind), from.email.domain());
     Message::builder()
         .from(from.clone())
         .to(Mailbox::new(None, to))
-        .subject(said.subject)
+        .subject(mail.subject)
         .message_id(Some(id))
         .header(CorrelationHeader(notice.correlation_id.to_string()))
-        .multipart(MultiPart::alternative_plain_html(said.text, said.html))
+        .multipart(MultiPart::alternative_plain_html(mail.text, mail.html))
         .map_err(|error| rejected(error.to_string()))
 }
 

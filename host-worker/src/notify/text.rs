@@ -1,12 +1,12 @@
-//! The words of a notice.
+//! The text of a notice.
 
 use framelift_contract::message::NoticeKind;
 use framelift_contract::report::Notice;
 use url::Url;
 
-/// What an e-mail says.
+/// Subject and body of an e-mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Words {
+pub(super) struct MailText {
     pub(super) subject: String,
     pub(super) text: String,
     pub(super) html: String,
@@ -32,8 +32,8 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// What to say about a notice.
-pub(super) fn words(notice: &Notice, name: &str, public_url: Option<&Url>) -> Words {
+/// Writes the text of a notice.
+pub(super) fn compose_text(notice: &Notice, name: &str, public_url: Option<&Url>) -> MailText {
     let file = one_line(&notice.file_name);
     let mut lines = vec![format!("Hello {},", one_line(name))];
     let subject = match (notice.kind, &notice.failure) {
@@ -68,7 +68,7 @@ pub(super) fn words(notice: &Notice, name: &str, public_url: Option<&Url>) -> Wo
     }
     text.push_str(&format!("\n\n-- \n{reference}\n"));
     html.push_str(&format!("<p><small>{}</small></p>\n</body></html>\n", escape(&reference)));
-    Words { subject, text, html }
+    MailText { subject, text, html }
 }
 
 #[cfg(test)]
@@ -92,8 +92,8 @@ pub(super) mod tests {
     #[test]
     fn a_failure_says_what_why_and_what_to_do() {
         let url = Url::parse("https://frames.example.com/").unwrap();
-        let words = words(&failed("song.mp4"), "Ada", Some(&url));
-        assert_eq!(words.subject, "Your video could not be processed: song.mp4");
+        let text = compose_text(&failed("song.mp4"), "Ada", Some(&url));
+        assert_eq!(text.subject, "Your video could not be processed: song.mp4");
         for part in [
             "Hello Ada,",
             "song.mp4",
@@ -102,16 +102,16 @@ pub(super) mod tests {
             "https://frames.example.com/#/videos/018bcfe5-6800-7101-8101-010101010101",
             "reference c-1",
         ] {
-            assert!(words.text.contains(part), "{part} is not in {}", words.text);
-            assert!(words.html.contains(&escape(part)), "{part} is not in {}", words.html);
+            assert!(text.text.contains(part), "{part} is not in {}", text.text);
+            assert!(text.html.contains(&escape(part)), "{part} is not in {}", text.html);
         }
     }
 
     #[test]
     fn what_users_wrote_is_text_and_one_line() {
-        let words = words(&failed("<img src=x>\r\nBcc: all@example.com"), "<b>", None);
-        assert!(!words.subject.contains(['\r', '\n']));
-        assert!(!words.html.contains("<img") && !words.html.contains("<b>"), "{}", words.html);
-        assert!(!words.html.contains("href"));
+        let text = compose_text(&failed("<img src=x>\r\nBcc: all@example.com"), "<b>", None);
+        assert!(!text.subject.contains(['\r', '\n']));
+        assert!(!text.html.contains("<img") && !text.html.contains("<b>"), "{}", text.html);
+        assert!(!text.html.contains("href"));
     }
 }

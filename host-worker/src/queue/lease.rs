@@ -34,15 +34,15 @@ impl Lease {
         }
     }
 
-    /// The work is done: the message goes. One that could not be deleted comes back, and its
-    /// next receiver is told that the job is finished.
+    /// Deletes the message. One that could not be deleted comes back, and its next receiver is told
+    /// that the job is finished.
     pub(crate) async fn delete(self) {
         if let Err(error) = self.queue.delete(&self.receipt).await {
             tracing::warn!(error = %error, message_id = self.message_id, "a message could not be deleted");
         }
     }
 
-    /// Somebody, maybe this worker, gets it after `delay`.
+    /// Makes the message visible again after `delay`.
     pub(crate) async fn put_off(self, delay: Duration) {
         // A beat that crosses the call would undo it.
         self.heartbeat.abort();

@@ -5,7 +5,9 @@ use std::time::Duration;
 use framelift_contract::problem::{Problem, ProblemCode};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// A claim or report that was not accepted.
+use crate::retry::Retryable;
+
+/// Why a claim or report was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ReportError {
     /// Another worker holds the job.
@@ -83,11 +85,12 @@ impl ReportError {
             _ => Self::Refused { status, code, detail },
         }
     }
+}
 
-    /// How long to wait at least before another try, if another try makes sense.
-    pub(crate) const fn retry(&self) -> Option<Option<Duration>> {
+impl Retryable for ReportError {
+    fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Unavailable { retry_after, .. } => Some(*retry_after),
+            Self::Unavailable { retry_after, .. } => Some(retry_after.unwrap_or_default()),
             _ => None,
         }
     }
@@ -118,7 +121,7 @@ mod tests {
         assert_eq!(of(ProblemCode::StaleAttempt), ReportError::StaleAttempt);
         assert_eq!(of(ProblemCode::VideoNotFound), ReportError::NotFound);
         assert_eq!(of(ProblemCode::Unauthenticated), ReportError::Unauthorised);
-        assert_eq!(of(ProblemCode::Unavailable).retry(), Some(retry_after));
+        assert_eq!(of(ProblemCode::Unavailable).retry_after(), retry_after);
         assert!(matches!(of(ProblemCode::ValidationFailed), ReportError::Refused { status: 422, .. }));
     }
 
@@ -126,9 +129,9 @@ mod tests {
     fn what_is_no_problem_document_is_judged_by_its_status() {
         let of = |status| ReportError::of(status, b"<html>", None);
         for transient in [301, 404, 429, 500, 502, 503] {
-            assert_eq!(of(transient).retry(), Some(None), "{transient}");
+            assert_eq!(of(transient).retry_after(), Some(Duration::ZERO), "{transient}");
         }
         assert_eq!(of(401), ReportError::Unauthorised);
-        assert_eq!(of(400).retry(), None);
+        assert_eq!(of(400).retry_after(), None);
     }
 }

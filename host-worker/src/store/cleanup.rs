@@ -1,6 +1,8 @@
 //! Removes what earlier attempts at a job left behind.
 
-use super::{ObjectStore, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use super::{ObjectStore, StoreError, retry};
 
 /// What was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,9 +17,12 @@ impl ObjectStore {
     /// Removes archives and multipart uploads under `prefix` that attempts before `attempt`
     /// wrote; never those of a later one, which may have taken over meanwhile.
     pub(crate) async fn remove_leftovers(&self, prefix: &str, attempt: u32) -> Result<Removed, StoreError> {
-        let mut removed = Removed::default();
-        let uploads = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(prefix).send();
-        for upload in uploads.await.map_err(StoreError::of)?.uploads() {
+        let (mut removed, never) = (Removed::default(), CancellationToken::new());
+        let uploads = retry(&never, || async {
+            let request = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(prefix);
+            request.send().await.map_err(StoreError::of)
+        });
+        for upload in uploads.await?.uploads() {
             if let (Some(key), Some(id)) = (upload.key(), upload.upload_id())
                 && is_earlier(prefix, key, attempt)
             {
@@ -25,8 +30,11 @@ impl ObjectStore {
                 removed.uploads += 1;
             }
         }
-        let objects = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).send();
-        for object in objects.await.map_err(StoreError::of)?.contents() {
+        let objects = retry(&never, || async {
+            let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);
+            request.send().await.map_err(StoreError::of)
+        });
+        for object in objects.await?.contents() {
             if let Some(key) = object.key()
                 && is_earlier(prefix, key, attempt)
             {

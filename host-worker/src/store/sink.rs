@@ -56,7 +56,7 @@ impl Write for ArchiveSink {
         // A full part leaves only when more comes, so that the last one is never empty unless
         // the archive is.
         if self.filling.len() == self.limit() && !buf.is_empty() {
-            if self.number == parts::MOST {
+            if self.number == parts::MAX_PARTS {
                 return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the archive has too many parts"));
             }
             let part = std::mem::take(&mut self.filling).freeze();

@@ -9,38 +9,39 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use framelift_media::Source;
 use tokio::runtime::Handle;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::blocks::{BlockReader, Fetch};
-use super::{ObjectStore, PATIENCE, StoreError, persist};
-use crate::backoff::{Backoff, Tries};
+use super::{ObjectStore, StoreError, retry};
 use crate::health::Metrics;
+use crate::retry::Retryable as _;
 
-/// A body that brings nothing, or less than [`LEAST`] bytes, for so long is cut off.
-const STALLED: Duration = Duration::from_secs(20);
-/// What a body must bring in each [`STALLED`]: 16 KiB a second, so that a range does not take for ever.
-const LEAST: u64 = 320 << 10;
+/// A body that brings nothing, or less than [`MIN_BYTES`] bytes, for so long is cut off.
+const STALL_TIMEOUT: Duration = Duration::from_secs(20);
+/// What a body must bring in each [`STALL_TIMEOUT`]: 16 KiB a second, so that a range does not take for ever.
+const MIN_BYTES: u64 = 320 << 10;
 
 /// How a body comes.
-struct Flow {
+struct Throughput {
     since: Instant,
     bytes: u64,
 }
 
-impl Flow {
+impl Throughput {
     fn new() -> Self {
         Self { since: Instant::now(), bytes: 0 }
     }
 
     /// Notes what has come; false when it comes too slowly to go on with.
-    fn goes_on(&mut self, bytes: u64) -> bool {
+    fn is_enough_after(&mut self, bytes: u64) -> bool {
         self.bytes += bytes;
-        if self.since.elapsed() < STALLED {
+        if self.since.elapsed() < STALL_TIMEOUT {
             return true;
         }
-        let enough = self.bytes >= LEAST;
+        let enough = self.bytes >= MIN_BYTES;
         *self = Self::new();
         enough
     }
@@ -60,7 +61,7 @@ pub(crate) struct Opened {
 impl ObjectStore {
     /// Finds an object.
     pub(crate) async fn open(&self, key: &str, cancel: &CancellationToken) -> Result<Opened, StoreError> {
-        persist(cancel, || async {
+        retry(cancel, || async {
             let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
             let head = head.map_err(StoreError::of)?;
             let size = head.content_length().and_then(|n| u64::try_from(n).ok());
@@ -78,8 +79,8 @@ struct Reading {
     store: ObjectStore,
     object: Opened,
     metrics: Arc<Metrics>,
-    /// Bytes that came for the job, also those that nobody waited for in the end.
-    came: Arc<AtomicU64>,
+    /// Bytes received for the job, those of cancelled fetches included.
+    received_bytes: Arc<AtomicU64>,
     cancel: CancellationToken,
 }
 
@@ -88,26 +89,18 @@ impl Reading {
     async fn range(&self, range: Range<u64>) -> Result<Bytes, StoreError> {
         let length = usize::try_from(range.end - range.start)
             .map_err(|_| StoreError::Refused("a range beyond the address space".into()))?;
-        let mut got = BytesMut::with_capacity(length);
-        let mut tries = Tries::new(Backoff::CALLS, PATIENCE);
-        loop {
+        let got = Mutex::new(BytesMut::with_capacity(length));
+        retry(&self.cancel, || async {
+            let mut got = got.lock().await;
             let from = range.start + got.len() as u64;
-            let result = tokio::select! {
-                () = self.cancel.cancelled() => return Err(StoreError::Cancelled),
-                result = self.part(from..range.end, &mut got) => result,
-            };
-            match result {
-                Ok(()) => return Ok(got.freeze()),
-                Err(error) if !error.is_transient() => return Err(error),
-                Err(error) => {
-                    self.metrics.read_retries.inc();
-                    tracing::debug!(error = %error, from, "a range is read again");
-                    if !tries.another(None, &self.cancel).await {
-                        return Err(if self.cancel.is_cancelled() { StoreError::Cancelled } else { error });
-                    }
-                }
+            let result = self.part(from..range.end, &mut got).await;
+            if result.as_ref().is_err_and(|error| error.retry_after().is_some()) {
+                self.metrics.read_retries.inc();
             }
-        }
+            result
+        })
+        .await?;
+        Ok(got.into_inner().freeze())
     }
 
     /// One GET; `Ok` when the whole range has come. What has come is in `got` either way.
@@ -117,15 +110,15 @@ impl Reading {
         let request =
             request.range(format!("bytes={}-{}", range.start, range.end - 1)).if_match(&self.object.etag);
         let mut body = request.send().await.map_err(StoreError::of)?.body;
-        let mut flow = Flow::new();
+        let mut throughput = Throughput::new();
         loop {
-            let chunk = tokio::time::timeout(STALLED, body.next()).await;
+            let chunk = tokio::time::timeout(STALL_TIMEOUT, body.next()).await;
             match chunk.map_err(|_| StoreError::Unavailable("a body that stalls".into()))? {
                 Some(Ok(chunk)) if (got.len() + chunk.len()) as u64 <= wanted => {
-                    self.came.fetch_add(chunk.len() as u64, Relaxed);
+                    self.received_bytes.fetch_add(chunk.len() as u64, Relaxed);
                     self.metrics.bytes_read.inc_by(chunk.len() as u64);
                     got.extend_from_slice(&chunk);
-                    if got.len() as u64 != wanted && !flow.goes_on(chunk.len() as u64) {
+                    if got.len() as u64 != wanted && !throughput.is_enough_after(chunk.len() as u64) {
                         return Err(StoreError::Unavailable("a body that trickles".into()));
                     }
                 }
@@ -145,19 +138,19 @@ pub(crate) struct S3Source {
 }
 
 impl S3Source {
-    /// Reads `object` with at most `buffer` bytes in memory, until `cancel`, and adds to `came`
-    /// what comes.
+    /// Reads `object` with at most `buffer` bytes in memory, until `cancel`, and counts what it
+    /// receives in `received_bytes`.
     pub(crate) fn new(
         store: ObjectStore,
         object: Opened,
         buffer: u64,
         metrics: Arc<Metrics>,
-        came: Arc<AtomicU64>,
+        received_bytes: Arc<AtomicU64>,
         handle: Handle,
         cancel: CancellationToken,
     ) -> Self {
         let size = object.size;
-        let reading = Arc::new(Reading { store, object, metrics, came, cancel });
+        let reading = Arc::new(Reading { store, object, metrics, received_bytes, cancel });
         Self { blocks: BlockReader::new(Ranges { reading, handle }, size, buffer) }
     }
 }

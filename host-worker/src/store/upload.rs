@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::sink::{ArchiveSink, Part};
-use super::{ObjectStore, StoreError, persist};
+use super::{ObjectStore, StoreError, retry};
 
 /// Parts that wait between the engine and the upload.
-const WAITING: usize = 1;
+const QUEUED_PARTS: usize = 1;
 /// Parts that are sent at the same time.
-const IN_FLIGHT: usize = 2;
+const CONCURRENT_PARTS: usize = 2;
 
 /// An upload under way.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl ObjectStore {
         part_size: u64,
         cancel: &CancellationToken,
     ) -> (ArchiveSink, Upload) {
-        let (sender, receiver) = mpsc::channel(WAITING);
+        let (sender, receiver) = mpsc::channel(QUEUED_PARTS);
         let writer = Writer {
             store: self.clone(),
             key: key.to_owned(),
@@ -62,7 +62,7 @@ impl ObjectStore {
         bytes: Bytes,
         cancel: &CancellationToken,
     ) -> Result<CompletedPart, StoreError> {
-        let sent = persist(cancel, || async {
+        let sent = retry(cancel, || async {
             let request = self.client.upload_part().bucket(&self.bucket).key(key).upload_id(upload_id);
             let body = ByteStream::from(bytes.clone());
             request.part_number(number).body(body).send().await.map_err(StoreError::of)
@@ -78,7 +78,7 @@ impl ObjectStore {
     /// Throws a multipart upload away; one that is gone is no error.
     pub(super) async fn abort(&self, key: &str, upload_id: &str) -> Result<(), StoreError> {
         let never = CancellationToken::new();
-        let aborted = persist(&never, || async {
+        let aborted = retry(&never, || async {
             let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key);
             request.upload_id(upload_id).send().await.map_err(StoreError::of)
         });
@@ -144,7 +144,7 @@ impl Writer {
                     self.note(ended)?;
                     continue;
                 }
-                part = parts.recv(), if self.sending.len() < IN_FLIGHT => part,
+                part = parts.recv(), if self.sending.len() < CONCURRENT_PARTS => part,
             };
             match part {
                 Some(Part::Next(bytes)) => self.send(bytes).await?,
@@ -178,7 +178,7 @@ impl Writer {
         if let Some(Multipart { id: Some(id), .. }) = &self.multipart {
             return Ok(id.clone());
         }
-        let created = persist(&self.cancel, || async {
+        let created = retry(&self.cancel, || async {
             let request = self.store.client.create_multipart_upload().bucket(&self.store.bucket);
             request.key(&self.key).content_type(ZIP).send().await.map_err(StoreError::of)
         })
@@ -204,7 +204,7 @@ impl Writer {
             }
             self.complete().await?;
         }
-        let stored = persist(&self.cancel, || self.store.length(&self.key)).await?;
+        let stored = retry(&self.cancel, || self.store.length(&self.key)).await?;
         if stored == self.bytes {
             return Ok(stored);
         }
@@ -212,7 +212,7 @@ impl Writer {
     }
 
     async fn put_whole(&self, bytes: Bytes) -> Result<(), StoreError> {
-        persist(&self.cancel, || async {
+        retry(&self.cancel, || async {
             let request = self.store.client.put_object().bucket(&self.store.bucket).key(&self.key);
             let body = ByteStream::from(bytes.clone());
             request.content_type(ZIP).body(body).send().await.map_err(StoreError::of)
@@ -227,7 +227,7 @@ impl Writer {
         self.sent.sort_by_key(|part| part.part_number);
         let list =
             CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(&mut self.sent))).build();
-        let completed = persist(&self.cancel, || async {
+        let completed = retry(&self.cancel, || async {
             let request = self.store.client.complete_multipart_upload().bucket(&self.store.bucket);
             let request = request.key(&self.key).upload_id(&id).multipart_upload(list.clone());
             request.send().await.map_err(StoreError::of)

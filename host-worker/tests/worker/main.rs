@@ -145,19 +145,6 @@ async fn what_is_not_a_job_goes_to_the_dead_letters_and_stays_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_older_form_is_understood() {
-    let rig = Rig::start().await;
-    let job = rig.add(1, small_video(), json!({"select": {"count": 2}}), 1).await;
-    let older = |key: &str| json!({"s3_path": format!("s3://bucket/{key}"), "filename": "a.mp4"}).to_string();
-    rig.send_text(JOBS, &older(&job.source_key)).await;
-    let unknown = older(&job.source_key.replace("0101", "0202"));
-    rig.send_text(JOBS, &unknown).await;
-    rig.no_messages().await;
-    assert_eq!(rig.control.calls("complete").len(), 1);
-    assert_eq!(rig.bodies(DEAD).await, [unknown], "an upload that nobody knows");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_stale_attempt_removes_its_own_archive() {
     let rig = Rig::start().await;
     let job = rig.add(1, small_video(), json!({"select": {"count": 2}}), 4).await;

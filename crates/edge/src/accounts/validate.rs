@@ -2,11 +2,11 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use email_address::{EmailAddress, Options};
 use url::{Host, Url};
 
 /// Characters of an address (RFC 5321: 254 fit into a path).
 const MAX_EMAIL: usize = 254;
-const MAX_LOCAL: usize = 64;
 const MAX_NAME: usize = 255;
 const MIN_PASSWORD: usize = 10;
 const MAX_PASSWORD: usize = 128;
@@ -17,34 +17,21 @@ pub(super) fn normalize_email(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
-/// Checks a normalised address: the dot-atom form of RFC 5322 with a domain name of at least
-/// two labels. Quoted local parts and address literals are not taken.
+/// Checks a normalised address with the parser that the worker's mailer has: the dot-atom form of
+/// RFC 5322 in ASCII, with a domain name of at least two labels. Quoted local parts and address
+/// literals are not taken.
 pub(super) fn email(email: &str) -> Result<(), &'static str> {
     if email.len() > MAX_EMAIL {
         return Err("must be at most 254 characters");
     }
-    let well_formed =
-        email.split_once('@').is_some_and(|(local, domain)| local_part(local) && domain_name(domain));
-    if well_formed { Ok(()) } else { Err("must be an e-mail address such as ada@example.com") }
-}
-
-fn local_part(local: &str) -> bool {
-    (1..=MAX_LOCAL).contains(&local.len())
-        && local.split('.').all(|atom| {
-            !atom.is_empty()
-                && atom.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&b))
+    let options = Options::default().with_required_tld().without_display_text().without_domain_literal();
+    let well_formed = email.is_ascii()
+        && !email.starts_with('"')
+        && EmailAddress::parse_with_options(email, options).is_ok_and(|address| {
+            address.domain().bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b))
         })
-}
-
-fn domain_name(domain: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let last = domain.rsplit('.').next().unwrap_or("");
-    domain.contains('.') && domain.split('.').all(label) && !last.bytes().all(|b| b.is_ascii_digit())
+        && !email.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    if well_formed { Ok(()) } else { Err("must be an e-mail address such as ada@example.com") }
 }
 
 /// The name as it is stored: without space around it.

@@ -105,15 +105,15 @@ async fn expected_ranges_are_all_that_is_fetched_and_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_trickles_does_not_go_on() {
-    let mut flow = Flow::new();
+    let mut throughput = Throughput::new();
     for _ in 0..40 {
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(flow.goes_on(LEAST / 20));
+        assert!(throughput.is_enough_after(MIN_BYTES / 20));
     }
     for _ in 0..19 {
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(flow.goes_on(1000));
+        assert!(throughput.is_enough_after(1000));
     }
     tokio::time::advance(Duration::from_secs(1)).await;
-    assert!(!flow.goes_on(1000));
+    assert!(!throughput.is_enough_after(1000));
 }

@@ -1,0 +1,129 @@
+//! When something is tried again: how long to wait in between, and when to give up.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// For calls that usually work at the next try: from 100 ms to 5 s, and up to twice that by jitter.
+const CALLS: ExponentialBuilder = ExponentialBuilder::new()
+    .with_jitter()
+    .with_min_delay(Duration::from_millis(100))
+    .with_max_delay(Duration::from_secs(5))
+    .without_max_times();
+
+/// For messages that are put off: from 7.5 s to 7.5 min, and up to twice that by jitter.
+const MESSAGES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_jitter()
+    .with_min_delay(Duration::from_millis(7_500))
+    .with_max_delay(Duration::from_secs(450))
+    .without_max_times();
+
+/// An error that knows whether another try makes sense.
+pub(crate) trait Retryable: std::fmt::Display {
+    /// The least time to wait before another try; none if another try makes no sense.
+    fn retry_after(&self) -> Option<Duration>;
+}
+
+/// Returns the delay of a message that has been received so many times.
+pub(crate) fn message_delay(receives: u32) -> Duration {
+    nth(MESSAGES, receives)
+}
+
+/// Returns the pause after so many failures in a row of a loop that never gives up.
+pub(crate) fn pause(failures: u32) -> Duration {
+    nth(CALLS, failures)
+}
+
+/// The `n`-th delay (from 1) of a schedule, which reaches its longest long before the 30th.
+fn nth(schedule: ExponentialBuilder, n: u32) -> Duration {
+    schedule.build().nth(n.clamp(1, 30) as usize - 1).unwrap_or_default()
+}
+
+/// Calls until a call succeeds or fails for good, or `patience` or the caller ends; returns the last
+/// answer. A call under way is not interrupted.
+pub(crate) async fn retry<T, E, Call, Answer>(
+    what: &'static str,
+    patience: Duration,
+    cancel: &CancellationToken,
+    mut call: Call,
+) -> Result<T, E>
+where
+    E: Retryable,
+    Call: FnMut() -> Answer,
+    Answer: Future<Output = Result<T, E>>,
+{
+    let give_up_at = Instant::now() + patience;
+    let mut delays = CALLS.build();
+    loop {
+        let error = match call().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let Some((at_least, delay)) = error.retry_after().zip(delays.next()) else { return Err(error) };
+        let delay = delay.max(at_least);
+        if Instant::now() + delay >= give_up_at {
+            return Err(error);
+        }
+        tokio::select! {
+            () = cancel.cancelled() => return Err(error),
+            () = tokio::time::sleep(delay) => {}
+        }
+        tracing::debug!(error = %error, what, "a call is tried again");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, thiserror::Error)]
+    #[error("{0:?}")]
+    struct Failure(Option<u64>);
+
+    impl Retryable for Failure {
+        fn retry_after(&self) -> Option<Duration> {
+            self.0.map(Duration::from_secs)
+        }
+    }
+
+    async fn run(
+        cancel: &CancellationToken,
+        answers: Vec<Result<u8, Failure>>,
+    ) -> (Result<u8, Failure>, u32) {
+        let (mut answers, mut calls) = (answers.into_iter(), 0);
+        let result = retry("test", Duration::from_secs(60), cancel, || {
+            calls += 1;
+            std::future::ready(answers.next().unwrap_or(Err(Failure(Some(0)))))
+        })
+        .await;
+        (result, calls)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_may_help_is_tried_again() {
+        let again = || Err(Failure(Some(1)));
+        let never = CancellationToken::new();
+        let began = Instant::now();
+        assert_eq!(run(&never, vec![again(), again(), Ok(7)]).await, (Ok(7), 3));
+        assert!(began.elapsed() >= Duration::from_secs(2), "it waits as long as it is told");
+        assert_eq!(run(&never, vec![Err(Failure(None)), Ok(7)]).await, (Err(Failure(None)), 1));
+        assert_eq!(run(&never, vec![Err(Failure(Some(60))), Ok(7)]).await, (Err(Failure(Some(60))), 1));
+        let (result, calls) = run(&never, Vec::new()).await;
+        assert_eq!(result, Err(Failure(Some(0))));
+        assert!((12..25).contains(&calls), "patience ends: {calls}");
+        never.cancel();
+        assert_eq!(run(&never, vec![again(), Ok(7)]).await, (again(), 1));
+    }
+
+    #[test]
+    fn delays_grow_up_to_the_longest() {
+        for (receives, least, most) in [(0, 7_500, 15_000), (1, 7_500, 15_000), (3, 30_000, 60_000)] {
+            let delay = message_delay(receives).as_millis();
+            assert!((least..=most).contains(&delay), "{receives}: {delay}");
+        }
+        assert!((450..=900).contains(&message_delay(u32::MAX).as_secs()));
+        assert!(pause(u32::MAX).as_secs() <= 10);
+    }
+}
