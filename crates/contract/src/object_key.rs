@@ -23,6 +23,11 @@ pub fn result(user: UserId, video: VideoId, attempt: u32) -> String {
     format!("{}{attempt}.zip", results_of(user, video))
 }
 
+/// The prefixes of all objects of a user.
+pub fn of_user(user: UserId) -> [String; 2] {
+    [format!("{UPLOADS}{user}/"), format!("{RESULTS}{user}/")]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -35,12 +35,11 @@ use framelift_contract::message::{JobMessage, NoticeKind};
 use framelift_domain::video::{Event, Multipart, Refused};
 use framelift_domain::{CorrelationId, Limits, Options, Time, UserId, Video, VideoId};
 
-use crate::ports::{Ambient, Kv, Queue};
+use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::Store;
 use crate::store::records::VideoRow;
 use crate::store::update::Updated;
 
-pub use cleanup::Cleanup;
 pub use error::JobError;
 pub use idempotency::Idempotency;
 pub use read::Page;
@@ -50,11 +49,12 @@ pub use turn::{Claimed, SILENT_S, Turn};
 /// A result that is a [`JobError`] when it is not good.
 pub type Result<T> = std::result::Result<T, JobError>;
 
-/// The operations, over a store, a queue, a clock and the deployment's limits.
+/// The operations, over a store, a queue, an object store, a clock and the deployment's limits.
 #[derive(Debug)]
-pub struct Jobs<'a, K, Q, A> {
+pub struct Jobs<'a, K, Q, O, A> {
     store: Store<'a, K, A>,
     queue: &'a Q,
+    objects: O,
     ambient: &'a A,
     limits: &'a Limits,
 }
@@ -83,20 +83,10 @@ pub struct Found {
     pub queue_position: Option<u32>,
 }
 
-/// What a report did.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reported {
-    /// The video now.
-    pub video: Video,
-    /// Objects that nobody needs any more; to be removed, best effort (the retention pass
-    /// comes back for them).
-    pub cleanup: Option<Cleanup>,
-}
-
-impl<'a, K: Kv, Q: Queue, A: Ambient> Jobs<'a, K, Q, A> {
+impl<'a, K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'a, K, Q, O, A> {
     /// The operations over these.
-    pub fn new(kv: &'a K, queue: &'a Q, ambient: &'a A, limits: &'a Limits) -> Self {
-        Self { store: Store::new(kv, ambient), queue, ambient, limits }
+    pub fn new(kv: &'a K, queue: &'a Q, objects: O, ambient: &'a A, limits: &'a Limits) -> Self {
+        Self { store: Store::new(kv, ambient), queue, objects, ambient, limits }
     }
 
     fn now(&self) -> Time {

@@ -18,7 +18,7 @@ use url::Url;
 pub use calls::{Completion, ObjectHead, StoredPart, UnfinishedUpload};
 pub use disposition::attachment;
 
-use crate::ports::{Ambient, Http};
+use crate::ports::{Ambient, Http, Objects, Unavailable};
 
 /// The media type of an upload whose client named none.
 pub const DEFAULT_CONTENT_TYPE: &str = "application/octet-stream";
@@ -181,6 +181,25 @@ impl<'a, H: Http, A: Ambient> ObjectStore<'a, H, A> {
             signed.query.iter().copied(),
             signed.headers.iter().copied(),
         )
+    }
+}
+
+impl<H: Http, A: Ambient> Objects for ObjectStore<'_, H, A> {
+    async fn abort_multipart(&self, key: &str, upload_id: &str) -> Result<(), Unavailable> {
+        Self::abort_multipart(self, key, upload_id).await
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), Unavailable> {
+        self.abort_all(key).await?;
+        self.delete(key).await
+    }
+
+    async fn remove_all(&self, prefix: &str) -> Result<(), Unavailable> {
+        self.abort_all(prefix).await?;
+        for key in self.list_objects(prefix).await? {
+            self.delete(&key).await?;
+        }
+        Ok(())
     }
 }
 

@@ -62,6 +62,17 @@ pub trait Queue {
     async fn ready(&self) -> Result<(), Unavailable>;
 }
 
+/// The object store, as far as videos' objects are removed. What is gone already counts as removed.
+#[expect(async_fn_in_trait, reason = "guests are single-threaded: no Send bound is wanted")]
+pub trait Objects {
+    /// Aborts a multipart upload.
+    async fn abort_multipart(&self, key: &str, upload_id: &str) -> Result<(), Unavailable>;
+    /// Removes an object, and aborts the multipart uploads of its key.
+    async fn remove(&self, key: &str) -> Result<(), Unavailable>;
+    /// Removes all objects whose keys begin so, and aborts their multipart uploads.
+    async fn remove_all(&self, prefix: &str) -> Result<(), Unavailable>;
+}
+
 /// Outbound HTTP, bodies in memory. Object store, queue client and calls between components
 /// are built on it.
 #[expect(async_fn_in_trait, reason = "guests are single-threaded: no Send bound is wanted")]

@@ -10,7 +10,6 @@ mod failure;
 pub(crate) mod file;
 mod multipart;
 pub(crate) mod plan;
-mod removal;
 pub(crate) mod request;
 
 use framelift_contract::object_key;
@@ -44,8 +43,8 @@ pub struct Service<'a, K, Q, H, A> {
 }
 
 impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
-    pub(crate) fn jobs(&self) -> Jobs<'a, K, Q, A> {
-        Jobs::new(self.kv, self.queue, self.ambient, &self.config.limits)
+    pub(crate) fn jobs(&self) -> Jobs<'a, K, Q, ObjectStore<'a, H, A>, A> {
+        Jobs::new(self.kv, self.queue, self.objects(), self.ambient, &self.config.limits)
     }
 
     pub(crate) fn objects(&self) -> ObjectStore<'a, H, A> {

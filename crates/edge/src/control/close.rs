@@ -3,18 +3,12 @@
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode as Code;
 use framelift_domain::UserId;
-use futures::{StreamExt as _, stream};
 use http::{Response, StatusCode};
 
 use crate::http::{Failure, Incoming, Route, empty};
 use crate::openapi::{Operation, Payload};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::Service;
-
-/// How often the end of an account looks for objects to remove, 50 videos each time.
-const CLOSE_PASSES: usize = 4;
-/// Videos whose objects are removed at the same time.
-const REMOVED_AT_ONCE: usize = 8;
 
 pub(super) const ROUTE: Route = Route::post("/internal/users/{id}/close");
 
@@ -25,26 +19,13 @@ pub(super) fn operation() -> Operation {
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
-    /// Ends an account's videos. Their objects go in this call, up to [`CLOSE_PASSES`] times 50 videos, so
-    /// that URLs which were handed out lead nowhere; the sweep removes what is left.
+    /// Ends an account's videos. Their objects go in this call, of 200 videos at least, so that URLs which
+    /// were handed out lead nowhere; the sweep removes what is left.
     pub(super) async fn close(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         self.worker(incoming)?;
         let not_a_user = |_| Failure::new(Code::NotFound, "there is no user with this id");
         let user: UserId = incoming.param("id").parse().map_err(not_a_user)?;
-        for cleanup in self.jobs().close_user(user).await? {
-            self.try_remove(Some(&cleanup), incoming.correlation_id()).await;
-        }
-        for _ in 0..CLOSE_PASSES {
-            let cleanups = self.jobs().close_results(user).await?;
-            if cleanups.is_empty() {
-                break;
-            }
-            stream::iter(&cleanups)
-                .for_each_concurrent(REMOVED_AT_ONCE, |cleanup| {
-                    self.remove_for_good(cleanup, incoming.correlation_id())
-                })
-                .await;
-        }
+        self.jobs().close_user(user).await?;
         Ok(empty(StatusCode::NO_CONTENT))
     }
 }

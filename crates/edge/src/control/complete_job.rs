@@ -36,11 +36,10 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let report: CompleteReport = incoming.json()?;
         let result = view::extraction_in(&report)
             .ok_or_else(|| Failure::field("/sha256", "must be a SHA-256 in 64 lower-case hex digits"))?;
-        let reported = self.jobs().complete(id, report.attempt, report.worker_id, result).await?;
+        let video = self.jobs().complete(id, report.attempt, report.worker_id, result).await?;
         for name in ["FramesExtracted", "ZipGenerated", "ProcessingCompleted"] {
-            event(name, &reported.video);
+            event(name, &video);
         }
-        self.try_remove(reported.cleanup.as_ref(), &reported.video.correlation_id).await;
-        json(StatusCode::OK, &view::report(&reported.video))
+        json(StatusCode::OK, &view::report(&video))
     }
 }

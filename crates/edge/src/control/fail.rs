@@ -35,15 +35,14 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let report: FailReport = incoming.json()?;
         let failure = VideoFailure::new(report.code, report.message);
         let (attempt, worker) = (report.attempt, report.worker_id);
-        let reported = if report.release {
+        let video = if report.release {
             self.jobs().release(id, attempt, worker, failure).await?
         } else {
             self.jobs().fail(id, attempt, worker, failure).await?
         };
-        if reported.video.state.failure().is_some() {
-            event("ProcessingFailed", &reported.video);
+        if video.state.failure().is_some() {
+            event("ProcessingFailed", &video);
         }
-        self.try_remove(reported.cleanup.as_ref(), &reported.video.correlation_id).await;
-        json(StatusCode::OK, &view::report(&reported.video))
+        json(StatusCode::OK, &view::report(&video))
     }
 }

@@ -27,9 +27,6 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
             let fields = [("user.id", value!(user)), ("cause", value!(error.to_string()))];
             log(Level::Warn, "a user could not be looked after", Some(correlation_id), &fields);
         }
-        for cleanup in &swept.cleanups {
-            self.remove_for_good(cleanup, correlation_id).await;
-        }
         json(StatusCode::OK, &swept.answer)
     }
 }

@@ -4,10 +4,10 @@ use framelift_domain::video::{Event, Progress, Reason, StateName};
 use framelift_domain::{Failure, FailureCode, Video, VideoId, WorkerId};
 
 use super::{JobError, Jobs, Result};
-use crate::ports::{Ambient, Kv, Queue};
+use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::records::VideoRow;
 
-impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// A worker takes the job: the next attempt, with a lease. Asked again with the same claim id
     /// while that lease lives, the same attempt.
     ///

@@ -1,30 +1,32 @@
-//! Objects that are not needed any more, for whoever has the object store to remove.
+//! Removing objects that are not needed any more.
+
+use std::fmt::Display;
 
 use framelift_contract::object_key;
 use framelift_domain::video::{Source, State};
-use framelift_domain::{Video, VideoId};
+use framelift_domain::{CorrelationId, Video, VideoId};
+use serde_json::json;
 
 use super::{Jobs, Result};
-use crate::ports::{Ambient, Kv, Queue};
+use crate::http::{Level, log};
+use crate::ports::{Ambient, Kv, Objects, Queue};
 
-/// What to remove. All of it may be gone already.
+/// Objects of a video that are to be removed. All of them may be gone already.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cleanup {
-    /// Whose objects they are.
-    pub video: VideoId,
-    /// Whether to say [`Jobs::purged`] once they are gone.
-    pub purge: bool,
+pub(super) struct Cleanup {
+    pub(super) video: VideoId,
+    correlation_id: CorrelationId,
     /// The upload's key.
-    pub upload: Option<String>,
+    upload: Option<String>,
     /// The key and the upload id of a multipart upload to abort.
-    pub multipart: Option<(String, String)>,
+    multipart: Option<(String, String)>,
     /// The prefix of the archives, and of multipart uploads of archives that were cut short.
-    pub results_prefix: Option<String>,
+    results_prefix: Option<String>,
 }
 
 impl Cleanup {
     /// Whether there is nothing to remove.
-    pub const fn is_empty(&self) -> bool {
+    const fn is_empty(&self) -> bool {
         self.upload.is_none() && self.multipart.is_none() && self.results_prefix.is_none()
     }
 
@@ -38,7 +40,7 @@ impl Cleanup {
         let attempted = video.state.attempts().made > 0;
         Self {
             video: video.id,
-            purge: false,
+            correlation_id: video.correlation_id.clone(),
             upload: upload_gone.then_some(upload_key),
             multipart,
             results_prefix: attempted.then(|| object_key::results_of(video.owner, video.id)),
@@ -46,7 +48,7 @@ impl Cleanup {
     }
 }
 
-impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// What can go as soon as a video has come to its end: an upload that is of no use to anybody,
     /// one that never arrived, and the archives of attempts that did not make it.
     pub(super) async fn after_end(&self, video: &Video) -> Result<Option<Cleanup>> {
@@ -63,4 +65,32 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         }
         Ok((!cleanup.is_empty()).then_some(cleanup))
     }
+
+    /// Removes all that a cleanup names.
+    pub(super) async fn remove(&self, cleanup: &Cleanup) -> Result<()> {
+        if let Some((key, upload_id)) = &cleanup.multipart {
+            self.objects.abort_multipart(key, upload_id).await?;
+        }
+        if let Some(key) = &cleanup.upload {
+            self.objects.remove(key).await?;
+        }
+        if let Some(prefix) = &cleanup.results_prefix {
+            self.objects.remove_all(prefix).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes what it can: the retention pass comes back for the rest.
+    pub(super) async fn try_remove(&self, cleanup: Option<&Cleanup>) {
+        let Some(cleanup) = cleanup else { return };
+        if let Err(error) = self.remove(cleanup).await {
+            log_left(cleanup, &error);
+        }
+    }
+}
+
+/// Says in the log that objects are still there.
+pub(super) fn log_left(cleanup: &Cleanup, error: &dyn Display) {
+    let fields = [("video.id", json!(cleanup.video)), ("cause", json!(error.to_string()))];
+    log(Level::Warn, "objects are left for a later sweep", Some(&cleanup.correlation_id), &fields);
 }

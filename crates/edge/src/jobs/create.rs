@@ -4,7 +4,7 @@ use framelift_domain::video::{Event, MAX_REFS, Source, SourceError, State, State
 use framelift_domain::{CorrelationId, Options, Time, UserId, Video, VideoId};
 
 use super::{Idempotency, JobError, Jobs, NewVideo, Result};
-use crate::ports::{Ambient, Kv, Queue};
+use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::records::{MAX_NEW_BYTES, VideoRow};
 use crate::store::slots::NoRoom;
 use crate::store::{Expiring, keys};
@@ -13,7 +13,7 @@ use crate::store::{Expiring, keys};
 /// between is given up after that.
 const RUN_TTL_S: u32 = 600;
 
-impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// Makes a video whose upload is to come. With a known idempotency key it is the one that was
     /// made the first time, in whatever state it is by now; one that its owner deleted makes room
     /// for a new one (ADR 12).

@@ -1,10 +1,11 @@
 //! Removing what deleted videos and closed accounts leave in the store, a day later.
 
+use framelift_contract::object_key;
 use framelift_domain::video::{Source, State};
 use framelift_domain::{UserId, VideoId};
 
 use super::{JobError, Jobs, Result, Swept};
-use crate::ports::{Ambient, Kv, Queue};
+use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::index::PAGE;
 use crate::store::slots::Slots;
 use crate::store::{Expiring, StoreError, keys};
@@ -24,7 +25,7 @@ enum Outcome {
     Step(Expiring),
 }
 
-impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// Removes the next things that are due. One that cannot be removed now is put off for a day.
     pub(super) async fn remove_due(&self, swept: &mut Swept) -> Result<()> {
         let Some(due) = self.store.next_due().await? else { return Ok(()) };
@@ -126,6 +127,10 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
                 self.store.forget(&keys::idempotency_bucket(user, bucket)).await?;
             }
             return Ok(next);
+        }
+        // What workers wrote that did not hear in time that the account was closed.
+        for prefix in object_key::of_user(user) {
+            self.objects.remove_all(&prefix).await?;
         }
         self.store.forget(&keys::index(user)).await?;
         self.store.forget(&keys::slots(user)).await?;

@@ -5,15 +5,15 @@ use framelift_contract::report::Notice;
 use framelift_domain::video::{Event, EventName, Extraction, Reason, Refused, State};
 use framelift_domain::{Failure, FailureCode, UserId, Video, VideoId, WorkerId};
 
-use super::{JobError, Jobs, Reported, Result, view};
-use crate::ports::{Ambient, Kv, Queue};
+use super::{JobError, Jobs, Result, view};
+use crate::ports::{Ambient, Kv, Objects, Queue};
 
 /// Longest delay of a message, in seconds: what the queue takes.
 const MAX_DELAY_S: u32 = 900;
 /// Most bytes of all warnings together.
 const MAX_WARNING_BYTES: usize = 6 << 10;
 
-impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// The attempt's result becomes the video's; the slot is freed and the next one called up.
     /// Repeated, it does what an earlier call left undone.
     pub async fn complete(
@@ -22,24 +22,18 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         attempt: u32,
         worker: WorkerId,
         mut result: Extraction,
-    ) -> Result<Reported> {
+    ) -> Result<Video> {
         bound_warnings(&mut result.warnings);
         self.end(id, Event::Completed { attempt, worker, result }).await
     }
 
     /// The video fails; the slot is freed and the next one called up. Repeated, it does what an
     /// earlier call left undone.
-    pub async fn fail(
-        &self,
-        id: VideoId,
-        attempt: u32,
-        worker: WorkerId,
-        failure: Failure,
-    ) -> Result<Reported> {
+    pub async fn fail(&self, id: VideoId, attempt: u32, worker: WorkerId, failure: Failure) -> Result<Video> {
         self.end(id, Event::Failed { attempt, worker, failure }).await
     }
 
-    async fn end(&self, id: VideoId, event: Event) -> Result<Reported> {
+    async fn end(&self, id: VideoId, event: Event) -> Result<Video> {
         let video = match self.apply(id, &event).await {
             Err(JobError::Refused(refused)) if refused.reason == Reason::Finished => {
                 return self.already_finished(id).await;
@@ -48,7 +42,8 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         };
         let cleanup = self.after_end(&video).await?;
         self.finish(&video).await?;
-        Ok(Reported { video, cleanup })
+        self.try_remove(cleanup.as_ref()).await;
+        Ok(video)
     }
 
     /// The worker gives the job back: a new message goes out, later each time, until it has been
@@ -59,7 +54,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         attempt: u32,
         worker: WorkerId,
         failure: Failure,
-    ) -> Result<Reported> {
+    ) -> Result<Video> {
         let attempts = self.row(id).await?.video.state.attempts();
         let delay_s = self.delay_s(attempts.releases);
         let since = self.now().plus_s(delay_s);
@@ -83,7 +78,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
             let ms = pending.since.ms_since(self.now()).clamp(0, i64::from(MAX_DELAY_S) * 1000);
             self.send(&video, None, u32::try_from(ms / 1000).unwrap_or(0)).await?;
         }
-        Ok(Reported { video, cleanup: None })
+        Ok(video)
     }
 
     /// 2, 4, 8 … seconds, half of it by chance.

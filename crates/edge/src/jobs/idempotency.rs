@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::turn::Stream;
 use super::{JobError, Jobs, Result};
-use crate::ports::{Ambient, Kv, Queue};
+use crate::ports::{Ambient, Kv, Objects, Queue};
+use crate::store::Stored;
 use crate::store::keys::{self, IdempotencyPlace};
 use crate::store::update::UpdateError;
-use crate::store::{StoreError, Stored};
 
 /// How long a key is remembered, in seconds.
 const REMEMBERED_S: u32 = 24 * 3600;
@@ -75,7 +75,7 @@ impl Bucket {
     }
 }
 
-impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// The video that the request is about: the one it was about the first time, or `id`.
     pub(super) async fn recall(&self, user: UserId, id: VideoId, request: &Idempotency) -> Result<VideoId> {
         let place = keys::idempotency(user, &request.key);
@@ -145,7 +145,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
             match updated.await {
                 Ok(updated) => return Ok(updated.output),
                 Err(UpdateError::Missing) => {
-                    self.store.create(&place.bucket, &Bucket::default()).await.map_err(StoreError::from)?;
+                    self.store.create(&place.bucket, &Bucket::default()).await?;
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -4,10 +4,10 @@ use framelift_domain::video::State;
 use framelift_domain::{Options, UserId, Video, VideoId};
 
 use super::{JobError, Jobs, Result};
-use crate::ports::{Ambient, Kv, Queue};
+use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::records::{MAX_NEW_BYTES, VideoRow};
 
-impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// Notes the true size of an upload that came in one stream, and options that came after it.
     /// A video that is past its upload stays as it is; one that does not fit in with its owner's others is
     /// refused.

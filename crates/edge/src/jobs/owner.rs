@@ -3,13 +3,22 @@
 use framelift_domain::video::{Event, Reason, State};
 use framelift_domain::{UserId, Video, VideoId};
 
-use super::{Cleanup, JobError, Jobs, Reported, Result};
-use crate::ports::{Ambient, Kv, Queue};
+use futures::{StreamExt as _, stream};
+
+use super::cleanup::Cleanup;
+use super::{JobError, Jobs, Result};
+use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::slots::Slots;
 use crate::store::update::UpdateError;
 use crate::store::{Expiring, keys};
 
-impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+/// How often the end of an account looks for objects to remove: every other time at 50 videos, in between it
+/// passes over what was removed.
+const CLOSE_PASSES: usize = 8;
+/// Videos whose objects are removed at the same time.
+const REMOVED_AT_ONCE: usize = 8;
+
+impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// The upload was checked: the video gets in line, or it is its turn at once. Repeated, it
     /// gives the same; so it does for a video that is further by now.
     pub async fn uploaded(&self, user: UserId, id: VideoId) -> Result<Video> {
@@ -50,7 +59,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     }
 
     /// The owner calls the video off. Repeated, it does what an earlier call left undone.
-    pub async fn cancel(&self, user: UserId, id: VideoId) -> Result<Reported> {
+    pub async fn cancel(&self, user: UserId, id: VideoId) -> Result<Video> {
         let video = self.owned(user, id).await?.video;
         if matches!(video.state, State::Deleted { .. }) {
             return Err(JobError::VideoNotFound);
@@ -58,7 +67,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         self.call_off(id).await
     }
 
-    async fn call_off(&self, id: VideoId) -> Result<Reported> {
+    async fn call_off(&self, id: VideoId) -> Result<Video> {
         let video = match self.apply(id, &Event::Canceled).await {
             Err(JobError::Refused(refused)) if refused.reason == Reason::Finished => {
                 return Err(JobError::AlreadyFinished);
@@ -67,12 +76,13 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         };
         let cleanup = self.after_end(&video).await?;
         self.finish(&video).await?;
-        Ok(Reported { video, cleanup })
+        self.try_remove(cleanup.as_ref()).await;
+        Ok(video)
     }
 
-    /// The owner deletes the video, whatever its state. The objects to remove come back; once
-    /// they are gone, [`Self::removed`] says so. Until then it may be repeated.
-    pub async fn delete(&self, user: UserId, id: VideoId) -> Result<Cleanup> {
+    /// The owner deletes the video, whatever its state, and its objects. It may be repeated until they are
+    /// gone.
+    pub async fn delete(&self, user: UserId, id: VideoId) -> Result<()> {
         let row = self.owned(user, id).await?;
         if matches!(row.video.state, State::Deleted { removed: true, .. }) {
             return Err(JobError::VideoNotFound);
@@ -85,12 +95,9 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         let gone = self.let_go(&video).await?;
         self.finish(&video).await?;
         self.store.recount(user, id).await?;
-        Ok(Cleanup::all_of(&video, gone))
-    }
-
-    /// The objects of the deleted video are gone.
-    pub async fn removed(&self, id: VideoId) -> Result<()> {
-        self.apply(id, &Event::Removed).await.map(|_| ())
+        self.remove(&Cleanup::all_of(&video, gone)).await?;
+        self.apply(id, &Event::Removed).await?;
+        Ok(())
     }
 
     /// Whether the account was deleted, so that none of its tokens is good any more.
@@ -98,10 +105,9 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         Ok(self.store.slots(user).await?.closed)
     }
 
-    /// Ends an account: nothing new is taken, and everything unfinished is called off. What is finished
-    /// comes back, oldest first, as much as [`Self::close_results`] looks at; the rest goes with the next
-    /// sweeps.
-    pub async fn close_user(&self, user: UserId) -> Result<Vec<Cleanup>> {
+    /// Ends an account: nothing new is taken, everything unfinished is called off, and the objects go, oldest
+    /// first, as much as [`CLOSE_PASSES`] look at; the rest goes with the next sweeps.
+    pub async fn close_user(&self, user: UserId) -> Result<()> {
         self.store.remove_later(Expiring::User { user, step: 0 }).await?;
         let key = keys::slots(user);
         let slots = loop {
@@ -120,10 +126,9 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         let awaiting = slots.awaiting.iter().map(|(id, _)| *id);
         let in_flight = slots.in_flight.iter().map(|slot| slot.id);
         let all: Vec<VideoId> = awaiting.chain(slots.waiting.iter().copied()).chain(in_flight).collect();
-        let mut cleanups = Vec::new();
         for id in all {
             match self.call_off(id).await {
-                Ok(reported) => cleanups.extend(reported.cleanup),
+                Ok(_) => {}
                 Err(JobError::AlreadyFinished) => {
                     self.free(user, id).await?;
                 }
@@ -132,15 +137,17 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
                 Err(error) => return Err(error),
             }
         }
-        Ok(cleanups)
-    }
-
-    /// The next objects of finished videos of a deleted account, to be removed and told to
-    /// [`Self::purged`]; none when there are no more.
-    pub async fn close_results(&self, user: UserId) -> Result<Vec<Cleanup>> {
-        let mut passed_over = Vec::new();
-        let cleanups = self.retire_user(user, 0, &mut passed_over).await?;
-        // One look passes over what was removed since the one before.
-        if cleanups.is_empty() { self.retire_user(user, 0, &mut passed_over).await } else { Ok(cleanups) }
+        let mut nothing = 0;
+        for _ in 0..CLOSE_PASSES {
+            // What is passed over, the sweep tells.
+            let cleanups = self.retire_user(user, 0, &mut Vec::new()).await?;
+            nothing = if cleanups.is_empty() { nothing + 1 } else { 0 };
+            if nothing == 2 {
+                break;
+            }
+            let purges = stream::iter(&cleanups);
+            purges.for_each_concurrent(REMOVED_AT_ONCE, |cleanup| self.purge(cleanup)).await;
+        }
+        Ok(())
     }
 }

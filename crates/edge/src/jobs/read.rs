@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{Found, JobError, Jobs, Result, view};
 use crate::http::{Level, log};
-use crate::ports::{Ambient, Kv, Queue};
+use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::StoreError;
 use crate::store::index::PAGE;
 use crate::store::records::VideoRow;
@@ -30,7 +30,7 @@ pub struct Page {
     pub next_cursor: Option<String>,
 }
 
-impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// One video of the user.
     pub async fn find(&self, user: UserId, id: VideoId) -> Result<Found> {
         let row = self.owned(user, id).await?;

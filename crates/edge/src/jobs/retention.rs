@@ -3,8 +3,9 @@
 use framelift_domain::UserId;
 use framelift_domain::video::Event;
 
-use super::{Cleanup, JobError, Jobs, Result};
-use crate::ports::{Ambient, Kv, Queue};
+use super::cleanup::{Cleanup, log_left};
+use super::{JobError, Jobs, Result};
+use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::index::{Head, PAGE};
 use crate::store::listing::KEPT;
 use crate::store::{StoreError, keys};
@@ -12,9 +13,9 @@ use crate::store::{StoreError, keys};
 /// Most videos of one user that one pass looks at.
 const MAX_LOOKED_AT: u64 = 50;
 
-impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
-    /// Looks through a user's oldest videos for objects that have to go. Videos are taken in
-    /// their order, up to the first one that is still needed. A damaged record is passed over for
+impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
+    /// Looks through a user's oldest videos for objects that have to go, for [`Self::purge`]. Videos are taken
+    /// in their order, up to the first one that is still needed. A damaged record is passed over for
     /// good: nobody knows what belongs to it.
     pub(super) async fn retire_user(
         &self,
@@ -84,7 +85,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
                 break;
             }
             let gone = self.let_go(&row.video).await?;
-            cleanups.push(Cleanup { purge: true, ..Cleanup::all_of(&row.video, gone) });
+            cleanups.push(Cleanup::all_of(&row.video, gone));
         }
         if done > head.retired {
             head = self.store.retire(user, done).await?;
@@ -95,9 +96,20 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         Ok(cleanups)
     }
 
-    /// The objects of a finished video are gone for good. Of a deleted account's videos, nothing
-    /// but a tombstone stays.
-    pub async fn purged(&self, cleanup: &Cleanup) -> Result<()> {
+    /// Removes the objects of a finished video for good; what does not work, the next pass does.
+    pub(super) async fn purge(&self, cleanup: &Cleanup) {
+        let purged = async {
+            self.remove(cleanup).await?;
+            self.purged(cleanup).await
+        };
+        if let Err(error) = purged.await {
+            log_left(cleanup, &error);
+        }
+    }
+
+    /// Notes that the objects of a finished video are gone. Of a deleted account's videos, nothing but a
+    /// tombstone stays.
+    async fn purged(&self, cleanup: &Cleanup) -> Result<()> {
         let owner = self.row(cleanup.video).await?.video.owner;
         if self.is_closed(owner).await? {
             self.apply(cleanup.video, &Event::Deleted).await?;

@@ -4,8 +4,8 @@ use framelift_contract::message::NoticeKind;
 use framelift_domain::video::{Event, Reason, State};
 use framelift_domain::{UserId, Video, VideoId};
 
-use super::{Cleanup, JobError, Jobs, Result};
-use crate::ports::{Ambient, Kv, Queue};
+use super::{JobError, Jobs, Result};
+use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::keys;
 use crate::store::records::VideoRow;
 use crate::store::slots::{Sending, Slots};
@@ -19,7 +19,7 @@ const SENDING_S: u32 = 30;
 const WAITS: u32 = 20;
 const WAIT_MS: u32 = 50;
 
-impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// Sends what was not sent yet: of each video whose turn it is, first the record becomes
     /// `pending`, then the message goes out, then the slot says so.
     pub(super) async fn settle(&self, user: UserId) -> Result<()> {
@@ -135,7 +135,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     /// Does what the report that finished the video would have done, had it not been cut short:
     /// the notice goes out by a message of its own, the upload goes if it is of no use, the slot
     /// becomes free.
-    pub(super) async fn leave_slot(&self, video: &Video) -> Result<Option<Cleanup>> {
+    pub(super) async fn leave_slot(&self, video: &Video) -> Result<()> {
         let notice = match video.state {
             State::Failed { notified: false, .. } => Some(NoticeKind::Failed),
             State::Completed { notified: false, .. } => Some(NoticeKind::Completed),
@@ -146,6 +146,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         }
         let cleanup = self.after_end(video).await?;
         self.free(video.owner, video.id).await?;
-        Ok(cleanup)
+        self.try_remove(cleanup.as_ref()).await;
+        Ok(())
     }
 }

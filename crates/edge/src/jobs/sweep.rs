@@ -11,8 +11,8 @@ use framelift_domain::{Options, UserId, Video, VideoId};
 use serde::{Deserialize, Serialize};
 
 use super::claim::{exhausted, timed_out};
-use super::{Cleanup, JobError, Jobs, Result};
-use crate::ports::{Ambient, Kv, Queue};
+use super::{JobError, Jobs, Result};
+use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::listing::{KEPT, List, WORK};
 use crate::store::records::VideoRow;
 use crate::store::slots::Slots;
@@ -41,8 +41,6 @@ const WAITING_LOOKED_AT: usize = 5;
 pub struct Swept {
     /// For the answer.
     pub answer: SweepAnswer,
-    /// Objects to remove; those with `purge` are told to [`Jobs::purged`] once they are gone.
-    pub cleanups: Vec<Cleanup>,
     /// Users that could not be looked after, to be logged; a later sweep comes back to them.
     pub troubles: Vec<(UserId, JobError)>,
     /// What kept users from being looked at, to be logged; a later sweep comes back to them.
@@ -59,7 +57,7 @@ struct Cursor {
 
 impl Stored for Cursor {}
 
-impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// Looks after the next users with work, and after the next ones with objects to remove.
     pub async fn sweep(&self) -> Result<Swept> {
         let mut swept = Swept::default();
@@ -84,7 +82,9 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
             match self.retire_user(user, epoch, &mut swept.troubles).await {
                 Ok(cleanups) => {
                     swept.answer.expired_results += u32::try_from(cleanups.len()).unwrap_or(u32::MAX);
-                    swept.cleanups.extend(cleanups);
+                    for cleanup in &cleanups {
+                        self.purge(cleanup).await;
+                    }
                 }
                 Err(error) => swept.troubles.push((user, error)),
             }
@@ -165,7 +165,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
             }
         }
         for id in slots.waiting.iter().take(WAITING_LOOKED_AT) {
-            outcome = outcome.and(self.heal_waiting(user, *id, slots.closed, swept).await);
+            outcome = outcome.and(self.heal_waiting(user, *id, slots.closed).await);
         }
         for slot in &slots.in_flight {
             if slot.sent || slots.closed {
@@ -186,12 +186,13 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         match self.apply(id, &Event::Expired).await {
             Ok(video) => {
                 swept.answer.expired_uploads += 1;
-                swept.cleanups.extend(self.after_end(&video).await?);
+                let cleanup = self.after_end(&video).await?;
                 self.free(user, id).await?;
+                self.try_remove(cleanup.as_ref()).await;
             }
             Err(JobError::Refused(_)) => {
                 let video = self.row(id).await?.video;
-                self.heal_finished(&video, swept).await?;
+                self.heal_finished(&video).await?;
             }
             Err(JobError::VideoNotFound) if abandoned => {
                 // Whoever was to make the record must not come too late, so it is made here.
@@ -226,14 +227,14 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     }
 
     /// A video in line, whose record may not say so yet.
-    async fn heal_waiting(&self, user: UserId, id: VideoId, closed: bool, swept: &mut Swept) -> Result<()> {
+    async fn heal_waiting(&self, user: UserId, id: VideoId, closed: bool) -> Result<()> {
         let row = self.store.video(id).await?;
         match row.map(|row| row.video) {
             None => {
                 self.free(user, id).await?;
             }
-            Some(video) if video.state.is_terminal() => self.heal_finished(&video, swept).await?,
-            Some(video) if closed => self.heal_closed(video.id, swept).await?,
+            Some(video) if video.state.is_terminal() => self.heal_finished(&video).await?,
+            Some(video) if closed => self.heal_closed(video.id).await?,
             Some(Video { state: State::AwaitingUpload { .. }, .. }) => {
                 match self.apply(id, &Event::Held).await {
                     Ok(_) | Err(JobError::Refused(_)) => {}
@@ -252,7 +253,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
         };
         let video = row.video;
         if closed && !video.state.is_terminal() {
-            return self.heal_closed(id, swept).await;
+            return self.heal_closed(id).await;
         }
         let now = self.now();
         let attempts = video.state.attempts();
@@ -272,7 +273,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
                 Event::TakenBack { grace_s: TAKE_BACK_S }
             }
             State::Pending(_) | State::Processing(_) => return Ok(()),
-            _ => return self.heal_finished(&video, swept).await,
+            _ => return self.heal_finished(&video).await,
         };
         let video = match self.apply(id, &event).await {
             Ok(video) => video,
@@ -281,7 +282,7 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
             Err(error) => return Err(error),
         };
         match event {
-            Event::GivenUp(_) => return self.heal_finished(&video, swept).await,
+            Event::GivenUp(_) => return self.heal_finished(&video).await,
             Event::TakenBack { .. } => swept.answer.lapsed_leases += 1,
             _ => {}
         }
@@ -291,19 +292,16 @@ impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
     }
 
     /// An unfinished video of a deleted account.
-    async fn heal_closed(&self, id: VideoId, swept: &mut Swept) -> Result<()> {
+    async fn heal_closed(&self, id: VideoId) -> Result<()> {
         match self.apply(id, &Event::Canceled).await {
-            Ok(video) => self.heal_finished(&video, swept).await,
+            Ok(video) => self.heal_finished(&video).await,
             Err(JobError::Refused(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
     /// A finished video that still takes up room.
-    async fn heal_finished(&self, video: &Video, swept: &mut Swept) -> Result<()> {
-        if video.state.is_terminal() {
-            swept.cleanups.extend(self.leave_slot(video).await?);
-        }
-        Ok(())
+    async fn heal_finished(&self, video: &Video) -> Result<()> {
+        if video.state.is_terminal() { self.leave_slot(video).await } else { Ok(()) }
     }
 }

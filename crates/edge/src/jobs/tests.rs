@@ -4,6 +4,7 @@ mod days;
 mod golden;
 
 use framelift_contract::message::NoticeKind;
+use framelift_contract::object_key;
 use framelift_contract::problem::ProblemCode;
 use framelift_contract::video::Status;
 use framelift_domain::video::{Extraction, Multipart, State, StateName};
@@ -14,11 +15,12 @@ use futures::executor::block_on;
 
 use super::{Found, Idempotency, JobError, Jobs, NewVideo, view};
 use crate::ports::Ambient;
-use crate::store::memory::{MemoryKv, MemoryQueue, TestAmbient};
+use crate::store::memory::{MemoryKv, MemoryObjects, MemoryQueue, TestAmbient};
 
 struct Desk {
     kv: MemoryKv,
     queue: MemoryQueue,
+    objects: MemoryObjects,
     clock: TestAmbient,
     limits: Limits,
     user: UserId,
@@ -29,14 +31,15 @@ impl Desk {
         Self {
             kv: MemoryKv::default(),
             queue: MemoryQueue::default(),
+            objects: MemoryObjects::default(),
             clock: TestAmbient::new(1),
             limits: Limits::default(),
             user: UserId::new(1, [1; 10]),
         }
     }
 
-    fn jobs(&self) -> Jobs<'_, MemoryKv, MemoryQueue, TestAmbient> {
-        Jobs::new(&self.kv, &self.queue, &self.clock, &self.limits)
+    fn jobs(&self) -> Jobs<'_, MemoryKv, MemoryQueue, &MemoryObjects, TestAmbient> {
+        Jobs::new(&self.kv, &self.queue, &self.objects, &self.clock, &self.limits)
     }
 
     fn create(&self) -> VideoId {
@@ -69,9 +72,6 @@ impl Desk {
         for _ in 0..3 {
             let swept = block_on(self.jobs().sweep()).unwrap();
             assert!(swept.troubles.is_empty() && swept.unread.is_empty(), "{swept:?}");
-            for cleanup in swept.cleanups.iter().filter(|cleanup| cleanup.purge) {
-                block_on(self.jobs().purged(cleanup)).unwrap();
-            }
         }
         self.queue.take().into_iter().map(|(message, _)| (message.video_id, message.notice)).collect()
     }
@@ -152,13 +152,13 @@ fn a_job_given_back_comes_again_later_each_time_and_fails_in_the_end() {
         block_on(desk.jobs().claim(id, worker(), None)).unwrap();
         desk.queue.take();
         let released = block_on(desk.jobs().release(id, attempt, worker(), internal())).unwrap();
-        assert_eq!(released.video.state.name(), StateName::Pending);
+        assert_eq!(released.state.name(), StateName::Pending);
         let sent = desk.queue.take();
         assert_eq!(sent.len(), 1);
         delays.push(sent[0].1);
         // The answer was lost: the same again gives the same, and another message at most.
         let again = block_on(desk.jobs().release(id, attempt, worker(), internal())).unwrap();
-        assert_eq!(again.video.state, released.video.state);
+        assert_eq!(again.state, released.state);
         desk.advance_s(900);
     }
     for (n, delay) in (1..).zip(&delays) {
@@ -166,7 +166,7 @@ fn a_job_given_back_comes_again_later_each_time_and_fails_in_the_end() {
         assert!((most / 2..=most).contains(delay), "delay {n} is {delay}");
     }
     block_on(desk.jobs().claim(id, worker(), None)).unwrap();
-    let failed = block_on(desk.jobs().release(id, 13, worker(), internal())).unwrap().video;
+    let failed = block_on(desk.jobs().release(id, 13, worker(), internal())).unwrap();
     let failure = failed.state.failure().unwrap();
     assert_eq!(failure.code, FailureCode::Internal);
     assert_eq!(failure.message, "gave up after 13 attempts: the store did not answer");
@@ -206,15 +206,14 @@ fn an_upload_that_never_came_expires() {
     let id = desk.create();
     let multipart = |id: &str| Multipart { upload_id: id.into(), part_size: 5, part_count: 2 };
     for upload_id in ["first", "second"] {
+        desk.objects.begin(object_key::upload(desk.user, id), upload_id.to_owned());
         let video = block_on(desk.jobs().multipart_begun(desk.user, id, multipart(upload_id))).unwrap();
         assert_eq!(video.state.multipart(), Some(&multipart("first")));
     }
     desk.advance_s(i64::from(desk.limits.upload_ttl_s));
     let swept = block_on(desk.jobs().sweep()).unwrap();
     assert_eq!(swept.answer.expired_uploads, 1);
-    let cleanup = &swept.cleanups[0];
-    assert_eq!(cleanup.multipart.as_ref().map(|(_, id)| id.as_str()), Some("first"));
-    assert!(cleanup.upload.is_some());
+    assert_eq!(desk.objects.left(), Vec::<String>::new());
     assert_eq!(desk.video(id).state.name(), StateName::Expired);
     assert_eq!(block_on(desk.jobs().uploaded(desk.user, id)), Err(JobError::AlreadyFinished));
     let late = block_on(desk.jobs().multipart_begun(desk.user, id, multipart("x"))).unwrap();
@@ -227,15 +226,19 @@ fn calling_off_frees_the_slot_and_may_be_repeated() {
     desk.limits.max_in_flight_per_user = 1;
     let (first, second, third) = (desk.uploaded(), desk.uploaded(), desk.create());
     desk.queue.take();
+    let upload = |id| object_key::upload(desk.user, id);
+    for id in [first, third] {
+        desk.objects.put(upload(id));
+    }
     for _ in 0..2 {
-        let reported = block_on(desk.jobs().cancel(desk.user, first)).unwrap();
-        assert_eq!(reported.video.state.name(), StateName::Canceled);
-        assert_eq!(reported.cleanup, None, "a run may still use the upload");
+        let canceled = block_on(desk.jobs().cancel(desk.user, first)).unwrap();
+        assert_eq!(canceled.state.name(), StateName::Canceled);
+        assert!(desk.objects.contains(&upload(first)), "a run may still use the upload");
     }
     let sent: Vec<VideoId> = desk.queue.take().into_iter().map(|(message, _)| message.video_id).collect();
     assert_eq!(sent, [second]);
-    let cleanup = block_on(desk.jobs().cancel(desk.user, third)).unwrap().cleanup.unwrap();
-    assert!(cleanup.upload.is_some(), "an upload that never came is of no use");
+    block_on(desk.jobs().cancel(desk.user, third)).unwrap();
+    assert!(!desk.objects.contains(&upload(third)), "an upload that was not handed over is of no use");
     let id = desk.claimed_of(second);
     block_on(desk.jobs().complete(id, 1, worker(), extraction())).unwrap();
     assert_eq!(block_on(desk.jobs().cancel(desk.user, second)), Err(JobError::AlreadyFinished));
@@ -305,7 +308,7 @@ fn options_that_cannot_be_kept_are_refused_and_all_others_fit() {
     let warnings = vec!["\u{1}".repeat(500); 100];
     let result = Extraction { warnings, ..extraction() };
     let done = block_on(desk.jobs().complete(id, 1, worker(), result)).unwrap();
-    assert_eq!(done.video.state.name(), StateName::Completed);
+    assert_eq!(done.state.name(), StateName::Completed);
 }
 
 #[test]

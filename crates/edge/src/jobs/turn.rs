@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::idempotency::Remembered;
 use super::{Idempotency, JobError, Jobs, Result};
-use crate::ports::{Ambient, Kv, Queue};
+use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::keys::{self, IdempotencyPlace};
 
 /// How long a sender may be silent before another one takes over, in seconds.
@@ -42,7 +42,7 @@ pub struct Turn {
     renewed: Time,
 }
 
-impl<K: Kv, Q: Queue, A: Ambient> Jobs<'_, K, Q, A> {
+impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// Takes the turn for a request that [`Self::create`] made, or learns what it stored before.
     pub async fn take_turn(&self, user: UserId, id: VideoId, request: &Idempotency) -> Result<Claimed> {
         let place = keys::idempotency(user, &request.key);

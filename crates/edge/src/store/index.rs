@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::listing::{KEPT, Member, Membership};
 use super::update::UpdateError;
+use super::value::is_zero;
 use super::{Damaged, Store, StoreError, Stored, keys, unavailable};
 use crate::ports::{Ambient, Kv};
 
@@ -30,11 +31,6 @@ pub struct Head {
     /// Up to here the records of all videos are gone, and so are the pages that name no others.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub removed: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-const fn is_zero(position: &u64) -> bool {
-    *position == 0
 }
 
 impl Stored for Head {}

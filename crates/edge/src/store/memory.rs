@@ -1,10 +1,10 @@
-//! A store, a queue and a clock in memory, with the faults of real ones, for tests.
+//! A store, a queue, an object store and a clock in memory, with the faults of real ones, for tests.
 //!
 //! The store holds its users to the rules of the port: a key that is swapped is never set, one
 //! that is counted is never read. What it does wrong on purpose is decided by a seed, so that
 //! every run can be repeated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use framelift_contract::message::JobMessage;
 use framelift_domain::Time;
 
-use crate::ports::{Ambient, Change, Kv, Queue, Swap, Unavailable};
+use crate::ports::{Ambient, Change, Kv, Objects, Queue, Swap, Unavailable};
 
 /// What a store does wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -286,6 +286,100 @@ impl Queue for MemoryQueue {
 
     async fn ready(&self) -> Result<(), Unavailable> {
         Ok(())
+    }
+}
+
+/// An object store in memory, as far as videos' objects are made and removed.
+#[derive(Debug, Default)]
+pub struct MemoryObjects {
+    state: Mutex<Bucket>,
+}
+
+#[derive(Debug, Default)]
+struct Bucket {
+    objects: BTreeSet<String>,
+    uploads: BTreeSet<(String, String)>,
+    faults: u32,
+    random: Random,
+}
+
+impl MemoryObjects {
+    /// An empty bucket.
+    pub fn new(seed: u64) -> Self {
+        Self { state: Mutex::new(Bucket { random: Random::new(seed), ..Bucket::default() }) }
+    }
+
+    /// From now on so many percent of the removals fail, half of them after they had their effect.
+    pub fn set_faults(&self, percent: u32) {
+        self.state().faults = percent;
+    }
+
+    /// An object is stored.
+    pub fn put(&self, key: String) {
+        self.state().objects.insert(key);
+    }
+
+    /// A multipart upload is begun.
+    pub fn begin(&self, key: String, upload_id: String) {
+        self.state().uploads.insert((key, upload_id));
+    }
+
+    /// Whether there is an object with that key.
+    pub fn contains(&self, key: &str) -> bool {
+        self.state().objects.contains(key)
+    }
+
+    /// The keys of all objects, and of all multipart uploads.
+    pub fn left(&self) -> Vec<String> {
+        let state = self.state();
+        state.objects.iter().chain(state.uploads.iter().map(|(key, _)| key)).cloned().collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, Bucket> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn change(&self, change: impl FnOnce(&mut Bucket)) -> Result<(), Unavailable> {
+        yield_now().await;
+        let failed = {
+            let mut state = self.state();
+            let percent = state.faults;
+            let failed = state.random.percent(percent);
+            if !failed || state.random.percent(50) {
+                change(&mut state);
+            }
+            failed
+        };
+        yield_now().await;
+        if failed {
+            return Err(Unavailable { what: "object store", detail: "injected".to_owned() });
+        }
+        Ok(())
+    }
+}
+
+impl Objects for &MemoryObjects {
+    async fn abort_multipart(&self, key: &str, upload_id: &str) -> Result<(), Unavailable> {
+        self.change(|bucket| {
+            bucket.uploads.remove(&(key.to_owned(), upload_id.to_owned()));
+        })
+        .await
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), Unavailable> {
+        self.change(|bucket| {
+            bucket.objects.remove(key);
+            bucket.uploads.retain(|(of, _)| of != key);
+        })
+        .await
+    }
+
+    async fn remove_all(&self, prefix: &str) -> Result<(), Unavailable> {
+        self.change(|bucket| {
+            bucket.objects.retain(|key| !key.starts_with(prefix));
+            bucket.uploads.retain(|(key, _)| !key.starts_with(prefix));
+        })
+        .await
     }
 }
 

@@ -53,8 +53,8 @@ pub(super) struct Envelope {
     not(target_family = "wasm"),
     expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")
 )]
-const fn is_zero(rev: &u64) -> bool {
-    *rev == 0
+pub(super) const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Envelope {

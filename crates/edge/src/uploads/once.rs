@@ -19,17 +19,17 @@ use framelift_domain::{Options, Video};
 use super::stream::{Cutter, Source};
 use crate::http::Failure;
 use crate::jobs::{JobError, Jobs, Turn};
-use crate::ports::{Ambient, Http, Kv, Queue};
+use crate::ports::{Ambient, Http, Kv, Objects, Queue};
 use crate::service::{Service, request};
 
 /// Who sends a file: the holder of a turn, or a request without a key, that needs none.
-pub(super) struct Sender<'a, K, Q, A> {
-    jobs: Jobs<'a, K, Q, A>,
+pub(super) struct Sender<'a, K, Q, O, A> {
+    jobs: Jobs<'a, K, Q, O, A>,
     turn: Cell<Option<Turn>>,
 }
 
-impl<'a, K: Kv, Q: Queue, A: Ambient> Sender<'a, K, Q, A> {
-    pub(super) fn new(jobs: Jobs<'a, K, Q, A>) -> Self {
+impl<'a, K: Kv, Q: Queue, O: Objects, A: Ambient> Sender<'a, K, Q, O, A> {
+    pub(super) fn new(jobs: Jobs<'a, K, Q, O, A>) -> Self {
         Self { jobs, turn: Cell::new(None) }
     }
 
@@ -64,12 +64,12 @@ impl<'a, K: Kv, Q: Queue, A: Ambient> Sender<'a, K, Q, A> {
 }
 
 /// A file whose sender keeps its turn while bytes come.
-pub(super) struct Kept<'s, 'a, S, K, Q, A> {
+pub(super) struct Kept<'s, 'a, S, K, Q, O, A> {
     pub(super) source: S,
-    pub(super) sender: &'s Sender<'a, K, Q, A>,
+    pub(super) sender: &'s Sender<'a, K, Q, O, A>,
 }
 
-impl<S: Source, K: Kv, Q: Queue, A: Ambient> Source for Kept<'_, '_, S, K, Q, A> {
+impl<S: Source, K: Kv, Q: Queue, O: Objects, A: Ambient> Source for Kept<'_, '_, S, K, Q, O, A> {
     async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         let piece = self.source.next().await?;
         self.sender.keep().await?;

@@ -22,7 +22,7 @@ use super::stream::{Cutter, Source};
 use super::{incomplete, is_past_upload};
 use crate::http::{Failure, Incoming, RequestBody, Route, declared_length};
 use crate::jobs::{Claimed, JobError, NewVideo};
-use crate::object_store::{Completion, DEFAULT_CONTENT_TYPE, StoredPart};
+use crate::object_store::{Completion, DEFAULT_CONTENT_TYPE, ObjectStore, StoredPart};
 use crate::openapi::{Auth, Operation, binary, examples, text};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::plan::{MAX_PARTS, MIN_PART_BYTES, Plan};
@@ -204,7 +204,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         video: &Video,
         first: Bytes,
         cutter: &mut Cutter<S>,
-        sender: &Sender<'_, K, Q, A>,
+        sender: &Sender<'_, K, Q, ObjectStore<'_, H, A>, A>,
     ) -> Result<(), Failure> {
         let (objects, key) = (self.objects(), upload_key(video));
         let Some(second) = cutter.part().await? else {
@@ -256,11 +256,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     /// Deletes the record of a file that did not get through, as well as it goes: what stays
     /// expires. Under an idempotency key it stays, for the request that is sent again.
     async fn forget(&self, video: &Video) {
-        let Ok(cleanup) = self.jobs().delete(video.owner, video.id).await else { return };
-        if self.remove(&cleanup).await.is_ok() {
-            // Otherwise the retention pass comes back for it.
-            let _ = self.jobs().removed(video.id).await;
-        }
+        let _ = self.jobs().delete(video.owner, video.id).await;
     }
 
     /// Bytes that one stream may have.

@@ -23,8 +23,7 @@ pub(super) fn operation() -> Operation {
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     pub(super) async fn cancel(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let user = self.caller(incoming).await?;
-        let reported = self.jobs().cancel(user, incoming.video_id()?).await?;
-        self.try_remove(reported.cleanup.as_ref(), incoming.correlation_id()).await;
-        json(StatusCode::ACCEPTED, &view::accepted(&reported.video))
+        let video = self.jobs().cancel(user, incoming.video_id()?).await?;
+        json(StatusCode::ACCEPTED, &view::accepted(&video))
     }
 }

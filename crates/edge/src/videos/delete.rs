@@ -20,9 +20,7 @@ pub(super) fn operation() -> Operation {
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     pub(super) async fn delete(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let user = self.caller(incoming).await?;
-        let cleanup = self.jobs().delete(user, incoming.video_id()?).await?;
-        self.remove(&cleanup).await?;
-        self.jobs().removed(cleanup.video).await?;
+        self.jobs().delete(user, incoming.video_id()?).await?;
         Ok(empty(StatusCode::NO_CONTENT))
     }
 }

@@ -8,7 +8,7 @@ use framelift_domain::{Failure, FailureCode, Options, UserId, Video, VideoId, Wo
 
 use super::Task;
 use super::world::{Received, World};
-use crate::jobs::{Cleanup, Idempotency, JobError, NewVideo, Result};
+use crate::jobs::{Idempotency, JobError, NewVideo, Result};
 use crate::ports::Ambient;
 
 /// Who acts.
@@ -45,13 +45,6 @@ async fn retry<T>(world: &World, mut attempt: impl AsyncFnMut() -> Result<T>) ->
             outcome => return outcome,
         }
         world.clock.pause(500).await;
-    }
-}
-
-async fn remove(world: &World, cleanup: Option<&Cleanup>) -> bool {
-    match cleanup {
-        Some(cleanup) => world.remove(cleanup).await.is_ok(),
-        None => true,
     }
 }
 
@@ -116,6 +109,7 @@ async fn upload(world: &World, user: UserId) -> Result<()> {
     world.promise_created(id);
     if world.percent(30) && matches!(video.state, State::AwaitingUpload { .. }) {
         let multipart = Multipart { upload_id: format!("m{id}"), part_size: 5 << 20, part_count: 2 };
+        world.begin_multipart(user, id, &multipart.upload_id);
         world.jobs().multipart_begun(user, id, multipart).await?;
     }
     if world.percent(10) {
@@ -150,18 +144,13 @@ async fn any_video(world: &World, user: UserId) -> Result<Option<Video>> {
 
 async fn cancel(world: &World, user: UserId) -> Result<()> {
     let Some(video) = any_video(world, user).await? else { return Ok(()) };
-    let reported = retry(world, async || world.jobs().cancel(user, video.id).await).await?;
-    remove(world, reported.cleanup.as_ref()).await;
+    retry(world, async || world.jobs().cancel(user, video.id).await).await?;
     Ok(())
 }
 
 async fn delete(world: &World, user: UserId) -> Result<()> {
     let Some(video) = any_video(world, user).await? else { return Ok(()) };
-    let cleanup = retry(world, async || world.jobs().delete(user, video.id).await).await?;
-    if remove(world, Some(&cleanup)).await {
-        world.jobs().removed(video.id).await?;
-    }
-    Ok(())
+    retry(world, async || world.jobs().delete(user, video.id).await).await
 }
 
 async fn run(world: &World, user: UserId) -> Result<()> {
@@ -190,6 +179,7 @@ async fn look(world: &World, user: UserId) -> Result<()> {
         Err(JobError::VideoNotOwned | JobError::Unavailable(_)) => {}
         outcome => world.complain(format!("another user's video answers {outcome:?}")),
     }
+    world.read_result(&found.video);
     match found.video.state {
         State::Queued => accepted(world, user, video.id).await,
         _ => Ok(()),
@@ -246,7 +236,7 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
         let failure = Failure::new(FailureCode::Internal, "the job was tried too often");
         let failed =
             retry(world, async || world.jobs().fail(id, attempt, name.clone(), failure.clone()).await);
-        remove(world, failed.await?.cleanup.as_ref()).await;
+        failed.await?;
         tell(world, id).await?;
         return Ok(true);
     }
@@ -264,8 +254,9 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
         6..=7 if !world.is_calm() => return Ok(false),
         _ => None,
     };
-    let reported = match code {
+    match code {
         None => {
+            world.put_result(&video);
             let frames = world.below(1000);
             let result = Extraction {
                 size_bytes: 1 + world.below(50),
@@ -276,26 +267,25 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
             };
             let completed =
                 retry(world, async || world.jobs().complete(id, attempt, name.clone(), result.clone()).await);
-            let reported = completed.await?;
+            let completed = completed.await?;
             world.published(id, &result);
-            match &reported.video.state {
+            match &completed.state {
                 State::Completed { result: kept, .. } if *kept == result => {}
                 other => world.complain(format!("{id} was completed and is {other:?}")),
             }
-            reported
         }
         Some(FailureCode::Internal) => {
             let failure = Failure::new(FailureCode::Internal, "shutting down");
             let released =
                 retry(world, async || world.jobs().release(id, attempt, name.clone(), failure.clone()).await);
-            released.await?
+            released.await?;
         }
         Some(code) => {
             let failure = Failure::new(code, "as it happens");
-            retry(world, async || world.jobs().fail(id, attempt, name.clone(), failure.clone()).await).await?
+            retry(world, async || world.jobs().fail(id, attempt, name.clone(), failure.clone()).await)
+                .await?;
         }
-    };
-    remove(world, reported.cleanup.as_ref()).await;
+    }
     tell(world, id).await?;
     Ok(true)
 }
@@ -308,14 +298,6 @@ async fn sweep(world: &World) {
             world.complain(format!("the sweep met with {error:?} at {user}"));
         }
     }
-    for cleanup in swept.cleanups {
-        if remove(world, Some(&cleanup)).await && cleanup.purge {
-            match world.jobs().purged(&cleanup).await {
-                Ok(()) | Err(JobError::Unavailable(_)) => {}
-                Err(error) => world.complain(format!("a purge met with {error:?}")),
-            }
-        }
-    }
 }
 
 async fn close(world: &World, user: UserId) {
@@ -325,12 +307,7 @@ async fn close(world: &World, user: UserId) {
     }
     world.begin_closing(user);
     match retry(world, async || world.jobs().close_user(user).await).await {
-        Ok(cleanups) => {
-            world.finish_closing();
-            for cleanup in cleanups {
-                remove(world, Some(&cleanup)).await;
-            }
-        }
+        Ok(()) => world.finish_closing(),
         Err(JobError::Unavailable(_)) => {}
         Err(error) => world.complain(format!("closing an account met with {error:?}")),
     }

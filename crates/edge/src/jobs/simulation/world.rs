@@ -12,9 +12,9 @@ use framelift_domain::video::Extraction;
 use framelift_domain::{Limits, Time, UserId, Video, VideoId};
 use futures::executor::block_on;
 
-use crate::jobs::{Cleanup, Jobs};
-use crate::ports::{Ambient, Queue, Unavailable};
-use crate::store::memory::{MemoryKv, MemoryQueue, Quirks, Random, yield_now};
+use crate::jobs::Jobs;
+use crate::ports::{Ambient, Queue};
+use crate::store::memory::{MemoryKv, MemoryObjects, MemoryQueue, Quirks, Random};
 
 /// How often a message is received before it goes to the dead letters.
 const MAX_RECEIVES: u32 = 5;
@@ -52,10 +52,12 @@ impl Ambient for Clock {
 
     async fn pause(&self, milliseconds: u32) {
         let until = self.now_ms.get() + i64::from(milliseconds);
-        poll_fn(|_| {
+        poll_fn(|context| {
             if self.now_ms.get() >= until {
                 return Poll::Ready(());
             }
+            // Whoever waits for many at once polls only those that want it.
+            context.waker().wake_by_ref();
             self.waits_until.set(Some(until));
             Poll::Pending
         })
@@ -82,12 +84,12 @@ pub(super) struct Received {
 pub(super) struct World {
     pub(super) kv: MemoryKv,
     pub(super) queue: MemoryQueue,
+    objects: MemoryObjects,
     pub(super) clock: Clock,
     pub(super) limits: Limits,
     messages: RefCell<Vec<Message>>,
     next_message: Cell<u64>,
     random: RefCell<Random>,
-    objects: RefCell<BTreeSet<String>>,
     accepted: RefCell<BTreeSet<VideoId>>,
     created: RefCell<BTreeSet<VideoId>>,
     results: RefCell<BTreeMap<VideoId, Extraction>>,
@@ -107,12 +109,12 @@ impl World {
         Self {
             kv: MemoryKv::new(quirks, seed + 2),
             queue: MemoryQueue::new(seed + 3),
+            objects: MemoryObjects::new(seed + 5),
             clock,
             limits,
             messages: RefCell::default(),
             next_message: Cell::new(0),
             random: RefCell::new(Random::new(seed + 4)),
-            objects: RefCell::default(),
             accepted: RefCell::default(),
             created: RefCell::default(),
             results: RefCell::default(),
@@ -123,8 +125,8 @@ impl World {
         }
     }
 
-    pub(super) fn jobs(&self) -> Jobs<'_, MemoryKv, MemoryQueue, Clock> {
-        Jobs::new(&self.kv, &self.queue, &self.clock, &self.limits)
+    pub(super) fn jobs(&self) -> Jobs<'_, MemoryKv, MemoryQueue, &MemoryObjects, Clock> {
+        Jobs::new(&self.kv, &self.queue, &self.objects, &self.clock, &self.limits)
     }
 
     pub(super) fn user(&self, n: u8) -> UserId {
@@ -221,31 +223,41 @@ impl World {
     }
 
     pub(super) fn put_upload(&self, user: UserId, id: VideoId) {
-        self.objects.borrow_mut().insert(object_key::upload(user, id));
+        self.objects.put(object_key::upload(user, id));
     }
 
     /// A worker that has the job must find the upload.
     pub(super) fn read_upload(&self, video: &Video) {
         let key = object_key::upload(video.owner, video.root());
-        if !self.objects.borrow().contains(&key) {
+        if !self.objects.contains(&key) {
             self.complain(format!("{key} went while {} was to be worked on", video.id));
         }
     }
 
     pub(super) fn objects_left(&self) -> Vec<String> {
-        self.objects.borrow().iter().cloned().collect()
+        self.objects.left()
     }
 
-    /// Removes objects; now and then the object store does not.
-    pub(super) async fn remove(&self, cleanup: &Cleanup) -> Result<(), Unavailable> {
-        yield_now().await;
-        if !self.is_calm() && self.percent(10) {
-            return Err(Unavailable { what: "object store", detail: "injected".into() });
+    /// From now on so many percent of the removals of objects fail.
+    pub(super) fn set_object_faults(&self, percent: u32) {
+        self.objects.set_faults(percent);
+    }
+
+    pub(super) fn begin_multipart(&self, user: UserId, id: VideoId, upload_id: &str) {
+        self.objects.begin(object_key::upload(user, id), upload_id.to_owned());
+    }
+
+    /// A worker stores the archive of its attempt.
+    pub(super) fn put_result(&self, video: &Video) {
+        self.objects.put(object_key::result(video.owner, video.id, video.state.attempts().made));
+    }
+
+    /// A result that may be downloaded is there.
+    pub(super) fn read_result(&self, video: &Video) {
+        let key = object_key::result(video.owner, video.id, video.state.attempts().made);
+        if video.result_kept(self.clock.now(), &self.limits) && !self.objects.contains(&key) {
+            self.complain(format!("{key} is gone, and {} has a result", video.id));
         }
-        if let Some(key) = &cleanup.upload {
-            self.objects.borrow_mut().remove(key);
-        }
-        Ok(())
     }
 
     pub(super) fn promise_created(&self, id: VideoId) {

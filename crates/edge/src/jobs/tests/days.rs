@@ -32,7 +32,6 @@ fn the_store_does_not_grow_with_the_days() {
         // One account stays and deletes its videos; each day another one comes and leaves with all it has.
         for id in use_it(&desk, desk.user, "k") {
             block_on(desk.jobs().delete(desk.user, id)).unwrap();
-            block_on(desk.jobs().removed(id)).unwrap();
         }
         let leaver = UserId::new(desk.clock.now().unix_ms().unsigned_abs(), [day; 10]);
         use_it(&desk, leaver, &format!("{day}-"));

@@ -145,9 +145,6 @@ fn go_on(kv: MemoryKv) -> Desk {
     for _ in 0..20 {
         let swept = block_on(jobs.sweep()).unwrap();
         assert!(swept.troubles.is_empty() && swept.unread.is_empty(), "{swept:?}");
-        for cleanup in swept.cleanups.iter().filter(|cleanup| cleanup.purge) {
-            block_on(jobs.purged(cleanup)).unwrap();
-        }
     }
     let slots = block_on(Store::new(&desk.kv, &desk.clock).slots(desk.user)).unwrap();
     assert!(slots.is_empty() && slots.used_bytes() == 0, "{slots:?}");
@@ -230,9 +227,6 @@ fn a_damaged_record_is_told_and_holds_nobody_up() {
     for _ in 0..3 {
         let swept = block_on(desk.jobs().sweep()).unwrap();
         troubles.extend(swept.troubles.into_iter().map(|(_, error)| error.code()));
-        for cleanup in swept.cleanups.iter().filter(|cleanup| cleanup.purge) {
-            block_on(desk.jobs().purged(cleanup)).unwrap();
-        }
     }
     assert!(!troubles.is_empty() && troubles.iter().all(|code| *code == ProblemCode::RecordDamaged));
     assert_eq!(desk.video(awaiting).state.name(), StateName::Expired);

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use framelift_contract::message::JobMessage;
+use framelift_contract::object_key;
 use framelift_contract::video::Status;
 use framelift_domain::video::{Extraction, Multipart, Progress, Stage, State, StateName};
 use framelift_domain::{Failure, FailureCode, Limits, Options, Time, UserId, Video, VideoId, WorkerId};
@@ -10,7 +11,7 @@ use futures::future::join_all;
 
 use super::{check, retry};
 use crate::jobs::{Idempotency, JobError, Jobs, NewVideo};
-use crate::ports::{Ambient, Kv, Queue, Unavailable};
+use crate::ports::{Ambient, Kv, Objects, Queue, Unavailable};
 
 /// A queue that keeps what it is sent.
 #[derive(Default)]
@@ -30,6 +31,27 @@ impl Queue for Sent {
 impl Sent {
     fn ids(&self) -> Vec<VideoId> {
         self.0.borrow().iter().map(|(message, _)| message.video_id).collect()
+    }
+}
+
+/// An object store that keeps the names of what was removed.
+#[derive(Default)]
+struct Removed(RefCell<Vec<String>>);
+
+impl Objects for &Removed {
+    async fn abort_multipart(&self, _key: &str, upload_id: &str) -> Result<(), Unavailable> {
+        self.0.borrow_mut().push(upload_id.to_owned());
+        Ok(())
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), Unavailable> {
+        self.0.borrow_mut().push(key.to_owned());
+        Ok(())
+    }
+
+    async fn remove_all(&self, prefix: &str) -> Result<(), Unavailable> {
+        self.0.borrow_mut().push(prefix.to_owned());
+        Ok(())
     }
 }
 
@@ -57,6 +79,7 @@ impl<A: Ambient> Ambient for Later<'_, A> {
 struct World<'a, K, A> {
     kv: &'a K,
     queue: Sent,
+    removed: Removed,
     clock: Later<'a, A>,
     limits: Limits,
     user: UserId,
@@ -68,11 +91,18 @@ impl<'a, K: Kv, A: Ambient> World<'a, K, A> {
         ambient.fill_random(&mut random);
         let user = UserId::new(ambient.now().unix_ms().unsigned_abs(), random);
         let clock = Later { inner: ambient, ahead_s: Cell::new(0) };
-        Self { kv, queue: Sent::default(), clock, limits: Limits::default(), user }
+        Self {
+            kv,
+            queue: Sent::default(),
+            removed: Removed::default(),
+            clock,
+            limits: Limits::default(),
+            user,
+        }
     }
 
-    fn jobs(&self) -> Jobs<'_, K, Sent, Later<'a, A>> {
-        Jobs::new(self.kv, &self.queue, &self.clock, &self.limits)
+    fn jobs(&self) -> Jobs<'_, K, Sent, &Removed, Later<'a, A>> {
+        Jobs::new(self.kv, &self.queue, &self.removed, &self.clock, &self.limits)
     }
 
     /// A request that may be sent again, so that a lost answer does not take up room twice.
@@ -80,6 +110,22 @@ impl<'a, K: Kv, A: Ambient> World<'a, K, A> {
         let mut random = [0; 8];
         self.clock.fill_random(&mut random);
         Idempotency { key: hex::encode(random), request_hash: "suite".to_owned() }
+    }
+
+    async fn delete(&self, id: VideoId) -> Result<(), String> {
+        let delete = || async {
+            match self.jobs().delete(self.user, id).await {
+                // It was deleted, and the answer was lost.
+                Err(JobError::VideoNotFound) => Ok(()),
+                outcome => outcome,
+            }
+        };
+        retry(&self.clock, delete).await
+    }
+
+    /// Whether the upload of a video was removed.
+    fn has_lost(&self, id: VideoId) -> bool {
+        self.removed.0.borrow().contains(&object_key::upload(self.user, id))
     }
 
     async fn create(&self) -> Result<VideoId, String> {
@@ -110,7 +156,7 @@ impl<'a, K: Kv, A: Ambient> World<'a, K, A> {
     async fn complete(&self, id: VideoId, attempt: u32) -> Result<Video, String> {
         let reported =
             retry(&self.clock, || async { self.jobs().complete(id, attempt, worker(), extraction()).await });
-        Ok(reported.await?.video)
+        reported.await
     }
 
     async fn listed(&self, status: Option<Status>) -> Result<Vec<VideoId>, String> {
@@ -288,15 +334,12 @@ pub(super) async fn runs_share_an_upload<K: Kv, A: Ambient>(kv: &K, ambient: &A)
     let second = run(first.id).await.map_err(|error| error.to_string())?;
     check!((first.root(), second.root()) == (root, root), "a run does not use the upload of its root");
     check!(first.state.name() == StateName::Pending, "a run is {}", first.state.name());
-    let delete = |id: VideoId| {
-        let world = &world;
-        async move { retry(ambient, || async { world.jobs().delete(world.user, id).await }).await }
-    };
     for id in [root, first.id] {
-        check!(delete(id).await?.upload.is_none(), "an upload in use is to be removed");
+        world.delete(id).await?;
+        check!(!world.has_lost(root), "an upload in use was removed");
     }
-    let last = delete(second.id).await?;
-    check!(last.upload.is_some(), "an upload that nobody uses is kept");
+    world.delete(second.id).await?;
+    check!(world.has_lost(root), "an upload that nobody uses is kept");
     check!(run(root).await == Err(JobError::VideoNotFound), "a deleted video can be run again");
 
     let failed = world.uploaded().await?;
@@ -304,8 +347,8 @@ pub(super) async fn runs_share_an_upload<K: Kv, A: Ambient>(kv: &K, ambient: &A)
     let failure = Failure::new(FailureCode::NotAVideo, "no known container");
     let reported =
         retry(ambient, || async { world.jobs().fail(failed, attempt, worker(), failure.clone()).await });
-    let cleanup = reported.await?.cleanup;
-    check!(cleanup.is_some_and(|cleanup| cleanup.upload.is_some()), "a useless upload is kept");
+    reported.await?;
+    check!(world.has_lost(failed), "a useless upload is kept");
     check!(run(failed).await == Err(JobError::SourceExpired), "a useless upload can be run again");
     Ok(())
 }
@@ -350,7 +393,7 @@ pub(super) async fn leases_are_exclusive<K: Kv, A: Ambient>(kv: &K, ambient: &A)
     );
     let failure = Failure::new(FailureCode::Internal, "shutting down");
     let released = retry(ambient, || async { world.jobs().release(id, 2, worker(), failure.clone()).await });
-    let released = released.await?.video;
+    let released = released.await?;
     check!(released.state.name() == StateName::Pending, "a released job is {}", released.state.name());
     check!(world.claim(id).await? == 3, "a released job cannot be claimed");
     Ok(())
@@ -363,20 +406,22 @@ pub(super) async fn deletion_and_closing<K: Kv, A: Ambient>(kv: &K, ambient: &A)
     let in_flight = world.listed(Some(Status::Pending)).await?;
     check!(in_flight.len() == 5, "{} videos are pending", in_flight.len());
     let gone = in_flight[0];
-    let cleanup = retry(ambient, || async { world.jobs().delete(world.user, gone).await }).await?;
-    check!(cleanup.upload.is_some(), "the upload of a deleted video is kept");
-    retry(ambient, || async { world.jobs().removed(gone).await }).await?;
+    world.delete(gone).await?;
+    check!(world.has_lost(gone), "the upload of a deleted video is kept");
     let found = retry(ambient, || async { found_or_not(world.jobs().find(world.user, gone).await) }).await?;
     check!(!found, "a deleted video is found");
     check!(!world.listed(None).await?.contains(&gone), "a deleted video is listed");
     check!(world.listed(Some(Status::Pending)).await?.len() == 5, "the slot of a deleted video is not used");
-    retry(ambient, || async { world.jobs().close_user(world.user).await.map(|_| ()) }).await?;
+    retry(ambient, || async { world.jobs().close_user(world.user).await }).await?;
     check!(
         retry(ambient, || async { world.jobs().is_closed(world.user).await }).await?,
         "a closed account is open"
     );
-    let canceled = world.listed(Some(Status::Canceled)).await?;
-    check!(canceled.len() == 6, "{} of 6 videos of a closed account were called off", canceled.len());
+    for status in [Status::Pending, Status::Queued] {
+        let left = world.listed(Some(status)).await?;
+        check!(left.is_empty(), "{} videos of a closed account were not called off", left.len());
+    }
+    check!(ids.iter().all(|id| world.has_lost(*id)), "a closed account has uploads left");
     let late = world.jobs().create(world.user, new_video(), None).await;
     check!(
         matches!(late, Err(JobError::AccountClosed | JobError::Unavailable(_))),
@@ -407,42 +452,33 @@ pub(super) async fn uploads_expire_and_results_are_purged<K: Kv, A: Ambient>(
     retry(ambient, || async { world.jobs().multipart_begun(world.user, late, multipart.clone()).await })
         .await?;
     world.clock.ahead_s.set(i64::from(world.limits.upload_ttl_s) + 1);
-    let cleanups = retry(ambient, || async { sweep_all(&world).await }).await?;
+    sweep_all(&world).await;
     check!(world.status(late).await? == StateName::Expired, "an upload that never came did not expire");
-    let aborted = cleanups.iter().any(|cleanup| cleanup.video == late && cleanup.multipart.is_some());
+    let aborted = world.removed.0.borrow().iter().any(|name| name == "upload");
     check!(aborted, "the multipart upload of an expired video is not aborted");
-    check!(cleanups.iter().all(|cleanup| cleanup.video != done), "a result was purged too early");
+    check!(!world.has_lost(done), "a result was purged too early");
 
     world
         .clock
         .ahead_s
         .set(i64::from(world.limits.retention_s) + i64::from(world.limits.upload_ttl_s) + 7200);
-    let cleanups = retry(ambient, || async { sweep_all(&world).await }).await?;
+    sweep_all(&world).await;
     for id in [done, late] {
-        let purged = cleanups.iter().find(|cleanup| cleanup.video == id && cleanup.purge);
-        check!(purged.is_some_and(|cleanup| cleanup.upload.is_some()), "an upload is kept for ever");
+        check!(world.has_lost(id), "an upload is kept for ever");
     }
+    let results = object_key::results_of(world.user, done);
+    check!(world.removed.0.borrow().contains(&results), "a result is kept for ever");
     let found = retry(ambient, || async { world.jobs().find(world.user, done).await }).await?;
     check!(!found.video.result_kept(world.clock.now(), &world.limits), "a purged result can be had");
     check!(matches!(found.video.state, State::Completed { .. }), "a purged video is not completed");
     Ok(())
 }
 
-/// Sweeps until this world's user has nothing left to do; objects are removed as asked.
-async fn sweep_all<K: Kv, A: Ambient>(
-    world: &World<'_, K, A>,
-) -> Result<Vec<crate::jobs::Cleanup>, JobError> {
-    let mut all = Vec::new();
+/// Sweeps until nothing is left to do.
+async fn sweep_all<K: Kv, A: Ambient>(world: &World<'_, K, A>) {
     let mut clean = 0;
     for _ in 0..500 {
         let Ok(swept) = world.jobs().sweep().await else { continue };
-        for cleanup in swept.cleanups {
-            // One that fails comes back with the next sweep.
-            if cleanup.purge && world.jobs().purged(&cleanup).await.is_err() {
-                clean = 0;
-            }
-            all.push(cleanup);
-        }
         if swept.troubles.is_empty() {
             clean += 1;
         }
@@ -450,5 +486,4 @@ async fn sweep_all<K: Kv, A: Ambient>(
             break;
         }
     }
-    Ok(all)
 }
