@@ -260,9 +260,9 @@ async fn a_job_that_others_hold_or_have_finished() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_whose_credential_is_refused_takes_itself_out() {
     let rig = Rig::with("250 ok", "[worker]\nsweep = \"1s\"\n").await;
+    eventually("the worker is ready at first", async || rig.get("/health/ready").await.0 == 200).await;
     rig.control.refuse_token(true);
     let job = rig.add(1, small_video(), json!({"select": {"count": 1}}), 1).await;
-    eventually("the worker is ready at first", async || rig.get("/health/ready").await.0 == 200).await;
     rig.send(&job).await;
     loop {
         let (status, report) = rig.get("/health/ready").await;
