@@ -2,16 +2,12 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
+use hyper::service::service_fn;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     task::{JoinHandle, spawn_blocking},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     config::{MailConfig, Options, StartError},
@@ -22,15 +18,13 @@ use crate::{
 
 /// How long requests under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long to wait before accepting again when the system gives no connection.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// A running server. Dropping it stops it too, without waiting for the end.
 pub struct MailServer {
     smtp_address: SocketAddr,
     http_address: SocketAddr,
-    stopping: CancellationToken,
-    serving: Option<JoinHandle<()>>,
+    stop: DropGuard,
+    serving: JoinHandle<()>,
 }
 
 /// Starts the server; once this returns, a mail can be sent.
@@ -62,7 +56,7 @@ pub async fn start_with(config: MailConfig, options: Options) -> Result<MailServ
         tokio::join!(smtp, http);
     });
     tracing::info!(smtp = %smtp_address, http = %http_address, "the mail server listens");
-    Ok(MailServer { smtp_address, http_address, stopping, serving: Some(serving) })
+    Ok(MailServer { smtp_address, http_address, stop: stopping.drop_guard(), serving })
 }
 
 impl MailServer {
@@ -79,18 +73,10 @@ impl MailServer {
     }
 
     /// Finishes the requests under way and closes the connections.
-    pub async fn shutdown(mut self) {
-        self.stopping.cancel();
-        if let Some(serving) = self.serving.take() {
-            // Fails only by a panic, which has been reported.
-            let _ = serving.await;
-        }
-    }
-}
-
-impl Drop for MailServer {
-    fn drop(&mut self) {
-        self.stopping.cancel();
+    pub async fn shutdown(self) {
+        drop(self.stop);
+        // Fails only by a panic, which has been reported.
+        let _ = self.serving.await;
     }
 }
 
@@ -101,71 +87,29 @@ async fn listen(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartE
         .map_err(|source| StartError::Listen { address, source })
 }
 
-/// The next connection; `None` once the server stops.
-async fn accept(listener: &TcpListener, stopping: &CancellationToken) -> Option<TcpStream> {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stopping.cancelled() => return None,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                // Small answers should not wait for the client's acknowledgement.
-                let _ = stream.set_nodelay(true);
-                return Some(stream);
-            }
-            Err(error) => {
-                // Out of file descriptors, most likely: let some be closed first.
-                tracing::warn!(%error, "a connection cannot be accepted");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
-}
-
 async fn serve_smtp(
     listener: TcpListener,
     store: Arc<Store>,
     largest_mail: usize,
     stopping: CancellationToken,
 ) {
-    let clients = TaskTracker::new();
-    while let Some(stream) = accept(&listener, &stopping).await {
+    framelift_listener::serve(listener, stopping.clone(), GRACE, |stream, _, _| {
         let connection = Connection::new(stream, Arc::clone(&store), largest_mail);
         let stopping = stopping.clone();
-        clients.spawn(async move {
+        async move {
             if let Err(error) = connection.serve(stopping).await {
                 tracing::debug!(%error, "a client left early");
             }
-        });
-    }
-    drop(listener);
-    clients.close();
-    clients.wait().await;
+        }
+    })
+    .await;
 }
 
 async fn serve_http(listener: TcpListener, store: Arc<Store>, stopping: CancellationToken) {
-    let graceful = GracefulShutdown::new();
-    let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
-    while let Some(stream) = accept(&listener, &stopping).await {
+    framelift_listener::serve(listener, stopping, GRACE, |stream, _, watcher| {
         let store = Arc::clone(&store);
         let handler = service_fn(move |request| http_api::respond(Arc::clone(&store), request));
-        let connection =
-            http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), handler);
-        let connection = graceful.watch(connection);
-        let ending = ending.clone();
-        tasks.spawn(async move {
-            if let Some(Err(error)) = ending.run_until_cancelled(connection).await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        });
-    }
-    drop(listener);
-    // A client that never finishes its request does not hold the server up.
-    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
-        tracing::warn!("connections are closed with requests under way");
-    }
-    ending.cancel();
-    tasks.close();
-    tasks.wait().await;
+        framelift_listener::http1(stream, watcher, handler)
+    })
+    .await;
 }

@@ -5,16 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use framelift_dev_faults::Faults;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use s3s::config::StaticConfigProvider;
 use s3s::path::check_bucket_name;
 use s3s::service::S3ServiceBuilder;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::access::{Gate, Keys};
 use crate::ambient::now_ms;
@@ -31,8 +28,8 @@ pub struct S3Server {
     addr: SocketAddr,
     pub(crate) api: Api,
     faults: Faults,
-    stop: Option<oneshot::Sender<()>>,
-    task: Option<JoinHandle<()>>,
+    stop: DropGuard,
+    task: JoinHandle<()>,
 }
 
 impl std::fmt::Debug for S3Server {
@@ -58,11 +55,9 @@ impl S3Server {
     }
 
     /// Takes no new requests, lets those in progress end, and gives the data folder back.
-    pub async fn shutdown(mut self) {
-        self.stop.take();
-        if let Some(task) = self.task.take()
-            && let Err(error) = task.await
-        {
+    pub async fn shutdown(self) {
+        drop(self.stop);
+        if let Err(error) = self.task.await {
             tracing::error!(%error, "the server did not stop cleanly");
         }
     }
@@ -95,10 +90,10 @@ pub async fn start(config: S3Config) -> Result<S3Server, Error> {
     builder.set_auth(Keys { id: config.access_key_id, secret: config.secret_access_key.into() });
     builder.set_access(Gate { region: config.region });
     let front = Front { service: builder.build(), faults: config.faults.clone() };
-    let (stop, stopped) = oneshot::channel();
-    let task = tokio::spawn(serve(listener, front, store, stopped));
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(serve(listener, front, store, stop.clone()));
     tracing::debug!(%addr, "s3 listens");
-    Ok(S3Server { addr, api, faults: config.faults, stop: Some(stop), task: Some(task) })
+    Ok(S3Server { addr, api, faults: config.faults, stop: stop.drop_guard(), task })
 }
 
 async fn create_buckets(store: &Store, config: &S3Config) -> Result<(), Error> {
@@ -118,45 +113,15 @@ async fn create_buckets(store: &Store, config: &S3Config) -> Result<(), Error> {
     })
 }
 
-async fn serve(listener: TcpListener, front: Front, store: Store, mut stopped: oneshot::Receiver<()>) {
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            _ = &mut stopped => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, front.clone(), graceful.watcher()));
-                }
-                Err(error) => {
-                    // Out of file descriptors, most likely: closing connections helps.
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            },
-        }
-    }
-    drop(listener);
-    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
-        tracing::warn!("connections were closed with requests in progress");
-    }
-    connections.shutdown().await;
+async fn serve(listener: TcpListener, front: Front, store: Store, stop: CancellationToken) {
+    framelift_listener::serve(listener, stop, GRACE, |stream, _, watcher| {
+        let front = front.clone();
+        let service = service_fn(move |request| front.clone().answer(request));
+        framelift_listener::http1(stream, watcher, service)
+    })
+    .await;
     // Joining a thread blocks.
     if let Err(error) = tokio::task::spawn_blocking(move || store.close()).await {
         tracing::error!(%error, "the index did not close cleanly");
-    }
-}
-
-async fn connection(stream: TcpStream, front: Front, watcher: hyper_util::server::graceful::Watcher) {
-    // Answers are small and waited for; Nagle's algorithm would hold them back.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
-    }
-    let service = service_fn(move |request| front.clone().answer(request));
-    let connection =
-        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended early");
     }
 }

@@ -6,20 +6,9 @@ use bytes::Bytes;
 use framelift_dev_faults::{Fault, Faults};
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Limited};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::{GracefulConnection, GracefulShutdown},
-};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    task::JoinHandle,
-};
-use tokio_util::{
-    sync::{CancellationToken, DropGuard},
-    task::TaskTracker,
-};
+use hyper::{body::Incoming, service::service_fn};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     auth::Credentials,
@@ -39,8 +28,6 @@ mod answer_body;
 const LARGEST_REQUEST: usize = 8 << 20;
 /// How long requests under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long to wait before accepting again when the system gives no connection.
-const PAUSE: Duration = Duration::from_millis(50);
 const JSON: &str = "application/x-amz-json-1.0";
 
 /// A running server. Dropping it stops it too, without waiting for the end.
@@ -150,57 +137,17 @@ impl SqsServer {
 }
 
 async fn serve(listener: TcpListener, address: SocketAddr, service: Arc<Service>) {
-    let graceful = GracefulShutdown::new();
-    let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = service.stopping.cancelled() => break,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let connection = graceful.watch(connection(stream, address, &service));
-                let ending = ending.clone();
-                tasks.spawn(async move {
-                    if let Some(Err(error)) = ending.run_until_cancelled(connection).await {
-                        tracing::debug!(%error, "a connection ended early");
-                    }
-                });
-            }
-            Err(error) => {
-                // Out of file descriptors, most likely: let some be closed first.
-                tracing::warn!(%error, "a connection cannot be accepted");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
-    drop(listener);
-    // A client that never finishes its request does not hold the server up.
-    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
-        tracing::warn!("connections are closed with requests under way");
-    }
-    ending.cancel();
-    tasks.close();
-    tasks.wait().await;
-}
-
-fn connection(
-    stream: TcpStream,
-    address: SocketAddr,
-    service: &Arc<Service>,
-) -> impl GracefulConnection<Error = hyper::Error> + Send + use<> {
-    // Small answers should not wait for the client's acknowledgement.
-    let _ = stream.set_nodelay(true);
-    let service = Arc::clone(service);
-    let handler = service_fn(move |request| {
+    let stop = service.stopping.clone();
+    framelift_listener::serve(listener, stop, GRACE, |stream, _, watcher| {
         let service = Arc::clone(&service);
-        async move { respond(&service, address, request).await }
-    });
-    // Without half-closed connections, a client that hangs up ends its long poll.
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .half_close(false)
-        .serve_connection(TokioIo::new(stream), handler)
+        // A client that hangs up ends its long poll: HTTP connections are never half closed.
+        let handler = service_fn(move |request| {
+            let service = Arc::clone(&service);
+            async move { respond(&service, address, request).await }
+        });
+        framelift_listener::http1(stream, watcher, handler)
+    })
+    .await;
 }
 
 /// Answers one request; an error closes the connection without an answer.

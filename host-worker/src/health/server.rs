@@ -8,15 +8,16 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Metrics, Readiness};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How long requests under way may take when the worker stops.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves until `cancel`.
 pub(crate) async fn serve(
@@ -25,32 +26,15 @@ pub(crate) async fn serve(
     metrics: Arc<Metrics>,
     cancel: CancellationToken,
 ) {
-    loop {
-        let stream = tokio::select! {
-            () = cancel.cancelled() => return,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // Out of file descriptors, most likely: others need the time to close some.
-                    tracing::warn!(error = %error, "the health listener could not accept");
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                    continue;
-                }
-            },
-        };
+    framelift_listener::serve(listener, cancel, GRACE, |stream, _, watcher| {
         let (readiness, metrics) = (readiness.clone(), metrics.clone());
-        tokio::spawn(async move {
-            let service = service_fn(|request: Request<Incoming>| {
-                let response = answer(&request, &readiness, &metrics);
-                async move { Ok::<_, Infallible>(response) }
-            });
-            let _ = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(Duration::from_secs(10))
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+        let service = service_fn(move |request: Request<Incoming>| {
+            let response = answer(&request, &readiness, &metrics);
+            async move { Ok::<_, Infallible>(response) }
         });
-    }
+        framelift_listener::http1(stream, watcher, service)
+    })
+    .await;
 }
 
 fn answer<B>(request: &Request<B>, readiness: &Readiness, metrics: &Metrics) -> Response<Full<Bytes>> {

@@ -8,7 +8,7 @@ use crate::run::{Result, cargo, output};
 const LAYERS: &[&[&str]] = &[
     &["framelift-domain"],
     &["framelift-contract"],
-    &["framelift-edge", "framelift-media", "framelift-plugin-host"],
+    &["framelift-edge", "framelift-listener", "framelift-media", "framelift-plugin-host"],
     &[
         "framelift-auth",
         "framelift-passwords",
