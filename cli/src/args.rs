@@ -82,7 +82,7 @@ pub(crate) struct ExtractArgs {
     /// Choose the archive's format where the name does not
     #[arg(long, value_name = "FORMAT", help_heading = "Output")]
     pub(crate) archive: Option<Kind>,
-    /// Replace files that exist
+    /// Replace files that exist; in a folder, also remove the images that an earlier run listed there
     #[arg(short, long, help_heading = "Output")]
     pub(crate) force: bool,
 
@@ -135,6 +135,10 @@ pub(crate) struct SelectArgs {
     /// End before a time, percentage or frame number
     #[arg(long, value_name = "PLACE", allow_hyphen_values = true)]
     pub(crate) to: Option<String>,
+    /// Take the video stream that the file has under number N; `framelift probe` lists them
+    /// [default: the best one]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) stream: Option<String>,
     /// Take a frame up to DURATION away where that is faster
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) tolerance: Option<String>,
@@ -149,6 +153,10 @@ pub(crate) struct ImageArgs {
     /// Set the quality from 1 (smallest) to 100 (best), on the format's own scale; not for PNG [default: 90]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) quality: Option<String>,
+    /// Keep only a part of each picture, WIDTHxHEIGHT pixels from column X and line Y on, before it is
+    /// resized
+    #[arg(long, value_name = "X:Y:WIDTHxHEIGHT", allow_hyphen_values = true)]
+    pub(crate) crop: Option<String>,
     /// Resize to WIDTHxHEIGHT pixels; one of the two may be left out
     #[arg(long, value_name = "SIZE", conflicts_with_all = ["width", "height"])]
     pub(crate) size: Option<String>,

@@ -106,7 +106,7 @@ impl Job<'_> {
                 let made = staging::folder(folder)?;
                 self.terminal.removes(made.path().to_owned());
                 let outcome = self.extract(video, source, Box::new(Files::new(made.path())), names)?;
-                staging::publish_folder(made, folder, force)?;
+                staging::publish_folder(made, folder, &names.other("manifest.json"), force)?;
                 Ok(outcome)
             }
         }

@@ -1,7 +1,7 @@
 //! From what people type to the service's options: `2` is two seconds, `00:01:30` is a time, `jpg` is
 //! JPEG. Values are checked by the service's own rules; what is wrong is told by the flag.
 
-use framelift_contract::options::{OptionsBody, RangeBody, ResizeBody, ScenesBody, SelectBody};
+use framelift_contract::options::{CropBody, OptionsBody, RangeBody, ResizeBody, ScenesBody, SelectBody};
 use framelift_contract::problem::FieldError;
 use framelift_domain::options::format_duration;
 use framelift_domain::{Format, Options, Rational, Select};
@@ -23,6 +23,8 @@ pub(crate) fn options(
         tolerance: time(&select.tolerance),
         format: images_format(images, format).map_err(one)?,
         quality: integer("--quality", &images.quality).map_err(one)?,
+        stream: integer("--stream", &select.stream).map_err(one)?,
+        crop: images.crop.as_deref().map(crop).transpose().map_err(one)?,
         resize: resize(images).map_err(one)?,
         storyboard: images.storyboard.then_some(true),
         plugins: None,
@@ -121,6 +123,18 @@ fn images_format(images: &ImageArgs, named: Option<Format>) -> Result<Option<Str
     }
 }
 
+/// `X:Y:WIDTHxHEIGHT`.
+fn crop(text: &str) -> Result<CropBody, String> {
+    let body = || {
+        let (x, rest) = text.split_once(':')?;
+        let (y, size) = rest.split_once(':')?;
+        let (width, height) = size.split_once(['x', 'X', '×'])?;
+        let number = |text: &str| text.parse().ok();
+        Some(CropBody { x: number(x)?, y: number(y)?, width: number(width)?, height: number(height)? })
+    };
+    body().ok_or_else(|| format!("--crop: {text:?} is not X:Y:WIDTHxHEIGHT, such as 0:140:1920x800"))
+}
+
 fn resize(images: &ImageArgs) -> Result<Option<ResizeBody>, String> {
     let (mut width, mut height) = (integer("--width", &images.width)?, integer("--height", &images.height)?);
     if let Some(size) = &images.size {
@@ -142,7 +156,7 @@ fn resize(images: &ImageArgs) -> Result<Option<ResizeBody>, String> {
 
 /// What is wrong, by the flag that it was given with.
 fn by_flag(error: &FieldError) -> String {
-    const FLAGS: [(&str, &str); 13] = [
+    const FLAGS: [(&str, &str); 15] = [
         ("/select/every", "--every"),
         ("/select/fps", "--fps"),
         ("/select/count", "--count"),
@@ -153,6 +167,8 @@ fn by_flag(error: &FieldError) -> String {
         ("/tolerance", "--tolerance"),
         ("/format", "--format"),
         ("/quality", "--quality"),
+        ("/stream", "--stream"),
+        ("/crop", "--crop"),
         ("/resize/width", "the width"),
         ("/resize/height", "the height"),
         ("/resize/fit", "--fit"),
@@ -196,6 +212,17 @@ mod tests {
         }
         for bad in ["0", "1/0", "0/1", "1001", "-1", "x", "1/2/3", ""] {
             assert!(rate(bad).unwrap_err().starts_with("--fps: "), "{bad}");
+        }
+    }
+
+    #[test]
+    fn parts_of_pictures_are_read() {
+        let body = CropBody { x: 0, y: 140, width: 1920, height: 800 };
+        for text in ["0:140:1920x800", "0:140:1920X800", "0:140:1920×800"] {
+            assert_eq!(crop(text), Ok(body.clone()), "{text}");
+        }
+        for bad in ["", "0:140", "1920x800", "0:140:1920", "0x140:1920:800", "0:140:1920x800x1", "a:0:1x1"] {
+            assert!(crop(bad).is_err(), "{bad}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! How a run ends: what is printed, and the exit code. The only place that prints.
+//! Prints how a run ends, and gives its exit code. Nothing else prints.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -14,7 +14,7 @@ const WRONG_VALUE: u8 = 64;
 const SOME_FAILED: u8 = 3;
 const SIGPIPE: u8 = 13;
 
-/// A run that went well.
+/// A run that succeeded.
 pub(crate) struct Done {
     /// For people.
     pub(crate) text: String,
@@ -23,7 +23,7 @@ pub(crate) struct Done {
     pub(crate) warnings: Vec<String>,
 }
 
-/// A run that did not.
+/// A run that failed.
 #[derive(Debug)]
 pub(crate) enum Failed {
     /// Wrong values.
@@ -74,7 +74,7 @@ impl Failed {
         }
     }
 
-    /// Whether whoever reads the standard output has left: nobody wants to hear of it.
+    /// Whether the reader of the standard output has closed it, which is no failure to report.
     fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Extraction(ExtractError::Sink(error)) if error.kind() == io::ErrorKind::BrokenPipe)
     }
@@ -193,11 +193,14 @@ pub(crate) fn frames(count: u64) -> String {
     format!("{count} frame{}", if count == 1 { "" } else { "s" })
 }
 
-/// What can be done about it on this machine.
+/// What the user can do about it.
 const fn hint(code: FailureCode) -> &'static str {
     match code {
         FailureCode::NotAVideo => "check that the file is a video and that all of it is there",
-        FailureCode::NoVideoStream => "the file holds no moving pictures, for example only sound",
+        FailureCode::NoVideoStream => {
+            "the file holds no moving pictures, for example only sound, or --stream names another stream"
+        }
+        FailureCode::UnsupportedContainer => "put the video into another container first, for example an MP4",
         FailureCode::UnsupportedCodec => "convert the video first, for example to H.264 in an MP4",
         FailureCode::CorruptInput => "not one frame could be decoded; copy or export the video again",
         FailureCode::LimitExceeded => "ask for fewer frames, a shorter range or a smaller size",
@@ -226,7 +229,7 @@ fn complain_of(video: Option<&str>, told: &Told) {
     }
 }
 
-/// Prints a line of the result. Whoever closes the pipe does not want it.
+/// Prints a line of the result; a closed pipe is no error.
 fn say(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -11,7 +11,7 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<Done, Failed> {
     let info = framelift_media::probe(Box::new(source))?;
     let unknown = || "unknown".to_owned();
     let text = format!(
-        "{} in {}, {}×{} pixels{}, {} s, {} frames a second{}{}",
+        "{} in {}, {}×{} pixels{}, {} s, {} frames a second{}{}{}",
         info.codec,
         info.container,
         info.shown_width,
@@ -25,6 +25,12 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<Done, Failed> {
         info.frame_rate.map_or_else(unknown, |rate| format!("{:.3}", rate.to_f64())),
         if info.encrypted { ", encrypted" } else { "" },
         if info.decodable { "" } else { ", not decodable" },
+        if let [_, _, ..] = info.streams[..] {
+            let streams: Vec<_> = info.streams.iter().map(ToString::to_string).collect();
+            format!("; stream {} of these: {}", info.stream, streams.join(", "))
+        } else {
+            String::new()
+        },
     );
     let json = serde_json::to_value(&info).context("the description has no JSON form")?;
     Ok(Done { text, json, warnings: Vec::new() })

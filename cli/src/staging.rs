@@ -1,11 +1,13 @@
 //! Files that appear whole or not at all: they are written beside their place and moved there.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
+use framelift_contract::manifest::Manifest;
 use tempfile::{NamedTempFile, TempDir};
 
 /// Creates an archive's file, to be moved to `target`.
@@ -32,11 +34,17 @@ pub(crate) fn folder(target: &Path) -> anyhow::Result<TempDir> {
     made.with_context(|| format!("no folder can be made in {}", folder.display()))
 }
 
-/// Moves the files in a folder to their place. Unless `force` is given, none is moved where one of them
-/// exists.
-pub(crate) fn publish_folder(made: TempDir, target: &Path, force: bool) -> anyhow::Result<()> {
+/// Moves the files in a folder, which the one called `manifest` lists, to their place. Unless `force` is
+/// given, none is moved where one of them exists. With it, the images of an earlier run go that its
+/// manifest lists and this run has not written: the folder holds what the new manifest says.
+pub(crate) fn publish_folder(
+    made: TempDir,
+    target: &Path,
+    manifest: &str,
+    force: bool,
+) -> anyhow::Result<()> {
     if target.as_os_str().is_empty() {
-        return publish_folder(made, Path::new("."), force);
+        return publish_folder(made, Path::new("."), manifest, force);
     }
     if !target.exists() {
         if let Some(parent) = target.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -57,6 +65,7 @@ pub(crate) fn publish_folder(made: TempDir, target: &Path, force: bool) -> anyho
             _ => {}
         }
     }
+    let earlier = if force { listed(&target.join(manifest)) } else { Vec::new() };
     for (index, (from, to)) in moves.iter().enumerate() {
         let moved = if force { fs::rename(from, to) } else { move_new(from, to) };
         if let Err(error) = moved {
@@ -66,7 +75,21 @@ pub(crate) fn publish_folder(made: TempDir, target: &Path, force: bool) -> anyho
             return Err(error).with_context(|| to.display().to_string());
         }
     }
+    let stale = earlier.iter().map(|name| target.join(name));
+    for path in stale.filter(|path| moves.iter().all(|(_, to)| to != path)) {
+        if path.symlink_metadata().is_ok_and(|found| found.is_file()) {
+            fs::remove_file(&path).with_context(|| path.display().to_string())?;
+        }
+    }
     Ok(())
+}
+
+/// The images that a manifest lists beside itself; none where it cannot be read.
+fn listed(manifest: &Path) -> Vec<String> {
+    let manifest = fs::read(manifest).ok().and_then(|text| serde_json::from_slice::<Manifest>(&text).ok());
+    let names = manifest.into_iter().flat_map(|manifest| manifest.frames).map(|frame| frame.file);
+    // A manifest may have been written by anybody.
+    names.filter(|name| Path::new(name).file_name() == Some(OsStr::new(name))).collect()
 }
 
 /// Moves a file to a place at which none is.

@@ -71,6 +71,7 @@ impl Settings {
                 max_pixels: limits.max_pixels,
                 max_memory: limits.max_memory.0,
                 max_decoded_pixels: limits.max_decoded_pixels,
+                max_scans: limits.max_scans,
                 max_streams: limits.max_streams,
                 max_frames: limits.max_frames,
                 max_output_bytes: limits.max_output_bytes.0,

@@ -38,6 +38,29 @@ fn a_folder_gets_images_and_a_manifest() {
     let forced = extract(folder.path(), &["-o", "deep/frames", "--count", "3", "--force"]);
     assert_eq!(forced.status.code(), Some(0), "{}", error(&forced));
     assert_eq!(files(&made).len(), 6);
+
+    // What an earlier run wrote and this one does not goes; what else is there stays.
+    fs::write(made.join("notes.txt"), "mine").unwrap();
+    fs::write(made.join("frame_000009.jpg"), "mine, too").unwrap();
+    let fewer = extract(folder.path(), &["-o", "deep/frames", "--count", "1", "--format", "png", "--force"]);
+    assert_eq!(fewer.status.code(), Some(0), "{}", error(&fewer));
+    let expected = [
+        "frame_000001.png",
+        "frame_000009.jpg",
+        "manifest.json",
+        "notes.txt",
+        "storyboard.jpg",
+        "storyboard.vtt",
+    ];
+    assert_eq!(files(&made), expected);
+
+    // A manifest that somebody else wrote leads out of no folder.
+    fs::write(folder.path().join("outside.jpg"), "mine").unwrap();
+    let manifest = fs::read_to_string(made.join("manifest.json")).unwrap();
+    fs::write(made.join("manifest.json"), manifest.replace("frame_000001.png", "../../outside.jpg")).unwrap();
+    let again = extract(folder.path(), &["-o", "deep/frames", "--count", "1", "--force"]);
+    assert_eq!(again.status.code(), Some(0), "{}", error(&again));
+    assert_eq!(fs::read(folder.path().join("outside.jpg")).unwrap(), b"mine");
 }
 
 #[test]

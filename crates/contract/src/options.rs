@@ -1,7 +1,7 @@
 //! The JSON form of the options, and its translation to checked values with error pointers.
 
-use framelift_domain::options::{MAX_AT, MAX_COUNT, format_duration, parse_duration};
-use framelift_domain::{Fit, Format, Options, Place, PluginRef, Range, Rational, Resize, Select};
+use framelift_domain::options::{MAX_AT, MAX_COUNT, MAX_CROP, MAX_STREAM, format_duration, parse_duration};
+use framelift_domain::{Crop, Fit, Format, Options, Place, PluginRef, Range, Rational, Resize, Select};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 use utoipa::ToSchema;
@@ -29,6 +29,12 @@ pub struct OptionsBody {
     /// 1 (smallest) to 100 (best), on the format's own scale; 90 if missing. PNG ignores it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<i64>,
+    /// The container's number of the video stream to take, from 0; the best one if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<i64>,
+    /// The part of the pictures to keep; all of them if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<CropBody>,
     /// The images' size; the video's own if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resize: Option<ResizeBody>,
@@ -92,6 +98,21 @@ pub struct RangeBody {
     /// First moment after it; `"100%"` if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<String>,
+}
+
+/// The part of the pictures to keep, in pixels of the picture as it is shown: turned upright, with square
+/// pixels, before it is resized. A part that reaches beyond the pictures fails the video.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CropBody {
+    /// Columns to the left of the part.
+    pub x: i64,
+    /// Lines above the part.
+    pub y: i64,
+    /// Pixels across.
+    pub width: i64,
+    /// Pixels down.
+    pub height: i64,
 }
 
 /// The images' size.
@@ -237,6 +258,14 @@ impl Checker<'_> {
         Some(Range { start, end })
     }
 
+    fn crop(&mut self, body: &CropBody) -> Option<Crop> {
+        let x = self.integer("/crop/x", body.x, 0, MAX_CROP);
+        let y = self.integer("/crop/y", body.y, 0, MAX_CROP);
+        let width = self.integer("/crop/width", body.width, 1, MAX_CROP);
+        let height = self.integer("/crop/height", body.height, 1, MAX_CROP);
+        Some(Crop { x: x?, y: y?, width: width?, height: height? })
+    }
+
     fn resize(&mut self, body: &ResizeBody, most: u32) -> Option<Resize> {
         if body.width.is_none() && body.height.is_none() {
             self.fail("/resize", "must have a width or a height");
@@ -311,6 +340,8 @@ impl OptionsBody {
         if let Some(quality) = self.quality.and_then(|quality| checker.integer("/quality", quality, 1, 100)) {
             options.quality = quality as u8;
         }
+        options.stream = self.stream.and_then(|stream| checker.integer("/stream", stream, 0, MAX_STREAM));
+        options.crop = self.crop.as_ref().and_then(|crop| checker.crop(crop));
         let most = options.format.max_side();
         options.resize = self.resize.as_ref().and_then(|resize| checker.resize(resize, most));
         options.storyboard = self.storyboard.unwrap_or(false);
@@ -345,6 +376,13 @@ impl OptionsBody {
             tolerance: Some(format_duration(options.tolerance)),
             format: Some(options.format.as_str().to_owned()),
             quality: Some(i64::from(options.quality)),
+            stream: options.stream.map(i64::from),
+            crop: options.crop.map(|crop| CropBody {
+                x: crop.x.into(),
+                y: crop.y.into(),
+                width: crop.width.into(),
+                height: crop.height.into(),
+            }),
             resize: options.resize.map(|resize| ResizeBody {
                 width: resize.width.map(i64::from),
                 height: resize.height.map(i64::from),
@@ -404,6 +442,17 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_and_a_part_of_its_pictures_survive_a_round_trip() {
+        let json = r#"{"stream":2,"crop":{"x":0,"y":8,"width":640,"height":1}}"#;
+        let options = check(json).unwrap();
+        assert_eq!(
+            (options.stream, options.crop.map(|crop| crop.to_string())),
+            (Some(2), Some("0:8:640x1".into()))
+        );
+        assert_eq!(OptionsBody::spelled_out(&options).check(""), Ok(options));
+    }
+
+    #[test]
     fn every_selection_survives_a_round_trip() {
         for json in [
             r#"{"every":"2.5s"}"#,
@@ -459,6 +508,9 @@ mod tests {
             (r#"{"select":{"scenes":{"threshold":0}}}"#, "/options/select/scenes/threshold"),
             (r#"{"range":{"start":"5s","end":"5s"}}"#, "/options/range/end"),
             (r#"{"tolerance":"-1s"}"#, "/options/tolerance"),
+            (r#"{"stream":-1}"#, "/options/stream"),
+            (r#"{"crop":{"x":-1,"y":0,"width":1,"height":1}}"#, "/options/crop/x"),
+            (r#"{"crop":{"x":0,"y":0,"width":1,"height":0}}"#, "/options/crop/height"),
             (r#"{"resize":{}}"#, "/options/resize"),
             (r#"{"resize":{"height":99999}}"#, "/options/resize/height"),
             (r#"{"format":"webp","resize":{"width":16384}}"#, "/options/resize/width"),

@@ -219,8 +219,8 @@ pub struct VideoResult {
 #[derive(Clone, Debug, ToSchema)]
 #[schema(as = Failure)]
 pub struct FailureBody {
-    /// `not-a-video`, `no-video-stream`, `unsupported-codec`, `corrupt-input`, `limit-exceeded`,
-    /// `drm-protected`, `timed-out`, `plugin-failed` or `internal`.
+    /// `not-a-video`, `no-video-stream`, `unsupported-container`, `unsupported-codec`, `corrupt-input`,
+    /// `limit-exceeded`, `drm-protected`, `timed-out`, `plugin-failed` or `internal`.
     #[schema(example = "not-a-video")]
     pub code: String,
     /// What exactly went wrong.

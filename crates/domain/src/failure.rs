@@ -10,7 +10,9 @@ pub enum FailureCode {
     NotAVideo,
     /// A container without a video stream (attached pictures do not count).
     NoVideoStream,
-    /// A codec or container feature that the engine does not decode.
+    /// A container for videos that the engine does not read.
+    UnsupportedContainer,
+    /// A codec, or a kind of one, that the engine does not decode.
     UnsupportedCodec,
     /// A video of which not one frame could be decoded.
     CorruptInput,
@@ -28,9 +30,10 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NotAVideo,
         Self::NoVideoStream,
+        Self::UnsupportedContainer,
         Self::UnsupportedCodec,
         Self::CorruptInput,
         Self::LimitExceeded,
@@ -45,6 +48,7 @@ impl FailureCode {
         match self {
             Self::NotAVideo => "not-a-video",
             Self::NoVideoStream => "no-video-stream",
+            Self::UnsupportedContainer => "unsupported-container",
             Self::UnsupportedCodec => "unsupported-codec",
             Self::CorruptInput => "corrupt-input",
             Self::LimitExceeded => "limit-exceeded",
@@ -67,8 +71,9 @@ impl FailureCode {
                 "Check that the file is a video and was not cut off or renamed, then upload it again."
             }
             Self::NoVideoStream => {
-                "The file holds no moving pictures, for example only sound. Upload a file with a video stream."
+                "The file holds no moving pictures, for example only sound, or not in the stream that was asked for. Upload a file with a video stream."
             }
+            Self::UnsupportedContainer => "Put the video into an MP4 or Matroska file and upload it again.",
             Self::UnsupportedCodec => "Convert the video to H.264, HEVC, VP9 or AV1 and upload it again.",
             Self::CorruptInput => {
                 "Not one frame could be decoded. Export or copy the video again and upload the new file."

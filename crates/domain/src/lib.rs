@@ -14,7 +14,7 @@ pub mod video;
 pub use failure::{Failure, FailureCode};
 pub use id::{CorrelationId, UserId, VideoId, WorkerId};
 pub use limits::Limits;
-pub use options::{Fit, Format, Options, Place, PluginRef, Range, Resize, Select};
+pub use options::{Crop, Fit, Format, Layout, Options, Place, PluginRef, Range, Resize, Select};
 pub use rational::Rational;
 pub use time::Time;
 pub use video::{State, Video};

@@ -17,6 +17,10 @@ pub const MAX_AT_BYTES: usize = 12 << 10;
 pub const MAX_COUNT: u32 = 100_000;
 /// Longest side of an output image, in pixels.
 pub const MAX_SIDE: u32 = 16_384;
+/// Largest offset, width or height of a [`Crop`].
+pub const MAX_CROP: u32 = 65_535;
+/// Largest number of a stream in a container.
+pub const MAX_STREAM: u32 = 65_535;
 
 /// Text that is no place, duration or rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,7 +104,7 @@ impl Range {
 /// An image format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// JPEG (JFIF), 4:2:0.
+    /// JPEG (JFIF).
     Jpeg,
     /// PNG, 8 bit.
     Png,
@@ -131,6 +135,14 @@ impl Format {
         }
     }
 
+    /// The samples from which an image is made.
+    pub const fn layout(self) -> Layout {
+        match self {
+            Self::Png => Layout::Rgb,
+            Self::Jpeg | Self::Webp | Self::Avif => Layout::Yuv420,
+        }
+    }
+
     /// The most pixels that a side of an image may have: [`MAX_SIDE`], or what the format can
     /// write (WebP: 14 bits).
     pub const fn max_side(self) -> u32 {
@@ -139,6 +151,15 @@ impl Format {
             Self::Jpeg | Self::Png | Self::Avif => MAX_SIDE,
         }
     }
+}
+
+/// The samples of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Luma, and chroma that four pixels share.
+    Yuv420,
+    /// Red, green and blue of each pixel.
+    Rgb,
 }
 
 /// How a frame is made to fit the asked width and height.
@@ -160,6 +181,26 @@ impl Fit {
             Self::Cover => "cover",
             Self::Fill => "fill",
         }
+    }
+}
+
+/// The part of each picture to keep, in pixels of the picture as it is shown: turned upright, with
+/// square pixels, before it is resized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Crop {
+    /// Columns to the left of the part, 0 to [`MAX_CROP`].
+    pub x: u32,
+    /// Lines above the part, 0 to [`MAX_CROP`].
+    pub y: u32,
+    /// Pixels across, 1 to [`MAX_CROP`].
+    pub width: u32,
+    /// Pixels down, 1 to [`MAX_CROP`].
+    pub height: u32,
+}
+
+impl fmt::Display for Crop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}x{}", self.x, self.y, self.width, self.height)
     }
 }
 
@@ -196,6 +237,10 @@ pub struct Options {
     pub format: Format,
     /// 1 (smallest) to 100 (best); lossless formats ignore it.
     pub quality: u8,
+    /// The container's number of the video stream to take; none is the best one.
+    pub stream: Option<u32>,
+    /// The part of the pictures to keep; none is all.
+    pub crop: Option<Crop>,
     /// The images' size; none is the video's own.
     pub resize: Option<Resize>,
     /// Whether a storyboard is added.
@@ -212,6 +257,8 @@ impl Default for Options {
             tolerance: Rational::ZERO,
             format: Format::Jpeg,
             quality: 90,
+            stream: None,
+            crop: None,
             resize: None,
             storyboard: false,
             plugins: Vec::new(),

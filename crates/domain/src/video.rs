@@ -96,6 +96,7 @@ impl FailureCode {
             self,
             Self::NotAVideo
                 | Self::NoVideoStream
+                | Self::UnsupportedContainer
                 | Self::UnsupportedCodec
                 | Self::CorruptInput
                 | Self::DrmProtected

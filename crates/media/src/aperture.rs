@@ -12,25 +12,16 @@ use std::ops::Range;
 use framelift_domain::Rational;
 
 use crate::ffi::{Frame, StreamInfo};
+use crate::geometry::Part;
+use crate::window::Window;
 use crate::{Source, formats};
 
 /// Headers of boxes or elements that are looked at.
-const MOST_HEADERS: u32 = 16_384;
-/// Blocks that are read.
-const MOST_BLOCKS: u32 = 4_096;
-const BLOCK: u64 = 4_096;
+const MAX_HEADERS: u64 = 16_384;
+/// Steps in which the header is read.
+const MAX_STEPS: u64 = 1_024;
 /// Tracks, and descriptions of one track's pictures, that are kept.
-const MOST: usize = 64;
-
-/// A part of a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
-    /// Columns on the left, and lines on top, that are cut off.
-    pub(crate) left: u32,
-    pub(crate) top: u32,
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-}
+const MAX_TRACKS: usize = 64;
 
 /// What is shown of pictures of one size.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,7 +47,7 @@ pub(crate) struct Track {
 /// The tracks of video in the header of `source`, in their order; `index` is where an MP4's lies.
 /// None where there is no such header, or as far as it cannot be read.
 pub(crate) fn tracks(source: &mut dyn Source, index: Option<&Range<u64>>) -> io::Result<Vec<Track>> {
-    let mut window = Window::new(source);
+    let mut window = Window::bounded(source, MAX_STEPS, MAX_HEADERS);
     match index {
         Some(index) => mp4::tracks(&mut window, index.clone()),
         None => matroska::tracks(&mut window),
@@ -110,60 +101,6 @@ impl StreamInfo {
             None => self.container_shape,
         };
         container.or(frame.pixel_shape())
-    }
-}
-
-/// Reads small pieces of a source by blocks, up to a limit.
-struct Window<'a> {
-    source: &'a mut dyn Source,
-    block: Vec<u8>,
-    at: u64,
-    headers: u32,
-    blocks: u32,
-}
-
-impl<'a> Window<'a> {
-    fn new(source: &'a mut dyn Source) -> Self {
-        Self { source, block: Vec::new(), at: 0, headers: 0, blocks: 0 }
-    }
-
-    /// The bytes at `offset`; none beyond the end, and beyond the limit.
-    fn bytes<const N: usize>(&mut self, offset: u64) -> io::Result<Option<[u8; N]>> {
-        let mut bytes = [0; N];
-        for (byte, offset) in bytes.iter_mut().zip(offset..) {
-            match self.byte(offset)? {
-                Some(value) => *byte = value,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(bytes))
-    }
-
-    fn byte(&mut self, offset: u64) -> io::Result<Option<u8>> {
-        let place = |window: &Self| {
-            offset
-                .checked_sub(window.at)
-                .and_then(|place| window.block.get(usize::try_from(place).ok()?))
-                .copied()
-        };
-        if let Some(byte) = place(self) {
-            return Ok(Some(byte));
-        }
-        if offset >= self.source.size() || self.blocks == MOST_BLOCKS {
-            return Ok(None);
-        }
-        self.blocks += 1;
-        self.at = offset;
-        self.block.resize(BLOCK as usize, 0);
-        let n = self.source.read_at(offset, &mut self.block)?;
-        self.block.truncate(n);
-        Ok(place(self))
-    }
-
-    /// Counts a header; false when there have been too many.
-    fn header(&mut self) -> bool {
-        self.headers += 1;
-        self.headers <= MOST_HEADERS
     }
 }
 

@@ -10,7 +10,7 @@ mod bits;
 mod fields;
 mod h264;
 mod hevc;
-mod mjpeg;
+pub(crate) mod mjpeg;
 mod mpeg2;
 mod mpeg4;
 mod units;

@@ -7,13 +7,13 @@ use std::ops::Range;
 use crate::Source;
 
 /// More boxes than this before the index are not looked at.
-const MOST: usize = 16;
+const MAX_BOXES: usize = 16;
 
 /// The bytes of the `moov` box; none if the first boxes are not those of such a file, or have
 /// no index among them.
 pub(crate) fn find_index(source: &mut dyn Source) -> io::Result<Option<Range<u64>>> {
     let mut at = 0_u64;
-    for _ in 0..MOST {
+    for _ in 0..MAX_BOXES {
         // ISO/IEC 14496-12, 4.2: length, type, and a longer length where the first is 1.
         let Some(header) = read(source, at)? else { return Ok(None) };
         let [a, b, c, d, kind @ .., _, _, _, _, _, _, _, _] = header;
@@ -97,7 +97,7 @@ mod tests {
             // Media up to the end of the file.
             [&head[..], &a_box(b"mdat", 0, 100), &index].concat(),
             // Too many.
-            [&a_box(b"free", 8, 8).repeat(MOST)[..], &index].concat(),
+            [&a_box(b"free", 8, 8).repeat(MAX_BOXES)[..], &index].concat(),
         ] {
             assert_eq!(found(&bytes), None, "{bytes:?}");
         }

@@ -22,7 +22,6 @@ pub(crate) struct Encoder {
 
 /// By what the encoder takes.
 enum Encoding {
-    /// Of RGB.
     Png,
     Of420(Encoding420),
 }
@@ -101,4 +100,23 @@ fn planes<'a>(image: &Image<'a, 3>) -> Planes420<'a> {
 /// A storyboard's image.
 pub(crate) fn sheet(planes: &Planes420<'_>, quality: u8) -> Result<Vec<u8>, EncodeError> {
     jpeg::Jpeg::new(quality)?.encode(planes)
+}
+
+#[cfg(test)]
+mod tests {
+    use framelift_domain::Layout;
+
+    use super::*;
+
+    #[test]
+    fn a_format_takes_what_its_layout_says() {
+        for format in [Format::Jpeg, Format::Png, Format::Webp, Format::Avif] {
+            let encoding = Encoder::new(format, 90).unwrap().encoding;
+            let layout = match encoding {
+                Encoding::Png => Layout::Rgb,
+                Encoding::Of420(_) => Layout::Yuv420,
+            };
+            assert_eq!(format.layout(), layout, "{format:?}");
+        }
+    }
 }

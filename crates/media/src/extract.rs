@@ -16,9 +16,11 @@ mod claims;
 mod decode;
 mod encode_stage;
 mod groups;
+mod in_flight;
 mod index;
 mod measure;
 pub(crate) mod open;
+mod ordered;
 mod plan;
 mod share;
 mod skip;
@@ -32,17 +34,17 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use framelift_contract::manifest::{Plan, Source as SourceRecord, Strategy};
-use framelift_domain::{Options, Rational};
+use framelift_domain::{FailureCode, Options, Rational};
 
 use crate::archive::{Archive, Names, Numbered, Zip};
 use crate::ffi::{Input, Threading};
-use crate::hardware::{self, Engagement, Seat};
+use crate::hardware::{self, DecoderSlot, GpuChoice};
 use crate::select;
+use crate::view::{Hidden, View};
 use crate::watch::{Stop, Watch};
 use crate::{Control, EngineLimits, ExtractError, Source, Stage, unsupported};
 use decode::{Problem, Start};
-use encode_stage::Station;
-pub(crate) use encode_stage::geometry;
+use encode_stage::FrameEncoder;
 use groups::Ended;
 use measure::Measure;
 use survey::Survey;
@@ -110,7 +112,7 @@ pub fn extract_into<'a>(
     if !watch.go_on() {
         return Err(watch.stop_error());
     }
-    let input = open::open(source, limits, watch)?;
+    let input = open::open(source, options.stream, limits, watch)?;
     let stream = input.info().clone();
     if stream.timeless {
         let rate = stream.frame_rate.map_or(25.0, Rational::to_f64);
@@ -118,15 +120,20 @@ pub fn extract_into<'a>(
             "the file has no timestamps: its frames are taken to be shown at {rate:.3} a second"
         ));
     }
+    let announced = View::announced(&stream, limits.max_pixels);
+    // Where the header does not say, each picture does.
+    if let Err(outside @ Hidden::Outside(..)) = announced.cropped(options.crop) {
+        return Err(ExtractError::failed(FailureCode::LimitExceeded, outside.message()));
+    }
     // For its name, and to refuse what cannot be decoded before anything is read.
     let decoder = open::decoder(&input, limits, 1, Threading::OnePicture)?.name().to_owned();
     let mut writer = Writer::new(archive, names, options, limits.max_output_bytes);
-    let engagement = hardware::engage(&input, options, limits);
+    let gpu = hardware::choose(&input, options, limits);
     // Where the GPU was asked for and is not to be had, the planner chooses.
     let strategy = limits.strategy.filter(|strategy| *strategy != Strategy::Hardware);
     let limits = &EngineLimits { strategy, ..limits.clone() };
     let job = Job { options, limits, watch, decoder };
-    let (plan, duration) = job.run(input, engagement, &mut writer)?;
+    let (plan, duration) = job.run(input, gpu, &mut writer)?;
     write::finish(writer, duration, info, &stream, options, plan, watch)
 }
 
@@ -144,16 +151,16 @@ impl<'c> Job<'_, 'c> {
     fn run(
         &self,
         input: Input<'c>,
-        engagement: Engagement,
+        gpu: GpuChoice,
         writer: &mut Writer<'_>,
     ) -> Result<(Plan, Option<Rational>), ExtractError> {
-        match engagement {
-            Engagement::None => self.on_cpu(input, writer),
-            Engagement::Declined(problem) => {
+        match gpu {
+            GpuChoice::None => self.on_cpu(input, writer),
+            GpuChoice::Declined(problem) => {
                 let (plan, duration) = self.on_cpu(input, writer)?;
                 Ok((hardware::declined(plan, &problem), duration))
             }
-            Engagement::Seat(seat, reason) => self.on_gpu(input, seat, reason, writer),
+            GpuChoice::Decoder(slot, reason) => self.on_gpu(input, slot, reason, writer),
         }
     }
 
@@ -161,21 +168,21 @@ impl<'c> Job<'_, 'c> {
     fn on_gpu(
         &self,
         input: Input<'c>,
-        seat: Seat,
+        slot: DecoderSlot,
         reason: String,
         writer: &mut Writer<'_>,
     ) -> Result<(Plan, Option<Rational>), ExtractError> {
-        let plan = Plan { strategy: Strategy::Hardware, reason, decoder: seat.name().to_owned() };
+        let plan = Plan { strategy: Strategy::Hardware, reason, decoder: slot.name().to_owned() };
         let (input, survey) = match select::needs(self.options) {
             Some(numbers) if numbers.is_empty() => survey::survey(input, self.limits, self.watch)?,
             _ => (input, None),
         };
         let (input, start) = self.start(input, survey.as_ref())?;
-        let (problem, source) = match self.sequential(input, seat, start.clone(), writer)? {
+        let (problem, source) = match self.sequential(input, slot, start.clone(), writer)? {
             decode::Ended::Done(duration) => return Ok((plan, duration)),
             decode::Ended::Refused { problem, source } => (problem.to_string(), source),
         };
-        let input = open::open(source, self.limits, self.watch)?;
+        let input = open::open(source, self.options.stream, self.limits, self.watch)?;
         let (plan, duration) = if writer.frames == 0 {
             self.on_cpu(input, writer)?
         } else {
@@ -218,7 +225,7 @@ impl<'c> Job<'_, 'c> {
         match ended {
             Ended::Done(duration) => Ok((planned.plan, duration)),
             Ended::Surprised(source) => {
-                let input = open::open(source, limits, watch)?;
+                let input = open::open(source, options.stream, limits, watch)?;
                 self.one_decoder(input, start, plan::surprised(planned.plan), writer)
             }
         }
@@ -261,7 +268,7 @@ impl<'c> Job<'_, 'c> {
                 Problem::Damage if start.races => (start.keep_all, start.races) = (true, false),
                 problem => return Err(ExtractError::internal(problem.to_string())),
             }
-            input = open::open(source, self.limits, self.watch)?;
+            input = open::open(source, self.options.stream, self.limits, self.watch)?;
         }
     }
 
@@ -269,7 +276,7 @@ impl<'c> Job<'_, 'c> {
     fn sequential(
         &self,
         input: Input<'c>,
-        decoder: Seat,
+        decoder: DecoderSlot,
         start: Start,
         writer: &mut Writer<'_>,
     ) -> Result<decode::Ended, ExtractError> {
@@ -283,7 +290,7 @@ impl<'c> Job<'_, 'c> {
         let out = decode::Out { jobs, order, sent_before: writer.frames };
         let (decoded, written) = thread::scope(|scope| {
             for _ in 0..threads {
-                scope.spawn(|| encode_stage::run(queue, Station::new(stream, options, limits), watch));
+                scope.spawn(|| encode_stage::run(queue, FrameEncoder::new(stream, options, limits), watch));
             }
             let decoding = scope.spawn(|| decode::run(input, decoder, start, options, limits, watch, out));
             let written = writer.images(ordered, watch);

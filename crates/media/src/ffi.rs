@@ -30,6 +30,7 @@ pub(crate) use decoder::{Decoded, Decoder, DecoderError, On, Threading};
 pub(crate) use filter::Filter;
 pub(crate) use frame::{Blank, ColourTags, Frame, Luma, Packing, PixelClass};
 pub(crate) use hardware::{Device, is_built_for};
+pub use input::VideoStream;
 pub(crate) use input::{Input, OpenError, StreamInfo};
 pub(crate) use jpeg::JpegEncoder;
 pub(crate) use light::{Light, Peak};

@@ -1,7 +1,17 @@
 //! Sizes and directions: from a stored picture to the image that is written. Pure.
 
 use framelift_domain::options::MAX_SIDE;
-use framelift_domain::{Fit, Rational, Resize};
+use framelift_domain::{Crop, Fit, Rational, Resize};
+
+/// A part of a stored picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Columns on the left, and lines on top, that are cut off.
+    pub(crate) left: u32,
+    pub(crate) top: u32,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+}
 
 /// How a stored picture is turned to be looked at: first mirrored along its main diagonal,
 /// where `transpose` says so, then flipped.
@@ -32,6 +42,28 @@ impl Orientation {
 
     fn turn(self, (width, height): (u32, u32)) -> (u32, u32) {
         if self.transpose { (height, width) } else { (width, height) }
+    }
+
+    /// The part of a stored picture that is shown at `crop`, where the whole is shown with `shown`
+    /// pixels; none if it does not lie within. Where pixels are not square, the nearest whole ones.
+    pub(crate) fn stored_part(self, crop: Crop, shown: (u32, u32), stored: (u32, u32)) -> Option<Part> {
+        let right = crop.x.checked_add(crop.width).filter(|right| *right <= shown.0)?;
+        let bottom = crop.y.checked_add(crop.height).filter(|bottom| *bottom <= shown.1)?;
+        let x = if self.flip_x { shown.0 - right } else { crop.x };
+        let y = if self.flip_y { shown.1 - bottom } else { crop.y };
+        let (left, top) = self.turn((x, y));
+        let (width, height) = self.turn((crop.width, crop.height));
+        let unturned = self.turn(shown);
+        let along = |start: u32, length: u32, shown: u32, stored: u32| {
+            let at =
+                |place: u32| (u64::from(place) * u64::from(stored) + u64::from(shown) / 2) / u64::from(shown);
+            let start_at = u32::try_from(at(start)).ok()?.min(stored.checked_sub(1)?);
+            let end_at = u32::try_from(at(start + length)).ok()?.max(start_at + 1);
+            Some((start_at, end_at - start_at))
+        };
+        let (left, width) = along(left, width, unturned.0, stored.0)?;
+        let (top, height) = along(top, height, unturned.1, stored.1)?;
+        Some(Part { left, top, width, height })
     }
 }
 
@@ -74,6 +106,28 @@ impl Geometry {
         let wide = |height: u32| rounded(u128::from(height) * across, down);
         let natural =
             if orientation.transpose { (stored.1, high(stored.1)) } else { (wide(stored.1), stored.1) };
+        Self::fitting((across, down), natural, orientation, resize, max_pixels)
+    }
+
+    /// The way of a part of a picture that is shown with `size` pixels where it is not resized.
+    pub(crate) fn of_part(
+        size: (u32, u32),
+        orientation: Orientation,
+        resize: Option<Resize>,
+        max_pixels: u64,
+    ) -> Result<Self, TooLarge> {
+        Self::fitting((size.0.into(), size.1.into()), size, orientation, resize, max_pixels)
+    }
+
+    fn fitting(
+        (across, down): (u128, u128),
+        natural: (u32, u32),
+        orientation: Orientation,
+        resize: Option<Resize>,
+        max_pixels: u64,
+    ) -> Result<Self, TooLarge> {
+        let high = |width: u32| rounded(u128::from(width) * down, across);
+        let wide = |height: u32| rounded(u128::from(height) * across, down);
         let (shown, size) = match resize {
             None => (natural, natural),
             Some(Resize { width: None, height: None, .. }) => (natural, natural),
@@ -148,6 +202,27 @@ mod tests {
         assert_eq!(geometry.size, (768, 576));
         let geometry = Geometry::new((720, 576), shape, turned, None, LIMIT).unwrap();
         assert_eq!((geometry.scaled, geometry.size), ((768, 576), (576, 768)));
+    }
+
+    #[test]
+    fn a_part_of_what_is_shown_is_found_in_what_is_stored() {
+        let crop = Crop { x: 10, y: 20, width: 30, height: 5 };
+        let part = |orientation: Orientation, shown, stored| orientation.stored_part(crop, shown, stored);
+        let is = |left, top, width, height| Some(Part { left, top, width, height });
+        let upright = Orientation::default();
+        assert_eq!(part(upright, (40, 25), (40, 25)), is(10, 20, 30, 5));
+        assert_eq!(part(upright, (39, 25), (39, 25)), None);
+        assert_eq!(part(upright, (40, 24), (40, 24)), None);
+        // Pixels twice as wide as high, and a third as wide.
+        assert_eq!(part(upright, (80, 30), (40, 30)), is(5, 20, 15, 5));
+        assert_eq!(part(upright, (40, 30), (120, 30)), is(30, 20, 90, 5));
+        let around = Orientation { transpose: false, flip_x: true, flip_y: true };
+        assert_eq!(part(around, (50, 40), (50, 40)), is(10, 15, 30, 5));
+        // A quarter to the right: the top of what is shown is the left of what is stored.
+        let turned = Orientation { transpose: true, flip_x: true, flip_y: false };
+        assert_eq!(part(turned, (50, 40), (40, 50)), is(20, 10, 5, 30));
+        // However few columns are stored, one is taken.
+        assert_eq!(part(upright, (4000, 30), (2, 30)), is(0, 20, 1, 5));
     }
 
     #[test]

@@ -3,11 +3,11 @@
 //! Pictures stay on the GPU until somebody wants them; those are shrunk there where that is
 //! exact, and brought back in batches by a thread of their own while decoding goes on.
 
-mod choose;
 mod copier;
 mod pool;
 mod probe;
 mod shrink;
+mod worth;
 
 use std::sync::{Arc, OnceLock};
 
@@ -20,7 +20,7 @@ use crate::ffi::{Decoder, DecoderError, Device, Input, On};
 use crate::limits::HardwareUse;
 
 pub(crate) use copier::{Copier, SURFACES};
-pub(crate) use pool::Seat;
+pub(crate) use pool::DecoderSlot;
 use pool::{Key, Pool};
 pub(crate) use shrink::Shrink;
 
@@ -85,45 +85,45 @@ fn gpu() -> &'static Gpu {
     GPU.get_or_init(probe::probe)
 }
 
-/// What a job gets of the GPU.
-pub(crate) enum Engagement {
+/// Whether a job is decoded on the GPU.
+pub(crate) enum GpuChoice {
     /// A decoder, and why it is worth it.
-    Seat(Seat, String),
-    /// It was wanted, and why it is not to be had.
+    Decoder(DecoderSlot, String),
+    /// It was wanted, and why it cannot be used.
     Declined(String),
-    /// It is not worth it, or is not there.
+    /// There is no GPU, or the CPU is faster.
     None,
 }
 
-/// Takes the GPU for a job where that is worth it and may be.
-pub(crate) fn engage(input: &Input<'_>, options: &Options, limits: &EngineLimits) -> Engagement {
+/// Takes a decoder on the GPU for a job where one is faster and allowed.
+pub(crate) fn choose(input: &Input<'_>, options: &Options, limits: &EngineLimits) -> GpuChoice {
     let asked = limits.strategy == Some(Strategy::Hardware);
     if limits.hardware == HardwareUse::Never || (limits.strategy.is_some() && !asked) {
-        return Engagement::None;
+        return GpuChoice::None;
     }
-    let reason = match choose::worth(options, input.info()) {
+    let reason = match worth::worth(options, input.info()) {
         None if asked && matches!(options.select, Select::Scenes { .. }) => {
-            return Engagement::Declined("frames are compared on the CPU".to_owned());
+            return GpuChoice::Declined("frames are compared on the CPU".to_owned());
         }
         Some(reason) => reason,
         None if asked => "decoding on the GPU was asked for".to_owned(),
-        None => return Engagement::None,
+        None => return GpuChoice::None,
     };
     let gpu = gpu();
     if !gpu.info.is_usable() {
         // Nothing to say of where there is no GPU, unless it was asked for.
         let problem = gpu.info.problem.clone().filter(|_| asked);
-        return problem.map_or(Engagement::None, Engagement::Declined);
+        return problem.map_or(GpuChoice::None, GpuChoice::Declined);
     }
-    match gpu.seat(input, limits) {
-        Ok(seat) => Engagement::Seat(seat, reason),
-        Err(problem) => Engagement::Declined(problem),
+    match gpu.decoder(input, limits) {
+        Ok(slot) => GpuChoice::Decoder(slot, reason),
+        Err(problem) => GpuChoice::Declined(problem),
     }
 }
 
 impl Gpu {
     /// A decoder for the video, or why there is none.
-    fn seat(&self, input: &Input<'_>, limits: &EngineLimits) -> Result<Seat, String> {
+    fn decoder(&self, input: &Input<'_>, limits: &EngineLimits) -> Result<DecoderSlot, String> {
         let info = input.info();
         let Some(bits) = info.bits_of_420 else {
             return Err("its pictures are not 4:2:0".to_owned());

@@ -7,7 +7,6 @@ mod matroska;
 mod mp4;
 #[cfg(test)]
 mod tests;
-mod window;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,7 +22,7 @@ const BASE_SAMPLES: u64 = 1_000_000;
 /// Bytes that a sample takes at least: its entry in a table, and the shortest coded picture.
 const SAMPLE_BYTES: u64 = 8;
 /// Samples of any file; 24 hours of video at 25/s and of AAC have 6.2 million.
-const MOST_SAMPLES: u64 = 8_000_000;
+const MAX_SAMPLES: u64 = 8_000_000;
 
 /// How a container has to be opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,14 +53,14 @@ impl From<io::Error> for Refused {
 pub(crate) fn inspect(source: &mut dyn Source, format: &str) -> Result<Findings, Refused> {
     match format {
         "mov" => mp4::inspect(source),
-        "matroska" => Ok(matroska::inspect(source)?),
+        "matroska" => matroska::inspect(source),
         _ => Ok(Findings::default()),
     }
 }
 
 /// How many samples a file of `size` bytes may claim.
 fn sample_limit(size: u64) -> u64 {
-    (BASE_SAMPLES + size / SAMPLE_BYTES).min(MOST_SAMPLES)
+    (BASE_SAMPLES + size / SAMPLE_BYTES).min(MAX_SAMPLES)
 }
 
 /// A source that remembers what an inspection has read of it.

@@ -36,6 +36,9 @@ pub struct EngineLimits {
     pub max_memory: u64,
     /// Pixels of all pictures that are decoded; a small file gets fewer.
     pub max_decoded_pixels: u64,
+    /// Scans of one JPEG picture, each of which costs a pass over all of it. Encoders write about ten,
+    /// and JPEG has no use for more than about sixty.
+    pub max_scans: u32,
     /// Streams in the container.
     pub max_streams: u32,
     /// Images in the archive.
@@ -64,6 +67,7 @@ impl Default for EngineLimits {
             max_pixels: 8192 * 8192,
             max_memory: 2 << 30,
             max_decoded_pixels: 20_000_000_000_000,
+            max_scans: 100,
             max_streams: 64,
             max_frames: 1_000_000,
             max_output_bytes: 1 << 40,

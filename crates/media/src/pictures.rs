@@ -32,6 +32,7 @@ pub(crate) struct Pictures {
     memory: u64,
     pixels: u64,
     beyond: u64,
+    scans: u64,
     decoded: AtomicU64,
     decoded_beyond: AtomicU64,
     used: Mutex<Used>,
@@ -52,6 +53,8 @@ pub(crate) enum Excess {
     Memory { needed: u64, most: u64 },
     /// More than so many pixels would have been decoded.
     Pixels(u64),
+    /// A JPEG picture has more than so many scans.
+    Scans(u64),
 }
 
 impl Excess {
@@ -66,6 +69,7 @@ impl Excess {
             Self::Pixels(most) => {
                 format!("more than {} would have to be decoded of a file of this size", count(most, "pixel"))
             }
+            Self::Scans(most) => format!("a JPEG picture has more than {}", count(most, "scan")),
         }
     }
 }
@@ -90,6 +94,7 @@ impl Pictures {
             memory: granted(BASE_MEMORY, MEMORY_FOR_A_BYTE, limits.max_memory),
             pixels: granted(BASE_PIXELS, PIXELS_FOR_A_BYTE, limits.max_decoded_pixels),
             beyond: granted(BASE_BEYOND, BEYOND_FOR_A_BYTE, limits.max_decoded_pixels),
+            scans: limits.max_scans.into(),
             decoded: AtomicU64::new(0),
             decoded_beyond: AtomicU64::new(0),
             used: Mutex::default(),
@@ -108,20 +113,11 @@ impl Pictures {
 
     /// Takes the room for a picture. While others are being encoded, it waits for theirs.
     pub(crate) fn charge(self: &Arc<Self>, pixels: u64, bytes: u64) -> Result<Charge, Excess> {
-        let mut bytes = bytes;
-        if pixels > LARGEST_OF_A_LEVEL {
-            // Converting one takes twice as much again.
-            bytes = bytes.saturating_mul(3);
-            let so_far = self.decoded_beyond.fetch_add(pixels, Relaxed);
-            if so_far.saturating_add(pixels) > self.beyond {
-                return Err(Excess::Pixels(self.beyond));
-            }
-        }
-        if self.decoded.fetch_add(pixels, Relaxed).saturating_add(pixels) > self.pixels {
-            return Err(Excess::Pixels(self.pixels));
-        }
+        self.work(pixels, 1)?;
+        // Converting one beyond every level takes twice as much again.
+        let bytes = if pixels > LARGEST_OF_A_LEVEL { bytes.saturating_mul(3) } else { bytes };
         let mut used = self.used();
-        // One is held back by whoever asks: see `extract::decode`.
+        // The decoding stage holds one back: see `extract::decode`.
         if used.bytes.saturating_add(bytes) > self.memory && used.out > 1 {
             let full = |used: &mut Used| used.bytes.saturating_add(bytes) > self.memory && used.out > 1;
             let waited = self.freed.wait_timeout_while(used, PATIENCE, full);
@@ -133,6 +129,28 @@ impl Pictures {
         }
         used.bytes = needed;
         Ok(Charge { pictures: Arc::clone(self), bytes })
+    }
+
+    /// Counts what the scans of a JPEG picture cost besides the first one, whose cost is the picture's.
+    pub(crate) fn scans(&self, pixels: u64, scans: u64) -> Result<(), Excess> {
+        match scans {
+            0 | 1 => Ok(()),
+            scans if scans > self.scans => Err(Excess::Scans(self.scans)),
+            scans => self.work(pixels, scans - 1),
+        }
+    }
+
+    /// Counts what so many passes over a picture of so many pixels cost.
+    fn work(&self, pixels: u64, passes: u64) -> Result<(), Excess> {
+        let work = pixels.saturating_mul(passes);
+        let add = |so_far: &AtomicU64, most: u64| {
+            let sum = so_far.fetch_add(work, Relaxed).saturating_add(work);
+            if sum > most { Err(Excess::Pixels(most)) } else { Ok(()) }
+        };
+        if pixels > LARGEST_OF_A_LEVEL {
+            add(&self.decoded_beyond, self.beyond)?;
+        }
+        add(&self.decoded, self.pixels)
     }
 
     /// Counts a picture as outside of its decoder.
@@ -191,6 +209,15 @@ mod tests {
             assert!(waiting.join().unwrap());
         });
         drop(outside);
+    }
+
+    #[test]
+    fn scans_are_few_and_count_as_pictures() {
+        let pictures = budget(u64::MAX, 1000, 0);
+        assert_eq!(pictures.scans(u64::MAX, 1), Ok(()));
+        assert_eq!(pictures.scans(10, 101), Err(Excess::Scans(100)));
+        assert_eq!(pictures.scans(10, 100), Ok(()));
+        assert_eq!(pictures.scans(10, 12), Err(Excess::Pixels(1000)), "with 990 before");
     }
 
     #[test]

@@ -4,8 +4,8 @@ use framelift_domain::Rational;
 use serde::Serialize;
 
 use crate::extract::open;
-use crate::ffi::StreamInfo;
-use crate::geometry::{Geometry, Orientation};
+use crate::ffi::{StreamInfo, VideoStream};
+use crate::view::View;
 use crate::watch::Watch;
 use crate::{EngineLimits, ExtractError, Source};
 
@@ -36,6 +36,10 @@ pub struct VideoInfo {
     pub frame_rate: Option<Rational>,
     /// Frames, as claimed.
     pub frames: Option<u64>,
+    /// Every stream of video; `stream` is the one that is described.
+    pub streams: Vec<VideoStream>,
+    /// The number of the stream that is taken where none is asked for.
+    pub stream: u32,
 }
 
 fn text<S: serde::Serializer>(value: &Option<Rational>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -46,16 +50,10 @@ fn text<S: serde::Serializer>(value: &Option<Rational>, serializer: S) -> Result
 pub fn probe(source: Box<dyn Source>) -> Result<VideoInfo, ExtractError> {
     let limits = EngineLimits::default();
     let watch = Watch::new(&(), &limits);
-    let input = open::open(source, &limits, &watch)?;
+    let input = open::open(source, None, &limits, &watch)?;
     let info = input.info();
-    let orientation = info.display_matrix.as_ref().map(Orientation::from_matrix).unwrap_or_default();
-    let stored = (info.width, info.height);
-    let (part, shape) = match info.aperture(stored) {
-        Some(aperture) => ((aperture.part.width, aperture.part.height), aperture.shape),
-        None => (stored, info.pixel_shape),
-    };
-    let shown =
-        Geometry::new(part, shape, orientation, None, u64::MAX).map_or(stored, |geometry| geometry.size);
+    let shown = View::announced(info, u64::MAX).geometry(None);
+    let shown = shown.map_or((info.width, info.height), |(geometry, _)| geometry.size);
     Ok(VideoInfo {
         container: info.container.clone(),
         codec: info.codec.clone(),
@@ -68,5 +66,7 @@ pub fn probe(source: Box<dyn Source>) -> Result<VideoInfo, ExtractError> {
         duration: info.claimed_duration,
         frame_rate: info.frame_rate,
         frames: info.claimed_frames,
+        streams: input.video_streams(),
+        stream: input.stream_number(),
     })
 }

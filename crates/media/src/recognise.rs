@@ -6,9 +6,9 @@ use std::io;
 use crate::Source;
 
 /// Tags of an FLV, and segments of a JPEG, that are looked at.
-const MOST: usize = 256;
+const MAX_PARTS: usize = 256;
 /// Bytes of a JPEG's picture in which its end is looked for.
-const MOST_BYTES: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
 /// What a file looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(crate) fn look(source: &mut dyn Source, has_index: bool) -> io::Result<Looks
 fn flv(source: &mut dyn Source, head: u64) -> io::Result<Looks> {
     // A tag's length stands behind it, too.
     let mut at = head + 4;
-    for _ in 0..MOST {
+    for _ in 0..MAX_PARTS {
         let Some([kind, a, b, c, .., first, d, e, f, g]) = bytes::<16>(source, at)? else { break };
         if kind & 0x1f == 9 {
             let codec = match &[d, e, f, g] {
@@ -71,7 +71,7 @@ fn flv(source: &mut dyn Source, head: u64) -> io::Result<Looks> {
 fn is_one_jpeg(source: &mut dyn Source) -> io::Result<bool> {
     let mut at = 2;
     // ITU-T T.81, B.1: segments with lengths, and coded data up to the next marker.
-    for _ in 0..MOST {
+    for _ in 0..MAX_PARTS {
         let Some([0xff, marker, a, b]) = bytes::<4>(source, at)? else { return Ok(true) };
         match marker {
             0xff => at += 1,
@@ -104,7 +104,7 @@ fn starts_another(source: &mut dyn Source, offset: u64) -> io::Result<bool> {
 
 /// The next marker in coded data that ends it.
 fn marker_after(source: &mut dyn Source, mut at: u64) -> io::Result<Option<u64>> {
-    let (end, mut block, mut before) = (at.saturating_add(MOST_BYTES), vec![0; 64 << 10], 0);
+    let (end, mut block, mut before) = (at.saturating_add(MAX_BYTES), vec![0; 64 << 10], 0);
     while at < end {
         let n = source.read_at(at, &mut block)?;
         if n == 0 {

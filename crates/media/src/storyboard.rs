@@ -20,7 +20,7 @@ pub(crate) const THUMB_SIDE: u32 = 160;
 /// Small pictures side by side.
 const COLUMNS: usize = 10;
 /// The most that are kept: 15 MB of them, and a sheet of at most 1600 by 6400 pixels.
-const MOST: usize = 400;
+const MAX_THUMBS: usize = 400;
 
 /// A small picture: planes of 4:2:0 in the colours of JPEG.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Storyboard {
         if !index.is_multiple_of(self.stride) {
             return;
         }
-        if self.kept.len() == MOST {
+        if self.kept.len() == MAX_THUMBS {
             let mut nth = 0..;
             self.kept.retain(|_| nth.next().is_some_and(|n: usize| n.is_multiple_of(2)));
             self.stride *= 2;

@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 use framelift_domain::Rational;
 
 /// Starts of stretches that are remembered: more would only make a warning long.
-const MOST_RESTARTS: usize = 1000;
+const MAX_RESTARTS: usize = 1000;
 
 /// Where a shown frame lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Timeline {
             time: self.seconds(start)?,
             end: self.seconds(start.checked_add(ticks)?)?,
         };
-        if restarts && self.restarts.len() < MOST_RESTARTS {
+        if restarts && self.restarts.len() < MAX_RESTARTS {
             self.restarts.push(placed.time);
         }
         self.disordered += u64::from(late);

@@ -73,7 +73,7 @@ impl<'c> Watch<'c> {
         }
     }
 
-    /// Reports progress and asks the caller and the clock; once false, false for good.
+    /// Reports progress, and asks the caller and the clock whether to go on; once false, it stays false.
     pub(crate) fn go_on(&self) -> bool {
         if self.stop.load(Relaxed) != 0 {
             return false;
@@ -233,10 +233,10 @@ impl<'c> Watch<'c> {
 
     /// Adds a warning once; a hostile file cannot make the list long.
     pub(crate) fn warn(&self, warning: impl Into<String>) {
-        const MOST: usize = 50;
+        const MAX_WARNINGS: usize = 50;
         let warning = warning.into();
         let mut warnings = self.warnings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if warnings.len() < MOST && !warnings.contains(&warning) {
+        if warnings.len() < MAX_WARNINGS && !warnings.contains(&warning) {
             warnings.push(warning);
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use framelift_e2e::hostile::{ALL, Hostile};
+use framelift_e2e::hostile::{ALL, Hostile, endless_video};
 use framelift_e2e::process::{peak_memory, program};
 use framelift_e2e::{PATIENCE, Setup, Stack, clip};
 use reqwest::Method;
@@ -69,21 +69,24 @@ fn extract(hostile: &Hostile, folder: &Path) -> Result<(), String> {
 #[test]
 fn each_ends_on_the_command_line_within_its_memory_and_with_a_reason() {
     let folder = tempfile::tempdir().unwrap();
-    // What cannot be ended there is Ctrl-C's: see the command line's own tests.
-    let files = ALL.iter().filter(|hostile| !hostile.endless);
-    let wrong: BTreeMap<&str, String> =
-        files.filter_map(|hostile| Some((hostile.name, extract(hostile, folder.path()).err()?))).collect();
+    let wrong: BTreeMap<&str, String> = ALL
+        .iter()
+        .filter_map(|hostile| Some((hostile.name, extract(hostile, folder.path()).err()?)))
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[tokio::test]
 async fn others_go_on_beside_them_and_a_worker_that_cannot_stop_one_is_replaced() {
-    let stack = Stack::start(Setup { workers: 2, concurrency: 1, ..Setup::default() }).await;
+    // As many scans as make a call that does not return.
+    let env = vec![("FRAMELIFT_LIMITS_MAX_SCANS", "10000".to_owned())];
+    let stack = Stack::start(Setup { workers: 2, concurrency: 1, env, ..Setup::default() }).await;
     let (mallory, ada) = (stack.user("mallory").await, stack.user("ada").await);
     let workers = stack.info().pids.workers;
     let mut ids = BTreeMap::new();
     // The one that hangs first, so that a worker is lost early.
-    for hostile in ALL.iter().rev() {
+    let endless = mallory.upload("endless.mov", &endless_video(), json!({})).await;
+    for hostile in ALL {
         ids.insert(mallory.upload(hostile.name, &hostile.bytes(), json!({})).await, hostile);
     }
     let cars = clip::sample("cars-30s.mp4");
@@ -111,6 +114,8 @@ async fn others_go_on_beside_them_and_a_worker_that_cannot_stop_one_is_replaced(
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
+    let hung = mallory.video(&endless).await;
+    assert_eq!(hung["failure"]["code"], "timed-out", "{hung}");
     let mut wrong = BTreeMap::new();
     for (id, hostile) in &ids {
         let video = mallory.video(id).await;

@@ -185,6 +185,8 @@ section! {
         max_memory: ByteSize = "2GiB",
         /// Pixels of all pictures that one extraction decodes; a small file gets fewer.
         max_decoded_pixels: u64 = "20000000000000",
+        /// Scans of one JPEG picture.
+        max_scans: u32 = "100",
         /// Streams in the container.
         max_streams: u32 = "64",
         /// Images in one archive.

@@ -116,6 +116,7 @@ timeout = "2s"
 public_url = "https://frames.example.com"
 [limits]
 threads = 1
+max_scans = 10000
 {more}"#,
             control = self.control.address,
             jobs = self.sqs.queue_url(JOBS),
@@ -246,11 +247,18 @@ pub(crate) fn video(frames: u32, picture: &str) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-/// A picture whose decoder does not return for many minutes (see `e2e/media/README.md`).
+/// A picture that keeps one call into the decoder busy for minutes, where `max_scans` allows it: a
+/// progressive JPEG of 6,000 of them (see `e2e/media/README.md`), small enough for its passes not to use
+/// up the pixels that may be decoded.
 pub(crate) fn endless_video() -> Vec<u8> {
     let packed = concat!(env!("CARGO_MANIFEST_DIR"), "/../e2e/media/hostile/jpeg_scans.mov.gz");
     let mut bytes = Vec::new();
     flate2::read::GzDecoder::new(std::fs::File::open(packed).unwrap()).read_to_end(&mut bytes).unwrap();
+    let find = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).position(|part| part == what).unwrap();
+    let side = 5792_u16.to_be_bytes();
+    for at in [find(&bytes, &[0xff, 0xc2, 0, 11, 8]) + 5, find(&bytes, b"jpeg") + 28] {
+        bytes[at..at + 4].copy_from_slice(&[side, side].concat());
+    }
     bytes
 }
 

@@ -5,15 +5,11 @@ use std::ops::Range;
 
 use framelift_domain::Rational;
 
-use super::{Aperture, MOST, Part, Track, Window};
+use super::{Aperture, MAX_TRACKS, Track};
+use crate::ebml::{CLUSTER, HEAD, SEEK_HEAD, SEGMENT, element, number, targets, text};
+use crate::geometry::Part;
+use crate::window::Window;
 
-const EBML: u32 = 0x1a45_dfa3;
-const SEGMENT: u32 = 0x1853_8067;
-const CLUSTER: u32 = 0x1f43_b675;
-const SEEK_HEAD: u32 = 0x114d_9b74;
-const SEEK: u32 = 0x4dbb;
-const SEEK_ID: u32 = 0x53ab;
-const SEEK_POSITION: u32 = 0x53ac;
 const TRACKS: u32 = 0x1654_ae6b;
 const TRACK_ENTRY: u32 = 0xae;
 const TRACK_TYPE: u32 = 0x83;
@@ -23,63 +19,39 @@ const VIDEO: u32 = 0xe0;
 /// `TrackType` of video.
 const IS_VIDEO: u64 = 1;
 
-/// An element: its number, and where its content lies.
-type Found = (u32, Range<u64>);
-
 pub(super) fn tracks(window: &mut Window<'_>) -> io::Result<Vec<Track>> {
-    let whole = 0..window.source.size();
-    let Some((EBML, head)) = next(window, &whole)? else { return Ok(Vec::new()) };
-    let Some((SEGMENT, segment)) = next(window, &(head.end..whole.end))? else { return Ok(Vec::new()) };
+    let whole = 0..window.size();
+    let Some((HEAD, head)) = element(window, &whole)? else { return Ok(Vec::new()) };
+    let Some((SEGMENT, segment)) = element(window, &(head.end..whole.end))? else { return Ok(Vec::new()) };
     let (mut rest, mut elsewhere) = (segment.clone(), None);
-    while let Some((id, content)) = next(window, &rest)? {
+    while let Some((id, content)) = element(window, &rest)? {
         rest.start = content.end;
         match id {
             TRACKS => return entries(window, content),
-            SEEK_HEAD if elsewhere.is_none() => elsewhere = position(window, content)?,
+            SEEK_HEAD if elsewhere.is_none() => {
+                elsewhere = targets(window, content, &[TRACKS], 1)?.first().map(|(_, at)| *at);
+            }
             CLUSTER => break,
             _ => {}
         }
     }
     // An editor that found no room for them puts them at the end.
     let Some(at) = elsewhere.and_then(|at| segment.start.checked_add(at)) else { return Ok(Vec::new()) };
-    match next(window, &(at..segment.end))? {
+    match element(window, &(at..segment.end))? {
         Some((TRACKS, content)) => entries(window, content),
         _ => Ok(Vec::new()),
     }
 }
 
-/// Where a seek head says that the tracks are, from the start of the segment's content.
-fn position(window: &mut Window<'_>, mut rest: Range<u64>) -> io::Result<Option<u64>> {
-    while let Some((id, seek)) = next(window, &rest)? {
-        rest.start = seek.end;
-        if id != SEEK {
-            continue;
-        }
-        let (mut names_tracks, mut position, mut parts) = (false, None, seek);
-        while let Some((id, content)) = next(window, &parts)? {
-            parts.start = content.end;
-            match id {
-                SEEK_ID => names_tracks = number(window, &content)? == Some(TRACKS.into()),
-                SEEK_POSITION => position = number(window, &content)?,
-                _ => {}
-            }
-        }
-        if names_tracks {
-            return Ok(position);
-        }
-    }
-    Ok(None)
-}
-
 fn entries(window: &mut Window<'_>, mut rest: Range<u64>) -> io::Result<Vec<Track>> {
     let mut tracks = Vec::new();
-    while let Some((id, entry)) = next(window, &rest)? {
+    while let Some((id, entry)) = element(window, &rest)? {
         rest.start = entry.end;
-        if id != TRACK_ENTRY || tracks.len() == MOST {
+        if id != TRACK_ENTRY || tracks.len() == MAX_TRACKS {
             continue;
         }
         let (mut kind, mut codec, mut video, mut parts) = (None, None, None, entry);
-        while let Some((id, content)) = next(window, &parts)? {
+        while let Some((id, content)) = element(window, &parts)? {
             parts.start = content.end;
             match id {
                 TRACK_TYPE => kind = number(window, &content)?,
@@ -96,11 +68,11 @@ fn entries(window: &mut Window<'_>, mut rest: Range<u64>) -> io::Result<Vec<Trac
     Ok(tracks)
 }
 
-/// What is said of the pictures; none where they are shown whole.
+/// The shown part of the pictures; none where they are shown whole.
 fn aperture(window: &mut Window<'_>, mut rest: Range<u64>) -> io::Result<Option<Aperture>> {
     let (mut size, mut display) = ([0; 2], [None; 2]);
     let [mut left, mut right, mut top, mut bottom, mut unit, mut stereo] = [0; 6];
-    while let Some((id, content)) = next(window, &rest)? {
+    while let Some((id, content)) = element(window, &rest)? {
         rest.start = content.end;
         let value = match id {
             0xb0 => &mut size[0],
@@ -131,57 +103,4 @@ fn aperture(window: &mut Window<'_>, mut rest: Range<u64>) -> io::Result<Option<
     let shape = known.then(|| Rational::new(product(shown[0], height), product(shown[1], width))).flatten();
     let aperture = Aperture { of: (across, down), part, shape: shape.filter(|shape| shape.is_positive()) };
     Ok(Some(aperture).filter(|aperture| !aperture.is_whole()))
-}
-
-/// A number of up to 8 bytes.
-fn number(window: &mut Window<'_>, content: &Range<u64>) -> io::Result<Option<u64>> {
-    if content.end - content.start > 8 {
-        return Ok(None);
-    }
-    let mut value = 0;
-    for at in content.clone() {
-        let Some([byte]) = window.bytes(at)? else { return Ok(None) };
-        value = value << 8 | u64::from(byte);
-    }
-    Ok(Some(value))
-}
-
-/// A short name in letters.
-fn text(window: &mut Window<'_>, content: &Range<u64>) -> io::Result<Option<String>> {
-    let mut text = String::new();
-    for at in content.clone().take(64) {
-        match window.bytes(at)? {
-            Some([byte @ 0x20..=0x7e]) => text.push(byte.into()),
-            _ => break,
-        }
-    }
-    Ok(Some(text).filter(|text| !text.is_empty()))
-}
-
-/// The element at the start of `range`; one of unknown length, or longer than `range`, ends
-/// with it. RFC 8794, 4 to 6.
-fn next(window: &mut Window<'_>, range: &Range<u64>) -> io::Result<Option<Found>> {
-    if range.start >= range.end || !window.header() {
-        return Ok(None);
-    }
-    let Some([first]) = window.bytes(range.start)? else { return Ok(None) };
-    let id_length = u64::from(first.leading_zeros()) + 1;
-    if id_length > 4 {
-        return Ok(None);
-    }
-    let Some(id) = number(window, &(range.start..range.start + id_length))? else { return Ok(None) };
-    let at = range.start + id_length;
-    let Some([first]) = window.bytes(at)? else { return Ok(None) };
-    let length = u64::from(first.leading_zeros()) + 1;
-    if length > 8 {
-        return Ok(None);
-    }
-    let Some(size) = number(window, &(at..at + length))? else { return Ok(None) };
-    let mask = (1_u64 << (7 * length)) - 1;
-    let start = at + length;
-    let end = match size & mask {
-        unknown if unknown == mask => range.end,
-        size => start.saturating_add(size).min(range.end),
-    };
-    Ok(u32::try_from(id).ok().filter(|_| start <= range.end).map(|id| (id, start..end.max(start))))
 }

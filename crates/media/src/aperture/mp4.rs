@@ -6,7 +6,9 @@ use std::ops::Range;
 
 use framelift_domain::Rational;
 
-use super::{Aperture, MOST, Part, Track, Window};
+use super::{Aperture, MAX_TRACKS, Track};
+use crate::geometry::Part;
+use crate::window::Window;
 
 /// Bytes of a visual sample entry before its boxes.
 const VISUAL: u64 = 86;
@@ -27,7 +29,7 @@ pub(super) fn tracks(window: &mut Window<'_>, index: Range<u64>) -> io::Result<V
     let mut rest = moov;
     while let Some((kind, content)) = next(window, &rest)? {
         rest.start = content.end;
-        if &kind == b"trak" && tracks.len() < MOST {
+        if &kind == b"trak" && tracks.len() < MAX_TRACKS {
             tracks.extend(track(window, content)?);
         }
     }
@@ -50,7 +52,7 @@ fn track(window: &mut Window<'_>, content: Range<u64>) -> io::Result<Option<Trac
     while let Some((kind, content)) = next(window, &rest)? {
         rest.start = content.end;
         match &kind {
-            b"hdlr" => is_video = window.bytes(content.start + 8)? == Some(*b"vide"),
+            b"hdlr" => is_video = window.array(content.start + 8)? == Some(*b"vide"),
             b"minf" => table = child(window, content, b"stbl")?,
             _ => {}
         }
@@ -66,12 +68,12 @@ fn track(window: &mut Window<'_>, content: Range<u64>) -> io::Result<Option<Trac
 
 /// A track's number and its presentation size.
 fn header(window: &mut Window<'_>, content: Range<u64>) -> io::Result<Option<(u32, (u32, u32))>> {
-    let (id, size) = match window.bytes(content.start)? {
+    let (id, size) = match window.array(content.start)? {
         Some([0]) => (12, 76),
         Some([1]) => (20, 88),
         _ => return Ok(None),
     };
-    let mut number = |at| Ok::<_, io::Error>(window.bytes(content.start + at)?.map(u32::from_be_bytes));
+    let mut number = |at| Ok::<_, io::Error>(window.array(content.start + at)?.map(u32::from_be_bytes));
     // 16.16 fixed point, of which whole pixels count.
     Ok(match (number(id)?, number(size)?, number(size + 4)?) {
         (Some(id), Some(width), Some(height)) => Some((id, (width >> 16, height >> 16))),
@@ -85,7 +87,7 @@ fn descriptions(window: &mut Window<'_>, content: Range<u64>) -> io::Result<Vec<
     while let Some((_, entry)) = next(window, &rest)? {
         rest.start = entry.end;
         // From the entry's content on: 6 bytes, a reference, 16 bytes, and the size.
-        let Some([a, b, c, d]) = window.bytes(entry.start + 24)? else { break };
+        let Some([a, b, c, d]) = window.array(entry.start + 24)? else { break };
         let size = (u32::from(u16::from_be_bytes([a, b])), u32::from(u16::from_be_bytes([c, d])));
         let mut description = Description { size, part: None, shape: None };
         let mut boxes = entry.start.saturating_add(VISUAL - 8)..entry.end;
@@ -95,7 +97,7 @@ fn descriptions(window: &mut Window<'_>, content: Range<u64>) -> io::Result<Vec<
                 b"clap" => description.part = part(window, content, size)?,
                 b"pasp" => {
                     let mut number = |at| {
-                        Ok::<_, io::Error>(window.bytes(content.start + at)?.map_or(0, u32::from_be_bytes))
+                        Ok::<_, io::Error>(window.array(content.start + at)?.map_or(0, u32::from_be_bytes))
                     };
                     description.shape = shape(number(0)?.into(), number(4)?.into());
                 }
@@ -103,7 +105,7 @@ fn descriptions(window: &mut Window<'_>, content: Range<u64>) -> io::Result<Vec<
             }
         }
         found.push(description);
-        if found.len() == MOST {
+        if found.len() == MAX_TRACKS {
             break;
         }
     }
@@ -114,7 +116,7 @@ fn descriptions(window: &mut Window<'_>, content: Range<u64>) -> io::Result<Vec<
 fn part(window: &mut Window<'_>, content: Range<u64>, size: (u32, u32)) -> io::Result<Option<Part>> {
     let mut fractions = [Rational::ZERO; 4];
     for (fraction, at) in fractions.iter_mut().zip((content.start..).step_by(8)) {
-        let Some([a, b, c, d, den @ ..]) = window.bytes::<8>(at)? else { return Ok(None) };
+        let Some([a, b, c, d, den @ ..]) = window.array::<8>(at)? else { return Ok(None) };
         let (num, den) = (i32::from_be_bytes([a, b, c, d]), u32::from_be_bytes(den));
         let Some(value) = Rational::new(num.into(), den.into()) else { return Ok(None) };
         *fraction = value;
@@ -178,13 +180,13 @@ fn child(window: &mut Window<'_>, mut rest: Range<u64>, wanted: &[u8; 4]) -> io:
 
 /// The box at the start of `range`; none where there is none inside it.
 fn next(window: &mut Window<'_>, range: &Range<u64>) -> io::Result<Option<Found>> {
-    if range.start >= range.end || !window.header() {
+    if range.start >= range.end || !window.count_header() {
         return Ok(None);
     }
-    let Some([a, b, c, d, kind @ ..]) = window.bytes::<8>(range.start)? else { return Ok(None) };
+    let Some([a, b, c, d, kind @ ..]) = window.array::<8>(range.start)? else { return Ok(None) };
     let (length, head) = match u32::from_be_bytes([a, b, c, d]) {
         0 => (range.end - range.start, 8),
-        1 => match window.bytes(range.start + 8)? {
+        1 => match window.array(range.start + 8)? {
             Some(long) => (u64::from_be_bytes(long), 16),
             None => return Ok(None),
         },

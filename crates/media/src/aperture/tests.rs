@@ -172,7 +172,7 @@ fn reading_is_bounded() {
     }
     let mut source = Endless(0);
     assert_eq!(tracks(&mut source, Some(&(0..1 << 50))).unwrap(), []);
-    assert!(source.0 <= u64::from(MOST_BLOCKS) * BLOCK, "{}", source.0);
+    assert!(source.0 <= MAX_STEPS * crate::window::STEP as u64, "{}", source.0);
 }
 
 proptest! {

@@ -27,7 +27,7 @@ impl Archive for Files {
 
     fn add(&mut self, member: Member<'_>, content: Content<'_>) -> Result<(), ArchiveError> {
         let name = Path::new(member.name);
-        // Whoever chose the name: nothing is written outside of the folder.
+        // Also where the user chose the name, nothing is written outside of the folder.
         if name.components().any(|part| !matches!(part, Component::Normal(_))) || member.name.is_empty() {
             let error = format!("{:?} is no name of a file in the folder", member.name);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, error).into());

@@ -60,6 +60,26 @@ fn tables(data: &[u8]) -> Option<Tables> {
     }
 }
 
+/// How often a decoder passes over a picture, and its size in pixels; both as large as the bytes can
+/// be read by anybody.
+pub(crate) fn passes(data: &[u8]) -> (u64, u64) {
+    let (mut scans, mut pixels) = (0, 0);
+    let markers = data.iter().enumerate().filter(|(_, byte)| **byte == 0xff);
+    for (start, _) in markers {
+        match data[start + 1..] {
+            // Start of a scan: its length follows from the number of its components (B.2.3).
+            [0xda, 0, length, components @ 1..=4, ..] if length == 6 + 2 * components => scans += 1,
+            // Start of a frame, and not of tables (B.2.2).
+            [0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf, _, _, _, a, b, c, d, ..] => {
+                let side = |bytes| u64::from(u16::from_be_bytes(bytes));
+                pixels = pixels.max(side([a, b]) * side([c, d]));
+            }
+            _ => {}
+        }
+    }
+    (scans, pixels)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +101,17 @@ mod tests {
         assert_eq!((later.droppable, later.access), (false, Access::No), "no longer the usual ones");
         assert!(!stream.examine(&picture(&[DHT])).droppable);
         assert!(!stream.examine(&picture(&[DQT, DHT])).droppable, "some need their predecessor's");
+    }
+
+    #[test]
+    fn scans_are_counted_wherever_they_are() {
+        let frame = [0xff, 0xc2, 0, 17, 8, 0, 100, 1, 0, 3];
+        let scan = [0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0, 0x12, 0xff, 0, 0xda];
+        let picture =
+            [&[0xff, 0xd8][..], &frame, &scan.repeat(5), &[0xff, 0xff], &scan, &[0xff, 0xd9]].concat();
+        assert_eq!(passes(&picture), (6, 100 * 256));
+        assert_eq!(passes(&[0xff, 0xda, 0, 9, 1]), (0, 0), "a length that no decoder takes");
+        assert_eq!(passes(&[0xff]), (0, 0));
     }
 
     #[test]

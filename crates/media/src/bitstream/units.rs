@@ -24,7 +24,7 @@ pub(super) fn start_code(data: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-/// What follows each start code up to the next one. The bytes before the first are nobody's.
+/// What follows each start code up to the next one. The bytes before the first one belong to none.
 #[derive(Debug)]
 pub(super) struct Codes<'a> {
     data: &'a [u8],

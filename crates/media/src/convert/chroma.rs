@@ -8,8 +8,8 @@
 
 use super::colour::Colours;
 use super::samples::Samples;
-use crate::aperture::Part;
 use crate::ffi::{AvError, Blank, Frame, Kernel, PixelClass, PlaneMut, ScaleSpec, Scaler, Target};
+use crate::geometry::Part;
 
 /// The picture as it is to be converted, where that is not `frame` itself: the `part` that is
 /// shown, with lines that have their own chroma if it has `fields`.

@@ -87,7 +87,7 @@ impl<'a> Samples<'a> {
             (Packing::Planar8, _) | (Packing::Semi8, 0) => row.extend(data[..width].iter().map(byte)),
             (Packing::Semi8, _) => row.extend(data[..width * 2 - 1].iter().step_by(2).map(byte)),
             (Packing::Planar { depth }, _) => {
-                // Bits above the depth are nobody's; they must not become a sign.
+                // Bits above the depth mean nothing; they must not become a sign.
                 let low = |sample| ((word(sample) << (15 - depth)) & 0x7fff) as i16;
                 row.extend(data[..width * 2].chunks_exact(2).map(low));
             }

@@ -6,30 +6,28 @@ mod report;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::SyncSender;
 
 use framelift_domain::{FailureCode, Options, Rational, Select};
 
-use super::encode_stage::{Encoded, Job, NotEncoded};
-use super::groups::Ticket;
+use super::encode_stage::Job;
 use super::measure::Measure;
+use super::ordered::{MAX_READ_ERRORS, Ordered, too_many};
 use super::skip::Skipper;
 use super::stretches::Stretches;
 use super::{claims, open};
 use crate::ffi::{AvError, Decoded, Frame, Input, Packet};
-use crate::hardware::{Copier, Seat, Shrink};
+use crate::hardware::{Copier, DecoderSlot, Shrink};
 use crate::scenes::Scenes;
-use crate::select::{Measured, Requests, Selector, TooMany};
+use crate::select::{Measured, Requests, Selector};
 use crate::timeline::{Placed, Timeline};
 use crate::watch::Watch;
 use crate::words::count;
 use crate::{EngineLimits, ExtractError, Source};
 use onwards::Wanted;
 
-/// Errors in a row after which a container is given up.
-pub(super) const READ_ERRORS: u32 = 16;
 /// Frames that were left out and are remembered: more than lie between two that come out.
-const MOST_LEFT_OUT: usize = 1024;
+const MAX_LEFT_OUT: usize = 1024;
 /// What the label of a packet says of it, besides its stretch of the clock.
 const KEY: i64 = 1;
 
@@ -39,16 +37,6 @@ pub(super) struct Out {
     pub(super) order: SyncSender<Ordered>,
     /// Wanted frames that need not be sent any more, from the first one on.
     pub(super) sent_before: u64,
-}
-
-/// A wanted frame's place in line.
-pub(super) struct Ordered {
-    pub(super) requests: Requests,
-    pub(super) placed: Placed,
-    pub(super) keyframe: bool,
-    pub(super) image: Receiver<Result<Encoded, NotEncoded>>,
-    /// Its place in what bounds the images under way, where that is not the queue's length.
-    pub(super) ticket: Option<Ticket>,
 }
 
 struct Held {
@@ -103,7 +91,7 @@ impl fmt::Display for Problem {
 }
 
 struct Stage<'a, 'c> {
-    decoder: Seat,
+    decoder: DecoderSlot,
     /// Where wanted frames come back from a GPU.
     copier: Option<Copier<Wanted>>,
     /// Why this way does not go on.
@@ -135,7 +123,7 @@ struct Stage<'a, 'c> {
 /// Decodes until nothing more is wanted, or the video ends.
 pub(super) fn run(
     input: Input<'_>,
-    decoder: Seat,
+    decoder: DecoderSlot,
     start: Start,
     options: &Options,
     limits: &EngineLimits,
@@ -148,7 +136,7 @@ pub(super) fn run(
 impl<'a, 'c> Stage<'a, 'c> {
     fn new(
         input: &Input<'_>,
-        decoder: Seat,
+        decoder: DecoderSlot,
         start: Start,
         options: &'a Options,
         limits: &'a EngineLimits,
@@ -229,7 +217,7 @@ impl<'a, 'c> Stage<'a, 'c> {
                         return Err(self.watch.stop_error());
                     }
                     read_errors += 1;
-                    if input.has_io_error() || read_errors >= READ_ERRORS {
+                    if input.has_io_error() || read_errors >= MAX_READ_ERRORS {
                         self.watch.warn(format!("the file could not be read to its end: {error}"));
                         break;
                     }
@@ -274,7 +262,7 @@ impl<'a, 'c> Stage<'a, 'c> {
     fn pass(&mut self, skipper: &mut Skipper, packet: &Packet) -> Result<(), ExtractError> {
         if self.skippable(skipper, packet) {
             self.left_out.extend(packet.pts());
-            if self.left_out.len() > MOST_LEFT_OUT {
+            if self.left_out.len() > MAX_LEFT_OUT {
                 self.left_out.pop_front();
             }
         } else {
@@ -347,7 +335,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         for _ in 0..64 {
             match self.decoder.receive() {
                 Ok(_) if self.races && self.decoder.met_damage() => {
-                    self.refused.get_or_insert(Problem::Damage);
+                    self.give_up_for(Problem::Damage);
                     return Ok(());
                 }
                 Ok(Decoded::Frame(frame)) => self.frame(frame)?,
@@ -373,7 +361,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         }
         self.damaged_packets += 1;
         if self.races {
-            self.refused.get_or_insert(Problem::Damage);
+            self.give_up_for(Problem::Damage);
         }
     }
 
@@ -387,7 +375,7 @@ impl<'a, 'c> Stage<'a, 'c> {
             }
             self.damaged_frames += 1;
             if self.races {
-                self.refused.get_or_insert(Problem::Damage);
+                self.give_up_for(Problem::Damage);
                 return Ok(());
             }
         }
@@ -414,7 +402,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         let next = Held { frame, placed, keyframe };
         match self.held.replace(next) {
             Some(held) if !requests.is_empty() && self.lacks(&held, &requests) => {
-                self.refused.get_or_insert(Problem::LeftOut);
+                self.give_up_for(Problem::LeftOut);
                 Ok(())
             }
             Some(held) if !requests.is_empty() => self.send(held, requests),
@@ -442,7 +430,7 @@ impl<'a, 'c> Stage<'a, 'c> {
                 self.watch.warn(warning);
             }
             if self.lacks(&held, &requests) {
-                self.refused.get_or_insert(Problem::LeftOut);
+                self.give_up_for(Problem::LeftOut);
             } else if !requests.is_empty() {
                 self.send(held, requests)?;
             }
@@ -482,17 +470,6 @@ impl<'a, 'c> Stage<'a, 'c> {
         let frames = scanned.numbers().map(|number| (number, scanned.frame(number).and_then(at))).collect();
         Some(Measured { duration: at(scanned.end).unwrap_or(Rational::ZERO), frames })
     }
-}
-
-pub(super) fn too_many(_: TooMany, limits: &EngineLimits) -> ExtractError {
-    ExtractError::failed(
-        FailureCode::LimitExceeded,
-        format!(
-            "more than {} {} asked for",
-            count(limits.max_frames, "image"),
-            if limits.max_frames == 1 { "is" } else { "are" }
-        ),
-    )
 }
 
 fn internal(error: AvError) -> ExtractError {

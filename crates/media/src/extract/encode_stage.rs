@@ -4,15 +4,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use framelift_domain::{Options, Rational, Resize};
+use framelift_domain::Options;
 use sha2::{Digest, Sha256};
 
 use crate::EngineLimits;
 use crate::convert::{caveat, prepare};
 use crate::encode::{EncodeError, Encoder};
 use crate::ffi::{Frame, StreamInfo};
-use crate::geometry::{Geometry, Orientation, TooLarge};
 use crate::storyboard::Thumb;
+use crate::view::{Hidden, View};
 use crate::watch::Watch;
 
 /// A picture to encode, and where the image goes.
@@ -31,39 +31,41 @@ pub(super) struct Encoded {
     pub(super) thumb: Option<Thumb>,
 }
 
-/// Why a picture did not become one.
+/// Why a picture did not become an image.
 #[derive(Debug)]
 pub(super) enum NotEncoded {
     TooLarge,
+    /// The asked part reaches beyond it.
+    OutOfBounds(String),
     Failed(String),
-    /// Not decoded either: the frame has to be reached another way.
+    /// The decoder gave no picture: another one has to.
     Undecoded,
 }
 
-/// What one thread encodes with.
-pub(super) struct Station<'s> {
+/// Converts and encodes the frames of one thread.
+pub(super) struct FrameEncoder<'s> {
     encoder: Option<Encoder>,
     stream: &'s StreamInfo,
     options: &'s Options,
     limits: &'s EngineLimits,
 }
 
-/// Works until no job is left.
-pub(super) fn run(queue: &Mutex<Receiver<Job>>, mut station: Station<'_>, watch: &Watch<'_>) {
+/// Encodes pictures from `queue` until it is closed.
+pub(super) fn run(queue: &Mutex<Receiver<Job>>, mut encoder: FrameEncoder<'_>, watch: &Watch<'_>) {
     loop {
         let job = match queue.lock() {
             Ok(queue) => queue.recv(),
             Err(_) => return,
         };
         let Ok(Job { frame, reply }) = job else { return };
-        let result = station.encode(&frame, watch);
+        let result = encoder.encode(&frame, watch);
         drop(frame);
-        // Nobody waits any more when the extraction is being stopped.
+        // The receiver is gone when the extraction is being stopped.
         let _ = reply.send(result);
     }
 }
 
-impl<'s> Station<'s> {
+impl<'s> FrameEncoder<'s> {
     pub(super) fn new(stream: &'s StreamInfo, options: &'s Options, limits: &'s EngineLimits) -> Self {
         Self { encoder: None, stream, options, limits }
     }
@@ -79,16 +81,18 @@ impl<'s> Station<'s> {
         if let Some(caveat) = caveat(frame.colours(), stream.light) {
             watch.warn(caveat);
         }
-        let shape = stream.shape_of(frame);
-        let part = stream.shown_part((frame.width(), frame.height()));
-        let prepared = prepare(frame, part, stream.has_fields(frame))
-            .map_err(|error| NotEncoded::Failed(format!("its shown part could not be taken: {error}")))?;
-        let frame = prepared.as_ref().unwrap_or(frame);
-        let way = |resize| geometry_of(frame, shape, stream, resize, limits.max_pixels);
-        let (geometry, absurd) = way(options.resize).map_err(|_| NotEncoded::TooLarge)?;
+        let view =
+            View::of(frame, stream, options.crop, limits.max_pixels).map_err(|hidden| match hidden {
+                Hidden::TooLarge => NotEncoded::TooLarge,
+                Hidden::Outside(..) => NotEncoded::OutOfBounds(hidden.message()),
+            })?;
+        let (geometry, absurd) = view.geometry(options.resize).map_err(|_| NotEncoded::TooLarge)?;
         if absurd {
             watch.warn("the pixels' shape in the file is absurd and was ignored");
         }
+        let prepared = prepare(frame, view.part, stream.has_fields(frame))
+            .map_err(|error| NotEncoded::Failed(format!("its shown part could not be taken: {error}")))?;
+        let frame = prepared.as_ref().unwrap_or(frame);
         let failed = |error| match error {
             EncodeError::TooLarge => NotEncoded::TooLarge,
             error => NotEncoded::Failed(error.to_string()),
@@ -98,7 +102,7 @@ impl<'s> Station<'s> {
             None => self.encoder.insert(Encoder::new(options.format, options.quality).map_err(failed)?),
         };
         let bytes = encoder.encode(frame, stream.light, &geometry).map_err(failed)?;
-        let small = |resize| way(resize).map(|(geometry, _)| geometry);
+        let small = |resize| view.geometry(resize).map(|(geometry, _)| geometry);
         let thumb = options.storyboard.then(|| encoder.thumb(frame, stream.light, small)).flatten();
         Ok(Encoded {
             crc: crc32fast::hash(&bytes),
@@ -107,34 +111,5 @@ impl<'s> Station<'s> {
             bytes,
             thumb,
         })
-    }
-}
-
-/// How the picture in `frame` becomes an image, and whether the shape of its pixels is too absurd
-/// to be taken at its word.
-pub(crate) fn geometry(
-    frame: &Frame,
-    stream: &StreamInfo,
-    resize: Option<Resize>,
-    max_pixels: u64,
-) -> Result<(Geometry, bool), TooLarge> {
-    geometry_of(frame, stream.shape_of(frame), stream, resize, max_pixels)
-}
-
-/// As [`geometry`], of a part of a picture whose pixels are `shape` times as wide as high.
-fn geometry_of(
-    frame: &Frame,
-    shape: Option<Rational>,
-    stream: &StreamInfo,
-    resize: Option<Resize>,
-    max_pixels: u64,
-) -> Result<(Geometry, bool), TooLarge> {
-    let matrix = frame.display_matrix().or(stream.display_matrix);
-    let orientation = matrix.as_ref().map(Orientation::from_matrix).unwrap_or_default();
-    let stored = (frame.width(), frame.height());
-    let way = |shape| Geometry::new(stored, shape, orientation, resize, max_pixels);
-    match way(shape) {
-        Err(_) if shape.is_some() => way(None).map(|geometry| (geometry, true)),
-        result => result.map(|geometry| (geometry, false)),
     }
 }

@@ -10,12 +10,11 @@
 //! time, so what no wanted frame needs is never decoded, and with an index never read. A worker
 //! has a decoder of its own.
 //!
-//! Depth: packets and images that are under way are bounded by a [`Budget`], in the order in
+//! Depth: packets and images that are under way are bounded by [`InFlight`], in the order in
 //! which they are written. Anything that the packets did not announce (a frame that does not
 //! come out, timestamps in disorder, a sync point that is none) is a *surprise*: it ends this
 //! engine at a certain image, and the sequential one goes on from there.
 
-mod budget;
 mod group;
 mod reader;
 mod worker;
@@ -27,12 +26,11 @@ use std::thread;
 
 use framelift_domain::{Options, Rational};
 
-use budget::Budget;
-pub(super) use budget::{IMAGE_BYTES, Ticket};
 pub(super) use reader::Reach;
 use reader::Reader;
 use worker::Worker;
 
+use super::in_flight::InFlight;
 use super::survey::Survey;
 use super::write::{Taken, Writer};
 use super::{open, share};
@@ -63,8 +61,8 @@ struct Shared<'a, 'c> {
     options: &'a Options,
     limits: &'a EngineLimits,
     watch: &'a Watch<'c>,
-    budget: Arc<Budget>,
-    /// The rest is not wanted any more.
+    in_flight: Arc<InFlight>,
+    /// The stages stop: no further frame is wanted.
     over: AtomicBool,
 }
 
@@ -90,7 +88,7 @@ pub(super) fn run(
         options,
         limits,
         watch,
-        budget: Arc::new(Budget::new(threads, image_bytes)),
+        in_flight: Arc::new(InFlight::new(threads, image_bytes)),
         over: AtomicBool::new(false),
     };
     let workers = (0..share.workers)
@@ -130,10 +128,10 @@ pub(super) fn run(
 }
 
 impl Shared<'_, '_> {
-    /// Nothing more is wanted, of anybody.
+    /// Tells every stage to stop.
     fn stop(&self) {
         self.over.store(true, std::sync::atomic::Ordering::Relaxed);
-        self.budget.close();
+        self.in_flight.close();
     }
 
     fn is_over(&self) -> bool {

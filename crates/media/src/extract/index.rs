@@ -30,7 +30,7 @@ pub(super) struct Index {
 impl Index {
     /// The index of `input`, whose first packet is `first`; none if it knows fewer than two sync
     /// points, or has them in disorder. MP4 and AVI list decoding timestamps; all sync points
-    /// are taken to be shown as long after theirs as the first one is. Whoever jumps checks.
+    /// are taken to be shown as long after theirs as the first one is. A jump checks it.
     pub(super) fn of(input: &Input<'_>, first: &Packet) -> Option<Self> {
         let decoding = input.info().container != "matroska";
         let shift = match (first.pts(), first.dts()) {

@@ -7,6 +7,7 @@
 use framelift_domain::{Options, Rational};
 
 use super::open;
+use super::ordered::MAX_READ_ERRORS;
 use super::stretches::Stretches;
 use super::survey::first_shown;
 use crate::ffi::{Decoded, Decoder, Frame, Input, Packet, Threading};
@@ -37,12 +38,12 @@ pub(super) fn measure<'c>(
         // Pictures that lead the first sync point may not decode, and then they are not counted.
         let first = if numbers.is_empty() { None } else { first_shown(&mut input, limits, watch)? };
         measure.scanned = scan(&mut input, numbers.clone(), first, watch)?;
-        input = open::open(input.into_source(), limits, watch)?;
+        input = open::reopen(input, limits, watch)?;
         // As the frames themselves are decoded: with one thread where something is damaged.
         for threads in [limits.thread_count(), 1] {
             if measure.scanned.is_none() && measure.decoded.is_none() {
                 measure.decoded = decode_all(&mut input, &numbers, threads, limits, watch)?;
-                input = open::open(input.into_source(), limits, watch)?;
+                input = open::reopen(input, limits, watch)?;
             }
         }
     }
@@ -82,7 +83,7 @@ pub(super) fn scan(
             Ok(true) => errors = 0,
             Ok(false) => break,
             Err(_) if input.has_io_error() => break,
-            Err(_) if errors < super::decode::READ_ERRORS => {
+            Err(_) if errors < MAX_READ_ERRORS => {
                 errors += 1;
                 continue;
             }
@@ -182,7 +183,7 @@ fn receive_all(decoder: &mut Decoder, idle: &mut u32, each: &mut impl FnMut(&Fra
                 each(&frame);
             }
             Ok(Decoded::Hungry | Decoded::End) => return sound && !decoder.met_damage(),
-            Err(_) if errors < super::decode::READ_ERRORS => (errors, sound) = (errors + 1, false),
+            Err(_) if errors < MAX_READ_ERRORS => (errors, sound) = (errors + 1, false),
             Err(_) => return false,
         }
     }

@@ -2,25 +2,29 @@
 
 use framelift_domain::FailureCode;
 
-use crate::ffi::{Decoder, DecoderError, Input, On, OpenError, Threading};
+use crate::ffi::{Decoder, DecoderError, Input, On, OpenError, Threading, VideoStream};
 use crate::watch::Watch;
 use crate::words::count;
 use crate::{EngineLimits, ExtractError, Source, formats};
 
-/// Opens the container and checks that it is one that the engine takes.
+/// Opens the container, takes its video stream with the number `stream` or the best one, and checks
+/// that it is one that the engine takes.
 pub(crate) fn open<'c>(
     source: Box<dyn Source>,
+    stream: Option<u32>,
     limits: &EngineLimits,
     watch: &'c Watch<'c>,
 ) -> Result<Input<'c>, ExtractError> {
-    use FailureCode::{CorruptInput, LimitExceeded, NoVideoStream, NotAVideo, UnsupportedCodec};
+    use FailureCode::{
+        CorruptInput, LimitExceeded, NoVideoStream, NotAVideo, UnsupportedCodec, UnsupportedContainer,
+    };
     let size = source.size();
     watch.opens(size);
     if size == 0 {
         return Err(ExtractError::failed(NotAVideo, "the file is empty"));
     }
     let fail = |code, message: String| Err(ExtractError::failed(code, message));
-    match Input::open(source, limits, watch) {
+    match Input::open(source, stream, limits, watch) {
         Ok(mut input) => {
             let info = input.info();
             watch.claims(size, info.claimed_duration, u64::from(info.width) * u64::from(info.height));
@@ -43,7 +47,7 @@ pub(crate) fn open<'c>(
             fail(NotAVideo, format!("the file is a still picture ({format}), not a video"))
         }
         Err(OpenError::Container(format)) => {
-            fail(UnsupportedCodec, format!("videos in {format} are not supported yet"))
+            fail(UnsupportedContainer, format!("files in {format} are not supported yet"))
         }
         Err(OpenError::Codec(codec)) => fail(UnsupportedCodec, format!("{codec} video is not supported yet")),
         Err(OpenError::Header(format, error)) => fail(
@@ -55,9 +59,23 @@ pub(crate) fn open<'c>(
             format!("the file holds more than {}", count(limits.max_streams.into(), "stream")),
         ),
         Err(OpenError::Excess(what)) => fail(LimitExceeded, what),
+        Err(OpenError::NoSuchStream(number, streams)) => fail(
+            NoVideoStream,
+            format!("stream {number} of the file is no video; these are: {}", VideoStream::list(&streams)),
+        ),
         Err(OpenError::NoVideo) => fail(NoVideoStream, "the file holds no video stream".into()),
         Err(OpenError::NoMemory) => Err(ExtractError::internal("out of memory")),
     }
+}
+
+/// Opens an input's container again, at its start.
+pub(super) fn reopen<'c>(
+    input: Input<'c>,
+    limits: &EngineLimits,
+    watch: &'c Watch<'c>,
+) -> Result<Input<'c>, ExtractError> {
+    let stream = input.stream_number();
+    open(input.into_source(), Some(stream), limits, watch)
 }
 
 /// A decoder for an input's video, if it is one that can and may be decoded.

@@ -18,7 +18,8 @@
 use framelift_contract::manifest::{Plan, Strategy};
 use framelift_domain::{Format, Options, Place, Select};
 
-use super::groups::{IMAGE_BYTES, Reach};
+use super::groups::Reach;
+use super::in_flight::IMAGE_BYTES;
 use super::index::Index;
 use super::survey::Survey;
 use crate::EngineLimits;
@@ -215,7 +216,8 @@ pub(super) fn image_bytes(options: &Options, info: &StreamInfo) -> u64 {
             (None, None) => None,
         }
     });
-    let pixels = asked.unwrap_or(stored);
+    let kept = options.crop.map(|crop| u64::from(crop.width) * u64::from(crop.height));
+    let pixels = asked.or(kept).unwrap_or(stored);
     match options.format {
         Format::Png => pixels * 2,
         Format::Jpeg => pixels / 6,

@@ -108,7 +108,7 @@ pub(super) fn survey<'c>(
             end = scan(&mut input, Vec::new(), None, watch)?.map(|scanned| scanned.end);
         }
         if !input.rewind(&first) {
-            input = open::open(input.into_source(), limits, watch)?;
+            input = open::reopen(input, limits, watch)?;
         }
     }
     // An index whose last group cannot be read is not one to go by.

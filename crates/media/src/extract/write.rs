@@ -5,8 +5,8 @@ use std::sync::mpsc::Receiver;
 use framelift_contract::manifest::{Plan, Source as SourceRecord};
 use framelift_domain::{FailureCode, Options, Rational};
 
-use super::decode::Ordered;
 use super::encode_stage::NotEncoded;
+use super::ordered::Ordered;
 use super::{Outcome, SourceInfo};
 use crate::archive::{Archive, ArchiveError, Content, Measure, Member, Names};
 use crate::encode;
@@ -39,7 +39,7 @@ pub(super) struct Writer<'a> {
 
 /// Images of one frame: for what is wanted of it beyond that, the last one stands. A few bytes of
 /// video would else become any number of images.
-const MOST_COPIES: usize = 100;
+const MAX_COPIES: usize = 100;
 
 /// A storyboard's quality: small pictures that are looked at in passing.
 const SHEET_QUALITY: u8 = 80;
@@ -109,7 +109,7 @@ impl<'a> Writer<'a> {
         ordered: Receiver<Ordered>,
         watch: &Watch<'_>,
     ) -> Result<Taken, ExtractError> {
-        for Ordered { requests, placed, keyframe, image, ticket: _ticket } in ordered {
+        for Ordered { requests, placed, keyframe, image, permit: _permit } in ordered {
             let image = match image.recv() {
                 Ok(Ok(image)) => image,
                 Ok(Err(NotEncoded::Undecoded)) => return Ok(Taken::UpToUndecoded),
@@ -122,8 +122,8 @@ impl<'a> Writer<'a> {
                 // Its encoder has gone: the decoding stage knows why.
                 Err(_) => break,
             };
-            let repeats = requests.get(MOST_COPIES..).filter(|rest| !rest.is_empty());
-            for requested in requests.iter().copied().take(MOST_COPIES) {
+            let repeats = requests.get(MAX_COPIES..).filter(|rest| !rest.is_empty());
+            for requested in requests.iter().copied().take(MAX_COPIES) {
                 let name = self.names.image(self.records.len() as u64 + 1, placed.time, self.extension);
                 let bytes = u32::try_from(image.bytes.len()).unwrap_or(u32::MAX);
                 let member = Member { name: &name, size: image.bytes.len() as u64, crc: image.crc };
@@ -144,7 +144,7 @@ impl<'a> Writer<'a> {
                 record.repeats = Some((rest.len() as u64, rest.last().copied().flatten()));
                 rest.iter().for_each(|_| watch.frame_done());
                 watch.warn(format!(
-                    "the frame at {} s is on screen at {} wanted times: {MOST_COPIES} have an image each, \
+                    "the frame at {} s is on screen at {} wanted times: {MAX_COPIES} have an image each, \
                      and the manifest counts the others",
                     placed.time,
                     requests.len()
@@ -169,6 +169,9 @@ impl<'a> Writer<'a> {
                 FailureCode::LimitExceeded,
                 "the images would be larger than the limit",
             )),
+            Some(NotEncoded::OutOfBounds(reason)) if self.records.is_empty() => {
+                Err(ExtractError::failed(FailureCode::LimitExceeded, reason.clone()))
+            }
             Some(NotEncoded::Failed(reason)) if self.records.is_empty() => Err(ExtractError::failed(
                 FailureCode::UnsupportedCodec,
                 format!("no frame could be written: {reason}"),
@@ -181,7 +184,7 @@ impl<'a> Writer<'a> {
 fn describe(reason: &NotEncoded) -> &str {
     match reason {
         NotEncoded::TooLarge => "the image would be larger than the limit",
-        NotEncoded::Failed(reason) => reason,
+        NotEncoded::OutOfBounds(reason) | NotEncoded::Failed(reason) => reason,
         NotEncoded::Undecoded => "it could not be decoded",
     }
 }

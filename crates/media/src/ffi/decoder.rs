@@ -8,6 +8,7 @@ use ffmpeg_next::ffi;
 
 use super::hardware::{self, Device};
 use super::{AvError, Frame, Packet, log, png, string};
+use crate::bitstream::mjpeg;
 use crate::pictures::{Charge, Excess, Pictures};
 
 /// Decoders that may see a stranger's bytes: FFmpeg's own and dav1d.
@@ -91,7 +92,7 @@ const DECODERS: &[&str] = &[
 const RACING: &[ffi::AVCodecID] = &[ffi::AVCodecID::AV_CODEC_ID_THEORA, ffi::AVCodecID::AV_CODEC_ID_VP3];
 
 /// `AVERROR(EAGAIN)`: the other side of the decoder comes first.
-const AGAIN: c_int = -11;
+const EAGAIN: c_int = -11;
 
 /// Why there is no decoder.
 #[derive(Debug)]
@@ -117,6 +118,8 @@ pub(crate) struct Decoder {
     guard: Box<Guard>,
     name: String,
     on_gpu: bool,
+    is_jpeg: bool,
+    pictures: Arc<Pictures>,
     /// What the GPU's driver said when it last failed.
     complaint: Option<String>,
     /// Parameter sets to be sent with the next packet.
@@ -186,7 +189,17 @@ impl Decoder {
             pictures: (!on_gpu).then(|| Arc::clone(pictures)),
             excess: OnceLock::new(),
         });
-        let decoder = Self { context, guard, name, on_gpu, complaint: None, renewed: None };
+        let is_jpeg = id == ffi::AVCodecID::AV_CODEC_ID_MJPEG;
+        let decoder = Self {
+            context,
+            guard,
+            name,
+            on_gpu,
+            is_jpeg,
+            pictures: Arc::clone(pictures),
+            complaint: None,
+            renewed: None,
+        };
         // SAFETY: the context is valid and not open yet, so its fields are ours to set; the
         // guard is boxed, so its address stays, and it is dropped after the context.
         unsafe {
@@ -265,6 +278,9 @@ impl Decoder {
     /// Gives it a packet, with a label that comes back on the picture. The decoder must be
     /// [`Decoded::Hungry`].
     pub(crate) fn send(&mut self, packet: &Packet, label: i64) -> Result<(), AvError> {
+        if self.is_jpeg {
+            self.admit(packet.data())?;
+        }
         let renewed = match self.renewed.take() {
             Some(extradata) => Some(packet.with_extradata(&extradata)?),
             None => None,
@@ -281,6 +297,16 @@ impl Decoder {
         AvError::check(code).map(drop)
     }
 
+    /// Refuses a JPEG picture that is built up in too many passes, and counts the work of those behind
+    /// the first one.
+    fn admit(&self, picture: &[u8]) -> Result<(), AvError> {
+        let (scans, pixels) = mjpeg::passes(picture);
+        self.pictures.scans(pixels.min(self.guard.max_pixels), scans).map_err(|excess| {
+            let _ = self.guard.excess.set(excess);
+            AvError::NO_MEMORY
+        })
+    }
+
     /// Says that no packet will follow.
     pub(crate) fn send_end(&mut self) -> Result<(), AvError> {
         let context = self.context;
@@ -295,7 +321,7 @@ impl Decoder {
             return call();
         }
         let (code, lines) = log::listen(call);
-        if code < 0 && code != ffi::AVERROR_EOF && code != AGAIN {
+        if code < 0 && code != ffi::AVERROR_EOF && code != EAGAIN {
             self.complaint = Some(log::said(&lines, AvError(code)));
         }
         code
@@ -327,7 +353,7 @@ impl Decoder {
                 None => frame,
             })),
             ffi::AVERROR_EOF => Ok(Decoded::End),
-            AGAIN => Ok(Decoded::Hungry),
+            EAGAIN => Ok(Decoded::Hungry),
             code => Err(AvError(code)),
         }
     }

@@ -1,5 +1,6 @@
 //! An open container: what is in it, its packets, and a decoder for its video.
 
+mod choose;
 mod describe;
 mod first;
 pub(crate) mod index;
@@ -15,7 +16,9 @@ use std::sync::Arc;
 use ffmpeg_next::ffi;
 use framelift_domain::Rational;
 
-use describe::{describe, no_video, stream_id, video_number};
+pub use choose::VideoStream;
+use choose::{choose, video_streams};
+use describe::{describe, stream_id, video_number};
 use first::Start;
 
 use super::io::Io;
@@ -51,6 +54,8 @@ pub(crate) enum OpenError {
     TooManyStreams,
     /// It claims or takes too much, in words.
     Excess(String),
+    /// The asked stream is no video; those that are.
+    NoSuchStream(u32, Vec<VideoStream>),
     NoVideo,
     NoMemory,
 }
@@ -130,9 +135,11 @@ pub(crate) struct Input<'c> {
 unsafe impl Send for Input<'_> {}
 
 impl<'c> Input<'c> {
-    /// Opens what `source` holds and finds its video stream. On an error the source is gone.
+    /// Opens what `source` holds and takes the video stream with the number `wanted`, or the best one.
+    /// On an error the source is gone.
     pub(crate) fn open(
         source: Box<dyn Source>,
+        wanted: Option<u32>,
         limits: &EngineLimits,
         watch: &'c Watch<'c>,
     ) -> Result<Self, OpenError> {
@@ -149,7 +156,7 @@ impl<'c> Input<'c> {
             Looks::Unknown => {}
         }
         let tracks = io.inspect(|source| aperture::tracks(source, index.as_ref())).map_err(OpenError::Io)?;
-        match Self::open_context(&mut io, limits, watch, tracks) {
+        match Self::open_context(&mut io, wanted, limits, watch, tracks) {
             Ok((context, info, video)) => {
                 io.opened();
                 let start = Some(Start::of(&info));
@@ -177,6 +184,7 @@ impl<'c> Input<'c> {
 
     fn open_context(
         io: &mut Io<'_>,
+        wanted: Option<u32>,
         limits: &EngineLimits,
         watch: &Watch<'_>,
         tracks: Vec<Track>,
@@ -269,12 +277,7 @@ impl<'c> Input<'c> {
             Ok(()) => {}
         }
         hide_still_pictures(context);
-        // SAFETY: the context is open.
-        let best = unsafe {
-            let kind = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO;
-            ffi::av_find_best_stream(context, kind, -1, -1, ptr::null_mut(), 0)
-        };
-        let video = usize::try_from(best).map_err(|_| no_video(context))?;
+        let video = choose(context, wanted)?;
         for (i, stream) in streams(context).iter().enumerate() {
             // SAFETY: streams of an open context are valid.
             unsafe {
@@ -298,6 +301,16 @@ impl<'c> Input<'c> {
 
     fn stream(&self) -> *mut ffi::AVStream {
         streams(self.context)[self.video]
+    }
+
+    /// The container's number of the video stream.
+    pub(crate) fn stream_number(&self) -> u32 {
+        u32::try_from(self.video).unwrap_or(0)
+    }
+
+    /// All its streams of video.
+    pub(crate) fn video_streams(&self) -> Vec<VideoStream> {
+        video_streams(self.context)
     }
 
     /// Reads the video's next packet; false at the end.

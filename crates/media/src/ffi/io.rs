@@ -23,9 +23,9 @@ const BUFFER: usize = 16 << 10;
 const OPENING_BASE: u64 = 64 << 20;
 const OPENING_TIMES: u64 = 4;
 /// Packets that FFmpeg may hold while it looks into the streams; 5 seconds of 64 streams have fewer.
-const MOST_PROBED: u32 = 20_000;
+const MAX_PROBED: u32 = 20_000;
 /// Programs of a transport stream; each packet of its directory is compared with all of them.
-const MOST_PROGRAMS: u32 = 1000;
+const MAX_PROGRAMS: u32 = 1000;
 
 /// What the callbacks see.
 struct State<'c> {
@@ -148,7 +148,7 @@ impl<'c> Io<'c> {
     /// Whether FFmpeg was told to look no further into the streams.
     pub(super) fn has_probed_enough(&self) -> bool {
         // SAFETY: as in `take_error`.
-        unsafe { (*self.state).probed > MOST_PROBED }
+        unsafe { (*self.state).probed > MAX_PROBED }
     }
 
     /// Whether the source had an error that nobody has taken yet.
@@ -260,8 +260,8 @@ impl State<'_> {
         let format = unsafe { self.format.as_ref() };
         self.streams = format.map_or(0, |format| format.nb_streams);
         let programs = format.map_or(0, |format| format.nb_programs);
-        if programs > MOST_PROGRAMS {
-            let most = count(MOST_PROGRAMS.into(), "program");
+        if programs > MAX_PROGRAMS {
+            let most = count(MAX_PROGRAMS.into(), "program");
             self.excess = Some(format!("the transport stream lists more than {most}"));
         }
         self.excess.is_none()
@@ -321,7 +321,7 @@ unsafe extern "C" fn interrupted(opaque: *mut c_void) -> c_int {
     let state = unsafe { &mut *opaque.cast::<State<'_>>() };
     state.probed = state.probed.saturating_add(1);
     let go_on = catch_unwind(AssertUnwindSafe(|| state.watch.go_on())).unwrap_or(false);
-    c_int::from(state.probed > MOST_PROBED || !go_on)
+    c_int::from(state.probed > MAX_PROBED || !go_on)
 }
 
 unsafe extern "C" fn seek(opaque: *mut c_void, offset: i64, whence: c_int) -> i64 {

@@ -10,7 +10,7 @@ use ffmpeg_next::ffi;
 use super::AvError;
 
 /// Bytes that FFmpeg may allocate at once: more than the plane of any picture that is taken.
-const MOST_AT_ONCE: usize = 384 << 20;
+const MAX_AT_ONCE: usize = 384 << 20;
 
 /// Most lines that are kept while somebody listens: the first ones name the cause.
 const KEPT: usize = 3;
@@ -46,7 +46,7 @@ pub(super) fn capture() {
     ONCE.call_once(|| {
         // SAFETY: these functions may be called at any time from any thread.
         unsafe {
-            ffi::av_max_alloc(MOST_AT_ONCE);
+            ffi::av_max_alloc(MAX_AT_ONCE);
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
             ffi::av_log_set_callback(Some(line));
             #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]

@@ -10,9 +10,9 @@ use crate::words::count;
 
 /// Decoders that are open at once, in use or kept: the chips of a GPU that decode are few and
 /// share their time between them, and each one more makes all of them slower.
-const MOST: usize = 8;
+const MAX_DECODERS: usize = 8;
 /// Bytes of the GPU's memory for the surfaces of all decoders, at most.
-const MOST_BYTES: u64 = 4 << 30;
+const MAX_BYTES: u64 = 4 << 30;
 /// Surfaces of one decoder, at most: the codec's references, FFmpeg's and the engine's own.
 const SURFACES_EACH: u64 = 21 + SURFACES as u64;
 
@@ -63,7 +63,7 @@ struct State {
 
 impl State {
     fn has_room(&self, key: &Key) -> bool {
-        self.open < MOST && (self.open == 0 || self.bytes + key.bytes() <= MOST_BYTES)
+        self.open < MAX_DECODERS && (self.open == 0 || self.bytes + key.bytes() <= MAX_BYTES)
     }
 
     fn count_out(&mut self, key: &Key) {
@@ -83,13 +83,13 @@ impl Pool {
         self: &Arc<Self>,
         key: Key,
         open: impl FnOnce() -> Result<Decoder, DecoderError>,
-    ) -> Result<Seat, String> {
+    ) -> Result<DecoderSlot, String> {
         let mut state = self.state();
         if let Some(at) = state.kept.iter().rposition(|(kept, _)| *kept == key) {
             let (_, mut decoder) = state.kept.remove(at);
             drop(state);
             decoder.renew(&key.extradata);
-            return Ok(Seat::new(decoder, Some((self.clone(), key))));
+            return Ok(DecoderSlot::new(decoder, Some((self.clone(), key))));
         }
         let mut closed = Vec::new();
         while !state.has_room(&key) && !state.kept.is_empty() {
@@ -106,7 +106,7 @@ impl Pool {
         drop(state);
         drop(closed);
         match open() {
-            Ok(decoder) => Ok(Seat::new(decoder, Some((self.clone(), key)))),
+            Ok(decoder) => Ok(DecoderSlot::new(decoder, Some((self.clone(), key)))),
             Err(error) => {
                 self.state().count_out(&key);
                 Err(match error {
@@ -131,51 +131,51 @@ impl Pool {
 }
 
 /// A decoder in use: one of the pool's, to which it goes back, or one of a job's own.
-pub(crate) struct Seat {
+pub(crate) struct DecoderSlot {
     /// None only while it is dropped.
     decoder: Option<Decoder>,
     home: Option<(Arc<Pool>, Key)>,
     is_sound: bool,
 }
 
-impl Seat {
+impl DecoderSlot {
     fn new(decoder: Decoder, home: Option<(Arc<Pool>, Key)>) -> Self {
         Self { decoder: Some(decoder), home, is_sound: true }
     }
 
-    /// Closes the decoder for good: it met something that another one should not suffer for.
+    /// Closes the decoder instead of keeping it: what it met must not reach another video.
     pub(crate) fn close(mut self) {
         self.is_sound = false;
     }
 }
 
-impl From<Decoder> for Seat {
+impl From<Decoder> for DecoderSlot {
     fn from(decoder: Decoder) -> Self {
         Self::new(decoder, None)
     }
 }
 
-impl Deref for Seat {
+impl Deref for DecoderSlot {
     type Target = Decoder;
 
     fn deref(&self) -> &Decoder {
         match &self.decoder {
             Some(decoder) => decoder,
-            None => unreachable!("a seat has its decoder until it is dropped"),
+            None => unreachable!("a slot holds its decoder until it is dropped"),
         }
     }
 }
 
-impl DerefMut for Seat {
+impl DerefMut for DecoderSlot {
     fn deref_mut(&mut self) -> &mut Decoder {
         match &mut self.decoder {
             Some(decoder) => decoder,
-            None => unreachable!("a seat has its decoder until it is dropped"),
+            None => unreachable!("a slot holds its decoder until it is dropped"),
         }
     }
 }
 
-impl Drop for Seat {
+impl Drop for DecoderSlot {
     fn drop(&mut self) {
         if let (Some(mut decoder), Some((pool, key))) = (self.decoder.take(), self.home.take()) {
             // What it still holds would keep surfaces from others.

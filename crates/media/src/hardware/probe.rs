@@ -122,7 +122,7 @@ impl Sample {
         let limits = EngineLimits::default();
         let watch = Watch::new(&(), &limits);
         let source = Box::new(MemorySource(Arc::from(self.file)));
-        let mut input = open::open(source, &limits, &watch).map_err(|error| error.to_string())?;
+        let mut input = open::open(source, None, &limits, &watch).map_err(|error| error.to_string())?;
         let decoder = input.decoder(on, limits.max_pixels);
         let mut decoder = decoder.map_err(|error| format!("no decoder: {error:?}"))?;
         let mut packet = Packet::new().map_err(|error| error.to_string())?;
@@ -176,7 +176,8 @@ mod tests {
             assert_eq!(decoded, Ok(()), "{:?} of {} bits", sample.codec, sample.bits);
             let watch_limits = EngineLimits::default();
             let watch = Watch::new(&(), &watch_limits);
-            let input = open::open(Box::new(MemorySource(Arc::from(sample.file))), &watch_limits, &watch);
+            let input =
+                open::open(Box::new(MemorySource(Arc::from(sample.file))), None, &watch_limits, &watch);
             let info = input.unwrap().info().clone();
             assert_eq!((info.codec, info.bits_of_420), (sample.kind().codec, Some(sample.bits)));
         }

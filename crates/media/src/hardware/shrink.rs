@@ -6,11 +6,11 @@
 
 use std::ffi::{CStr, CString};
 
-use framelift_domain::{Format, Options};
+use framelift_domain::{Layout, Options};
 
 use crate::convert::Colours;
-use crate::extract::geometry;
 use crate::ffi::{Filter, Frame, StreamInfo};
+use crate::view::View;
 
 /// A filter and its arguments besides the size.
 type Scaler = (&'static CStr, &'static str);
@@ -57,18 +57,23 @@ impl Shrink {
     fn sizes(&self, frame: &Frame) -> Vec<(u32, u32)> {
         // What FFmpeg calls reserved or new is for the CPU, with its caveats.
         let known = matches!(frame.colours().matrix, 1 | 2 | 4..=7 | 9 | 10);
-        let whole = self.stream.shown_part((frame.width(), frame.height())).is_none();
         let apart = self.stream.has_fields(frame);
-        if self.options.resize.is_none() || frame.is_cut_later() || !known || !whole || apart {
+        if self.options.resize.is_none() || frame.is_cut_later() || !known || apart {
             return Vec::new();
         }
-        let Ok((geometry, _)) = geometry(frame, &self.stream, self.options.resize, self.max_pixels) else {
+        let Ok(view) = View::of(frame, &self.stream, self.options.crop, self.max_pixels) else {
+            return Vec::new();
+        };
+        let Some((geometry, _)) = view.geometry(self.options.resize).ok().filter(|_| view.part.is_none())
+        else {
             return Vec::new();
         };
         let (width, height) = geometry.scaled;
-        // Other formats than JPEG are made from RGB, whose every pixel has colours of its own: the
-        // last halving would cost half of the chroma.
-        let keep = if self.options.format == Format::Jpeg { 1 } else { 2 };
+        // In RGB every pixel has colours of its own: the last halving would cost half of the chroma.
+        let keep = match self.options.format.layout() {
+            Layout::Yuv420 => 1,
+            Layout::Rgb => 2,
+        };
         steps((frame.width(), frame.height()), (width * keep, height * keep))
     }
 }

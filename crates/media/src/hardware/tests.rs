@@ -27,7 +27,7 @@ pub(super) fn video() -> Vec<u8> {
 pub(super) fn with_input<T>(bytes: &[u8], work: impl FnOnce(Input<'_>) -> T) -> T {
     let limits = EngineLimits::default();
     let watch = Watch::new(&(), &limits);
-    work(open::open(Box::new(MemorySource(Arc::from(bytes))), &limits, &watch).unwrap())
+    work(open::open(Box::new(MemorySource(Arc::from(bytes))), None, &limits, &watch).unwrap())
 }
 
 pub(super) fn info() -> StreamInfo {
@@ -168,13 +168,13 @@ fn the_cpu_is_chosen_where_a_gpu_would_lose() {
     };
     let all = Options { select: Select::All, ..Options::default() };
     let each_second = Options { select: every(1, 1), ..Options::default() };
-    let reason = choose::worth(&all, &video).unwrap();
+    let reason = worth::worth(&all, &video).unwrap();
     assert_eq!(
         reason,
         "every frame is wanted of about 1800 with 1920×1080 pixels, which is enough for a GPU to win"
     );
-    assert!(choose::worth(&each_second, &video).unwrap().starts_with("a frame each 1.000 s is wanted"));
-    let is_worth = |options: Options, video: &StreamInfo| choose::worth(&options, video).is_some();
+    assert!(worth::worth(&each_second, &video).unwrap().starts_with("a frame each 1.000 s is wanted"));
+    let is_worth = |options: Options, video: &StreamInfo| worth::worth(&options, video).is_some();
     assert!(is_worth(Options { select: Select::Count(60), ..Options::default() }, &video));
 
     let half = Range { start: Place::Percent(Rational::whole(50)), ..Range::default() };
@@ -201,18 +201,18 @@ fn a_job_is_declined_with_the_reason() {
     let limits = EngineLimits { strategy: Some(Strategy::Hardware), ..EngineLimits::default() };
     let options = Options { format: Format::Png, ..small(Select::All) };
     with_input(&video(), |input| {
-        let seats: Vec<Seat> = (0..8).map(|_| gpu.seat(&input, &limits).ok().unwrap()).collect();
-        let Engagement::Declined(busy) = engage(&input, &options, &limits) else { panic!("it has a seat") };
+        let slots: Vec<DecoderSlot> = (0..8).map(|_| gpu.decoder(&input, &limits).ok().unwrap()).collect();
+        let GpuChoice::Declined(busy) = choose(&input, &options, &limits) else { panic!("it has a slot") };
         assert_eq!(busy, "all of its 8 decoders are in use");
-        drop(seats);
+        drop(slots);
         assert_eq!(gpu.pool.counts(), (8, 8));
-        assert!(matches!(engage(&input, &options, &limits), Engagement::Seat(..)));
+        assert!(matches!(choose(&input, &options, &limits), GpuChoice::Decoder(..)));
 
         let never = EngineLimits { hardware: HardwareUse::Never, ..limits.clone() };
-        assert!(matches!(engage(&input, &options, &never), Engagement::None));
+        assert!(matches!(choose(&input, &options, &never), GpuChoice::None));
         // Five seconds are too little for it to be taken by itself.
         let auto = EngineLimits { strategy: None, ..limits };
-        assert!(matches!(engage(&input, &options, &auto), Engagement::None));
+        assert!(matches!(choose(&input, &options, &auto), GpuChoice::None));
     });
 }
 

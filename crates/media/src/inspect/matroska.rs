@@ -1,76 +1,186 @@
-//! The claims of Matroska and WebM files: their index, which FFmpeg sorts entry by entry.
+//! The claims of Matroska and WebM files: their index, which FFmpeg sorts entry by entry, and what
+//! it makes lists of that it searches for each entry, or holds in memory whole.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
 
-use super::window::Window;
-use super::{Findings, sample_limit};
-use crate::Source;
+use super::{Findings, Refused, sample_limit};
+use crate::ebml::{CLUSTER, SEEK_HEAD, SEGMENT, each, element, number, targets};
+use crate::window::Window;
+use crate::{Source, words};
 
-const SEGMENT: u32 = 0x1853_8067;
-const SEEK_HEAD: u32 = 0x114d_9b74;
-const SEEK: u32 = 0x4dbb;
-const SEEK_ID: u32 = 0x53ab;
-const SEEK_POSITION: u32 = 0x53ac;
-const CLUSTER: u32 = 0x1f43_b675;
 const CUES: u32 = 0x1c53_bb6b;
 const CUE_POINT: u32 = 0xbb;
 const CUE_TIME: u32 = 0xb3;
 const CUE_POSITIONS: u32 = 0xb7;
 
-/// Seek heads and indexes that are looked at.
-const MOST: usize = 16;
+/// Seek heads, and places that one of them names.
+const MAX_HEADS: usize = 16;
+/// Indexes and lists that are looked at.
+const MAX_PLACES: usize = 10_000;
 /// Entries that FFmpeg may move to make room for others: a second's worth.
-const MOST_MOVED: u64 = 200_000_000;
+const MAX_MOVED: u64 = 200_000_000;
+
+/// A part of the file of which FFmpeg builds a list.
+struct List {
+    id: u32,
+    /// What it holds, for people.
+    entry: &'static str,
+    /// The elements that count as entries.
+    entries: &'static [u32],
+    /// The elements in which entries, and more of these, may lie.
+    parents: &'static [u32],
+    most: u64,
+    most_bytes: u64,
+}
+
+/// What such lists may hold. Real films have some hundreds of tags and chapters, and at most some
+/// dozens of megabytes of fonts.
+const LISTS: [List; 3] = [
+    List {
+        id: 0x1254_c367,
+        entry: "tag",
+        entries: &[0x7373, 0x67c8],
+        parents: &[0x7373, 0x67c8],
+        most: 10_000,
+        most_bytes: 64 << 20,
+    },
+    List {
+        id: 0x1043_a770,
+        entry: "chapter",
+        entries: &[0x45b9, 0xb6, 0x80],
+        parents: &[0x45b9, 0xb6],
+        most: 10_000,
+        most_bytes: 64 << 20,
+    },
+    List {
+        id: 0x1941_a469,
+        entry: "attachment",
+        entries: &[0x61a7],
+        parents: &[],
+        most: 1_000,
+        most_bytes: 128 << 20,
+    },
+];
 
 /// Reads the claims of the file.
-pub(super) fn inspect(source: &mut dyn Source) -> io::Result<Findings> {
+pub(super) fn inspect(source: &mut dyn Source) -> Result<Findings, Refused> {
     let size = source.size();
     let window = &mut Window::new(source);
-    let mut cues: Vec<u64> = Vec::new();
-    let mut heads = 0;
-    if let Some(segment) = segment(window, size)? {
-        let mut todo = vec![segment.start];
-        while let Some(mut at) = todo.pop() {
-            // Up to the media; what is behind, a seek head tells.
-            while let Some((id, body)) = element(window, at, segment.end)? {
-                match id {
-                    SEEK_HEAD if heads < MOST => {
-                        heads += 1;
-                        for (id, position) in targets(window, body.clone())? {
-                            let at = segment.start.saturating_add(position);
-                            match id {
-                                CUES => cues.push(at),
-                                SEEK_HEAD => todo.push(at),
-                                _ => {}
-                            }
-                        }
-                    }
-                    CUES => cues.push(at),
-                    CLUSTER => break,
-                    _ => {}
-                }
-                at = body.end;
-            }
-        }
-        cues.sort_unstable();
-        cues.dedup();
-        cues.truncate(MOST);
-        let mut index = Index::default();
-        for at in cues {
-            if let Some((CUES, body)) = element(window, at, segment.end)? {
-                index.read(window, body)?;
-            }
-        }
-        if index.moved > MOST_MOVED || index.entries > sample_limit(size) {
-            let warning = format!(
-                "the index of {} entries is out of order or too long; the file is read without it",
-                index.entries
-            );
-            return Ok(Findings { without_index: true, warnings: vec![warning], ..Findings::default() });
+    let Some(segment) = segment(window, size)? else { return Ok(Findings::default()) };
+    let places = places(window, &segment)?;
+    for list in &LISTS {
+        list.check(window, &segment, &places)?;
+    }
+    let mut index = Index::default();
+    for at in of_kind(&places, CUES) {
+        if let Some((CUES, body)) = element(window, &(at..segment.end))? {
+            index.read(window, body)?;
         }
     }
+    if index.moved > MAX_MOVED || index.entries > sample_limit(size) {
+        let warning = format!(
+            "the index of {} entries is out of order or too long; the file is read without it",
+            index.entries
+        );
+        return Ok(Findings { without_index: true, warnings: vec![warning], ..Findings::default() });
+    }
     Ok(Findings::default())
+}
+
+/// The content of the segment.
+fn segment(window: &mut Window<'_>, size: u64) -> io::Result<Option<Range<u64>>> {
+    let mut found = None;
+    each(window, 0..size, |_, id, body| {
+        // Its length may be a lie, which FFmpeg does not mind.
+        found = (id == SEGMENT).then_some(body.start..size);
+        Ok(found.is_none())
+    })?;
+    Ok(found)
+}
+
+/// Where the index and the lists are: up to the media, and where seek heads say.
+fn places(window: &mut Window<'_>, segment: &Range<u64>) -> Result<BTreeSet<(u32, u64)>, Refused> {
+    let wanted: Vec<u32> = LISTS.iter().map(|list| list.id).chain([CUES, SEEK_HEAD]).collect();
+    let (mut found, mut heads) = (BTreeSet::new(), 0);
+    let (mut todo, mut done) = (vec![segment.start], BTreeSet::new());
+    while let Some(at) = todo.pop() {
+        if done.len() > MAX_HEADS || !done.insert(at) {
+            continue;
+        }
+        let mut rest = at..segment.end;
+        while let Some((id, body)) = element(window, &rest)? {
+            match id {
+                SEEK_HEAD if heads < MAX_HEADS => {
+                    heads += 1;
+                    for (id, position) in targets(window, body.clone(), &wanted, MAX_HEADS)? {
+                        let at = segment.start.saturating_add(position);
+                        if id == SEEK_HEAD {
+                            todo.push(at);
+                        } else {
+                            found.insert((id, at));
+                        }
+                    }
+                }
+                CLUSTER => break,
+                id if wanted.contains(&id) && id != SEEK_HEAD => {
+                    found.insert((id, rest.start));
+                }
+                _ => {}
+            }
+            rest.start = body.end;
+            if found.len() > MAX_PLACES {
+                let most = words::count(MAX_PLACES as u64, "list");
+                return Err(Refused::Claim(format!("the file's header holds more than {most}")));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The places of the elements of one kind, in the file's order.
+fn of_kind(places: &BTreeSet<(u32, u64)>, kind: u32) -> impl Iterator<Item = u64> {
+    places.range((kind, 0)..=(kind, u64::MAX)).map(|(_, at)| *at)
+}
+
+impl List {
+    /// Refuses a file that holds more of it than it may.
+    fn check(
+        &self,
+        window: &mut Window<'_>,
+        segment: &Range<u64>,
+        places: &BTreeSet<(u32, u64)>,
+    ) -> Result<(), Refused> {
+        let (mut entries, mut bytes) = (0, 0);
+        for at in of_kind(places, self.id) {
+            let Some((_, body)) = element(window, &(at..segment.end))?.filter(|(id, _)| *id == self.id)
+            else {
+                continue;
+            };
+            bytes += body.end - body.start;
+            if bytes > self.most_bytes {
+                let most = words::count(self.most_bytes, "byte");
+                return Err(Refused::Claim(format!("the file's {}s take more than {most}", self.entry)));
+            }
+            // As deep as they lie: elements that wait to be looked into.
+            let mut todo = vec![body];
+            while let Some(body) = todo.pop() {
+                each(window, body, |_, id, body| {
+                    entries += u64::from(self.entries.contains(&id));
+                    if self.parents.contains(&id) {
+                        todo.push(body);
+                    }
+                    Ok(entries <= self.most)
+                })?;
+            }
+            if entries > self.most {
+                let most = words::count(self.most, self.entry);
+                return Err(Refused::Claim(format!("the file holds more than {most}")));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What the entries of an index cost.
@@ -84,105 +194,25 @@ struct Index {
 
 impl Index {
     fn read(&mut self, window: &mut Window<'_>, body: Range<u64>) -> io::Result<()> {
-        let mut at = body.start;
-        while let Some((id, point)) = element(window, at, body.end)? {
-            at = point.end;
+        each(window, body, |window, id, point| {
             if id != CUE_POINT {
-                continue;
+                return Ok(true);
             }
             let (mut time, mut positions) = (0, 0);
-            let mut inner = point.start;
-            while let Some((id, value)) = element(window, inner, point.end)? {
-                inner = value.end;
+            each(window, point, |window, id, value| {
                 match id {
-                    CUE_TIME => time = number(window, value)?,
+                    CUE_TIME => time = number(window, &value)?.unwrap_or(0),
                     CUE_POSITIONS => positions += 1,
                     _ => {}
                 }
-            }
+                Ok(true)
+            })?;
             if time < self.latest {
                 self.moved = self.moved.saturating_add(self.entries.saturating_mul(positions));
             }
             self.latest = self.latest.max(time);
             self.entries += positions;
-        }
-        Ok(())
+            Ok(true)
+        })
     }
-}
-
-/// The body of the segment.
-fn segment(window: &mut Window<'_>, size: u64) -> io::Result<Option<Range<u64>>> {
-    let mut at = 0;
-    while let Some((id, body)) = element(window, at, size)? {
-        match id {
-            // Its length may be a lie, which FFmpeg does not mind.
-            SEGMENT => return Ok(Some(body.start..size)),
-            _ => at = body.end,
-        }
-    }
-    Ok(None)
-}
-
-/// Where a seek head's entries lead.
-fn targets(window: &mut Window<'_>, head: Range<u64>) -> io::Result<Vec<(u32, u64)>> {
-    let mut targets = Vec::new();
-    let mut at = head.start;
-    while let Some((id, seek)) = element(window, at, head.end)? {
-        at = seek.end;
-        let (mut target, mut position) = (0, None);
-        let mut inner = seek.start;
-        while id == SEEK
-            && let Some((id, value)) = element(window, inner, seek.end)?
-        {
-            inner = value.end;
-            match id {
-                SEEK_ID => target = u32::try_from(number(window, value)?).unwrap_or(0),
-                SEEK_POSITION => position = Some(number(window, value)?),
-                _ => {}
-            }
-        }
-        if let (CUES | SEEK_HEAD, Some(position)) = (target, position)
-            && targets.len() < MOST
-        {
-            targets.push((target, position));
-        }
-    }
-    Ok(targets)
-}
-
-/// An element's name and body; what has no length reaches to `end`. None where there is none.
-fn element(window: &mut Window<'_>, at: u64, end: u64) -> io::Result<Option<(u32, Range<u64>)>> {
-    let Some((id, id_length)) = variable(window, at, end)? else { return Ok(None) };
-    let Some((length, length_length)) = variable(window, at + id_length, end)? else { return Ok(None) };
-    let Ok(id) = u32::try_from(id) else { return Ok(None) };
-    let start = at + id_length + length_length;
-    let marker = 1_u64 << (7 * length_length);
-    let length = length - marker;
-    let stop = if length == marker - 1 { end } else { start.saturating_add(length).min(end) };
-    Ok((start <= end).then_some((id, start..stop)))
-}
-
-/// A number of variable length with its marker, and how many bytes it has (RFC 8794, 4).
-fn variable(window: &mut Window<'_>, at: u64, end: u64) -> io::Result<Option<(u64, u64)>> {
-    let Some([first]) = window.array::<1>(at)?.filter(|_| at < end) else { return Ok(None) };
-    let length = u64::from(first.leading_zeros()) + 1;
-    if length > 8 {
-        return Ok(None);
-    }
-    Ok(unsigned(window, at, length)?.map(|value| (value, length)))
-}
-
-/// The value of an element that holds a number; 0 for one that is longer than any.
-fn number(window: &mut Window<'_>, body: Range<u64>) -> io::Result<u64> {
-    let length = body.end - body.start;
-    Ok(if length > 8 { 0 } else { unsigned(window, body.start, length)?.unwrap_or(0) })
-}
-
-fn unsigned(window: &mut Window<'_>, at: u64, length: u64) -> io::Result<Option<u64>> {
-    let mut value = 0;
-    for i in 0..length {
-        let Some([byte]) = window.array::<1>(at + i)? else { return Ok(None) };
-        value = value << 8 | u64::from(byte);
-    }
-    Ok(Some(value))
 }

@@ -6,8 +6,8 @@ mod edits;
 
 use std::io::Read as _;
 
-use super::window::Window;
 use super::{Findings, Refused, sample_limit};
+use crate::window::Window;
 use crate::words::count;
 use crate::{MemorySource, Source};
 
@@ -16,13 +16,13 @@ const DEEPEST: u32 = 11;
 /// Samples of one size, which take no room in a table, beyond those for which the file has room.
 const SPARE_SAMPLES: u64 = 300_000;
 /// Entries of an edit list, and what they may come to with the samples that each may repeat.
-const MOST_EDITS: u64 = 1000;
-const MOST_REPEATED: u64 = 10_000_000;
+const MAX_EDITS: u64 = 1000;
+const MAX_REPEATED: u64 = 10_000_000;
 /// Fragments, and what they may come to with the tracks of which each gets a record.
-const MOST_FRAGMENTS: u64 = 100_000;
-const MOST_RECORDS: u64 = 2_000_000;
+const MAX_FRAGMENTS: u64 = 100_000;
+const MAX_RECORDS: u64 = 2_000_000;
 /// Bytes of a compressed header once it is inflated; a movie of an hour has less than one.
-const MOST_INFLATED: u32 = 16 << 20;
+const MAX_INFLATED: u32 = 16 << 20;
 
 /// Reads the claims of the file.
 pub(super) fn inspect(source: &mut dyn Source) -> Result<Findings, Refused> {
@@ -221,9 +221,9 @@ impl Claims {
         // `dcom` with the method, then `cmvd` with the length.
         let Some(inflated) = window.u32(body.start + 20)? else { return Ok(()) };
         let deflated = body.end.saturating_sub(body.start + 24);
-        if inflated > MOST_INFLATED || deflated > MOST_INFLATED.into() || depth >= DEEPEST {
+        if inflated > MAX_INFLATED || deflated > MAX_INFLATED.into() || depth >= DEEPEST {
             return Err(Refused::Claim(format!(
-                "the MP4's compressed header claims {inflated} bytes, more than the {MOST_INFLATED} that are taken"
+                "the MP4's compressed header claims {inflated} bytes, more than the {MAX_INFLATED} that are taken"
             )));
         }
         let mut bytes = Vec::new();
@@ -267,7 +267,7 @@ impl Claims {
             ));
         }
         let repeated = track.edits.saturating_mul(samples);
-        if track.edits > MOST_EDITS || track.edits > 1 && repeated > MOST_REPEATED {
+        if track.edits > MAX_EDITS || track.edits > 1 && repeated > MAX_REPEATED {
             self.findings.without_edits = true;
             self.findings.warnings.push(format!(
                 "the edit list of {} for {} is too long; it was left out, and frames are given as they are stored",
@@ -298,7 +298,7 @@ impl Claims {
     fn fragment(&mut self, more: u64) -> Result<(), Refused> {
         self.fragments += more;
         let records = self.fragments.saturating_mul(self.tracks.max(1));
-        if self.fragments > MOST_FRAGMENTS || records > MOST_RECORDS {
+        if self.fragments > MAX_FRAGMENTS || records > MAX_RECORDS {
             return Err(Refused::Claim(format!(
                 "the MP4 has {} of {}, more than are taken",
                 count(self.fragments, "fragment"),

@@ -155,6 +155,34 @@ fn an_index_in_disorder_is_left_out() {
 }
 
 #[test]
+fn lists_are_counted_wherever_a_seek_head_hides_them() {
+    let list = |id: &[u8], body: &[u8]| {
+        let media = element(&[0x1f, 0x43, 0xb6, 0x75], &[0; 100]);
+        let head = |at: u32| {
+            let seek = [element(&[0x53, 0xab], id), element(&[0x53, 0xac], &at.to_be_bytes())].concat();
+            element(&[0x11, 0x4d, 0x9b, 0x74], &element(&[0x4d, 0xbb], &seek))
+        };
+        let at = (head(0).len() + media.len()) as u32;
+        let segment = [head(at), media, element(id, body)].concat();
+        let file = [element(&[0x1a, 0x45, 0xdf, 0xa3], b""), element(&[0x18, 0x53, 0x80, 0x67], &segment)];
+        look("matroska", file.concat())
+    };
+    let tag = element(&[0x73, 0x73], &element(&[0x67, 0xc8], b""));
+    assert_eq!(
+        list(&[0x12, 0x54, 0xc3, 0x67], &tag.repeat(5001)).unwrap_err(),
+        "the file holds more than 10000 tags"
+    );
+    assert!(list(&[0x12, 0x54, 0xc3, 0x67], &tag.repeat(5000)).is_ok());
+    // One in the other.
+    let nested = (0..13).fold(Vec::new(), |inner, _| element(&[0x67, 0xc8], &inner).repeat(2));
+    assert!(list(&[0x12, 0x54, 0xc3, 0x67], &nested).is_err());
+    let atom = element(&[0x45, 0xb9], &element(&[0xb6], &element(&[0x80], b"")));
+    assert!(list(&[0x10, 0x43, 0xa7, 0x70], &atom.repeat(3334)).unwrap_err().contains("chapters"));
+    assert!(list(&[0x10, 0x43, 0xa7, 0x70], &atom.repeat(3333)).is_ok());
+    assert!(list(&[0x19, 0x41, 0xa4, 0x69], &element(&[0x61, 0xa7], b"").repeat(1001)).is_err());
+}
+
+#[test]
 fn what_was_read_is_remembered_until_it_is_forgotten() {
     let bytes: Vec<u8> = (0..100).collect();
     let mut kept = Kept::new(Box::new(MemorySource(bytes.into())));

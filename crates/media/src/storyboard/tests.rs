@@ -70,7 +70,7 @@ fn of_many_frames_an_even_part_is_kept() {
         let times: Vec<_> = storyboard.kept.iter().map(|(time, _)| milliseconds(*time)).collect();
         let stride = storyboard.stride as u64;
         assert!(
-            times.len() <= MOST && (frames < 400 || times.len() >= MOST / 2),
+            times.len() <= MAX_THUMBS && (frames < 400 || times.len() >= MAX_THUMBS / 2),
             "{frames}: {}",
             times.len()
         );

@@ -1,7 +1,7 @@
 //! Containers and codecs beyond the usual ones: every frame in its place, or a true word why not.
 
 use framelift_domain::{FailureCode, Format, Options, Place, Rational, Select};
-use framelift_media::{EngineLimits, ExtractError, MemorySource};
+use framelift_media::{EngineLimits, ExtractError, FileSource, MemorySource};
 
 use crate::clips::Clips;
 use crate::run::{run, run_with};
@@ -48,6 +48,49 @@ fn raw_streams_follow_the_frame_rate() {
 }
 
 #[test]
+fn the_asked_stream_is_taken_and_others_are_listed() {
+    let clips = Clips::new();
+    let numbered = clips.make("numbered.mp4", 50, X264);
+    for name in ["two.mkv", "two.mp4", "two.ts"] {
+        let inputs = "-f lavfi -i testsrc2=s=320x240:r=25:d=2 -f lavfi -i sine=d=2";
+        let arguments = "-map 0 -map 1 -map 2 -c:a aac -c:v libx264 -crf 12 -g 12 -bf 2 -sc_threshold 0";
+        let path = clips.remake(name, inputs, &numbered, arguments);
+        let other = run(&path, &Options { stream: Some(0), ..options(Select::Count(1)) }).unwrap();
+        assert_eq!((other.manifest.source.width, other.manifest.options.stream), (320, Some(0)), "{name}");
+        for select in [Select::All, Select::Every(Rational::new(1, 5).unwrap()), Select::Keyframes] {
+            let asked = run(&path, &Options { stream: Some(2), ..options(select.clone()) }).unwrap();
+            assert_eq!(
+                (asked.manifest.source.width, asked.manifest.options.stream),
+                (192, Some(2)),
+                "{name}"
+            );
+            let numbers = asked.numbers();
+            let expected: Vec<usize> = match select {
+                Select::All => (0..50).collect(),
+                Select::Every(_) => (0..10).map(|n| n * 5).collect(),
+                _ => (0..5).map(|n| n * 12).collect(),
+            };
+            assert_eq!(numbers, expected, "{name} {select:?}");
+        }
+        // Sound, and a number that none has.
+        for number in [1, 3, u32::MAX] {
+            let result = run(&path, &Options { stream: Some(number), ..options(Select::All) });
+            let Err(ExtractError::Failed(failure)) = result else { panic!("{name} {number}") };
+            assert_eq!(failure.code, FailureCode::NoVideoStream);
+            let message = format!(
+                "stream {number} of the file is no video; these are: 0 (h264, 320x240), 2 (h264, 192x112)"
+            );
+            assert_eq!(failure.message, message, "{name}");
+        }
+        let info = framelift_media::probe(Box::new(FileSource::open(&path).unwrap())).unwrap();
+        let numbers: Vec<u32> = info.streams.iter().map(|stream| stream.number).collect();
+        assert_eq!(numbers, [0, 2], "{name}");
+        let best = info.streams.iter().find(|stream| stream.number == info.stream).unwrap();
+        assert_eq!(best.width, info.width, "{name}");
+    }
+}
+
+#[test]
 fn containers_of_other_houses() {
     let clips = Clips::new();
     check(&clips, "a.ogv", "-c:v libtheora -q:v 9 -g 12", false);
@@ -79,9 +122,9 @@ fn refusal(path: &std::path::Path) -> (FailureCode, String) {
 fn what_is_refused_is_called_by_its_name() {
     let clips = Clips::new();
     let cases = [
-        ("a.apng", 3, "-f apng", FailureCode::UnsupportedCodec, "animated PNG"),
+        ("a.apng", 3, "-f apng", FailureCode::UnsupportedContainer, "animated PNG"),
         ("tiff.mov", 3, "-c:v tiff", FailureCode::UnsupportedCodec, "TIFF video is not supported yet"),
-        ("a.rm", 3, "-c:v rv10 -s 176x144", FailureCode::UnsupportedCodec, "RealMedia"),
+        ("a.rm", 3, "-c:v rv10 -s 176x144", FailureCode::UnsupportedContainer, "RealMedia"),
         ("a.jpg", 1, "-frames:v 1", FailureCode::NotAVideo, "a still picture (JPEG)"),
         ("a.png", 1, "-frames:v 1", FailureCode::NotAVideo, "a still picture (PNG)"),
     ];

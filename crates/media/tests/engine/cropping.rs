@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use framelift_domain::{Format, Options, Resize, Select};
+use framelift_domain::{Crop, FailureCode, Fit, Format, Options, Place, Resize, Select};
+use framelift_media::ExtractError;
 
 use crate::clips::Clips;
 use crate::run::{Rgb, run};
@@ -108,7 +109,7 @@ fn the_clean_aperture_of_an_mp4_is_cut_out() {
             let difference = crate::cropping::difference(&lossy, &whole, left, top);
             assert!(difference < 12.0, "{format:?} {width}x{height} {offset:?}: {difference}");
         }
-        let resize = Some(Resize { width: Some(80), height: None, fit: framelift_domain::Fit::Contain });
+        let resize = Some(Resize { width: Some(80), height: None, fit: Fit::Contain });
         let small = run(&path, &Options { resize, ..png() }).unwrap().image(0);
         let high = (80.0 * f64::from(height) / f64::from(width)).round() as usize;
         assert_eq!((small.width, small.height), (80, high));
@@ -143,6 +144,88 @@ fn matroskas_cropping_is_cut_off() {
             let difference = difference(&image, &whole, left.into(), top.into());
             assert!(difference < 1.0, "{format} {left} {top}: {difference}");
         }
+    }
+}
+
+fn failure(result: Result<crate::run::Extracted, ExtractError>) -> (FailureCode, String) {
+    match result {
+        Err(ExtractError::Failed(failure)) => (failure.code, failure.message),
+        other => panic!("{:?}", other.map(|extracted| extracted.outcome)),
+    }
+}
+
+/// The part of the first picture, scaled to `size`, that the ffmpeg program's own filter cuts out.
+fn cut_by_ffmpeg(clips: &Clips, path: &Path, size: &str, crop: Crop) -> Rgb {
+    let Crop { x, y, width, height } = crop;
+    let rgb = format!("scale={size}:flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24");
+    let arguments = format!("-frames:v 1 -vf {rgb},crop={width}:{height}:{x}:{y}");
+    let reference = clips.remake("reference.png", "", path, &arguments);
+    Rgb::decode(Format::Png, &std::fs::read(reference).unwrap())
+}
+
+#[test]
+fn the_part_that_is_asked_for_is_what_another_program_cuts_out() {
+    let clips = Clips::new();
+    let source = Path::new("testsrc2=size=192x112:rate=5:duration=0.4");
+    let x264 = "-c:v libx264 -qp 4 -pix_fmt yuv420p";
+    let plain = clips.remake("plain.mp4", "-f lavfi", source, x264);
+    let mut videos = vec![("upright", plain.clone(), "iw:ih")];
+    for degrees in [90, 180, 270] {
+        let arguments = format!("-c copy -metadata:s:v rotate={degrees}");
+        videos.push(("turned", clips.remake(&format!("{degrees}.mp4"), "", &plain, &arguments), "iw:ih"));
+    }
+    let wide = format!("{x264} -vf setsar=2/1");
+    let deep = "-c:v ffv1 -pix_fmt yuv422p10le";
+    videos.push(("wide pixels", clips.remake("wide.mp4", "-f lavfi", source, &wide), "384:112"));
+    videos.push(("10 bits", clips.remake("deep.mkv", "-f lavfi", source, deep), "iw:ih"));
+    let first = Options { select: Select::At(vec![Place::Frame(0)]), ..png() };
+    for (name, path, size) in &videos {
+        let whole = run(path, &first).unwrap().image(0);
+        for (x, y, width, height) in [(0, 0, 100, 80), (16, 8, 64, 64), (17, 31, 33, 45), (50, 60, 1, 1)] {
+            let crop = Crop { x, y, width, height };
+            let options = Options { crop: Some(crop), ..first.clone() };
+            let image = run(path, &options).unwrap().image(0);
+            let reference = cut_by_ffmpeg(&clips, path, size, crop);
+            assert_eq!((image.width, image.height), (reference.width, reference.height), "{name} {crop}");
+            // Programs differ in how they spread chroma; within this one, every pixel is in its place.
+            let (by_another, by_itself) =
+                (difference(&image, &reference, 0, 0), difference(&image, &whole, x as usize, y as usize));
+            // Half a pixel off, where pixels are wide; and this test's picture has sharp edges.
+            let limits = if *name == "wide pixels" { (10.0, 10.0) } else { (6.0, 1.0) };
+            assert!(
+                by_another < limits.0 && by_itself < limits.1,
+                "{name} {crop}: {by_another}, {by_itself}"
+            );
+            // It is cut before it is resized, and then fitted.
+            let resize = Some(Resize { width: Some(40), height: Some(20), fit: Fit::Fill });
+            let small = run(path, &Options { resize, ..options }).unwrap();
+            assert_eq!((small.image(0).width, small.image(0).height), (40, 20), "{name} {crop}");
+            let asked = small.manifest.options.crop.unwrap();
+            assert_eq!((asked.x, asked.height), (i64::from(x), i64::from(height)));
+        }
+    }
+    // On top of what the container cuts off.
+    let crop = Crop { x: 5, y: 6, width: 50, height: 40 };
+    let clean = clap(&clips, &plain, (160, 96), (0, 0));
+    let image = run(&clean, &Options { crop: Some(crop), ..png() }).unwrap().image(0);
+    let whole = run(&plain, &png()).unwrap().image(0);
+    assert!(difference(&image, &whole, 16 + 5, 8 + 6) < 1.0);
+}
+
+#[test]
+fn a_part_beyond_the_picture_is_refused() {
+    let clips = Clips::new();
+    let source = Path::new("testsrc2=size=192x112:rate=5:duration=0.4");
+    let plain = clips.remake("plain.mp4", "-f lavfi", source, "-c:v libx264 -pix_fmt yuv420p");
+    let turned = clips.remake("turned.mp4", "", &plain, "-c copy -metadata:s:v rotate=90");
+    for (path, size, x, y) in
+        [(&plain, "192x112", 1, 0), (&plain, "192x112", 0, 1), (&turned, "112x192", 0, 0)]
+    {
+        let crop = Some(Crop { x, y, width: 192, height: 112 });
+        let (code, message) = failure(run(path, &Options { crop, ..png() }));
+        assert_eq!(code, FailureCode::LimitExceeded);
+        let shown = format!("{x}:{y}:192x112 reaches beyond the picture, which is shown with {size} pixels");
+        assert!(message.contains(&shown), "{message}");
     }
 }
 

@@ -69,7 +69,7 @@ fn codecs_that_are_not_on_the_list_are_refused() {
     let odd = clips.make("a.mov", 3, "-c:v tiff");
     assert_eq!(code(run(&odd, &all())), FailureCode::UnsupportedCodec);
     let container = clips.make("a.apng", 3, "-f apng");
-    assert_eq!(code(run(&container, &all())), FailureCode::UnsupportedCodec);
+    assert_eq!(code(run(&container, &all())), FailureCode::UnsupportedContainer);
 }
 
 #[test]

@@ -249,6 +249,68 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[test]
+fn a_picture_of_thousands_of_scans_is_refused_before_it_is_decoded() {
+    use std::io::Read as _;
+    let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/media/hostile/jpeg_scans.mov.gz");
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(packed).unwrap()).read_to_end(&mut bytes).unwrap();
+    for select in [Select::All, Select::Count(1), Select::Keyframes] {
+        let options = Options { select, ..Options::default() };
+        let source = Box::new(MemorySource(bytes.clone().into()));
+        let message = excess(run_with(source, &options, &EngineLimits::default(), &()));
+        assert_eq!(message, "a JPEG picture has more than 100 scans");
+    }
+    // What encoders write is taken.
+    let clips = Clips::new();
+    let path = clips.make("a.mov", 3, "-c:v mjpeg");
+    let limits = EngineLimits { max_scans: 1, ..EngineLimits::default() };
+    let source = Box::new(FileSource::open(&path).unwrap());
+    assert_eq!(run_with(source, &all(), &limits, &()).unwrap().outcome.frames, 3);
+}
+
+#[test]
+fn lists_of_matroska_are_bounded_before_ffmpeg_makes_them() {
+    let element = |id: &[u8], body: &[u8]| {
+        let length = (body.len() as u64 | 1 << 56).to_be_bytes();
+        [id, &length, body].concat()
+    };
+    let clips = Clips::new();
+    let path = clips.make("a.mkv", 25, &format!("{X264} -live 1 -write_crc32 0"));
+    let with = |list: &dyn Fn() -> Vec<u8>| {
+        clips.patch("b.mkv", &path, |bytes| {
+            // Before the tracks.
+            let tracks = bytes.windows(4).position(|window| window == [0x16, 0x54, 0xae, 0x6b]).unwrap();
+            let named = bytes[tracks - 3..tracks] == [0x53, 0xab, 0x84];
+            let skipped = if named { tracks + 4 } else { tracks };
+            let rest = bytes[skipped..].windows(4).position(|window| window == [0x16, 0x54, 0xae, 0x6b]);
+            let at = if named { skipped + rest.unwrap() } else { tracks };
+            bytes.splice(at..at, list());
+        })
+    };
+    let tags = |count: usize| {
+        let simple = element(&[0x67, 0xc8], &element(&[0x45, 0xa3], b"A"));
+        element(&[0x12, 0x54, 0xc3, 0x67], &element(&[0x73, 0x73], &simple.repeat(count)))
+    };
+    let chapters = |count: usize| {
+        let atoms = element(&[0xb6], &element(&[0x91], &[0])).repeat(count);
+        element(&[0x10, 0x43, 0xa7, 0x70], &element(&[0x45, 0xb9], &atoms))
+    };
+    let attachments = |count: usize, bytes: usize| {
+        let file = element(&[0x61, 0xa7], &element(&[0x46, 0x5c], &vec![0; bytes]));
+        element(&[0x19, 0x41, 0xa4, 0x69], &file.repeat(count))
+    };
+    assert_eq!(excess(run(&with(&|| tags(20_000)), &all())), "the file holds more than 10000 tags");
+    assert_eq!(excess(run(&with(&|| chapters(20_000)), &all())), "the file holds more than 10000 chapters");
+    let most = "the file holds more than 1000 attachments";
+    assert_eq!(excess(run(&with(&|| attachments(2000, 1)), &all())), most);
+    let most = "the file's attachments take more than 134217728 bytes";
+    assert_eq!(excess(run(&with(&|| attachments(2, 70 << 20)), &all())), most);
+    for few in [tags(500), chapters(500), attachments(3, 1000)] {
+        assert_eq!(run(&with(&|| few.clone()), &all()).unwrap().outcome.frames, 25);
+    }
+}
+
+#[test]
 fn pictures_are_charged_for_memory_and_work() {
     let clips = Clips::new();
     let path = clips.make("a.mp4", 60, &format!("{X264} -refs 8"));

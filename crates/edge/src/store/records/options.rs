@@ -1,7 +1,7 @@
 //! A job's options as records keep them: spelled like those of the API when records began, and
 //! read by no rule but that they can be understood.
 
-use framelift_domain::{Fit, Format, Options, Place, PluginRef, Range, Rational, Resize, Select};
+use framelift_domain::{Crop, Fit, Format, Options, Place, PluginRef, Range, Rational, Resize, Select};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
@@ -12,6 +12,10 @@ pub(super) struct StoredOptions {
     tolerance: String,
     format: String,
     quality: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stream: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    crop: Option<StoredCrop>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resize: Option<StoredResize>,
     storyboard: bool,
@@ -51,6 +55,14 @@ struct StoredRange {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+struct StoredCrop {
+    x: u32,
+    y: u32,
+    width: u32,
+    height: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
 struct StoredResize {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     width: Option<u32>,
@@ -86,6 +98,8 @@ impl From<&Options> for StoredOptions {
             tolerance: format!("{}s", options.tolerance),
             format: options.format.as_str().to_owned(),
             quality: u32::from(options.quality),
+            stream: options.stream,
+            crop: options.crop.map(|Crop { x, y, width, height }| StoredCrop { x, y, width, height }),
             resize: options.resize.map(|resize| StoredResize {
                 width: resize.width,
                 height: resize.height,
@@ -136,6 +150,8 @@ impl StoredOptions {
             tolerance: tolerance.unwrap_or(default.tolerance),
             format: format.unwrap_or(default.format),
             quality: u8::try_from(self.quality).unwrap_or(u8::MAX),
+            stream: self.stream,
+            crop: self.crop.map(|StoredCrop { x, y, width, height }| Crop { x, y, width, height }),
             resize,
             storyboard: self.storyboard,
             plugins: plugins.collect(),

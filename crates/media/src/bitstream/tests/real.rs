@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::streams::Stream;
 use crate::bitstream::Access;
 
-/// Checks all that is said of a stream's packets, of which at least so many are droppable and
+/// Checks what the parsers say of a stream's packets, of which at least so many are droppable and
 /// so many are places to start at.
 fn check(container: &str, arguments: &str, droppable: usize, clean: usize) {
     let context = format!("{container} {arguments}");

@@ -126,5 +126,5 @@ fn with_input<T>(bytes: &[u8], run: impl FnOnce(&mut Input<'_>) -> T) -> T {
     let limits = EngineLimits::default();
     let watch = Watch::new(&(), &limits);
     let source = Box::new(MemorySource(bytes.into()));
-    run(&mut Input::open(source, &limits, &watch).unwrap())
+    run(&mut Input::open(source, None, &limits, &watch).unwrap())
 }

@@ -1,15 +1,17 @@
-//! The way of wanted frames out of the decoding stage, from a GPU where one decodes.
+//! Sends wanted frames from the decoding stage to the encoders, and copies them from the GPU where one
+//! decodes.
 
 use std::sync::mpsc::sync_channel;
 
-use super::{Ended, Held, Ordered, Problem, Stage};
+use super::{Ended, Held, Problem, Stage};
 use crate::ExtractError;
 use crate::extract::encode_stage::Job;
+use crate::extract::ordered::Ordered;
 use crate::ffi::{Frame, Input};
 use crate::select::Requests;
 use crate::timeline::Placed;
 
-/// What is known of a wanted frame besides its picture.
+/// A wanted frame without its picture.
 pub(super) struct Wanted {
     requests: Requests,
     placed: Placed,
@@ -17,7 +19,7 @@ pub(super) struct Wanted {
 }
 
 impl Stage<'_, '_> {
-    /// Leaves the rest to another way.
+    /// Stops, and leaves the remaining frames to another decoder.
     pub(super) fn give_up(self, input: Input<'_>) -> Ended {
         let Self { refused, held, copier, decoder, .. } = self;
         // The GPU's memory is for others from here on.
@@ -27,13 +29,18 @@ impl Stage<'_, '_> {
         Ended::Refused { problem, source: input.into_source() }
     }
 
-    /// Notes why a GPU does not go on; the first reason stays.
-    pub(super) fn refuse(&mut self, otherwise: impl ToString) {
-        let complaint = self.decoder.complaint().map_or_else(|| otherwise.to_string(), str::to_owned);
-        self.refused.get_or_insert(Problem::Gpu(complaint));
+    /// Stops this decoder for `problem`, unless there was one before.
+    pub(super) fn give_up_for(&mut self, problem: Problem) {
+        self.refused.get_or_insert(problem);
     }
 
-    /// Sends a wanted frame on, by way of this machine's memory.
+    /// Stops a GPU's decoder: for what its driver said, or `otherwise`.
+    pub(super) fn refuse(&mut self, otherwise: impl ToString) {
+        let complaint = self.decoder.complaint().map_or_else(|| otherwise.to_string(), str::to_owned);
+        self.give_up_for(Problem::Gpu(complaint));
+    }
+
+    /// Sends a wanted frame on; one on a GPU is copied to this machine's memory first.
     pub(super) fn send(&mut self, held: Held, requests: Requests) -> Result<(), ExtractError> {
         let wanted = Wanted { requests, placed: held.placed, keyframe: held.keyframe };
         // After a batch that is lost, none may follow.
@@ -49,7 +56,7 @@ impl Stage<'_, '_> {
         }
     }
 
-    /// Sends on what is still to come back from the GPU.
+    /// Waits for the frames that are still being copied from the GPU, and sends them on.
     pub(super) fn drain(&mut self) -> Result<(), ExtractError> {
         match self.copier.take() {
             Some(copier) if self.refused.is_none() => self.deliver_all(copier.finish()),
@@ -61,7 +68,7 @@ impl Stage<'_, '_> {
         match ready {
             Ok(ready) => ready.into_iter().try_for_each(|(frame, wanted)| self.deliver(frame, wanted)),
             Err(problem) => {
-                self.refused.get_or_insert(Problem::Gpu(problem));
+                self.give_up_for(Problem::Gpu(problem));
                 Ok(())
             }
         }
@@ -74,8 +81,8 @@ impl Stage<'_, '_> {
         }
         let (reply, image) = sync_channel(1);
         let Wanted { requests, placed, keyframe } = of;
-        let ordered = Ordered { requests, placed, keyframe, image, ticket: None };
-        // Whoever hung up has the error.
+        let ordered = Ordered { requests, placed, keyframe, image, permit: None };
+        // The stage that hung up returns the error.
         let gone = |_| ExtractError::internal("a later stage has stopped");
         self.out.order.send(ordered).map_err(|_| gone(()))?;
         self.out.jobs.send(Job { frame, reply }).map_err(|_| gone(()))

@@ -12,10 +12,9 @@ impl Stage<'_, '_> {
             self.watch.warn(warning);
         }
         if self.timeline.disordered() > 0 {
-            self.watch.warn(format!(
-                "{} of times out of order: when exactly they are shown is a guess",
-                count(self.timeline.disordered(), "frame"),
-            ));
+            let have = if self.timeline.disordered() == 1 { "has a time" } else { "have times" };
+            let frames = count(self.timeline.disordered(), "frame");
+            self.watch.warn(format!("{frames} {have} out of order: when exactly they are shown is a guess"));
         }
         if self.damaged_packets > 0 {
             let were = if self.damaged_packets == 1 { "was" } else { "were" };

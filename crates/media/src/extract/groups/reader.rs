@@ -7,14 +7,14 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use framelift_domain::Rational;
 
-use super::budget::{Amount, Ticket};
 use super::group::{Coded, Group, Needed, Order, Task, Wanted};
 use super::{Read, Shared, Shown};
 use crate::bitstream::{Access, Bitstream};
 use crate::extract::claims;
-use crate::extract::decode::{Ordered, READ_ERRORS, too_many};
+use crate::extract::in_flight::{Amount, Permit};
 use crate::extract::index::Index;
 use crate::extract::open;
+use crate::extract::ordered::{MAX_READ_ERRORS, Ordered, too_many};
 use crate::extract::stretches::Stretches;
 use crate::extract::survey::Survey;
 use crate::ffi::{Input, Packet};
@@ -27,10 +27,10 @@ use crate::{ExtractError, Source};
 const REORDER: usize = 20;
 /// Bytes and packets of groups that are being read; larger ones are left to the sequential
 /// engine, which holds none back.
-const MOST_BYTES: u64 = 64 << 20;
-const MOST_PACKETS: usize = 4096;
+const MAX_BYTES: u64 = 64 << 20;
+const MAX_PACKETS: usize = 4096;
 
-/// How the reader goes about.
+/// Which groups of pictures the reader visits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::extract) struct Reach {
     /// Jump over groups in which nothing is wanted.
@@ -41,7 +41,7 @@ pub(in crate::extract) struct Reach {
     pub(in crate::extract) groups: usize,
 }
 
-/// Why reading stopped before its time.
+/// Why the reader stopped before the video's end.
 enum Halt {
     Surprise(&'static str),
     Error(ExtractError),
@@ -169,7 +169,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
                 }
                 Ok(false) => break,
                 Err(_) if self.input.has_io_error() => break,
-                Err(_) if read_errors < READ_ERRORS => read_errors += 1,
+                Err(_) if read_errors < MAX_READ_ERRORS => read_errors += 1,
                 Err(_) => return Err(Halt::Surprise("the container cannot be read to its end")),
             }
         }
@@ -225,7 +225,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         let Some(group) = self.groups.back_mut() else { return Ok(()) };
         self.held_bytes += packet.data().len() as u64;
         self.held_packets += 1;
-        if self.held_bytes > MOST_BYTES || self.held_packets > MOST_PACKETS {
+        if self.held_bytes > MAX_BYTES || self.held_packets > MAX_PACKETS {
             return Err(Halt::Surprise("a group of pictures is too large to be held"));
         }
         // Later packets are decoded later, and so shown later than this one is decoded.
@@ -315,7 +315,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         }
         let packet_bytes = packets.iter().map(|packet| packet.data().len() as u64).sum();
         let over = || ExtractError::internal("a later stage has stopped");
-        if !self.shared.budget.take(Amount { packet_bytes, images: wanted.len() as u64 }) {
+        if !self.shared.in_flight.take(Amount { packet_bytes, images: wanted.len() as u64 }) {
             return Err(over().into());
         }
         let mut orders = VecDeque::with_capacity(wanted.len());
@@ -323,10 +323,10 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         for Wanted { shown, requests } in wanted {
             let (reply, image) = sync_channel(1);
             orders.push_back(Order { pts: shown.pts, reply });
-            let ticket = Some(Ticket::new(&self.shared.budget));
-            places.push(Ordered { requests, placed: shown.placed, keyframe: shown.key, image, ticket });
+            let permit = Some(Permit::new(&self.shared.in_flight));
+            places.push(Ordered { requests, placed: shown.placed, keyframe: shown.key, image, permit });
         }
-        // The task first: whoever waits for its images must not keep it from starting.
+        // The task first: the archive would wait for images of a task that no worker has.
         self.tasks.send(Task { packets, access, wanted: orders, packet_bytes }).map_err(|_| over())?;
         for place in places {
             self.order.send(place).map_err(|_| over())?;

@@ -4,10 +4,10 @@ use std::sync::Mutex;
 use std::sync::mpsc::Receiver;
 
 use super::Shared;
-use super::budget::Amount;
 use super::group::{Order, Task};
 use crate::bitstream::Access;
-use crate::extract::encode_stage::{NotEncoded, Station};
+use crate::extract::encode_stage::{FrameEncoder, NotEncoded};
+use crate::extract::in_flight::Amount;
 use crate::ffi::{Decoded, Decoder, Frame, Packet, StreamInfo};
 
 /// What the label of a group's first packet says of it.
@@ -16,17 +16,17 @@ const FIRST: i64 = 1;
 /// One thread's decoder and encoder.
 pub(super) struct Worker<'s> {
     decoder: Decoder,
-    station: Station<'s>,
+    encoder: FrameEncoder<'s>,
     shared: &'s Shared<'s, 's>,
 }
 
 impl<'s> Worker<'s> {
     pub(super) fn new(decoder: Decoder, stream: &'s StreamInfo, shared: &'s Shared<'_, '_>) -> Self {
-        let station = Station::new(stream, shared.options, shared.limits);
-        Self { decoder, station, shared }
+        let encoder = FrameEncoder::new(stream, shared.options, shared.limits);
+        Self { decoder, encoder, shared }
     }
 
-    /// Works until no task is left.
+    /// Decodes and encodes tasks from `queue` until it is closed.
     pub(super) fn run(mut self, queue: &Mutex<Receiver<Task>>) {
         loop {
             let task = match queue.lock() {
@@ -39,10 +39,10 @@ impl<'s> Worker<'s> {
                 self.decoder.flush();
             }
             for order in task.wanted {
-                // Nobody waits for it any more if the archive is not written further.
+                // The receiver is gone where the archive is not written further.
                 let _ = order.reply.send(Err(NotEncoded::Undecoded));
             }
-            self.shared.budget.free(Amount { packet_bytes: task.packet_bytes, images: 0 });
+            self.shared.in_flight.free(Amount { packet_bytes: task.packet_bytes, images: 0 });
         }
     }
 
@@ -106,7 +106,7 @@ impl<'s> Worker<'s> {
             return false;
         }
         if let Some(order) = wanted.pop_front() {
-            let _ = order.reply.send(self.station.encode(&frame, self.shared.watch));
+            let _ = order.reply.send(self.encoder.encode(&frame, self.shared.watch));
         }
         true
     }

@@ -7,7 +7,7 @@ use ffmpeg_next::ffi;
 use framelift_domain::Rational;
 
 use super::super::{Light, frame, rational, string, timestamp};
-use super::{HAVE_INDEX, OpenError, StreamInfo, streams, trial};
+use super::{HAVE_INDEX, StreamInfo, streams, trial};
 use crate::formats;
 
 pub(super) fn describe(context: *mut ffi::AVFormatContext, video: usize, container: String) -> StreamInfo {
@@ -132,16 +132,4 @@ pub(super) fn video_number(context: *mut ffi::AVFormatContext, stream: usize) ->
         .iter()
         .filter(|stream| unsafe { (*(***stream).codecpar).codec_type } == kind)
         .count()
-}
-
-/// Why there is none: a codec that FFmpeg does not know is no video to it.
-pub(super) fn no_video(context: *mut ffi::AVFormatContext) -> OpenError {
-    let tags = streams(context).iter().map(|stream| {
-        // SAFETY: streams of an open context are valid, and so are their parameters.
-        unsafe { (*(**stream).codecpar).codec_tag.to_le_bytes() }
-    });
-    match tags.map(formats::codec_by_tag).find(|name| *name != formats::NAMELESS) {
-        Some(short) => OpenError::Codec(formats::codec_name(short).unwrap_or(short).to_owned()),
-        None => OpenError::NoVideo,
-    }
 }

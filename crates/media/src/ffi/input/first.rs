@@ -9,8 +9,8 @@ use crate::ffi::{AvError, Packet};
 use crate::words::count;
 
 /// Packets, and bytes of them, that are read to find where decoding can start.
-const MOST_PACKETS: usize = 1000;
-const MOST_BYTES: usize = 32 << 20;
+const MAX_PACKETS: usize = 1000;
+const MAX_BYTES: usize = 32 << 20;
 /// Packets that are read to find out whether presentation times are those of decoding: more than
 /// lie between two pictures that are shown in another order.
 const TIMED: usize = 48;
@@ -56,7 +56,7 @@ impl Input<'_> {
                 start.passed.clear();
             }
             start.passed.push_back(packet);
-            if found || start.passed.len() > MOST_PACKETS || start.bytes > MOST_BYTES {
+            if found || start.passed.len() > MAX_PACKETS || start.bytes > MAX_BYTES {
                 break;
             }
         }

@@ -11,8 +11,8 @@ use crate::ffi::AvError;
 
 /// Pixels of pictures that FFmpeg decodes on trial: of 4K, and where nothing is known beforehand
 /// of the largest that a level of a codec allows.
-const MOST_TRIED: i64 = 4096 * 2304;
-const MOST_TRIED_UNKNOWN: i64 = 36_000_000;
+const MAX_TRIED: i64 = 4096 * 2304;
+const MAX_TRIED_UNKNOWN: i64 = 36_000_000;
 
 /// Lets FFmpeg look into the streams, with the pixel limit in its trial decoders.
 pub(super) fn find_stream_info(
@@ -26,8 +26,8 @@ pub(super) fn find_stream_info(
         let (width, height) = unsafe { ((*(**stream).codecpar).width, (*(**stream).codecpar).height) };
         // Nobody counts the memory of FFmpeg's trials: where the header says how large a video
         // is, a large one is left to the engine's own decoders.
-        let known = i64::from(width) * i64::from(height) > MOST_TRIED;
-        let most = if known { MOST_TRIED } else { MOST_TRIED_UNKNOWN };
+        let known = i64::from(width) * i64::from(height) > MAX_TRIED;
+        let most = if known { MAX_TRIED } else { MAX_TRIED_UNKNOWN };
         let pixels = i64::try_from(limits.max_pixels).unwrap_or(i64::MAX).min(most);
         // SAFETY: a null dictionary is an empty one, which the call creates.
         unsafe { ffi::av_dict_set_int(dictionary, c"max_pixels".as_ptr(), pixels, 0) };

@@ -18,7 +18,7 @@ fn key(codec: &str, size: (u32, u32), extradata: u8) -> Key {
     Key { codec: codec.to_owned(), size, extradata: vec![extradata], ..key }
 }
 
-fn take(pool: &Arc<Pool>, key: Key) -> Result<Seat, String> {
+fn take(pool: &Arc<Pool>, key: Key) -> Result<DecoderSlot, String> {
     pool.take(key, || Ok(with_input(&video(), |input| software(&input, u64::MAX))))
 }
 
@@ -26,11 +26,11 @@ fn take(pool: &Arc<Pool>, key: Key) -> Result<Seat, String> {
 fn kept_decoders_make_room_for_others_and_used_ones_do_not() {
     let pool = Arc::new(Pool::default());
     let hd = (1920, 1080);
-    let seats: Vec<Seat> = (0..8).map(|n| take(&pool, key("h264", hd, n)).unwrap()).collect();
+    let slots: Vec<DecoderSlot> = (0..8).map(|n| take(&pool, key("h264", hd, n)).unwrap()).collect();
     assert_eq!(pool.counts(), (8, 0));
     let refused = take(&pool, key("h264", hd, 9)).err().unwrap();
     assert_eq!(refused, "all of its 8 decoders are in use");
-    drop(seats);
+    drop(slots);
     assert_eq!(pool.counts(), (8, 8));
     let same = take(&pool, key("h264", hd, 3)).unwrap();
     assert_eq!(pool.counts(), (8, 7), "the kept one serves again");
@@ -68,13 +68,13 @@ fn a_used_decoder_gives_the_next_video_the_same_pictures() {
     let decode = |packets: u64| {
         with_input(&video(), |mut input: Input<'_>| {
             let key = Key::of(input.info(), 8);
-            let mut seat = pool.take(key, || Ok(software(&input, u64::MAX))).unwrap();
+            let mut slot = pool.take(key, || Ok(software(&input, u64::MAX))).unwrap();
             let mut packet = Packet::new().unwrap();
             let mut sums = Vec::new();
             for label in 0..packets {
                 assert!(input.read(&mut packet).unwrap());
-                seat.send(&packet, label as i64).unwrap();
-                while let Decoded::Frame(frame) = seat.receive().unwrap() {
+                slot.send(&packet, label as i64).unwrap();
+                while let Decoded::Frame(frame) = slot.receive().unwrap() {
                     let [luma, _, _] = frame.planes_420().unwrap().planes;
                     sums.push((frame.label(), frame.pts(), crc32fast::hash(luma.0)));
                 }

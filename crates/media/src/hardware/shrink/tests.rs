@@ -1,7 +1,7 @@
 //! That shrinking first gives the images that shrinking at once gives: with libswscale's average
 //! over areas in the place of the GPU's, which is the same for halves and thirds.
 
-use framelift_domain::{Fit, Resize};
+use framelift_domain::{Fit, Format, Resize};
 
 use super::super::tests::{info, software, video, with_input};
 use super::*;
@@ -31,6 +31,11 @@ fn frame(number: usize) -> Frame {
 fn shrink(format: Format, width: Option<u32>, height: Option<u32>, fit: Fit) -> Shrink {
     let options = Options { format, resize: Some(Resize { width, height, fit }), ..Options::default() };
     Shrink::with(STAND_IN, &info(), &options, u64::MAX)
+}
+
+fn geometry_of(frame: &Frame, shrink: &Shrink) -> crate::geometry::Geometry {
+    let view = View::of(frame, &shrink.stream, None, u64::MAX).unwrap();
+    view.geometry(shrink.options.resize).unwrap().0
 }
 
 fn psnr(pairs: impl Iterator<Item = (u8, u8)>) -> f64 {
@@ -75,21 +80,23 @@ fn images_stay_the_same() {
         (Format::Jpeg, 640, 640),
         (Format::Jpeg, 320, 320),
         (Format::Jpeg, 160, 160),
+        (Format::Webp, 160, 160),
+        (Format::Avif, 320, 320),
         (Format::Png, 320, 640),
     ] {
         let mut shrink = shrink(format, Some(width), None, Fit::Contain);
         let whole = frame(frame_number);
-        let (geometry, _) = geometry(&whole, &shrink.stream, shrink.options.resize, u64::MAX).unwrap();
+        let geometry = geometry_of(&whole, &shrink);
         let small = shrink.run(frame(frame_number)).unwrap();
         assert_eq!((small.width(), small.height()), (stays, stays * 9 / 16));
         assert_eq!((small.label(), small.pts(), small.ticks()), (whole.label(), whole.pts(), whole.ticks()));
-        let (same, _) = super::geometry(&small, &shrink.stream, shrink.options.resize, u64::MAX).unwrap();
+        let same = geometry_of(&small, &shrink);
         assert_eq!(same.size, geometry.size);
 
         let (mut one, mut other) = (Converter::default(), Converter::default());
         let light = shrink.stream.light;
         let (at_once, in_steps) = match format {
-            Format::Jpeg => (
+            Format::Jpeg | Format::Webp | Format::Avif => (
                 bytes(&one.yuv(&whole, light, &geometry).unwrap()),
                 bytes(&other.yuv(&small, light, &same).unwrap()),
             ),

@@ -3,10 +3,10 @@
 
 use std::io;
 
-use super::super::window::Window;
+use crate::window::Window;
 
 /// Entries that are looked at: a list with more is odd by then, or too long to be followed.
-const MOST: u64 = 1000;
+const MAX_ENTRIES: u64 = 1000;
 
 /// What is odd about the `entries` at `table`, with 64-bit times where they are `long`.
 pub(super) fn odd(
@@ -16,7 +16,7 @@ pub(super) fn odd(
     long: bool,
 ) -> io::Result<Option<&'static str>> {
     let mut edits = 0;
-    for entry in 0..entries.min(MOST) {
+    for entry in 0..entries.min(MAX_ENTRIES) {
         let at = table + entry * if long { 20 } else { 12 };
         let (media, rate) = if long {
             (window.array(at + 8)?.map(i64::from_be_bytes), window.array(at + 16)?)

@@ -1,4 +1,4 @@
-//! How much may be under way between the reader and the archive.
+//! How much of a job may be in flight between its first stage and the archive.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -7,11 +7,11 @@ const PACKET_BYTES: u64 = 32 << 20;
 /// Bytes of images that wait to be written, for each thread.
 pub(in crate::extract) const IMAGE_BYTES: u64 = 24 << 20;
 
-/// Bounds what is under way: packets' bytes, and images.
+/// Bounds the packets' bytes and the images that are in flight.
 ///
-/// Taken in the order in which images are written, and whatever has been let in can be
-/// finished: so nobody waits for somebody who waits for him.
-pub(in crate::extract) struct Budget {
+/// It is taken in the order in which images are written, and whatever has been let in can be
+/// finished, so that no two stages wait for each other.
+pub(in crate::extract) struct InFlight {
     used: Mutex<Used>,
     freed: Condvar,
     most: Amount,
@@ -19,22 +19,22 @@ pub(in crate::extract) struct Budget {
 
 /// Something that is under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Amount {
-    pub(super) packet_bytes: u64,
-    pub(super) images: u64,
+pub(in crate::extract) struct Amount {
+    pub(in crate::extract) packet_bytes: u64,
+    pub(in crate::extract) images: u64,
 }
 
-/// One image's place in the budget; given back on drop.
-pub(in crate::extract) struct Ticket(Arc<Budget>);
+/// The permit of one image, which is given back on drop.
+pub(in crate::extract) struct Permit(Arc<InFlight>);
 
-impl Ticket {
+impl Permit {
     /// For an image that was taken before.
-    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+    pub(in crate::extract) fn new(budget: &Arc<InFlight>) -> Self {
         Self(Arc::clone(budget))
     }
 }
 
-impl Drop for Ticket {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.0.free(Amount { packet_bytes: 0, images: 1 });
     }
@@ -46,16 +46,16 @@ struct Used {
     closed: bool,
 }
 
-impl Budget {
-    /// A budget for a job on `threads` threads whose images take about `image_bytes` each.
-    pub(super) fn new(threads: usize, image_bytes: u64) -> Self {
+impl InFlight {
+    /// The bounds of a job on `threads` threads whose images take about `image_bytes` each.
+    pub(in crate::extract) fn new(threads: usize, image_bytes: u64) -> Self {
         let images = (IMAGE_BYTES / image_bytes.max(1)).max(1) * threads as u64;
         let most = Amount { packet_bytes: PACKET_BYTES, images };
         Self { used: Mutex::default(), freed: Condvar::new(), most }
     }
 
     /// Waits until there is room, or nothing else is under way; false once it is closed.
-    pub(super) fn take(&self, more: Amount) -> bool {
+    pub(in crate::extract) fn take(&self, more: Amount) -> bool {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let (packets, images) = (used.amount.packet_bytes, used.amount.images);
@@ -74,7 +74,7 @@ impl Budget {
     }
 
     /// Gives back what was taken.
-    pub(super) fn free(&self, amount: Amount) {
+    pub(in crate::extract) fn free(&self, amount: Amount) {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.amount.packet_bytes = used.amount.packet_bytes.saturating_sub(amount.packet_bytes);
         used.amount.images = used.amount.images.saturating_sub(amount.images);
@@ -82,7 +82,7 @@ impl Budget {
     }
 
     /// Nobody waits any more.
-    pub(super) fn close(&self) {
+    pub(in crate::extract) fn close(&self) {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
         self.freed.notify_all();
     }
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_is_too_large_goes_alone_and_a_closed_budget_turns_everybody_away() {
-        let budget = Budget::new(1, IMAGE_BYTES / 2);
+        let budget = InFlight::new(1, IMAGE_BYTES / 2);
         assert!(budget.take(images(100)), "nothing else is under way");
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| budget.take(images(1)));
