@@ -9,14 +9,14 @@ use utoipa::ToSchema;
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterRequest {
-    /// 1 to 255 characters.
-    #[schema(min_length = 1, max_length = 255, example = "Ada")]
+    /// How the account's owner is addressed.
+    #[schema(example = "Ada")]
     pub name: String,
     /// An e-mail address.
     #[schema(format = "email", example = "ada@example.com")]
     pub email: String,
-    /// 10 to 128 characters.
-    #[schema(min_length = 10, max_length = 128, format = "password")]
+    /// The password.
+    #[schema(format = "password")]
     pub password: String,
 }
 

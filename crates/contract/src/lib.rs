@@ -10,6 +10,7 @@ pub mod object_key;
 pub mod options;
 pub mod problem;
 pub mod report;
+pub mod rules;
 pub mod service;
 pub mod video;
 

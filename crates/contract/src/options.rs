@@ -1,14 +1,18 @@
 //! The JSON form of the options, and its translation to checked values with error pointers.
 
-use framelift_domain::options::{MAX_AT, MAX_COUNT, MAX_CROP, MAX_STREAM, format_duration, parse_duration};
+use framelift_domain::options::{MAX_AT, format_duration, parse_duration};
 use framelift_domain::{Crop, Fit, Format, Options, Place, PluginRef, Range, Rational, Resize, Select};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 use utoipa::ToSchema;
 
 use crate::problem::FieldError;
+use crate::rules::{self, Integer};
 
 mod fresh;
+
+/// Plugins that a video may have: none, as long as none are run.
+pub const MAX_PLUGINS: usize = 0;
 
 /// Options as they stand in the API and in the manifest; what is missing has its default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -54,7 +58,7 @@ pub struct SelectBody {
     /// One frame each so many seconds: `"2.5s"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<String>,
-    /// So many frames a second.
+    /// So many frames a second, to a billionth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<f64>)]
     pub fps: Option<Number>,
@@ -157,14 +161,26 @@ impl Checker<'_> {
         value.map_err(|error| self.fail(path, error.to_string())).ok()
     }
 
-    fn integer(&mut self, path: &str, value: i64, from: u32, to: u32) -> Option<u32> {
-        match u32::try_from(value) {
-            Ok(value) if (from..=to).contains(&value) => Some(value),
-            _ => {
-                self.fail(path, format!("must be an integer from {from} to {to}"));
-                None
-            }
+    fn integer(&mut self, path: &str, value: i64, rule: Integer) -> Option<u32> {
+        let checked = rule.of(value).and_then(|value| u32::try_from(value).ok());
+        if checked.is_none() {
+            self.fail(path, rule.must());
         }
+        checked
+    }
+
+    fn word<T: Copy, const N: usize>(
+        &mut self,
+        path: &str,
+        text: &str,
+        all: [T; N],
+        name: impl Fn(T) -> &'static str,
+    ) -> Option<T> {
+        let found = all.into_iter().find(|known| name(*known) == text);
+        if found.is_none() {
+            self.fail(path, format!("must be one of {}", all.map(name).join(", ")));
+        }
+        found
     }
 
     fn select(&mut self, body: &SelectBody) -> Option<Select> {
@@ -190,20 +206,16 @@ impl Checker<'_> {
             return Some(Select::Every(period));
         }
         if let Some(fps) = &body.fps {
-            let rate = Rational::parse_decimal(&fps.to_string());
-            return match rate {
-                Some(rate) if rate.is_positive() && rate <= Rational::whole(1000) => Some(Select::Fps(rate)),
-                _ => {
-                    self.fail(
-                        "/select/fps",
-                        "must be a number above 0, at most 1000, with at most 9 decimals",
-                    );
-                    None
-                }
-            };
+            let rate = fps.as_f64().filter(|rate| rules::FPS.allows(*rate));
+            // Exact for all that has at most 9 decimals: a double holds 15 digits.
+            let rate = rate.and_then(|rate| Rational::parse_decimal(&format!("{rate:.9}")));
+            if rate.is_none() {
+                self.fail("/select/fps", rules::FPS.must());
+            }
+            return rate.map(Select::Fps);
         }
         if let Some(count) = body.count {
-            return self.integer("/select/count", count, 1, MAX_COUNT).map(Select::Count);
+            return self.integer("/select/count", count, rules::COUNT).map(Select::Count);
         }
         if let Some(at) = &body.at {
             if at.is_empty() || at.len() > MAX_AT {
@@ -219,10 +231,10 @@ impl Checker<'_> {
         }
         if let Some(scenes) = &body.scenes {
             let threshold = scenes.threshold.unwrap_or(0.3);
-            if !(threshold > 0.0 && threshold <= 1.0) {
-                self.fail("/select/scenes/threshold", "must be a number above 0, at most 1");
+            if !rules::THRESHOLD.allows(threshold) {
+                self.fail("/select/scenes/threshold", rules::THRESHOLD.must());
             }
-            let max = self.integer("/select/scenes/max", scenes.max.unwrap_or(200), 1, MAX_COUNT)?;
+            let max = self.integer("/select/scenes/max", scenes.max.unwrap_or(200), rules::COUNT)?;
             return Some(Select::Scenes { threshold, max });
         }
         for (path, flag, select) in
@@ -259,44 +271,26 @@ impl Checker<'_> {
     }
 
     fn crop(&mut self, body: &CropBody) -> Option<Crop> {
-        let x = self.integer("/crop/x", body.x, 0, MAX_CROP);
-        let y = self.integer("/crop/y", body.y, 0, MAX_CROP);
-        let width = self.integer("/crop/width", body.width, 1, MAX_CROP);
-        let height = self.integer("/crop/height", body.height, 1, MAX_CROP);
+        let x = self.integer("/crop/x", body.x, rules::OFFSET);
+        let y = self.integer("/crop/y", body.y, rules::OFFSET);
+        let width = self.integer("/crop/width", body.width, rules::CROPPED);
+        let height = self.integer("/crop/height", body.height, rules::CROPPED);
         Some(Crop { x: x?, y: y?, width: width?, height: height? })
     }
 
-    fn resize(&mut self, body: &ResizeBody, most: u32) -> Option<Resize> {
+    fn resize(&mut self, body: &ResizeBody, side: Integer) -> Option<Resize> {
         if body.width.is_none() && body.height.is_none() {
             self.fail("/resize", "must have a width or a height");
             return None;
         }
-        let width = body.width.map(|width| self.integer("/resize/width", width, 1, most));
-        let height = body.height.map(|height| self.integer("/resize/height", height, 1, most));
+        let width = body.width.map(|width| self.integer("/resize/width", width, side));
+        let height = body.height.map(|height| self.integer("/resize/height", height, side));
         let fit = match body.fit.as_deref() {
-            None | Some("contain") => Some(Fit::Contain),
-            Some("cover") => Some(Fit::Cover),
-            Some("fill") => Some(Fit::Fill),
-            Some(_) => {
-                self.fail("/resize/fit", "must be contain, cover or fill");
-                None
-            }
+            None => Some(Fit::Contain),
+            Some(fit) => self.word("/resize/fit", fit, Fit::ALL, Fit::as_str),
         };
         let side = |side: Option<Option<u32>>| side.map_or(Some(None), |side| side.map(Some));
         Some(Resize { width: side(width)?, height: side(height)?, fit: fit? })
-    }
-
-    fn format(&mut self, text: &str) -> Option<Format> {
-        match text {
-            "jpeg" => Some(Format::Jpeg),
-            "png" => Some(Format::Png),
-            "webp" => Some(Format::Webp),
-            "avif" => Some(Format::Avif),
-            _ => {
-                self.fail("/format", "must be jpeg, png, webp or avif");
-                None
-            }
-        }
     }
 
     fn plugins(&mut self, plugins: &[PluginBody]) -> Vec<PluginRef> {
@@ -306,8 +300,8 @@ impl Checker<'_> {
         let mut checked = Vec::with_capacity(plugins.len());
         for (i, plugin) in plugins.iter().enumerate() {
             let config = Value::Object(plugin.config.clone()).to_string();
-            if plugin.name.is_empty() || plugin.name.len() > 64 {
-                self.fail(&format!("/plugins/{i}/name"), "must have 1 to 64 characters");
+            if !rules::PLUGIN_NAME.allows(&plugin.name) {
+                self.fail(&format!("/plugins/{i}/name"), rules::PLUGIN_NAME.must());
             }
             if config.len() > 8 << 10 {
                 self.fail(&format!("/plugins/{i}/config"), "must be at most 8 KiB");
@@ -334,16 +328,19 @@ impl OptionsBody {
         {
             options.tolerance = tolerance;
         }
-        if let Some(format) = self.format.as_deref().and_then(|format| checker.format(format)) {
+        let format = self.format.as_deref();
+        if let Some(format) =
+            format.and_then(|format| checker.word("/format", format, Format::ALL, Format::as_str))
+        {
             options.format = format;
         }
-        if let Some(quality) = self.quality.and_then(|quality| checker.integer("/quality", quality, 1, 100)) {
+        if let Some(quality) = self.quality.and_then(|it| checker.integer("/quality", it, rules::QUALITY)) {
             options.quality = quality as u8;
         }
-        options.stream = self.stream.and_then(|stream| checker.integer("/stream", stream, 0, MAX_STREAM));
+        options.stream = self.stream.and_then(|stream| checker.integer("/stream", stream, rules::STREAM));
         options.crop = self.crop.as_ref().and_then(|crop| checker.crop(crop));
-        let most = options.format.max_side();
-        options.resize = self.resize.as_ref().and_then(|resize| checker.resize(resize, most));
+        let side = Integer { max: options.format.max_side().into(), ..rules::SIDE };
+        options.resize = self.resize.as_ref().and_then(|resize| checker.resize(resize, side));
         options.storyboard = self.storyboard.unwrap_or(false);
         options.plugins = checker.plugins(self.plugins.as_deref().unwrap_or_default());
         if checker.errors.is_empty() { Ok(options) } else { Err(checker.errors) }
@@ -405,7 +402,7 @@ impl OptionsBody {
     /// What this release does not do yet, each with its pointer: a clear no at the door
     /// instead of a failed job.
     pub fn unavailable(options: &Options, prefix: &str) -> Vec<FieldError> {
-        if options.plugins.is_empty() {
+        if options.plugins.len() <= MAX_PLUGINS {
             return Vec::new();
         }
         vec![FieldError::new(format!("{prefix}/plugins"), "running plugins is not available yet")]

@@ -107,7 +107,8 @@ problems! {
 /// One part of a body or query that does not validate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
-    /// A JSON Pointer (RFC 6901) into the body, or `?name` for a query parameter.
+    /// Where: a JSON Pointer (RFC 6901) into the body, in which a field of a form is `/name`; for a query
+    /// parameter `?name`, behind which a pointer into its JSON may follow; or the name of a header.
     pub pointer: String,
     /// What is wrong with it.
     pub detail: String,

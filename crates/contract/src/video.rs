@@ -1,5 +1,7 @@
 //! Bodies of the video calls.
 
+use std::collections::BTreeMap;
+
 use framelift_domain::{Failure, Time, VideoId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -66,7 +68,7 @@ impl Status {
 #[serde(deny_unknown_fields)]
 pub struct CreateVideoRequest {
     /// The file's name; its extension decides whether the format is accepted.
-    #[schema(min_length = 1, max_length = 255, example = "holiday.mp4")]
+    #[schema(example = "holiday.mp4")]
     pub file_name: String,
     /// Bytes of the file, exactly.
     pub size_bytes: i64,
@@ -90,34 +92,68 @@ pub struct CreateVideoResponse {
     pub upload: Upload,
 }
 
+// Each way is a type with a name and says its method itself: generators of clients make nothing of variants
+// without a name.
 /// How to upload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "method")]
+#[serde(untagged)]
+#[schema(discriminator(property_name = "method", mapping(
+    ("PUT" = "#/components/schemas/PutUpload"),
+    ("MULTIPART" = "#/components/schemas/MultipartUpload"),
+)))]
 pub enum Upload {
-    /// One presigned PUT of exactly the declared length.
+    /// In one piece.
+    Put(PutUpload),
+    /// In parts.
+    Multipart(MultipartUpload),
+}
+
+/// One presigned PUT of exactly the declared length.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PutUpload {
+    /// `PUT`.
+    pub method: PutMethod,
+    /// Where to.
+    pub url: String,
+    /// Headers that must be sent as they are.
+    pub headers: BTreeMap<String, String>,
+    /// How long the URL is good for.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Time,
+}
+
+/// The method of an upload in one piece.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum PutMethod {
+    /// The only one.
+    #[default]
     #[serde(rename = "PUT")]
-    Put {
-        /// Where to.
-        url: String,
-        /// Headers that must be sent as they are.
-        headers: std::collections::BTreeMap<String, String>,
-        /// How long the URL is good for.
-        #[schema(value_type = String, format = DateTime)]
-        expires_at: Time,
-    },
-    /// Parts, each a presigned PUT of exactly its length, in any order.
+    Put,
+}
+
+/// Parts, each a presigned PUT of exactly its length, in any order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MultipartUpload {
+    /// `MULTIPART`.
+    pub method: MultipartMethod,
+    /// Bytes of each part but the last.
+    pub part_size: u64,
+    /// Number of parts.
+    pub part_count: u32,
+    /// The first parts; `GET /videos/{id}/upload-parts` has the rest, and fresh URLs.
+    pub parts: Vec<UploadPart>,
+    /// How long the URLs are good for.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Time,
+}
+
+/// The method of an upload in parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum MultipartMethod {
+    /// The only one.
+    #[default]
     #[serde(rename = "MULTIPART")]
-    Multipart {
-        /// Bytes of each part but the last.
-        part_size: u64,
-        /// Number of parts.
-        part_count: u32,
-        /// The first parts; `GET /videos/{id}/upload-parts` has the rest, and fresh URLs.
-        parts: Vec<UploadPart>,
-        /// How long the URLs are good for.
-        #[schema(value_type = String, format = DateTime)]
-        expires_at: Time,
-    },
+    Multipart,
 }
 
 /// One part of a multipart upload.
@@ -147,7 +183,7 @@ pub struct UploadPartsResponse {
     pub part_size: u64,
     /// Number of parts.
     pub part_count: u32,
-    /// Fresh URLs of the asked parts, at most 100.
+    /// Fresh URLs of those of the asked parts that there are, at most 100.
     pub parts: Vec<UploadPart>,
     /// The parts that have arrived.
     pub uploaded: Vec<UploadedPart>,

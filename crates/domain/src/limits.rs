@@ -7,6 +7,9 @@ pub const VIDEO_EXTENSIONS: &[&str] = &[
     "ogv", "vob", "y4m",
 ];
 
+/// The most bytes of one upload that a deployment may allow: what S3 takes of an object.
+pub const MOST_UPLOAD_BYTES: u64 = 5 << 40;
+
 /// What one deployment allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

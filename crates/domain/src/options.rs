@@ -115,6 +115,9 @@ pub enum Format {
 }
 
 impl Format {
+    /// Every format.
+    pub const ALL: [Self; 4] = [Self::Jpeg, Self::Png, Self::Webp, Self::Avif];
+
     /// The name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -174,6 +177,9 @@ pub enum Fit {
 }
 
 impl Fit {
+    /// Every way.
+    pub const ALL: [Self; 3] = [Self::Contain, Self::Cover, Self::Fill];
+
     /// The name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -5,6 +5,8 @@ pub(crate) mod examples;
 mod operation;
 
 use framelift_contract::problem::{Problem, ProblemCode};
+use framelift_contract::rules;
+use serde_json::Value;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
@@ -12,7 +14,7 @@ use utoipa::openapi::{
 };
 
 use operation::Schemas;
-pub(crate) use operation::{Auth, Payload, binary, integer, object, raw, text, typed};
+pub(crate) use operation::{Auth, Payload, binary, integer, keeping, object, one_of, raw, text, typed};
 pub use operation::{Operation, Place};
 
 use crate::http::Route;
@@ -69,8 +71,32 @@ pub fn operations() -> Vec<Operation> {
     COMPONENTS.iter().flat_map(|component| (component.operations)()).collect()
 }
 
-/// The document.
-pub fn document() -> OpenApi {
+/// The document: what the types say, and the rules that their fields keep.
+pub fn document() -> Value {
+    // Types, strings, numbers and lists: writing them as JSON cannot fail.
+    let mut document = serde_json::to_value(of_types()).unwrap_or_default();
+    for (name, field, keywords) in rules::fields() {
+        let schema = &mut document["components"]["schemas"][name];
+        let schema = if field.is_empty() { schema } else { &mut schema["properties"][field] };
+        let types = keywords.get("type").unwrap_or(&schema["type"]);
+        let may_be_null = types.as_array().is_some_and(|types| types.contains(&"null".into()));
+        let Value::Object(schema) = schema else { continue };
+        for (keyword, mut value) in keywords.as_object().cloned().unwrap_or_default() {
+            match &mut value {
+                Value::Null => {
+                    schema.remove(&keyword);
+                    continue;
+                }
+                Value::Array(words) if keyword == "enum" && may_be_null => words.push(Value::Null),
+                _ => {}
+            }
+            schema.insert(keyword, value);
+        }
+    }
+    document
+}
+
+fn of_types() -> OpenApi {
     let mut schemas = Schemas::default();
     schemas.add::<Problem>();
     schemas.add::<ProblemCode>();

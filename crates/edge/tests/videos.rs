@@ -18,6 +18,8 @@ mod documented;
 mod life;
 #[path = "videos/manifest.rs"]
 mod manifest;
+#[path = "videos/options.rs"]
+mod options;
 #[path = "videos/streamed.rs"]
 mod streamed;
 #[path = "videos/trouble.rs"]

@@ -5,6 +5,7 @@ use framelift_domain::{Options, Place, Select};
 
 use super::OptionsBody;
 use crate::problem::FieldError;
+use crate::rules::{DURATION, PLACE, Text};
 
 impl OptionsBody {
     /// The checked options of a request, or everything that is wrong with them; pointers start with
@@ -15,6 +16,9 @@ impl OptionsBody {
         if options.range.is_empty() {
             errors.push(FieldError::new(format!("{prefix}/range/end"), "must lie after the start"));
         }
+        for (path, rule, text) in self.texts() {
+            errors.extend(rule.error(&format!("{prefix}{path}"), text));
+        }
         if let Select::At(places) = &options.select {
             let bytes = length_of(places);
             if bytes > MAX_AT_BYTES {
@@ -23,6 +27,23 @@ impl OptionsBody {
             }
         }
         if errors.is_empty() { Ok(options) } else { Err(errors) }
+    }
+}
+
+impl OptionsBody {
+    /// The durations and places, and the rule that each of them keeps.
+    fn texts(&self) -> Vec<(String, &'static Text, &String)> {
+        let (select, range) = (self.select.as_ref(), self.range.as_ref());
+        let places = select.and_then(|select| select.at.as_deref()).unwrap_or_default();
+        let places = places.iter().enumerate().map(|(i, place)| (format!("/select/at/{i}"), &PLACE, place));
+        let others = [
+            ("/select/every", &DURATION, select.and_then(|select| select.every.as_ref())),
+            ("/range/start", &PLACE, range.and_then(|range| range.start.as_ref())),
+            ("/range/end", &PLACE, range.and_then(|range| range.end.as_ref())),
+            ("/tolerance", &DURATION, self.tolerance.as_ref()),
+        ];
+        let others = others.into_iter().filter_map(|(path, rule, text)| Some((path.to_owned(), rule, text?)));
+        places.chain(others).collect()
     }
 }
 

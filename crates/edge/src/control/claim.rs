@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode as Code;
 use framelift_contract::report::ClaimRequest;
+use framelift_contract::rules::CLAIM_ID;
 use http::{Response, StatusCode};
 
 use crate::http::{Failure, Incoming, Route, json};
@@ -29,8 +30,8 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         self.worker(incoming)?;
         let id = incoming.video_id()?;
         let request: ClaimRequest = incoming.json()?;
-        if request.claim_id.as_ref().is_some_and(|claim| !(1..=64).contains(&claim.len())) {
-            return Err(Failure::field("/claim_id", "must have 1 to 64 characters"));
+        if let Some(error) = request.claim_id.as_ref().and_then(|id| CLAIM_ID.error("/claim_id", id)) {
+            return Err(Failure::validation(vec![error]));
         }
         let video = self.jobs().claim(id, request.worker_id, request.claim_id).await?;
         let job = view::job(&video, &self.config.limits)

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use framelift_contract::report::CompleteReport;
+use framelift_contract::rules::SHA256;
 use framelift_contract::video::Status;
 use http::{Response, StatusCode};
 
@@ -34,8 +35,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         self.worker(incoming)?;
         let id = incoming.video_id()?;
         let report: CompleteReport = incoming.json()?;
-        let result = view::extraction_in(&report)
-            .ok_or_else(|| Failure::field("/sha256", "must be a SHA-256 in 64 lower-case hex digits"))?;
+        let result = view::extraction_in(&report).ok_or_else(|| Failure::field("/sha256", SHA256.must()))?;
         let video = self.jobs().complete(id, report.attempt, report.worker_id, result).await?;
         for name in ["FramesExtracted", "ZipGenerated", "ProcessingCompleted"] {
             event(name, &video);

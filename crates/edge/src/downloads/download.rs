@@ -9,7 +9,7 @@ use http::header::{ACCEPT, LOCATION, VARY};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::http::{Failure, Incoming, Route, empty, json};
-use crate::openapi::{Auth, OWN_VIDEO, Operation, Payload, examples, typed};
+use crate::openapi::{Auth, OWN_VIDEO, Operation, Payload, examples, text, typed};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::{Service, file};
 
@@ -17,7 +17,7 @@ pub(super) const ROUTE: Route = Route::get("/videos/{id}/download");
 
 pub(super) fn operation() -> Operation {
     Operation::new(ROUTE, "downloadResult", "videos", Auth::User, "The ZIP archive of the frames")
-        .header("Accept", "`application/json` for the URL in a body instead of a redirect.")
+        .header("Accept", "`application/json` for the URL in a body instead of a redirect.", text())
         .answers(
             StatusCode::OK,
             "Where the archive is, when JSON was asked for.",

@@ -57,6 +57,17 @@ impl Failure {
         Self::validation(vec![FieldError::new(pointer, detail)])
     }
 
+    /// The same of a value that lies at `prefix` of the request: its pointers begin there.
+    pub fn within(mut self, prefix: &str) -> Self {
+        if self.errors.is_empty() {
+            return self;
+        }
+        for error in &mut self.errors {
+            error.pointer.insert_str(0, prefix);
+        }
+        Self::validation(self.errors)
+    }
+
     /// No credential, or one that is not good (401 with `WWW-Authenticate`).
     pub fn unauthenticated(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ProblemCode::Unauthenticated, detail)

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use framelift_contract::problem::FieldError;
+use framelift_contract::rules::Integer;
 use percent_encoding::percent_decode_str;
 
 use super::failure::Failure;
@@ -49,14 +50,11 @@ impl Query {
     }
 
     /// A whole number within bounds, or its default; 422 otherwise.
-    pub fn bounded(&self, name: &str, from: u32, to: u32, default: u32) -> Result<u32, Failure> {
-        match self.get(name).map(str::parse) {
-            None => Ok(default),
-            Some(Ok(number)) if (from..=to).contains(&number) => Ok(number),
-            Some(_) => {
-                Err(Failure::field(format!("?{name}"), format!("must be an integer from {from} to {to}")))
-            }
-        }
+    pub fn bounded(&self, name: &str, rule: Integer, default: u32) -> Result<u32, Failure> {
+        let Some(text) = self.get(name) else { return Ok(default) };
+        let number = text.parse().ok().and_then(|number| rule.of(number));
+        let number = number.and_then(|number| u32::try_from(number).ok());
+        number.ok_or_else(|| Failure::field(format!("?{name}"), rule.must()))
     }
 }
 

@@ -94,7 +94,7 @@ async fn component(call: Call, incoming: &Incoming) -> Result<Response<Bytes>, F
         }
         Call::Page => {
             let query = incoming.query(&["limit", "status"])?;
-            let limit = query.bounded("limit", 1, 100, 20)?;
+            let limit = query.bounded("limit", framelift_contract::rules::PAGE, 20)?;
             json(StatusCode::OK, &json!({ "limit": limit, "status": query.get("status") }))
         }
     }

@@ -4,6 +4,7 @@ use framelift_contract::message::NoticeKind;
 use framelift_contract::object_key;
 use framelift_contract::options::OptionsBody;
 use framelift_contract::report::{CompleteReport, Job, Notice, ReportAnswer};
+use framelift_contract::rules::SHA256;
 use framelift_contract::video::{self as wire, AcceptedResponse, Status, VideoResponse, VideoResult};
 use framelift_domain::video::{Extraction, Progress, Stage, State};
 use framelift_domain::{Limits, Video};
@@ -150,9 +151,7 @@ pub fn progress_in(progress: &wire::Progress) -> Option<Progress> {
 
 /// What a worker says that it made; none if the hash is none.
 pub fn extraction_in(report: &CompleteReport) -> Option<Extraction> {
-    let is_hash = report.sha256.len() == 64
-        && report.sha256.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    is_hash.then(|| Extraction {
+    SHA256.allows(&report.sha256).then(|| Extraction {
         size_bytes: report.size_bytes,
         frames: report.frames,
         sha256: report.sha256.clone(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use framelift_contract::problem::{self, Problem, ProblemCode};
+use framelift_contract::rules::{IDEMPOTENCY_KEY, Integer, Text};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -122,22 +123,39 @@ pub(crate) fn object() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Object)
 }
 
-/// A file's bytes.
+/// A file's bytes: at least one.
 pub(crate) fn binary() -> Schema {
     ObjectBuilder::new()
         .schema_type(Type::String)
+        .min_length(Some(1))
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
         .into()
 }
 
 /// An integer within bounds.
-pub(crate) fn integer(from: i32, to: i32, default: Option<i32>) -> Schema {
-    ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .minimum(Some(from))
-        .maximum(Some(to))
-        .default(default.map(Value::from))
-        .into()
+pub(crate) fn integer(rule: Integer, default: Option<u32>) -> Schema {
+    let mut schema = rule.schema();
+    if let Some(default) = default {
+        schema["default"] = default.into();
+    }
+    of_keywords(schema)
+}
+
+/// A text that keeps a rule.
+pub(crate) fn keeping(rule: &Text) -> Schema {
+    of_keywords(rule.schema())
+}
+
+/// One of these words.
+pub(crate) fn one_of(words: &[&str]) -> Schema {
+    of_keywords(json!({ "type": "string", "enum": words }))
+}
+
+fn of_keywords(keywords: Value) -> Schema {
+    match serde_json::from_value(keywords) {
+        Ok(schema) => schema,
+        Err(error) => unreachable!("the keywords of a rule are those of JSON Schema: {error}"),
+    }
 }
 
 fn parameter(place: ParameterIn, name: &str, about: &str, schema: Schema) -> Parameter {
@@ -227,14 +245,30 @@ impl Operation {
         self.or(&[ProblemCode::ValidationFailed])
     }
 
-    pub(crate) fn header(mut self, name: &str, about: &str) -> Self {
-        self.parameters.push(parameter(ParameterIn::Header, name, about, text()));
+    /// A parameter of the query that is a type of the contract, as JSON.
+    pub(crate) fn query_json<T: ToSchema>(mut self, name: &str, about: &str) -> Self {
+        let mut parameter = parameter(ParameterIn::Query, name, about, text());
+        parameter.schema = None;
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(T::name()))).build();
+        parameter.content.insert(JSON.to_owned(), content.into());
+        self.parameters.push(parameter);
+        self.or(&[ProblemCode::ValidationFailed, ProblemCode::MalformedJson])
+    }
+
+    pub(crate) fn header(mut self, name: &str, about: &str, schema: Schema) -> Self {
+        self.parameters.push(parameter(ParameterIn::Header, name, about, schema));
         self
+    }
+
+    /// Takes an `If-None-Match`.
+    pub(crate) fn conditional(self) -> Self {
+        self.header("If-None-Match", "The `ETag` of an earlier answer.", text())
     }
 
     /// Takes an `Idempotency-Key`.
     pub(crate) fn idempotent(self) -> Self {
-        self.header("Idempotency-Key", "For 24 hours the same key and body give the same answer.")
+        let about = "For 24 hours the same key and body give the same answer.";
+        self.header("Idempotency-Key", about, keeping(&IDEMPOTENCY_KEY))
             .or(&[ProblemCode::BadRequest, ProblemCode::IdempotencyKeyReused])
     }
 

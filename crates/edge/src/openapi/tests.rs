@@ -6,10 +6,6 @@ use serde_json::Value;
 
 use super::*;
 
-fn document_json() -> Value {
-    serde_json::to_value(document()).unwrap()
-}
-
 fn references(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
@@ -25,7 +21,7 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
 
 #[test]
 fn it_is_openapi_3_1_and_every_reference_leads_somewhere() {
-    let document = document_json();
+    let document = document();
     assert_eq!(document["openapi"], "3.1.0");
     let mut found = BTreeSet::new();
     references(&document, &mut found);
@@ -38,7 +34,7 @@ fn it_is_openapi_3_1_and_every_reference_leads_somewhere() {
 
 #[test]
 fn every_operation_is_described() {
-    let document = document_json();
+    let document = document();
     let mut ids = BTreeSet::new();
     for operation in operations() {
         let Route { method, path } = operation.route();
@@ -67,7 +63,9 @@ fn every_operation_is_described() {
                 .filter(|parameter| parameter.get("$ref").is_none())
         };
         for parameter in own() {
-            assert!(parameter["schema"].is_object() && parameter["description"].is_string(), "{id}");
+            let schema =
+                parameter.get("schema").unwrap_or(&parameter["content"]["application/json"]["schema"]);
+            assert!(schema.is_object() && parameter["description"].is_string(), "{id}");
         }
         assert_eq!(path.matches('{').count(), own().filter(|parameter| parameter["in"] == "path").count());
         for answer in answers.values() {
@@ -85,7 +83,7 @@ fn every_operation_is_described() {
 
 #[test]
 fn every_problem_is_answered_by_some_operation() {
-    let text = document_json().to_string();
+    let text = document().to_string();
     // The first is answered where there is no operation, the others by none yet.
     let elsewhere = [ProblemCode::MethodNotAllowed, ProblemCode::Forbidden];
     for code in ProblemCode::ALL.iter().filter(|code| !elsewhere.contains(code)) {
@@ -94,8 +92,23 @@ fn every_problem_is_answered_by_some_operation() {
 }
 
 #[test]
+fn every_rule_is_one_of_a_field_that_there_is() {
+    let types = serde_json::to_value(of_types()).unwrap();
+    let document = document();
+    for (name, field, keywords) in rules::fields() {
+        let pointer = format!("/components/schemas/{name}");
+        let pointer = if field.is_empty() { pointer } else { format!("{pointer}/properties/{field}") };
+        assert!(types.pointer(&pointer).is_some(), "{name} has no {field}");
+        for (keyword, value) in keywords.as_object().unwrap() {
+            let written = document.pointer(&format!("{pointer}/{keyword}"));
+            assert_eq!(written.is_some(), !value.is_null(), "{name} {field} {keyword}");
+        }
+    }
+}
+
+#[test]
 fn the_document_holds_still() {
-    let mut document = document_json();
+    let mut document = document();
     document["info"]["version"] = "[version]".into();
     insta::assert_json_snapshot!(document);
 }

@@ -89,9 +89,10 @@ pub(super) fn form(body: impl RequestBody, boundary: String, limit: u64) -> Mult
     Multipart::with_constraints(pieces, boundary, constraints)
 }
 
-/// The options as JSON text; pointers of what is wrong start with `prefix`.
+/// The options as JSON text; pointers of what is wrong start with `prefix`, whether the JSON is of another
+/// form or says what cannot be.
 pub(super) fn options(text: &[u8], prefix: &str) -> Result<Options, Failure> {
-    let body: OptionsBody = parse_json(text)?;
+    let body: OptionsBody = parse_json(text).map_err(|failure| failure.within(prefix))?;
     request::options(Some(&body), prefix).map_err(Failure::validation)
 }
 

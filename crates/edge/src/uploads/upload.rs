@@ -8,13 +8,16 @@
 use bytes::Bytes;
 use framelift_contract::options::OptionsBody;
 use framelift_contract::problem::{FieldError, ProblemCode as Code};
+use framelift_contract::rules::{FILE_NAME, MEDIA_TYPE, VIDEO_FILE_NAME};
 use framelift_contract::video::Status;
 use framelift_domain::video::{Multipart, State};
 use framelift_domain::{Options, UserId, Video};
 use futures::future::join;
 use http::header::CONTENT_LENGTH;
 use http::{Response, StatusCode};
-use utoipa::openapi::schema::ObjectBuilder;
+use utoipa::ToSchema as _;
+use utoipa::openapi::Ref;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
 
 use super::form::{self, File};
 use super::once::{self, Kept, Sender};
@@ -23,7 +26,7 @@ use super::{incomplete, is_past_upload};
 use crate::http::{Failure, Incoming, RequestBody, Route, declared_length};
 use crate::jobs::{Claimed, JobError, NewVideo};
 use crate::object_store::{Completion, DEFAULT_CONTENT_TYPE, ObjectStore, StoredPart};
-use crate::openapi::{Auth, Operation, binary, examples, text};
+use crate::openapi::{Auth, Operation, binary, examples, keeping};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::plan::{MAX_PARTS, MIN_PART_BYTES, Plan};
 use crate::service::request::request_of;
@@ -32,23 +35,31 @@ use crate::service::{IDEMPOTENCY_KEY, Service, file, upload_key};
 pub(super) const ROUTE: Route = Route::post("/videos/upload");
 
 pub(super) fn operation() -> Operation {
-    let form = ObjectBuilder::new().property("file", binary()).property("options", text()).required("file");
+    let options = Ref::from_schema_name(OptionsBody::name());
+    let form = ObjectBuilder::new()
+        .property("file", binary())
+        .property("options", options)
+        .required("file")
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
     Operation::new(ROUTE, "uploadVideo", "videos", Auth::User, "Upload a video in one request")
         .about(
             "For clients that have only curl. Either a form with the field `file` (and, optionally, `options` as \
              JSON), or the file itself as the body with `?file_name=`.",
         )
-        .query("file_name", "The file's name; needed when the body is the file itself.", text())
-        .query("options", "The options as JSON.", text())
+        .query("file_name", "The file's name; needed when the body is the file itself.", keeping(&VIDEO_FILE_NAME))
+        .query_json::<OptionsBody>("options", "What to extract, when the body is the file itself.")
         .idempotent()
         .raw("multipart/form-data", form.into())
         .raw("application/octet-stream", binary())
         .answers(StatusCode::ACCEPTED, "The video is handed over.", examples::accepted(Status::Pending))
-        .or(&[Code::BadRequest, Code::MalformedJson, Code::PayloadTooLarge, Code::UnsupportedMediaType])
+        .or(&[Code::BadRequest, Code::PayloadTooLarge, Code::UnsupportedMediaType])
         .or(&[Code::UnsupportedFileFormat, Code::FileTooLarge, Code::QuotaExceeded, Code::Unavailable])
         .or(&[Code::StorageQuotaExceeded])
         .or(&[Code::UploadIncomplete, Code::IdempotencyInProgress, Code::ProcessingAlreadyFinished])
 }
+
+/// What an error about the file's media type points to, which no body and no query says.
+const HEADER_POINTER: &str = "content-type";
 
 /// Bytes of a part; the store takes 10,000 of them.
 const PART_BYTES: usize = MIN_PART_BYTES as usize;
@@ -71,8 +82,8 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let user = self.caller(incoming).await?;
         let query = incoming.query(&["file_name", "options"])?;
         let options = match query.get("options") {
-            Some(text) => form::options(text.as_bytes(), "?options")?,
-            None => Options::default(),
+            Some(text) if !text.is_empty() => form::options(text.as_bytes(), "?options")?,
+            _ => Options::default(),
         };
         let limit = self.stream_limit();
         incoming.check_not_coded()?;
@@ -268,9 +279,9 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
 impl Announced {
     fn check(&self, pointer: &str, limit: u64) -> Result<(), Failure> {
         let mut errors: Vec<FieldError> = Vec::new();
-        errors.extend(file::name_error(pointer, &self.file_name));
+        errors.extend(FILE_NAME.error(pointer, &self.file_name));
         if let Some(content_type) = &self.content_type {
-            errors.extend(file::content_type_error("content-type", content_type));
+            errors.extend(MEDIA_TYPE.error(HEADER_POINTER, content_type));
         }
         if !errors.is_empty() {
             return Err(Failure::validation(errors));

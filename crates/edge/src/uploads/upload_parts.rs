@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode as Code;
+use framelift_contract::rules::PART;
 use framelift_contract::video::{UploadPartsResponse, UploadedPart};
 use framelift_domain::video::State;
 use http::{Response, StatusCode};
@@ -18,8 +19,8 @@ pub(super) const ROUTE: Route = Route::get("/videos/{id}/upload-parts");
 pub(super) fn operation() -> Operation {
     let summary = "Fresh URLs for the parts of a multipart upload";
     Operation::new(ROUTE, "getUploadParts", "videos", Auth::User, summary)
-        .query("from", "The first part, from 1.", integer(1, 10_000, Some(1)))
-        .query("to", "The last part; at most 100 parts are answered.", integer(1, 10_000, None))
+        .query("from", "The first part, from 1.", integer(PART, Some(1)))
+        .query("to", "The last part. Of more than 100, the first 100 are answered.", integer(PART, None))
         .answers(
             StatusCode::OK,
             "The URLs, and the parts that have arrived.",
@@ -48,9 +49,8 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         };
         let query = incoming.query(&["from", "to"])?;
         let count = multipart.part_count;
-        let from = query.bounded("from", 1, count, 1)?;
-        let most = count.min(from.saturating_add(PARTS_PER_ANSWER - 1));
-        let to = query.bounded("to", from, most, most)?;
+        let from = query.bounded("from", PART, 1)?;
+        let to = query.bounded("to", PART, count)?.min(count).min(from.saturating_add(PARTS_PER_ANSWER - 1));
         let key = upload_key(&video);
         let Some(arrived) = self.objects().list_parts(&key, &multipart.upload_id).await? else {
             return Err(incomplete("the store does not know the multipart upload any more"));

@@ -3,7 +3,11 @@
 use bytes::Bytes;
 use framelift_contract::options::OptionsBody;
 use framelift_contract::problem::{FieldError, ProblemCode as Code};
-use framelift_contract::video::{CreateVideoRequest, CreateVideoResponse, Status, Upload};
+use framelift_contract::rules;
+use framelift_contract::video::{
+    CreateVideoRequest, CreateVideoResponse, MultipartMethod, MultipartUpload, PutMethod, PutUpload, Status,
+    Upload,
+};
 use framelift_domain::video::{Multipart, State};
 use framelift_domain::{Limits, Video};
 use http::{Response, StatusCode};
@@ -34,12 +38,13 @@ pub(super) fn operation() -> Operation {
             typed(&CreateVideoResponse {
                 id: examples::video(),
                 status: Status::AwaitingUpload,
-                upload: Upload::Multipart {
+                upload: Upload::Multipart(MultipartUpload {
+                    method: MultipartMethod::Multipart,
                     part_size: 16_777_216,
                     part_count: 5,
                     parts: vec![examples::part(1), examples::part(2)],
                     expires_at: examples::time().plus_s(3600),
-                },
+                }),
             }),
         )
         .or(&[Code::UnsupportedFileFormat, Code::FileTooLarge, Code::QuotaExceeded, Code::Unavailable])
@@ -68,18 +73,21 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let content_type = video.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
         let Some(plan) = plan else {
             let put = objects.presign_put(&key, content_type, video.size_bytes, limits.url_ttl_s);
-            return Upload::Put { url: put.url, headers: put.headers, expires_at: put.expires_at };
+            let (url, headers, expires_at) = (put.url, put.headers, put.expires_at);
+            return Upload::Put(PutUpload { method: PutMethod::Put, url, headers, expires_at });
         };
+        let method = MultipartMethod::Multipart;
         let State::AwaitingUpload { multipart: Some(multipart), .. } = &video.state else {
             // The same request once more after the upload, or one whose video was called off meanwhile: there
             // is nothing to send any more.
             let Plan { part_size, part_count } = plan;
             let expires_at = self.ambient.now();
-            return Upload::Multipart { part_size, part_count, parts: Vec::new(), expires_at };
+            let parts = Vec::new();
+            return Upload::Multipart(MultipartUpload { method, part_size, part_count, parts, expires_at });
         };
         let Multipart { part_size, part_count, .. } = *multipart;
         let (parts, expires_at) = self.part_urls(video, multipart, 1, part_count.min(PARTS_PER_ANSWER));
-        Upload::Multipart { part_size, part_count, parts, expires_at }
+        Upload::Multipart(MultipartUpload { method, part_size, part_count, parts, expires_at })
     }
 }
 
@@ -87,13 +95,14 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
 /// format, then the size.
 fn check(request: CreateVideoRequest, limits: &Limits, incoming: &Incoming) -> Result<NewVideo, Failure> {
     let mut errors = Vec::new();
-    errors.extend(file::name_error("/file_name", &request.file_name));
+    errors.extend(rules::FILE_NAME.error("/file_name", &request.file_name));
+    // What is larger than any deployment takes is too large, not malformed.
     let size_bytes = u64::try_from(request.size_bytes).unwrap_or(0);
-    if size_bytes == 0 {
-        errors.push(FieldError::new("/size_bytes", "must be at least 1"));
+    if size_bytes < rules::SIZE_BYTES.min {
+        errors.push(FieldError::new("/size_bytes", rules::SIZE_BYTES.must()));
     }
     if let Some(content_type) = &request.content_type {
-        errors.extend(file::content_type_error("/content_type", content_type));
+        errors.extend(rules::MEDIA_TYPE.error("/content_type", content_type));
     }
     let options: Option<&OptionsBody> = request.options.as_ref();
     match request::options(options, "/options") {

@@ -13,7 +13,7 @@ pub(super) const ROUTE: Route = Route::get("/videos/{id}");
 
 pub(super) fn operation() -> Operation {
     Operation::new(ROUTE, "getVideo", "videos", Auth::User, "One video")
-        .header("If-None-Match", "The `ETag` of an earlier answer.")
+        .conditional()
         .answers_with(StatusCode::OK, "The video.", typed(&examples::record()), &["ETag"])
         .answers_with(StatusCode::NOT_MODIFIED, "As before.", Payload::Empty, &["ETag"])
         .or(OWN_VIDEO)

@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode as Code;
+use framelift_contract::rules::{CURSOR, PAGE};
 use framelift_contract::video::{Status, VideoPage};
 use http::{Response, StatusCode};
 
 use crate::http::{Failure, Incoming, Route};
 use crate::jobs::view;
-use crate::openapi::{Auth, Operation, Payload, examples, integer, text, typed};
+use crate::openapi::{Auth, Operation, Payload, examples, integer, keeping, one_of, typed};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::{Service, request};
 
@@ -15,10 +16,10 @@ pub(super) const ROUTE: Route = Route::get("/videos");
 
 pub(super) fn operation() -> Operation {
     Operation::new(ROUTE, "listVideos", "videos", Auth::User, "The caller's videos, newest first")
-        .query("limit", "Videos on the page.", integer(1, 100, Some(20)))
-        .query("cursor", "`next_cursor` of the page before.", text())
-        .query("status", "Only videos of this status.", text())
-        .header("If-None-Match", "The `ETag` of an earlier answer.")
+        .query("limit", "Videos on the page.", integer(PAGE, Some(20)))
+        .query("cursor", "`next_cursor` of the page before.", keeping(&CURSOR))
+        .query("status", "Only videos of this status.", one_of(&Status::ALL.map(Status::as_str)))
+        .conditional()
         .answers_with(
             StatusCode::OK,
             "A page.",
@@ -33,7 +34,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     pub(super) async fn list(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let user = self.caller(incoming).await?;
         let query = incoming.query(&["limit", "cursor", "status"])?;
-        let limit = query.bounded("limit", 1, 100, 20)?;
+        let limit = query.bounded("limit", PAGE, 20)?;
         let status = match query.get("status") {
             None => None,
             Some(text) => Some(status(text)?),
