@@ -20,19 +20,21 @@ type Service<'a> = Accounts<'a, SpinKv, SpinHttp, SpinAmbient>;
 #[http_service]
 async fn handle(request: Request) -> Response<FullBody<Bytes>> {
     let (parts, body) = request.into_parts();
-    let answer = match open().await {
+    let config = configuration().await;
+    // Also a page is told that a store is not there.
+    let cors = config.as_ref().map(|config| config.cors.clone()).unwrap_or_default();
+    let opened = match config {
+        Ok(config) => SpinKv::open(STORE).await.map(|kv| (config, kv)).map_err(Failure::from),
+        Err(failure) => Err(failure),
+    };
+    let answer = match opened {
         Ok((config, kv)) => {
             let service = Accounts { kv: &kv, http: &SpinHttp, ambient: &SpinAmbient, config: &config };
-            serve(Ok(service), &SpinAmbient, parts, body).await
+            serve(Ok(service), &cors, &SpinAmbient, parts, body).await
         }
-        Err(failure) => serve(Err::<Service<'_>, _>(failure), &SpinAmbient, parts, body).await,
+        Err(failure) => serve(Err::<Service<'_>, _>(failure), &cors, &SpinAmbient, parts, body).await,
     };
     answer.map(FullBody::new)
-}
-
-/// What a service is made of; it lives as long as the request.
-async fn open() -> Result<(Rc<Config>, SpinKv), Failure> {
-    Ok((configuration().await?, SpinKv::open(STORE).await?))
 }
 
 thread_local! {

@@ -7,6 +7,7 @@
 
 mod body;
 mod component;
+mod cors;
 mod credential;
 mod etag;
 mod failure;
@@ -27,6 +28,7 @@ use serde::Serialize;
 pub(crate) use body::declared_length;
 pub use body::{BodyError, MAX_JSON_BYTES, RequestBody, collect};
 pub(crate) use component::component;
+pub use cors::{Cors, InvalidOrigin};
 pub use credential::{Caller, WorkerToken};
 pub(crate) use etag::{entity_tag, if_none_match};
 pub use failure::Failure;

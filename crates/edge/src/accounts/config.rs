@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::gate::Gate;
 use super::secret::{MIN_KEY_CHARS, Secrets};
-use crate::http::WorkerToken;
+use crate::http::{Cors, WorkerToken};
 use crate::token::{Signer, Verifier};
 
 /// What the component is configured with.
@@ -17,6 +17,8 @@ pub struct Config {
     pub(super) allow_private_webhooks: bool,
     pub(super) proxy_hops: u8,
     pub(super) gate: Gate,
+    /// The origins whose pages may call.
+    pub cors: Cors,
 }
 
 /// Everything that is wrong with the variables.
@@ -35,6 +37,7 @@ impl Config {
         "allow_private_webhooks",
         "proxy_hops",
         "hashes_at_once",
+        Cors::VARIABLE,
     ];
 
     /// Reads the variables:
@@ -47,7 +50,8 @@ impl Config {
     /// - `worker_token`: the worker credential;
     /// - `allow_private_webhooks`: `true` or `false` (default);
     /// - `proxy_hops`: how many proxies of ours append to `X-Forwarded-For`, 0 (default) to 10;
-    /// - `hashes_at_once`: password hashes under way for one instance, 1 to 64, default 2.
+    /// - `hashes_at_once`: password hashes under way for one instance, 1 to 64, default 2;
+    /// - `cors_origins`: the origins whose pages may call, with spaces between.
     pub fn read(variables: &BTreeMap<&'static str, String>) -> Result<Self, InvalidConfig> {
         let mut problems = Vec::new();
         let get = |name: &str| variables.get(name).map(String::as_str).filter(|value| !value.is_empty());
@@ -92,8 +96,9 @@ impl Config {
         };
         let (proxy_hops, hashes_at_once) =
             (number("proxy_hops", 0, 10, 0), number("hashes_at_once", 1, 64, 2));
-        match (signer, worker_token, secrets) {
-            (Some(signer), Some(worker_token), Some(secrets)) if problems.is_empty() => Ok(Self {
+        let cors = Cors::read(variables).map_err(|problem| problems.push(problem));
+        match (signer, worker_token, secrets, cors) {
+            (Some(signer), Some(worker_token), Some(secrets), Ok(cors)) if problems.is_empty() => Ok(Self {
                 verifier: further.map_or_else(|| Verifier::of(&signer), |further| further.and(&signer)),
                 signer,
                 secrets,
@@ -101,6 +106,7 @@ impl Config {
                 allow_private_webhooks,
                 proxy_hops,
                 gate: Gate::new(u32::from(hashes_at_once)),
+                cors,
             }),
             _ => Err(InvalidConfig(problems)),
         }

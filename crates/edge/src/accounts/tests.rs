@@ -156,7 +156,7 @@ impl World {
             None => Ok(service),
             Some(failure) => Err(failure),
         };
-        let answer = serve(service, &self.ambient, parts, body).await;
+        let answer = serve(service, &self.config.cors, &self.ambient, parts, body).await;
         let pair = conformance::check(&method, &path, answer.status(), answer.body()).unwrap();
         self.problems.borrow_mut().extend(pair);
         answer

@@ -30,6 +30,7 @@ macro_rules! component {
         /// Answers one request. `service` is an error when a store or the configuration is not there.
         pub async fn serve<$($port: $bound,)* Clock, Body>(
             service: Result<$service, $crate::http::Failure>,
+            cors: &$crate::http::Cors,
             ambient: &Clock,
             parts: ::http::request::Parts,
             body: Body,
@@ -61,7 +62,10 @@ macro_rules! component {
                 )*
                 Err($crate::http::Failure::internal("a route has no handler"))
             };
-            $crate::http::answer(&ROUTER, ambient, parts, body, handler).await
+            let asked = cors.asked(&parts);
+            let mut answer = $crate::http::answer(&ROUTER, ambient, parts, body, handler).await;
+            asked.tell(&mut answer);
+            answer
         }
     };
 }

@@ -6,9 +6,10 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use framelift_domain::Limits;
+use framelift_domain::limits::MOST_UPLOAD_BYTES;
 use url::Url;
 
-use crate::http::WorkerToken;
+use crate::http::{Cors, WorkerToken};
 use crate::object_store::ObjectStoreConfig;
 use crate::queue::SqsConfig;
 use crate::token::Verifier;
@@ -41,6 +42,7 @@ pub const NAMES: &[&str] = &[
     "retention_s",
     "max_releases",
     "max_job_s",
+    Cors::VARIABLE,
 ];
 
 /// What all components over the videos need.
@@ -54,6 +56,8 @@ pub struct Config {
     pub limits: Limits,
     /// Who may call.
     pub credential: Credential,
+    /// The origins whose pages may call.
+    pub cors: Cors,
 }
 
 /// Whom a component listens to: users, or workers; never both.
@@ -91,9 +95,10 @@ impl Config {
         let object_store = reader.object_store();
         let queue = if role == Role::Readers { None } else { reader.queue() };
         let limits = reader.limits();
-        match (credential, object_store) {
-            (Some(credential), Some(object_store)) if reader.problems.is_empty() => {
-                Ok(Self { object_store, queue, limits, credential })
+        let cors = Cors::read(variables).map_err(|problem| reader.problems.push(problem));
+        match (credential, object_store, cors) {
+            (Some(credential), Some(object_store), Ok(cors)) if reader.problems.is_empty() => {
+                Ok(Self { object_store, queue, limits, credential, cors })
             }
             _ => Err(reader.problems),
         }
@@ -208,7 +213,11 @@ impl Reader<'_> {
                 (1, 1 << 60),
                 default.max_stored_bytes_per_user,
             ),
-            max_upload_bytes: self.number("max_upload_bytes", (1, 5 << 40), default.max_upload_bytes),
+            max_upload_bytes: self.number(
+                "max_upload_bytes",
+                (1, MOST_UPLOAD_BYTES),
+                default.max_upload_bytes,
+            ),
             // S3 takes at most 5 GiB in one PUT.
             single_put_bytes: self.number("single_put_bytes", (5 << 20, 5 << 30), default.single_put_bytes),
             upload_ttl_s: self.number("upload_ttl_s", (1, 7 * DAY_S), default.upload_ttl_s),
@@ -240,6 +249,7 @@ mod tests {
             ("sqs_endpoint", "http://127.0.0.1:9324".to_owned()),
             ("sqs_queue_url", "http://127.0.0.1:9324/000000000000/jobs".to_owned()),
             ("max_in_flight_per_user", "3".to_owned()),
+            ("cors_origins", "https://app.example.com".to_owned()),
         ])
     }
 
@@ -258,6 +268,7 @@ mod tests {
         variables.insert("sqs_endpoint", "sqs:9324".into());
         variables.insert("s3_path_style", "yes".into());
         variables.insert("lease_s", "0".into());
+        variables.insert("cors_origins", "https://app.example.com *".into());
         variables.insert("max_upload_bytes", "many".into());
         assert_eq!(
             Config::read(&variables, Role::Users).unwrap_err(),
@@ -268,6 +279,7 @@ mod tests {
                 "sqs_endpoint: must be an http or https URL",
                 "max_upload_bytes: must be a whole number from 1 to 5497558138880",
                 "lease_s: must be a whole number from 1 to 3600",
+                "cors_origins: `*` is not an origin such as https://app.example.com",
             ]
         );
     }

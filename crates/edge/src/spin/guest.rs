@@ -28,8 +28,8 @@ struct Opened {
 }
 
 impl Opened {
-    async fn open(role: Role) -> Result<Self, Failure> {
-        Ok(Self { config: configuration(role).await?, kv: SpinKv::open(STORE).await? })
+    async fn open(config: Rc<Config>) -> Result<Self, Failure> {
+        Ok(Self { config, kv: SpinKv::open(STORE).await? })
     }
 
     fn queue(&self) -> Sqs<'_, SpinHttp, SpinAmbient> {
@@ -56,12 +56,21 @@ macro_rules! guest {
         $(#[$doc])*
         pub async fn $name(request: Request) -> Answer {
             let (parts, body) = request.into_parts();
-            let answer = match Opened::open($role).await {
+            let config = configuration($role).await;
+            // Also a page is told that a store is not there.
+            let cors = config.as_ref().map(|config| config.cors.clone()).unwrap_or_default();
+            let opened = match config {
+                Ok(config) => Opened::open(config).await,
+                Err(failure) => Err(failure),
+            };
+            let answer = match opened {
                 Ok(opened) => {
                     let queue = opened.queue();
-                    $name::serve(Ok(opened.service(&queue)), &SpinAmbient, parts, body).await
+                    $name::serve(Ok(opened.service(&queue)), &cors, &SpinAmbient, parts, body).await
                 }
-                Err(failure) => $name::serve(Err::<Service<'_>, _>(failure), &SpinAmbient, parts, body).await,
+                Err(failure) => {
+                    $name::serve(Err::<Service<'_>, _>(failure), &cors, &SpinAmbient, parts, body).await
+                }
             };
             answer.map(FullBody::new)
         }

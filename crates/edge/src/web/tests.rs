@@ -5,6 +5,7 @@ use http_body_util::Empty;
 use serde_json::Value;
 
 use super::*;
+use crate::http::Cors;
 use crate::http::tests::{block_on, shown};
 use crate::store::memory::TestAmbient;
 
@@ -13,8 +14,22 @@ fn call(method: &str, path: &str, if_none_match: Option<&str>) -> Response<Bytes
     if let Some(tag) = if_none_match {
         request = request.header("if-none-match", tag);
     }
+    send(&Cors::default(), request)
+}
+
+fn send(cors: &Cors, request: http::request::Builder) -> Response<Bytes> {
     let (parts, ()) = request.body(()).unwrap().into_parts();
-    block_on(serve(Ok(Web), &TestAmbient::new(1), parts, Empty::<Bytes>::new()))
+    block_on(serve(Ok(Web), cors, &TestAmbient::new(1), parts, Empty::<Bytes>::new()))
+}
+
+#[test]
+fn pages_of_configured_origins_read_the_document() {
+    let origin = "https://app.example.com";
+    let cors = Cors::read(&[(Cors::VARIABLE, origin.to_owned())].into()).unwrap();
+    for path in ["/openapi.json", "/nothing/here"] {
+        let response = send(&cors, Request::get(path).header("origin", origin));
+        assert_eq!(response.headers()["access-control-allow-origin"], origin, "{path}");
+    }
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Who may call what, and what is there at all.
 
 use framelift_edge::control;
+use framelift_edge::http::Failure;
 use framelift_edge::openapi::COMPONENTS;
+use framelift_edge::ports::Unavailable;
 use framelift_edge::token::Signer;
 use http::Method;
 
-use crate::world::{Component, WORKER_TOKEN, World};
+use crate::world::{Answer, Component, MIB, WORKER_TOKEN, World};
 
 /// A path of every call of users over one video.
 fn of_one_video(id: &str) -> Vec<(Method, String)> {
@@ -175,4 +177,40 @@ async fn correlation_ids_come_back() {
         let id = answer.header("x-correlation-id");
         assert!(!id.is_empty() && id != bad, "{bad:?} {id}");
     }
+}
+
+#[tokio::test]
+async fn pages_of_configured_origins_may_call() {
+    let origin = "https://app.example.com";
+    let world = World::with(&[("cors_origins", "http://localhost:5173 https://app.example.com")]);
+    let allowed = |answer: &Answer| {
+        assert!(answer.headers.get_all("vary").iter().any(|value| value == "origin"), "{}", answer.text());
+        answer.headers.get("access-control-allow-origin").map(|value| value.to_str().unwrap().to_owned())
+    };
+    let asked = world.request(Method::OPTIONS, "/videos").header("origin", origin);
+    let asked = asked.header("access-control-request-method", "POST").send().await;
+    assert_eq!((asked.status.as_u16(), allowed(&asked)), (204, Some(origin.into())));
+    assert_eq!(asked.headers["access-control-allow-methods"], "GET, HEAD, OPTIONS, POST");
+    let sent = asked.headers["access-control-allow-headers"].to_str().unwrap();
+    assert!(sent.contains("Authorization") && sent.contains("Idempotency-Key"), "{sent}");
+    // An answer, an error, and an error of the service itself.
+    let video = world.create(1, MIB).await;
+    let path = format!("/videos/{}", video["id"].as_str().unwrap());
+    let found = world.get(&path).user(1).header("origin", origin).send().await;
+    assert_eq!((found.status.as_u16(), allowed(&found)), (200, Some(origin.into())));
+    let exposed = found.headers["access-control-expose-headers"].to_str().unwrap();
+    assert!(exposed.contains("ETag") && exposed.contains("X-Correlation-Id"), "{exposed}");
+    assert!(!found.headers.contains_key("access-control-allow-credentials"));
+    let unknown = world.get(&path).header("origin", origin).send().await;
+    assert_eq!((unknown.status.as_u16(), allowed(&unknown)), (401, Some(origin.into())));
+    world.fault.set(Some(Failure::from(Unavailable { what: "store", detail: "down".into() })));
+    let down = world.get(&path).user(1).header("origin", origin).send().await;
+    assert_eq!((down.status.as_u16(), allowed(&down)), (503, Some(origin.into())));
+    // Nobody else is told anything, and nothing is told where no origin is configured.
+    let other = world.get(&path).user(1).header("origin", "https://evil.example").send().await;
+    assert_eq!((other.status.as_u16(), allowed(&other)), (200, None));
+    let closed = World::new().get("/videos").user(1).header("origin", origin).send().await;
+    assert!(
+        !closed.headers.contains_key("vary") && !closed.headers.contains_key("access-control-allow-origin")
+    );
 }

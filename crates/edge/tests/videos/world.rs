@@ -157,10 +157,10 @@ impl World {
         let (parts, body) = request.into_parts();
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let answer = match component {
-            Component::Videos => videos::serve(service, &self.ambient, parts, body).await,
-            Component::Uploads => uploads::serve(service, &self.ambient, parts, body).await,
-            Component::Downloads => downloads::serve(service, &self.ambient, parts, body).await,
-            Component::Control => control::serve(service, &self.ambient, parts, body).await,
+            Component::Videos => videos::serve(service, &config.cors, &self.ambient, parts, body).await,
+            Component::Uploads => uploads::serve(service, &config.cors, &self.ambient, parts, body).await,
+            Component::Downloads => downloads::serve(service, &config.cors, &self.ambient, parts, body).await,
+            Component::Control => control::serve(service, &config.cors, &self.ambient, parts, body).await,
         };
         let (parts, body) = answer.into_parts();
         let pair = conformance::check(&method, &path, parts.status, &body).unwrap();

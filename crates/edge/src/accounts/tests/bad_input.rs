@@ -240,7 +240,7 @@ fn a_service_that_cannot_be_made_answers_with_its_failure() {
             let (parts, body) = Request::get(path).body(Bytes::new()).unwrap().into_parts();
             let down = Unavailable { what: "store", detail: "secret".into() };
             let service = Err::<Accounts<'_, MemoryKv, Control, TestAmbient>, _>(Failure::from(down));
-            serve(service, &ambient, parts, Full::new(body)).await
+            serve(service, &crate::http::Cors::default(), &ambient, parts, Full::new(body)).await
         };
         assert_eq!(code(&get("/auth/me").await), "unavailable");
         assert_eq!(code(&get("/nothing").await), "not-found");
