@@ -4,6 +4,7 @@
 mod docs;
 mod document;
 mod home;
+mod reference;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY};

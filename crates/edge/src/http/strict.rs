@@ -15,13 +15,25 @@ use serde::forward_to_deserialize_any;
 pub(super) struct Strict<T>(pub(super) T);
 
 /// JSON says itself what it is, so most hints are not needed: a visitor refuses what it is not for.
+/// Reads integers.
+macro_rules! integers {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            self.0.deserialize_any(Whole(visitor))
+        })*
+    };
+}
+
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
     type Error = D::Error;
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        bool i128 u128 f32 f64 char str string bytes byte_buf
         unit unit_struct seq tuple tuple_struct map identifier
     }
+
+    integers! { deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 }
+    integers! { deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.0.deserialize_any(Within { visitor, object: false })
@@ -157,6 +169,35 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Within<V> {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
         self.visitor.visit_map(Strict(map))
+    }
+}
+
+/// A visitor of an integer, which JSON may spell `5.0` (JSON Schema 2020-12, 6.1.1).
+struct Whole<V>(V);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Whole<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<V::Value, E> {
+        self.0.visit_i64(value)
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<V::Value, E> {
+        self.0.visit_u64(value)
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
+        // Up to here a double holds every integer.
+        const MOST: f64 = 9_007_199_254_740_992.0;
+        if value.fract() == 0.0 && value.abs() <= MOST {
+            self.0.visit_i64(value as i64)
+        } else {
+            self.0.visit_f64(value)
+        }
     }
 }
 

@@ -289,7 +289,7 @@ fn a_wrong_value_is_described_in_words_of_json() {
         (r#""{}, expected u8""#, ": expected an object"),
         (r#"{"flag":"yes"}"#, "/flag: expected true or false"),
         (r#"{"byte":"1"}"#, "/byte: expected an integer"),
-        (r#"{"byte":1.0}"#, "/byte: expected an integer"),
+        (r#"{"byte":1.5}"#, "/byte: expected an integer"),
         (r#"{"byte":256}"#, "/byte: expected an integer from 0 to 255"),
         (r#"{"byte":-1}"#, "/byte: expected an integer from 0 to 255"),
         (r#"{"long":null}"#, "/long: expected an integer"),
@@ -335,6 +335,22 @@ fn arrays_are_no_requests() {
     );
     assert!(parse_json::<OptionsBody>(br#"{"range":["0s","50%"]}"#).is_err());
     assert!(parse_json::<OptionsBody>(br#"{"range":{"start":"0s","end":"50%"}}"#).is_ok());
+}
+
+#[test]
+fn an_integer_may_be_spelled_with_a_point() {
+    use framelift_contract::video::CreateVideoRequest;
+    let size = |size: &str| {
+        let body = format!(r#"{{"file_name":"a.mp4","size_bytes":{size}}}"#);
+        parse_json::<CreateVideoRequest>(body.as_bytes()).map(|request| request.size_bytes).ok()
+    };
+    for (spelled, read) in [("5", 5), ("5.0", 5), ("-1.0", -1), ("5e2", 500), ("9007199254740992.0", 1 << 53)]
+    {
+        assert_eq!(size(spelled), Some(read), "{spelled}");
+    }
+    for bad in ["5.5", "1e30", "-1e17", "null", "true", "\"5\"", "[5]"] {
+        assert_eq!(size(bad), None, "{bad}");
+    }
 }
 
 #[test]
