@@ -52,6 +52,18 @@ fn pages_bring_everything_themselves() {
 }
 
 #[test]
+fn the_link_of_an_e_mail_leads_to_the_call_that_shows_the_video() {
+    let home = call("GET", "/", None);
+    let home = std::str::from_utf8(home.body()).unwrap();
+    let docs = call("GET", "/docs", None);
+    let docs = std::str::from_utf8(docs.body()).unwrap();
+    for operation in ["login", "getVideo"] {
+        assert!(home.contains(&format!("href=\"/docs#{operation}\"")), "{operation}");
+        assert!(docs.contains(&format!("<details id=\"{operation}\"")), "{operation}");
+    }
+}
+
+#[test]
 fn the_document_is_served_and_revalidated() {
     let response = call("GET", "/openapi.json", None);
     let document: Value = serde_json::from_slice(response.body()).unwrap();
