@@ -4,6 +4,8 @@
 mod bench;
 mod build;
 mod ci;
+mod ffmpeg;
+mod gpu_kit;
 mod promises;
 mod run;
 mod setup;
@@ -12,20 +14,7 @@ mod tidy;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "\
-usage: cargo xtask COMMAND
-
-  demo [--keep]          the main job on a real video, through the public API, from nothing
-  up [OPTIONS]           the local stack until Ctrl-C (up --help has its options)
-  keys [--public-keys JWKS]  new secrets for an edge in production, or a further signing key
-  test [--package NAME] [--test NAME] [--lib] [FILTER] [-- RUNNER'S ARGUMENTS]
-                         every test: unit, integration, end to end; or those that are chosen, for which
-                         nothing else is set up or built
-  ci [--without-tests]   what CI runs: tidy, fmt, clippy, deny, docs, guests, tests
-  tidy                   the rules on dependencies, files and documents
-  bench [NAME]           the benchmarks, and the side-by-side runs against other tools
-  bench side-by-side [--quick] [--only NAME] [--rounds N]   those runs alone
-  setup                  installs what is missing; the other commands do it by themselves";
+const USAGE: &str = include_str!("usage.txt");
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
@@ -39,13 +28,15 @@ fn main() -> ExitCode {
         "ci" => ci::ci(&rest),
         "tidy" => tidy::tidy(),
         "bench" => bench::bench(&rest),
+        "ffmpeg" => ffmpeg::build(&rest),
+        "gpu-kit" => gpu_kit::gpu_kit(),
         "setup" => setup::for_tests(),
         "help" | "--help" | "-h" => {
-            println!("{USAGE}");
+            print!("{USAGE}");
             Ok(())
         }
         _ => {
-            eprintln!("{USAGE}");
+            eprint!("{USAGE}");
             return ExitCode::from(2);
         }
     };

@@ -1,10 +1,10 @@
 //! Runs commands, and the ones that start the product: `up`, `demo`.
 
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{build, setup};
+use crate::{build, ffmpeg, setup};
 
 /// What every step gives: nothing, or one sentence on what went wrong.
 pub(crate) type Result<T = ()> = std::result::Result<T, String>;
@@ -27,9 +27,11 @@ pub(crate) fn command(program: &str, args: &[&str]) -> Command {
     command
 }
 
-/// `cargo`, the one that runs this.
+/// `cargo`, the one that runs this, with the FFmpeg that is chosen.
 pub(crate) fn cargo(args: &[&str]) -> Command {
-    command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()), args)
+    let mut cargo = command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()), args);
+    cargo.env("PKG_CONFIG_PATH", ffmpeg::pkg_config_path());
+    cargo
 }
 
 /// Runs a command to its end; its output is shown.
@@ -37,6 +39,18 @@ pub(crate) fn run(mut command: Command) -> Result {
     let shown = shown(&command);
     let status = command.status().map_err(|error| format!("cannot run `{shown}`: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{shown}` failed ({status})")) }
+}
+
+/// Runs a command to its end; its output goes to the end of a log.
+pub(crate) fn run_into(log: &Path, mut command: Command) -> Result {
+    let shown = shown(&command);
+    let open = || std::fs::OpenOptions::new().append(true).create(true).open(log);
+    let (out, error) = open()
+        .and_then(|out| Ok((out.try_clone()?, out)))
+        .map_err(|error| format!("cannot write {}: {error}", log.display()))?;
+    command.stdin(Stdio::null()).stdout(out).stderr(error);
+    let status = command.status().map_err(|error| format!("cannot run `{shown}`: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{shown}` failed ({status}): {}", log.display())) }
 }
 
 /// A command's standard output.

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::ffmpeg;
 use crate::run::{Result, command, output, run, succeeds, target};
 
 /// A package, Debian's or PyPI's, and what it is for.
@@ -19,8 +20,8 @@ pub(crate) const fn package(name: &'static str, why: &'static str) -> Package {
 const COMPILERS: &[Package] =
     &[package("gcc", "links, and compiles the C parts of crates"), package("libc6-dev", "C headers")];
 
-/// What compiling and running what extracts frames needs besides.
-const FFMPEG: &[Package] = &[
+/// What compiling what extracts frames needs besides, whichever FFmpeg it is linked to.
+const MEDIA: &[Package] = &[
     package("g++", "compiles the C++ parts of crates"),
     package("make", "builds the JPEG library"),
     package("cmake", "builds the JPEG library"),
@@ -28,11 +29,23 @@ const FFMPEG: &[Package] = &[
     package("pkg-config", "finds FFmpeg"),
     package("clang", "reads FFmpeg's headers for the bindings"),
     package("libclang-dev", "reads FFmpeg's headers for the bindings"),
+];
+
+/// The system's FFmpeg.
+const FFMPEG: &[Package] = &[
     package("libavcodec-dev", "FFmpeg: decoding"),
     package("libavfilter-dev", "FFmpeg: scaling on a GPU"),
     package("libavformat-dev", "FFmpeg: containers"),
     package("libavutil-dev", "FFmpeg: basics"),
     package("libswscale-dev", "FFmpeg: scaling and pixel formats"),
+];
+
+/// What building an FFmpeg of our own needs besides.
+const FFMPEGS_BUILD: &[Package] = &[
+    package("meson", "builds dav1d, which decodes AV1"),
+    package("ninja-build", "builds dav1d, which decodes AV1"),
+    package("zlib1g-dev", "reads compressed parts of containers and pictures"),
+    package("xz-utils", "unpacks the sources"),
 ];
 
 /// Programs that tests and benches run.
@@ -59,20 +72,22 @@ const FROM_PYPI: &[Package] = &[
 
 /// Everything that the product needs.
 pub(crate) fn for_build() -> Result {
-    debian(COMPILERS.iter().chain(FFMPEG))?;
+    debian(COMPILERS)?;
+    ffmpeg::set_up()?;
     wasm_target()
 }
 
 /// Everything that every test needs.
 pub(crate) fn for_tests() -> Result {
-    debian(COMPILERS.iter().chain(FFMPEG).chain(TOOLS))?;
+    debian(COMPILERS.iter().chain(TOOLS))?;
+    ffmpeg::set_up()?;
     wasm_target()?;
     peers()
 }
 
 /// What `cargo install --path cli` needs besides a C compiler.
 pub(crate) fn names_for_cli() -> impl Iterator<Item = &'static str> {
-    FFMPEG.iter().map(|package| package.name).filter(|name| *name != "g++")
+    MEDIA.iter().chain(FFMPEG).map(|package| package.name).filter(|name| *name != "g++")
 }
 
 /// What compiling any of it needs.
@@ -80,9 +95,19 @@ pub(crate) fn compilers() -> Result {
     debian(COMPILERS)
 }
 
-/// What compiling and running what extracts frames needs.
-pub(crate) fn ffmpeg() -> Result {
+/// What compiling what extracts frames needs besides FFmpeg.
+pub(crate) fn media() -> Result {
+    debian(MEDIA)
+}
+
+/// The system's FFmpeg.
+pub(crate) fn systems_ffmpeg() -> Result {
     debian(FFMPEG)
+}
+
+/// What building an FFmpeg needs.
+pub(crate) fn ffmpegs_build() -> Result {
+    debian(COMPILERS.iter().chain(MEDIA).chain(FFMPEGS_BUILD))
 }
 
 /// Programs that tests run.

@@ -42,6 +42,8 @@ pub(crate) struct Track {
     pub(crate) codec: Option<String>,
     /// Empty where pictures are shown whole and their pixels as FFmpeg says.
     pub(crate) apertures: Vec<Aperture>,
+    /// Where the types of an MP4's `clap` boxes stand in the file.
+    pub(crate) clap: Vec<u64>,
 }
 
 /// The tracks of video in the header of `source`, in their order; `index` is where an MP4's lies.

@@ -5,6 +5,8 @@
 //! out plain Rust values and slices; no raw pointer leaves this tree.
 #![expect(unsafe_code, reason = "C libraries: their calls and structures are unsafe to Rust")]
 
+#[cfg(test)]
+mod components;
 mod decoder;
 mod filter;
 mod frame;
@@ -18,6 +20,7 @@ mod packet;
 mod planes;
 mod png;
 mod scaler;
+mod version;
 mod webp;
 
 use std::ffi::{CStr, c_int};

@@ -1,57 +1,12 @@
 //! The containers that are taken, and the names of those that are not, and of their codecs.
 
-/// Containers that may be opened, by FFmpeg's names; none of them can name another file or a
-/// network address.
-const TAKEN: &[&str] = &[
-    "mov",
-    "matroska",
-    "avi",
-    "mpegts",
-    "mpeg",
-    "mpegvideo",
-    "m4v",
-    "flv",
-    "asf",
-    "ogg",
-    "mxf",
-    "dv",
-    "nut",
-    "ivf",
-    "gif",
-    "yuv4mpegpipe",
-    "h264",
-    "hevc",
-    "obu",
-    "mjpeg",
-    "jpeg_pipe",
-];
+use crate::components::{REFUSED, TAKEN};
 
 /// Other names of theirs, which FFmpeg's list of allowed formats asks for.
 const ALIASES: &str = "mp4,m4a,3gp,3g2,mj2,webm";
 
 /// Containers that are a row of pictures without a time between them.
 const TIMELESS: &[&str] = &["h264", "hevc", "obu", "mjpeg", "jpeg_pipe"];
-
-/// Containers of videos that FFmpeg knows and this engine does not take.
-const REFUSED: &[(&str, &str)] = &[
-    ("apng", "animated PNG"),
-    ("bink", "Bink"),
-    ("cavsvideo", "raw CAVS"),
-    ("dirac", "raw Dirac"),
-    ("film_cpk", "Sega FILM"),
-    ("gxf", "GXF"),
-    ("h261", "raw H.261"),
-    ("h263", "raw H.263"),
-    ("nsv", "Nullsoft video"),
-    ("nuv", "NuppelVideo"),
-    ("rm", "RealMedia"),
-    ("roq", "id RoQ"),
-    ("smk", "Smacker"),
-    ("swf", "Flash (SWF)"),
-    ("vc1", "raw VC-1"),
-    ("webp_pipe", "WebP"),
-    ("wtv", "Windows recorded TV"),
-];
 
 /// What a codec is called that nobody could name.
 pub(crate) const NAMELESS: &str = "none";

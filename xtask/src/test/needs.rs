@@ -3,7 +3,7 @@
 use super::selection::Selection;
 use crate::build::{GUESTS, TEST_GUESTS};
 use crate::run::{Result, cargo, output};
-use crate::setup;
+use crate::{ffmpeg, setup};
 
 /// Packages whose tests run FFmpeg's programs, `unzip`, `7z` or Python.
 const TOOLS: &[&str] =
@@ -48,7 +48,7 @@ impl Needs {
     pub(super) fn set_up(&self) -> Result {
         setup::compilers()?;
         if self.ffmpeg {
-            setup::ffmpeg()?;
+            ffmpeg::set_up()?;
         }
         if self.tools {
             setup::tools()?;

@@ -27,6 +27,7 @@ const LAYERS: &[&[&str]] = &[
         "framelift-dev-mail",
         "framelift-edge-host",
         "framelift-stack",
+        "framelift-gpu-kit",
         "framelift-e2e",
         "framelift-benches",
         "framelift-store-suite",

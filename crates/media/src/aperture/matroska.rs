@@ -62,7 +62,7 @@ fn entries(window: &mut Window<'_>, mut rest: Range<u64>) -> io::Result<Vec<Trac
         }
         // A track without a codec is none to FFmpeg.
         if kind == Some(IS_VIDEO) && codec.is_some() {
-            tracks.push(Track { id: None, codec, apertures: video.into_iter().collect() });
+            tracks.push(Track { id: None, codec, apertures: video.into_iter().collect(), clap: Vec::new() });
         }
     }
     Ok(tracks)

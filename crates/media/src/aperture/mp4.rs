@@ -17,6 +17,8 @@ const VISUAL: u64 = 86;
 struct Description {
     size: (u32, u32),
     part: Option<Part>,
+    /// Where the type of its `clap` stands.
+    clap: Option<u64>,
     shape: Option<Rational>,
 }
 
@@ -59,11 +61,10 @@ fn track(window: &mut Window<'_>, content: Range<u64>) -> io::Result<Option<Trac
     }
     let Some(table) = table.filter(|_| is_video) else { return Ok(None) };
     let Some(descriptions) = child(window, table, b"stsd")? else { return Ok(None) };
-    Ok(Some(Track {
-        id: Some(id),
-        codec: None,
-        apertures: apertures(&self::descriptions(window, descriptions)?, shown),
-    }))
+    let descriptions = self::descriptions(window, descriptions)?;
+    let apertures = apertures(&descriptions, shown);
+    let clap = descriptions.iter().filter_map(|description| description.clap).collect();
+    Ok(Some(Track { id: Some(id), codec: None, apertures, clap }))
 }
 
 /// A track's number and its presentation size.
@@ -89,12 +90,16 @@ fn descriptions(window: &mut Window<'_>, content: Range<u64>) -> io::Result<Vec<
         // From the entry's content on: 6 bytes, a reference, 16 bytes, and the size.
         let Some([a, b, c, d]) = window.array(entry.start + 24)? else { break };
         let size = (u32::from(u16::from_be_bytes([a, b])), u32::from(u16::from_be_bytes([c, d])));
-        let mut description = Description { size, part: None, shape: None };
+        let mut description = Description { size, part: None, clap: None, shape: None };
         let mut boxes = entry.start.saturating_add(VISUAL - 8)..entry.end;
         while let Some((kind, content)) = next(window, &boxes)? {
             boxes.start = content.end;
             match &kind {
-                b"clap" => description.part = part(window, content, size)?,
+                b"clap" => {
+                    let kind = content.start.saturating_sub(4);
+                    description.clap = (window.bytes(kind)? == Some(*b"clap")).then_some(kind);
+                    description.part = part(window, content, size)?;
+                }
                 b"pasp" => {
                     let mut number = |at| {
                         Ok::<_, io::Error>(window.array(content.start + at)?.map_or(0, u32::from_be_bytes))

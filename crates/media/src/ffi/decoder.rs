@@ -7,86 +7,10 @@ use std::sync::{Arc, OnceLock};
 use ffmpeg_next::ffi;
 
 use super::hardware::{self, Device};
-use super::{AvError, Frame, Packet, log, png, string};
+use super::{AvError, Frame, Packet, log, png, string, version};
 use crate::bitstream::mjpeg;
+use crate::components::DECODERS;
 use crate::pictures::{Charge, Excess, Pictures};
-
-/// Decoders that may see a stranger's bytes: FFmpeg's own and dav1d.
-const DECODERS: &[&str] = &[
-    "h264",
-    "hevc",
-    "vp8",
-    "vp9",
-    "libdav1d",
-    "av1",
-    "mpeg1video",
-    "mpeg2video",
-    "mpegvideo",
-    "mpeg4",
-    "msmpeg4v1",
-    "msmpeg4",
-    "msmpeg4v2",
-    "h261",
-    "h263",
-    "h263i",
-    "h263p",
-    "flv",
-    "flashsv",
-    "vp3",
-    "vp5",
-    "vp6",
-    "vp6a",
-    "vp6f",
-    "wmv1",
-    "wmv2",
-    "wmv3",
-    "vc1",
-    "wmv3image",
-    "vc1image",
-    "mss1",
-    "mss2",
-    "mjpeg",
-    "prores",
-    "dnxhd",
-    "cfhd",
-    "theora",
-    "rawvideo",
-    "v210",
-    "v410",
-    "ffv1",
-    "huffyuv",
-    "ffvhuff",
-    "utvideo",
-    "magicyuv",
-    "cinepak",
-    "svq1",
-    "svq3",
-    "indeo2",
-    "indeo3",
-    "indeo4",
-    "indeo5",
-    "rpza",
-    "qtrle",
-    "msvideo1",
-    "msrle",
-    "dvvideo",
-    "png",
-    "zmbv",
-    "tscc",
-    "camtasia",
-    "fraps",
-    "lagarith",
-    "cavs",
-    "snow",
-    "dirac",
-    "gif",
-    "jpeg2000",
-    "hap",
-    "r210",
-    "r10k",
-    "v308",
-    "v408",
-];
 
 /// Codecs whose decoders do not give the same pictures each time with several threads.
 const RACING: &[ffi::AVCodecID] = &[ffi::AVCodecID::AV_CODEC_ID_THEORA, ffi::AVCodecID::AV_CODEC_ID_VP3];
@@ -226,7 +150,7 @@ impl Decoder {
                     }
                 }
             }
-            (*context).thread_safe_callbacks = 1;
+            version::prepare(context);
             // Without it a crop on the left is rounded down to what SIMD likes.
             (*context).flags |= ffi::AV_CODEC_FLAG_UNALIGNED as c_int;
             (*context).opaque = std::ptr::from_ref::<Guard>(&decoder.guard).cast_mut().cast::<c_void>();
@@ -289,11 +213,8 @@ impl Decoder {
         let plain = if self.name == "png" { png::without_texts(packet)? } else { None };
         let packet = plain.as_ref().unwrap_or(packet).0;
         let context = self.context;
-        // SAFETY: both are valid; the field is read by this call alone.
-        let code = self.heard(|| unsafe {
-            (*context).reordered_opaque = label;
-            ffi::avcodec_send_packet(context, packet)
-        });
+        // SAFETY: both are valid, and nothing else uses the packet meanwhile.
+        let code = self.heard(|| unsafe { version::send(context, packet, label) });
         AvError::check(code).map(drop)
     }
 

@@ -9,7 +9,7 @@ use framelift_domain::Rational;
 
 use std::sync::Arc;
 
-use super::{AvError, Peak, YuvMatrix, log, rational, timestamp};
+use super::{AvError, Peak, YuvMatrix, log, rational, timestamp, version};
 use crate::pictures::{Outside, Pictures};
 pub(crate) use part::Blank;
 
@@ -147,12 +147,12 @@ impl Frame {
 
     /// How long it is shown, 0 if that is unknown.
     pub(crate) fn ticks(&self) -> i64 {
-        self.raw().pkt_duration
+        version::ticks(self.raw())
     }
 
     /// What [`Decoder::send`](super::Decoder::send) was told with the packet.
     pub(crate) fn label(&self) -> i64 {
-        self.raw().reordered_opaque
+        version::label(self.raw())
     }
 
     /// Whether the decoder knows it to be damaged.

@@ -156,6 +156,8 @@ impl<'c> Input<'c> {
             Looks::Unknown => {}
         }
         let tracks = io.inspect(|source| aperture::tracks(source, index.as_ref())).map_err(OpenError::Io)?;
+        // From 7.1 on FFmpeg refuses the file where one does not fit its picture.
+        io.hide(tracks.iter().flat_map(|track| track.clap.iter().copied()).collect());
         match Self::open_context(&mut io, wanted, limits, watch, tracks) {
             Ok((context, info, video)) => {
                 io.opened();

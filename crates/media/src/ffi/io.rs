@@ -44,6 +44,8 @@ struct State<'c> {
     probed: u32,
     /// Streams that the container had when it last read.
     streams: u32,
+    /// Where the types of boxes stand that FFmpeg is not to see.
+    hidden: Vec<u64>,
     watch: &'c Watch<'c>,
 }
 
@@ -68,6 +70,7 @@ impl<'c> Io<'c> {
             opening: Some(size.saturating_mul(OPENING_TIMES).saturating_add(OPENING_BASE)),
             probed: 0,
             streams: 0,
+            hidden: Vec::new(),
             watch,
         }));
         // SAFETY: the buffer comes from FFmpeg's allocator as it asks, and `state` lives until
@@ -119,6 +122,12 @@ impl<'c> Io<'c> {
         // SAFETY: as in `take_error`.
         let state = unsafe { &mut *self.state };
         look(&mut Counted { source: &mut state.source, watch: state.watch })
+    }
+
+    /// Makes free space, for FFmpeg, of an MP4's boxes whose types stand at these places.
+    pub(super) fn hide(&mut self, types: Vec<u64>) {
+        // SAFETY: as in `take_error`.
+        unsafe { (*self.state).hidden = types };
     }
 
     /// Keeps an eye on a container from here on, and stops FFmpeg where it takes too much.
@@ -245,6 +254,18 @@ impl Source for Counted<'_, '_> {
 }
 
 impl State<'_> {
+    /// Overwrites the types of hidden boxes in what was read at the present position.
+    fn free_hidden(&self, read: &mut [u8]) {
+        for place in &self.hidden {
+            for (byte, at) in b"free".iter().zip(*place..) {
+                let at = at.checked_sub(self.position).and_then(|at| usize::try_from(at).ok());
+                if let Some(seen) = at.and_then(|at| read.get_mut(at)) {
+                    *seen = *byte;
+                }
+            }
+        }
+    }
+
     /// Whether the container takes no more than it may, with `length` bytes more.
     fn is_moderate(&mut self, length: usize) -> bool {
         if let Some(left) = &mut self.opening {
@@ -301,6 +322,8 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
         Ok(Some(Ok((0, _)))) => ffi::AVERROR_EOF,
         Ok(Some(Ok((n, fresh)))) => {
             let n = n.min(wanted);
+            // SAFETY: as above; so many bytes were written.
+            state.free_hidden(unsafe { std::slice::from_raw_parts_mut(buffer, n) });
             state.position += n as u64;
             state.watch.read(if fresh { n as u64 } else { 0 });
             n as c_int
@@ -375,6 +398,20 @@ mod tests {
         assert_eq!(told(), 0);
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         assert_eq!(told(), 1);
+    }
+
+    #[test]
+    fn hidden_boxes_are_free_space_wherever_a_read_starts() {
+        let bytes: Vec<u8> = b"clap....clap..".repeat(3);
+        let limits = EngineLimits::default();
+        let watch = Watch::new(&(), &limits);
+        for first in 0..bytes.len() {
+            let mut io = Io::new(Box::new(MemorySource(bytes.clone().into())), &watch).unwrap();
+            io.hide(vec![8, 28]);
+            let read = read_at(&io, first, bytes.len());
+            let expected = b"clap....free..clap....clap..free....clap..";
+            assert_eq!(read, expected[first..]);
+        }
     }
 
     #[test]

@@ -1,0 +1,129 @@
+//! Which FFmpeg the programs are linked to, and `cargo xtask ffmpeg`, which builds one.
+//!
+//! `FRAMELIFT_FFMPEG` is `system`, `own`, or a folder where FFmpeg is installed. Without it, it is the one
+//! of our own build where there is one, else the system's. Cargo's configuration in `.cargo` chooses in the
+//! same way for commands that do not pass here.
+
+#[path = "../../crates/media/src/components.rs"]
+mod components;
+mod configure;
+mod recipe;
+mod source;
+
+use std::path::{Path, PathBuf};
+
+use configure::What;
+
+use crate::run::{Result, cargo, command, output, root, run};
+use crate::setup;
+
+const VARIABLE: &str = "FRAMELIFT_FFMPEG";
+/// The oldest that is taken: libavcodec's version in FFmpeg 5.1.
+const OLDEST: (u32, u32) = (59, 37);
+
+/// An FFmpeg to link to.
+enum Choice {
+    System,
+    Own,
+    /// One that somebody else has installed.
+    Folder(PathBuf),
+}
+
+impl Choice {
+    fn made() -> Self {
+        match std::env::var(VARIABLE).as_deref() {
+            Ok("system") => Self::System,
+            Ok("own") => Self::Own,
+            Ok("") | Err(_) if recipe::is_built(&own()) => Self::Own,
+            Ok("") | Err(_) => Self::System,
+            Ok(folder) => Self::Folder(root().join(folder)),
+        }
+    }
+}
+
+/// Where our own build is installed.
+fn own() -> PathBuf {
+    root().join("target/ffmpeg/own")
+}
+
+fn pkg_config(folder: &Path) -> PathBuf {
+    folder.join("lib/pkgconfig")
+}
+
+/// Where `pkg-config` has to look first, for any command that compiles.
+pub(crate) fn pkg_config_path() -> PathBuf {
+    match Choice::made() {
+        Choice::System => PathBuf::new(),
+        Choice::Own => pkg_config(&own()),
+        Choice::Folder(folder) => pkg_config(&folder),
+    }
+}
+
+/// Installs the system's packages where they are chosen; elsewhere says what is wrong with the choice.
+pub(crate) fn set_up() -> Result {
+    setup::media()?;
+    let chosen = match Choice::made() {
+        Choice::System => {
+            setup::systems_ffmpeg()?;
+            "the system's".to_owned()
+        }
+        Choice::Own if !recipe::is_built(&own()) => {
+            return Err(format!("{VARIABLE}=own, but none is built: `cargo xtask ffmpeg` does it"));
+        }
+        Choice::Own => "our own build".to_owned(),
+        Choice::Folder(folder) if !pkg_config(&folder).join("libavcodec.pc").is_file() => {
+            let wanted = pkg_config(&folder).join("libavcodec.pc");
+            return Err(format!("{VARIABLE} is no folder with an installed FFmpeg: no {}", wanted.display()));
+        }
+        Choice::Folder(folder) => folder.display().to_string(),
+    };
+    let mut query = command("pkg-config", &["--modversion", "libavcodec"]);
+    query.env("PKG_CONFIG_PATH", pkg_config_path());
+    let Ok(version) = output(query) else {
+        return Err(format!(
+            "pkg-config finds no FFmpeg: install the packages that README.md names, or set {VARIABLE}"
+        ));
+    };
+    let version = version.trim();
+    let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
+    if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < OLDEST {
+        let (major, minor) = OLDEST;
+        return Err(format!(
+            "FFmpeg ({chosen}) is too old: its libavcodec is {version}, {major}.{minor} (FFmpeg 5.1) is needed"
+        ));
+    }
+    println!("FFmpeg: {chosen}, libavcodec {version}");
+    Ok(())
+}
+
+/// Builds our own, if it is not there as the recipe and the lists say.
+pub(crate) fn build(args: &[String]) -> Result {
+    let again = match args {
+        [] => false,
+        [flag] if flag == "--again" => true,
+        _ => return Err("ffmpeg takes nothing but --again, which fetches and builds what is newest".into()),
+    };
+    let folder = own();
+    if !again && recipe::is_as_wanted(What::Libraries, &folder) {
+        println!("FFmpeg is built: {}", recipe::what_is_built(&folder));
+        return Ok(());
+    }
+    setup::ffmpegs_build()?;
+    recipe::build(What::Libraries, &folder)?;
+    // Cargo does not look at libraries that it has not built.
+    for profile in ["dev", "release"] {
+        run(cargo(&["clean", "--quiet", "--package", "ffmpeg-sys-next", "--profile", profile]))?;
+    }
+    println!("FFmpeg is built: {}", recipe::what_is_built(&folder));
+    Ok(())
+}
+
+/// An `ffmpeg` program of the same recipe, built if it is not there.
+pub(crate) fn program() -> Result<PathBuf> {
+    let folder = root().join("target/ffmpeg/program");
+    if !recipe::is_as_wanted(What::Program, &folder) {
+        setup::ffmpegs_build()?;
+        recipe::build(What::Program, &folder)?;
+    }
+    Ok(folder.join("bin/ffmpeg"))
+}
