@@ -194,5 +194,5 @@ pub(crate) const PARSERS: &[&str] = &[
 pub(crate) const HWACCELS: &[&str] =
     &["h264_nvdec", "hevc_nvdec", "vp8_nvdec", "vp9_nvdec", "av1_nvdec", "mpeg1_nvdec", "mpeg2_nvdec"];
 
-/// Filters: the one that makes pictures smaller on a GPU.
-pub(crate) const FILTERS: &[&str] = &["scale_cuda"];
+/// Filters: the one that makes pictures smaller on a GPU, and its stand-in where a test has none.
+pub(crate) const FILTERS: &[&str] = &["scale_cuda", "scale"];

@@ -97,7 +97,7 @@ fn descriptions(window: &mut Window<'_>, content: Range<u64>) -> io::Result<Vec<
             match &kind {
                 b"clap" => {
                     let kind = content.start.saturating_sub(4);
-                    description.clap = (window.bytes(kind)? == Some(*b"clap")).then_some(kind);
+                    description.clap = (window.array(kind)? == Some(*b"clap")).then_some(kind);
                     description.part = part(window, content, size)?;
                 }
                 b"pasp" => {
