@@ -106,7 +106,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     }
 
     /// Ends an account: nothing new is taken, everything unfinished is called off, and the objects go, oldest
-    /// first, as much as [`CLOSE_PASSES`] look at; the rest goes with the next sweeps.
+    /// first, as much as a few passes look at; the rest goes with the next sweeps.
     pub async fn close_user(&self, user: UserId) -> Result<()> {
         self.store.remove_later(Expiring::User { user, step: 0 }).await?;
         let key = keys::slots(user);
