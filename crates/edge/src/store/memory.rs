@@ -114,7 +114,7 @@ impl MemoryKv {
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.rows)
     }
 
     async fn step(&self) {
@@ -231,57 +231,68 @@ impl Kv for MemoryKv {
     }
 }
 
-/// A queue in memory: messages stay until they are taken.
+/// What stands behind a network: some calls fail, half of those after they had their effect.
 #[derive(Debug, Default)]
-pub struct MemoryQueue {
-    state: Mutex<Line>,
-}
-
-#[derive(Debug, Default)]
-struct Line {
-    messages: Vec<(JobMessage, u32)>,
+struct Remote<T> {
+    has: T,
     faults: u32,
     random: Random,
 }
 
+impl<T: Default> Remote<T> {
+    fn new(seed: u64) -> Mutex<Self> {
+        Mutex::new(Self { random: Random::new(seed), ..Self::default() })
+    }
+}
+
+/// Calls the service `what`, to an effect on what it has.
+async fn call<T>(
+    remote: &Mutex<Remote<T>>,
+    what: &'static str,
+    effect: impl FnOnce(&mut T),
+) -> Result<(), Unavailable> {
+    yield_now().await;
+    let failed = {
+        let mut remote = lock(remote);
+        let percent = remote.faults;
+        let failed = remote.random.percent(percent);
+        if !failed || remote.random.percent(50) {
+            effect(&mut remote.has);
+        }
+        failed
+    };
+    yield_now().await;
+    if failed { Err(Unavailable { what, detail: "injected".to_owned() }) } else { Ok(()) }
+}
+
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A queue in memory: messages stay until they are taken.
+#[derive(Debug, Default)]
+pub struct MemoryQueue(Mutex<Remote<Vec<(JobMessage, u32)>>>);
+
 impl MemoryQueue {
     /// An empty queue.
     pub fn new(seed: u64) -> Self {
-        Self { state: Mutex::new(Line { random: Random::new(seed), ..Line::default() }) }
+        Self(Remote::new(seed))
     }
 
     /// From now on so many percent of the sends fail, half of them after the message was taken.
     pub fn set_faults(&self, percent: u32) {
-        self.state().faults = percent;
+        lock(&self.0).faults = percent;
     }
 
     /// Takes all messages out, in their order, each with its delay.
     pub fn take(&self) -> Vec<(JobMessage, u32)> {
-        std::mem::take(&mut self.state().messages)
-    }
-
-    fn state(&self) -> MutexGuard<'_, Line> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        std::mem::take(&mut lock(&self.0).has)
     }
 }
 
 impl Queue for MemoryQueue {
     async fn send(&self, message: &JobMessage, delay_s: u32) -> Result<(), Unavailable> {
-        yield_now().await;
-        let failed = {
-            let mut state = self.state();
-            let percent = state.faults;
-            let failed = state.random.percent(percent);
-            if !failed || state.random.percent(50) {
-                state.messages.push((message.clone(), delay_s));
-            }
-            failed
-        };
-        yield_now().await;
-        if failed {
-            return Err(Unavailable { what: "queue", detail: "injected".to_owned() });
-        }
-        Ok(())
+        call(&self.0, "queue", |messages| messages.push((message.clone(), delay_s))).await
     }
 
     async fn ready(&self) -> Result<(), Unavailable> {
@@ -291,70 +302,48 @@ impl Queue for MemoryQueue {
 
 /// An object store in memory, as far as videos' objects are made and removed.
 #[derive(Debug, Default)]
-pub struct MemoryObjects {
-    state: Mutex<Bucket>,
-}
+pub struct MemoryObjects(Mutex<Remote<Bucket>>);
 
 #[derive(Debug, Default)]
 struct Bucket {
     objects: BTreeSet<String>,
     uploads: BTreeSet<(String, String)>,
-    faults: u32,
-    random: Random,
 }
 
 impl MemoryObjects {
     /// An empty bucket.
     pub fn new(seed: u64) -> Self {
-        Self { state: Mutex::new(Bucket { random: Random::new(seed), ..Bucket::default() }) }
+        Self(Remote::new(seed))
     }
 
     /// From now on so many percent of the removals fail, half of them after they had their effect.
     pub fn set_faults(&self, percent: u32) {
-        self.state().faults = percent;
+        lock(&self.0).faults = percent;
     }
 
     /// An object is stored.
     pub fn put(&self, key: String) {
-        self.state().objects.insert(key);
+        lock(&self.0).has.objects.insert(key);
     }
 
     /// A multipart upload is begun.
     pub fn begin(&self, key: String, upload_id: String) {
-        self.state().uploads.insert((key, upload_id));
+        lock(&self.0).has.uploads.insert((key, upload_id));
     }
 
     /// Whether there is an object with that key.
     pub fn contains(&self, key: &str) -> bool {
-        self.state().objects.contains(key)
+        lock(&self.0).has.objects.contains(key)
     }
 
     /// The keys of all objects, and of all multipart uploads.
     pub fn left(&self) -> Vec<String> {
-        let state = self.state();
-        state.objects.iter().chain(state.uploads.iter().map(|(key, _)| key)).cloned().collect()
-    }
-
-    fn state(&self) -> MutexGuard<'_, Bucket> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let Bucket { objects, uploads } = &lock(&self.0).has;
+        objects.iter().chain(uploads.iter().map(|(key, _)| key)).cloned().collect()
     }
 
     async fn change(&self, change: impl FnOnce(&mut Bucket)) -> Result<(), Unavailable> {
-        yield_now().await;
-        let failed = {
-            let mut state = self.state();
-            let percent = state.faults;
-            let failed = state.random.percent(percent);
-            if !failed || state.random.percent(50) {
-                change(&mut state);
-            }
-            failed
-        };
-        yield_now().await;
-        if failed {
-            return Err(Unavailable { what: "object store", detail: "injected".to_owned() });
-        }
-        Ok(())
+        call(&self.0, "object store", change).await
     }
 }
 
@@ -401,7 +390,7 @@ impl TestAmbient {
     }
 
     fn state(&self) -> MutexGuard<'_, (i64, Random)> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
