@@ -11,6 +11,7 @@ mod recipe;
 mod source;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use configure::What;
 
@@ -18,6 +19,7 @@ use crate::run::{Result, cargo, command, output, root, run};
 use crate::setup;
 
 const VARIABLE: &str = "FRAMELIFT_FFMPEG";
+const PKG_CONFIG_PATH: &str = "PKG_CONFIG_PATH";
 /// The oldest that is taken: libavcodec's version in FFmpeg 5.1.
 const OLDEST: (u32, u32) = (59, 37);
 
@@ -30,14 +32,18 @@ enum Choice {
 }
 
 impl Choice {
-    fn made() -> Self {
+    /// What the variable says.
+    fn said() -> Option<Self> {
         match std::env::var(VARIABLE).as_deref() {
-            Ok("system") => Self::System,
-            Ok("own") => Self::Own,
-            Ok("") | Err(_) if recipe::is_built(&own()) => Self::Own,
-            Ok("") | Err(_) => Self::System,
-            Ok(folder) => Self::Folder(root().join(folder)),
+            Ok("system") => Some(Self::System),
+            Ok("own") => Some(Self::Own),
+            Ok("") | Err(_) => None,
+            Ok(folder) => Some(Self::Folder(root().join(folder))),
         }
+    }
+
+    fn made() -> Self {
+        Self::said().unwrap_or_else(|| if recipe::is_built(&own()) { Self::Own } else { Self::System })
     }
 }
 
@@ -50,13 +56,15 @@ fn pkg_config(folder: &Path) -> PathBuf {
     folder.join("lib/pkgconfig")
 }
 
-/// Where `pkg-config` has to look first, for any command that compiles.
-pub(crate) fn pkg_config_path() -> PathBuf {
-    match Choice::made() {
-        Choice::System => PathBuf::new(),
-        Choice::Own => pkg_config(&own()),
-        Choice::Folder(folder) => pkg_config(&folder),
-    }
+/// Has `pkg-config` look first where the variable says. Where it says nothing, what Cargo's configuration or the
+/// user has set stays: another value would make Cargo compile again what its own commands have compiled.
+pub(crate) fn choose_for(command: &mut Command) {
+    match Choice::said() {
+        None => command,
+        Some(Choice::System) => command.env(PKG_CONFIG_PATH, ""),
+        Some(Choice::Own) => command.env(PKG_CONFIG_PATH, pkg_config(&own())),
+        Some(Choice::Folder(folder)) => command.env(PKG_CONFIG_PATH, pkg_config(&folder)),
+    };
 }
 
 /// Installs the system's packages where they are chosen; elsewhere says what is wrong with the choice.
@@ -78,7 +86,7 @@ pub(crate) fn set_up() -> Result {
         Choice::Folder(folder) => folder.display().to_string(),
     };
     let mut query = command("pkg-config", &["--modversion", "libavcodec"]);
-    query.env("PKG_CONFIG_PATH", pkg_config_path());
+    choose_for(&mut query);
     let Ok(version) = output(query) else {
         return Err(format!(
             "pkg-config finds no FFmpeg: install the packages that README.md names, or set {VARIABLE}"

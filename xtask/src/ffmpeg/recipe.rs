@@ -5,8 +5,8 @@ use std::time::Instant;
 use std::{fs, io, thread};
 
 use super::configure::{self, What};
-use super::pkg_config;
 use super::source::{self, Source};
+use super::{PKG_CONFIG_PATH, pkg_config};
 use crate::run::{Result, command, output, run_into};
 
 /// Counts up whenever this file changes what is built.
@@ -105,7 +105,7 @@ impl Build<'_> {
     /// Runs a tool in the folder of a library's source. It finds what is installed already.
     fn run(&self, source: &Source, program: &str, args: &[&str]) -> Result {
         let mut tool = command(program, args);
-        tool.current_dir(&source.folder).env("PKG_CONFIG_PATH", pkg_config(self.folder));
+        tool.current_dir(&source.folder).env(PKG_CONFIG_PATH, pkg_config(self.folder));
         run_into(&self.log, tool)
     }
 
