@@ -20,7 +20,7 @@ mod receive;
 mod server;
 mod store;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -48,6 +48,27 @@ pub struct S3Config {
     pub clock_skew: Duration,
     /// Faults to inject; none unless a test adds rules.
     pub faults: Faults,
+}
+
+impl S3Config {
+    /// A server on a free port of this machine's own, without buckets and faults, that keeps S3's clock skew.
+    pub fn local(
+        data_dir: PathBuf,
+        access_key_id: impl Into<String>,
+        secret_access_key: impl Into<String>,
+        region: impl Into<String>,
+    ) -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            data_dir,
+            access_key_id: access_key_id.into(),
+            secret_access_key: secret_access_key.into(),
+            region: region.into(),
+            buckets: Vec::new(),
+            clock_skew: CLOCK_SKEW,
+            faults: Faults::default(),
+        }
+    }
 }
 
 /// What S3 itself allows a client's clock to be off.

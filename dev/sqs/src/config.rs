@@ -1,6 +1,9 @@
 //! What the server is started with.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use framelift_dev_faults::Faults;
 
@@ -21,6 +24,25 @@ pub struct SqsConfig {
     pub region: String,
     /// Twelve digits: account of the ARNs and of the queue URLs.
     pub account_id: String,
+}
+
+impl SqsConfig {
+    /// A server on a free port of this machine's own, for the account 000000000000.
+    pub fn local(
+        data_dir: PathBuf,
+        access_key_id: impl Into<String>,
+        secret_access_key: impl Into<String>,
+        region: impl Into<String>,
+    ) -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            data_dir,
+            access_key_id: access_key_id.into(),
+            secret_access_key: secret_access_key.into(),
+            region: region.into(),
+            account_id: "000000000000".to_owned(),
+        }
+    }
 }
 
 impl fmt::Debug for SqsConfig {

@@ -21,14 +21,7 @@ pub(crate) fn sdk(endpoint: &str) -> Builder {
 }
 
 pub(crate) fn config(folder: &TempDir) -> SqsConfig {
-    SqsConfig {
-        listen: ([127, 0, 0, 1], 0).into(),
-        data_dir: folder.path().join("queue"),
-        access_key_id: ACCESS_KEY.to_owned(),
-        secret_access_key: SECRET.to_owned(),
-        region: REGION.to_owned(),
-        account_id: "000000000000".to_owned(),
-    }
+    SqsConfig::local(folder.path().join("queue"), ACCESS_KEY, SECRET, REGION)
 }
 
 pub(crate) async fn start(folder: &TempDir, options: Options) -> SqsServer {

@@ -4,7 +4,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
-use framelift_dev_faults::Faults;
 use framelift_dev_mail::{MailConfig, MailServer};
 use framelift_dev_s3::{S3Config, S3Server};
 use framelift_dev_sqs::{SqsConfig, SqsServer};
@@ -36,18 +35,13 @@ impl Services {
         data: &DataDir,
         secrets: &Secrets,
     ) -> anyhow::Result<Self> {
+        let (key, secret) = (&secrets.access_key_id, &secrets.secret_access_key);
         let s3 = match &options.s3 {
             Some(_) => None,
             None => Some(
                 framelift_dev_s3::start(S3Config {
-                    listen: LOOPBACK,
-                    data_dir: data.folder("s3")?,
-                    access_key_id: secrets.access_key_id.clone(),
-                    secret_access_key: secrets.secret_access_key.clone(),
-                    region: clients::REGION.into(),
                     buckets: vec![clients::BUCKET.into()],
-                    clock_skew: framelift_dev_s3::CLOCK_SKEW,
-                    faults: Faults::default(),
+                    ..S3Config::local(data.folder("s3")?, key, secret, clients::REGION)
                 })
                 .await
                 .context("cannot start the object store")?,
@@ -56,16 +50,9 @@ impl Services {
         let sqs = match &options.sqs {
             Some(_) => None,
             None => Some(
-                framelift_dev_sqs::start(SqsConfig {
-                    listen: LOOPBACK,
-                    data_dir: data.folder("sqs")?,
-                    access_key_id: secrets.access_key_id.clone(),
-                    secret_access_key: secrets.secret_access_key.clone(),
-                    region: clients::REGION.into(),
-                    account_id: "000000000000".into(),
-                })
-                .await
-                .context("cannot start the queue")?,
+                framelift_dev_sqs::start(SqsConfig::local(data.folder("sqs")?, key, secret, clients::REGION))
+                    .await
+                    .context("cannot start the queue")?,
             ),
         };
         let mail = framelift_dev_mail::start(MailConfig {

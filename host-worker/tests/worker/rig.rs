@@ -9,7 +9,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use bytes::Bytes;
 use framelift_contract::report::Job;
-use framelift_dev_faults::{Fault, Faults, Rule};
+use framelift_dev_faults::{Fault, Rule};
 use framelift_dev_s3::{S3Config, S3Server};
 use framelift_dev_sqs::{SqsConfig, SqsServer, StoredMessage};
 use framelift_worker::app::{self, End, Running};
@@ -61,23 +61,11 @@ impl Rig {
     pub(crate) async fn without_worker(recipient: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let s3 = framelift_dev_s3::start(S3Config {
-            listen: ([127, 0, 0, 1], 0).into(),
-            data_dir: folder.path().join("s3"),
-            access_key_id: ACCESS_KEY.to_owned(),
-            secret_access_key: SECRET.to_owned(),
-            region: REGION.to_owned(),
             buckets: vec![BUCKET.to_owned()],
-            clock_skew: framelift_dev_s3::CLOCK_SKEW,
-            faults: Faults::default(),
+            ..S3Config::local(folder.path().join("s3"), ACCESS_KEY, SECRET, REGION)
         });
-        let sqs = framelift_dev_sqs::start(SqsConfig {
-            listen: ([127, 0, 0, 1], 0).into(),
-            data_dir: folder.path().join("sqs"),
-            access_key_id: ACCESS_KEY.to_owned(),
-            secret_access_key: SECRET.to_owned(),
-            region: REGION.to_owned(),
-            account_id: "000000000000".to_owned(),
-        });
+        let sqs = SqsConfig::local(folder.path().join("sqs"), ACCESS_KEY, SECRET, REGION);
+        let sqs = framelift_dev_sqs::start(sqs);
         let (s3, sqs) = (s3.await.unwrap(), sqs.await.unwrap());
         for queue in [JOBS, DEAD] {
             sqs.create_queue(queue).await.unwrap();

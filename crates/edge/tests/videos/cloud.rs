@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use framelift_contract::message::JobMessage;
-use framelift_dev_faults::{Fault, Faults, Rule};
+use framelift_dev_faults::{Fault, Rule};
 use framelift_dev_s3::{S3Config, S3Server};
 use framelift_dev_sqs::{ManualClock, Options, SqsConfig, SqsServer};
 use framelift_domain::Time;
@@ -63,23 +63,11 @@ impl Cloud {
     pub(crate) fn start(now: Time) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let s3 = S3Config {
-            listen: ([127, 0, 0, 1], 0).into(),
-            data_dir: folder.path().join("s3"),
-            access_key_id: ACCESS_KEY.to_owned(),
-            secret_access_key: SECRET.to_owned(),
-            region: REGION.to_owned(),
             buckets: vec![BUCKET.to_owned()],
             clock_skew: Duration::from_secs(30 * 24 * 3600),
-            faults: Faults::default(),
+            ..S3Config::local(folder.path().join("s3"), ACCESS_KEY, SECRET, REGION)
         };
-        let sqs = SqsConfig {
-            listen: ([127, 0, 0, 1], 0).into(),
-            data_dir: folder.path().join("sqs"),
-            access_key_id: ACCESS_KEY.to_owned(),
-            secret_access_key: SECRET.to_owned(),
-            region: REGION.to_owned(),
-            account_id: "000000000000".to_owned(),
-        };
+        let sqs = SqsConfig::local(folder.path().join("sqs"), ACCESS_KEY, SECRET, REGION);
         let clock = ManualClock::new(Timestamp::from_millisecond(now.unix_ms()).unwrap());
         let options = Options { clock: std::sync::Arc::new(clock.clone()), ..Options::default() };
         let (s3, sqs) = wait(async {

@@ -10,7 +10,7 @@ use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use framelift_dev_faults::Faults;
-use framelift_dev_s3::{CLOCK_SKEW, S3Config, S3Server, start};
+use framelift_dev_s3::{S3Config, S3Server, start};
 use tempfile::TempDir;
 
 pub(crate) const BUCKET: &str = "videos";
@@ -89,16 +89,8 @@ impl Fixture {
 }
 
 pub(crate) fn config(dir: &Path, faults: Faults) -> S3Config {
-    S3Config {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        data_dir: dir.to_owned(),
-        access_key_id: ACCESS_KEY.to_owned(),
-        secret_access_key: SECRET.to_owned(),
-        region: "us-east-1".to_owned(),
-        buckets: vec![BUCKET.to_owned()],
-        clock_skew: CLOCK_SKEW,
-        faults,
-    }
+    let local = S3Config::local(dir.to_owned(), ACCESS_KEY, SECRET, "us-east-1");
+    S3Config { buckets: vec![BUCKET.to_owned()], faults, ..local }
 }
 
 pub(crate) fn client(endpoint: &str, secret: &str) -> Client {
