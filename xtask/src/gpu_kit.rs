@@ -25,7 +25,7 @@ const fn clip(file: &'static str, input: &'static str, encoder: &'static str) ->
 const SMALL: &str = "-f lavfi -i testsrc2=size=384x256:rate=25:duration=2";
 const ODD: &str = "-f lavfi -i testsrc2=size=383x255:rate=25:duration=1";
 /// Footage, enlarged by mirrored copies of itself so that it keeps a camera's detail.
-const HD: &str = "-stream_loop 2 -i e2e/media/big-buck-bunny-5s.mp4 -t 10 -an -r 30";
+const HD: &str = "-stream_loop 2 -i e2e/media/big-buck-bunny-5s.mp4 -an -r 30";
 
 const X264: &str = "-c:v libx264 -preset veryfast -g 60 -pix_fmt yuv420p";
 const X265: &str = "-c:v libx265 -preset veryfast -x265-params log-level=none:keyint=60 -pix_fmt yuv420p";
@@ -59,11 +59,11 @@ fn clips() -> Vec<Clip> {
     ]
 }
 
-/// Sizes by what ends a clip's name, with the bit rate that keeps the kit small.
-const SIZES: &[(&str, (u32, u32), &str)] = &[
-    ("-720p.mp4", (1280, 720), "1500k"),
-    ("-1080p.mp4", (1920, 1080), "3M"),
-    ("-2160p.mp4", (3840, 2160), "6M"),
+/// Sizes by what ends a clip's name, with the bit rate and the seconds that keep the kit small.
+const SIZES: &[(&str, (u32, u32), &str, &str)] = &[
+    ("-720p.mp4", (1280, 720), "1500k", "10"),
+    ("-1080p.mp4", (1920, 1080), "3M", "10"),
+    ("-2160p.mp4", (3840, 2160), "6M", "6"),
 ];
 
 /// What the dynamic loader of another system may have too old: all of one release, with its loader.
@@ -157,8 +157,9 @@ fn make(clip: &Clip, folder: &Path) -> Result {
     let part = path.with_file_name(format!("part-{}", clip.file));
     let mut ffmpeg = command("ffmpeg", &["-v", "error", "-nostdin", "-y"]);
     ffmpeg.args(clip.input.split(' ')).args(clip.encoder.split(' '));
-    if let Some((_, (width, height), rate)) = SIZES.iter().find(|(end, ..)| clip.file.ends_with(end)) {
-        ffmpeg.args(["-vf", &mirrored(*width, *height), "-b:v", rate]);
+    if let Some((_, (width, height), rate, seconds)) = SIZES.iter().find(|(end, ..)| clip.file.ends_with(end))
+    {
+        ffmpeg.args(["-vf", &mirrored(*width, *height), "-b:v", rate, "-t", seconds]);
     }
     run({
         ffmpeg.arg(&part).current_dir(root());
