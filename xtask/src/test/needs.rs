@@ -17,6 +17,7 @@ pub(super) struct Needs {
     ffmpeg: bool,
     tools: bool,
     peers: bool,
+    clients: bool,
     /// Guests by package.
     pub(super) guests: Vec<&'static str>,
     /// The programs that the whole system is made of.
@@ -39,6 +40,7 @@ impl Needs {
             ffmpeg: whole_system || sees_ffmpeg(packages)?,
             tools: has(TOOLS),
             peers: has(PEERS) && !selection.lib,
+            clients: whole_system,
             guests,
             programs: whole_system,
         })
@@ -55,6 +57,9 @@ impl Needs {
         }
         if self.peers {
             setup::peers()?;
+        }
+        if self.clients {
+            setup::clients()?;
         }
         if self.guests.is_empty() { Ok(()) } else { setup::wasm_target() }
     }
