@@ -34,6 +34,10 @@ pub const ALL: &[Hostile] = &[
     // no picture.
     row(CUES, &["corrupt-input"]),
     row("programs.ts", &["limit-exceeded"]),
+    // Memory that decoders and parsers take for each unit of a picture.
+    row("units_of_one_picture.ts", &["corrupt-input"]),
+    row("units_after_lengths.mp4", &["corrupt-input"]),
+    row("delimiters_of_av1.ivf", &["completed"]),
     // Output out of proportion.
     row("two_frames_far_apart.mp4", &["completed"]),
     row(SCANS, &["limit-exceeded"]),

@@ -8,8 +8,8 @@
 mod av1;
 mod bits;
 mod fields;
-mod h264;
-mod hevc;
+pub(crate) mod h264;
+pub(crate) mod hevc;
 pub(crate) mod mjpeg;
 mod mpeg2;
 mod mpeg4;
@@ -19,6 +19,8 @@ mod vp9;
 
 #[cfg(test)]
 pub(crate) mod tests;
+
+pub(crate) use units::{Framing, has_many_units, start_codes};
 
 /// Whether decoding can start at a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -48,6 +48,7 @@ pub(crate) struct AvError(pub(crate) c_int);
 
 impl AvError {
     pub(crate) const EOF: Self = Self(ffi::AVERROR_EOF);
+    pub(crate) const INVALID_DATA: Self = Self(ffi::AVERROR_INVALIDDATA);
     pub(crate) const NO_MEMORY: Self = Self(-12);
 
     /// What a call returned: a count, or an error.

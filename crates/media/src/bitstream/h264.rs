@@ -32,13 +32,18 @@ struct Slice {
     intra: bool,
 }
 
+/// By the container's header.
+pub(crate) fn framing(extradata: &[u8]) -> Framing {
+    // `AVCDecoderConfigurationRecord`: ISO/IEC 14496-15, 5.3.3.1.
+    match extradata {
+        [1, _, _, _, lengths, ..] => Framing::Lengths(usize::from(lengths & 3) + 1),
+        _ => Framing::StartCodes,
+    }
+}
+
 impl H264 {
     pub(super) fn new(extradata: &[u8]) -> Self {
-        // `AVCDecoderConfigurationRecord`: ISO/IEC 14496-15, 5.3.3.1.
-        let framing = match extradata {
-            [1, _, _, _, lengths, ..] => Framing::Lengths(usize::from(lengths & 3) + 1),
-            _ => Framing::StartCodes,
-        };
+        let framing = framing(extradata);
         let mut stream = Self {
             framing,
             sets: ParameterSets::default(),

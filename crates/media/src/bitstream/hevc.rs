@@ -33,14 +33,18 @@ pub(super) struct Hevc {
     ended: bool,
 }
 
+/// By the container's header.
+pub(crate) fn framing(extradata: &[u8]) -> Framing {
+    // `HEVCDecoderConfigurationRecord`: ISO/IEC 14496-15, 8.3.3.1. Early files have the version 0.
+    match extradata.first_chunk::<23>() {
+        Some(&[0, 0, 0 | 1, ..]) | None => Framing::StartCodes,
+        Some(record) => Framing::Lengths(usize::from(record[21] & 3) + 1),
+    }
+}
+
 impl Hevc {
     pub(super) fn new(extradata: &[u8]) -> Self {
-        // `HEVCDecoderConfigurationRecord`: ISO/IEC 14496-15, 8.3.3.1. Early files have the
-        // version 0.
-        let framing = match extradata.first_chunk::<23>() {
-            Some(&[0, 0, 0 | 1, ..]) | None => Framing::StartCodes,
-            Some(record) => Framing::Lengths(usize::from(record[21] & 3) + 1),
-        };
+        let framing = framing(extradata);
         let mut stream = Self {
             framing,
             sets: ParameterSets::default(),

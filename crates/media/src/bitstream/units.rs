@@ -2,9 +2,13 @@
 
 use super::Access;
 
+/// Units of one picture: the slices of the largest pictures, and what comes with them, are some
+/// hundreds. Decoders take 4 KiB for each, which may have four bytes.
+const MAX_UNITS: usize = 4096;
+
 /// How network abstraction layer units follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     /// Each after its length, in so many bytes (ISO/IEC 14496-15, 4.3.2).
     Lengths(usize),
     /// Each after a start code (ITU-T H.264, annex B).
@@ -22,6 +26,18 @@ pub(super) fn start_code(data: &[u8], from: usize) -> Option<usize> {
         }
     }
     None
+}
+
+/// How many start codes there are.
+pub(crate) fn start_codes(data: &[u8]) -> usize {
+    std::iter::successors(start_code(data, 0), |at| start_code(data, at + 3)).count()
+}
+
+/// Whether a packet has more units than any picture needs, by start codes as well where units come
+/// after their lengths: FFmpeg's decoders take both.
+pub(crate) fn has_many_units(data: &[u8], framing: Framing) -> bool {
+    let by_lengths = |bytes| Units::new(data, Framing::Lengths(bytes)).nth(MAX_UNITS).is_some();
+    start_codes(data) > MAX_UNITS || matches!(framing, Framing::Lengths(bytes) if by_lengths(bytes))
 }
 
 /// What follows each start code up to the next one. The bytes before the first one belong to none.
@@ -209,6 +225,17 @@ mod tests {
     fn bytes_against_start_codes_are_taken_out() {
         assert_eq!(payload(&[1, 0, 0, 3, 1, 0, 0, 3, 0, 0, 3], 99), [1, 0, 0, 1, 0, 0, 0, 0]);
         assert_eq!(payload(&[1, 0, 0, 3, 1, 2], 4), [1, 0, 0, 1]);
+    }
+
+    #[test]
+    fn a_packet_of_countless_units_is_told() {
+        let codes = |units: usize| [0, 0, 1, 9].repeat(units);
+        let lengths = |units: usize| [0, 1, 9].repeat(units);
+        assert!(!has_many_units(&codes(MAX_UNITS), Framing::StartCodes));
+        assert!(has_many_units(&codes(MAX_UNITS + 1), Framing::StartCodes));
+        assert!(has_many_units(&codes(MAX_UNITS + 1), Framing::Lengths(4)));
+        assert!(!has_many_units(&lengths(MAX_UNITS), Framing::Lengths(2)));
+        assert!(has_many_units(&lengths(MAX_UNITS + 1), Framing::Lengths(2)));
     }
 
     #[test]

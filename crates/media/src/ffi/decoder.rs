@@ -8,7 +8,7 @@ use ffmpeg_next::ffi;
 
 use super::hardware::{self, Device};
 use super::{AvError, Frame, Packet, log, png, string, version};
-use crate::bitstream::mjpeg;
+use crate::bitstream::{Framing, h264, has_many_units, hevc, mjpeg};
 use crate::components::DECODERS;
 use crate::pictures::{Charge, Excess, Pictures};
 
@@ -43,6 +43,8 @@ pub(crate) struct Decoder {
     name: String,
     on_gpu: bool,
     is_jpeg: bool,
+    /// How the packets of a codec of units are made up.
+    framing: Option<Framing>,
     pictures: Arc<Pictures>,
     /// What the GPU's driver said when it last failed.
     complaint: Option<String>,
@@ -114,12 +116,13 @@ impl Decoder {
             excess: OnceLock::new(),
         });
         let is_jpeg = id == ffi::AVCodecID::AV_CODEC_ID_MJPEG;
-        let decoder = Self {
+        let mut decoder = Self {
             context,
             guard,
             name,
             on_gpu,
             is_jpeg,
+            framing: None,
             pictures: Arc::clone(pictures),
             complaint: None,
             renewed: None,
@@ -129,6 +132,7 @@ impl Decoder {
         unsafe {
             AvError::check(ffi::avcodec_parameters_to_context(context, parameters))
                 .map_err(DecoderError::Failed)?;
+            decoder.framing = framing(&*context);
             (*context).pkt_timebase = time_base;
             (*context).framerate = frame_rate;
             match on {
@@ -205,6 +209,9 @@ impl Decoder {
         if self.is_jpeg {
             self.admit(packet.data())?;
         }
+        if self.framing.is_some_and(|framing| has_many_units(packet.data(), framing)) {
+            return Err(AvError::INVALID_DATA);
+        }
         let renewed = match self.renewed.take() {
             Some(extradata) => Some(packet.with_extradata(&extradata)?),
             None => None,
@@ -277,6 +284,22 @@ impl Decoder {
             EAGAIN => Ok(Decoded::Hungry),
             code => Err(AvError(code)),
         }
+    }
+}
+
+/// How units follow each other in the packets of H.264 and HEVC.
+fn framing(context: &ffi::AVCodecContext) -> Option<Framing> {
+    let length = usize::try_from(context.extradata_size).unwrap_or(0);
+    let header = if context.extradata.is_null() {
+        &[][..]
+    } else {
+        // SAFETY: the header of a codec is so many bytes long.
+        unsafe { std::slice::from_raw_parts(context.extradata, length) }
+    };
+    match context.codec_id {
+        ffi::AVCodecID::AV_CODEC_ID_H264 => Some(h264::framing(header)),
+        ffi::AVCodecID::AV_CODEC_ID_HEVC => Some(hevc::framing(header)),
+        _ => None,
     }
 }
 

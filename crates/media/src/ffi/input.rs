@@ -34,6 +34,9 @@ use crate::{EngineLimits, Source, boxes};
 /// Containers whose index the engine uses.
 const HAVE_INDEX: &[&str] = &["mov", "matroska", "avi"];
 
+/// Containers in which a packet of AV1 is a whole picture.
+const WHOLE_PICTURES_OF_AV1: &[&str] = &["mov", "matroska", "ivf"];
+
 /// Why a container could not be opened.
 #[derive(Debug)]
 pub(crate) enum OpenError {
@@ -269,6 +272,16 @@ impl<'c> Input<'c> {
             Err(error) => return Err(OpenError::Header(container, error)),
         }
         hide_still_pictures(context);
+        // FFmpeg's parser adds nothing to what containers of whole pictures and `Bitstream` say, and
+        // takes 3 KiB for each unit of a packet, which may have two bytes.
+        if WHOLE_PICTURES_OF_AV1.contains(&container.as_str())
+            && has_codec(context, &[ffi::AVCodecID::AV_CODEC_ID_AV1])
+        {
+            // SAFETY: the context is open; the flag is asked at each packet.
+            unsafe { (*context).flags |= ffi::AVFMT_FLAG_NOPARSE };
+        }
+        let lists = [ffi::AVCodecID::AV_CODEC_ID_H264, ffi::AVCodecID::AV_CODEC_ID_HEVC];
+        io.looks_into_streams(has_codec(context, &lists));
         match trial::find_stream_info(context, limits) {
             // The rest is found out while reading.
             Err(_) if io.has_probed_enough() => {}
@@ -427,6 +440,12 @@ fn streams<'a>(context: *mut ffi::AVFormatContext) -> &'a [*mut ffi::AVStream] {
         }
         std::slice::from_raw_parts((*context).streams, (*context).nb_streams as usize)
     }
+}
+
+/// Whether a stream is of one of `codecs`.
+fn has_codec(context: *mut ffi::AVFormatContext, codecs: &[ffi::AVCodecID]) -> bool {
+    // SAFETY: streams of an open context are valid, and so are their parameters.
+    streams(context).iter().any(|stream| codecs.contains(unsafe { &(*(**stream).codecpar).codec_id }))
 }
 
 /// Attached pictures (cover art, thumbnails) count as no video, whatever FFmpeg would choose.

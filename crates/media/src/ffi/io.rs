@@ -9,6 +9,7 @@ use std::ptr;
 use ffmpeg_next::ffi;
 
 use crate::Source;
+use crate::bitstream::start_codes;
 use crate::inspect::Kept;
 use crate::watch::Watch;
 use crate::words::count;
@@ -24,6 +25,14 @@ const OPENING_BASE: u64 = 64 << 20;
 const OPENING_TIMES: u64 = 4;
 /// Packets that FFmpeg may hold while it looks into the streams; 5 seconds of 64 streams have fewer.
 const MAX_PROBED: u32 = 20_000;
+/// Units of a codec that begin with a start code, in what is read before FFmpeg is told to look no
+/// further, and before it gets no more. Its trial decoders take 4 KiB for each unit of a picture,
+/// which may have four bytes; pictures have a few hundred at most.
+const MAX_UNITS_LOOKED_INTO: u32 = 10_000;
+const MAX_UNITS_READ: u32 = 30_000;
+/// Bytes that FFmpeg's trial decoders of the same codecs get at once, where units come after their
+/// lengths and cannot be counted here: more than a picture of 8K has. Each takes 200 bytes.
+const MAX_PICTURE_LOOKED_INTO: usize = 4 << 20;
 /// Programs of a transport stream; each packet of its directory is compared with all of them.
 const MAX_PROGRAMS: u32 = 1000;
 
@@ -42,6 +51,10 @@ struct State<'c> {
     /// Bytes that may still be read before it is open.
     opening: Option<u64>,
     probed: u32,
+    /// Start codes that were read since the container's streams are looked into.
+    units: Option<u32>,
+    /// Whether some stream is of a codec whose packets are lists of units.
+    lists: bool,
     /// Streams that the container had when it last read.
     streams: u32,
     /// Where the types of boxes stand that FFmpeg is not to see.
@@ -69,6 +82,8 @@ impl<'c> Io<'c> {
             format: ptr::null(),
             opening: Some(size.saturating_mul(OPENING_TIMES).saturating_add(OPENING_BASE)),
             probed: 0,
+            units: None,
+            lists: false,
             streams: 0,
             hidden: Vec::new(),
             watch,
@@ -139,6 +154,13 @@ impl<'c> Io<'c> {
         }
     }
 
+    /// Says that FFmpeg looks into the streams from here on, and decodes on trial; whether one of
+    /// them is of a codec whose packets are lists of units.
+    pub(super) fn looks_into_streams(&mut self, lists: bool) {
+        // SAFETY: as in `take_error`.
+        unsafe { ((*self.state).units, (*self.state).lists) = (Some(0), lists) };
+    }
+
     /// Whether the container that failed to open got as many streams as it may have.
     pub(super) fn met_too_many_streams(&self, most: u32) -> bool {
         // SAFETY: as in `take_error`.
@@ -150,6 +172,9 @@ impl<'c> Io<'c> {
         // SAFETY: as in `take_error`.
         let state = unsafe { &mut *self.state };
         state.opening = None;
+        state.units = None;
+        // SAFETY: the context is valid. Where FFmpeg got no more for its look, that was not the end.
+        unsafe { ((*self.context).eof_reached, (*self.context).error) = (0, 0) };
         state.source.forget();
         state.source.expect(&[]);
     }
@@ -157,7 +182,7 @@ impl<'c> Io<'c> {
     /// Whether FFmpeg was told to look no further into the streams.
     pub(super) fn has_probed_enough(&self) -> bool {
         // SAFETY: as in `take_error`.
-        unsafe { (*self.state).probed > MAX_PROBED }
+        unsafe { (*self.state).has_probed_enough() }
     }
 
     /// Whether the source had an error that nobody has taken yet.
@@ -254,6 +279,26 @@ impl Source for Counted<'_, '_> {
 }
 
 impl State<'_> {
+    fn has_probed_enough(&self) -> bool {
+        self.probed > MAX_PROBED || self.units.is_some_and(|units| units > MAX_UNITS_LOOKED_INTO)
+    }
+
+    /// Whether trial decoders get no more, with `length` bytes at once.
+    fn has_fed_enough(&mut self, length: usize) -> bool {
+        let Some(units) = &mut self.units else { return false };
+        if self.lists && length > MAX_PICTURE_LOOKED_INTO {
+            *units = u32::MAX;
+        }
+        *units > MAX_UNITS_READ
+    }
+
+    /// Counts the units in what was read, while streams are looked into.
+    fn count_units(&mut self, read: &[u8]) {
+        if let Some(units) = &mut self.units {
+            *units = units.saturating_add(u32::try_from(start_codes(read)).unwrap_or(u32::MAX));
+        }
+    }
+
     /// Overwrites the types of hidden boxes in what was read at the present position.
     fn free_hidden(&self, read: &mut [u8]) {
         for place in &self.hidden {
@@ -301,7 +346,7 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
     let left = state.size.saturating_sub(state.position);
     let wanted = length.min(usize::try_from(left).unwrap_or(usize::MAX));
     let result = catch_unwind(AssertUnwindSafe(|| {
-        if !state.watch.go_on() || !state.is_moderate(wanted) {
+        if state.has_fed_enough(wanted) || !state.watch.go_on() || !state.is_moderate(wanted) {
             return None;
         }
         // At the end the buffer must stay as it is: FFmpeg jumps back into what it holds.
@@ -323,7 +368,9 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
         Ok(Some(Ok((n, fresh)))) => {
             let n = n.min(wanted);
             // SAFETY: as above; so many bytes were written.
-            state.free_hidden(unsafe { std::slice::from_raw_parts_mut(buffer, n) });
+            let read = unsafe { std::slice::from_raw_parts_mut(buffer, n) };
+            state.free_hidden(read);
+            state.count_units(read);
             state.position += n as u64;
             state.watch.read(if fresh { n as u64 } else { 0 });
             n as c_int
@@ -344,7 +391,7 @@ unsafe extern "C" fn interrupted(opaque: *mut c_void) -> c_int {
     let state = unsafe { &mut *opaque.cast::<State<'_>>() };
     state.probed = state.probed.saturating_add(1);
     let go_on = catch_unwind(AssertUnwindSafe(|| state.watch.go_on())).unwrap_or(false);
-    c_int::from(state.probed > MAX_PROBED || !go_on)
+    c_int::from(state.has_probed_enough() || !go_on)
 }
 
 unsafe extern "C" fn seek(opaque: *mut c_void, offset: i64, whence: c_int) -> i64 {
