@@ -122,8 +122,8 @@ impl Job<'_> {
         let info = SourceInfo { file_name: video.file_name(), size: source.size() };
         let (threads, hardware) = (self.args.threads, self.args.hardware);
         let limits = EngineLimits { threads, hardware, ..EngineLimits::default() };
-        let result =
-            extract_into(Box::new(source), info, &self.options, &limits, archive, names, &self.terminal);
+        let (source, output) = (Box::new(source), framelift_media::Output { archive, names });
+        let result = extract_into(source, info, &self.options, &limits, Vec::new(), output, &self.terminal);
         self.terminal.finish();
         result
     }

@@ -3,6 +3,8 @@
 //! Times are seconds on the video's own timeline, which starts at its first shown frame, as an
 //! exact decimal (`"1.5"`) or, where there is none, a fraction (`"1001/30000"`).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::options::OptionsBody;
@@ -24,6 +26,9 @@ pub struct Manifest<F = Vec<Frame>> {
     pub options: OptionsBody,
     /// How it was done.
     pub plan: Plan,
+    /// The plugins that saw the frames, in order; absent where there were none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<Plugin>,
     /// One record for each image, in time order.
     pub frames: F,
     /// What the owner should know: places outside the video, damage, guesses.
@@ -80,6 +85,27 @@ pub enum Strategy {
     Hardware,
 }
 
+/// A plugin that saw the frames.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plugin {
+    /// Its name.
+    pub name: String,
+    /// Its version, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The SHA-256 of its code in hexadecimal, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Frames that it dropped.
+    pub dropped: u64,
+    /// What it said at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+}
+
+/// What plugins said of a frame: by the plugin's name, what it is about and what was said.
+pub type Labels = BTreeMap<String, BTreeMap<String, String>>;
+
 /// One image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
@@ -104,6 +130,9 @@ pub struct Frame {
     pub bytes: u64,
     /// The member's SHA-256 in hexadecimal.
     pub sha256: String,
+    /// What plugins said of it; absent where none said anything.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: Labels,
     /// Further requests that this image answers; absent where each has a record of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeats: Option<Repeats>,
@@ -139,6 +168,7 @@ mod tests {
             },
             options: OptionsBody::default(),
             plan: Plan { strategy: Strategy::Sequential, reason: "dense".into(), decoder: "h264".into() },
+            plugins: Vec::new(),
             frames: vec![Frame {
                 file: "frames/frame_000001.jpg".into(),
                 requested: None,
@@ -150,6 +180,7 @@ mod tests {
                 height: 180,
                 bytes: 5,
                 sha256: "00".into(),
+                labels: Labels::new(),
                 repeats: None,
             }],
             warnings: vec!["w".into()],

@@ -7,11 +7,15 @@
 //! |---|---|---|
 //! | demux + decode | 1, and FFmpeg's `threads` | the decoder's own pictures, and one held back |
 //! | convert + encode | `threads` | one picture and one image each |
-//! | archive | the caller's | one image |
+//! | filters + archive | the caller's | one image; what filters hold back, and 8 pictures behind them |
+//!
+//! Where there are filters, the middle stage works twice on a picture: before them, and behind them
+//! on what is left.
 //!
 //! Between the first two at most 2·`threads` pictures or images are under way, in the order in
 //! which they are written; a stage that is slower than the others stops them.
 
+mod chain;
 mod claims;
 mod decode;
 mod encode_stage;
@@ -38,6 +42,7 @@ use framelift_domain::{FailureCode, Options, Rational};
 
 use crate::archive::{Archive, Names, Numbered, Zip};
 use crate::ffi::{Input, Threading};
+use crate::filter::Filter;
 use crate::hardware::{self, DecoderSlot, GpuChoice};
 use crate::select;
 use crate::view::{Hidden, View};
@@ -88,11 +93,19 @@ pub fn extract<W: Write>(
     sink: W,
     control: &dyn Control,
 ) -> Result<Outcome, ExtractError> {
-    extract_into(source, info, options, limits, Box::new(Zip::new(sink)), &Numbered, control)
+    let output = Output { archive: Box::new(Zip::new(sink)), names: &Numbered };
+    extract_into(source, info, options, limits, Vec::new(), output, control)
 }
 
-/// Extracts from `source` what `options` ask into an `archive` whose members are called as `names`
-/// says.
+/// Where the images go.
+pub struct Output<'a> {
+    /// What holds them.
+    pub archive: Box<dyn Archive + 'a>,
+    /// What they are called there.
+    pub names: &'a dyn Names,
+}
+
+/// Extracts from `source` what `options` ask, through `filters` in their order, into an archive.
 ///
 /// Runs on the caller's thread and on threads that have ended when it returns. On an error the
 /// archive is incomplete, to be thrown away.
@@ -101,8 +114,8 @@ pub fn extract_into<'a>(
     info: SourceInfo,
     options: &'a Options,
     limits: &EngineLimits,
-    archive: Box<dyn Archive + 'a>,
-    names: &'a dyn Names,
+    filters: Vec<Box<dyn Filter + 'a>>,
+    output: Output<'a>,
     control: &dyn Control,
 ) -> Result<Outcome, ExtractError> {
     if let Some(pointer) = unsupported(options).first() {
@@ -127,14 +140,15 @@ pub fn extract_into<'a>(
     }
     // For its name, and to refuse what cannot be decoded before anything is read.
     let decoder = open::decoder(&input, limits, 1, Threading::OnePicture)?.name().to_owned();
-    let mut writer = Writer::new(archive, names, options, limits.max_output_bytes);
+    let Output { archive, names } = output;
+    let mut writer = Writer::new(archive, names, filters, options, limits.max_output_bytes);
     let gpu = hardware::choose(&input, options, limits);
     // Where the GPU was asked for and is not to be had, the planner chooses.
     let strategy = limits.strategy.filter(|strategy| *strategy != Strategy::Hardware);
     let limits = &EngineLimits { strategy, ..limits.clone() };
     let job = Job { options, limits, watch, decoder };
     let (plan, duration) = job.run(input, gpu, &mut writer)?;
-    write::finish(writer, duration, info, &stream, options, plan, watch)
+    write::finish(writer, duration, info, &stream, (options, limits), plan, watch)
 }
 
 /// What stays the same while a job is run.
@@ -287,13 +301,15 @@ impl<'c> Job<'_, 'c> {
         let (order, ordered) = sync_channel(threads * 2);
         let queue = &Mutex::new(queue);
         let stream = &input.info().clone();
+        let (encoders, filtered) = (jobs.clone(), writer.filters());
         let out = decode::Out { jobs, order, sent_before: writer.frames };
         let (decoded, written) = thread::scope(|scope| {
             for _ in 0..threads {
-                scope.spawn(|| encode_stage::run(queue, FrameEncoder::new(stream, options, limits), watch));
+                let encoder = FrameEncoder::new(stream, options, limits, filtered);
+                scope.spawn(|| encode_stage::run(queue, encoder, watch));
             }
             let decoding = scope.spawn(|| decode::run(input, decoder, start, options, limits, watch, out));
-            let written = writer.images(ordered, watch);
+            let written = writer.images(ordered, encoders, watch);
             if written.is_err() {
                 watch.stop(Stop::Aborted);
             }

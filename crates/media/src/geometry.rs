@@ -119,6 +119,22 @@ impl Geometry {
         Self::fitting((size.0.into(), size.1.into()), size, orientation, resize, max_pixels)
     }
 
+    /// The way to what this one leads to, stretched to `size`.
+    pub(crate) fn resized(&self, size: (u32, u32)) -> Self {
+        let along = |length: u32, from: u32, to: u32| {
+            let length = (u64::from(length) * u64::from(to) + u64::from(from) / 2) / u64::from(from.max(1));
+            u32::try_from(length).unwrap_or(u32::MAX)
+        };
+        let turned = self.orientation.turn(self.scaled);
+        let across = along(turned.0, self.size.0, size.0).max(size.0);
+        let down = along(turned.1, self.size.1, size.1).max(size.1);
+        let offset = (
+            along(self.offset.0, self.size.0, size.0).min(across - size.0),
+            along(self.offset.1, self.size.1, size.1).min(down - size.1),
+        );
+        Self { scaled: self.orientation.turn((across, down)), orientation: self.orientation, offset, size }
+    }
+
     fn fitting(
         (across, down): (u128, u128),
         natural: (u32, u32),

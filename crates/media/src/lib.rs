@@ -24,6 +24,7 @@ mod encode;
 mod error;
 mod extract;
 mod ffi;
+pub mod filter;
 mod formats;
 mod geometry;
 mod hardware;
@@ -48,8 +49,9 @@ pub use archive::{Archive, ArchiveError, Content, Files, Finished, Member, Names
 pub use budget::preparation_budget;
 pub use control::{Control, Progress, Stage};
 pub use error::ExtractError;
-pub use extract::{Outcome, SourceInfo, extract, extract_into};
+pub use extract::{Outcome, Output, SourceInfo, extract, extract_into};
 pub use ffi::VideoStream;
+pub use filter::Filter;
 pub use hardware::{HardwareCodec, HardwareInfo, hardware};
 pub use limits::{EngineLimits, HardwareUse};
 pub use probe::{VideoInfo, probe};

@@ -1,8 +1,9 @@
 //! The records that become `manifest.json`, kept small: about 100 bytes for each image.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
-use framelift_contract::manifest::{Frame, Manifest, Plan, Repeats, Source, VERSION};
+use framelift_contract::manifest::{Frame, Labels, Manifest, Plan, Plugin, Repeats, Source, VERSION};
 use framelift_contract::options::OptionsBody;
 use framelift_domain::{Options, Rational};
 use serde::{Serialize, Serializer};
@@ -10,7 +11,7 @@ use serde::{Serialize, Serializer};
 use crate::archive::Names;
 
 /// What is remembered of one image.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) requested: Option<Rational>,
     pub(crate) time: Rational,
@@ -20,6 +21,8 @@ pub(crate) struct Record {
     /// The image's length.
     pub(crate) bytes: u32,
     pub(crate) sha256: [u8; 32],
+    /// What filters said of it; shared by its copies.
+    pub(crate) labels: Option<Arc<Labels>>,
     /// How many more requests the image answers, and the last of them.
     pub(crate) repeats: Option<(u64, Option<Rational>)>,
 }
@@ -29,6 +32,7 @@ pub(crate) struct Header<'a> {
     pub(crate) source: &'a Source,
     pub(crate) options: &'a Options,
     pub(crate) plan: &'a Plan,
+    pub(crate) plugins: &'a [Plugin],
     pub(crate) warnings: &'a [String],
     pub(crate) names: &'a dyn Names,
 }
@@ -62,6 +66,7 @@ impl Serialize for Frames<'_> {
                 height: record.size.1,
                 bytes: record.bytes.into(),
                 sha256: hex(&record.sha256),
+                labels: record.labels.as_deref().cloned().unwrap_or_default(),
                 repeats: record
                     .repeats
                     .map(|(count, until)| Repeats { count, until: until.map(|time| time.to_string()) }),
@@ -78,6 +83,7 @@ pub(crate) fn write(out: &mut dyn Write, header: &Header<'_>, records: &[Record]
         source: header.source.clone(),
         options: OptionsBody::spelled_out(header.options),
         plan: header.plan.clone(),
+        plugins: header.plugins.to_vec(),
         frames: Frames { records, names: header.names, extension: header.options.format.extension() },
         warnings: header.warnings.to_vec(),
     };

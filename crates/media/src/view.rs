@@ -2,7 +2,8 @@
 
 use framelift_domain::{Crop, Rational, Resize};
 
-use crate::ffi::{Frame, StreamInfo};
+use crate::convert::prepare;
+use crate::ffi::{AvError, Frame, Light, StreamInfo};
 use crate::geometry::{Geometry, Orientation, Part, TooLarge};
 
 /// How one picture is looked at.
@@ -25,6 +26,56 @@ pub(crate) enum Hidden {
     TooLarge,
     /// The asked part reaches beyond a picture that is shown with so many pixels.
     Outside(Crop, (u32, u32)),
+}
+
+/// A picture, ready to be converted, and how it becomes an image.
+pub(crate) struct Viewed {
+    pub(crate) frame: Frame,
+    pub(crate) light: Light,
+    pub(crate) geometry: Geometry,
+    view: View,
+}
+
+/// Why there is nothing to be converted.
+pub(crate) enum Unviewed {
+    Hidden(Hidden),
+    Part(AvError),
+}
+
+impl Viewed {
+    /// The asked part of a picture of `stream` at the asked size, and whether the shape of its
+    /// pixels is too absurd to be taken at its word.
+    pub(crate) fn of(
+        frame: Frame,
+        stream: &StreamInfo,
+        (crop, resize): (Option<Crop>, Option<Resize>),
+        max_pixels: u64,
+    ) -> Result<(Self, bool), Unviewed> {
+        let view = View::of(&frame, stream, crop, max_pixels).map_err(Unviewed::Hidden)?;
+        let too_large = |TooLarge| Unviewed::Hidden(Hidden::TooLarge);
+        let (geometry, absurd) = view.geometry(resize).map_err(too_large)?;
+        let prepared = prepare(&frame, view.part, stream.has_fields(&frame)).map_err(Unviewed::Part)?;
+        let frame = prepared.unwrap_or(frame);
+        Ok((Self { frame, light: stream.light, geometry, view }, absurd))
+    }
+
+    /// How it becomes an image of another size.
+    pub(crate) fn sized(&self, resize: Option<Resize>) -> Result<Geometry, TooLarge> {
+        self.view.geometry(resize).map(|(geometry, _)| geometry)
+    }
+
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        u64::from(self.frame.width()) * u64::from(self.frame.height()) * 3 / 2
+    }
+
+    /// Another picture in its place, as it is.
+    pub(crate) fn replaced(&self, frame: Frame) -> Result<Self, TooLarge> {
+        let size = (frame.width(), frame.height());
+        let view = View::uncropped(None, size, None, None, self.view.max_pixels);
+        let (geometry, _) = view.geometry(None)?;
+        Ok(Self { frame, light: Light::default(), geometry, view })
+    }
 }
 
 impl Hidden {

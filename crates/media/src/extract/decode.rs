@@ -12,7 +12,7 @@ use framelift_domain::{FailureCode, Options, Rational, Select};
 
 use super::encode_stage::Job;
 use super::measure::Measure;
-use super::ordered::{MAX_READ_ERRORS, Ordered, too_many};
+use super::ordered::{MAX_READ_ERRORS, Ordered, Place, too_many};
 use super::skip::Skipper;
 use super::stretches::Stretches;
 use super::{claims, open};
@@ -24,7 +24,6 @@ use crate::timeline::{Placed, Timeline};
 use crate::watch::Watch;
 use crate::words::count;
 use crate::{EngineLimits, ExtractError, Source};
-use onwards::Wanted;
 
 /// Frames that were left out and are remembered: more than lie between two that come out.
 const MAX_LEFT_OUT: usize = 1024;
@@ -93,7 +92,7 @@ impl fmt::Display for Problem {
 struct Stage<'a, 'c> {
     decoder: DecoderSlot,
     /// Where wanted frames come back from a GPU.
-    copier: Option<Copier<Wanted>>,
+    copier: Option<Copier<Place>>,
     /// Why this way does not go on.
     refused: Option<Problem>,
     keep_all: bool,

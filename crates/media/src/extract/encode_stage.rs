@@ -8,17 +8,32 @@ use framelift_domain::Options;
 use sha2::{Digest, Sha256};
 
 use crate::EngineLimits;
-use crate::convert::{caveat, prepare};
+use crate::convert::caveat;
 use crate::encode::{EncodeError, Encoder};
 use crate::ffi::{Frame, StreamInfo};
 use crate::storyboard::Thumb;
-use crate::view::{Hidden, View};
+use crate::view::{Hidden, Unviewed, Viewed};
 use crate::watch::Watch;
 
-/// A picture to encode, and where the image goes.
+/// What is to be done with a picture, and where the result goes.
 pub(super) struct Job {
-    pub(super) frame: Frame,
-    pub(super) reply: SyncSender<Result<Encoded, NotEncoded>>,
+    pub(super) work: Work,
+    pub(super) reply: SyncSender<Result<Content, NotEncoded>>,
+}
+
+/// A step on a picture's way to the archive.
+pub(super) enum Work {
+    /// From the decoder to its image; where there are filters, to what these see.
+    Decoded(Frame),
+    /// From the last filter to its image.
+    Filtered(Viewed),
+}
+
+/// What goes to the archive.
+pub(super) enum Content {
+    Image(Encoded),
+    /// For the filters, which come first.
+    Picture(Viewed),
 }
 
 /// An image.
@@ -48,51 +63,69 @@ pub(super) struct FrameEncoder<'s> {
     stream: &'s StreamInfo,
     options: &'s Options,
     limits: &'s EngineLimits,
+    /// There are filters, which see pictures before they are encoded.
+    filtered: bool,
 }
 
-/// Encodes pictures from `queue` until it is closed.
+/// Takes jobs from `queue` until it is closed.
 pub(super) fn run(queue: &Mutex<Receiver<Job>>, mut encoder: FrameEncoder<'_>, watch: &Watch<'_>) {
     loop {
         let job = match queue.lock() {
             Ok(queue) => queue.recv(),
             Err(_) => return,
         };
-        let Ok(Job { frame, reply }) = job else { return };
-        let result = encoder.encode(&frame, watch);
-        drop(frame);
+        let Ok(Job { work, reply }) = job else { return };
+        let result = match work {
+            Work::Decoded(frame) => encoder.take(frame, watch),
+            Work::Filtered(viewed) => encoder.encode(&viewed).map(Content::Image),
+        };
         // The receiver is gone when the extraction is being stopped.
         let _ = reply.send(result);
     }
 }
 
 impl<'s> FrameEncoder<'s> {
-    pub(super) fn new(stream: &'s StreamInfo, options: &'s Options, limits: &'s EngineLimits) -> Self {
-        Self { encoder: None, stream, options, limits }
+    pub(super) fn new(
+        stream: &'s StreamInfo,
+        options: &'s Options,
+        limits: &'s EngineLimits,
+        filtered: bool,
+    ) -> Self {
+        Self { encoder: None, stream, options, limits, filtered }
     }
 
-    /// Makes an image of a picture.
-    pub(super) fn encode(&mut self, frame: &Frame, watch: &Watch<'_>) -> Result<Encoded, NotEncoded> {
-        let result = catch_unwind(AssertUnwindSafe(|| self.try_encode(frame, watch)));
-        result.unwrap_or_else(|_| Err(NotEncoded::Failed("the encoder panicked".into())))
+    /// Makes an image of a decoded picture, or what the filters see of it.
+    pub(super) fn take(&mut self, frame: Frame, watch: &Watch<'_>) -> Result<Content, NotEncoded> {
+        let viewed = unpanicked(|| self.view(frame, watch))?;
+        if self.filtered { Ok(Content::Picture(viewed)) } else { self.encode(&viewed).map(Content::Image) }
     }
 
-    fn try_encode(&mut self, frame: &Frame, watch: &Watch<'_>) -> Result<Encoded, NotEncoded> {
-        let (stream, options, limits) = (self.stream, self.options, self.limits);
+    fn view(&self, frame: Frame, watch: &Watch<'_>) -> Result<Viewed, NotEncoded> {
+        let (stream, options) = (self.stream, self.options);
         if let Some(caveat) = caveat(frame.colours(), stream.light) {
             watch.warn(caveat);
         }
-        let view =
-            View::of(frame, stream, options.crop, limits.max_pixels).map_err(|hidden| match hidden {
-                Hidden::TooLarge => NotEncoded::TooLarge,
-                Hidden::Outside(..) => NotEncoded::OutOfBounds(hidden.message()),
-            })?;
-        let (geometry, absurd) = view.geometry(options.resize).map_err(|_| NotEncoded::TooLarge)?;
+        let viewed = Viewed::of(frame, stream, (options.crop, options.resize), self.limits.max_pixels);
+        let (viewed, absurd) = viewed.map_err(|unviewed| match unviewed {
+            Unviewed::Hidden(Hidden::TooLarge) => NotEncoded::TooLarge,
+            Unviewed::Hidden(hidden) => NotEncoded::OutOfBounds(hidden.message()),
+            Unviewed::Part(error) => {
+                NotEncoded::Failed(format!("its shown part could not be taken: {error}"))
+            }
+        })?;
         if absurd {
             watch.warn("the pixels' shape in the file is absurd and was ignored");
         }
-        let prepared = prepare(frame, view.part, stream.has_fields(frame))
-            .map_err(|error| NotEncoded::Failed(format!("its shown part could not be taken: {error}")))?;
-        let frame = prepared.as_ref().unwrap_or(frame);
+        Ok(viewed)
+    }
+
+    /// Makes an image of a picture.
+    pub(super) fn encode(&mut self, viewed: &Viewed) -> Result<Encoded, NotEncoded> {
+        unpanicked(|| self.try_encode(viewed))
+    }
+
+    fn try_encode(&mut self, viewed: &Viewed) -> Result<Encoded, NotEncoded> {
+        let options = self.options;
         let failed = |error| match error {
             EncodeError::TooLarge => NotEncoded::TooLarge,
             error => NotEncoded::Failed(error.to_string()),
@@ -101,9 +134,10 @@ impl<'s> FrameEncoder<'s> {
             Some(encoder) => encoder,
             None => self.encoder.insert(Encoder::new(options.format, options.quality).map_err(failed)?),
         };
-        let bytes = encoder.encode(frame, stream.light, &geometry).map_err(failed)?;
-        let small = |resize| view.geometry(resize).map(|(geometry, _)| geometry);
-        let thumb = options.storyboard.then(|| encoder.thumb(frame, stream.light, small)).flatten();
+        let Viewed { frame, light, geometry, .. } = viewed;
+        let bytes = encoder.encode(frame, *light, geometry).map_err(failed)?;
+        let small = |resize| viewed.sized(resize);
+        let thumb = options.storyboard.then(|| encoder.thumb(frame, *light, small)).flatten();
         Ok(Encoded {
             crc: crc32fast::hash(&bytes),
             sha256: Sha256::digest(&bytes).into(),
@@ -112,4 +146,10 @@ impl<'s> FrameEncoder<'s> {
             thumb,
         })
     }
+}
+
+/// What `step` gives; a panic in it costs one picture.
+fn unpanicked<T>(step: impl FnOnce() -> Result<T, NotEncoded>) -> Result<T, NotEncoded> {
+    let result = catch_unwind(AssertUnwindSafe(step));
+    result.unwrap_or_else(|_| Err(NotEncoded::Failed("the encoder panicked".into())))
 }

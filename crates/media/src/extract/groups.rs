@@ -6,6 +6,9 @@
 //! decode, convert, encode ──images──→ archive
 //! ```
 //!
+//! Where there are filters, workers stop before they convert, and encoders of their own come behind
+//! the filters: see [`Writer::images`].
+//!
 //! The reader sees only packets: their timestamps alone say which frame is on screen at a wanted
 //! time, so what no wanted frame needs is never decoded, and with an index never read. A worker
 //! has a decoder of its own.
@@ -30,10 +33,11 @@ pub(super) use reader::Reach;
 use reader::Reader;
 use worker::Worker;
 
+use super::encode_stage::FrameEncoder;
 use super::in_flight::InFlight;
 use super::survey::Survey;
 use super::write::{Taken, Writer};
-use super::{open, share};
+use super::{encode_stage, open, share};
 use crate::ffi::{Input, Threading};
 use crate::select::Selector;
 use crate::timeline::Placed;
@@ -62,6 +66,8 @@ struct Shared<'a, 'c> {
     limits: &'a EngineLimits,
     watch: &'a Watch<'c>,
     in_flight: Arc<InFlight>,
+    /// There are filters between the workers and the encoders.
+    filtered: bool,
     /// The stages stop: no further frame is wanted.
     over: AtomicBool,
 }
@@ -89,6 +95,7 @@ pub(super) fn run(
         limits,
         watch,
         in_flight: Arc::new(InFlight::new(threads, image_bytes)),
+        filtered: writer.filters(),
         over: AtomicBool::new(false),
     };
     let workers = (0..share.workers)
@@ -100,13 +107,19 @@ pub(super) fn run(
     let (tasks, queue) = sync_channel(share.workers);
     let (order, ordered) = sync_channel(4096);
     let queue = &Mutex::new(queue);
+    let (encode, filtered) = sync_channel(threads);
+    let filtered = &Mutex::new(filtered);
     let (read, written) = thread::scope(|scope| {
         for worker in workers {
             scope.spawn(move || worker.run(queue));
         }
+        for _ in (0..threads).filter(|_| shared.filtered) {
+            let encoder = FrameEncoder::new(&stream, options, limits, true);
+            scope.spawn(|| encode_stage::run(filtered, encoder, watch));
+        }
         let reader = Reader::new(input, survey, selector, reach, tasks, order, shared);
         let reading = scope.spawn(move || reader.run());
-        let written = writer.images(ordered, watch);
+        let written = writer.images(ordered, encode, watch);
         shared.stop();
         if written.is_err() {
             watch.stop(Stop::Aborted);

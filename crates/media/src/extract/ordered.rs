@@ -4,7 +4,7 @@ use std::sync::mpsc::Receiver;
 
 use framelift_domain::FailureCode;
 
-use super::encode_stage::{Encoded, NotEncoded};
+use super::encode_stage::{Content, NotEncoded};
 use super::in_flight::Permit;
 use crate::select::{Requests, TooMany};
 use crate::timeline::Placed;
@@ -14,12 +14,17 @@ use crate::{EngineLimits, ExtractError};
 /// Errors in a row after which a container is given up.
 pub(super) const MAX_READ_ERRORS: u32 = 16;
 
-/// A wanted frame at its place in the order in which images are written.
-pub(super) struct Ordered {
+/// Where a wanted frame stands in the order in which images are written.
+pub(super) struct Place {
     pub(super) requests: Requests,
     pub(super) placed: Placed,
     pub(super) keyframe: bool,
-    pub(super) image: Receiver<Result<Encoded, NotEncoded>>,
+}
+
+/// A wanted frame at its place, as soon as it is there.
+pub(super) struct Ordered {
+    pub(super) place: Place,
+    pub(super) content: Receiver<Result<Content, NotEncoded>>,
     /// None where the length of the queue bounds the images in flight.
     pub(super) permit: Option<Permit>,
 }

@@ -1,32 +1,36 @@
 //! The archive stage: images in order, records for the manifest, and the end of it all.
 
-use std::sync::mpsc::Receiver;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use framelift_contract::manifest::{Plan, Source as SourceRecord};
+use framelift_contract::manifest::{Labels, Plan, Source as SourceRecord};
 use framelift_domain::{FailureCode, Options, Rational};
 
-use super::encode_stage::NotEncoded;
-use super::ordered::Ordered;
+use super::chain::{Chain, Item};
+use super::encode_stage::{Content, Encoded, FrameEncoder, Job, NotEncoded, Work};
+use super::ordered::{Ordered, Place};
 use super::{Outcome, SourceInfo};
-use crate::archive::{Archive, ArchiveError, Content, Measure, Member, Names};
+use crate::archive::{self, Archive, ArchiveError, Measure, Member, Names};
 use crate::encode;
 use crate::ffi::StreamInfo;
 use crate::manifest::{self, Header, Record, hex};
 use crate::storyboard::{self, Storyboard};
 use crate::watch::Watch;
 use crate::words::count;
-use crate::{ExtractError, Stage};
+use crate::{EngineLimits, ExtractError, Filter, Stage};
 
 /// The member that describes the others.
 const MANIFEST: &str = "manifest.json";
 
-/// An archive that is being filled.
+/// An archive that is being filled, through the filters where there are any.
 pub(super) struct Writer<'a> {
     archive: Box<dyn Archive + 'a>,
     names: &'a dyn Names,
     /// Of the images' names.
     extension: &'static str,
     max_bytes: u64,
+    chain: Chain<'a>,
     records: Vec<Record>,
     storyboard: Storyboard,
     /// Where the last written frame ends.
@@ -40,6 +44,9 @@ pub(super) struct Writer<'a> {
 /// Images of one frame: for what is wanted of it beyond that, the last one stands. A few bytes of
 /// video would else become any number of images.
 const MAX_COPIES: usize = 100;
+
+/// Pictures behind the filters that are being encoded at one time.
+const MAX_ENCODING: usize = 8;
 
 /// A storyboard's quality: small pictures that are looked at in passing.
 const SHEET_QUALITY: u8 = 80;
@@ -56,6 +63,7 @@ impl<'a> Writer<'a> {
     pub(super) fn new(
         archive: Box<dyn Archive + 'a>,
         names: &'a dyn Names,
+        filters: Vec<Box<dyn Filter + 'a>>,
         options: &Options,
         max_bytes: u64,
     ) -> Self {
@@ -64,6 +72,7 @@ impl<'a> Writer<'a> {
             names,
             extension: options.format.extension(),
             max_bytes,
+            chain: Chain::new(filters),
             records: Vec::new(),
             storyboard: Storyboard::new(),
             end: Rational::ZERO,
@@ -73,7 +82,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds a member, if the archive may become that large.
-    fn add(&mut self, member: Member<'_>, content: Content<'_>) -> Result<(), ExtractError> {
+    fn add(&mut self, member: Member<'_>, content: archive::Content<'_>) -> Result<(), ExtractError> {
         let added = match self.archive.written().checked_add(member.size) {
             Some(bytes) if bytes <= self.max_bytes => self.archive.add(member, content),
             _ => Err(ArchiveError::TooLarge),
@@ -103,63 +112,132 @@ impl<'a> Writer<'a> {
         self.other(&self.names.other(storyboard::CUES), cues.as_bytes())
     }
 
-    /// Writes the images in the order in which they were chosen.
+    /// Whether there are filters between the decoders and the encoders.
+    pub(super) fn filters(&self) -> bool {
+        !self.chain.is_empty()
+    }
+
+    /// Writes the images in the order in which they were chosen. Where there are filters, pictures
+    /// come instead: what passes is given to the `encoders`, and written as soon as it is encoded.
     pub(super) fn images(
         &mut self,
         ordered: Receiver<Ordered>,
+        encoders: SyncSender<Job>,
         watch: &Watch<'_>,
     ) -> Result<Taken, ExtractError> {
-        for Ordered { requests, placed, keyframe, image, permit: _permit } in ordered {
-            let image = match image.recv() {
-                Ok(Ok(image)) => image,
-                Ok(Err(NotEncoded::Undecoded)) => return Ok(Taken::UpToUndecoded),
-                Ok(Err(reason)) => {
-                    watch.warn(format!("the frame at {} s was left out: {}", placed.time, describe(&reason)));
-                    self.lost = Some(reason);
-                    self.frames += 1;
-                    continue;
+        let mut encoding = VecDeque::new();
+        let mut taken = Taken::All;
+        for Ordered { place, content, permit: _permit } in ordered {
+            match content.recv() {
+                Ok(Ok(Content::Image(image))) => self.image(place, Labels::new(), image, watch)?,
+                Ok(Ok(Content::Picture(viewed))) => {
+                    for Item { place, picture, labels } in self.chain.push(place, viewed)? {
+                        if encoding.len() >= MAX_ENCODING {
+                            self.next_encoded(&mut encoding, watch)?;
+                        }
+                        let (reply, image) = sync_channel(1);
+                        let job = Job { work: Work::Filtered(picture.viewed), reply };
+                        let gone = |_| ExtractError::internal("the encoders have stopped");
+                        encoders.send(job).map_err(gone)?;
+                        encoding.push_back((place, labels, image));
+                    }
                 }
+                Ok(Err(NotEncoded::Undecoded)) => {
+                    taken = Taken::UpToUndecoded;
+                    break;
+                }
+                Ok(Err(reason)) => self.lose(place.placed.time, reason, watch),
                 // Its encoder has gone: the decoding stage knows why.
                 Err(_) => break,
-            };
-            let repeats = requests.get(MAX_COPIES..).filter(|rest| !rest.is_empty());
-            for requested in requests.iter().copied().take(MAX_COPIES) {
-                let name = self.names.image(self.records.len() as u64 + 1, placed.time, self.extension);
-                let bytes = u32::try_from(image.bytes.len()).unwrap_or(u32::MAX);
-                let member = Member { name: &name, size: image.bytes.len() as u64, crc: image.crc };
-                self.add(member, &|out| out.write_all(&image.bytes))?;
-                self.records.push(Record {
-                    requested,
-                    time: placed.time,
-                    pts: placed.pts,
-                    keyframe,
-                    size: image.size,
-                    bytes,
-                    sha256: image.sha256,
-                    repeats: None,
-                });
-                watch.frame_done();
             }
-            if let (Some(rest), Some(record)) = (repeats, self.records.last_mut()) {
-                record.repeats = Some((rest.len() as u64, rest.last().copied().flatten()));
-                rest.iter().for_each(|_| watch.frame_done());
-                watch.warn(format!(
-                    "the frame at {} s is on screen at {} wanted times: {MAX_COPIES} have an image each, \
-                     and the manifest counts the others",
-                    placed.time,
-                    requests.len()
-                ));
-            }
-            if let Some(thumb) = image.thumb {
-                self.storyboard.push(placed.time, thumb);
-            }
-            self.end = placed.end;
             self.frames += 1;
             if !watch.go_on() && watch.stopped_from_outside() {
                 return Err(watch.stop_error());
             }
         }
-        Ok(Taken::All)
+        while !encoding.is_empty() {
+            self.next_encoded(&mut encoding, watch)?;
+        }
+        Ok(taken)
+    }
+
+    /// Waits for the oldest of the images that are being encoded, and writes it.
+    fn next_encoded(
+        &mut self,
+        encoding: &mut VecDeque<(Place, Labels, Receiver<Result<Content, NotEncoded>>)>,
+        watch: &Watch<'_>,
+    ) -> Result<(), ExtractError> {
+        let Some((place, labels, image)) = encoding.pop_front() else { return Ok(()) };
+        match image.recv() {
+            Ok(Ok(Content::Image(image))) => self.image(place, labels, image, watch),
+            Ok(Err(reason)) => {
+                self.lose(place.placed.time, reason, watch);
+                Ok(())
+            }
+            Ok(Ok(Content::Picture(_))) | Err(_) => Err(ExtractError::internal("the encoders have stopped")),
+        }
+    }
+
+    /// Leaves a frame out.
+    fn lose(&mut self, time: Rational, reason: NotEncoded, watch: &Watch<'_>) {
+        watch.warn(format!("the frame at {time} s was left out: {}", describe(&reason)));
+        self.lost = Some(reason);
+    }
+
+    /// Writes one image.
+    fn image(
+        &mut self,
+        Place { requests, placed, keyframe }: Place,
+        labels: Labels,
+        image: Encoded,
+        watch: &Watch<'_>,
+    ) -> Result<(), ExtractError> {
+        let labels = (!labels.is_empty()).then(|| Arc::new(labels));
+        let repeats = requests.get(MAX_COPIES..).filter(|rest| !rest.is_empty());
+        for requested in requests.iter().copied().take(MAX_COPIES) {
+            let name = self.names.image(self.records.len() as u64 + 1, placed.time, self.extension);
+            let bytes = u32::try_from(image.bytes.len()).unwrap_or(u32::MAX);
+            let member = Member { name: &name, size: image.bytes.len() as u64, crc: image.crc };
+            self.add(member, &|out| out.write_all(&image.bytes))?;
+            self.records.push(Record {
+                requested,
+                time: placed.time,
+                pts: placed.pts,
+                keyframe,
+                size: image.size,
+                bytes,
+                sha256: image.sha256,
+                labels: labels.clone(),
+                repeats: None,
+            });
+            watch.frame_done();
+        }
+        if let (Some(rest), Some(record)) = (repeats, self.records.last_mut()) {
+            record.repeats = Some((rest.len() as u64, rest.last().copied().flatten()));
+            rest.iter().for_each(|_| watch.frame_done());
+            watch.warn(format!(
+                "the frame at {} s is on screen at {} wanted times: {MAX_COPIES} have an image each, \
+                 and the manifest counts the others",
+                placed.time,
+                requests.len()
+            ));
+        }
+        if let Some(thumb) = image.thumb {
+            self.storyboard.push(placed.time, thumb);
+        }
+        self.end = placed.end;
+        Ok(())
+    }
+
+    /// Ends the filters, and writes what they still held back.
+    fn end_filters(&mut self, mut encoder: FrameEncoder<'_>, watch: &Watch<'_>) -> Result<(), ExtractError> {
+        for Item { place, picture, labels } in self.chain.finish()? {
+            match encoder.encode(&picture.viewed) {
+                Ok(image) => self.image(place, labels, image, watch)?,
+                Err(reason) => self.lose(place.placed.time, reason, watch),
+            }
+        }
+        Ok(())
     }
 
     /// Whether there is anything to show for it.
@@ -195,11 +273,12 @@ pub(super) fn finish(
     duration: Option<Rational>,
     info: SourceInfo,
     stream: &StreamInfo,
-    options: &Options,
+    (options, limits): (&Options, &EngineLimits),
     plan: Plan,
     watch: &Watch<'_>,
 ) -> Result<Outcome, ExtractError> {
     watch.enter(Stage::Finishing);
+    writer.end_filters(FrameEncoder::new(stream, options, limits, true), watch)?;
     writer.check()?;
     let last = writer.end;
     let duration = duration.or(stream.claimed_duration);
@@ -218,10 +297,12 @@ pub(super) fn finish(
     };
     let warnings = watch.take_warnings();
     let names = writer.names;
-    let header = Header { source: &source, options, plan: &plan, warnings: &warnings, names };
+    let plugins = writer.chain.records();
+    let header =
+        Header { source: &source, options, plan: &plan, plugins: &plugins, warnings: &warnings, names };
     let records = std::mem::take(&mut writer.records);
     // Twice: to measure it, and to write it, so that it is never in memory as a whole.
-    let manifest: Content<'_> = &|out| manifest::write(out, &header, &records);
+    let manifest: archive::Content<'_> = &|out| manifest::write(out, &header, &records);
     let (size, crc) = Measure::of(manifest).map_err(ExtractError::Sink)?;
     writer.add(Member { name: &names.other(MANIFEST), size, crc }, manifest)?;
     let finished = writer.archive.finish().map_err(ExtractError::Sink)?;

@@ -9,12 +9,7 @@
 
 #include <jpeglib.h>
 #include <jerror.h>
-
-/* The head of libjpeg-turbo's own `my_fdct_controller` (jcdctmgr.c). */
-struct quantizer {
-    void *functions[6];
-    int16_t *divisors[NUM_QUANT_TBLS];
-};
+#include "jpeg_quantizer.h"
 
 struct framelift_jpeg {
     struct jpeg_compress_struct info;

@@ -7,7 +7,7 @@ use ffmpeg_next::ffi;
 pub(crate) struct Peak(pub(crate) u32);
 
 /// What the container says about a video's light.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Light {
     pub(crate) peak: Option<Peak>,
     /// Dolby Vision without a base layer that others can show (profile 5).

@@ -9,6 +9,7 @@ mod cropping;
 mod damage;
 mod dropping;
 mod exact;
+mod filters;
 mod formats;
 mod hardware;
 mod hostile;

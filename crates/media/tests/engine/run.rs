@@ -7,7 +7,8 @@ use std::process::Stdio;
 use framelift_contract::manifest::Manifest;
 use framelift_domain::{Format, Options};
 use framelift_media::{
-    Control, EngineLimits, ExtractError, FileSource, Outcome, Source, SourceInfo, extract,
+    Control, EngineLimits, ExtractError, FileSource, Filter, Numbered, Outcome, Output, Source, SourceInfo,
+    Zip, extract_into,
 };
 
 use crate::avif;
@@ -30,9 +31,20 @@ pub(crate) fn run_with(
     limits: &EngineLimits,
     control: &dyn Control,
 ) -> Result<Extracted, ExtractError> {
+    run_filtered(source, options, limits, Vec::new(), control)
+}
+
+pub(crate) fn run_filtered(
+    source: Box<dyn Source>,
+    options: &Options,
+    limits: &EngineLimits,
+    filters: Vec<Box<dyn Filter + '_>>,
+    control: &dyn Control,
+) -> Result<Extracted, ExtractError> {
     let info = SourceInfo { file_name: "clip".to_owned(), size: source.size() };
     let mut bytes = Vec::new();
-    let outcome = extract(source, info, options, limits, &mut bytes, control)?;
+    let output = Output { archive: Box::new(Zip::new(&mut bytes)), names: &Numbered };
+    let outcome = extract_into(source, info, options, limits, filters, output, control)?;
     let mut zip = zip::ZipArchive::new(Cursor::new(&bytes)).unwrap();
     let manifest: Manifest = serde_json::from_reader(zip.by_name("manifest.json").unwrap()).unwrap();
     assert_eq!(outcome.archive_bytes, bytes.len() as u64);

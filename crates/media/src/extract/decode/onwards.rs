@@ -5,18 +5,10 @@ use std::sync::mpsc::sync_channel;
 
 use super::{Ended, Held, Problem, Stage};
 use crate::ExtractError;
-use crate::extract::encode_stage::Job;
-use crate::extract::ordered::Ordered;
+use crate::extract::encode_stage::{Job, Work};
+use crate::extract::ordered::{Ordered, Place};
 use crate::ffi::{Frame, Input};
 use crate::select::Requests;
-use crate::timeline::Placed;
-
-/// A wanted frame without its picture.
-pub(super) struct Wanted {
-    requests: Requests,
-    placed: Placed,
-    keyframe: bool,
-}
 
 impl Stage<'_, '_> {
     /// Stops, and leaves the remaining frames to another decoder.
@@ -42,7 +34,7 @@ impl Stage<'_, '_> {
 
     /// Sends a wanted frame on; one on a GPU is copied to this machine's memory first.
     pub(super) fn send(&mut self, held: Held, requests: Requests) -> Result<(), ExtractError> {
-        let wanted = Wanted { requests, placed: held.placed, keyframe: held.keyframe };
+        let wanted = Place { requests, placed: held.placed, keyframe: held.keyframe };
         // After a batch that is lost, none may follow.
         if self.refused.is_some() {
             return Ok(());
@@ -64,7 +56,7 @@ impl Stage<'_, '_> {
         }
     }
 
-    fn deliver_all(&mut self, ready: Result<Vec<(Frame, Wanted)>, String>) -> Result<(), ExtractError> {
+    fn deliver_all(&mut self, ready: Result<Vec<(Frame, Place)>, String>) -> Result<(), ExtractError> {
         match ready {
             Ok(ready) => ready.into_iter().try_for_each(|(frame, wanted)| self.deliver(frame, wanted)),
             Err(problem) => {
@@ -74,17 +66,16 @@ impl Stage<'_, '_> {
         }
     }
 
-    fn deliver(&mut self, frame: Frame, of: Wanted) -> Result<(), ExtractError> {
+    fn deliver(&mut self, frame: Frame, place: Place) -> Result<(), ExtractError> {
         self.wanted += 1;
         if self.wanted <= self.out.sent_before {
             return Ok(());
         }
-        let (reply, image) = sync_channel(1);
-        let Wanted { requests, placed, keyframe } = of;
-        let ordered = Ordered { requests, placed, keyframe, image, permit: None };
+        let (reply, content) = sync_channel(1);
+        let ordered = Ordered { place, content, permit: None };
         // The stage that hung up returns the error.
         let gone = |_| ExtractError::internal("a later stage has stopped");
         self.out.order.send(ordered).map_err(|_| gone(()))?;
-        self.out.jobs.send(Job { frame, reply }).map_err(|_| gone(()))
+        self.out.jobs.send(Job { work: Work::Decoded(frame), reply }).map_err(|_| gone(()))
     }
 }

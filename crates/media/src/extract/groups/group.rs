@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
 
 use crate::bitstream::Access;
-use crate::extract::encode_stage::{Encoded, NotEncoded};
+use crate::extract::encode_stage::{Content, NotEncoded};
 use crate::ffi::{AvError, Packet};
 use crate::select::Requests;
 
@@ -50,10 +50,10 @@ pub(super) struct Task {
     pub(super) packet_bytes: u64,
 }
 
-/// One frame of a task, and where its image goes.
+/// One frame of a task, and where it goes.
 pub(super) struct Order {
     pub(super) pts: i64,
-    pub(super) reply: SyncSender<Result<Encoded, NotEncoded>>,
+    pub(super) reply: SyncSender<Result<Content, NotEncoded>>,
 }
 
 impl Group {

@@ -14,7 +14,7 @@ use crate::extract::claims;
 use crate::extract::in_flight::{Amount, Permit};
 use crate::extract::index::Index;
 use crate::extract::open;
-use crate::extract::ordered::{MAX_READ_ERRORS, Ordered, too_many};
+use crate::extract::ordered::{MAX_READ_ERRORS, Ordered, Place, too_many};
 use crate::extract::stretches::Stretches;
 use crate::extract::survey::Survey;
 use crate::ffi::{Input, Packet};
@@ -321,10 +321,11 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         let mut orders = VecDeque::with_capacity(wanted.len());
         let mut places = Vec::with_capacity(wanted.len());
         for Wanted { shown, requests } in wanted {
-            let (reply, image) = sync_channel(1);
+            let (reply, content) = sync_channel(1);
             orders.push_back(Order { pts: shown.pts, reply });
             let permit = Some(Permit::new(&self.shared.in_flight));
-            places.push(Ordered { requests, placed: shown.placed, keyframe: shown.key, image, permit });
+            let place = Place { requests, placed: shown.placed, keyframe: shown.key };
+            places.push(Ordered { place, content, permit });
         }
         // The task first: the archive would wait for images of a task that no worker has.
         self.tasks.send(Task { packets, access, wanted: orders, packet_bytes }).map_err(|_| over())?;

@@ -22,7 +22,7 @@ pub(super) struct Worker<'s> {
 
 impl<'s> Worker<'s> {
     pub(super) fn new(decoder: Decoder, stream: &'s StreamInfo, shared: &'s Shared<'_, '_>) -> Self {
-        let encoder = FrameEncoder::new(stream, shared.options, shared.limits);
+        let encoder = FrameEncoder::new(stream, shared.options, shared.limits, shared.filtered);
         Self { decoder, encoder, shared }
     }
 
@@ -106,7 +106,7 @@ impl<'s> Worker<'s> {
             return false;
         }
         if let Some(order) = wanted.pop_front() {
-            let _ = order.reply.send(self.encoder.encode(&frame, self.shared.watch));
+            let _ = order.reply.send(self.encoder.take(frame, self.shared.watch));
         }
         true
     }

@@ -1,4 +1,4 @@
-//! Pictures made from a picture: a part of it, and room for one with more chroma.
+//! Pictures that are made here: a part of another one, room for one with more chroma, and one from pixels.
 
 use std::ffi::c_int;
 
@@ -86,6 +86,37 @@ impl Frame {
         }
         new.settle_matrix(matrix);
         Ok(new)
+    }
+
+    /// A picture of sRGB pixels, three bytes each, row by row without gaps.
+    pub(crate) fn of_rgb((width, height): (u32, u32), pixels: &[u8]) -> Result<Self, AvError> {
+        let row = width as usize * 3;
+        if pixels.len() != row * height as usize {
+            return Err(AvError::INVALID_DATA);
+        }
+        let side = |side: u32| c_int::try_from(side).map_err(|_| AvError::INVALID_DATA);
+        let frame = Self::new()?;
+        // SAFETY: the frame is valid, and has no buffers until it gets one of its own.
+        unsafe {
+            let raw = &mut *frame.0;
+            raw.format = ffi::AVPixelFormat::AV_PIX_FMT_RGB24 as c_int;
+            (raw.width, raw.height) = (side(width)?, side(height)?);
+            raw.color_range = ffi::AVColorRange::AVCOL_RANGE_JPEG;
+            raw.colorspace = ffi::AVColorSpace::AVCOL_SPC_RGB;
+            raw.color_primaries = ffi::AVColorPrimaries::AVCOL_PRI_BT709;
+            raw.color_trc = ffi::AVColorTransferCharacteristic::AVCOL_TRC_IEC61966_2_1;
+            AvError::check(ffi::av_frame_get_buffer(frame.0, 64))?;
+        }
+        let stride = usize::try_from(frame.raw().linesize[0]).unwrap_or(0);
+        for (line, pixels) in pixels.chunks_exact(row).enumerate() {
+            // SAFETY: FFmpeg made the buffer for `height` rows of `stride` bytes, which are at
+            // least `row`; it is the frame's alone.
+            unsafe {
+                let start = frame.raw().data[0].add(line * stride);
+                std::ptr::copy_nonoverlapping(pixels.as_ptr(), start, row);
+            }
+        }
+        Ok(frame)
     }
 
     /// The three planes of a picture from [`Frame::blank`], with room for what SIMD writes.

@@ -1,0 +1,194 @@
+//! The filters of a job, one behind the other: pictures in, those that are left out, in order.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use framelift_contract::manifest::{Labels, Plugin};
+
+use super::ordered::Place;
+use crate::ExtractError;
+use crate::convert::Converter;
+use crate::filter::{Answer, Decided, Filter, FilterError, Finished, Label, MAX_HELD, Picture, Verdict};
+use crate::view::Viewed;
+
+/// Labels that a filter may give one picture, and bytes of the two words of one.
+const MAX_LABELS: usize = 32;
+const MAX_LABEL_BYTES: usize = 1024;
+/// Bytes of the pictures that wait at one filter, if there are more than two: a part of what all
+/// pictures of a video may take.
+const MAX_WAITING_BYTES: u64 = 96 << 20;
+/// Bytes of a summary.
+const MAX_SUMMARY_BYTES: usize = 64 << 10;
+
+/// A picture on its way, and its place in the archive.
+pub(super) struct Item {
+    pub(super) place: Place,
+    pub(super) picture: Picture,
+    pub(super) labels: Labels,
+}
+
+/// The filters, each with the pictures that wait at it.
+#[derive(Default)]
+pub(super) struct Chain<'f> {
+    links: Vec<Link<'f>>,
+    /// Pictures that have entered.
+    entered: u64,
+    converter: Arc<Mutex<Converter>>,
+}
+
+struct Link<'f> {
+    filter: Box<dyn Filter + 'f>,
+    /// In presentation order, from the oldest that is not decided on: those behind it wait for it.
+    waiting: VecDeque<(Item, Verdict)>,
+    dropped: u64,
+    summary: Option<String>,
+}
+
+impl<'f> Chain<'f> {
+    pub(super) fn new(filters: Vec<Box<dyn Filter + 'f>>) -> Self {
+        let link = |filter| Link { filter, waiting: VecDeque::new(), dropped: 0, summary: None };
+        Self { links: filters.into_iter().map(link).collect(), ..Self::default() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    /// Shows the next picture to the filters; gives those that have passed all of them by now.
+    pub(super) fn push(&mut self, place: Place, viewed: Viewed) -> Result<Vec<Item>, ExtractError> {
+        let about = (place.placed.time, place.keyframe);
+        let picture = Picture::new(viewed, self.entered, about, &self.converter);
+        self.entered += 1;
+        let mut out = Vec::new();
+        self.pass(0, Item { place, picture, labels: Labels::new() }, &mut out)?;
+        Ok(out)
+    }
+
+    /// Tells the filters that no picture follows; gives those that were still held back.
+    pub(super) fn finish(&mut self) -> Result<Vec<Item>, ExtractError> {
+        let mut out = Vec::new();
+        for at in 0..self.links.len() {
+            let link = &mut self.links[at];
+            let finished = link.filter.finish().and_then(|finished| link.end(finished));
+            finished.map_err(|error| error.of(link.filter.name()))?;
+            self.release(at, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    /// What the manifest says of them.
+    pub(super) fn records(&self) -> Vec<Plugin> {
+        let record = |link: &Link<'_>| {
+            let origin = link.filter.origin();
+            Plugin {
+                name: link.filter.name().to_owned(),
+                version: origin.as_ref().map(|origin| origin.version.clone()),
+                sha256: origin.map(|origin| origin.sha256),
+                dropped: link.dropped,
+                summary: link.summary.clone(),
+            }
+        };
+        self.links.iter().map(record).collect()
+    }
+
+    /// Shows a picture to one filter, and what it lets pass to those behind it.
+    fn pass(&mut self, at: usize, item: Item, out: &mut Vec<Item>) -> Result<(), ExtractError> {
+        let Some(link) = self.links.get_mut(at) else {
+            out.push(item);
+            return Ok(());
+        };
+        link.show(item).map_err(|error| error.of(link.filter.name()))?;
+        self.release(at, out)
+    }
+
+    /// Sends on what a filter has decided on and nothing before it holds up.
+    fn release(&mut self, at: usize, out: &mut Vec<Item>) -> Result<(), ExtractError> {
+        while let Some(link) = self.links.get_mut(at) {
+            let Some((item, verdict)) = link.waiting.pop_front_if(|(_, verdict)| *verdict != Verdict::Hold)
+            else {
+                break;
+            };
+            match verdict {
+                Verdict::Keep(labels) => {
+                    let item = item.labelled(link.filter.name(), labels);
+                    self.pass(at + 1, item, out)?;
+                }
+                Verdict::Drop | Verdict::Hold => link.dropped += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Link<'_> {
+    fn show(&mut self, item: Item) -> Result<(), FilterError> {
+        let Item { place, picture, labels } = item;
+        let index = picture.index();
+        let Answer { picture, verdict, decided } = self.filter.process(picture)?;
+        if picture.index() != index {
+            return Err(FilterError("gave another picture back".to_owned()));
+        }
+        check(&verdict)?;
+        self.decide(decided)?;
+        self.waiting.push_back((Item { place, picture, labels }, verdict));
+        let held = self.waiting.iter().filter(|(_, verdict)| *verdict == Verdict::Hold).count();
+        if held > MAX_HELD {
+            return Err(FilterError(format!("held back more than {MAX_HELD} pictures")));
+        }
+        // What waits behind a picture that is held back takes as much memory.
+        let bytes: u64 = self.waiting.iter().map(|(item, _)| item.picture.viewed.bytes()).sum();
+        if held > 0 && self.waiting.len() > 2 && bytes > MAX_WAITING_BYTES {
+            let most = MAX_WAITING_BYTES >> 20;
+            return Err(FilterError(format!("held back pictures of more than {most} MiB")));
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, decided: Decided) -> Result<(), FilterError> {
+        for (index, verdict) in decided {
+            check(&verdict)?;
+            let mut held = self.waiting.iter_mut().filter(|(_, verdict)| *verdict == Verdict::Hold);
+            match held.find(|(item, _)| item.picture.index() == index) {
+                Some((_, undecided)) => *undecided = verdict,
+                None => {
+                    return Err(FilterError(format!(
+                        "decided on picture {index}, which it does not hold back"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, finished: Finished) -> Result<(), FilterError> {
+        self.decide(finished.decided)?;
+        if finished.summary.as_ref().is_some_and(|summary| summary.len() > MAX_SUMMARY_BYTES) {
+            return Err(FilterError(format!("gave a summary of more than {MAX_SUMMARY_BYTES} bytes")));
+        }
+        self.summary = finished.summary;
+        for (_, verdict) in self.waiting.iter_mut().filter(|(_, verdict)| *verdict == Verdict::Hold) {
+            *verdict = Verdict::Keep(Vec::new());
+        }
+        Ok(())
+    }
+}
+
+impl Item {
+    fn labelled(mut self, filter: &str, labels: Vec<Label>) -> Self {
+        if !labels.is_empty() {
+            self.labels.entry(filter.to_owned()).or_default().extend(labels);
+        }
+        self
+    }
+}
+
+fn check(verdict: &Verdict) -> Result<(), FilterError> {
+    let Verdict::Keep(labels) = verdict else { return Ok(()) };
+    if labels.len() > MAX_LABELS {
+        return Err(FilterError(format!("gave a picture more than {MAX_LABELS} labels")));
+    }
+    if labels.iter().any(|(about, says)| about.len() + says.len() > MAX_LABEL_BYTES) {
+        return Err(FilterError(format!("gave a picture a label of more than {MAX_LABEL_BYTES} bytes")));
+    }
+    Ok(())
+}

@@ -1,0 +1,320 @@
+//! Filters between the decoder and the encoder: what they see, and what becomes of it.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use framelift_contract::manifest::Strategy;
+use framelift_domain::{FailureCode, Fit, Format, Options, Rational, Resize, Select};
+use framelift_media::filter::{
+    Answer, FilterError, Finished, MAX_HELD, Origin, Picture, Rgb, Shades, Verdict,
+};
+use framelift_media::{EngineLimits, ExtractError, FileSource, Filter};
+
+use crate::clips::{Clips, HEIGHT, WIDTH, number};
+use crate::run::{Extracted, run_filtered};
+
+const GROUPS: &str =
+    "-c:v libx264 -preset veryfast -crf 12 -bf 3 -x264-params keyint=10:min-keyint=10:scenecut=0";
+
+type Step<'a> = Box<dyn FnMut(&mut Picture) -> Result<(Verdict, Vec<(u64, Verdict)>), FilterError> + 'a>;
+
+/// A filter made of closures.
+struct By<'a> {
+    name: &'static str,
+    step: Step<'a>,
+    end: Finished,
+}
+
+impl Filter for By<'_> {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        Some(Origin { version: "2".to_owned(), sha256: "ab".repeat(32) })
+    }
+
+    fn process(&mut self, mut picture: Picture) -> Result<Answer, FilterError> {
+        let (verdict, decided) = (self.step)(&mut picture)?;
+        Ok(Answer { picture, verdict, decided })
+    }
+
+    fn finish(&mut self) -> Result<Finished, FilterError> {
+        Ok(self.end.clone())
+    }
+}
+
+fn by<'a>(
+    name: &'static str,
+    step: impl FnMut(&mut Picture) -> Result<(Verdict, Vec<(u64, Verdict)>), FilterError> + 'a,
+) -> Box<dyn Filter + 'a> {
+    Box::new(By { name, step: Box::new(step), end: Finished::default() })
+}
+
+fn keep() -> Result<(Verdict, Vec<(u64, Verdict)>), FilterError> {
+    Ok((Verdict::Keep(Vec::new()), Vec::new()))
+}
+
+fn filtered(path: &Path, options: &Options, filters: Vec<Box<dyn Filter + '_>>) -> Extracted {
+    tried(path, options, None, filters).unwrap()
+}
+
+fn tried(
+    path: &Path,
+    options: &Options,
+    strategy: Option<Strategy>,
+    filters: Vec<Box<dyn Filter + '_>>,
+) -> Result<Extracted, ExtractError> {
+    let limits = EngineLimits { strategy, ..EngineLimits::default() };
+    run_filtered(Box::new(FileSource::open(path).unwrap()), options, &limits, filters, &())
+}
+
+fn every(num: i128, den: i128) -> Options {
+    Options { select: Select::Every(Rational::new(num, den).unwrap()), ..Options::default() }
+}
+
+fn shown(picture: &Picture) -> usize {
+    let gray = picture.thumbnail((WIDTH as u32, HEIGHT as u32), Shades::Gray).unwrap();
+    number(|x, y| gray[y * WIDTH + x], WIDTH, HEIGHT)
+}
+
+#[test]
+fn a_filter_that_only_looks_sees_all_in_order_and_changes_nothing() {
+    let clips = Clips::new();
+    let mp4 = clips.make("a.mp4", 60, GROUPS);
+    let keyframes = Options { select: Select::Keyframes, ..Options::default() };
+    let all = Options { select: Select::All, storyboard: true, ..Options::default() };
+    for (options, strategy) in [
+        (all, Strategy::Sequential),
+        (every(1, 5), Strategy::Seek),
+        (every(2, 25), Strategy::Parallel),
+        (keyframes, Strategy::Keyframes),
+    ] {
+        let plain = tried(&mp4, &options, Some(strategy), Vec::new()).unwrap();
+        assert_eq!(plain.manifest.plan.strategy, strategy);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let looks = by("looks", |picture| {
+            seen.lock().unwrap().push((
+                picture.index(),
+                picture.time(),
+                picture.is_keyframe(),
+                shown(picture),
+            ));
+            keep()
+        });
+        let looked = tried(&mp4, &options, Some(strategy), vec![looks]).unwrap();
+        assert_eq!(looked.manifest.frames, plain.manifest.frames, "{strategy:?}");
+        assert_eq!(looked.manifest.plan, plain.manifest.plan);
+        if options.storyboard {
+            assert_eq!(looked.member("storyboard.jpg"), plain.member("storyboard.jpg"));
+        }
+        let seen = std::mem::take(&mut *seen.lock().unwrap());
+        assert_eq!(seen.len(), plain.manifest.frames.len());
+        for (i, (frame, (index, time, keyframe, number))) in
+            plain.manifest.frames.iter().zip(seen).enumerate()
+        {
+            assert_eq!((i as u64, &frame.time, frame.keyframe), (index, &time.to_string(), keyframe));
+            assert_eq!(number, plain.image(i).number());
+        }
+    }
+}
+
+#[test]
+fn pictures_are_dropped_labelled_held_back_and_decided_on_later() {
+    let clips = Clips::new();
+    let mp4 = clips.make("a.mp4", 40, GROUPS);
+    for strategy in [Strategy::Sequential, Strategy::Parallel] {
+        // Of each four one is kept, once the last of them was seen.
+        let fourth = By {
+            name: "fourth",
+            step: Box::new(|picture| {
+                let index = picture.index();
+                let others = (index - index % 4..index).map(|index| (index, Verdict::Drop));
+                match index % 4 {
+                    3 => Ok((Verdict::Keep(vec![("of".to_owned(), index.to_string())]), others.collect())),
+                    _ => Ok((Verdict::Hold, Vec::new())),
+                }
+            }),
+            end: Finished { decided: Vec::new(), summary: Some("every fourth".to_owned()) },
+        };
+        let seen = Mutex::new(Vec::new());
+        let not_11 = by("not-11", |picture| {
+            seen.lock().unwrap().push(shown(picture));
+            let verdict = match picture.index() {
+                11 => Verdict::Drop,
+                _ => Verdict::Keep(vec![("number".to_owned(), shown(picture).to_string())]),
+            };
+            Ok((verdict, Vec::new()))
+        });
+        // 38 pictures: two are still held back at the end, and nobody decides on them.
+        let options = Options { select: Select::Count(38), ..Options::default() };
+        let extracted = tried(&mp4, &options, Some(strategy), vec![Box::new(fourth), not_11]).unwrap();
+        let plain = tried(&mp4, &options, Some(strategy), Vec::new()).unwrap().numbers();
+        let passed = [3, 7, 11, 15, 19, 23, 27, 31, 35, 36, 37];
+        assert_eq!(*seen.lock().unwrap(), passed.map(|index| plain[index]));
+        let left: Vec<usize> = passed.into_iter().filter(|index| *index != 11).collect();
+        assert_eq!(extracted.numbers(), left.iter().map(|index| plain[*index]).collect::<Vec<_>>());
+        let manifest = &extracted.manifest;
+        for (frame, index) in manifest.frames.iter().zip(&left) {
+            assert_eq!(frame.labels["not-11"]["number"], plain[*index].to_string());
+            let of = (*index < 36).then(|| index.to_string());
+            assert_eq!(frame.labels.get("fourth").map(|labels| labels["of"].clone()), of);
+        }
+        let plugins: Vec<_> = manifest.plugins.iter().map(|it| (it.name.as_str(), it.dropped)).collect();
+        assert_eq!(plugins, [("fourth", 27), ("not-11", 1)]);
+        assert_eq!(manifest.plugins[0].summary.as_deref(), Some("every fourth"));
+        assert_eq!(manifest.plugins[0].version.as_deref(), Some("2"));
+        assert_eq!(manifest.plugins[0].sha256, Some("ab".repeat(32)));
+        assert_eq!(extracted.outcome.frames, 10);
+    }
+}
+
+#[test]
+fn what_a_filter_makes_of_a_picture_is_written_whatever_its_size() {
+    let clips = Clips::new();
+    let mp4 = clips.make("a.mp4", 3, GROUPS);
+    for format in [Format::Png, Format::Jpeg, Format::Webp, Format::Avif] {
+        for size in [(64, 48), (33, 21)] {
+            // A filter in front sees the picture, one behind it what came out.
+            let front = by("front", |picture| {
+                assert_eq!((picture.width(), picture.height()), (96, 56));
+                let rgb = picture.rgb().unwrap();
+                assert_eq!(rgb.bytes.len(), 96 * 56 * 3);
+                keep()
+            });
+            let paints = by("paints", |picture| {
+                let shade = 40 + 60 * u8::try_from(picture.index()).unwrap();
+                let bytes = [shade, 200, 255 - shade].repeat(size.0 * size.1);
+                let wrong = Rgb { width: 64, height: 49, bytes: bytes.clone() };
+                assert!(picture.change(&wrong).is_err());
+                assert!(picture.change(&Rgb { width: 0, height: 0, bytes: Vec::new() }).is_err());
+                picture.change(&Rgb { width: size.0 as u32, height: size.1 as u32, bytes }).unwrap();
+                keep()
+            });
+            let behind = by("behind", |picture| {
+                assert_eq!((picture.width() as usize, picture.height() as usize), size);
+                let shade = 40 + 60 * u8::try_from(picture.index()).unwrap();
+                let expected = [shade, 200, 255 - shade];
+                assert_eq!(picture.rgb().unwrap().bytes, expected.repeat(size.0 * size.1));
+                let small = picture.thumbnail((4, 4), Shades::Rgb).unwrap();
+                let near = |(a, b): (&u8, &u8)| a.abs_diff(*b) <= 2;
+                assert!(small.chunks(3).all(|pixel| pixel.iter().zip(&expected).all(near)), "{small:?}");
+                keep()
+            });
+            let resize = Some(Resize { width: Some(96), height: None, fit: Fit::Contain });
+            let options =
+                Options { select: Select::All, format, resize, storyboard: true, ..Options::default() };
+            let extracted = filtered(&mp4, &options, vec![front, paints, behind]);
+            for index in 0..3 {
+                let image = extracted.image(index);
+                assert_eq!((image.width, image.height), size);
+                let shade = 40 + 60 * u8::try_from(index).unwrap();
+                let pixel = image.at(size.0 / 2, size.1 / 2);
+                let expected = [shade, 200, 255 - shade];
+                let most = if format == Format::Png { 0 } else { 12 };
+                let far = pixel.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
+                assert!(far <= Some(most), "{format:?}: {pixel:?} for {expected:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_thumbnail_shows_the_asked_part_upright() {
+    let clips = Clips::new();
+    let mp4 = clips.make("a.mp4", 1, GROUPS);
+    let turned = clips.remake("turned.mp4", "", &mp4, "-c copy -metadata:s:v rotate=90");
+    for (width, height, fit) in [(40, 80, Fit::Cover), (80, 40, Fit::Cover), (30, 30, Fit::Fill)] {
+        let resize = Some(Resize { width: Some(width), height: Some(height), fit });
+        let options = Options { select: Select::All, format: Format::Png, resize, ..Options::default() };
+        for path in [&mp4, &turned] {
+            let mut same = None;
+            let looks = by("looks", |picture| {
+                let whole = picture.rgb().unwrap().bytes;
+                let copy = picture.thumbnail((width, height), Shades::Rgb).unwrap();
+                assert_eq!(picture.thumbnail((9, 7), Shades::Gray).unwrap().len(), 63);
+                assert!(picture.thumbnail((0, 7), Shades::Gray).is_err());
+                assert!(picture.thumbnail((9, 5000), Shades::Gray).is_err());
+                same = Some(whole == copy);
+                keep()
+            });
+            filtered(path, &options, vec![looks]);
+            assert_eq!(same, Some(true));
+        }
+    }
+}
+
+#[test]
+fn a_filter_that_fails_or_holds_back_too_much_ends_the_extraction_by_name() {
+    let clips = Clips::new();
+    let mp4 = clips.make("a.mp4", 100, GROUPS);
+    let message =
+        |strategy, step: fn(&mut Picture) -> Result<(Verdict, Vec<(u64, Verdict)>), FilterError>| {
+            let all = Options { select: Select::All, ..Options::default() };
+            match tried(&mp4, &all, Some(strategy), vec![by("mine", step)]) {
+                Err(ExtractError::Failed(failure)) => {
+                    assert_eq!(failure.code, FailureCode::PluginFailed);
+                    failure.message
+                }
+                Err(error) => panic!("{error}"),
+                Ok(extracted) => panic!("{} frames", extracted.outcome.frames),
+            }
+        };
+    for strategy in [Strategy::Sequential, Strategy::Parallel] {
+        let said = message(strategy, |picture| match picture.index() {
+            7 => Err(FilterError("a 7 is no good".to_owned())),
+            _ => keep(),
+        });
+        assert_eq!(said, "the plugin mine: a 7 is no good");
+        let said = message(strategy, |_| Ok((Verdict::Hold, Vec::new())));
+        assert_eq!(said, format!("the plugin mine: held back more than {MAX_HELD} pictures"));
+        let said = message(strategy, |_| Ok((Verdict::Drop, vec![(3, Verdict::Drop)])));
+        assert_eq!(said, "the plugin mine: decided on picture 3, which it does not hold back");
+        let said = message(strategy, |_| Ok((Verdict::Keep(vec![Default::default(); 33]), Vec::new())));
+        assert_eq!(said, "the plugin mine: gave a picture more than 32 labels");
+        let said = message(strategy, |_| {
+            Ok((Verdict::Keep(vec![("a".repeat(1000), "b".repeat(1000))]), Vec::new()))
+        });
+        assert_eq!(said, "the plugin mine: gave a picture a label of more than 1024 bytes");
+    }
+}
+
+#[test]
+fn what_one_engine_leaves_to_the_other_is_seen_once() {
+    let clips = Clips::new();
+    let ts = clips.make("a.ts", 100, GROUPS);
+    // Groups of pictures cannot be taken one by one behind the garbage.
+    let damaged = clips.patch("b.ts", &ts, |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 600].fill(0xa5);
+    });
+    let seen = Mutex::new(Vec::new());
+    let looks = by("looks", |picture| {
+        seen.lock().unwrap().push((picture.index(), picture.time()));
+        // Some are held back while the engines change.
+        let held = picture.index().checked_sub(1).map(|index| (index, Verdict::Keep(Vec::new())));
+        Ok((Verdict::Hold, held.into_iter().collect()))
+    });
+    let options = every(2, 25);
+    let extracted = tried(&damaged, &options, Some(Strategy::Parallel), vec![looks]).unwrap();
+    let plain = tried(&damaged, &options, Some(Strategy::Parallel), Vec::new()).unwrap();
+    let plan = &plain.manifest.plan;
+    assert_eq!(plan.strategy, Strategy::Sequential, "{}", plan.reason);
+    assert!(plan.reason.ends_with("so one decoder went through all"), "{}", plan.reason);
+    assert_eq!(extracted.manifest.plan, *plan);
+    assert_eq!(extracted.manifest.frames, plain.manifest.frames);
+    let seen = seen.into_inner().unwrap();
+    let distinct = |frames: &[framelift_contract::manifest::Frame]| {
+        let mut times: Vec<_> = frames.iter().map(|frame| frame.time.clone()).collect();
+        times.dedup();
+        times
+    };
+    assert_eq!(
+        seen.iter().map(|(index, _)| *index).collect::<Vec<_>>(),
+        (0..seen.len() as u64).collect::<Vec<_>>()
+    );
+    assert_eq!(
+        seen.iter().map(|(_, time)| time.to_string()).collect::<Vec<_>>(),
+        distinct(&plain.manifest.frames)
+    );
+}
