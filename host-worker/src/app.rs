@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::dead_letter::DeadLetters;
-use crate::health::{self, Engines, Metrics, Readiness};
+use crate::health::{self, Engines, Metrics, Readiness, StreakLimit};
 use crate::intake::{Intake, ReceiveTimes};
 use crate::job::{JobContext, Settings};
 use crate::notify::{EmailError, Notifier};
@@ -136,7 +136,10 @@ pub async fn start(
     let id = worker_id(config);
     let metrics = Arc::new(Metrics::new(id.as_str()));
     gpu(config, &metrics).await;
-    let readiness = Arc::new(Readiness::default());
+    let readiness = Arc::new(Readiness::new(StreakLimit {
+        jobs: config.worker.max_own_failures,
+        pause: config.worker.out_of_service,
+    }));
     let engines = Arc::new(Engines::new(metrics.clone(), readiness.clone()));
     // What an engine causes is not what the caller has said.
     let stop = stopped.child_token();
@@ -189,7 +192,8 @@ pub async fn start(
     let rest = CancellationToken::new();
     let intake = tokio::spawn(intake.run(stop.clone()));
     jobs.spawn(dead.run(stop.clone()));
-    let sweeping = tokio::spawn(sweep::run(control.clone(), config.worker.sweep, stop.clone()));
+    let sweeping =
+        tokio::spawn(sweep::run(control.clone(), metrics.clone(), config.worker.sweep, stop.clone()));
     tokio::spawn(health::serve(listener, readiness.clone(), metrics, rest.clone()));
     let probing = tokio::spawn({
         let (readiness, rest) = (readiness.clone(), rest.clone());

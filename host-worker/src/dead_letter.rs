@@ -9,12 +9,12 @@ use framelift_domain::{Failure, FailureCode};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::health::Dependency;
+use crate::health::{DeadLetter, Dependency, PutOff};
 use crate::intake::ReceiveTimes;
 use crate::job::{Disposition, JobContext, Task};
 use crate::queue::{Lease, Queue, Received};
 use crate::report::ReportError;
-use crate::retry::{self, Retryable as _, message_delay};
+use crate::retry::{self, Retryable as _};
 
 /// Attempts after which a job is given up: as many as the job queue delivers a message
 /// (`maxReceiveCount`), so that five workers that died of one video are enough.
@@ -73,7 +73,7 @@ impl DeadLetters {
 
     async fn handle(&self, message: Received, logged: &mut HashSet<String>) {
         let lease = Lease::hold(&self.queue, &message, self.times.visibility, self.times.heartbeat);
-        let disposition = match Task::parse(&message.body) {
+        let (outcome, disposition) = match Task::parse(&message.body) {
             Ok(task) => {
                 let span = tracing::info_span!(
                     "dead_letter",
@@ -83,12 +83,21 @@ impl DeadLetters {
                 );
                 self.give_up(&task, message.receives).instrument(span).await
             }
-            Err(error) => Disposition::Reject(error.to_string()),
+            Err(error) => (DeadLetter::Kept, Disposition::Reject(error.to_string())),
         };
+        let metrics = &self.context.metrics;
         match disposition {
-            Disposition::Delete => lease.delete().await,
-            Disposition::PutOff(delay) => lease.put_off(delay).await,
+            Disposition::Delete => {
+                metrics.dead_letter(outcome);
+                lease.delete().await;
+            }
+            Disposition::PutOff(delay, reason) => {
+                metrics.dead_letter(DeadLetter::PutOff);
+                metrics.put_off(reason);
+                lease.put_off(delay).await;
+            }
             Disposition::Reject(reason) => {
+                metrics.dead_letter(outcome);
                 if logged.len() < MAX_REMEMBERED && logged.insert(message.message_id.clone()) {
                     tracing::error!(
                         message_id = message.message_id,
@@ -101,46 +110,45 @@ impl DeadLetters {
         }
     }
 
-    async fn give_up(&self, task: &Task, receives: u32) -> Disposition {
+    /// Returns what is done with the message, and what became of it if that is not to put it off.
+    async fn give_up(&self, task: &Task, receives: u32) -> (DeadLetter, Disposition) {
         let context = &self.context;
-        let outstanding = if task.notice { Err(ReportError::JobFinished) } else { context.claim(task).await };
-        let later = message_delay(receives);
-        match outstanding {
+        let claimed = if task.notice { Err(ReportError::JobFinished) } else { context.claim(task).await };
+        match claimed {
             Ok(job) => self.fail(task, &job, receives).await,
             // A worker is at it after all. Whatever it reports, the next look finds.
             Err(ReportError::LeaseHeld { retry_after }) => {
-                Disposition::PutOff(retry_after.unwrap_or_default().max(Duration::from_secs(60)))
+                let delay = retry_after.unwrap_or_default().max(self.times.visibility);
+                (DeadLetter::PutOff, Disposition::PutOff(delay, PutOff::LeaseHeld))
             }
-            Err(ReportError::JobFinished) => {
-                let said =
-                    context.notifier.deliver_pending(task.video_id, &task.trace, &context.release).await;
-                match said {
-                    Ok(()) => Disposition::Delete,
-                    Err(error) => {
-                        tracing::warn!(error = %error, "a notice is put off");
-                        Disposition::PutOff(later)
-                    }
-                }
-            }
-            Err(ReportError::NotFound) => Disposition::Delete,
+            Err(ReportError::JobFinished) => self.finished(task, receives).await,
+            Err(ReportError::NotFound) => (DeadLetter::Gone, Disposition::Delete),
             Err(error) => {
                 tracing::warn!(error = %error, "a dead letter could not be claimed");
                 if error.retry_after().is_some() && !context.draining.is_cancelled() {
                     context.readiness.record(Dependency::Control, Err(error.to_string()));
                 }
-                Disposition::PutOff(later)
+                let delay = context.message_delay(receives);
+                (DeadLetter::PutOff, Disposition::PutOff(delay, PutOff::Control))
             }
         }
     }
 
-    async fn fail(&self, task: &Task, job: &Job, receives: u32) -> Disposition {
+    /// The job has ended; its owner may still have to be told.
+    async fn finished(&self, task: &Task, receives: u32) -> (DeadLetter, Disposition) {
+        let said = self.context.send_pending_notice(task.video_id, &task.trace, receives).await;
+        (DeadLetter::Finished, said)
+    }
+
+    async fn fail(&self, task: &Task, job: &Job, receives: u32) -> (DeadLetter, Disposition) {
         let context = &self.context;
         // This claim is an attempt, too.
         let tries = job.attempt.saturating_sub(1);
         if tries < MAX_TRIES {
             // Its message was received often, but hardly worked on: another message of the same job
             // was put off again and again, or control was down. That is not the video's fault.
-            return context.give_back(job, &task.trace, receives, "the job was hardly tried").await;
+            let given_back = context.give_back(job, &task.trace, receives, "the job was hardly tried").await;
+            return (DeadLetter::GivenBack, given_back);
         }
         let failure = Failure::new(FailureCode::Internal, format!("gave up after {tries} tries"));
         match context.report_failure(job, &task.trace, &failure, false).await {
@@ -150,14 +158,15 @@ impl DeadLetters {
                 if let Err(error) = context.store.remove_leftovers(&job.result_prefix, job.attempt).await {
                     tracing::warn!(error = %error, "leftovers of earlier attempts were not removed");
                 }
-                context.send_notice(answer.notice.as_ref(), job, &task.trace, receives).await
+                let told = context.send_notice(answer.notice.as_ref(), job, &task.trace, receives).await;
+                (DeadLetter::Failed, told)
             }
-            Err(ReportError::StaleAttempt | ReportError::JobFinished | ReportError::NotFound) => {
-                Disposition::Delete
-            }
+            Err(ReportError::JobFinished) => self.finished(task, receives).await,
+            Err(ReportError::StaleAttempt | ReportError::NotFound) => (DeadLetter::Gone, Disposition::Delete),
             Err(error) => {
                 tracing::warn!(error = %error, "a dead letter's end could not be reported");
-                Disposition::PutOff(message_delay(receives))
+                let delay = context.message_delay(receives);
+                (DeadLetter::PutOff, Disposition::PutOff(delay, PutOff::Control))
             }
         }
     }

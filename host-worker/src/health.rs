@@ -5,9 +5,11 @@ mod metrics;
 mod probes;
 mod readiness;
 mod server;
+mod streak;
 
 pub(crate) use engines::Engines;
-pub(crate) use metrics::Metrics;
+pub(crate) use metrics::{DeadLetter, Metrics, PutOff};
 pub(crate) use probes::probe;
 pub(crate) use readiness::{Dependency, Readiness};
 pub(crate) use server::serve;
+pub(crate) use streak::StreakLimit;

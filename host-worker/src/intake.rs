@@ -99,7 +99,10 @@ impl Intake {
         };
         match disposition {
             Disposition::Delete => lease.delete().await,
-            Disposition::PutOff(delay) => lease.put_off(delay).await,
+            Disposition::PutOff(delay, reason) => {
+                self.context.metrics.put_off(reason);
+                lease.put_off(delay).await;
+            }
             Disposition::Reject(reason) => {
                 tracing::error!(message_id = id, reason, "a message goes to the dead letters");
                 self.context.metrics.messages_rejected.inc();

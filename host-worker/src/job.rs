@@ -11,15 +11,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use framelift_contract::report::{Job, Notice};
+use framelift_domain::VideoId;
 use framelift_media::EngineLimits;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::config::Config;
-use crate::health::{Dependency, Engines, Metrics, Readiness};
+use crate::health::{Dependency, Engines, Metrics, PutOff, Readiness};
 use crate::notify::Notifier;
 use crate::report::{ControlClient, ReportError, Trace};
-use crate::retry::{message_delay, retry};
+use crate::retry::{self, retry};
 use crate::store::ObjectStore;
 use crate::{ambient, shutdown};
 
@@ -34,8 +35,8 @@ const CLAIM_PATIENCE: Duration = Duration::from_secs(300);
 pub(crate) enum Disposition {
     /// It is deleted.
     Delete,
-    /// It becomes visible again after this time.
-    PutOff(Duration),
+    /// It becomes visible again after this time, for this reason.
+    PutOff(Duration, PutOff),
     /// It is moved to the dead-letter queue, for this reason.
     Reject(String),
 }
@@ -43,6 +44,8 @@ pub(crate) enum Disposition {
 /// Time-outs and limits of the work on a job.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    /// The first delay of a message that could not be dealt with.
+    pub retry_delay: Duration,
     /// How often progress is reported.
     pub progress: Duration,
     /// An engine without progress for so long is stuck.
@@ -62,6 +65,7 @@ impl Settings {
     pub(crate) fn of(config: &Config) -> Self {
         let limits = &config.limits;
         Self {
+            retry_delay: config.queue.retry_delay,
             progress: config.worker.progress,
             stuck_after: config.worker.stuck_after,
             stop_timeout: shutdown::wind_down(config.worker.grace_period) / 3,
@@ -119,7 +123,7 @@ impl JobContext {
         );
         async {
             if task.notice {
-                return self.send_pending_notice(task, receives).await;
+                return self.send_pending_notice(task.video_id, &task.trace, receives).await;
             }
             match self.claim(task).await {
                 Ok(job) => {
@@ -148,41 +152,50 @@ impl JobContext {
         .await
     }
 
+    /// Returns the delay of a message that has been received so many times and could not be dealt with.
+    pub(crate) fn message_delay(&self, receives: u32) -> Duration {
+        retry::message_delay(self.settings.retry_delay, receives)
+    }
+
     async fn not_claimed(&self, task: &Task, receives: u32, error: ReportError) -> Disposition {
-        let later = message_delay(receives);
+        let later = self.message_delay(receives);
         match error {
             ReportError::LeaseHeld { retry_after } => {
                 tracing::debug!("another worker holds the job");
-                Disposition::PutOff(
-                    retry_after.unwrap_or(Duration::from_secs(30)).max(Duration::from_secs(1)),
-                )
+                let delay = retry_after.unwrap_or(Duration::from_secs(30)).max(Duration::from_secs(1));
+                Disposition::PutOff(delay, PutOff::LeaseHeld)
             }
             ReportError::NotReady { retry_after } => {
                 tracing::info!("the job is not ready yet");
-                Disposition::PutOff(retry_after.unwrap_or(later))
+                Disposition::PutOff(retry_after.unwrap_or(later), PutOff::NotReady)
             }
-            ReportError::JobFinished => self.send_pending_notice(task, receives).await,
+            ReportError::JobFinished => self.send_pending_notice(task.video_id, &task.trace, receives).await,
             ReportError::NotFound => {
                 tracing::warn!("the message's video is not known any more");
                 Disposition::Delete
             }
-            ReportError::Unauthorised => Disposition::PutOff(Duration::from_secs(30)),
+            ReportError::Unauthorised => Disposition::PutOff(Duration::from_secs(30), PutOff::Credential),
             ReportError::Unavailable { .. } if self.draining.is_cancelled() => {
-                Disposition::PutOff(Duration::ZERO)
+                Disposition::PutOff(Duration::ZERO, PutOff::Shutdown)
             }
             error @ (ReportError::Unavailable { .. }
             | ReportError::Refused { .. }
             | ReportError::StaleAttempt) => {
                 tracing::error!(error = %error, "the job could not be claimed");
                 self.readiness.record(Dependency::Control, Err(error.to_string()));
-                Disposition::PutOff(later)
+                Disposition::PutOff(later, PutOff::Control)
             }
         }
     }
 
     /// Sends the notice that a finished job may still have.
-    async fn send_pending_notice(&self, task: &Task, receives: u32) -> Disposition {
-        let said = self.notifier.deliver_pending(task.video_id, &task.trace, &self.release).await;
+    pub(crate) async fn send_pending_notice(
+        &self,
+        video: VideoId,
+        trace: &Trace,
+        receives: u32,
+    ) -> Disposition {
+        let said = self.notifier.deliver_pending(video, trace, &self.release).await;
         self.after_notice(said, receives)
     }
 
@@ -206,10 +219,10 @@ impl JobContext {
     fn after_notice(&self, said: Result<(), crate::notify::NotifyError>, receives: u32) -> Disposition {
         match said {
             Ok(()) => Disposition::Delete,
-            Err(_) if self.release.is_cancelled() => Disposition::PutOff(Duration::ZERO),
+            Err(_) if self.release.is_cancelled() => Disposition::PutOff(Duration::ZERO, PutOff::Shutdown),
             Err(error) => {
                 tracing::warn!(error = %error, "a notice is put off");
-                Disposition::PutOff(message_delay(receives))
+                Disposition::PutOff(self.message_delay(receives), PutOff::Notice)
             }
         }
     }

@@ -20,24 +20,32 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a call to the queue failed.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the queue: {detail}")]
-pub(crate) struct QueueError {
-    detail: String,
-    /// The queue said no, and would again.
-    refused: bool,
+pub(crate) enum QueueError {
+    /// The queue says no, and would again.
+    #[error("the queue refuses: {0}")]
+    Refused(String),
+    /// No answer, or a server's error: worth another try.
+    #[error("the queue does not answer: {0}")]
+    Unavailable(String),
 }
 
 impl QueueError {
     fn of<E: std::error::Error + 'static>(error: SdkError<E>) -> Self {
         let status = error.raw_response().map(|response| response.status().as_u16());
-        let refused = status.is_some_and(|status| (400..500).contains(&status) && status != 429);
-        Self { detail: DisplayErrorContext(&error).to_string(), refused }
+        let detail = DisplayErrorContext(&error).to_string();
+        match status {
+            Some(400..=428 | 430..=499) => Self::Refused(detail),
+            _ => Self::Unavailable(detail),
+        }
     }
 }
 
 impl Retryable for QueueError {
     fn retry_after(&self) -> Option<Duration> {
-        (!self.refused).then_some(Duration::ZERO)
+        match self {
+            Self::Refused(_) => None,
+            Self::Unavailable(_) => Some(Duration::ZERO),
+        }
     }
 }
 
@@ -100,7 +108,7 @@ impl Queue {
             message_id: message.message_id.unwrap_or_default(),
             receipt: message
                 .receipt_handle
-                .ok_or_else(|| QueueError { detail: "a message without a receipt".into(), refused: true })?,
+                .ok_or_else(|| QueueError::Refused("a message without a receipt".into()))?,
             body: message.body.unwrap_or_default(),
             receives: receives.unwrap_or(1),
         }))

@@ -13,12 +13,11 @@ const CALLS: ExponentialBuilder = ExponentialBuilder::new()
     .with_max_delay(Duration::from_secs(5))
     .without_max_times();
 
-/// For messages that are put off: from 7.5 s to 7.5 min, and up to twice that by jitter.
-const MESSAGES: ExponentialBuilder = ExponentialBuilder::new()
-    .with_jitter()
-    .with_min_delay(Duration::from_millis(7_500))
-    .with_max_delay(Duration::from_secs(450))
-    .without_max_times();
+/// How many times the first delay of a message its longest one is.
+const LONGEST_MESSAGE_DELAY: u32 = 60;
+
+/// The longest pause of a worker that is out of service, without its jitter.
+const LONGEST_OUT_OF_SERVICE: Duration = Duration::from_secs(900);
 
 /// An error that knows whether another try makes sense.
 pub(crate) trait Retryable: std::fmt::Display {
@@ -26,9 +25,21 @@ pub(crate) trait Retryable: std::fmt::Display {
     fn retry_after(&self) -> Option<Duration>;
 }
 
-/// Returns the delay of a message that has been received so many times.
-pub(crate) fn message_delay(receives: u32) -> Duration {
-    nth(MESSAGES, receives)
+/// From `first` up to `longest`, twice as long each time, and up to twice that by jitter.
+fn doubling(first: Duration, longest: Duration) -> ExponentialBuilder {
+    let schedule = ExponentialBuilder::new().with_jitter().without_max_times();
+    schedule.with_min_delay(first).with_max_delay(longest.max(first))
+}
+
+/// Returns the delay of a message that has been received so many times, where `first` is that of one
+/// received once.
+pub(crate) fn message_delay(first: Duration, receives: u32) -> Duration {
+    nth(doubling(first, first.saturating_mul(LONGEST_MESSAGE_DELAY)), receives)
+}
+
+/// Returns the `n`-th pause (from 1) in a row of a worker that is out of service.
+pub(crate) fn out_of_service(first: Duration, n: u32) -> Duration {
+    nth(doubling(first, LONGEST_OUT_OF_SERVICE), n)
 }
 
 /// Returns the pause after so many failures in a row of a loop that never gives up.
@@ -119,11 +130,13 @@ mod tests {
 
     #[test]
     fn delays_grow_up_to_the_longest() {
+        let delay = |receives| message_delay(Duration::from_millis(7_500), receives);
         for (receives, least, most) in [(0, 7_500, 15_000), (1, 7_500, 15_000), (3, 30_000, 60_000)] {
-            let delay = message_delay(receives).as_millis();
+            let delay = delay(receives).as_millis();
             assert!((least..=most).contains(&delay), "{receives}: {delay}");
         }
-        assert!((450..=900).contains(&message_delay(u32::MAX).as_secs()));
+        assert!((450..=900).contains(&delay(u32::MAX).as_secs()));
+        assert!(out_of_service(Duration::from_secs(3600), 9).as_secs() >= 3600, "never less than asked for");
         assert!(pause(u32::MAX).as_secs() <= 10);
     }
 }

@@ -1,10 +1,12 @@
 //! Calls the edge's sweep each minute or so: one effect however many workers call.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::ambient;
+use crate::health::Metrics;
 use crate::report::ControlClient;
 
 /// The most calls in a row while the edge says that there is more to do.
@@ -17,7 +19,12 @@ fn pause(every: Duration, fraction: f64) -> Duration {
 }
 
 /// Calls until `cancel`.
-pub(crate) async fn run(control: ControlClient, every: Duration, cancel: CancellationToken) {
+pub(crate) async fn run(
+    control: ControlClient,
+    metrics: Arc<Metrics>,
+    every: Duration,
+    cancel: CancellationToken,
+) {
     loop {
         tokio::select! {
             () = cancel.cancelled() => return,
@@ -30,6 +37,7 @@ pub(crate) async fn run(control: ControlClient, every: Duration, cancel: Cancell
             };
             match answer {
                 Ok(done) => {
+                    metrics.swept(&done);
                     let healed =
                         done.expired_uploads + done.resent + done.lapsed_leases + done.expired_results;
                     if healed > 0 {
@@ -46,6 +54,7 @@ pub(crate) async fn run(control: ControlClient, every: Duration, cancel: Cancell
                     }
                 }
                 Err(error) => {
+                    metrics.sweep_errors.inc();
                     tracing::warn!(error = %error, "the sweep could not be called");
                     break;
                 }

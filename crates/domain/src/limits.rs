@@ -35,6 +35,10 @@ pub struct Limits {
     pub max_releases: u32,
     /// From the first claim to the end, in seconds.
     pub max_job_s: u32,
+    /// How long a video may be pending before the sweep sends its message again, in seconds.
+    pub resend_after_s: u32,
+    /// How long after a lease's end the sweep takes the job back, in seconds.
+    pub take_back_after_s: u32,
 }
 
 impl Default for Limits {
@@ -51,6 +55,8 @@ impl Default for Limits {
             retention_s: 7 * 24 * 3600,
             max_releases: 50,
             max_job_s: 12 * 3600,
+            resend_after_s: 600,
+            take_back_after_s: 300,
         }
     }
 }

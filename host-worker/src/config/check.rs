@@ -26,6 +26,10 @@ pub(super) fn cross_check(config: &Config, problems: &mut Vec<String>) {
         "[queue] heartbeat: expected 1 s up to half of visibility",
     );
     refuse(queue.wait > seconds(20), "[queue] wait: expected at most 20 s");
+    refuse(
+        queue.retry_delay < Duration::from_millis(100) || queue.retry_delay > seconds(600),
+        "[queue] retry_delay: expected 100 ms to 10 min",
+    );
     refuse(queue.url == queue.dead_letter_url, "[queue] dead_letter_url: must not be the job queue itself");
     refuse(!(1..=1024).contains(&worker.concurrency), "[worker] concurrency: expected 1 to 1024");
     refuse(
@@ -35,6 +39,10 @@ pub(super) fn cross_check(config: &Config, problems: &mut Vec<String>) {
     // A store that does not answer is waited for that long; the decoder is not to blame for it.
     refuse(worker.stuck_after < seconds(120), "[worker] stuck_after: expected at least 2 min");
     refuse(worker.sweep < seconds(1), "[worker] sweep: expected at least 1 s");
+    refuse(
+        worker.out_of_service < seconds(1) || worker.out_of_service > seconds(3600),
+        "[worker] out_of_service: expected 1 s to 1 h",
+    );
     refuse(config.control.timeout < seconds(1), "[control] timeout: expected at least 1 s");
     refuse(
         !(parts::MIN_SIZE..=parts::MAX_BASE).contains(&config.store.part_size.0),

@@ -95,6 +95,9 @@ section! {
         heartbeat: Duration = "20s",
         /// How long one receive waits for a message, at most 20 s.
         wait: Duration = "20s",
+        /// How long a message is put off that could not be dealt with: the least delay at the first
+        /// time. It doubles each time up to 60 times as much, and chance adds up to as much again.
+        retry_delay: Duration = "7500ms",
     }
 }
 
@@ -137,6 +140,13 @@ section! {
         stuck_after: Duration = "5m",
         /// How often the edge's sweep is called, give or take a tenth.
         sweep: Duration = "60s",
+        /// After so many jobs in a row that it gave back for reasons of its own, the worker takes itself
+        /// out of service: it is not ready and takes no work. 0 means never.
+        max_own_failures: u32 = "5",
+        /// How long it stays out of service at least; then it tries again. Without a good job in between,
+        /// each pause is twice as long as the one before, up to 15 min, and chance adds up to as much
+        /// again.
+        out_of_service: Duration = "60s",
     }
 }
 

@@ -1,6 +1,9 @@
 //! The worker's numbers, in the OpenMetrics text that Prometheus reads.
 
-use prometheus_client::encoding::EncodeLabelSet;
+use std::fmt::Write as _;
+
+use framelift_contract::report::SweepAnswer;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -33,6 +36,83 @@ pub(crate) struct NoticeLabels {
     pub outcome: &'static str,
 }
 
+/// Why a message was put off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum PutOff {
+    /// Another worker holds the job.
+    LeaseHeld,
+    /// The job was not handed to the queue yet.
+    NotReady,
+    /// Control did not answer, or refused.
+    Control,
+    /// Control refuses this worker's credential.
+    Credential,
+    /// The notice could not be sent.
+    Notice,
+    /// The worker stops.
+    Shutdown,
+}
+
+impl EncodeLabelValue for PutOff {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        encoder.write_str(match self {
+            Self::LeaseHeld => "lease-held",
+            Self::NotReady => "not-ready",
+            Self::Control => "control",
+            Self::Credential => "credential",
+            Self::Notice => "notice",
+            Self::Shutdown => "shutdown",
+        })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct PutOffLabels {
+    reason: PutOff,
+}
+
+/// What became of a message in the dead-letter queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum DeadLetter {
+    /// Its job has used up its tries and failed.
+    Failed,
+    /// Its job was hardly tried and got a new message.
+    GivenBack,
+    /// Its job was finished already; the notice that was due is out.
+    Finished,
+    /// Its video is not known any more.
+    Gone,
+    /// It could not be dealt with yet.
+    PutOff,
+    /// It is not a job and stays for people to look at.
+    Kept,
+}
+
+impl EncodeLabelValue for DeadLetter {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        encoder.write_str(match self {
+            Self::Failed => "failed",
+            Self::GivenBack => "given-back",
+            Self::Finished => "finished",
+            Self::Gone => "gone",
+            Self::PutOff => "put-off",
+            Self::Kept => "kept",
+        })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct DeadLetterLabels {
+    outcome: DeadLetter,
+}
+
+/// What a sweep put right.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct SweepLabels {
+    /// `expired-uploads`, `resent`, `lapsed-leases`, `expired-results`.
+    what: &'static str,
+}
+
 /// Every number; cheap to clone, all clones count together.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -57,6 +137,18 @@ pub(crate) struct Metrics {
     pub messages: Counter,
     /// Messages that were not understood.
     pub messages_rejected: Counter,
+    /// Messages that were put off, by reason.
+    pub messages_put_off: Family<PutOffLabels, Counter>,
+    /// Messages received from the dead-letter queue, by what became of them.
+    pub dead_letters: Family<DeadLetterLabels, Counter>,
+    /// What the sweeps that this worker called put right.
+    pub sweep: Family<SweepLabels, Counter>,
+    /// Sweeps that could not be called.
+    pub sweep_errors: Counter,
+    /// Jobs in a row that were given back for reasons of the worker's own.
+    pub own_failures: Gauge,
+    /// Times that the worker took itself out of service because of them.
+    pub out_of_service: Counter,
     /// Notices, by channel and what became of them.
     pub notices: Family<NoticeLabels, Counter>,
     /// Videos that may run at once.
@@ -84,6 +176,12 @@ impl Metrics {
             receive_errors: Counter::default(),
             messages: Counter::default(),
             messages_rejected: Counter::default(),
+            messages_put_off: Family::default(),
+            dead_letters: Family::default(),
+            sweep: Family::default(),
+            sweep_errors: Counter::default(),
+            own_failures: Gauge::default(),
+            out_of_service: Counter::default(),
             notices: Family::default(),
             permits: Gauge::default(),
             permits_used: Gauge::default(),
@@ -116,6 +214,16 @@ impl Metrics {
         r.register("queue_receive_errors", "Receives that failed", self.receive_errors.clone());
         r.register("messages", "Messages received", self.messages.clone());
         r.register("messages_rejected", "Messages that were not understood", self.messages_rejected.clone());
+        let put_off = self.messages_put_off.clone();
+        r.register("messages_put_off", "Messages that were put off, by reason", put_off);
+        let dead_letters = self.dead_letters.clone();
+        r.register("dead_letters", "Dead letters received, by what became of them", dead_letters);
+        r.register("sweep", "What the sweeps that this worker called put right", self.sweep.clone());
+        r.register("sweep_errors", "Sweeps that could not be called", self.sweep_errors.clone());
+        let own_failures = self.own_failures.clone();
+        r.register("own_failures_in_a_row", "Jobs in a row given back for reasons of its own", own_failures);
+        let out_of_service = self.out_of_service.clone();
+        r.register("out_of_service", "Times that the worker took itself out of service", out_of_service);
         r.register("notices", "Notices, by channel and what became of them", self.notices.clone());
         r.register("permits", "Videos that may run at once", self.permits.clone());
         r.register("permits_used", "Permits taken", self.permits_used.clone());
@@ -135,6 +243,28 @@ impl Metrics {
     /// Notes how long a stage took.
     pub(crate) fn stage_took(&self, stage: &'static str, duration: std::time::Duration) {
         self.stages.get_or_create(&StageLabels { stage }).observe(duration.as_secs_f64());
+    }
+
+    /// Counts a message that is put off.
+    pub(crate) fn put_off(&self, reason: PutOff) {
+        self.messages_put_off.get_or_create(&PutOffLabels { reason }).inc();
+    }
+
+    /// Counts a message from the dead-letter queue.
+    pub(crate) fn dead_letter(&self, outcome: DeadLetter) {
+        self.dead_letters.get_or_create(&DeadLetterLabels { outcome }).inc();
+    }
+
+    /// Counts what a sweep put right.
+    pub(crate) fn swept(&self, done: &SweepAnswer) {
+        for (what, count) in [
+            ("expired-uploads", done.expired_uploads),
+            ("resent", done.resent),
+            ("lapsed-leases", done.lapsed_leases),
+            ("expired-results", done.expired_results),
+        ] {
+            self.sweep.get_or_create(&SweepLabels { what }).inc_by(u64::from(count));
+        }
     }
 
     /// Counts a notice.
@@ -162,12 +292,20 @@ mod tests {
         metrics.job_ended("failed", "corrupt-input");
         metrics.frames.inc_by(3);
         metrics.stage_took("storing", std::time::Duration::from_secs(1));
+        metrics.put_off(PutOff::LeaseHeld);
+        metrics.dead_letter(DeadLetter::GivenBack);
+        metrics.swept(&SweepAnswer { resent: 2, ..SweepAnswer::default() });
         let page = metrics.text();
         for line in [
             "framelift_worker_jobs_total{outcome=\"failed\",code=\"corrupt-input\"} 1",
             "framelift_worker_frames_total 3",
             "framelift_worker_stage_duration_seconds_count{stage=\"storing\"} 1",
             "framelift_worker_read_bytes_total 0",
+            "framelift_worker_messages_put_off_total{reason=\"lease-held\"} 1",
+            "framelift_worker_dead_letters_total{outcome=\"given-back\"} 1",
+            "framelift_worker_sweep_total{what=\"resent\"} 2",
+            "framelift_worker_own_failures_in_a_row 0",
+            "framelift_worker_out_of_service_total 0",
             "framelift_worker_build_info{",
             "worker_id=\"w-1\"",
         ] {

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::streak::{Streak, StreakLimit};
+
 /// An older answer no longer counts.
 const MAX_ANSWER_AGE: Duration = Duration::from_secs(45);
 
@@ -54,11 +56,16 @@ struct State {
     unauthorised: bool,
     draining: bool,
     stuck: bool,
+    streak: Streak,
 }
 
 impl State {
     fn is_ready(&self) -> bool {
-        !self.unauthorised && !self.draining && !self.stuck && self.last.iter().all(LastAnswer::is_good)
+        !self.unauthorised
+            && !self.draining
+            && !self.stuck
+            && self.streak.out_until().is_none()
+            && self.last.iter().all(LastAnswer::is_good)
     }
 }
 
@@ -77,6 +84,12 @@ impl Default for Readiness {
 }
 
 impl Readiness {
+    /// Nothing has answered yet, and no job has ended.
+    pub(crate) fn new(limit: StreakLimit) -> Self {
+        let state = State { streak: Streak::new(limit), ..State::default() };
+        Self { state: Mutex::new(state), changed: watch::Sender::new(()) }
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.send_replace(());
@@ -117,6 +130,27 @@ impl Readiness {
         }
     }
 
+    /// A job was given back for a reason of this worker's own. After too many in a row, it takes no more
+    /// work for a while. Returns how many there are, and whether it goes out of service now.
+    pub(crate) fn job_given_back(&self) -> (u32, bool) {
+        let (jobs, pause) = self.change(|state| (state.streak.jobs() + 1, state.streak.given_back()));
+        if let Some(pause) = pause {
+            tracing::error!(
+                jobs,
+                pause_s = pause.as_secs(),
+                "jobs in a row failed for reasons of this worker's own: it is out of service for a while"
+            );
+        }
+        (jobs, pause.is_some())
+    }
+
+    /// A job ended as jobs should: the worker does its work.
+    pub(crate) fn job_went_well(&self) {
+        if self.change(|state| state.streak.went_well()) {
+            tracing::info!("a job went well: this worker is in service again");
+        }
+    }
+
     /// No more work from now on.
     pub(crate) fn set_draining(&self) {
         self.change(|state| state.draining = true);
@@ -141,9 +175,19 @@ impl Readiness {
     /// Waits until work may be taken.
     pub(crate) async fn ready(&self) {
         let mut changed = self.changed.subscribe();
-        while !self.is_ready() {
+        loop {
+            let out_until = {
+                let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                if state.is_ready() {
+                    return;
+                }
+                state.streak.out_until()
+            };
             // The sender lives as long as `self`.
-            let _ = changed.changed().await;
+            let _ = match out_until {
+                Some(until) => tokio::time::timeout_at(until, changed.changed()).await.unwrap_or(Ok(())),
+                None => changed.changed().await,
+            };
         }
     }
 
@@ -155,6 +199,7 @@ impl Readiness {
             "draining": state.draining,
             "stuck": state.stuck,
             "unauthorised": state.unauthorised,
+            "out_of_service": state.streak.out_until().is_some(),
         });
         for dependency in Dependency::ALL {
             let last = &state.last[dependency as usize];
@@ -194,6 +239,23 @@ mod tests {
         assert!(readiness.is_ready());
         readiness.set_draining();
         assert!(!readiness.report().0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_ends_with_the_pause_of_a_worker_that_is_out_of_service() {
+        let readiness = Readiness::new(StreakLimit { jobs: 1, pause: Duration::from_secs(10) });
+        all_answer(&readiness);
+        assert_eq!(readiness.job_given_back(), (1, true));
+        assert_eq!(readiness.report().1["out_of_service"], true);
+        assert!(!readiness.is_ready());
+        let began = Instant::now();
+        // With time paused, it ends as soon as nothing but the pause is waited for.
+        readiness.ready().await;
+        assert!(began.elapsed() >= Duration::from_secs(10));
+        readiness.job_given_back();
+        assert!(!readiness.is_ready(), "one more takes it out again");
+        readiness.job_went_well();
+        assert!(readiness.is_ready());
     }
 
     #[tokio::test]

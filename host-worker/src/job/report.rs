@@ -8,9 +8,9 @@ use framelift_domain::{Failure, FailureCode};
 use super::attempt::Outcome;
 use super::engine::Permit;
 use super::{Disposition, JobContext};
-use crate::health::Dependency;
+use crate::health::{Dependency, PutOff};
 use crate::report::{Archive, ReportError, Trace};
-use crate::retry::{Retryable as _, message_delay, retry};
+use crate::retry::{Retryable as _, retry};
 
 /// How long the report of an end is tried again before the message becomes visible again. No other
 /// worker can claim the job while control does not answer.
@@ -46,6 +46,7 @@ impl JobContext {
             "the attempt begins"
         );
         let outcome = self.attempt(job, trace, permit).await;
+        self.count_for_service(&outcome);
         let reporting = Instant::now();
         let disposition = match outcome {
             Outcome::Completed(archive) => self.complete(job, trace, receives, archive).await,
@@ -65,11 +66,32 @@ impl JobContext {
             }
             Outcome::Unauthorised => {
                 self.metrics.job_ended("unreported", "");
-                Disposition::PutOff(Duration::from_secs(u64::from(job.lease_s)))
+                Disposition::PutOff(Duration::from_secs(u64::from(job.lease_s)), PutOff::Credential)
             }
         };
         self.metrics.stage_took("reporting", reporting.elapsed());
         disposition
+    }
+
+    /// Notes whether the worker did its work: one that fails job after job for reasons of its own takes
+    /// itself out of service.
+    fn count_for_service(&self, outcome: &Outcome) {
+        match outcome {
+            // A video that fails by its own fault was worked on as it should be.
+            Outcome::Completed(_) | Outcome::Failed(_) => {
+                self.readiness.job_went_well();
+                self.metrics.own_failures.set(0);
+            }
+            Outcome::Released(_) if self.draining.is_cancelled() => {}
+            Outcome::Released(_) => {
+                let (jobs, goes_out) = self.readiness.job_given_back();
+                self.metrics.own_failures.set(i64::from(jobs));
+                if goes_out {
+                    self.metrics.out_of_service.inc();
+                }
+            }
+            Outcome::Superseded | Outcome::Unauthorised => {}
+        }
     }
 
     async fn complete(&self, job: &Job, trace: &Trace, receives: u32, archive: Archive) -> Disposition {
@@ -124,7 +146,7 @@ impl JobContext {
                 accepted();
                 self.send_notice(answer.notice.as_ref(), job, trace, receives).await
             }
-            Err(error) => self.not_reported(job, receives, error).await,
+            Err(error) => self.not_reported(job, trace, receives, error).await,
         }
     }
 
@@ -142,13 +164,17 @@ impl JobContext {
         .await
     }
 
-    async fn not_reported(&self, job: &Job, receives: u32, error: ReportError) -> Disposition {
+    async fn not_reported(&self, job: &Job, trace: &Trace, receives: u32, error: ReportError) -> Disposition {
         match error {
             ReportError::StaleAttempt | ReportError::JobFinished | ReportError::NotFound => {
                 tracing::warn!(error = %error, "the attempt's end comes too late");
                 self.metrics.job_ended("lost", "");
                 self.remove_result(job).await;
-                Disposition::Delete
+                match error {
+                    // Whoever finished it may have died before the owner was told.
+                    ReportError::JobFinished => self.send_pending_notice(job.video_id, trace, receives).await,
+                    _ => Disposition::Delete,
+                }
             }
             // What control knows is not known here: the archive stays. If it was not published,
             // the next attempt removes it.
@@ -158,8 +184,8 @@ impl JobContext {
                 if error.retry_after().is_some() {
                     self.readiness.record(Dependency::Control, Err(error.to_string()));
                 }
-                let later = message_delay(receives);
-                Disposition::PutOff(later.max(Duration::from_secs(u64::from(job.lease_s))))
+                let later = self.message_delay(receives);
+                Disposition::PutOff(later.max(Duration::from_secs(u64::from(job.lease_s))), PutOff::Control)
             }
         }
     }

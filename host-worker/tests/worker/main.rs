@@ -279,6 +279,36 @@ async fn a_worker_whose_credential_is_refused_takes_itself_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_fails_job_after_job_takes_itself_out_of_service() {
+    let more = "[worker]\nconcurrency = 1\nmax_own_failures = 2\nout_of_service = \"1s\"\n";
+    let rig = Rig::with("250 ok", more).await;
+    // The bucket answers probes and reads; archives cannot be stored.
+    rig.break_next("PUT", "results/", u32::MAX, Fault::Error { status: 403, code: "AccessDenied" });
+    for number in 1..=3 {
+        let job = rig.add(number, small_video(), json!({"select": {"count": 1}}), 1).await;
+        rig.send(&job).await;
+    }
+    let is_out = async || {
+        let (status, report) = rig.get("/health/ready").await;
+        status == 503 && report.contains("\"out_of_service\":true")
+    };
+    eventually("it is out of service", is_out).await;
+    assert_eq!(rig.get("/health/live").await.0, 200, "starting it again would not help");
+    // After a pause it tries one job, and is out again.
+    let counts = async |line: &str| rig.get("/metrics").await.1.contains(line);
+    let twice = async || counts("framelift_worker_out_of_service_total 2").await;
+    eventually("it tried and is out again", twice).await;
+    assert!(counts("framelift_worker_own_failures_in_a_row 3").await);
+    // The first job that goes well ends the row.
+    rig.s3.faults().clear();
+    let last = rig.add(4, small_video(), json!({"select": {"count": 1}}), 1).await;
+    rig.send(&last).await;
+    eventually("it is back", async || counts("framelift_worker_own_failures_in_a_row 0").await).await;
+    eventually("it is ready", async || rig.get("/health/ready").await.0 == 200).await;
+    rig.no_messages().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mail_that_is_refused_for_good_counts_as_sent() {
     let rig = Rig::with("550 no such mailbox", "").await;
     let job = rig.add(1, &b"no video"[..], json!({}), 1).await;

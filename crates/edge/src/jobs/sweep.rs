@@ -18,10 +18,6 @@ use crate::store::records::VideoRow;
 use crate::store::slots::Slots;
 use crate::store::{Expiring, StoreError, Stored, keys};
 
-/// How long a video may be pending before its message is sent again, in seconds.
-const RESEND_S: u32 = 600;
-/// How long after a lease's end the job is taken back, in seconds.
-const TAKE_BACK_S: u32 = 300;
 /// How long after an upload's time a creation without a record counts as abandoned, in seconds.
 const ABANDONED_S: u32 = 600;
 /// How long after a job's time a worker may still renew its lease, in seconds.
@@ -261,16 +257,17 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             let deadline = attempts.first_claim.map(|first| first.plus_s(self.limits.max_job_s));
             deadline.is_some_and(|deadline| now >= deadline.plus_s(grace_s))
         };
+        let (resend_s, take_back_s) = (self.limits.resend_after_s, self.limits.take_back_after_s);
         let event = match &video.state {
             State::AwaitingUpload { .. } | State::Queued => Event::Dispatched,
             State::Pending(_) if overdue(0) => Event::GivenUp(timed_out()),
             State::Pending(_) if attempts.releases > self.limits.max_releases => Event::GivenUp(exhausted()),
-            State::Pending(pending) if now >= pending.since.plus_s(RESEND_S) => {
-                Event::Resent { grace_s: RESEND_S }
+            State::Pending(pending) if now >= pending.since.plus_s(resend_s) => {
+                Event::Resent { grace_s: resend_s }
             }
             State::Processing(_) if overdue(OVERTIME_S) => Event::GivenUp(timed_out()),
-            State::Processing(Processing { lease, .. }) if now >= lease.expires_at.plus_s(TAKE_BACK_S) => {
-                Event::TakenBack { grace_s: TAKE_BACK_S }
+            State::Processing(Processing { lease, .. }) if now >= lease.expires_at.plus_s(take_back_s) => {
+                Event::TakenBack { grace_s: take_back_s }
             }
             State::Pending(_) | State::Processing(_) => return Ok(()),
             _ => return self.heal_finished(&video).await,

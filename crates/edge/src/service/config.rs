@@ -42,6 +42,8 @@ pub const NAMES: &[&str] = &[
     "retention_s",
     "max_releases",
     "max_job_s",
+    "resend_after_s",
+    "take_back_after_s",
     Cors::VARIABLE,
 ];
 
@@ -227,6 +229,8 @@ impl Reader<'_> {
             retention_s: self.number("retention_s", (1, 3650 * DAY_S), default.retention_s),
             max_releases: self.number("max_releases", (0, 1000), default.max_releases),
             max_job_s: self.number("max_job_s", (1, 30 * DAY_S), default.max_job_s),
+            resend_after_s: self.number("resend_after_s", (1, DAY_S), default.resend_after_s),
+            take_back_after_s: self.number("take_back_after_s", (1, DAY_S), default.take_back_after_s),
         }
     }
 }

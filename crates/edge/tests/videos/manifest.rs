@@ -157,6 +157,8 @@ fn the_defaults_are_those_of_the_code() {
         ("retention_s", u64::from(limits.retention_s)),
         ("max_releases", u64::from(limits.max_releases)),
         ("max_job_s", u64::from(limits.max_job_s)),
+        ("resend_after_s", u64::from(limits.resend_after_s)),
+        ("take_back_after_s", u64::from(limits.take_back_after_s)),
     ] {
         assert_eq!(default(name), value, "{name}");
     }
