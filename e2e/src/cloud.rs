@@ -5,7 +5,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 
 use crate::stack::Info;
 
-const REGION: &str = "us-east-1";
+pub(crate) const REGION: &str = "us-east-1";
 
 fn credentials(info: &Info) -> Credentials {
     Credentials::new(&info.access_key_id, &info.secret_access_key, None, None, "tests")

@@ -10,9 +10,11 @@
 
 pub mod clip;
 pub mod cloud;
+pub mod faulty_cloud;
 pub mod hostile;
 pub mod peer;
 pub mod process;
+pub mod proxy;
 pub mod stack;
 pub mod user;
 

@@ -1,6 +1,7 @@
 //! A local stack of its own for a test, started as a person starts it, checked when it ends.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -8,6 +9,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::faulty_cloud::temporary_files;
 use crate::process::{program, root, signal};
 use crate::user::PASSWORD;
 use crate::{User, cloud, until};
@@ -49,13 +51,41 @@ pub struct Setup {
     pub env: Vec<(&'static str, String)>,
     /// The edge host's quirks; the real Spin has its own.
     pub quirks: Option<&'static str>,
-    /// An S3 and SQS at this URL instead of the embedded ones.
-    pub cloud: Option<String>,
+    /// S3 and SQS elsewhere instead of the embedded ones.
+    pub cloud: Option<CloudUrls>,
+    /// The SMTP server that workers send mail to instead of the catcher.
+    pub smtp: Option<SocketAddr>,
+    /// What lies in `secrets.json` before the first start, for clouds that know the access key beforehand.
+    pub secrets: Option<serde_json::Value>,
+}
+
+/// Where S3 and SQS are.
+#[derive(Clone)]
+pub struct CloudUrls {
+    /// The object store.
+    pub s3: String,
+    /// The queue service.
+    pub sqs: String,
+}
+
+impl CloudUrls {
+    /// Both at one URL.
+    pub fn both(url: &str) -> Self {
+        Self { s3: url.to_owned(), sqs: url.to_owned() }
+    }
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { workers: 1, concurrency: 2, env: Vec::new(), quirks: None, cloud: None }
+        Self {
+            workers: 1,
+            concurrency: 2,
+            env: Vec::new(),
+            quirks: None,
+            cloud: None,
+            smtp: None,
+            secrets: None,
+        }
     }
 }
 
@@ -88,6 +118,10 @@ impl Stack {
         let client = reqwest::Client::builder().redirect(redirect).build().unwrap();
         let mut stack =
             Self { child: None, folder: tempfile::tempdir().unwrap(), setup, client, _turn: turn };
+        if let Some(secrets) = &stack.setup.secrets {
+            std::fs::create_dir_all(stack.data()).unwrap();
+            std::fs::write(stack.data().join("secrets.json"), secrets.to_string()).unwrap();
+        }
         stack.start_again().await;
         stack
     }
@@ -119,8 +153,11 @@ impl Stack {
         if let Some(quirks) = self.setup.quirks {
             command.args(["--quirks", quirks]);
         }
-        if let Some(url) = &self.setup.cloud {
-            command.args(["--s3", url, "--sqs", url]);
+        if let Some(CloudUrls { s3, sqs }) = &self.setup.cloud {
+            command.args(["--s3", s3, "--sqs", sqs]);
+        }
+        if let Some(smtp) = self.setup.smtp {
+            command.args(["--smtp", &smtp.to_string()]);
         }
         let mut child = command.spawn().unwrap();
         until("the stack", || {
@@ -142,6 +179,12 @@ impl Stack {
     pub fn info(&self) -> Info {
         let text = std::fs::read(self.data().join("stack.json")).unwrap();
         serde_json::from_slice(&text).unwrap()
+    }
+
+    /// Tells, at any time, which processes there are; none while the stack does not say.
+    pub fn pids(&self) -> impl Fn() -> Option<Pids> + Send + use<> {
+        let file = self.data().join("stack.json");
+        move || Some(serde_json::from_slice::<Info>(&std::fs::read(&file).ok()?).ok()?.pids)
     }
 
     /// The data folder.
@@ -251,11 +294,6 @@ impl Stack {
 
 /// How tokens, signed URLs, password hashes and secrets of webhooks begin, or what only they hold.
 const SECRET_PARTS: &[&str] = &["eyJ", "X-Amz-Signature=", "$argon2id$", "whsec_", PASSWORD];
-
-/// What lies where the object store keeps what is not an object yet.
-fn temporary_files(s3: &std::path::Path) -> Vec<PathBuf> {
-    std::fs::read_dir(s3.join("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect()
-}
 
 impl Drop for Stack {
     fn drop(&mut self) {

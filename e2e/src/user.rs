@@ -57,6 +57,11 @@ impl User {
         Self { client, api, email, token: text("access_token"), refresh_token: text("refresh_token") }
     }
 
+    /// Where the API is.
+    pub fn api(&self) -> &str {
+        &self.api
+    }
+
     /// The same user at another address of the API (after a restart on another port).
     pub fn at(&self, api: &str) -> Self {
         Self { api: api.to_owned(), ..self.clone() }

@@ -1,6 +1,8 @@
 //! What tests see and do without a request: no signature, no fault.
 
-use rusqlite::Row;
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension as _, Row};
 
 use crate::{SqsServer, error::ApiError, store::Store};
 
@@ -43,6 +45,28 @@ impl Store {
         let rows = select.query_map([queue], StoredMessage::read)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+
+    fn lose(&mut self, queue: &str, unless: &str) -> Result<Option<String>, ApiError> {
+        let lost = self.connection.query_row(
+            "DELETE FROM messages WHERE seq = (
+                 SELECT min(seq) FROM messages JOIN queues ON queues.id = queue_id
+                 WHERE queues.name = ?1 AND receive_count = 0 AND instr(body, ?2) = 0)
+             RETURNING body",
+            [queue, unless],
+            |row| row.get(0),
+        );
+        Ok(lost.optional()?)
+    }
+
+    fn hold_back(&mut self, queue: &str, by_ms: i64) -> Result<bool, ApiError> {
+        let changed = self.connection.execute(
+            "UPDATE messages SET visible_ms = max(visible_ms, sent_ms) + ?2 WHERE seq = (
+                 SELECT min(seq) FROM messages JOIN queues ON queues.id = queue_id
+                 WHERE queues.name = ?1 AND receive_count = 0)",
+            rusqlite::params![queue, by_ms],
+        )?;
+        Ok(changed > 0)
+    }
 }
 
 /// The server's answer to an operation of a test's own was an error.
@@ -60,6 +84,28 @@ impl SqsServer {
         let queue = queue.to_owned();
         let found = self.service.db.run(move |store| store.messages(&queue)).await;
         found.map_err(|error| Refused(error.to_string()))
+    }
+
+    /// Loses the oldest message that was never received and whose text does not contain `unless`. Returns
+    /// its text, or none where there is no such message.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn lose(&self, queue: &str, unless: &str) -> Result<Option<String>, Refused> {
+        let (queue, part) = (queue.to_owned(), unless.to_owned());
+        let lost = self.service.db.run(move |store| store.lose(&queue, &part)).await;
+        lost.map_err(|error| Refused(error.to_string()))
+    }
+
+    /// Lets the oldest message that was never received become visible so much later, so that later ones
+    /// overtake it. Returns whether there was one.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn hold_back(&self, queue: &str, by: Duration) -> Result<bool, Refused> {
+        let (queue, by_ms) = (queue.to_owned(), i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+        let held = self.service.db.run(move |store| store.hold_back(&queue, by_ms)).await;
+        held.map_err(|error| Refused(error.to_string()))
     }
 
     /// Creates a queue with the default attributes.

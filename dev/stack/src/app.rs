@@ -296,6 +296,7 @@ fn worker_program(
     services: &Services,
     logs: &Path,
 ) -> anyhow::Result<Program> {
+    let smtp = options.smtp.unwrap_or(services.smtp);
     let settings = [
         ("FRAMELIFT_CONTROL_URL", api.to_owned()),
         ("FRAMELIFT_CONTROL_TOKEN", secrets.worker_token.clone()),
@@ -306,8 +307,8 @@ fn worker_program(
         ("FRAMELIFT_STORE_BUCKET", clients::BUCKET.to_owned()),
         ("FRAMELIFT_STORE_ENDPOINT", services.s3_url.clone()),
         ("FRAMELIFT_STORE_PATH_STYLE", "true".to_owned()),
-        ("FRAMELIFT_SMTP_HOST", services.smtp.ip().to_string()),
-        ("FRAMELIFT_SMTP_PORT", services.smtp.port().to_string()),
+        ("FRAMELIFT_SMTP_HOST", smtp.ip().to_string()),
+        ("FRAMELIFT_SMTP_PORT", smtp.port().to_string()),
         ("FRAMELIFT_SMTP_TLS", "none".to_owned()),
         ("FRAMELIFT_SMTP_FROM", "Framelift <framelift@localhost>".to_owned()),
         ("FRAMELIFT_LINKS_PUBLIC_URL", api.to_owned()),

@@ -30,6 +30,7 @@ pub(crate) async fn demo(options: DemoOptions) -> anyhow::Result<()> {
         cache: None,
         s3: None,
         sqs: None,
+        smtp: None,
         quirks: None,
     };
     say("starting the local stack (the first start compiles the components)");

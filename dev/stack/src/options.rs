@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -60,6 +61,9 @@ pub(crate) struct UpOptions {
     /// Use the SQS at this URL instead of the embedded one.
     #[arg(long, value_name = "URL")]
     pub(crate) sqs: Option<String>,
+    /// Let the workers send mail to the SMTP server at this address instead of to the mail catcher.
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) smtp: Option<SocketAddr>,
     /// Let the edge host's key-value store behave as real back ends sometimes do (`all`, or a
     /// list of names).
     #[arg(long, value_name = "LIST")]

@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use framelift_e2e::peer::Moto;
+use framelift_e2e::stack::CloudUrls;
 use framelift_e2e::user::open_archive;
 use framelift_e2e::{Setup, Stack, clip, cloud};
 use reqwest::{Method, StatusCode};
@@ -121,7 +122,7 @@ async fn with_a_store_that_misbehaves_as_real_ones_do() {
 #[tokio::test]
 async fn on_an_s3_and_sqs_that_we_did_not_write() {
     let moto = Moto::start().expect("moto is not installed: run the tests with `cargo xtask test`");
-    let stack = Stack::start(Setup { cloud: Some(moto.url.clone()), ..Setup::default() }).await;
+    let stack = Stack::start(Setup { cloud: Some(CloudUrls::both(&moto.url)), ..Setup::default() }).await;
     journey(&stack, false).await;
     stack.finish().await;
 }

@@ -78,3 +78,16 @@ async fn an_answer_is_late() {
     queue.clock.advance(Duration::from_secs(5));
     assert_eq!(bodies(&late.await.unwrap().unwrap()), ["x"]);
 }
+
+#[tokio::test]
+async fn messages_are_lost_and_overtaken_on_demand() {
+    let queue = Fixture::new(&[]).await;
+    for body in ["keep", "first", "second"] {
+        queue.send(body, None).await;
+    }
+    let name = queue.url.rsplit_once('/').unwrap().1;
+    assert_eq!(queue.server.lose(name, "keep").await.unwrap().as_deref(), Some("first"));
+    assert!(queue.server.hold_back(name, Duration::from_secs(60)).await.unwrap());
+    assert_eq!(bodies(&queue.receive(10).await), ["second"]);
+    assert_eq!(queue.server.lose(name, "keep").await.unwrap(), None, "received ones stay");
+}

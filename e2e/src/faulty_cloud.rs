@@ -1,0 +1,147 @@
+//! The local S3 and SQS in this process, and a way to the mail catcher, each behind a [`Proxy`]: a cloud
+//! that goes wrong on demand.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use framelift_dev_faults::{Fault, Faults, Rule};
+use framelift_dev_s3::{S3Config, S3Server};
+use framelift_dev_sqs::{SqsConfig, SqsServer};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::proxy::Proxy;
+use crate::stack::{CloudUrls, Setup, Stack};
+
+const ACCESS_KEY_ID: &str = "framelift-local";
+const SECRET_ACCESS_KEY: &str = "c2VjcmV0IG9mIHRoZSBsb2NhbCBjbG91ZA";
+/// The stack's job queue.
+const QUEUE: &str = "framelift-jobs";
+
+/// S3, SQS and SMTP, and what spoils them.
+pub struct FaultyCloud {
+    s3: S3Server,
+    sqs: SqsServer,
+    s3_proxy: Proxy,
+    sqs_proxy: Proxy,
+    smtp_proxy: Proxy,
+    folder: TempDir,
+}
+
+impl FaultyCloud {
+    /// Starts S3 and SQS; nothing goes wrong yet.
+    ///
+    /// # Panics
+    /// If one does not start.
+    pub async fn start(seed: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (id, secret, region) = (ACCESS_KEY_ID, SECRET_ACCESS_KEY, crate::cloud::REGION);
+        let s3 = S3Config::local(folder.path().join("s3"), id, secret, region);
+        let sqs = SqsConfig::local(folder.path().join("sqs"), id, secret, region);
+        let s3 = framelift_dev_s3::start(s3).await.unwrap();
+        let sqs = framelift_dev_sqs::start(sqs).await.unwrap();
+        let [s3_proxy, sqs_proxy, smtp_proxy] =
+            [Proxy::start(seed).await, Proxy::start(seed + 1).await, Proxy::start(seed + 2).await];
+        s3_proxy.lead_to(s3.addr());
+        sqs_proxy.lead_to(sqs.addr());
+        Self { s3, sqs, s3_proxy, sqs_proxy, smtp_proxy, folder }
+    }
+
+    /// How a stack is set up that uses it.
+    pub fn setup(&self) -> Setup {
+        let url = |proxy: &Proxy| format!("http://{}", proxy.address());
+        Setup {
+            cloud: Some(CloudUrls { s3: url(&self.s3_proxy), sqs: url(&self.sqs_proxy) }),
+            smtp: Some(self.smtp_proxy.address()),
+            secrets: Some(secrets()),
+            ..Setup::default()
+        }
+    }
+
+    /// Leads mail to the stack's catcher, from its start on.
+    ///
+    /// # Panics
+    /// If the stack does not say where that is.
+    pub fn lead_mail_to(&self, stack: &Stack) {
+        let catcher: SocketAddr = stack.info().smtp.parse().unwrap();
+        self.smtp_proxy.lead_to(catcher);
+    }
+
+    /// One piece of bad weather, by chance: errors, lost answers and delays of the servers, and lost and
+    /// overtaken messages. It replaces the one before.
+    ///
+    /// # Panics
+    /// If the queue's store fails.
+    pub async fn bad_weather(&self, random: &mut fastrand::Rng) {
+        self.s3_proxy.spoil(random.u64(0..40));
+        self.sqs_proxy.spoil(random.u64(0..40));
+        self.smtp_proxy.spoil(random.u64(0..120));
+        for faults in [self.s3.faults(), self.sqs.faults()] {
+            faults.clear();
+            let fault = match random.u8(0..6) {
+                0 => Fault::INTERNAL_ERROR,
+                1 => Fault::SLOW_DOWN,
+                2 => Fault::Reset,
+                3 => Fault::Truncate { after: random.u64(0..200) },
+                4 => Fault::Delay(Duration::from_millis(random.u64(100..2000))),
+                _ => continue,
+            };
+            faults.add(Rule::new(fault).every(random.u32(2..12)));
+        }
+        self.sqs.faults().add(Rule::new(Fault::Duplicate).every(random.u32(3..9)));
+        if random.bool() {
+            // A message of a job is sent again by the sweep; one of a notice has nobody behind it.
+            self.sqs.lose(QUEUE, "\"notice\"").await.unwrap();
+        }
+        if random.bool() {
+            self.sqs.hold_back(QUEUE, Duration::from_secs(random.u64(1..8))).await.unwrap();
+        }
+    }
+
+    /// From now on nothing goes wrong any more.
+    pub fn calm(&self) {
+        for proxy in [&self.s3_proxy, &self.sqs_proxy, &self.smtp_proxy] {
+            proxy.spoil(0);
+        }
+        self.s3.faults().clear();
+        self.sqs.faults().clear();
+    }
+
+    /// Requests and deliveries that were spoilt by the servers.
+    pub fn injected(&self) -> u64 {
+        let count = |faults: &Faults| faults.injected();
+        count(self.s3.faults()) + count(self.sqs.faults())
+    }
+
+    /// Stops the servers.
+    ///
+    /// # Panics
+    /// If the object store has left temporary files.
+    pub async fn finish(self) {
+        self.sqs.shutdown().await;
+        self.s3.shutdown().await;
+        let left = temporary_files(&self.folder.path().join("s3"));
+        assert_eq!(left, Vec::<PathBuf>::new(), "temporary files");
+    }
+}
+
+/// What lies where the object store keeps what is not an object yet.
+pub(crate) fn temporary_files(s3: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(s3.join("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// As the stack would make them, with the access key that the servers know.
+fn secrets() -> Value {
+    let key = |byte: u8| URL_SAFE_NO_PAD.encode([byte; 32]);
+    json!({
+        "signing_key": key(1),
+        "worker_token": key(2),
+        "email_key": key(3),
+        "refresh_keys": format!("local:{}", key(4)),
+        "access_key_id": ACCESS_KEY_ID,
+        "secret_access_key": SECRET_ACCESS_KEY,
+    })
+}

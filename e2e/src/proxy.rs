@@ -1,0 +1,152 @@
+//! A TCP proxy that spoils connections: resets, cuts, stalls and delays them at random, repeatable places.
+//!
+//! It knows nothing of the protocol on top, so it stands before S3, SQS and SMTP alike. In a calm, bytes
+//! pass as they are.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How long a stalled connection is silent before it is reset; a calm ends it at once.
+const STALL: Duration = Duration::from_secs(6);
+
+/// What may happen to a piece of bytes on its way.
+enum Trouble {
+    /// Both sides get a reset; the piece is lost.
+    Reset,
+    /// A part of the piece arrives, then both sides see a proper end.
+    Cut,
+    /// Nothing arrives any more, and nobody is told.
+    Stall,
+    /// The piece arrives late.
+    Delay(Duration),
+}
+
+/// A listener on loopback that passes connections on.
+pub struct Proxy {
+    address: SocketAddr,
+    upstream: watch::Sender<Option<SocketAddr>>,
+    /// Of a thousand pieces, how many meet with trouble.
+    permille: watch::Sender<u64>,
+    _accepting: AbortOnDropHandle<()>,
+}
+
+impl Proxy {
+    /// Listens on a free port; connections wait until [`Proxy::lead_to`] says where they go.
+    ///
+    /// # Panics
+    /// If there is no free port.
+    pub async fn start(seed: u64) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (upstream, permille) = (watch::Sender::new(None), watch::Sender::new(0));
+        let (leads, weather) = (upstream.subscribe(), permille.subscribe());
+        let random = Arc::new(Mutex::new(fastrand::Rng::with_seed(seed)));
+        let accepting = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let link = Link { weather: weather.clone(), random: Arc::clone(&random) };
+                let mut leads = leads.clone();
+                tokio::spawn(async move {
+                    let Ok(Some(upstream)) = leads.wait_for(Option::is_some).await.map(|to| *to) else {
+                        return;
+                    };
+                    // A server that is down looks like one that resets.
+                    if let Ok(server) = TcpStream::connect(upstream).await {
+                        link.join(client, server).await;
+                    }
+                });
+            }
+        });
+        Self { address, upstream, permille, _accepting: AbortOnDropHandle::new(accepting) }
+    }
+
+    /// Where clients connect to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Says where connections go.
+    pub fn lead_to(&self, upstream: SocketAddr) {
+        self.upstream.send_replace(Some(upstream));
+    }
+
+    /// From now on so many of a thousand pieces meet with trouble.
+    pub fn spoil(&self, permille: u64) {
+        self.permille.send_replace(permille);
+    }
+}
+
+/// What the two directions of a connection share.
+#[derive(Clone)]
+struct Link {
+    weather: watch::Receiver<u64>,
+    random: Arc<Mutex<fastrand::Rng>>,
+}
+
+impl Link {
+    async fn join(self, mut client: TcpStream, mut server: TcpStream) {
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        let (mut from_client, mut to_client) = client.split();
+        let (mut from_server, mut to_server) = server.split();
+        let abrupt = tokio::select! {
+            abrupt = self.clone().pump(&mut from_client, &mut to_server) => abrupt,
+            abrupt = self.pump(&mut from_server, &mut to_client) => abrupt,
+        };
+        if abrupt {
+            let _ = (client.set_zero_linger(), server.set_zero_linger());
+        }
+    }
+
+    fn trouble(&self) -> Option<Trouble> {
+        let permille = *self.weather.borrow();
+        let mut random = self.random.lock().unwrap();
+        (random.u64(0..1000) < permille).then(|| match random.u8(0..8) {
+            0..=1 => Trouble::Reset,
+            2..=3 => Trouble::Cut,
+            4 => Trouble::Stall,
+            _ => Trouble::Delay(Duration::from_millis(random.u64(50..1500))),
+        })
+    }
+
+    /// Passes bytes on until either side ends; whether it ended abruptly.
+    async fn pump(
+        mut self,
+        from: &mut (impl tokio::io::AsyncRead + Unpin),
+        to: &mut (impl tokio::io::AsyncWrite + Unpin),
+    ) -> bool {
+        let mut buffer = vec![0; 16 << 10];
+        loop {
+            let piece = match from.read(&mut buffer).await {
+                Ok(0) => {
+                    let _ = to.shutdown().await;
+                    return false;
+                }
+                Ok(n) => &buffer[..n],
+                Err(_) => return true,
+            };
+            match self.trouble() {
+                None => {}
+                Some(Trouble::Delay(time)) => tokio::time::sleep(time).await,
+                Some(Trouble::Reset) => return true,
+                Some(Trouble::Cut) => {
+                    let _ = to.write_all(&piece[..piece.len() / 2]).await;
+                    let _ = to.shutdown().await;
+                    return false;
+                }
+                Some(Trouble::Stall) => {
+                    let calm = self.weather.wait_for(|permille| *permille == 0);
+                    let _ = tokio::time::timeout(STALL, calm).await;
+                    return true;
+                }
+            }
+            if to.write_all(piece).await.is_err() {
+                return true;
+            }
+        }
+    }
+}
