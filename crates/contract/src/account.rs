@@ -156,6 +156,40 @@ pub struct UpdateNotifications {
     pub webhook_url: Option<Option<String>>,
 }
 
+/// `POST /auth/me/password`.
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePasswordRequest {
+    /// The password until now.
+    #[schema(format = "password")]
+    pub password: String,
+    /// The password from now on.
+    #[schema(format = "password")]
+    pub new_password: String,
+}
+
+/// One login.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    /// Its id.
+    pub id: String,
+    /// When it began; null where that was not noted yet.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub created_at: Option<Time>,
+    /// When its tokens were refreshed last.
+    #[schema(value_type = String, format = DateTime)]
+    pub last_used_at: Time,
+    /// Whether the call came with its access token.
+    pub current: bool,
+}
+
+/// `GET /auth/me/sessions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SessionList {
+    /// The logins that are good.
+    pub items: Vec<Session>,
+}
+
 /// `DELETE /auth/me`.
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -284,6 +284,7 @@ pub fn fields() -> Vec<(&'static str, &'static str, Value)> {
         ("RegisterRequest", "name", ACCOUNT_NAME.keywords()),
         ("RegisterRequest", "email", json!({ "maxLength": MAX_EMAIL })),
         ("RegisterRequest", "password", PASSWORD.keywords()),
+        ("ChangePasswordRequest", "new_password", PASSWORD.keywords()),
         ("UpdateAccountRequest", "name", ACCOUNT_NAME.keywords()),
         ("UpdateNotifications", "webhook_url", WEBHOOK_URL.keywords()),
         ("CreateVideoRequest", "file_name", VIDEO_FILE_NAME.keywords()),

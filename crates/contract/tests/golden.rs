@@ -10,8 +10,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use framelift_contract::account::{
-    AccountResponse, Contact, DeleteAccountRequest, LoginRequest, RefreshRequest, RegisterRequest,
-    RegisterResponse, TokenResponse, UpdateAccountRequest, ValidateRequest, ValidateResponse,
+    AccountResponse, ChangePasswordRequest, Contact, DeleteAccountRequest, LoginRequest, RefreshRequest,
+    RegisterRequest, RegisterResponse, SessionList, TokenResponse, UpdateAccountRequest, ValidateRequest,
+    ValidateResponse,
 };
 use framelift_contract::manifest::{self, Manifest};
 use framelift_contract::message::{JobMessage, NoticeKind};
@@ -52,6 +53,7 @@ fn every_file_is_understood_and_written_again() {
     let types: &[(&str, RoundTrip)] = &[
         ("accepted", round_trip::<AcceptedResponse>),
         ("account", round_trip::<AccountResponse>),
+        ("change_password", round_trip::<ChangePasswordRequest>),
         ("claim", round_trip::<ClaimRequest>),
         ("complete", round_trip::<CompleteReport>),
         ("contact", round_trip::<Contact>),
@@ -77,6 +79,7 @@ fn every_file_is_understood_and_written_again() {
         ("registered", round_trip::<RegisterResponse>),
         ("report_answer", round_trip::<ReportAnswer>),
         ("run", round_trip::<RunRequest>),
+        ("sessions", round_trip::<SessionList>),
         ("storage", round_trip::<StorageResponse>),
         ("sweep", round_trip::<SweepAnswer>),
         ("tokens", round_trip::<TokenResponse>),

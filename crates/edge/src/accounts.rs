@@ -13,9 +13,11 @@
 //! | `new/<key>`, `watch/<key>`, `new/<key>/<time>` | never: they belong to the values above |
 
 mod attempts;
+mod change_password;
 mod config;
 mod contact;
 mod delete_me;
+mod end_session;
 mod gate;
 mod keys;
 mod login;
@@ -27,6 +29,7 @@ mod refresh;
 mod register;
 mod secret;
 mod session;
+mod sessions;
 mod throttle;
 mod update_me;
 mod validate;
@@ -37,7 +40,8 @@ use framelift_domain::UserId;
 
 pub use self::config::{Config, InvalidConfig};
 use self::record::{Profile, User};
-use crate::http::{Failure, Incoming, Router, component};
+use self::session::{Family, Sessions};
+use crate::http::{Caller, Failure, Incoming, Router, component};
 use crate::ports::{Ambient, Http, Kv};
 use crate::store::update::{UpdateError, Updated};
 use crate::store::{Store, StoreError};
@@ -59,18 +63,49 @@ component! {
     Accounts<'_, K, H, A> where [K: Kv, H: Http, A: Ambient];
     router: Router::new(ROUTES);
     call: [
-        register, login, refresh, logout, validate_token, me, update_me, delete_me, keys, contact,
+        register, login, refresh, logout, validate_token, me, update_me, delete_me, change_password, sessions,
+        end_session, keys, contact,
     ]
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     /// The account of the request's access token, if it exists and is not being deleted.
-    async fn caller(&self, incoming: &Incoming) -> Result<(UserId, Profile), Failure> {
+    async fn owner(&self, incoming: &Incoming) -> Result<(Caller, Profile), Failure> {
         let caller = incoming.user(&self.config.verifier, self.ambient.now())?;
         match self.user(caller.id).await? {
-            Some(User::Active(profile)) => Ok((caller.id, profile)),
+            Some(User::Active(profile)) => Ok((caller, profile)),
             _ => Err(gone()),
         }
+    }
+
+    /// As [`Self::owner`], if the login that the token goes back to was not ended.
+    async fn caller(&self, incoming: &Incoming) -> Result<(Caller, Profile), Failure> {
+        let (caller, profile) = self.owner(incoming).await?;
+        if let Some(session) = &caller.session {
+            let open = self.open_sessions(caller.id).await?;
+            if open.iter().all(|family| family.id != *session) {
+                return Err(Failure::unauthenticated("the login of this access token is over: log in again"));
+            }
+        }
+        Ok((caller, profile))
+    }
+
+    /// The logins of an account that are good.
+    async fn open_sessions(&self, id: UserId) -> Result<Vec<Family>, StoreError> {
+        let sessions: Option<Sessions> = self.store().get(&sessions_key(id)).await?;
+        Ok(sessions.unwrap_or_default().all(self.ambient.now()))
+    }
+
+    /// Ends the logins of an account whose id the condition holds for; whether there was one.
+    async fn end_sessions(&self, id: UserId, condition: impl Fn(&str) -> bool) -> Result<bool, Failure> {
+        let result = self
+            .store()
+            .update(&sessions_key(id), |sessions: Sessions| {
+                let (sessions, ended) = sessions.end(&condition);
+                Ok((sessions, ended, ended))
+            })
+            .await;
+        Ok(settle(result, no_value)?.output)
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {

@@ -38,6 +38,8 @@ pub struct Claims {
     pub expires_s: i64,
     /// The token's own id (`jti`).
     pub id: String,
+    /// The login that it goes back to (`sid`, as OpenID Connect calls it); missing in older tokens.
+    pub session: Option<String>,
 }
 
 /// A token that is not good, and why, for the log.
@@ -45,10 +47,12 @@ pub struct Claims {
 #[error("the access token is not good: {0}")]
 pub struct InvalidToken(String);
 
-/// The claim that is ours.
+/// The claims that JWT has no name for.
 #[derive(Serialize, Deserialize)]
 struct Own {
     email: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
 }
 
 /// Makes tokens. Holds the private key: only `auth` has one.
@@ -73,8 +77,15 @@ impl Signer {
         format!("{{\"keys\":[{}]}}", self.public_key().to_jwk())
     }
 
-    /// A token for a user. `id` is the token's own (`jti`).
-    pub fn issue(&self, user: UserId, email: &str, id: &str, now: Time) -> Result<String, InvalidKey> {
+    /// A token for a user. `id` is the token's own (`jti`), `session` the login that it goes back to.
+    pub fn issue(
+        &self,
+        user: UserId,
+        email: &str,
+        id: &str,
+        session: Option<&str>,
+        now: Time,
+    ) -> Result<String, InvalidKey> {
         let now_s = now.unix_s().unsigned_abs();
         let claims = JWTClaims {
             issued_at: Some(Duration::from_secs(now_s)),
@@ -85,7 +96,7 @@ impl Signer {
             audiences: Some(Audiences::AsString(AUDIENCE.to_owned())),
             jwt_id: Some(id.to_owned()),
             nonce: None,
-            custom: Own { email: email.to_owned() },
+            custom: Own { email: email.to_owned(), sid: session.map(str::to_owned) },
         };
         self.pair.sign(claims).map_err(|error| InvalidKey(error.to_string()))
     }
@@ -156,6 +167,7 @@ impl Verifier {
             user,
             id: claims.jwt_id.unwrap_or_default(),
             email: claims.custom.email,
+            session: claims.custom.sid,
             expires_s: i64::try_from(expires_s).map_err(|error| refuse(&error))?,
         })
     }

@@ -71,6 +71,12 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             })
             .await;
         settle(result, no_value)?;
+        // A change of the password ends all logins, also those that began with the old one meanwhile.
+        let current = self.active(&account).await?;
+        if current.is_none_or(|(_, current)| current.password_set_at != profile.password_set_at) {
+            self.end_sessions(id, |session| session == family).await?;
+            return Err(invalid_credentials());
+        }
         self.tokens(&Refresh { user: id, family, generation: 0 }, &profile.email, now)
     }
 
@@ -108,8 +114,8 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         since: Time,
     ) -> Result<Response<Bytes>, Failure> {
         let (refresh_token, id) = self.config.secrets.seal(refresh);
-        let access_token =
-            self.config.signer.issue(refresh.user, email, &id, since).map_err(Failure::internal)?;
+        let access_token = self.config.signer.issue(refresh.user, email, &id, Some(&refresh.family), since);
+        let access_token = access_token.map_err(Failure::internal)?;
         let age_s = self.ambient.now().unix_s().saturating_sub(since.unix_s());
         let expires_in = ACCESS_TTL_S.saturating_sub(u32::try_from(age_s).unwrap_or(0));
         json(

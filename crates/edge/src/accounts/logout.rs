@@ -5,8 +5,7 @@ use framelift_contract::account::RefreshRequest;
 use framelift_contract::problem::ProblemCode as Code;
 use http::{Response, StatusCode};
 
-use super::session::Sessions;
-use super::{Accounts, no_value, sessions_key, settle};
+use super::Accounts;
 use crate::http::{Failure, Incoming, Route, empty};
 use crate::openapi::{Auth, Operation, Payload, examples, typed};
 use crate::ports::{Ambient, Http, Kv};
@@ -24,16 +23,11 @@ pub(super) fn operation() -> Operation {
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     pub(super) async fn logout(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
-        self.caller(incoming).await?;
+        // The login of the access token may be over: the call may be repeated.
+        self.owner(incoming).await?;
         let body: RefreshRequest = incoming.json()?;
         if let Some(used) = self.config.secrets.open(&body.refresh_token) {
-            let result = self
-                .store()
-                .update(&sessions_key(used.user), |sessions: Sessions| {
-                    Ok((sessions.revoke(&used.family), true, ()))
-                })
-                .await;
-            settle(result, no_value)?;
+            self.end_sessions(used.user, |session| session == used.family).await?;
         }
         Ok(empty(StatusCode::NO_CONTENT))
     }

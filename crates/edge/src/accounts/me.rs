@@ -19,7 +19,7 @@ pub(super) fn operation() -> Operation {
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     pub(super) async fn me(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
-        let (id, profile) = self.caller(incoming).await?;
-        json(StatusCode::OK, &profile.response(id, None))
+        let (caller, profile) = self.caller(incoming).await?;
+        json(StatusCode::OK, &profile.response(caller.id, None))
     }
 }

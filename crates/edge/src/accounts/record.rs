@@ -32,6 +32,9 @@ pub(super) struct Profile {
     pub(super) created_at: Time,
     /// A PHC string.
     pub(super) password: String,
+    /// When its owner changed the password last; none since sign-up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) password_set_at: Option<Time>,
     /// Whether to send e-mails about failures.
     pub(super) notify_by_email: bool,
     /// Whether to send e-mails about completions.

@@ -50,6 +50,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             email: email.clone(),
             created_at: now,
             password: self.hash(&body.password).await?,
+            password_set_at: None,
             notify_by_email: true,
             notify_of_completion: false,
             webhook: None,

@@ -22,13 +22,20 @@ pub(super) struct Sessions {
     families: Vec<Family>,
 }
 
-impl Stored for Sessions {}
+impl Stored for Sessions {
+    const VERSION: u32 = 2;
+}
 
+/// One login.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Family {
-    id: String,
+pub(super) struct Family {
+    pub(super) id: String,
     generation: u32,
-    rotated_at: Time,
+    /// When it began; not noted by version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) opened_at: Option<Time>,
+    /// When it was used last.
+    pub(super) rotated_at: Time,
 }
 
 /// What became of a rotation.
@@ -54,7 +61,8 @@ impl Sessions {
             let Some((oldest, _)) = oldest else { break };
             self.families.remove(oldest);
         }
-        self.families.push(Family { id: family.to_owned(), generation: 0, rotated_at: now });
+        let family = Family { id: family.to_owned(), generation: 0, opened_at: Some(now), rotated_at: now };
+        self.families.push(family);
         Some(self)
     }
 
@@ -80,10 +88,19 @@ impl Sessions {
         (self, Rotation::Replayed)
     }
 
-    /// Ends a login.
-    pub(super) fn revoke(mut self, family: &str) -> Self {
-        self.families.retain(|known| known.id != family);
-        self
+    /// Ends the logins whose id the condition holds for; whether there was one.
+    pub(super) fn end(mut self, condition: impl Fn(&str) -> bool) -> (Self, bool) {
+        let before = self.families.len();
+        self.families.retain(|known| !condition(&known.id));
+        let ended = self.families.len() < before;
+        (self, ended)
+    }
+
+    /// The logins that are good, the one that was used last first.
+    pub(super) fn all(mut self, now: Time) -> Vec<Family> {
+        self.prune(now);
+        self.families.sort_by_key(|family| std::cmp::Reverse(family.rotated_at));
+        self.families
     }
 
     /// No login any more, ever.

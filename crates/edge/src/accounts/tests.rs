@@ -11,6 +11,7 @@ mod bad_input;
 mod documented;
 mod faults;
 mod golden;
+mod sessions;
 mod throttle;
 
 use std::cell::{Cell, RefCell};

@@ -49,7 +49,7 @@ struct Changes {
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     /// A new webhook gets a new secret, which is in this answer and in no other.
     pub(super) async fn update_me(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
-        let (id, _) = self.caller(incoming).await?;
+        let id = self.caller(incoming).await?.0.id;
         let changes = check(incoming.json()?, self.config.allow_private_webhooks)?;
         let secret = format!("whsec_{}", STANDARD.encode(self.random::<24>()));
         let result = self

@@ -33,9 +33,17 @@ pub(super) fn name(name: &str) -> Result<String, &'static str> {
     if ACCOUNT_NAME.allows(name) { Ok(name.trim().to_owned()) } else { Err(ACCOUNT_NAME.must()) }
 }
 
+/// Passwords that attackers try first. Shorter ones are refused by their length.
+const COMMON_PASSWORDS: &str = include_str!("common_passwords.txt");
+
 /// Checks a new password.
 pub(super) fn password(password: &str) -> Result<(), &'static str> {
-    if PASSWORD.allows(password) { Ok(()) } else { Err(PASSWORD.must()) }
+    if !PASSWORD.allows(password) {
+        return Err(PASSWORD.must());
+    }
+    let password = password.to_lowercase();
+    let is_common = COMMON_PASSWORDS.lines().any(|line| line == password && !line.starts_with('#'));
+    if is_common { Err("must not be one of the most common passwords") } else { Ok(()) }
 }
 
 /// A webhook's URL: https to a public name or address. With `allow_private` also loopback and
@@ -149,6 +157,19 @@ mod tests {
         assert_eq!(name("  Ada  "), Ok("Ada".into()));
         assert_eq!(name(" \u{3000}"), Err(ACCOUNT_NAME.must()));
         assert_eq!(password("too short"), Err(PASSWORD.must()));
+    }
+
+    #[test]
+    fn common_passwords_are_refused() {
+        let refused = Err("must not be one of the most common passwords");
+        for bad in ["qwertyuiop", "1234567890", "Password123", "1Q2W3E4R5T"] {
+            assert_eq!(password(bad), refused, "{bad}");
+        }
+        for good in ["correct horse battery", "password123 x", "# MIT License"] {
+            assert_eq!(password(good), Ok(()), "{good}");
+        }
+        let listed: Vec<&str> = COMMON_PASSWORDS.lines().filter(|line| !line.starts_with('#')).collect();
+        assert!(listed.len() > 1000 && listed.iter().all(|listed| PASSWORD.allows(listed)));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Caller {
     pub email: String,
     /// The token's own id.
     pub token: String,
+    /// The login that the token goes back to; missing in older tokens.
+    pub session: Option<String>,
 }
 
 /// The secret that workers (and components among themselves) send as a bearer token.

@@ -117,7 +117,7 @@ impl Incoming {
         let claims = verifier.verify(self.bearer()?, now).map_err(|error| {
             Failure::unauthenticated("the access token is malformed, expired or not ours").because(error)
         })?;
-        Ok(Caller { id: claims.user, email: claims.email, token: claims.id })
+        Ok(Caller { id: claims.user, email: claims.email, token: claims.id, session: claims.session })
     }
 
     /// Passes if the worker credential came with the request; 401 otherwise.

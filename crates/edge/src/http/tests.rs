@@ -420,7 +420,7 @@ fn queries_are_read_strictly() {
 #[test]
 fn users_and_workers_are_told_apart() {
     let now = Time::from_unix_ms(1_700_000_000_000);
-    let token = signer().issue(UserId::new(1, [1; 10]), "ada@example.com", "t-1", now).unwrap();
+    let token = signer().issue(UserId::new(1, [1; 10]), "ada@example.com", "t-1", None, now).unwrap();
     let get = |path: &str, authorization: &str| {
         call("GET", path, &[("authorization", authorization.as_bytes())], "")
     };

@@ -23,7 +23,7 @@ fn signer() -> Signer {
 }
 
 fn token() -> String {
-    signer().issue(user(), "ada@example.com", "t-1", at(NOW)).unwrap()
+    signer().issue(user(), "ada@example.com", "t-1", Some("s-1"), at(NOW)).unwrap()
 }
 
 fn part(token: &str, n: usize) -> Value {
@@ -45,7 +45,7 @@ fn signed_with(change: impl FnOnce(&mut JWTClaims<Own>)) -> String {
         audiences: Some(Audiences::AsString(AUDIENCE.into())),
         jwt_id: Some("t-1".into()),
         nonce: None,
-        custom: Own { email: "ada@example.com".into() },
+        custom: Own { email: "ada@example.com".into(), sid: None },
     };
     change(&mut claims);
     signer().pair.sign(claims).unwrap()
@@ -64,13 +64,19 @@ fn a_token_says_who_and_until_when() {
         part(&token, 1),
         json!({
             "iss": "framelift", "aud": "framelift-api", "sub": user().to_string(), "email": "ada@example.com",
-            "iat": NOW, "exp": NOW + 3600, "jti": "t-1",
+            "iat": NOW, "exp": NOW + 3600, "jti": "t-1", "sid": "s-1",
         })
     );
     let claims = Verifier::of(&signer()).verify(&token, at(NOW)).unwrap();
     assert_eq!(
         claims,
-        Claims { user: user(), email: "ada@example.com".into(), expires_s: NOW + 3600, id: "t-1".into() }
+        Claims {
+            user: user(),
+            email: "ada@example.com".into(),
+            expires_s: NOW + 3600,
+            id: "t-1".into(),
+            session: Some("s-1".into()),
+        }
     );
 }
 
@@ -89,7 +95,7 @@ fn the_published_keys_are_enough_to_check() {
     let next = Signer::from_seed(&[8; 32]).unwrap();
     let both = verifier.and(&next).and(&next);
     assert!(both.verify(&token(), at(NOW)).is_ok());
-    assert!(both.verify(&next.issue(user(), "a@b.co", "t", at(NOW)).unwrap(), at(NOW)).is_ok());
+    assert!(both.verify(&next.issue(user(), "a@b.co", "t", None, at(NOW)).unwrap(), at(NOW)).is_ok());
     assert_eq!(serde_json::from_str::<Value>(&both.jwks()).unwrap()["keys"].as_array().unwrap().len(), 2);
 }
 
@@ -126,15 +132,15 @@ fn forged_tokens_are_refused() {
             audiences: Some(Audiences::AsString(AUDIENCE.into())),
             jwt_id: None,
             nonce: None,
-            custom: Own { email: "ada@example.com".into() },
+            custom: Own { email: "ada@example.com".into(), sid: None },
         })
         .unwrap();
     refused(&confused);
     // Another key, under its own and under our key's name.
     let other = Signer::from_seed(&[9; 32]).unwrap();
-    refused(&other.issue(user(), "ada@example.com", "t", at(NOW)).unwrap());
+    refused(&other.issue(user(), "ada@example.com", "t", None, at(NOW)).unwrap());
     let disguised = Signer { pair: other.pair.clone().with_key_id(kid.as_str().unwrap()) };
-    refused(&disguised.issue(user(), "ada@example.com", "t", at(NOW)).unwrap());
+    refused(&disguised.issue(user(), "ada@example.com", "t", None, at(NOW)).unwrap());
     // Our signature under other claims or another header.
     let signature = good.rsplit('.').next().unwrap();
     let mut elevated = claims.clone();

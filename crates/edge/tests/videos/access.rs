@@ -1,5 +1,6 @@
 //! Who may call what, and what is there at all.
 
+use framelift_contract::problem::ProblemCode;
 use framelift_edge::control;
 use framelift_edge::http::Failure;
 use framelift_edge::openapi::COMPONENTS;
@@ -9,17 +10,21 @@ use http::Method;
 
 use crate::world::{Answer, Component, MIB, WORKER_TOKEN, World};
 
-/// A path of every call of users over one video.
+/// Every call of users that may be answered with that problem, over the video of that id where it is over one.
+fn calls_with(problem: ProblemCode, id: &str) -> Vec<(Method, String)> {
+    let components = COMPONENTS.iter().filter(|component| !["auth", "control"].contains(&component.name));
+    let operations = components.flat_map(|component| (component.operations)());
+    operations
+        .filter(|operation| operation.problems().contains(&problem))
+        .map(|operation| (operation.route().method.clone(), operation.route().path.replace("{id}", id)))
+        .collect()
+}
+
+/// Every call of users over one video.
 fn of_one_video(id: &str) -> Vec<(Method, String)> {
-    vec![
-        (Method::GET, format!("/videos/{id}")),
-        (Method::DELETE, format!("/videos/{id}")),
-        (Method::POST, format!("/videos/{id}/cancel")),
-        (Method::POST, format!("/videos/{id}/runs")),
-        (Method::POST, format!("/videos/{id}/complete")),
-        (Method::GET, format!("/videos/{id}/upload-parts")),
-        (Method::GET, format!("/videos/{id}/download")),
-    ]
+    let calls = calls_with(ProblemCode::VideoNotOwned, id);
+    assert!(calls.len() >= 7 && calls.iter().all(|(_, path)| path.contains(id)), "{calls:?}");
+    calls
 }
 
 #[tokio::test]
@@ -44,17 +49,13 @@ async fn only_good_tokens_open() {
     let world = World::new();
     let id = world.uploaded(1).await;
     let stranger = Signer::from_seed(&[8; 32]).unwrap();
-    let forged = stranger.issue(world.user(1), "u@example.com", "t", world.now()).unwrap();
+    let forged = stranger.issue(world.user(1), "u@example.com", "t", None, world.now()).unwrap();
     let good = world.token(1);
     let (_, rest) = good.split_once('.').unwrap();
     let none = format!("eyJhbGciOiJub25lIn0.{rest}");
-    let mut paths = of_one_video(&id);
-    paths.extend([
-        (Method::POST, "/videos".into()),
-        (Method::GET, "/videos".into()),
-        (Method::POST, "/videos/upload".into()),
-    ]);
-    for (method, path) in paths {
+    let calls = calls_with(ProblemCode::Unauthenticated, &id);
+    assert!(calls.len() >= 11, "{calls:?}");
+    for (method, path) in calls {
         let call = || world.request(method.clone(), &path);
         for authorization in [
             None,

@@ -111,7 +111,7 @@ impl World {
 
     /// A good access token of the user with that number.
     pub(crate) fn token(&self, n: u8) -> String {
-        self.signer.issue(self.user(n), "u@example.com", "t", self.ambient.now()).unwrap()
+        self.signer.issue(self.user(n), "u@example.com", "t", None, self.ambient.now()).unwrap()
     }
 
     pub(crate) fn now(&self) -> Time {

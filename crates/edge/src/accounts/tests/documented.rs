@@ -54,9 +54,12 @@ fn every_documented_problem_is_answered() {
         world.call("GET", "/internal/users/x/contact", Some(WORKER), &Value::Null).await;
         let wrong = json!({"email":ADA,"password":"wrong"});
         let wrong_password = json!({"password":"wrong"});
+        let change = json!({"password":"wrong","new_password":"another good password"});
+        world.call("DELETE", "/auth/me/sessions/x", Some(&token), &Value::Null).await;
         for _ in 0..11 {
             world.post("/auth/login", &wrong).await;
             world.call("DELETE", "/auth/me", Some(&token), &wrong_password).await;
+            world.call("POST", "/auth/me/password", Some(&token), &change).await;
         }
         let documented = conformance::documented(&["auth"]);
         let missing: Vec<_> = documented.difference(&world.problems.borrow()).copied().collect();

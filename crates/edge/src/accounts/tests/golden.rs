@@ -44,12 +44,12 @@ async fn go_on(kv: MemoryKv) -> World {
 
 #[tokio::test]
 async fn what_is_written_is_the_newest_layout() {
-    golden::assert_written("accounts.v1", &scenario().await.kv);
+    golden::assert_written("accounts.v2", &scenario().await.kv);
 }
 
 #[tokio::test]
 async fn accounts_of_every_version_are_read_and_go_on() {
-    for version in ["accounts.v0", "accounts.v1"] {
+    for version in ["accounts.v0", "accounts.v1", "accounts.v2"] {
         go_on(golden::load(version)).await;
     }
 }

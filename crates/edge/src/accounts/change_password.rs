@@ -1,0 +1,63 @@
+//! `POST /auth/me/password`: changes the password, and ends all other logins.
+
+use bytes::Bytes;
+use framelift_contract::account::ChangePasswordRequest;
+use framelift_contract::problem::ProblemCode as Code;
+use http::{Response, StatusCode};
+
+use super::record::{Profile, User};
+use super::throttle::Guesser;
+use super::{Accounts, gone, invalid_credentials, settle, user_key, validate};
+use crate::http::{Failure, Incoming, Route, empty};
+use crate::openapi::{Auth, Operation, Payload, typed};
+use crate::passwords::Verdict;
+use crate::ports::{Ambient, Http, Kv};
+
+pub(super) const ROUTE: Route = Route::post("/auth/me/password");
+
+pub(super) fn operation() -> Operation {
+    Operation::new(ROUTE, "changePassword", "accounts", Auth::User, "Change the password")
+        .about(
+            "All other logins end: their refresh tokens are good no more, and their access tokens open nothing of \
+             the account. On videos, an access token is good until it expires, an hour at most.",
+        )
+        .json(typed(&ChangePasswordRequest {
+            password: "correct horse battery".into(),
+            new_password: "staple in the correct battery".into(),
+        }))
+        .answers(StatusCode::NO_CONTENT, "The new password holds.", Payload::Empty)
+        .or(&[Code::InvalidCredentials, Code::TooManyAttempts, Code::Unavailable])
+}
+
+impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
+    /// Other logins end first, so that a call that breaks off leaves none of them beside a new password. A
+    /// login with the old password that is under way meanwhile looks at the account again.
+    pub(super) async fn change_password(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
+        let (caller, profile) = self.caller(incoming).await?;
+        let body: ChangePasswordRequest = incoming.json()?;
+        validate::password(&body.new_password).map_err(|detail| Failure::field("/new_password", detail))?;
+        let account = self.config.secrets.email(&profile.email);
+        let (guesser, hash) = (Guesser::Caller(&caller.token), Some(profile.password.as_str()));
+        if self.check_password(&account, guesser, &body.password, hash).await? == Verdict::Wrong {
+            return Err(invalid_credentials());
+        }
+        let (fresh, now) = (self.hash(&body.new_password).await?, self.ambient.now());
+        let others = |session: &str| caller.session.as_deref() != Some(session);
+        self.end_sessions(caller.id, others).await?;
+        let result = self
+            .store()
+            .update(&user_key(caller.id), |user: User| {
+                let User::Active(current) = user else { return Err(gone()) };
+                // Somebody else changed it since it was compared.
+                if current.password_set_at != profile.password_set_at {
+                    return Err(invalid_credentials());
+                }
+                let changed = Profile { password: fresh.clone(), password_set_at: Some(now), ..current };
+                Ok((User::Active(changed), true, ()))
+            })
+            .await;
+        settle(result, gone)?;
+        self.end_sessions(caller.id, others).await?;
+        Ok(empty(StatusCode::NO_CONTENT))
+    }
+}
