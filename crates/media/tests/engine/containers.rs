@@ -1,5 +1,6 @@
 //! Containers and codecs beyond the usual ones: every frame in its place, or a true word why not.
 
+use framelift_domain::limits::VIDEO_EXTENSIONS;
 use framelift_domain::{FailureCode, Format, Options, Place, Rational, Select};
 use framelift_media::{EngineLimits, ExtractError, FileSource, MemorySource};
 
@@ -100,6 +101,23 @@ fn containers_of_other_houses() {
     check(&clips, "a.y4m", "-pix_fmt yuv420p", false);
     check(&clips, "a.gif", "-pix_fmt rgb8", false);
     check(&clips, "a.dv", "-pix_fmt yuv420p", false);
+}
+
+#[test]
+fn files_of_every_extension_that_the_api_takes_are_opened() {
+    let clips = Clips::new();
+    for extension in VIDEO_EXTENSIONS {
+        // ffmpeg chooses the container by the extension, and the codec where none is named.
+        let (size, codec) = match *extension {
+            "3gp" | "3g2" => ((192, 112), "-c:v libx264"),
+            "dv" => ((720, 576), "-pix_fmt yuv420p"),
+            "obu" => ((192, 112), "-c:v libaom-av1 -cpu-used 8"),
+            _ => ((192, 112), ""),
+        };
+        let path = clips.make_sized(&format!("a.{extension}"), size, 3, "", codec);
+        let all = run(&path, &options(Select::All)).unwrap_or_else(|error| panic!("{extension}: {error}"));
+        assert_eq!(all.manifest.frames.len(), 3, "{extension}");
+    }
 }
 
 #[test]
