@@ -3,6 +3,7 @@
 //! the time, after the faults stop, and when all retention is over.
 
 mod actors;
+mod every_step;
 mod invariants;
 mod world;
 

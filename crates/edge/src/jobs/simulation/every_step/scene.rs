@@ -1,0 +1,355 @@
+//! A small world: one user, whose videos are in the state in which the call has the most to do.
+
+use std::collections::BTreeSet;
+
+use framelift_contract::message::JobMessage;
+use framelift_contract::object_key;
+use framelift_domain::video::{Extraction, Multipart, Progress, Stage};
+use framelift_domain::{Failure, FailureCode, Limits, Options, UserId, Video, VideoId, WorkerId};
+use futures::executor::block_on;
+
+use super::{Plan, Spoilt};
+use crate::jobs::{Idempotency, JobError, Jobs, NewVideo, Result};
+use crate::store::memory::{MemoryKv, MemoryObjects, MemoryQueue, TestAmbient};
+
+/// The call that meets with the fault, in the state of things in which it has the most to do: one video may be
+/// in flight, and another one waits behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Create,
+    CreateWithKey,
+    MultipartBegun,
+    Uploaded,
+    UploadedBehind,
+    Run,
+    Claim,
+    Progress,
+    Complete,
+    Fail,
+    Release,
+    ReleaseForTheLastTime,
+    Notified,
+    Cancel,
+    CancelAwaited,
+    Delete,
+    DeleteCompleted,
+    Close,
+    SweepLostMessage,
+    SweepLostWorker,
+    SweepExpired,
+    SweepRetention,
+    SweepRemoval,
+}
+
+pub(super) const CALLS: [Call; 23] = [
+    Call::Create,
+    Call::CreateWithKey,
+    Call::MultipartBegun,
+    Call::Uploaded,
+    Call::UploadedBehind,
+    Call::Run,
+    Call::Claim,
+    Call::Progress,
+    Call::Complete,
+    Call::Fail,
+    Call::Release,
+    Call::ReleaseForTheLastTime,
+    Call::Notified,
+    Call::Cancel,
+    Call::CancelAwaited,
+    Call::Delete,
+    Call::DeleteCompleted,
+    Call::Close,
+    Call::SweepLostMessage,
+    Call::SweepLostWorker,
+    Call::SweepExpired,
+    Call::SweepRetention,
+    Call::SweepRemoval,
+];
+
+pub(super) struct Scene {
+    pub(super) kv: MemoryKv,
+    queue: MemoryQueue,
+    pub(super) objects: MemoryObjects,
+    clock: TestAmbient,
+    pub(super) limits: Limits,
+    user: UserId,
+    pub(super) accepted: BTreeSet<VideoId>,
+    /// The message of the worker that makes the call.
+    held: Vec<JobMessage>,
+}
+
+fn worker() -> WorkerId {
+    "w".parse().unwrap()
+}
+
+fn extraction() -> Extraction {
+    Extraction { size_bytes: 5, frames: 2, sha256: "ab".repeat(32), bytes_read: 10, warnings: vec![] }
+}
+
+impl Scene {
+    pub(super) fn new() -> Self {
+        let limits =
+            Limits { max_in_flight_per_user: 1, upload_ttl_s: 1200, max_releases: 2, ..Limits::default() };
+        let kv = MemoryKv::default();
+        kv.take_writes();
+        Self {
+            kv,
+            queue: MemoryQueue::default(),
+            objects: MemoryObjects::default(),
+            clock: TestAmbient::new(1),
+            limits,
+            user: UserId::new(1, [1; 10]),
+            accepted: BTreeSet::new(),
+            held: Vec::new(),
+        }
+    }
+
+    fn jobs(&self) -> Jobs<'_, MemoryKv, MemoryQueue, &MemoryObjects, TestAmbient> {
+        Jobs::new(&self.kv, &self.queue, &self.objects, &self.clock, &self.limits)
+    }
+
+    fn new_video() -> NewVideo {
+        NewVideo {
+            file_name: "a.mp4".to_owned(),
+            size_bytes: 10,
+            content_type: None,
+            options: Options::default(),
+            correlation_id: "c".parse().unwrap(),
+        }
+    }
+
+    fn created(&self) -> VideoId {
+        let video = block_on(self.jobs().create(self.user, Self::new_video(), None)).unwrap();
+        self.objects.put(object_key::upload(self.user, video.id));
+        video.id
+    }
+
+    fn uploaded(&mut self) -> VideoId {
+        let id = self.created();
+        block_on(self.jobs().uploaded(self.user, id)).unwrap();
+        self.accepted.insert(id);
+        id
+    }
+
+    fn put_result(&self, video: &Video) {
+        self.objects.put(object_key::result(video.owner, video.id, video.state.attempts().made));
+    }
+
+    /// A worker takes the message and the job.
+    fn claimed(&mut self, id: VideoId) {
+        self.held = self.queue.take().into_iter().map(|(message, _)| message).collect();
+        let video = block_on(self.jobs().claim(id, worker(), None)).unwrap();
+        self.put_result(&video);
+    }
+
+    fn completed(&mut self) -> VideoId {
+        let id = self.uploaded();
+        self.claimed(id);
+        block_on(self.jobs().complete(id, 1, worker(), extraction())).unwrap();
+        block_on(self.jobs().notified(id)).unwrap();
+        self.held.clear();
+        id
+    }
+
+    pub(super) fn advance_s(&self, seconds: u32) {
+        self.clock.advance_ms(1000 * i64::from(seconds));
+    }
+
+    /// Brings about what the call finds; the video that it is about.
+    pub(super) fn prepare(&mut self, call: Call) -> VideoId {
+        let nobody = VideoId::new(0, [0; 10]);
+        match call {
+            Call::Create | Call::CreateWithKey => nobody,
+            Call::MultipartBegun | Call::Uploaded | Call::CancelAwaited => self.created(),
+            Call::UploadedBehind => {
+                self.uploaded();
+                self.created()
+            }
+            Call::Run | Call::DeleteCompleted => self.completed(),
+            Call::Claim => {
+                let id = self.uploaded();
+                self.held = self.queue.take().into_iter().map(|(message, _)| message).collect();
+                id
+            }
+            Call::Progress
+            | Call::Complete
+            | Call::Fail
+            | Call::Release
+            | Call::Cancel
+            | Call::Delete
+            | Call::Close => {
+                let id = self.uploaded();
+                self.uploaded();
+                self.claimed(id);
+                id
+            }
+            Call::ReleaseForTheLastTime => {
+                let id = self.uploaded();
+                self.uploaded();
+                for attempt in 1..=2 {
+                    self.claimed(id);
+                    let failure = Failure::new(FailureCode::Internal, "not now");
+                    block_on(self.jobs().release(id, attempt, worker(), failure)).unwrap();
+                }
+                self.claimed(id);
+                id
+            }
+            Call::Notified => {
+                let id = self.uploaded();
+                self.claimed(id);
+                let failure = Failure::new(FailureCode::CorruptInput, "no frame");
+                block_on(self.jobs().fail(id, 1, worker(), failure)).unwrap();
+                id
+            }
+            Call::SweepLostMessage => {
+                let id = self.uploaded();
+                self.uploaded();
+                self.queue.take();
+                self.advance_s(self.limits.resend_after_s + 1);
+                id
+            }
+            Call::SweepLostWorker => {
+                let id = self.uploaded();
+                self.uploaded();
+                self.claimed(id);
+                self.held.clear();
+                self.advance_s(self.limits.lease_s + self.limits.take_back_after_s + 1);
+                id
+            }
+            Call::SweepExpired => {
+                let id = self.created();
+                self.advance_s(self.limits.upload_ttl_s + 1);
+                id
+            }
+            Call::SweepRetention => {
+                let id = self.completed();
+                self.advance_s(self.limits.retention_s + 1);
+                id
+            }
+            Call::SweepRemoval => {
+                let id = self.completed();
+                block_on(self.jobs().delete(self.user, id)).unwrap();
+                // Its retention first, so that nothing but the record is left.
+                block_on(self.jobs().sweep()).unwrap();
+                self.advance_s(2 * 24 * 3600);
+                id
+            }
+        }
+    }
+
+    /// Makes the call. Returns what the caller may rely on from then on: a video that was accepted.
+    pub(super) fn make(&self, call: Call, id: VideoId, plan: &Plan) -> Option<Result<Option<VideoId>>> {
+        let (kv, queue) = (Spoilt(&self.kv, plan), Spoilt(&self.queue, plan));
+        let objects = Spoilt(&self.objects, plan);
+        let jobs = Jobs::new(&kv, &queue, objects, &self.clock, &self.limits);
+        let user = self.user;
+        let nothing = |_: Video| None;
+        plan.run(async {
+            match call {
+                Call::Create => jobs.create(user, Self::new_video(), None).await.map(nothing),
+                Call::CreateWithKey => {
+                    let key = Idempotency { key: "k".to_owned(), request_hash: "same".to_owned() };
+                    jobs.create(user, Self::new_video(), Some(&key)).await.map(nothing)
+                }
+                Call::MultipartBegun => {
+                    self.objects.begin(object_key::upload(user, id), "m".to_owned());
+                    let multipart =
+                        Multipart { upload_id: "m".to_owned(), part_size: 5 << 20, part_count: 2 };
+                    jobs.multipart_begun(user, id, multipart).await.map(nothing)
+                }
+                Call::Uploaded | Call::UploadedBehind => {
+                    jobs.uploaded(user, id).await.map(|video| Some(video.id))
+                }
+                Call::Run => {
+                    let correlation_id = "c".parse().unwrap();
+                    let run = jobs.run(user, id, Options::default(), correlation_id, None).await;
+                    run.map(|video| Some(video.id))
+                }
+                Call::Claim => jobs.claim(id, worker(), Some("again".to_owned())).await.map(nothing),
+                Call::Progress => {
+                    let progress = Progress { stage: Stage::Extracting, percent: 5, ..Progress::default() };
+                    jobs.progress(id, 1, worker(), progress).await.map(nothing)
+                }
+                Call::Complete => jobs.complete(id, 1, worker(), extraction()).await.map(nothing),
+                Call::Fail => {
+                    let failure = Failure::new(FailureCode::CorruptInput, "no frame");
+                    jobs.fail(id, 1, worker(), failure).await.map(nothing)
+                }
+                Call::Release | Call::ReleaseForTheLastTime => {
+                    let attempt = if call == Call::Release { 1 } else { 3 };
+                    let failure = Failure::new(FailureCode::Internal, "not now");
+                    jobs.release(id, attempt, worker(), failure).await.map(nothing)
+                }
+                Call::Notified => jobs.notified_by(id, 1).await.map(nothing),
+                Call::Cancel | Call::CancelAwaited => jobs.cancel(user, id).await.map(nothing),
+                Call::Delete | Call::DeleteCompleted => jobs.delete(user, id).await.map(|()| None),
+                Call::Close => jobs.close_user(user).await.map(|()| None),
+                Call::SweepLostMessage
+                | Call::SweepLostWorker
+                | Call::SweepExpired
+                | Call::SweepRetention
+                | Call::SweepRemoval => jobs.sweep().await.map(|_| None),
+            }
+        })
+    }
+
+    /// What a worker does with the message that it holds after its report was answered.
+    pub(super) fn dealt_with(&mut self, call: Call, id: VideoId) {
+        match call {
+            Call::Complete | Call::Fail | Call::ReleaseForTheLastTime => self.tell(id),
+            Call::Release | Call::Notified => {}
+            _ => return,
+        }
+        self.held.clear();
+    }
+
+    /// Sends the notice that is due, if there is one.
+    fn tell(&self, id: VideoId) {
+        match block_on(self.jobs().notice(id)) {
+            Ok(Some(_)) => drop(block_on(self.jobs().notified(id)).unwrap()),
+            Ok(None) | Err(JobError::VideoNotFound) => {}
+            Err(error) => panic!("a notice met with {error:?}"),
+        }
+    }
+
+    /// Workers and the sweep do their work for so many rounds of ten minutes.
+    pub(super) fn go_on(&mut self, rounds: u32) {
+        let mut messages: Vec<JobMessage> = std::mem::take(&mut self.held);
+        for _ in 0..rounds {
+            self.advance_s(600);
+            let swept = block_on(self.jobs().sweep()).unwrap();
+            // Somebody who died may still be about to create a record.
+            let passes = |(_, error): &(UserId, JobError)| matches!(error, JobError::Unavailable(_));
+            assert!(swept.troubles.iter().all(passes) && swept.unread.is_empty(), "{swept:?}");
+            messages.extend(self.queue.take().into_iter().map(|(message, _)| message));
+            messages.retain(|message| !self.work(message));
+        }
+        assert!(messages.is_empty(), "messages are left: {messages:?}");
+    }
+
+    /// One message; whether it is done with.
+    fn work(&self, message: &JobMessage) -> bool {
+        let id = message.video_id;
+        if message.notice.is_some() {
+            self.tell(id);
+            return true;
+        }
+        match block_on(self.jobs().claim(id, "v".parse().unwrap(), None)) {
+            Ok(video) => {
+                assert!(self.objects.contains(&object_key::upload(video.owner, video.root())));
+                self.put_result(&video);
+                let attempt = video.state.attempts().made;
+                block_on(self.jobs().complete(id, attempt, "v".parse().unwrap(), extraction())).unwrap();
+                self.tell(id);
+                true
+            }
+            Err(JobError::JobFinished | JobError::VideoNotFound) => {
+                self.tell(id);
+                true
+            }
+            Err(JobError::LeaseHeld { .. } | JobError::JobNotReady) => false,
+            Err(error) => panic!("a claim met with {error:?}"),
+        }
+    }
+}
