@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use framelift_media::HardwareUse;
+use framelift_sandbox::{Engine, RunError, Sandbox, Settings};
 
+use crate::outcome::Failed;
 use crate::output::Kind;
 
 /// Gets frames out of videos.
@@ -39,6 +41,16 @@ pub(crate) struct ProbeArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EngineArgs {
+    /// Decode in this process, not in one that can reach neither files nor the network: for systems
+    /// whose kernel cannot confine it, and only for videos that you trust
+    #[arg(long, help_heading = "Running")]
+    pub(crate) no_sandbox: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -103,6 +115,19 @@ pub(crate) struct ExtractArgs {
     /// Decode on an NVIDIA GPU: auto (where it is faster) or never
     #[arg(long, value_name = "USE", default_value = "auto", help_heading = "Running")]
     pub(crate) hardware: HardwareUse,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+impl EngineArgs {
+    /// Where videos are decoded.
+    pub(crate) fn start(&self, hardware: HardwareUse) -> Result<Engine, Failed> {
+        if self.no_sandbox {
+            return Ok(Engine::InProcess);
+        }
+        let started = Sandbox::start(Settings { hardware, ..Settings::default() });
+        Ok(Engine::Sandboxed(started.map_err(RunError::from)?))
+    }
 }
 
 #[derive(Debug, Default, Args)]

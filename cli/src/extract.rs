@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use framelift_domain::Options;
 use framelift_media::{
-    Archive, EngineLimits, ExtractError, FileSource, Files, Names, Numbered, Outcome, Source as _,
-    SourceInfo, Tar, Zip, extract_into,
+    Archive, EngineLimits, FileSource, Files, Names, Outcome, Source as _, SourceInfo, Tar, Zip,
 };
+use framelift_sandbox::{Engine, RunError};
 use serde_json::json;
 
 use crate::args::ExtractArgs;
@@ -26,6 +26,7 @@ struct Job<'a> {
     args: &'a ExtractArgs,
     options: Options,
     terminal: Terminal,
+    engine: Engine,
 }
 
 pub(crate) fn run(args: &ExtractArgs) -> ExitCode {
@@ -52,8 +53,9 @@ fn prepare(args: &ExtractArgs) -> Result<(Printer, Job<'_>, Work), Failed> {
     let destinations = output.plan(&videos, args.force)?;
     let printer = Printer { json: args.json, quiet: args.quiet, stdout_taken };
     let terminal = Terminal::new(printer).context("signals cannot be handled")?;
+    let engine = args.engine.start(args.hardware)?;
     let work = videos.into_iter().zip(destinations).collect();
-    Ok((printer, Job { args, options, terminal }, work))
+    Ok((printer, Job { args, options, terminal, engine }, work))
 }
 
 impl Job<'_> {
@@ -90,22 +92,22 @@ impl Job<'_> {
             Destination::Stdout(kind) => {
                 let stdout = std::io::stdout().as_fd().try_clone_to_owned();
                 let stdout = File::from(stdout.context("the standard output")?);
-                Ok(self.extract(video, source, archive(*kind, stdout), &Numbered)?)
+                Ok(self.extract(video, source, archive(*kind, stdout), None)?)
             }
             Destination::InPlace(path, kind) => {
-                Ok(self.extract(video, source, archive(*kind, staging::device(path)?), &Numbered)?)
+                Ok(self.extract(video, source, archive(*kind, staging::device(path)?), None)?)
             }
             Destination::Archive(path, kind) => {
                 let mut file = staging::file(path)?;
                 self.terminal.removes(file.path().to_owned());
-                let outcome = self.extract(video, source, archive(*kind, file.as_file_mut()), &Numbered)?;
+                let outcome = self.extract(video, source, archive(*kind, file.as_file_mut()), None)?;
                 staging::publish_file(file, path, force)?;
                 Ok(outcome)
             }
             Destination::Files { folder, names } => {
                 let made = staging::folder(folder)?;
                 self.terminal.removes(made.path().to_owned());
-                let outcome = self.extract(video, source, Box::new(Files::new(made.path())), names)?;
+                let outcome = self.extract(video, source, Box::new(Files::new(made.path())), Some(names))?;
                 staging::publish_folder(made, folder, &names.other("manifest.json"), force)?;
                 Ok(outcome)
             }
@@ -117,13 +119,13 @@ impl Job<'_> {
         video: &Video,
         source: FileSource,
         archive: Box<dyn Archive + '_>,
-        names: &dyn Names,
-    ) -> Result<Outcome, ExtractError> {
+        names: Option<&dyn Names>,
+    ) -> Result<Outcome, RunError> {
         let info = SourceInfo { file_name: video.file_name(), size: source.size() };
         let (threads, hardware) = (self.args.threads, self.args.hardware);
         let limits = EngineLimits { threads, hardware, ..EngineLimits::default() };
-        let (source, output) = (Box::new(source), framelift_media::Output { archive, names });
-        let result = extract_into(source, info, &self.options, &limits, Vec::new(), output, &self.terminal);
+        let (source, terminal) = (Box::new(source), &self.terminal);
+        let result = self.engine.extract_into(source, info, &self.options, &limits, archive, names, terminal);
         self.terminal.finish();
         result
     }

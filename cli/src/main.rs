@@ -20,6 +20,9 @@ use args::{Cli, Command};
 use outcome::Printer;
 
 fn main() -> ExitCode {
+    if let Some(child) = framelift_sandbox::enter_if_asked() {
+        return child;
+    }
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use framelift_domain::FailureCode;
 use framelift_media::ExtractError;
+use framelift_sandbox::RunError;
 use serde_json::{Value, json};
 
 /// The exit code of a wrong value (`EX_USAGE`).
@@ -37,6 +38,22 @@ pub(crate) enum Failed {
 impl From<ExtractError> for Failed {
     fn from(error: ExtractError) -> Self {
         Self::Extraction(error)
+    }
+}
+
+impl From<RunError> for Failed {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Extract(error) => Self::Extraction(error),
+            RunError::Crashed(crash) => {
+                tracing::debug!(last_words = crash.last_words, "the decoder's process did not end well");
+                Self::Extraction(ExtractError::Failed(crash.failure()))
+            }
+            RunError::Start(error) => {
+                let advice = "; --no-sandbox decodes without it, which only videos deserve that you trust";
+                Self::Other(anyhow::anyhow!("{error}{advice}"))
+            }
+        }
     }
 }
 
@@ -206,6 +223,9 @@ const fn hint(code: FailureCode) -> &'static str {
         FailureCode::LimitExceeded => "ask for fewer frames, a shorter range or a smaller size",
         FailureCode::DrmProtected => "use a copy without copy protection",
         FailureCode::TimedOut => "ask for fewer frames or a shorter range",
+        FailureCode::DecoderCrashed => {
+            "something in the file breaks the decoder; export or convert the video again, and report the file"
+        }
         FailureCode::PluginFailed => "correct the plugin or its configuration",
         FailureCode::Internal => {
             "this is a fault of framelift; please report it with the command that led to it"

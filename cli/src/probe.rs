@@ -1,14 +1,15 @@
 //! `framelift probe`.
 
 use anyhow::Context as _;
-use framelift_media::FileSource;
+use framelift_media::{FileSource, HardwareUse};
 
 use crate::args::ProbeArgs;
 use crate::outcome::{Done, Failed};
 
 pub(crate) fn run(args: &ProbeArgs) -> Result<Done, Failed> {
     let source = FileSource::open(&args.file).with_context(|| args.file.display().to_string())?;
-    let info = framelift_media::probe(Box::new(source))?;
+    let engine = args.engine.start(HardwareUse::Never)?;
+    let info = engine.probe(Box::new(source))?;
     let unknown = || "unknown".to_owned();
     let text = format!(
         "{} in {}, {}×{} pixels{}, {} s, {} frames a second{}{}{}",

@@ -31,6 +31,23 @@ pub fn signal(pid: u32, name: &str) {
     assert!(status.success(), "kill -{name} {pid}: {status}");
 }
 
+/// The processes that this one has started and that still run.
+pub fn children(parent: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten();
+    let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        line.and_then(|line| line.trim().parse().ok()) == Some(parent)
+    })
+    .collect()
+}
+
+/// The most memory that a process or one of its children has had in RAM so far, in bytes.
+pub fn peak_memory_with_children(pid: u32) -> Option<u64> {
+    std::iter::once(pid).chain(children(pid)).filter_map(peak_memory).max()
+}
+
 /// The most memory that a process has had in RAM so far, in bytes; none once it has ended.
 pub fn peak_memory(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

@@ -1,21 +1,23 @@
 //! Creates a worker's parts, starts them, and stops them in order.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use framelift_domain::WorkerId;
 use framelift_media::HardwareUse;
+use framelift_sandbox::Sandbox;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Config;
+use crate::config::{Config, SandboxUse};
 use crate::dead_letter::DeadLetters;
-use crate::health::{self, Engines, Metrics, Readiness, StreakLimit};
+use crate::health::{self, Metrics, Readiness, StreakLimit};
 use crate::intake::{Intake, ReceiveTimes};
 use crate::job::{JobContext, Settings};
 use crate::notify::{EmailError, Notifier};
@@ -23,6 +25,10 @@ use crate::queue::Queue;
 use crate::report::{ClientError, ControlClient};
 use crate::store::ObjectStore;
 use crate::{ambient, clients, shutdown, sweep};
+
+/// Children for decoders that wait for a job. More would only take memory: one starts faster than a
+/// message is received.
+const MAX_READY: usize = 2;
 
 /// Why a worker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +44,9 @@ pub enum StartError {
     /// No AWS region is configured.
     #[error("no AWS region: set [store] region or AWS_REGION")]
     Region,
+    /// The child processes for decoders.
+    #[error(transparent)]
+    Sandbox(#[from] framelift_sandbox::StartError),
     /// The control client.
     #[error(transparent)]
     Control(#[from] ClientError),
@@ -50,16 +59,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Running {
     health: SocketAddr,
-    task: JoinHandle<End>,
-}
-
-/// Why a worker stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// It was told to stop.
-    Stopped,
-    /// An engine could not be stopped, or the worker's own task died: the process must go.
-    Stuck,
+    task: JoinHandle<()>,
 }
 
 impl Running {
@@ -68,12 +68,9 @@ impl Running {
         self.health
     }
 
-    /// Waits until it has stopped.
-    pub async fn finished(self) -> End {
-        self.task.await.unwrap_or_else(|error| {
-            tracing::error!(error = %error, "the worker's own task ended");
-            End::Stuck
-        })
+    /// Waits until it has stopped; an error is a fault of its own.
+    pub async fn finished(self) -> Result<(), JoinError> {
+        self.task.await
     }
 }
 
@@ -97,12 +94,31 @@ fn worker_id(config: &Config) -> WorkerId {
     made.unwrap_or_else(|| unreachable!("a host's name of 32, an id of 10 and 16 digits are a worker id"))
 }
 
-/// Tries out the GPU before the first job waits for it, and says what it decodes.
-async fn gpu(config: &Config, metrics: &Metrics) {
+/// Starts the first child processes for decoders, before a job waits for them.
+async fn sandbox(config: &Config, program: Option<PathBuf>) -> Result<Sandbox, StartError> {
+    let settings = framelift_sandbox::Settings {
+        program,
+        ready: (config.worker.concurrency as usize).min(MAX_READY),
+        best_effort: config.worker.sandbox == SandboxUse::BestEffort,
+        hardware: config.limits.hardware,
+        silence: config.worker.stuck_after,
+    };
+    let started = tokio::task::spawn_blocking(|| Sandbox::start(settings)).await;
+    let sandbox = started.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+    for missing in sandbox.missing() {
+        tracing::warn!(missing, "decoders are confined less than they could be, as configured");
+    }
+    Ok(sandbox)
+}
+
+/// Says what a GPU decodes.
+fn gpu(config: &Config, sandbox: &Sandbox, metrics: &Metrics) {
     if config.limits.hardware == HardwareUse::Never {
         return tracing::info!("videos are decoded on the CPU alone, as configured");
     }
-    let Ok(info) = tokio::task::spawn_blocking(framelift_media::hardware).await else { return };
+    let Some(info) = sandbox.hardware() else {
+        return tracing::info!("videos are decoded on the CPU alone: there is no NVIDIA GPU");
+    };
     let good = || info.codecs.iter().filter(|codec| codec.problem.is_none());
     metrics.gpu_codecs.set(i64::try_from(good().count()).unwrap_or(0));
     match &info.problem {
@@ -116,11 +132,12 @@ async fn gpu(config: &Config, metrics: &Metrics) {
     }
 }
 
-/// Starts a worker, which works until `stopped` is cancelled and its jobs have ended, or until an
-/// engine cannot be stopped.
+/// Starts a worker, which works until `stopped` is cancelled and its jobs have ended. Decoders run in
+/// children of `program`, which is a `framelift-worker`; none is this program.
 pub async fn start(
     config: &Config,
     aws: &SdkConfig,
+    program: Option<PathBuf>,
     stopped: CancellationToken,
 ) -> Result<Running, StartError> {
     if aws.region().is_none() {
@@ -135,14 +152,13 @@ pub async fn start(
 
     let id = worker_id(config);
     let metrics = Arc::new(Metrics::new(id.as_str()));
-    gpu(config, &metrics).await;
+    let sandbox = sandbox(config, program).await?;
+    gpu(config, &sandbox, &metrics);
     let readiness = Arc::new(Readiness::new(StreakLimit {
         jobs: config.worker.max_own_failures,
         pause: config.worker.out_of_service,
     }));
-    let engines = Arc::new(Engines::new(metrics.clone(), readiness.clone()));
-    // What an engine causes is not what the caller has said.
-    let stop = stopped.child_token();
+    let stop = stopped;
     let (control_at, token) = (&config.control.url, &config.control.token);
     let control =
         ControlClient::new(control_at, token, config.control.timeout, id.clone(), readiness.clone())?;
@@ -164,7 +180,7 @@ pub async fn start(
         notifier,
         metrics: metrics.clone(),
         readiness: readiness.clone(),
-        engines: engines.clone(),
+        sandbox: Arc::new(sandbox),
         settings: Settings::of(config),
         draining: stop.clone(),
         release: release.clone(),
@@ -203,14 +219,7 @@ pub async fn start(
 
     let grace = config.worker.grace_period;
     let task = tokio::spawn(async move {
-        let end = tokio::select! {
-            () = stop.cancelled() => End::Stopped,
-            () = engines.lost().cancelled() => {
-                tracing::error!("an engine cannot be stopped: this worker gives back what it holds and ends");
-                stop.cancel();
-                End::Stuck
-            }
-        };
+        stop.cancelled().await;
         // One period for all of it: jobs may go on, then they are given back, then it is over.
         let over = Instant::now() + grace;
         readiness.set_draining();
@@ -226,7 +235,6 @@ pub async fn start(
         rest.cancel();
         let _ = probing.await;
         tracing::info!("the worker is at rest");
-        end
     });
     Ok(Running { health, task })
 }

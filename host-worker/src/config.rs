@@ -12,7 +12,7 @@ use std::path::Path;
 
 pub use docs::{KeyDoc, SectionDoc, markdown, sections};
 pub use schema::{Control, Health, Limits, Links, Log, Queue, Smtp, Store, Worker};
-pub use setting::{ByteSize, Directives, Setting, Tls};
+pub use setting::{ByteSize, Directives, SandboxUse, Setting, Tls};
 
 use reader::Reader;
 use schema::Section;

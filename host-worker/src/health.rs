@@ -1,13 +1,11 @@
 //! Liveness, readiness and metrics, as other programs see them.
 
-mod engines;
 mod metrics;
 mod probes;
 mod readiness;
 mod server;
 mod streak;
 
-pub(crate) use engines::Engines;
 pub(crate) use metrics::{DeadLetter, Metrics, PutOff};
 pub(crate) use probes::probe;
 pub(crate) use readiness::{Dependency, Readiness};

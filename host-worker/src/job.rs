@@ -1,9 +1,10 @@
 //! The work on one message: claim, attempt, report, notice.
 
 mod attempt;
-mod engine;
 mod message;
+mod permit;
 mod report;
+mod stop;
 mod supervise;
 mod watch;
 
@@ -13,19 +14,20 @@ use std::time::Duration;
 use framelift_contract::report::{Job, Notice};
 use framelift_domain::VideoId;
 use framelift_media::EngineLimits;
+use framelift_sandbox::Sandbox;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::config::Config;
-use crate::health::{Dependency, Engines, Metrics, PutOff, Readiness};
+use crate::health::{Dependency, Metrics, PutOff, Readiness};
 use crate::notify::Notifier;
 use crate::report::{ControlClient, ReportError, Trace};
 use crate::retry::{self, retry};
 use crate::store::ObjectStore;
 use crate::{ambient, shutdown};
 
-pub(crate) use engine::Permit;
 pub(crate) use message::Task;
+pub(crate) use permit::Permit;
 
 /// How long a claim is tried again while the message is kept.
 const CLAIM_PATIENCE: Duration = Duration::from_secs(300);
@@ -50,7 +52,7 @@ pub(crate) struct Settings {
     pub progress: Duration,
     /// An engine without progress for so long is stuck.
     pub stuck_after: Duration,
-    /// How long an engine may take to stop when the worker ends.
+    /// How long the end of an upload is waited for when the worker ends.
     pub stop_timeout: Duration,
     /// Bytes of an archive's first parts.
     pub part_size: u64,
@@ -102,8 +104,8 @@ pub(crate) struct JobContext {
     pub metrics: Arc<Metrics>,
     /// Whether more work may come.
     pub readiness: Arc<Readiness>,
-    /// What becomes of the worker when an engine does not stop.
-    pub engines: Arc<Engines>,
+    /// Where decoders run.
+    pub sandbox: Arc<Sandbox>,
     /// Time-outs and limits.
     pub settings: Settings,
     /// Cancelled when no new job may be begun.

@@ -2,12 +2,16 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser as _;
 use framelift_worker::cli::Arguments;
 use framelift_worker::config::{Config, EXIT_CODE};
 use framelift_worker::{app, cli, log, shutdown};
 
 fn main() -> ExitCode {
+    if let Some(child) = framelift_sandbox::enter_if_asked() {
+        return child;
+    }
     let arguments = Arguments::parse();
     if arguments.print_config_docs {
         cli::print(&framelift_worker::config::markdown());
@@ -39,7 +43,7 @@ fn run(config: Config) -> anyhow::Result<()> {
         let stop = shutdown::signals()?;
         let starting = async {
             let aws = app::aws(&config).await;
-            app::start(&config, &aws, stop.clone()).await
+            app::start(&config, &aws, None, stop.clone()).await
         };
         // Credentials and a GPU that do not answer are not waited for after a signal.
         let worker = tokio::select! {
@@ -49,12 +53,8 @@ fn run(config: Config) -> anyhow::Result<()> {
         };
         // For whoever started it with port 0.
         cli::print(&format!("listening on http://{}\n", worker.health()));
-        match worker.finished().await {
-            app::End::Stopped => Ok(()),
-            app::End::Stuck => anyhow::bail!("an engine cannot be stopped; start the worker again"),
-        }
+        worker.finished().await.context("the worker's own task ended")
     });
-    // An engine that does not stop must not keep the process.
     runtime.shutdown_background();
     result
 }

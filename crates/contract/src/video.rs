@@ -256,7 +256,7 @@ pub struct VideoResult {
 #[schema(as = Failure)]
 pub struct FailureBody {
     /// `not-a-video`, `no-video-stream`, `unsupported-container`, `unsupported-codec`, `corrupt-input`,
-    /// `limit-exceeded`, `drm-protected`, `timed-out`, `plugin-failed` or `internal`.
+    /// `limit-exceeded`, `drm-protected`, `timed-out`, `decoder-crashed`, `plugin-failed` or `internal`.
     #[schema(example = "not-a-video")]
     pub code: String,
     /// What exactly went wrong.

@@ -22,6 +22,8 @@ pub enum FailureCode {
     DrmProtected,
     /// No progress, or not done within the wall-time budget.
     TimedOut,
+    /// The decoder crashed at the video, or did what no decoder does.
+    DecoderCrashed,
     /// A tenant's plugin trapped, ran out of its limits or said no.
     PluginFailed,
     /// Our own fault: not the video's.
@@ -30,7 +32,7 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NotAVideo,
         Self::NoVideoStream,
         Self::UnsupportedContainer,
@@ -39,6 +41,7 @@ impl FailureCode {
         Self::LimitExceeded,
         Self::DrmProtected,
         Self::TimedOut,
+        Self::DecoderCrashed,
         Self::PluginFailed,
         Self::Internal,
     ];
@@ -54,6 +57,7 @@ impl FailureCode {
             Self::LimitExceeded => "limit-exceeded",
             Self::DrmProtected => "drm-protected",
             Self::TimedOut => "timed-out",
+            Self::DecoderCrashed => "decoder-crashed",
             Self::PluginFailed => "plugin-failed",
             Self::Internal => "internal",
         }
@@ -83,6 +87,9 @@ impl FailureCode {
             }
             Self::DrmProtected => "The video is encrypted. Upload a copy without copy protection.",
             Self::TimedOut => "Ask for fewer frames or a shorter range, and run it again.",
+            Self::DecoderCrashed => {
+                "Something in the file breaks our decoder. Export or convert the video again and upload the new file."
+            }
             Self::PluginFailed => "Correct the plugin or its configuration, and run it again.",
             Self::Internal => "The fault is ours. Run it again later.",
         }

@@ -6,8 +6,11 @@ mod zip;
 
 use std::io::{self, Write};
 
-use framelift_domain::Rational;
+use framelift_domain::{FailureCode, Rational};
 use sha2::{Digest, Sha256};
+
+use crate::ExtractError;
+use crate::words::count;
 
 pub use files::Files;
 pub use tar::Tar;
@@ -34,6 +37,26 @@ pub trait Archive {
 
     /// Writes what comes after the last member.
     fn finish(self: Box<Self>) -> io::Result<Finished>;
+}
+
+/// Adds a member, if the archive may become that large.
+pub fn add_member(
+    archive: &mut dyn Archive,
+    member: Member<'_>,
+    content: Content<'_>,
+    max_bytes: u64,
+) -> Result<(), ExtractError> {
+    let added = match archive.written().checked_add(member.size) {
+        Some(bytes) if bytes <= max_bytes => archive.add(member, content),
+        _ => Err(ArchiveError::TooLarge),
+    };
+    added.map_err(|error| match error {
+        ArchiveError::Sink(error) => ExtractError::Sink(error),
+        ArchiveError::TooLarge => ExtractError::failed(
+            FailureCode::LimitExceeded,
+            format!("the archive would be larger than {}", count(max_bytes, "byte")),
+        ),
+    })
 }
 
 /// Writes a member's bytes.

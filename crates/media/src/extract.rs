@@ -39,6 +39,7 @@ use std::thread;
 
 use framelift_contract::manifest::{Plan, Source as SourceRecord, Strategy};
 use framelift_domain::{FailureCode, Options, Rational};
+use serde::{Deserialize, Serialize};
 
 use crate::archive::{Archive, Names, Numbered, Zip};
 use crate::ffi::{Input, Threading};
@@ -55,6 +56,8 @@ use measure::Measure;
 use survey::Survey;
 use write::Writer;
 
+pub use write::OTHER_MEMBERS;
+
 /// What is known of the video besides its bytes; it goes into the manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceInfo {
@@ -65,7 +68,7 @@ pub struct SourceInfo {
 }
 
 /// A finished extraction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Images in the archive.
     pub frames: u64,

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use framelift_contract::manifest::{Plan, Strategy};
 use framelift_domain::{Options, Select};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::EngineLimits;
 use crate::ffi::{Decoder, DecoderError, Device, Input, On};
@@ -25,7 +25,7 @@ use pool::{Key, Pool};
 pub(crate) use shrink::Shrink;
 
 /// What this process can decode on a GPU: found once, by trying.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HardwareInfo {
     /// The GPU's name, where the driver tells.
     pub device: Option<String>,
@@ -38,7 +38,7 @@ pub struct HardwareInfo {
 }
 
 /// One kind of video, and whether the GPU decodes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HardwareCodec {
     /// The codec's short name.
     pub codec: String,

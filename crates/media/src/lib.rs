@@ -45,15 +45,19 @@ mod watch;
 mod window;
 mod words;
 
-pub use archive::{Archive, ArchiveError, Content, Files, Finished, Member, Names, Numbered, Tar, Zip};
+pub use archive::{
+    Archive, ArchiveError, Content, Files, Finished, Member, Names, Numbered, Tar, Zip, add_member,
+};
 pub use budget::preparation_budget;
 pub use control::{Control, Progress, Stage};
 pub use error::ExtractError;
-pub use extract::{Outcome, Output, SourceInfo, extract, extract_into};
+pub use extract::{OTHER_MEMBERS, Outcome, Output, SourceInfo, extract, extract_into};
 pub use ffi::VideoStream;
 pub use filter::Filter;
 pub use hardware::{HardwareCodec, HardwareInfo, hardware};
 pub use limits::{EngineLimits, HardwareUse};
+pub use manifest::hex;
+pub use pictures::memory_budget;
 pub use probe::{VideoInfo, probe};
 pub use source::{FileSource, MemorySource, Source};
 pub use unsupported::unsupported;

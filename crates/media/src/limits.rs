@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use framelift_contract::manifest::Strategy;
+use serde::{Deserialize, Serialize};
 
 /// Whether videos may be decoded on a GPU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HardwareUse {
     /// Where there is one, and a job is dense and large enough for it to win.
     #[default]
@@ -27,7 +28,7 @@ impl std::str::FromStr for HardwareUse {
 }
 
 /// The engine's limits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineLimits {
     /// Pixels of one decoded or written picture.
     pub max_pixels: u64,

@@ -26,6 +26,15 @@ const BEYOND_FOR_A_BYTE: u64 = 2_000;
 /// How long a decoder waits at most for pictures that are being encoded.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Bytes of decoded pictures at one time that a file of `size` bytes is granted.
+pub fn memory_budget(limits: &EngineLimits, size: u64) -> u64 {
+    granted(size, BASE_MEMORY, MEMORY_FOR_A_BYTE, limits.max_memory)
+}
+
+fn granted(size: u64, base: u64, each: u64, most: u64) -> u64 {
+    base.saturating_add(size.saturating_mul(each)).min(most)
+}
+
 /// The budget of one job, shared by its decoders.
 #[derive(Debug)]
 pub(crate) struct Pictures {
@@ -88,12 +97,10 @@ pub(crate) struct Outside(Arc<Pictures>);
 impl Pictures {
     /// The budget of a file of `size` bytes.
     pub(crate) fn new(limits: &EngineLimits, size: u64) -> Self {
-        let granted =
-            |base: u64, each: u64, most: u64| base.saturating_add(size.saturating_mul(each)).min(most);
         Self {
-            memory: granted(BASE_MEMORY, MEMORY_FOR_A_BYTE, limits.max_memory),
-            pixels: granted(BASE_PIXELS, PIXELS_FOR_A_BYTE, limits.max_decoded_pixels),
-            beyond: granted(BASE_BEYOND, BEYOND_FOR_A_BYTE, limits.max_decoded_pixels),
+            memory: memory_budget(limits, size),
+            pixels: granted(size, BASE_PIXELS, PIXELS_FOR_A_BYTE, limits.max_decoded_pixels),
+            beyond: granted(size, BASE_BEYOND, BEYOND_FOR_A_BYTE, limits.max_decoded_pixels),
             scans: limits.max_scans.into(),
             decoded: AtomicU64::new(0),
             decoded_beyond: AtomicU64::new(0),

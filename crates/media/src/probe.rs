@@ -1,7 +1,8 @@
 //! What a file holds, without extracting anything.
 
 use framelift_domain::Rational;
-use serde::Serialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::extract::open;
 use crate::ffi::{StreamInfo, VideoStream};
@@ -10,7 +11,7 @@ use crate::watch::Watch;
 use crate::{EngineLimits, ExtractError, Source};
 
 /// A video as its container describes it: claims, not measurements.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VideoInfo {
     /// The container's short name (`mov` stands for MP4 too).
     pub container: String,
@@ -29,10 +30,10 @@ pub struct VideoInfo {
     /// Pixels down as shown.
     pub shown_height: u32,
     /// Seconds, as claimed.
-    #[serde(serialize_with = "text")]
+    #[serde(serialize_with = "text", deserialize_with = "from_text")]
     pub duration: Option<Rational>,
     /// Frames a second, as claimed.
-    #[serde(serialize_with = "text")]
+    #[serde(serialize_with = "text", deserialize_with = "from_text")]
     pub frame_rate: Option<Rational>,
     /// Frames, as claimed.
     pub frames: Option<u64>,
@@ -44,6 +45,20 @@ pub struct VideoInfo {
 
 fn text<S: serde::Serializer>(value: &Option<Rational>, serializer: S) -> Result<S::Ok, S::Error> {
     value.map(|value| value.to_string()).serialize(serializer)
+}
+
+fn from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Rational>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let value = match text.split_once('/') {
+        Some((num, den)) => {
+            num.parse().ok().zip(den.parse().ok()).and_then(|(num, den)| Rational::new(num, den))
+        }
+        None => text.strip_prefix('-').map_or_else(
+            || Rational::parse_decimal(&text),
+            |text| Rational::ZERO.checked_sub(Rational::parse_decimal(text)?),
+        ),
+    };
+    value.map(Some).ok_or_else(|| D::Error::custom("neither a decimal nor a fraction"))
 }
 
 /// Reads the header of what `source` holds.

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::docs::{KeyDoc, SectionDoc};
 use super::reader::Reader;
-use super::setting::{ByteSize, Directives, Setting, Tls};
+use super::setting::{ByteSize, Directives, SandboxUse, Setting, Tls};
 
 /// A table of the file.
 pub(super) trait Section: Sized {
@@ -138,6 +138,10 @@ section! {
         /// second) come forward for so long is stuck: the job times out. Opening and measuring a
         /// video have a time of their own, 15 s and 4 s for each MiB.
         stuck_after: Duration = "5m",
+        /// What happens where the kernel lacks one of the mechanisms that confine decoders (Landlock
+        /// from Linux 6.7 on, seccomp): `"required"` refuses to start and says which,
+        /// `"best-effort"` starts with those that are there and logs the others.
+        sandbox: SandboxUse = "required",
         /// How often the edge's sweep is called, give or take a tenth.
         sweep: Duration = "60s",
         /// After so many jobs in a row that it gave back for reasons of its own, the worker takes itself

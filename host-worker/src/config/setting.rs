@@ -110,6 +110,27 @@ impl Setting for Tls {
     }
 }
 
+/// Whether decoders run where the kernel cannot confine them as it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SandboxUse {
+    /// They do not.
+    Required,
+    /// They do, confined as far as it goes.
+    BestEffort,
+}
+
+impl Setting for SandboxUse {
+    const KIND: &'static str = "`\"required\"` or `\"best-effort\"`";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "required" => Ok(Self::Required),
+            "best-effort" => Ok(Self::BestEffort),
+            _ => Err("expected \"required\" or \"best-effort\"".into()),
+        }
+    }
+}
+
 impl Setting for HardwareUse {
     const KIND: &'static str = "`\"auto\"` or `\"never\"`";
 

@@ -155,8 +155,8 @@ pub(crate) struct Metrics {
     pub permits: Gauge,
     /// Permits taken, by jobs and by receives that wait for one.
     pub permits_used: Gauge,
-    /// Engines that did not stop when told to.
-    pub engines_abandoned: Gauge,
+    /// Processes of decoders that did not end well.
+    pub decoder_crashes: Counter,
     /// Kinds of video that a GPU decodes here.
     pub gpu_codecs: Gauge,
 }
@@ -185,7 +185,7 @@ impl Metrics {
             notices: Family::default(),
             permits: Gauge::default(),
             permits_used: Gauge::default(),
-            engines_abandoned: Gauge::default(),
+            decoder_crashes: Counter::default(),
             gpu_codecs: Gauge::default(),
         };
         metrics.register(worker_id);
@@ -228,9 +228,9 @@ impl Metrics {
         r.register("permits", "Videos that may run at once", self.permits.clone());
         r.register("permits_used", "Permits taken", self.permits_used.clone());
         r.register(
-            "engines_abandoned",
-            "Engines that did not stop when told to",
-            self.engines_abandoned.clone(),
+            "decoder_crashes",
+            "Processes of decoders that did not end well",
+            self.decoder_crashes.clone(),
         );
         r.register("gpu_codecs", "Kinds of video that a GPU decodes here", self.gpu_codecs.clone());
     }

@@ -55,7 +55,6 @@ struct State {
     last: [LastAnswer; 3],
     unauthorised: bool,
     draining: bool,
-    stuck: bool,
     streak: Streak,
 }
 
@@ -63,7 +62,6 @@ impl State {
     fn is_ready(&self) -> bool {
         !self.unauthorised
             && !self.draining
-            && !self.stuck
             && self.streak.out_until().is_none()
             && self.last.iter().all(LastAnswer::is_good)
     }
@@ -156,17 +154,6 @@ impl Readiness {
         self.change(|state| state.draining = true);
     }
 
-    /// Engines that cannot be stopped have made this process useless: it is not alive any more, so
-    /// it is not ready either.
-    pub(crate) fn set_stuck(&self) {
-        self.change(|state| state.stuck = true);
-    }
-
-    /// Whether engines that cannot be stopped have made the process useless.
-    pub(crate) fn is_stuck(&self) -> bool {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).stuck
-    }
-
     /// Whether work may be taken.
     pub(crate) fn is_ready(&self) -> bool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).is_ready()
@@ -197,7 +184,6 @@ impl Readiness {
         let mut report = json!({
             "status": if state.is_ready() { "ready" } else { "unready" },
             "draining": state.draining,
-            "stuck": state.stuck,
             "unauthorised": state.unauthorised,
             "out_of_service": state.streak.out_until().is_some(),
         });

@@ -45,7 +45,7 @@ fn answer<B>(request: &Request<B>, readiness: &Readiness, metrics: &Metrics) -> 
         {
             (StatusCode::METHOD_NOT_ALLOWED, JSON, r#"{"status":"method-not-allowed"}"#.to_owned())
         }
-        ("/health/live", _) => live(readiness),
+        ("/health/live", _) => (StatusCode::OK, JSON, r#"{"status":"live"}"#.to_owned()),
         ("/health/ready", _) => {
             let (ready, report) = readiness.report();
             let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -62,16 +62,6 @@ fn answer<B>(request: &Request<B>, readiness: &Readiness, metrics: &Metrics) -> 
         headers.insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
     }
     response
-}
-
-/// The answer of `/health/live`: a process with engines that cannot be stopped is not live.
-fn live(readiness: &Readiness) -> (StatusCode, &'static str, String) {
-    let (status, word) = if readiness.is_stuck() {
-        (StatusCode::SERVICE_UNAVAILABLE, "stuck")
-    } else {
-        (StatusCode::OK, "live")
-    };
-    (status, "application/json", format!(r#"{{"status":"{word}"}}"#))
 }
 
 #[cfg(test)]
@@ -95,7 +85,7 @@ mod tests {
         assert_eq!(status(Method::POST, "/metrics", &readiness, &metrics), 405);
         Dependency::ALL.iter().for_each(|dependency| readiness.record(*dependency, Ok(())));
         assert_eq!([get("/health/live"), get("/health/ready")], [200, 200]);
-        readiness.set_stuck();
-        assert_eq!([get("/health/live"), get("/health/ready")], [503, 503]);
+        readiness.set_draining();
+        assert_eq!([get("/health/live"), get("/health/ready")], [200, 503]);
     }
 }

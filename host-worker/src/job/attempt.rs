@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use framelift_contract::report::Job;
 use framelift_domain::{Failure, FailureCode, Options};
-use framelift_media::{ExtractError, SourceInfo, extract};
+use framelift_media::{ExtractError, SourceInfo, Zip};
+use framelift_sandbox::{Crash, RunError};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::JobContext;
-use super::engine::{self, Ended, Permit, Stop, Stopper};
+use super::permit::Permit;
+use super::stop::{Stop, Stopper};
 use super::supervise::Supervisor;
 use super::watch::{Phase, Waiting, Watch};
 use crate::ambient;
@@ -94,6 +96,12 @@ impl Outcome {
 
 fn store_error(error: &io::Error) -> Option<&StoreError> {
     error.get_ref()?.downcast_ref()
+}
+
+/// How one process of a decoder ended.
+enum Tried {
+    Ended(Outcome),
+    Crashed(Crash),
 }
 
 /// The parts of a running attempt.
@@ -182,29 +190,58 @@ impl Attempt<'_> {
         }
     }
 
+    /// Extracts, and once more where the decoder crashed: a second crash is the video's fault.
     async fn extract(&self, options: Options, opened: Opened, permit: Permit) -> Outcome {
+        let first = match self.extract_once(&options, &opened).await {
+            Tried::Ended(outcome) => return outcome,
+            Tried::Crashed(crash) => crash,
+        };
+        if !first.may_be_chance() || self.stopper.reason().is_some() {
+            return Outcome::Failed(first.failure());
+        }
+        let outcome = match self.extract_once(&options, &opened).await {
+            Tried::Ended(outcome) => outcome,
+            Tried::Crashed(second) => {
+                let Failure { code, message, .. } = second.failure();
+                let again =
+                    if second.reason == first.reason { ", twice" } else { "; before that, it had crashed" };
+                Outcome::failed(code, format!("{message}{again}"))
+            }
+        };
+        drop(permit);
+        outcome
+    }
+
+    async fn extract_once(&self, options: &Options, opened: &Opened) -> Tried {
         let (context, job) = (self.context, self.job);
         let (mut sink, upload) =
             context.store.upload(&job.result_key, context.settings.part_size, &self.stopper.token);
         let info = SourceInfo { file_name: job.file_name.clone(), size: opened.size };
         let source = S3Source::new(
             context.store.clone(),
-            opened,
+            opened.clone(),
             context.settings.read_buffer,
             context.metrics.clone(),
             self.watch.bytes_read_counter(),
             Handle::current(),
             self.stopper.token.clone(),
         );
-        let (limits, watch, span) =
-            (context.settings.limits.clone(), self.watch.clone(), tracing::Span::current());
+        let source = Box::new(Waiting::new(source, self.watch.clone()));
+        let (sandbox, options, limits, watch, span) = (
+            context.sandbox.clone(),
+            options.clone(),
+            context.settings.limits.clone(),
+            self.watch.clone(),
+            tracing::Span::current(),
+        );
         self.watch.enter(Phase::Opening);
         let extracting = Instant::now();
-        let source = Waiting::new(source, self.watch.clone());
-        let in_shutdown = context.settings.stop_timeout;
-        let ended = engine::run(permit, &self.stopper, &context.engines, in_shutdown, move || {
+        // Whatever the decoder does, this comes back when the attempt is stopped.
+        let ended = tokio::task::spawn_blocking(move || {
             span.in_scope(|| {
-                let outcome = extract(Box::new(source), info, &options, &limits, &mut sink, &*watch)?;
+                let archive = Box::new(Zip::new(&mut sink));
+                let outcome =
+                    sandbox.extract_into(source, info, &options, &limits, archive, None, &*watch)?;
                 sink.finish().map_err(ExtractError::Sink)?;
                 Ok(outcome)
             })
@@ -218,36 +255,37 @@ impl Attempt<'_> {
             _ => ABORT_TIMEOUT,
         };
         let stored = tokio::time::timeout(abort_timeout, upload.stored());
-        match ended {
-            Ended::Returned(Ok(outcome)) => {
+        Tried::Ended(match ended {
+            Ok(Ok(outcome)) => {
                 tracing::info!(event = "FramesExtracted", frames = outcome.frames, bytes_read = self.watch.bytes_read(), bytes_asked_for = outcome.bytes_read, strategy = ?outcome.plan.strategy, "the frames are extracted");
                 // Parts are still being sent, and each is tried again for a limited time.
                 let result = stored.into_inner().await;
                 context.metrics.stage_took("storing", storing.elapsed());
                 self.stored(outcome, result)
             }
-            Ended::Returned(Err(error)) => match (error, stored.await) {
+            Ok(Err(RunError::Extract(error))) => match (error, stored.await) {
                 // The engine saw only that nobody took its bytes; the upload knows why.
                 (ExtractError::Sink(_), Ok(Err(error))) if error != StoreError::Cancelled => {
                     Outcome::Released(format!("the archive could not be stored: {error}"))
                 }
                 (error, _) => Outcome::of_extract(error),
             },
-            Ended::Panicked(text) => {
-                tracing::error!(panic = text, "the engine panicked");
+            Ok(Err(RunError::Crashed(crash))) => {
+                context.metrics.decoder_crashes.inc();
+                tracing::error!(kind = ?crash.kind, reason = crash.reason, last_words = crash.last_words, "the decoder's process did not end well");
                 let _ = stored.await;
-                Outcome::failed(FailureCode::Internal, "the engine crashed")
+                return Tried::Crashed(crash);
             }
-            Ended::Abandoned => {
-                tracing::error!("the engine does not stop; its thread is given up");
+            Ok(Err(RunError::Start(error))) => {
                 let _ = stored.await;
-                Outcome::failed(FailureCode::TimedOut, "the decoder did not stop")
+                Outcome::Released(error.to_string())
             }
-            Ended::NotStarted(error) => {
+            Err(error) => {
+                tracing::error!(error = %error, "the thread of a decoder ended");
                 let _ = stored.await;
-                Outcome::Released(format!("no thread for the engine: {error}"))
+                Outcome::failed(FailureCode::Internal, "the worker's side of the decoder crashed")
             }
-        }
+        })
     }
 
     fn stored(&self, outcome: framelift_media::Outcome, stored: Result<u64, StoreError>) -> Outcome {

@@ -6,7 +6,7 @@ use framelift_contract::report::{Job, ReportAnswer};
 use framelift_domain::{Failure, FailureCode};
 
 use super::attempt::Outcome;
-use super::engine::Permit;
+use super::permit::Permit;
 use super::{Disposition, JobContext};
 use crate::health::{Dependency, PutOff};
 use crate::report::{Archive, ReportError, Trace};

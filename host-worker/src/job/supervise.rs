@@ -7,7 +7,7 @@ use framelift_contract::report::Job;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::engine::{Stop, Stopper};
+use super::stop::{Stop, Stopper};
 use super::watch::{Phase, Watch};
 use crate::report::{ControlClient, ReportError, Trace};
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use framelift_contract::video::Progress;
 use framelift_media::{Control, Source, Stage};
 
-use super::engine::Stopper;
+use super::stop::Stopper;
 
 const UNKNOWN: u64 = u64::MAX;
 
@@ -188,7 +188,7 @@ impl<S: Source> Source for Waiting<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::engine::Stop;
+    use super::super::stop::Stop;
     use super::*;
 
     #[test]

@@ -19,7 +19,6 @@ use framelift_domain::{Failure, FailureCode};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use framelift_worker::app::End;
 use rig::{DEAD, JOBS, Rig, endless_video, eventually, message, put_off_s, small_video, video};
 
 /// Checks the archive that a job's completion reported.
@@ -343,22 +342,24 @@ async fn a_mail_server_that_falls_silent_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_decoder_that_does_not_stop_fails_its_job_and_ends_its_worker() {
-    let mut rig = Rig::with("250 ok", "[worker]\nconcurrency = 1\n").await;
+async fn a_decoder_that_does_not_return_costs_its_own_job_alone() {
+    let rig = Rig::with("250 ok", "[worker]\nconcurrency = 1\n").await;
     let job = rig.add(1, endless_video(), json!({}), 1).await;
     rig.send(&job).await;
     let fail = rig.control.called("fail").await;
     assert_eq!((&fail.body["code"], &fail.body["release"]), (&json!("timed-out"), &json!(false)));
     let message = fail.body["message"].as_str().unwrap();
     assert!(message.starts_with("the video could not be opened and measured within"), "{message}");
-    // It is alive and ready, or neither, until it has ended by itself.
-    let health = [rig.get("/health/live").await, rig.get("/health/ready").await];
-    assert_eq!(health.each_ref().map(|(status, _)| *status), [503, 503], "{health:?}");
-    assert!(health[1].1.contains("\"stuck\":true"), "{health:?}");
-    assert_eq!(rig.ended().await, End::Stuck);
+    rig.no_messages().await;
     assert!(rig.smtp.mails()[0].contains("timed-out"));
-    assert_eq!(rig.bodies(JOBS).await, Vec::<String>::new(), "nobody tries it again");
     rig.assert_no_leftovers().await;
+    // The only permit is free again, and the worker takes the next one.
+    let next = rig.add(2, small_video(), json!({"select": {"count": 2}}), 1).await;
+    rig.send(&next).await;
+    rig.no_messages().await;
+    assert_archive(&rig, &next, 2).await;
+    let health = [rig.get("/health/live").await, rig.get("/health/ready").await];
+    assert_eq!(health.each_ref().map(|(status, _)| *status), [200, 200], "{health:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

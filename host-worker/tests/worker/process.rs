@@ -119,6 +119,65 @@ async fn a_decoder_that_does_not_return_does_not_prolong_the_grace_period() {
     rig.assert_no_leftovers().await;
 }
 
+/// The child of a process that has computed for half a second: one that decodes, not one that waits.
+fn busy_child(parent: u32) -> Option<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap();
+    processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).find(|pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // Behind the name, which may hold anything: state, parent, …, ticks in user mode (the 12th).
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u32>().ok());
+        number(1) == Some(parent) && number(11).is_some_and(|ticks| ticks >= 50)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_video_that_crashes_its_decoder_twice_is_not_tried_a_third_time() {
+    let rig = Rig::without_worker("250 ok").await;
+    let mut process = Process::start(&rig.configuration("[worker]\nconcurrency = 1\n"));
+    process.logged("the worker is up").await;
+    let worker = process.child.id().unwrap();
+    let job = rig.add(1, endless_video(), json!({}), 1).await;
+    rig.send(&job).await;
+    for _ in 0..2 {
+        let mut crashing = None;
+        crate::rig::eventually("a decoder computes", async || {
+            crashing = busy_child(worker);
+            crashing.is_some()
+        })
+        .await;
+        let killed =
+            std::process::Command::new("kill").args(["-s", "ABRT", &crashing.unwrap().to_string()]).status();
+        assert!(killed.unwrap().success());
+        let line = process.logged("the decoder's process did not end well").await;
+        assert_eq!((&line["kind"], &line["spans"][0]["attempt"]), (&json!("Fault"), &json!(1)), "{line}");
+    }
+    let fail = rig.control.called("fail").await;
+    assert_eq!((&fail.body["code"], &fail.body["release"]), (&json!("decoder-crashed"), &json!(false)));
+    assert_eq!(fail.body["message"], "the decoder crashed (SIGABRT), twice");
+    rig.no_messages().await;
+    rig.assert_no_leftovers().await;
+    let next = rig.add(2, small_video(), json!({"select": {"count": 2}}), 1).await;
+    rig.send(&next).await;
+    rig.control.called("complete").await;
+    // Nothing of a worker that is killed goes on.
+    let child = rig.add(3, endless_video(), json!({}), 1).await;
+    rig.send(&child).await;
+    let mut busy = None;
+    crate::rig::eventually("a decoder computes", async || {
+        busy = busy_child(worker);
+        busy.is_some()
+    })
+    .await;
+    process.signal("KILL");
+    process.exit_code().await;
+    let status = format!("/proc/{}/status", busy.unwrap());
+    crate::rig::eventually("the decoder ends with its worker", async || {
+        std::fs::read_to_string(&status).map_or(true, |status| status.contains("State:\tZ"))
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_at_once() {
     let rig = Rig::without_worker("250 ok").await;

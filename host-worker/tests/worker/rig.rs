@@ -12,7 +12,7 @@ use framelift_contract::report::Job;
 use framelift_dev_faults::{Fault, Rule};
 use framelift_dev_s3::{S3Config, S3Server};
 use framelift_dev_sqs::{SqsConfig, SqsServer, StoredMessage};
-use framelift_worker::app::{self, End, Running};
+use framelift_worker::app::{self, Running};
 use framelift_worker::config::Config;
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
@@ -53,7 +53,11 @@ impl Rig {
         let credentials =
             SharedCredentialsProvider::new(Credentials::new(ACCESS_KEY, SECRET, None, None, "test"));
         let aws: SdkConfig = aws.into_builder().credentials_provider(credentials).build();
-        rig.running = Some(app::start(&config, &aws, rig.stop.clone()).await.unwrap());
+        rig.running = Some(
+            app::start(&config, &aws, Some(env!("CARGO_BIN_EXE_framelift-worker").into()), rig.stop.clone())
+                .await
+                .unwrap(),
+        );
         rig
     }
 
@@ -187,13 +191,9 @@ max_scans = 10000
     /// Stops the worker and waits until it has come to rest.
     pub(crate) async fn finish(&mut self) {
         self.stop.cancel();
-        assert_eq!(self.ended().await, End::Stopped);
-    }
-
-    /// Waits until the worker has come to rest.
-    pub(crate) async fn ended(&mut self) -> End {
         let running = self.running.take().unwrap();
-        tokio::time::timeout(Duration::from_secs(60), running.finished()).await.expect("the worker stops")
+        let finished = tokio::time::timeout(Duration::from_secs(60), running.finished()).await;
+        finished.expect("the worker stops").unwrap();
     }
 }
 

@@ -9,6 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["framelift-domain"],
     &["framelift-contract"],
     &["framelift-edge", "framelift-listener", "framelift-media", "framelift-plugin-host"],
+    &["framelift-sandbox"],
     &[
         "framelift-auth",
         "framelift-passwords",
@@ -41,6 +42,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("framelift-contract", &["tokio", "aws-sdk-s3", "spin-sdk", "wasmtime", "ffmpeg-next"]),
     ("framelift-edge", &["wasmtime", "ffmpeg-next", "aws-sdk-s3", "hyper"]),
     ("framelift-media", &["tokio", "wasmtime", "aws-sdk-s3", "hyper"]),
+    ("framelift-sandbox", &["tokio", "aws-sdk-s3", "hyper"]),
     ("framelift-worker", &["spin-sdk"]),
     ("framelift-cli", &["tokio", "wasmtime", "aws-sdk-s3", "spin-sdk"]),
     ("xtask", &["serde", "tokio"]),

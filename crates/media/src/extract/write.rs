@@ -11,17 +11,19 @@ use super::chain::{Chain, Item};
 use super::encode_stage::{Content, Encoded, FrameEncoder, Job, NotEncoded, Work};
 use super::ordered::{Ordered, Place};
 use super::{Outcome, SourceInfo};
-use crate::archive::{self, Archive, ArchiveError, Measure, Member, Names};
+use crate::archive::{self, Archive, Measure, Member, Names, add_member};
 use crate::encode;
 use crate::ffi::StreamInfo;
 use crate::manifest::{self, Header, Record, hex};
 use crate::storyboard::{self, Storyboard};
 use crate::watch::Watch;
-use crate::words::count;
 use crate::{EngineLimits, ExtractError, Filter, Stage};
 
 /// The member that describes the others.
 const MANIFEST: &str = "manifest.json";
+
+/// The members that are no images.
+pub const OTHER_MEMBERS: [&str; 3] = [MANIFEST, storyboard::SHEET, storyboard::CUES];
 
 /// An archive that is being filled, through the filters where there are any.
 pub(super) struct Writer<'a> {
@@ -83,17 +85,7 @@ impl<'a> Writer<'a> {
 
     /// Adds a member, if the archive may become that large.
     fn add(&mut self, member: Member<'_>, content: archive::Content<'_>) -> Result<(), ExtractError> {
-        let added = match self.archive.written().checked_add(member.size) {
-            Some(bytes) if bytes <= self.max_bytes => self.archive.add(member, content),
-            _ => Err(ArchiveError::TooLarge),
-        };
-        added.map_err(|error| match error {
-            ArchiveError::Sink(error) => ExtractError::Sink(error),
-            ArchiveError::TooLarge => ExtractError::failed(
-                FailureCode::LimitExceeded,
-                format!("the archive would be larger than {}", count(self.max_bytes, "byte")),
-            ),
-        })
+        add_member(&mut *self.archive, member, content, self.max_bytes)
     }
 
     /// Adds a member that is no image.

@@ -5,14 +5,14 @@ use std::fmt;
 use std::ptr;
 
 use ffmpeg_next::ffi;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{OpenError, streams};
 use crate::ffi::string;
 use crate::formats;
 
 /// A stream of video as its container describes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VideoStream {
     /// The container's number, from 0, in which streams of other kinds count.
     pub number: u32,

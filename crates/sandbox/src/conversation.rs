@@ -1,0 +1,358 @@
+//! One job of a child: what it sends becomes an archive, progress and an outcome, or an error.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use framelift_domain::{Failure, FailureCode, Options};
+use framelift_media::{
+    Archive, Control, EngineLimits, ExtractError, Member, Names, Numbered, OTHER_MEMBERS, Outcome, Progress,
+    Source, SourceInfo, Stage, VideoInfo, add_member, unsupported,
+};
+
+use crate::crash::{Crash, Kind as CrashKind};
+use crate::pool::{Running, Sandbox, StartError};
+use crate::reads::{self, Heard, ReadsEnd, Reason};
+use crate::wire::{self, Done, ExtractJob, Frames, Job, Kind, MemberId, MemberStart};
+
+/// How often the caller is asked whether to go on while nothing comes.
+const TICK: Duration = Duration::from_millis(100);
+/// How much longer than the engine itself its parent waits for its end.
+const HEAD_START: Duration = Duration::from_secs(60);
+
+/// Why a job in a child has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The engine says so.
+    #[error(transparent)]
+    Extract(#[from] ExtractError),
+    /// The child did not end well.
+    #[error("{}", .0.reason)]
+    Crashed(Crash),
+    /// No child could be had; not the video's fault.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// Why a conversation ends before its time.
+enum End {
+    Error(ExtractError),
+    /// The child has closed its socket.
+    Gone,
+    Crashed(Crash),
+}
+
+impl From<ExtractError> for End {
+    fn from(error: ExtractError) -> Self {
+        Self::Error(error)
+    }
+}
+
+fn broken(rule: impl std::fmt::Display) -> End {
+    End::Crashed(Crash::new(CrashKind::Protocol, format!("the decoder sent {rule}")))
+}
+
+impl From<wire::Malformed> for End {
+    fn from(error: wire::Malformed) -> Self {
+        broken(error)
+    }
+}
+
+impl Sandbox {
+    /// As [`framelift_media::extract_into`], in a child. Without `names`, members are called as the
+    /// service calls them.
+    #[expect(clippy::too_many_arguments, reason = "the engine's own signature")]
+    pub fn extract_into<'a>(
+        &self,
+        source: Box<dyn Source>,
+        info: SourceInfo,
+        options: &'a Options,
+        limits: &EngineLimits,
+        archive: Box<dyn Archive + 'a>,
+        names: Option<&'a dyn Names>,
+        control: &dyn Control,
+    ) -> Result<Outcome, RunError> {
+        if let Some(pointer) = unsupported(options).first() {
+            return Err(ExtractError::Unsupported(pointer).into());
+        }
+        // A child cannot see how many processors a container may use.
+        let limits = EngineLimits { threads: limits.thread_count(), ..limits.clone() };
+        let job =
+            ExtractJob::new(info.file_name.clone(), info.size, options, limits.clone(), names.is_some());
+        let job =
+            job.ok_or_else(|| failed(FailureCode::Internal, "the options have no form to be sent in"))?;
+        let members = Members {
+            options,
+            names: names.unwrap_or(&Numbered),
+            max_bytes: limits.max_output_bytes,
+            images: 0,
+            others: Vec::new(),
+        };
+        self.run(Job::Extract(Box::new(job)), source, &limits, control, |talk| {
+            let Done::Extract(mut outcome) = talk.extract(archive, members)? else {
+                return Err(broken("the result of another job"));
+            };
+            outcome.source.file_name = info.file_name;
+            outcome.source.size_bytes = info.size;
+            Ok(*outcome)
+        })
+    }
+
+    /// As [`framelift_media::probe`], in a child.
+    pub fn probe(&self, source: Box<dyn Source>) -> Result<VideoInfo, RunError> {
+        let job = Job::Probe(source.size());
+        self.run(job, source, &EngineLimits::default(), &(), |talk| {
+            loop {
+                match talk.next()? {
+                    Message::Done(Done::Probe(info)) => return Ok(*info),
+                    Message::Progress => {}
+                    _ => return Err(broken("a message that belongs to another job")),
+                }
+            }
+        })
+    }
+
+    fn run<T>(
+        &self,
+        job: Job,
+        source: Box<dyn Source>,
+        limits: &EngineLimits,
+        control: &dyn Control,
+        work: impl FnOnce(&Talk<'_>) -> Result<T, End>,
+    ) -> Result<T, RunError> {
+        let mut child = self.take()?;
+        let begun = child.limit(limits, source.size(), self.has_gpu()).and_then(|()| {
+            child.events.set_read_timeout(Some(TICK))?;
+            wire::write_json(&mut &child.events, Kind::Job, &job)
+        });
+        begun.map_err(|error| StartError::Process(error.to_string()))?;
+        let (heard, reads_end) = (Heard::new(), ReadsEnd::default());
+        let (events, reads) = (child.events.try_clone(), child.reads.try_clone());
+        let (events, reads) = events
+            .and_then(|events| Ok((events, reads?)))
+            .map_err(|error| StartError::Process(error.to_string()))?;
+        let opening = Progress {
+            stage: Stage::Opening,
+            percent: 0.0,
+            frames_done: 0,
+            frames_expected: None,
+            bytes_read: 0,
+        };
+        let talk = Talk {
+            socket: &events,
+            frames: RefCell::new(Frames::new(&events)),
+            last: RefCell::new(opening),
+            control,
+            heard: &heard,
+            reads_end: &reads_end,
+            silence: self.settings.silence,
+            deadline: limits.max_wall.saturating_add(HEAD_START),
+        };
+        std::thread::scope(|scope| {
+            let serving = std::thread::Builder::new().name("sandbox reads".to_owned());
+            let serving = serving.spawn_scoped(scope, || reads::serve(&reads, source, &heard, &reads_end));
+            serving.map_err(|error| StartError::Process(error.to_string()))?;
+            let result = work(&talk).map_err(|end| explain(end, &mut child));
+            // Whatever it still does is of no use; its reads end with it.
+            child.end();
+            result
+        })
+    }
+}
+
+fn failed(code: FailureCode, message: &str) -> ExtractError {
+    ExtractError::Failed(Failure::new(code, message))
+}
+
+/// The error that an end means, which may need a look at how the child has ended.
+fn explain(end: End, child: &mut Running) -> RunError {
+    match end {
+        End::Error(error) => error.into(),
+        End::Crashed(crash) => RunError::Crashed(crash),
+        End::Gone => RunError::Crashed(match child.ended() {
+            Some((status, last_words)) => Crash::of(status, last_words),
+            None => Crash::new(CrashKind::Protocol, "the decoder closed its connection"),
+        }),
+    }
+}
+
+/// A message of a child, checked.
+enum Message {
+    /// The caller knows already.
+    Progress,
+    AskName(MemberId),
+    Member(MemberStart),
+    /// Its bytes stay with the frames.
+    Piece,
+    Done(Done),
+}
+
+/// The parent's side of a job.
+struct Talk<'a> {
+    socket: &'a UnixStream,
+    frames: RefCell<Frames<&'a UnixStream>>,
+    last: RefCell<Progress>,
+    control: &'a dyn Control,
+    heard: &'a Heard,
+    reads_end: &'a ReadsEnd,
+    silence: Duration,
+    deadline: Duration,
+}
+
+impl Talk<'_> {
+    /// Waits for the next message, and asks the caller meanwhile whether to go on.
+    fn next(&self) -> Result<Message, End> {
+        let mut frames = self.frames.borrow_mut();
+        let kind = loop {
+            match frames.fill() {
+                Ok(kind) => break kind,
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.tick()?,
+                    io::ErrorKind::InvalidData => return Err(broken(error)),
+                    _ => return Err(End::Gone),
+                },
+            }
+        };
+        self.heard.note();
+        let body = frames.body();
+        Ok(match kind {
+            Kind::Progress => {
+                *self.last.borrow_mut() = wire::decode_progress(body)?;
+                self.tick()?;
+                Message::Progress
+            }
+            Kind::AskName => Message::AskName(MemberId::decode(body)?),
+            Kind::Member => Message::Member(MemberStart::decode(body)?),
+            Kind::Piece => Message::Piece,
+            Kind::Done => Message::Done(wire::json(body)?),
+            Kind::Failed => return Err(ExtractError::Failed(wire::failure(body)?).into()),
+            Kind::SourceFailed => {
+                return Err(match self.reads_end.take() {
+                    Some(Reason::Source(error)) => ExtractError::Source(error).into(),
+                    Some(Reason::Rules(rule)) => broken(rule),
+                    None => broken("word of a read that has not failed"),
+                });
+            }
+            _ => return Err(broken("a message that only its parent sends")),
+        })
+    }
+
+    /// Whether to go on.
+    fn tick(&self) -> Result<(), End> {
+        if !self.control.progress(&self.last.borrow()) {
+            return Err(ExtractError::Cancelled.into());
+        }
+        if let Some(rule) = self.reads_end.broken_rule() {
+            return Err(broken(rule));
+        }
+        let late = |what: String| Err(End::Crashed(Crash::new(CrashKind::Time, what)));
+        if self.heard.silence() > self.silence {
+            return late(format!("the decoder gave no sign of life for {} s", self.silence.as_secs()));
+        }
+        if self.heard.age() > self.deadline {
+            return late(format!("the decoder was not done within {} s", self.deadline.as_secs()));
+        }
+        Ok(())
+    }
+
+    /// Puts the archive together.
+    fn extract<'a>(&self, mut archive: Box<dyn Archive + 'a>, mut members: Members<'a>) -> Result<Done, End> {
+        let max_bytes = members.max_bytes;
+        loop {
+            match self.next()? {
+                Message::Progress => {}
+                Message::AskName(id) => {
+                    let name = members.name(&id)?;
+                    let sent = wire::write(&mut { self.socket }, Kind::Name, name.as_bytes());
+                    sent.map_err(|_| End::Gone)?;
+                }
+                Message::Member(start) => {
+                    let name = members.begin(&start.id)?;
+                    let member = Member { name: &name, size: start.size, crc: start.crc };
+                    let ended = RefCell::new(None);
+                    let content = |out: &mut dyn io::Write| self.pieces(start.size, out, &ended);
+                    let added = add_member(&mut *archive, member, &content, max_bytes);
+                    if let Some(end) = ended.take() {
+                        return Err(end);
+                    }
+                    added?;
+                }
+                Message::Piece => return Err(broken("bytes of no member")),
+                Message::Done(Done::Extract(mut outcome)) => {
+                    if outcome.frames != members.images {
+                        return Err(broken("another number of images than it says"));
+                    }
+                    let finished = archive.finish().map_err(ExtractError::Sink)?;
+                    outcome.archive_bytes = finished.bytes;
+                    outcome.archive_sha256 = finished.sha256.map(|sum| framelift_media::hex(&sum));
+                    return Ok(Done::Extract(outcome));
+                }
+                Message::Done(done) => return Ok(done),
+            }
+        }
+    }
+
+    /// Copies a member's bytes. What ends them early is left in `ended`.
+    fn pieces(&self, size: u64, out: &mut dyn io::Write, ended: &RefCell<Option<End>>) -> io::Result<()> {
+        let mut left = size;
+        while left > 0 {
+            let end = match self.next() {
+                Ok(Message::Progress) => continue,
+                Ok(Message::Piece) => {
+                    let frames = self.frames.borrow();
+                    let bytes = frames.body();
+                    if (1..=left).contains(&(bytes.len() as u64)) {
+                        out.write_all(bytes)?;
+                        left -= bytes.len() as u64;
+                        continue;
+                    }
+                    broken("another number of bytes than it says")
+                }
+                Ok(_) => broken("something else than the bytes of the member that it has begun"),
+                Err(end) => end,
+            };
+            *ended.borrow_mut() = Some(end);
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+}
+
+/// The members that there may be, and what they are called: the child has no say in it.
+struct Members<'a> {
+    options: &'a Options,
+    names: &'a dyn Names,
+    max_bytes: u64,
+    images: u64,
+    others: Vec<String>,
+}
+
+impl Members<'_> {
+    /// The name of a member that there may be.
+    fn name(&self, id: &MemberId) -> Result<String, End> {
+        let name = match id {
+            MemberId::Image { number, time, extension } if extension == self.options.format.extension() => {
+                self.names.image(*number, *time, extension)
+            }
+            MemberId::Other(name) if OTHER_MEMBERS.contains(&name.as_str()) => self.names.other(name),
+            _ => return Err(broken("a member that was not asked for")),
+        };
+        // Of a template that the user wrote.
+        if name.len() > wire::MAX_NAME {
+            return Err(failed(FailureCode::Internal, "an image's name is too long").into());
+        }
+        Ok(name)
+    }
+
+    /// The name of the member that begins: the next image, or another one for the first time.
+    fn begin(&mut self, id: &MemberId) -> Result<String, End> {
+        let name = self.name(id)?;
+        match id {
+            MemberId::Image { number, .. } if *number == self.images + 1 => self.images += 1,
+            MemberId::Other(other) if !self.others.contains(other) => self.others.push(other.clone()),
+            _ => return Err(broken("a member out of its turn")),
+        }
+        Ok(name)
+    }
+}

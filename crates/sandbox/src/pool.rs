@@ -1,0 +1,250 @@
+//! Starts children, keeps some of them ready, and ends them.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use framelift_media::{EngineLimits, HardwareInfo, HardwareUse};
+
+use crate::child::{ARGUMENT, CPU, GPU};
+use crate::wire::{self, Frames, Hello, Kind};
+use crate::{crash, limits, restrict};
+
+/// How long a child may take until it is ready. A GPU's driver may have to wake the GPU up.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How long a child may take to end after its last word.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
+
+/// How children are started and watched.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The program, which calls [`enter_if_asked`](crate::enter_if_asked) first. None is this one.
+    pub program: Option<PathBuf>,
+    /// Children that are kept ready beside those at work.
+    pub ready: usize,
+    /// Whether a job is run where the kernel lacks one of the mechanisms.
+    pub best_effort: bool,
+    /// Whether a GPU may be used, where there is one.
+    pub hardware: HardwareUse,
+    /// A child that gives no sign of life for so long is ended.
+    pub silence: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            program: None,
+            ready: 0,
+            best_effort: false,
+            hardware: HardwareUse::Auto,
+            silence: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Why no child can be had.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The kernel lacks mechanisms.
+    #[error("the sandbox for decoders is not complete: {}", .0.join("; "))]
+    Incomplete(Vec<String>),
+    /// The child could not be started, or did not get ready.
+    #[error("no process for the decoder: {0}")]
+    Process(String),
+}
+
+/// Runs the engine in children.
+#[derive(Debug)]
+pub struct Sandbox {
+    pub(crate) settings: Settings,
+    gpu: bool,
+    /// The one that showed what the kernel has, until a job takes it.
+    first: Mutex<Option<Running>>,
+    orders: Sender<()>,
+    ready: Mutex<Receiver<Result<Running, StartError>>>,
+    missing: Vec<String>,
+    hardware: Option<HardwareInfo>,
+}
+
+impl Sandbox {
+    /// Starts a child to see what the kernel has, and keeps it for the first job.
+    ///
+    /// The thread that starts children lives as long as this value, because Linux ends a child with the
+    /// thread that started it, not with the process.
+    pub fn start(settings: Settings) -> Result<Self, StartError> {
+        let gpu = settings.hardware == HardwareUse::Auto && !restrict::gpu_devices().is_empty();
+        let (orders, ordered) = channel();
+        let (sender, ready) = channel();
+        let starter = settings.clone();
+        let thread = std::thread::Builder::new().name("sandbox".to_owned()).spawn(move || {
+            while ordered.recv().is_ok() && sender.send(Running::start(&starter, gpu)).is_ok() {}
+        });
+        thread.map_err(|error| StartError::Process(error.to_string()))?;
+        let (first, ready) = (Mutex::new(None), Mutex::new(ready));
+        let mut sandbox = Self { settings, gpu, first, orders, ready, missing: Vec::new(), hardware: None };
+        let child = sandbox.next()?;
+        if !child.missing.is_empty() && !sandbox.settings.best_effort {
+            return Err(StartError::Incomplete(child.missing.clone()));
+        }
+        sandbox.missing.clone_from(&child.missing);
+        sandbox.hardware.clone_from(&child.hardware);
+        sandbox.first = Mutex::new(Some(child));
+        for _ in 1..sandbox.settings.ready {
+            sandbox.order()?;
+        }
+        Ok(sandbox)
+    }
+
+    /// What the kernel lacks; empty unless `best_effort`.
+    pub fn missing(&self) -> &[String] {
+        &self.missing
+    }
+
+    /// What a child found that a GPU decodes; none where children have no GPU's devices.
+    pub fn hardware(&self) -> Option<&HardwareInfo> {
+        self.hardware.as_ref()
+    }
+
+    /// Whether children have NVIDIA's devices.
+    pub fn has_gpu(&self) -> bool {
+        self.gpu
+    }
+
+    fn order(&self) -> Result<(), StartError> {
+        self.orders.send(()).map_err(|_| gone())
+    }
+
+    /// Orders a child, and takes one that was ordered earlier, or this.
+    fn next(&self) -> Result<Running, StartError> {
+        self.order()?;
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).recv().map_err(|_| gone())?
+    }
+
+    /// A child that waits for a job.
+    pub(crate) fn take(&self) -> Result<Running, StartError> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut first) = first
+            && !first.has_ended()
+        {
+            if self.settings.ready > 0 {
+                self.order()?;
+            }
+            return Ok(first);
+        }
+        // The system may have ended some of those that wait.
+        for _ in 0..=self.settings.ready {
+            let mut child = self.next()?;
+            if !child.has_ended() {
+                return Ok(child);
+            }
+        }
+        Err(StartError::Process("one after the other ends before it has a job".to_owned()))
+    }
+}
+
+fn gone() -> StartError {
+    StartError::Process("the thread that starts processes has ended".to_owned())
+}
+
+/// A child, which is ended when this value is dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    stderr: Option<ChildStderr>,
+    pub(crate) reads: UnixStream,
+    pub(crate) events: UnixStream,
+    missing: Vec<String>,
+    hardware: Option<HardwareInfo>,
+}
+
+impl Running {
+    fn start(settings: &Settings, gpu: bool) -> Result<Self, StartError> {
+        let mut child = Self::spawn(settings, gpu).map_err(|error| StartError::Process(error.to_string()))?;
+        let hello = child.hello();
+        hello.map_err(|error| {
+            let ended = child.end();
+            let words = crash::last_words(&mut child.stderr);
+            StartError::Process(
+                format!("it did not get ready ({error}; {ended}) {words}").trim_end().to_owned(),
+            )
+        })?;
+        Ok(child)
+    }
+
+    fn spawn(settings: &Settings, gpu: bool) -> io::Result<Self> {
+        let (reads, its_reads) = UnixStream::pair()?;
+        let (events, its_events) = UnixStream::pair()?;
+        // The file that runs, also where another one has its name by now.
+        let program = settings.program.as_deref().unwrap_or("/proc/self/exe".as_ref());
+        let mut command = Command::new(program);
+        command
+            .args([ARGUMENT, if gpu { GPU } else { CPU }])
+            .env_clear()
+            .current_dir("/")
+            .process_group(0)
+            .stdin(OwnedFd::from(its_reads))
+            .stdout(OwnedFd::from(its_events))
+            .stderr(Stdio::piped());
+        // Where the program's own libraries are, if the system does not know.
+        if let Some(libraries) = std::env::var_os("LD_LIBRARY_PATH") {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+        let mut child = command.spawn()?;
+        let stderr = child.stderr.take();
+        Ok(Self { child, stderr, reads, events, missing: Vec::new(), hardware: None })
+    }
+
+    fn hello(&mut self) -> io::Result<()> {
+        self.events.set_read_timeout(Some(READY_WITHIN))?;
+        let mut frames = Frames::new(&self.events);
+        let hello: Hello = match frames.next()? {
+            (Kind::Hello, body) => wire::json(body)?,
+            _ => return Err(wire::Malformed("another first message").into()),
+        };
+        if hello.version != wire::VERSION {
+            return Err(wire::Malformed("another version of the protocol").into());
+        }
+        (self.missing, self.hardware) = (hello.missing, hello.hardware);
+        Ok(())
+    }
+
+    fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Limits what it may use from now on.
+    pub(crate) fn limit(&self, limits: &EngineLimits, size: u64, gpu: bool) -> io::Result<()> {
+        limits::set(self.child.id(), limits, size, gpu)
+    }
+
+    /// Ends it, and says how it has ended if it was faster.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        let _ = self.child.kill();
+        self.child.wait().unwrap_or_default()
+    }
+
+    /// Waits until it has ended by itself; none where it does not.
+    pub(crate) fn ended(&mut self) -> Option<(ExitStatus, String)> {
+        let began = Instant::now();
+        while began.elapsed() < ENDS_WITHIN {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some((status, crash::last_words(&mut self.stderr))),
+                Ok(None) => std::thread::sleep(Duration::from_millis(2)),
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

@@ -1,0 +1,514 @@
+//! The messages between parent and child, and the frames that carry them.
+//!
+//! A frame is one byte of kind, four bytes of length (little endian) and so many bytes. Each kind has
+//! a greatest length, which is checked before anything is read. Small rare messages are JSON, the
+//! others fixed fields.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::ops::Range;
+
+use framelift_contract::options::OptionsBody;
+use framelift_domain::{Failure, Options, Rational, Select};
+use framelift_media::{EngineLimits, HardwareInfo, Outcome, Progress, Stage, VideoInfo};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The protocol's version. Both sides are the same program, unless it was replaced meanwhile.
+pub(crate) const VERSION: u32 = 1;
+
+/// Bytes of one read, and of one piece of a member.
+pub(crate) const MAX_PIECE: usize = 1 << 20;
+/// Bytes of a JSON message.
+const MAX_JSON: usize = 1 << 20;
+/// Announced ranges; what comes after them is read without having been announced.
+const MAX_RANGES: usize = 1 << 16;
+/// Bytes of a member's name.
+pub(crate) const MAX_NAME: usize = 4096;
+const HEADER: usize = 5;
+
+/// What a message is about. The numbers are the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// Child: restricted, and ready for a job ([`Hello`]).
+    Hello = 1,
+    /// Parent: the job ([`Job`]).
+    Job = 2,
+    /// Child: how far it is.
+    Progress = 3,
+    /// Child: asks for a member's name ([`MemberId`]).
+    AskName = 4,
+    /// Parent: the name.
+    Name = 5,
+    /// Child: a member begins (size, checksum, [`MemberId`]).
+    Member = 6,
+    /// Child: a piece of the member.
+    Piece = 7,
+    /// Child: the video is done ([`Done`]).
+    Done = 8,
+    /// Child: the video has failed ([`Failure`]).
+    Failed = 9,
+    /// Child: a read has failed; the parent knows why.
+    SourceFailed = 10,
+    /// Child: reads (offset, length).
+    Read = 11,
+    /// Child: announces reads (pairs of start and end).
+    Expect = 12,
+    /// Parent: the bytes that were read.
+    Data = 13,
+    /// Parent: the read has failed.
+    ReadFailed = 14,
+}
+
+impl Kind {
+    const ALL: [Self; 14] = [
+        Self::Hello,
+        Self::Job,
+        Self::Progress,
+        Self::AskName,
+        Self::Name,
+        Self::Member,
+        Self::Piece,
+        Self::Done,
+        Self::Failed,
+        Self::SourceFailed,
+        Self::Read,
+        Self::Expect,
+        Self::Data,
+        Self::ReadFailed,
+    ];
+
+    const fn max_length(self) -> usize {
+        match self {
+            Self::Hello | Self::Job | Self::Done | Self::Failed => MAX_JSON,
+            Self::Progress => 29,
+            Self::AskName => MAX_ID,
+            Self::Member => 12 + MAX_ID,
+            Self::Name => MAX_NAME,
+            Self::Piece | Self::Data => MAX_PIECE,
+            Self::Read => 12,
+            Self::Expect => MAX_RANGES * 16,
+            Self::SourceFailed | Self::ReadFailed => 0,
+        }
+    }
+}
+
+/// A message that breaks the rules.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Malformed(pub(crate) &'static str);
+
+impl From<Malformed> for io::Error {
+    fn from(error: Malformed) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error.0)
+    }
+}
+
+/// Puts frames together from a stream that may pause anywhere.
+pub(crate) struct Frames<R> {
+    stream: R,
+    header: [u8; HEADER],
+    body: Vec<u8>,
+    /// Bytes of header and body that have come.
+    filled: usize,
+    /// The length of the last whole frame's body.
+    length: usize,
+}
+
+impl<R: Read> Frames<R> {
+    pub(crate) fn new(stream: R) -> Self {
+        Self { stream, header: [0; HEADER], body: Vec::new(), filled: 0, length: 0 }
+    }
+
+    /// The next frame.
+    pub(crate) fn next(&mut self) -> io::Result<(Kind, &[u8])> {
+        let kind = self.fill()?;
+        Ok((kind, self.body()))
+    }
+
+    /// The body of the frame that came last.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body[..self.length]
+    }
+
+    /// Waits for the next frame, gives its kind and keeps its body. An error of kind `WouldBlock` or
+    /// `TimedOut` means that the rest has not come yet: the call may be repeated.
+    pub(crate) fn fill(&mut self) -> io::Result<Kind> {
+        while self.filled < HEADER {
+            let n = read(&mut self.stream, &mut self.header[self.filled..])?;
+            self.filled += n;
+        }
+        let [kind, length @ ..] = self.header;
+        let length = u32::from_le_bytes(length) as usize;
+        let kind = Kind::ALL.into_iter().find(|known| *known as u8 == kind);
+        let kind = kind.ok_or(Malformed("a message of an unknown kind"))?;
+        if length > kind.max_length() {
+            return Err(Malformed("a message that is too long").into());
+        }
+        // Grown as bytes come: a claimed length alone costs no memory.
+        while self.filled < HEADER + length {
+            let have = self.filled - HEADER;
+            let room = length.min(self.body.len().max(have + (64 << 10)));
+            if self.body.len() < room {
+                self.body.resize(room, 0);
+            }
+            let n = read(&mut self.stream, &mut self.body[have..room])?;
+            self.filled += n;
+        }
+        self.filled = 0;
+        self.length = length;
+        Ok(kind)
+    }
+}
+
+fn read(stream: &mut impl Read, to: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match stream.read(to) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Writes one frame.
+pub(crate) fn write(stream: &mut impl Write, kind: Kind, body: &[u8]) -> io::Result<()> {
+    debug_assert!(body.len() <= kind.max_length());
+    let mut header = [kind as u8; HEADER];
+    header[1..].copy_from_slice(&(body.len() as u32).to_le_bytes());
+    let mut sent = 0;
+    while sent < HEADER {
+        let n = stream.write_vectored(&[IoSlice::new(&header[sent..]), IoSlice::new(body)]);
+        match n {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => sent += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    stream.write_all(&body[sent - HEADER..])
+}
+
+/// Writes a message in JSON.
+pub(crate) fn write_json(stream: &mut impl Write, kind: Kind, message: &impl Serialize) -> io::Result<()> {
+    let body = serde_json::to_vec(message)?;
+    if body.len() > kind.max_length() {
+        return Err(Malformed("a message that is too long").into());
+    }
+    write(stream, kind, &body)
+}
+
+pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Malformed> {
+    serde_json::from_slice(body).map_err(|_| Malformed("a message whose JSON is not as it should be"))
+}
+
+/// What a child says when it is restricted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Hello {
+    pub(crate) version: u32,
+    /// Mechanisms that the kernel lacks, and how they were found missing.
+    pub(crate) missing: Vec<String>,
+    /// What a GPU decodes, where the child has one's devices.
+    pub(crate) hardware: Option<HardwareInfo>,
+}
+
+/// What a child is to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) enum Job {
+    /// Extract frames.
+    Extract(Box<ExtractJob>),
+    /// Describe the video of so many bytes.
+    Probe(u64),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExtractJob {
+    pub(crate) file_name: String,
+    pub(crate) size: u64,
+    options: OptionsBody,
+    /// A rate that is no decimal, which the options' JSON cannot hold.
+    rate: Option<(i64, i64)>,
+    pub(crate) limits: EngineLimits,
+    /// Whether the parent is asked for each name; else members are called as the service calls them.
+    pub(crate) asks_names: bool,
+}
+
+impl ExtractJob {
+    /// None where the options do not survive the way.
+    pub(crate) fn new(
+        file_name: String,
+        size: u64,
+        options: &Options,
+        limits: EngineLimits,
+        asks_names: bool,
+    ) -> Option<Self> {
+        let rate = match options.select {
+            Select::Fps(rate) => Some((rate.num(), rate.den())),
+            _ => None,
+        };
+        let plain = match rate {
+            Some(_) => &Options { select: Select::Fps(Rational::whole(1)), ..options.clone() },
+            None => options,
+        };
+        let options_body = OptionsBody::spelled_out(plain);
+        let job = Self { file_name, size, options: options_body, rate, limits, asks_names };
+        (job.options().as_ref() == Ok(options)).then_some(job)
+    }
+
+    pub(crate) fn options(&self) -> Result<Options, Malformed> {
+        let mut options = self.options.check("").map_err(|_| Malformed("options that are not valid"))?;
+        if let Some((num, den)) = self.rate {
+            let rate = Rational::new(num.into(), den.into()).filter(|rate| rate.is_positive());
+            options.select = Select::Fps(rate.ok_or(Malformed("a rate that is none"))?);
+        }
+        Ok(options)
+    }
+}
+
+/// How a job ended well.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) enum Done {
+    Extract(Box<Outcome>),
+    Probe(Box<VideoInfo>),
+}
+
+pub(crate) fn failure(body: &[u8]) -> Result<Failure, Malformed> {
+    let Failure { code, message, .. } = json(body)?;
+    Ok(Failure::new(code, message))
+}
+
+/// Which member of the archive is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum MemberId {
+    Image { number: u64, time: Rational, extension: String },
+    Other(String),
+}
+
+/// Bytes of the texts in a [`MemberId`].
+const MAX_WORD: usize = 32;
+const MAX_ID: usize = 1 + 24 + MAX_WORD;
+
+impl MemberId {
+    pub(crate) fn encode(&self, to: &mut Vec<u8>) {
+        match self {
+            Self::Image { number, time, extension } => {
+                to.push(0);
+                to.extend_from_slice(&number.to_le_bytes());
+                to.extend_from_slice(&time.num().to_le_bytes());
+                to.extend_from_slice(&time.den().to_le_bytes());
+                to.extend_from_slice(extension.as_bytes());
+            }
+            Self::Other(name) => {
+                to.push(1);
+                to.extend_from_slice(name.as_bytes());
+            }
+        }
+    }
+
+    pub(crate) fn decode(mut body: &[u8]) -> Result<Self, Malformed> {
+        let [kind] = take(&mut body)?;
+        match kind {
+            0 => {
+                let number = u64::from_le_bytes(take(&mut body)?);
+                let (num, den) = (i64::from_le_bytes(take(&mut body)?), i64::from_le_bytes(take(&mut body)?));
+                let time = Rational::new(num.into(), den.into()).ok_or(Malformed("a time that is none"))?;
+                Ok(Self::Image { number, time, extension: word(body)? })
+            }
+            1 => Ok(Self::Other(word(body)?)),
+            _ => Err(Malformed("a member of an unknown kind")),
+        }
+    }
+}
+
+fn word(body: &[u8]) -> Result<String, Malformed> {
+    let text = std::str::from_utf8(body).map_err(|_| Malformed("a name that is no text"))?;
+    if text.len() > MAX_WORD { Err(Malformed("a name that is too long")) } else { Ok(text.to_owned()) }
+}
+
+fn take<const N: usize>(body: &mut &[u8]) -> Result<[u8; N], Malformed> {
+    let (first, rest) = body.split_first_chunk().ok_or(Malformed("a message that is cut short"))?;
+    *body = rest;
+    Ok(*first)
+}
+
+fn ended(body: &[u8]) -> Result<(), Malformed> {
+    if body.is_empty() { Ok(()) } else { Err(Malformed("a message with more than belongs into it")) }
+}
+
+/// The beginning of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MemberStart {
+    pub(crate) size: u64,
+    pub(crate) crc: u32,
+    pub(crate) id: MemberId,
+}
+
+impl MemberStart {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut body = Vec::with_capacity(12 + MAX_ID);
+        body.extend_from_slice(&self.size.to_le_bytes());
+        body.extend_from_slice(&self.crc.to_le_bytes());
+        self.id.encode(&mut body);
+        body
+    }
+
+    pub(crate) fn decode(mut body: &[u8]) -> Result<Self, Malformed> {
+        let size = u64::from_le_bytes(take(&mut body)?);
+        let crc = u32::from_le_bytes(take(&mut body)?);
+        Ok(Self { size, crc, id: MemberId::decode(body)? })
+    }
+}
+
+const STAGES: [Stage; 4] = [Stage::Opening, Stage::Indexing, Stage::Extracting, Stage::Finishing];
+
+pub(crate) fn encode_progress(progress: &Progress) -> Vec<u8> {
+    let stage = STAGES.iter().position(|stage| *stage == progress.stage).unwrap_or(0);
+    let mut body = Vec::with_capacity(29);
+    body.push(stage as u8);
+    body.extend_from_slice(&progress.percent.to_le_bytes());
+    for count in [progress.frames_done, progress.frames_expected.unwrap_or(u64::MAX), progress.bytes_read] {
+        body.extend_from_slice(&count.to_le_bytes());
+    }
+    body
+}
+
+pub(crate) fn decode_progress(mut body: &[u8]) -> Result<Progress, Malformed> {
+    let [stage] = take(&mut body)?;
+    let stage = STAGES.get(usize::from(stage)).ok_or(Malformed("an unknown stage"))?;
+    let percent = f32::from_le_bytes(take(&mut body)?);
+    let [frames_done, frames_expected, bytes_read] =
+        [take(&mut body)?, take(&mut body)?, take(&mut body)?].map(u64::from_le_bytes);
+    ended(body)?;
+    if !(0.0..=100.0).contains(&percent) {
+        return Err(Malformed("a percentage that is none"));
+    }
+    let frames_expected = Some(frames_expected).filter(|count| *count != u64::MAX);
+    Ok(Progress { stage: *stage, percent, frames_done, frames_expected, bytes_read })
+}
+
+pub(crate) fn encode_read(offset: u64, length: u32) -> [u8; 12] {
+    let mut body = [0; 12];
+    body[..8].copy_from_slice(&offset.to_le_bytes());
+    body[8..].copy_from_slice(&length.to_le_bytes());
+    body
+}
+
+pub(crate) fn decode_read(mut body: &[u8]) -> Result<(u64, usize), Malformed> {
+    let (offset, length) = (u64::from_le_bytes(take(&mut body)?), u32::from_le_bytes(take(&mut body)?));
+    ended(body)?;
+    let length = length as usize;
+    if length > MAX_PIECE { Err(Malformed("a read that is too long")) } else { Ok((offset, length)) }
+}
+
+/// The ranges, or as many of them as a message holds.
+pub(crate) fn encode_ranges(ranges: &[Range<u64>]) -> Vec<u8> {
+    let ranges = &ranges[..ranges.len().min(MAX_RANGES)];
+    ranges.iter().flat_map(|range| [range.start.to_le_bytes(), range.end.to_le_bytes()]).flatten().collect()
+}
+
+pub(crate) fn decode_ranges(mut body: &[u8]) -> Result<Vec<Range<u64>>, Malformed> {
+    let mut ranges = Vec::new();
+    while !body.is_empty() {
+        let range = u64::from_le_bytes(take(&mut body)?)..u64::from_le_bytes(take(&mut body)?);
+        if range.is_empty() {
+            return Err(Malformed("an announced range without bytes"));
+        }
+        ranges.push(range);
+    }
+    Ok(ranges)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A stream that gives one byte at a time and pauses before each.
+    struct Hesitant<'a>(&'a [u8], bool);
+
+    impl Read for Hesitant<'_> {
+        fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let n = self.0.len().min(to.len()).min(1);
+            to[..n].copy_from_slice(&self.0[..n]);
+            self.0 = &self.0[n..];
+            Ok(n)
+        }
+    }
+
+    #[test]
+    fn frames_survive_pauses_anywhere() {
+        let mut stream = Vec::new();
+        write(&mut stream, Kind::Piece, &[7; 300]).unwrap();
+        write(&mut stream, Kind::SourceFailed, &[]).unwrap();
+        write(&mut stream, Kind::Read, &encode_read(1 << 40, 5)).unwrap();
+        let mut frames = Frames::new(Hesitant(&stream, false));
+        let mut next = || loop {
+            match frames.next() {
+                Ok((kind, body)) => return Ok((kind, body.to_vec())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error.kind()),
+            }
+        };
+        assert_eq!(next(), Ok((Kind::Piece, vec![7; 300])));
+        assert_eq!(next(), Ok((Kind::SourceFailed, vec![])));
+        assert_eq!(decode_read(&next().unwrap().1), Ok((1 << 40, 5)));
+        assert_eq!(next(), Err(io::ErrorKind::UnexpectedEof));
+    }
+
+    #[test]
+    fn a_claimed_length_is_refused_before_it_is_read() {
+        for (kind, length) in [(Kind::Piece as u8, u32::MAX), (Kind::Read as u8, 13), (0, 0), (99, 1)] {
+            let mut bytes = vec![kind];
+            bytes.extend_from_slice(&length.to_le_bytes());
+            let error = Frames::new(bytes.as_slice()).next().unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{kind} {length}");
+        }
+    }
+
+    #[test]
+    fn options_arrive_as_they_were_sent() {
+        let rate = Rational::new(30000, 1001).unwrap();
+        for select in [Select::Fps(rate), Select::Keyframes, Select::Count(7)] {
+            let options = Options { select, ..Options::default() };
+            let job = ExtractJob::new("a".into(), 1, &options, EngineLimits::default(), false).unwrap();
+            let json = serde_json::to_vec(&Job::Extract(Box::new(job))).unwrap();
+            let Job::Extract(job) = super::json(&json).unwrap() else { panic!("another job") };
+            assert_eq!(job.options(), Ok(options));
+            assert_eq!(job.limits, EngineLimits::default());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rubbish_is_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut frames = Frames::new(bytes.as_slice());
+            while frames.next().is_ok() {}
+            let _ = (MemberStart::decode(&bytes), decode_progress(&bytes), decode_read(&bytes));
+            let _ = (decode_ranges(&bytes), failure(&bytes), json::<Done>(&bytes), json::<Hello>(&bytes));
+        }
+
+        #[test]
+        fn members_and_progress_come_back(
+            size: u64, crc: u32, number: u64, num: i64, den in 1..i64::MAX, percent in 0.0_f32..100.0,
+            expected in proptest::option::of(0..u64::MAX),
+        ) {
+            let time = Rational::new(num.into(), den.into()).unwrap_or(Rational::ZERO);
+            let id = MemberId::Image { number, time, extension: "jpg".into() };
+            let start = MemberStart { size, crc, id };
+            prop_assert_eq!(MemberStart::decode(&start.encode()), Ok(start));
+            let progress = Progress {
+                stage: Stage::Finishing, percent, frames_done: number, frames_expected: expected, bytes_read: size,
+            };
+            prop_assert_eq!(decode_progress(&encode_progress(&progress)), Ok(progress));
+        }
+    }
+}

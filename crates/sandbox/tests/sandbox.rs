@@ -1,0 +1,327 @@
+//! What a child may not do, and what becomes of a job whose child does it.
+
+#![expect(unsafe_code, reason = "one call of the kernel")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a helper that fails has to fail its test")]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use framelift_domain::{FailureCode, Options, Select};
+use framelift_media::{
+    EngineLimits, ExtractError, HardwareUse, MemorySource, Names, Outcome, Output, Progress, Source,
+    SourceInfo, Stage, Tar, Zip, extract_into,
+};
+use framelift_sandbox::{Kind, RunError, Sandbox, Settings, StartError};
+
+fn settings() -> Settings {
+    Settings {
+        program: Some(PathBuf::from(env!("CARGO_BIN_EXE_framelift-hostile-child"))),
+        hardware: HardwareUse::Never,
+        ..Settings::default()
+    }
+}
+
+/// None where the kernel lacks Landlock or seccomp, which is found out by other means and said.
+fn sandbox(settings: Settings) -> Option<Sandbox> {
+    // SAFETY: asks for the version alone.
+    let landlock = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0, 1) };
+    let seccomp = std::fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default();
+    if landlock < 4 || !seccomp.contains("kill_process") {
+        eprintln!("SKIPPED: this kernel has Landlock {landlock} and seccomp {seccomp:?}");
+        return None;
+    }
+    Some(Sandbox::start(settings).unwrap())
+}
+
+fn video() -> MemorySource {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../e2e/media/nasa-13s.mp4");
+    MemorySource(std::fs::read(path).unwrap().into())
+}
+
+fn limits() -> EngineLimits {
+    EngineLimits { threads: 2, hardware: HardwareUse::Never, ..EngineLimits::default() }
+}
+
+fn options(select: Select) -> Options {
+    Options { select, ..Options::default() }
+}
+
+fn info(name: &str, source: &MemorySource) -> SourceInfo {
+    SourceInfo { file_name: name.to_owned(), size: source.size() }
+}
+
+/// Extracts four frames from a video of that name.
+fn run(sandbox: &Sandbox, name: &str, limits: &EngineLimits) -> Result<(Outcome, Vec<u8>), RunError> {
+    let (mut archive, source) = (Vec::new(), video());
+    let options = options(Select::Count(4));
+    let info = info(name, &source);
+    let zip = Box::new(Zip::new(&mut archive));
+    let outcome = sandbox.extract_into(Box::new(source), info, &options, limits, zip, None, &())?;
+    Ok((outcome, archive))
+}
+
+/// The crash of a child that does what the name says; the next job is fine.
+fn crash(sandbox: &Sandbox, name: &str) -> framelift_sandbox::Crash {
+    let Err(RunError::Crashed(crash)) = run(sandbox, name, &limits()) else { panic!("{name}: no crash") };
+    assert_eq!(run(sandbox, "good.mp4", &limits()).unwrap().0.frames, 4, "after {name}");
+    crash
+}
+
+#[test]
+fn the_same_job_gives_the_same_bytes_inside_and_outside() {
+    let Some(sandbox) = sandbox(settings()) else { return };
+    let source = video();
+    for select in
+        [Select::Count(3), Select::Keyframes, Select::Fps(framelift_domain::Rational::new(30, 7).unwrap())]
+    {
+        let options = Options { storyboard: true, ..options(select) };
+        let (mut inside, mut outside) = (Vec::new(), Vec::new());
+        let info = || info("a.mp4", &source);
+        let archive = Box::new(Zip::new(&mut inside));
+        let boxed = sandbox
+            .extract_into(Box::new(source.clone()), info(), &options, &limits(), archive, None, &())
+            .unwrap();
+        let output = Output { archive: Box::new(Zip::new(&mut outside)), names: &framelift_media::Numbered };
+        let plain =
+            extract_into(Box::new(source.clone()), info(), &options, &limits(), Vec::new(), output, &())
+                .unwrap();
+        assert_eq!(boxed, plain);
+        assert!(inside == outside, "the archives differ");
+    }
+    assert_eq!(
+        sandbox.probe(Box::new(source.clone())).unwrap(),
+        framelift_media::probe(Box::new(source)).unwrap()
+    );
+}
+
+#[test]
+fn members_are_called_as_the_parent_says() {
+    struct Shouting;
+    impl Names for Shouting {
+        fn image(&self, number: u64, time: framelift_domain::Rational, extension: &str) -> String {
+            format!("NUMBER {number} AT {time}.{extension}")
+        }
+    }
+    let Some(sandbox) = sandbox(settings()) else { return };
+    let (source, options) = (video(), options(Select::Count(2)));
+    let (mut inside, mut outside) = (Vec::new(), Vec::new());
+    let names: &dyn Names = &Shouting;
+    let archive = Box::new(Tar::new(&mut inside));
+    let info = || info("a.mp4", &source);
+    sandbox
+        .extract_into(Box::new(source.clone()), info(), &options, &limits(), archive, Some(names), &())
+        .unwrap();
+    let output = Output { archive: Box::new(Tar::new(&mut outside)), names };
+    extract_into(Box::new(source.clone()), info(), &options, &limits(), Vec::new(), output, &()).unwrap();
+    assert!(inside == outside, "the archives differ");
+}
+
+#[test]
+fn crashes_fail_their_job_alone_and_are_told_apart() {
+    let Some(sandbox) = sandbox(Settings { ready: 1, ..settings() }) else { return };
+    for (name, kind, code, reason) in [
+        ("segfault", Kind::Fault, FailureCode::DecoderCrashed, "the decoder crashed (SIGSEGV)"),
+        ("abort", Kind::Fault, FailureCode::DecoderCrashed, "the decoder crashed (SIGABRT)"),
+        (
+            "panic",
+            Kind::Fault,
+            FailureCode::DecoderCrashed,
+            "the decoder ended without a result (exit code 101)",
+        ),
+        (
+            "quiet",
+            Kind::Fault,
+            FailureCode::DecoderCrashed,
+            "the decoder ended without a result (exit code 0)",
+        ),
+        (
+            "allocate",
+            Kind::Memory,
+            FailureCode::LimitExceeded,
+            "the decoder needed more memory than a video may take",
+        ),
+    ] {
+        let crash = crash(&sandbox, name);
+        assert_eq!(
+            (crash.kind, crash.failure().code, crash.reason.as_str()),
+            (kind, code, reason),
+            "{crash:?}"
+        );
+    }
+    assert!(crash(&sandbox, "panic").last_words.contains("as asked"));
+}
+
+#[test]
+fn a_child_that_gives_no_sign_of_life_is_ended() {
+    let Some(sandbox) = sandbox(Settings { silence: Duration::from_millis(1500), ..settings() }) else {
+        return;
+    };
+    for name in ["hang", "spin"] {
+        let crash = crash(&sandbox, name);
+        assert_eq!((crash.kind, crash.failure().code), (Kind::Time, FailureCode::TimedOut), "{crash:?}");
+    }
+}
+
+#[test]
+fn a_child_that_computes_for_ever_is_ended_by_the_kernel() {
+    let Some(sandbox) = sandbox(settings()) else { return };
+    let limits = EngineLimits { max_wall: Duration::ZERO, threads: 1, ..limits() };
+    let Err(RunError::Crashed(crash)) = run(&sandbox, "spin", &limits) else { panic!("no crash") };
+    assert_eq!(crash.reason, "the decoder used up its processor time");
+    assert_eq!(crash.failure().code, FailureCode::TimedOut);
+}
+
+#[test]
+fn a_caller_that_says_stop_is_obeyed_whatever_the_child_does() {
+    let Some(sandbox) = sandbox(settings()) else { return };
+    for name in ["hang", "spin", "good.mp4"] {
+        let asked = AtomicU64::new(0);
+        let control = |_: &Progress| asked.fetch_add(1, Relaxed) < 2;
+        let source = video();
+        let (info, options) = (info(name, &source), options(Select::All));
+        let archive = Box::new(Zip::new(std::io::sink()));
+        let ended =
+            sandbox.extract_into(Box::new(source), info, &options, &limits(), archive, None, &control);
+        assert!(matches!(ended, Err(RunError::Extract(ExtractError::Cancelled))), "{name}: {ended:?}");
+    }
+}
+
+#[test]
+fn nothing_outside_is_in_reach() {
+    let Some(sandbox) = sandbox(settings()) else { return };
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let parent = std::process::id();
+    for (name, answer) in [
+        ("open /etc/passwd".to_owned(), "open: PermissionDenied"),
+        (format!("open /proc/{parent}/mem"), "open: PermissionDenied"),
+        (format!("open /proc/{parent}/environ"), "open: PermissionDenied"),
+        ("open /proc/self/exe".to_owned(), "open: PermissionDenied"),
+        ("open /dev/null".to_owned(), "open: PermissionDenied"),
+        ("list".to_owned(), "list: PermissionDenied"),
+        ("write".to_owned(), "write: PermissionDenied"),
+        (format!("signal {parent}"), "signal: PermissionDenied"),
+        ("code".to_owned(), "code: PermissionDenied"),
+        ("raise-limit".to_owned(), "raise-limit: PermissionDenied"),
+        ("environment".to_owned(), "environment: []"),
+        // The three, and two copies of each socket.
+        ("descriptors".to_owned(), "descriptors: 7"),
+    ] {
+        let crash = crash(&sandbox, &name);
+        assert_eq!(crash.last_words, answer, "{name}: {crash:?}");
+    }
+    for name in [
+        format!("connect {address}"),
+        "datagram".to_owned(),
+        "exec".to_owned(),
+        "fork".to_owned(),
+        format!("ptrace {parent}"),
+    ] {
+        let crash = crash(&sandbox, &name);
+        assert_eq!((crash.kind, crash.last_words.as_str()), (Kind::Forbidden, ""), "{name}: {crash:?}");
+    }
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "nobody has connected");
+    assert!(!std::path::Path::new("/tmp/framelift-escape").exists());
+}
+
+#[test]
+fn a_child_that_lies_fails_its_job_alone() {
+    let Some(sandbox) = sandbox(settings()) else { return };
+    for (name, reason) in [
+        ("garbage", "the decoder sent a message of an unknown kind"),
+        ("huge", "the decoder sent a message that is too long"),
+        ("name", "the decoder sent a member that was not asked for"),
+        ("turn", "the decoder sent a member out of its turn"),
+        ("percent", "the decoder sent a percentage that is none"),
+        ("done", "the decoder sent a message whose JSON is not as it should be"),
+        ("read", "the decoder sent a read that is too long"),
+    ] {
+        let crash = crash(&sandbox, name);
+        assert_eq!((crash.kind, crash.reason.as_str()), (Kind::Protocol, reason), "{crash:?}");
+    }
+}
+
+#[test]
+fn errors_of_the_source_and_the_sink_are_the_callers_own() {
+    struct Broken;
+    impl Source for Broken {
+        fn size(&self) -> u64 {
+            1 << 20
+        }
+        fn read_at(&mut self, _: u64, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("the cable is cut"))
+        }
+    }
+    struct Full;
+    impl std::io::Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let Some(sandbox) = sandbox(settings()) else { return };
+    let (source, options) = (video(), options(Select::Count(2)));
+    let archive = Box::new(Zip::new(std::io::sink()));
+    let info_of = SourceInfo { file_name: "a".into(), size: 1 << 20 };
+    let ended = sandbox.extract_into(Box::new(Broken), info_of, &options, &limits(), archive, None, &());
+    assert!(
+        matches!(&ended, Err(RunError::Extract(ExtractError::Source(error))) if error.to_string() == "the cable is cut"),
+        "{ended:?}"
+    );
+    let info = info("a", &source);
+    let archive = Box::new(Zip::new(Full));
+    let ended = sandbox.extract_into(Box::new(source), info, &options, &limits(), archive, None, &());
+    assert!(
+        matches!(&ended, Err(RunError::Extract(ExtractError::Sink(error))) if error.kind() == std::io::ErrorKind::StorageFull),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn the_engines_own_verdict_comes_through() {
+    let Some(sandbox) = sandbox(settings()) else { return };
+    let rubbish = MemorySource(Arc::from([7_u8; 5000]));
+    let (info, options) = (info("a", &rubbish), options(Select::Count(2)));
+    let archive = Box::new(Zip::new(std::io::sink()));
+    let ended = sandbox.extract_into(Box::new(rubbish), info, &options, &limits(), archive, None, &());
+    let Err(RunError::Extract(ExtractError::Failed(failure))) = ended else { panic!("{ended:?}") };
+    assert_eq!(failure.code, FailureCode::NotAVideo);
+    let small = EngineLimits { max_output_bytes: 10_000, ..limits() };
+    let Err(RunError::Extract(ExtractError::Failed(failure))) = run(&sandbox, "a", &small) else {
+        panic!("no failure")
+    };
+    assert_eq!(failure.code, FailureCode::LimitExceeded);
+}
+
+#[test]
+fn progress_is_seen_by_the_caller() {
+    let Some(sandbox) = sandbox(settings()) else { return };
+    let stages = std::sync::Mutex::new(Vec::new());
+    let control = |progress: &Progress| {
+        let mut stages = stages.lock().unwrap();
+        if stages.last() != Some(&progress.stage) {
+            stages.push(progress.stage);
+        }
+        true
+    };
+    let source = video();
+    let (info, options) = (info("a", &source), options(Select::Count(2)));
+    let archive = Box::new(Zip::new(std::io::sink()));
+    sandbox.extract_into(Box::new(source), info, &options, &limits(), archive, None, &control).unwrap();
+    let stages = stages.into_inner().unwrap();
+    assert_eq!(stages.first(), Some(&Stage::Opening));
+    assert_eq!(stages.last(), Some(&Stage::Finishing));
+}
+
+#[test]
+fn a_program_that_is_no_child_is_no_sandbox() {
+    let started = Sandbox::start(Settings { program: Some("/bin/true".into()), ..settings() });
+    assert!(matches!(started, Err(StartError::Process(_))), "{started:?}");
+    let started = Sandbox::start(Settings { program: Some("/nowhere".into()), ..settings() });
+    assert!(matches!(started, Err(StartError::Process(_))), "{started:?}");
+}
