@@ -236,7 +236,7 @@ impl Stack {
         let keys = keys.iter().filter(|(name, _)| *name != "access_key_id").map(|(_, key)| key.as_str());
         let secrets: Vec<&str> = keys.chain(SECRET_PARTS.iter().copied()).collect();
         let logs = self.logs();
-        assert!(logs.lines().count() > 10, "the logs are not where they are looked for: {logs}");
+        assert!(logs.contains("edge host started") || real_spin().is_some(), "no logs are found: {logs}");
         let tells = |line: &&str| secrets.iter().any(|secret| line.contains(secret));
         logs.lines().filter(tells).map(str::to_owned).collect()
     }

@@ -19,6 +19,8 @@ use crate::words::count;
 /// are read through, whatever its length.
 const BUFFER: usize = 16 << 10;
 
+/// The most that is read at once: a source may give less, and the room for all of it is cleared each time.
+const MAX_READ: usize = 1 << 20;
 /// Bytes that may be read before the container is open: a few times its length, for indexes that
 /// are read more than once.
 const OPENING_BASE: u64 = 64 << 20;
@@ -311,16 +313,11 @@ impl State<'_> {
         }
     }
 
-    /// Whether the container takes no more than it may, with `length` bytes more.
-    fn is_moderate(&mut self, length: usize) -> bool {
-        if let Some(left) = &mut self.opening {
-            match left.checked_sub(length as u64) {
-                Some(rest) => *left = rest,
-                None => {
-                    let most = "the file's header is read again and again, more than four times its length";
-                    self.excess = Some(most.to_owned());
-                }
-            }
+    /// Whether the container has taken no more than it may.
+    fn is_moderate(&mut self) -> bool {
+        if self.opening == Some(0) {
+            let most = "the file's header is read again and again, more than four times its length";
+            self.excess = Some(most.to_owned());
         }
         // SAFETY: null, or a container that is open: see `guard`.
         let format = unsafe { self.format.as_ref() };
@@ -344,9 +341,11 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
         return -5;
     }
     let left = state.size.saturating_sub(state.position);
-    let wanted = length.min(usize::try_from(left).unwrap_or(usize::MAX));
+    let asked = length.min(usize::try_from(left).unwrap_or(usize::MAX));
+    // FFmpeg asks again for the rest.
+    let wanted = asked.min(MAX_READ);
     let result = catch_unwind(AssertUnwindSafe(|| {
-        if state.has_fed_enough(wanted) || !state.watch.go_on() || !state.is_moderate(wanted) {
+        if state.has_fed_enough(asked) || !state.watch.go_on() || !state.is_moderate() {
             return None;
         }
         // At the end the buffer must stay as it is: FFmpeg jumps back into what it holds.
@@ -372,6 +371,9 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
             state.free_hidden(read);
             state.count_units(read);
             state.position += n as u64;
+            if let Some(left) = &mut state.opening {
+                *left = left.saturating_sub(n as u64);
+            }
             state.watch.read(if fresh { n as u64 } else { 0 });
             n as c_int
         }

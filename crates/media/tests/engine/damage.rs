@@ -176,6 +176,32 @@ impl Source for Failing {
     }
 }
 
+/// A source that gives a little at a time.
+struct Pieces(FileSource);
+
+impl Source for Pieces {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let length = buf.len().min(32 << 10);
+        self.0.read_at(offset, &mut buf[..length])
+    }
+}
+
+#[test]
+fn large_pictures_may_come_in_small_pieces() {
+    let clips = Clips::new();
+    // 4.7 MB a picture.
+    for name in ["a.mov", "a.avi"] {
+        let path = clips.make_sized(name, (2048, 1536), 3, "", "-c:v rawvideo");
+        let source = Box::new(Pieces(FileSource::open(&path).unwrap()));
+        let extracted = run_with(source, &all(), &EngineLimits::default(), &()).unwrap();
+        assert_eq!(extracted.numbers(), [0, 1, 2], "{name}");
+    }
+}
+
 #[test]
 fn a_source_that_fails_is_not_the_videos_fault() {
     let clips = Clips::new();
