@@ -193,9 +193,9 @@ impl Source for Pieces {
 #[test]
 fn large_pictures_may_come_in_small_pieces() {
     let clips = Clips::new();
-    // 4.7 MB a picture.
+    // 6.3 MB a picture.
     for name in ["a.mov", "a.avi"] {
-        let path = clips.make_sized(name, (2048, 1536), 3, "", "-c:v rawvideo");
+        let path = clips.make_sized(name, (2048, 1536), 3, "", "-c:v rawvideo -pix_fmt uyvy422");
         let source = Box::new(Pieces(FileSource::open(&path).unwrap()));
         let extracted = run_with(source, &all(), &EngineLimits::default(), &()).unwrap();
         assert_eq!(extracted.numbers(), [0, 1, 2], "{name}");
