@@ -47,6 +47,13 @@ pub(super) struct Writer<'a> {
 /// video would else become any number of images.
 const MAX_COPIES: usize = 100;
 
+/// A picture that has passed the filters.
+struct BeingEncoded {
+    place: Place,
+    labels: Labels,
+    image: Receiver<Result<Content, NotEncoded>>,
+}
+
 /// Pictures behind the filters that are being encoded at one time.
 const MAX_ENCODING: usize = 8;
 
@@ -131,7 +138,7 @@ impl<'a> Writer<'a> {
                         let job = Job { work: Work::Filtered(picture.viewed), reply };
                         let gone = |_| ExtractError::internal("the encoders have stopped");
                         encoders.send(job).map_err(gone)?;
-                        encoding.push_back((place, labels, image));
+                        encoding.push_back(BeingEncoded { place, labels, image });
                     }
                 }
                 Ok(Err(NotEncoded::Undecoded)) => {
@@ -156,10 +163,10 @@ impl<'a> Writer<'a> {
     /// Waits for the oldest of the images that are being encoded, and writes it.
     fn next_encoded(
         &mut self,
-        encoding: &mut VecDeque<(Place, Labels, Receiver<Result<Content, NotEncoded>>)>,
+        encoding: &mut VecDeque<BeingEncoded>,
         watch: &Watch<'_>,
     ) -> Result<(), ExtractError> {
-        let Some((place, labels, image)) = encoding.pop_front() else { return Ok(()) };
+        let Some(BeingEncoded { place, labels, image }) = encoding.pop_front() else { return Ok(()) };
         match image.recv() {
             Ok(Ok(Content::Image(image))) => self.image(place, labels, image, watch),
             Ok(Err(reason)) => {

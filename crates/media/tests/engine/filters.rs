@@ -16,7 +16,9 @@ use crate::run::{Extracted, run_filtered};
 const GROUPS: &str =
     "-c:v libx264 -preset veryfast -crf 12 -bf 3 -x264-params keyint=10:min-keyint=10:scenecut=0";
 
-type Step<'a> = Box<dyn FnMut(&mut Picture) -> Result<(Verdict, Vec<(u64, Verdict)>), FilterError> + 'a>;
+/// What becomes of a picture, and of those before it.
+type Said = Result<(Verdict, Decided), FilterError>;
+type Step<'a> = Box<dyn FnMut(&mut Picture) -> Said + 'a>;
 
 /// A filter made of closures.
 struct By<'a> {
@@ -44,14 +46,11 @@ impl Filter for By<'_> {
     }
 }
 
-fn by<'a>(
-    name: &'static str,
-    step: impl FnMut(&mut Picture) -> Result<(Verdict, Vec<(u64, Verdict)>), FilterError> + 'a,
-) -> Box<dyn Filter + 'a> {
+fn by<'a>(name: &'static str, step: impl FnMut(&mut Picture) -> Said + 'a) -> Box<dyn Filter + 'a> {
     Box::new(By { name, step: Box::new(step), end: Finished::default() })
 }
 
-fn keep() -> Result<(Verdict, Vec<(u64, Verdict)>), FilterError> {
+fn keep() -> Said {
     Ok((Verdict::Keep(Vec::new()), Vec::new()))
 }
 
@@ -248,18 +247,17 @@ fn a_thumbnail_shows_the_asked_part_upright() {
 fn a_filter_that_fails_or_holds_back_too_much_ends_the_extraction_by_name() {
     let clips = Clips::new();
     let mp4 = clips.make("a.mp4", 100, GROUPS);
-    let message =
-        |strategy, step: fn(&mut Picture) -> Result<(Verdict, Vec<(u64, Verdict)>), FilterError>| {
-            let all = Options { select: Select::All, ..Options::default() };
-            match tried(&mp4, &all, Some(strategy), vec![by("mine", step)]) {
-                Err(ExtractError::Failed(failure)) => {
-                    assert_eq!(failure.code, FailureCode::PluginFailed);
-                    failure.message
-                }
-                Err(error) => panic!("{error}"),
-                Ok(extracted) => panic!("{} frames", extracted.outcome.frames),
+    let message = |strategy, step: fn(&mut Picture) -> Said| {
+        let all = Options { select: Select::All, ..Options::default() };
+        match tried(&mp4, &all, Some(strategy), vec![by("mine", step)]) {
+            Err(ExtractError::Failed(failure)) => {
+                assert_eq!(failure.code, FailureCode::PluginFailed);
+                failure.message
             }
-        };
+            Err(error) => panic!("{error}"),
+            Ok(extracted) => panic!("{} frames", extracted.outcome.frames),
+        }
+    };
     for strategy in [Strategy::Sequential, Strategy::Parallel] {
         let said = message(strategy, |picture| match picture.index() {
             7 => Err(FilterError("a 7 is no good".to_owned())),
