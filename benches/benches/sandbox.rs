@@ -24,7 +24,8 @@ fn main() -> ExitCode {
     let quick = std::env::args().any(|argument| argument == "--test");
     let rounds = if quick { 1 } else { ROUNDS };
     let settings = || Settings { hardware: HardwareUse::Never, ready: 1, ..Settings::default() };
-    let sandboxed = Engine::Sandboxed(Sandbox::start(settings()).expect("this kernel has what it takes"));
+    let sandbox = Sandbox::start(settings()).expect("this kernel has what it takes");
+    let sandboxed = Engine::Sandboxed(Box::new(sandbox));
     let in_process = Engine::InProcess;
     for (name, sample, select, format) in [
         ("every frame, JPEG", BUNNY, Select::All, Format::Jpeg),

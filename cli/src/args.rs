@@ -126,7 +126,7 @@ impl EngineArgs {
             return Ok(Engine::InProcess);
         }
         let started = Sandbox::start(Settings { hardware, ..Settings::default() });
-        Ok(Engine::Sandboxed(started.map_err(RunError::from)?))
+        Ok(Engine::Sandboxed(Box::new(started.map_err(RunError::from)?)))
     }
 }
 

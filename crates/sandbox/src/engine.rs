@@ -14,7 +14,7 @@ pub enum Engine {
     /// Here, with everything that this process may do.
     InProcess,
     /// Each in a child that may do nothing else.
-    Sandboxed(Sandbox),
+    Sandboxed(Box<Sandbox>),
 }
 
 impl Engine {
