@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use framelift_contract::manifest::Strategy;
 use framelift_domain::{FailureCode, Fit, Format, Options, Rational, Resize, Select};
 use framelift_media::filter::{
-    Answer, FilterError, Finished, MAX_HELD, Origin, Picture, Rgb, Shades, Verdict,
+    Answer, Decided, FilterError, Finished, MAX_HELD, Origin, Picture, Rgb, Shades, Verdict,
 };
 use framelift_media::{EngineLimits, ExtractError, FileSource, Filter};
 
