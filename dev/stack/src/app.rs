@@ -317,7 +317,13 @@ fn worker_program(
         ("AWS_SECRET_ACCESS_KEY", secrets.secret_access_key.clone()),
         ("AWS_REGION", clients::REGION.to_owned()),
     ];
-    let env = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let mut env: BTreeMap<_, _> =
+        settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    // Somebody's own machine: the log says what its kernel lacks.
+    let sandbox = "FRAMELIFT_WORKER_SANDBOX";
+    if std::env::var_os(sandbox).is_none() {
+        env.insert(sandbox.to_owned(), "best-effort".to_owned());
+    }
     Ok(Program {
         name: format!("worker {number}"),
         path: sibling("framelift-worker")?,

@@ -139,7 +139,7 @@ section! {
         /// video have a time of their own, 15 s and 4 s for each MiB.
         stuck_after: Duration = "5m",
         /// What happens where the kernel lacks one of the mechanisms that confine decoders (Landlock
-        /// from Linux 6.7 on, seccomp): `"required"` refuses to start and says which,
+        /// from Linux 5.13 on, seccomp): `"required"` refuses to start and says which,
         /// `"best-effort"` starts with those that are there and logs the others.
         sandbox: SandboxUse = "required",
         /// How often the edge's sweep is called, give or take a tenth.
