@@ -38,10 +38,10 @@ pub(crate) fn all(samples: &[Sample]) -> Vec<Case> {
         let text = vec![b'x'; megabytes << 20];
         let title = framed(b"udta", &framed(b"\xa9nam", &[&[0, 0, 0, 0], &text[..]].concat()));
         let moov = position(mp4, b"moov") - 4;
-        let length = u32::from_be_bytes(mp4[moov..moov + 4].try_into().unwrap());
+        let end = moov + length(mp4, moov);
         let mut bytes = mp4.clone();
-        bytes.splice(moov + length as usize..moov + length as usize, title.iter().copied());
-        bytes[moov..moov + 4].copy_from_slice(&(length + title.len() as u32).to_be_bytes());
+        bytes.splice(end..end, title.iter().copied());
+        bytes[moov..moov + 4].copy_from_slice(&((end - moov + title.len()) as u32).to_be_bytes());
         cases.push(Case::new(format!("bomb-title-of-{megabytes}-megabytes.mp4"), bytes));
         // A tag of sound in front: skipped by its length, which is in groups of seven bits.
         let length = text.len() as u32;
@@ -90,16 +90,16 @@ fn framed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
 /// The movie's header with a box of it so many times; the file's pictures are in front of it.
 fn repeated_box(bytes: &[u8], kind: &[u8; 4], times: usize) -> Vec<u8> {
     let (moov, inner) = (position(bytes, b"moov") - 4, position(bytes, kind) - 4);
-    let length = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
-    let again = bytes[inner..inner + length(inner)].repeat(times);
+    let again = bytes[inner..inner + length(bytes, inner)].repeat(times);
     let mut bytes = bytes.to_vec();
-    let whole = length_of(&bytes, moov) + again.len();
+    let whole = length(&bytes, moov) + again.len();
     bytes.splice(inner..inner, again);
     bytes[moov..moov + 4].copy_from_slice(&(whole as u32).to_be_bytes());
     bytes
 }
 
-fn length_of(bytes: &[u8], at: usize) -> usize {
+/// What a box says of its length.
+fn length(bytes: &[u8], at: usize) -> usize {
     u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
 }
 
