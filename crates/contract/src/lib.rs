@@ -8,6 +8,7 @@ pub mod manifest;
 pub mod message;
 pub mod object_key;
 pub mod options;
+pub mod plugin;
 pub mod problem;
 pub mod report;
 pub mod rules;

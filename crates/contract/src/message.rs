@@ -1,6 +1,6 @@
 //! The queue's messages. Nothing but the ids is trusted: `claim` returns the job.
 
-use framelift_domain::{CorrelationId, UserId, VideoId};
+use framelift_domain::{CorrelationId, PluginId, UserId, VideoId};
 use serde::{Deserialize, Serialize};
 
 /// What a notice is about.
@@ -29,6 +29,55 @@ pub struct JobMessage {
     pub notice: Option<NoticeKind>,
 }
 
+/// A plugin to check, of version 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginMessage {
+    /// 1.
+    pub version: u32,
+    /// The uploaded version of the plugin.
+    pub plugin_id: PluginId,
+    /// Its owner.
+    pub user_id: UserId,
+    /// The id of the request that it follows from.
+    pub correlation_id: CorrelationId,
+}
+
+/// A message of the job queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Message {
+    /// A video, or a notice about one.
+    Job(JobMessage),
+    /// A plugin to check.
+    Plugin(PluginMessage),
+}
+
+impl Message {
+    /// Whose group of the fair queue it belongs to.
+    pub fn user_id(&self) -> UserId {
+        match self {
+            Self::Job(message) => message.user_id,
+            Self::Plugin(message) => message.user_id,
+        }
+    }
+
+    /// Reads a message's body: what names a plugin is about that.
+    pub fn parse(body: &str) -> Result<Self, InvalidMessage> {
+        let value = read(body)?;
+        let malformed = |error: serde_json::Error| InvalidMessage::Malformed(error.to_string());
+        if value.get("plugin_id").is_some() {
+            return serde_json::from_value(value).map(Self::Plugin).map_err(malformed);
+        }
+        serde_json::from_value(value).map(Self::Job).map_err(malformed)
+    }
+}
+
+impl From<JobMessage> for Message {
+    fn from(message: JobMessage) -> Self {
+        Self::Job(message)
+    }
+}
+
 /// Why a message is not understood.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidMessage {
@@ -44,17 +93,25 @@ pub enum InvalidMessage {
 }
 
 impl JobMessage {
-    /// Reads a message's body.
+    /// Reads the body of a message about a video.
     pub fn parse(body: &str) -> Result<Self, InvalidMessage> {
-        let malformed = |error: serde_json::Error| InvalidMessage::Malformed(error.to_string());
-        let value: serde_json::Value = serde_json::from_str(body).map_err(malformed)?;
-        match value.get("version").map(serde_json::Value::as_u64) {
-            Some(Some(1)) => serde_json::from_value(value).map_err(malformed),
-            Some(Some(version)) => Err(InvalidMessage::Version(version)),
-            Some(None) => Err(InvalidMessage::Malformed("version is not a number".into())),
-            None if value.get("s3_path").is_some() => Err(InvalidMessage::Legacy),
-            None => Err(InvalidMessage::Malformed("version is missing".into())),
+        match Message::parse(body)? {
+            Message::Job(message) => Ok(message),
+            Message::Plugin(_) => Err(InvalidMessage::Malformed("it is about a plugin".into())),
         }
+    }
+}
+
+/// The JSON of a message whose version is known.
+fn read(body: &str) -> Result<serde_json::Value, InvalidMessage> {
+    let malformed = |error: serde_json::Error| InvalidMessage::Malformed(error.to_string());
+    let value: serde_json::Value = serde_json::from_str(body).map_err(malformed)?;
+    match value.get("version").map(serde_json::Value::as_u64) {
+        Some(Some(1)) => Ok(value),
+        Some(Some(version)) => Err(InvalidMessage::Version(version)),
+        Some(None) => Err(InvalidMessage::Malformed("version is not a number".into())),
+        None if value.get("s3_path").is_some() => Err(InvalidMessage::Legacy),
+        None => Err(InvalidMessage::Malformed("version is missing".into())),
     }
 }
 
@@ -70,6 +127,15 @@ mod tests {
         assert_eq!(serde_json::to_string(&job).unwrap(), JOB);
         let later = JOB.replace('}', r#","traceparent":"00-0af7-b7ad-01"}"#);
         assert_eq!(JobMessage::parse(&later).unwrap(), job, "what is added later is no reason to refuse");
+    }
+
+    #[test]
+    fn a_plugin_to_check_is_told_from_a_job() {
+        let message = JOB.replace("video_id", "plugin_id");
+        let Ok(Message::Plugin(check)) = Message::parse(&message) else { panic!("{message}") };
+        assert_eq!(serde_json::to_string(&Message::Plugin(check)).unwrap(), message);
+        assert!(matches!(Message::parse(JOB), Ok(Message::Job(_))));
+        assert!(JobMessage::parse(&message).is_err() && Message::parse(&message.replace("07", "x")).is_err());
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Where objects lie in the bucket: keys are made of ids alone, never of what a user sent.
 
-use framelift_domain::{UserId, VideoId};
+use framelift_domain::{PluginId, UserId, VideoId};
 
 /// The prefix of every upload.
 pub const UPLOADS: &str = "uploads/";
 /// The prefix of every result.
 pub const RESULTS: &str = "results/";
+/// The prefix of every plugin.
+pub const PLUGINS: &str = "plugins/";
 
 /// The upload of a video.
 pub fn upload(user: UserId, video: VideoId) -> String {
@@ -23,9 +25,14 @@ pub fn result(user: UserId, video: VideoId, attempt: u32) -> String {
     format!("{}{attempt}.zip", results_of(user, video))
 }
 
+/// The component of one version of a user's plugin.
+pub fn plugin(user: UserId, plugin: PluginId) -> String {
+    format!("{PLUGINS}{user}/{plugin}.wasm")
+}
+
 /// The prefixes of all objects of a user.
-pub fn of_user(user: UserId) -> [String; 2] {
-    [format!("{UPLOADS}{user}/"), format!("{RESULTS}{user}/")]
+pub fn of_user(user: UserId) -> [String; 3] {
+    [UPLOADS, RESULTS, PLUGINS].map(|prefix| format!("{prefix}{user}/"))
 }
 
 #[cfg(test)]

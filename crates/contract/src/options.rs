@@ -1,6 +1,7 @@
 //! The JSON form of the options, and its translation to checked values with error pointers.
 
 use framelift_domain::options::{MAX_AT, format_duration, parse_duration};
+use framelift_domain::plugin::{MAX_CONFIG_BYTES, MAX_PER_VIDEO};
 use framelift_domain::{Crop, Fit, Format, Options, Place, PluginRef, Range, Rational, Resize, Select};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
@@ -10,9 +11,6 @@ use crate::problem::FieldError;
 use crate::rules::{self, Integer};
 
 mod fresh;
-
-/// Plugins that a video may have: none, as long as none are run.
-pub const MAX_PLUGINS: usize = 0;
 
 /// Options as they stand in the API and in the manifest; what is missing has its default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -294,8 +292,8 @@ impl Checker<'_> {
     }
 
     fn plugins(&mut self, plugins: &[PluginBody]) -> Vec<PluginRef> {
-        if plugins.len() > 8 {
-            self.fail("/plugins", "must have at most 8 entries");
+        if plugins.len() > MAX_PER_VIDEO {
+            self.fail("/plugins", format!("must have at most {MAX_PER_VIDEO} entries"));
         }
         let mut checked = Vec::with_capacity(plugins.len());
         for (i, plugin) in plugins.iter().enumerate() {
@@ -303,10 +301,10 @@ impl Checker<'_> {
             if !rules::PLUGIN_NAME.allows(&plugin.name) {
                 self.fail(&format!("/plugins/{i}/name"), rules::PLUGIN_NAME.must());
             }
-            if config.len() > 8 << 10 {
+            if config.len() > MAX_CONFIG_BYTES {
                 self.fail(&format!("/plugins/{i}/config"), "must be at most 8 KiB");
             }
-            checked.push(PluginRef { name: plugin.name.clone(), config });
+            checked.push(PluginRef::new(&plugin.name, config));
         }
         checked
     }
@@ -398,16 +396,6 @@ impl OptionsBody {
             ),
         }
     }
-
-    /// What this release does not do yet, each with its pointer: a clear no at the door
-    /// instead of a failed job.
-    pub fn unavailable(options: &Options, prefix: &str) -> Vec<FieldError> {
-        #[expect(clippy::absurd_extreme_comparisons, reason = "the limit is none until there are plugins")]
-        if options.plugins.len() <= MAX_PLUGINS {
-            return Vec::new();
-        }
-        vec![FieldError::new(format!("{prefix}/plugins"), "running plugins is not available yet")]
-    }
 }
 
 #[cfg(test)]
@@ -469,21 +457,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_yet_is_named() {
-        let unavailable = |json: &str| -> Vec<String> {
-            let errors = OptionsBody::unavailable(&check(json).unwrap(), "/options");
-            errors.into_iter().map(|error| error.pointer).collect()
-        };
-        for json in [
-            r#"{"format":"webp","resize":{"width":16383},"storyboard":true}"#,
-            r#"{"format":"avif","resize":{"width":16384},"select":{"scenes":{}}}"#,
-        ] {
-            assert_eq!(unavailable(json), [""; 0]);
-        }
-        assert_eq!(unavailable(r#"{"plugins":[{"name":"watermark"}]}"#), ["/options/plugins"]);
-    }
-
-    #[test]
     fn all_problems_come_at_once_with_their_pointers() {
         assert_eq!(
             check(
@@ -507,6 +480,7 @@ mod tests {
             (r#"{"range":{"start":"5s","end":"5s"}}"#, "/options/range/end"),
             (r#"{"tolerance":"-1s"}"#, "/options/tolerance"),
             (r#"{"stream":-1}"#, "/options/stream"),
+            (r#"{"plugins":[{"name":"a"},{"name":"No"}]}"#, "/options/plugins/1/name"),
             (r#"{"crop":{"x":-1,"y":0,"width":1,"height":1}}"#, "/options/crop/x"),
             (r#"{"crop":{"x":0,"y":0,"width":1,"height":0}}"#, "/options/crop/height"),
             (r#"{"resize":{}}"#, "/options/resize"),

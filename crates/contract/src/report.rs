@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::message::NoticeKind;
 use crate::options::OptionsBody;
+use crate::plugin::JobPlugin;
 use crate::video::{Progress, Status};
 
 /// `POST /internal/jobs/{id}/claim`.
@@ -42,6 +43,9 @@ pub struct Job {
     pub size_bytes: u64,
     /// What to extract.
     pub options: OptionsBody,
+    /// The code of the plugins of `options`, in the same order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<JobPlugin>,
     /// The upload's key.
     pub source_key: String,
     /// The key to write the archive to.

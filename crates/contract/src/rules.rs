@@ -5,11 +5,11 @@ use std::sync::{LazyLock, OnceLock};
 
 use framelift_domain::limits::{MOST_UPLOAD_BYTES, VIDEO_EXTENSIONS};
 use framelift_domain::options::{MAX_AT, MAX_COUNT, MAX_CROP, MAX_SIDE, MAX_STREAM};
+use framelift_domain::plugin::MAX_PER_VIDEO;
 use framelift_domain::{FailureCode, Fit, Format};
 use regex_lite::Regex;
 use serde_json::{Value, json};
 
-use crate::options::MAX_PLUGINS;
 use crate::problem::FieldError;
 
 /// A text's length in characters, and its form.
@@ -232,7 +232,14 @@ pub static PLACE: Text = Text::new(
      most 9 digits before the point and 9 behind it",
 );
 /// A plugin's name.
-pub static PLUGIN_NAME: Text = Text::new(1, 64, "", "must have 1 to 64 characters");
+pub static PLUGIN_NAME: Text = Text::new(
+    1,
+    64,
+    "^[a-z0-9]+(?:[._-][a-z0-9]+)*$",
+    "must have 1 to 64 lower-case letters and digits, with single dots, hyphens or underscores between them",
+);
+/// Most characters of what a worker says of a plugin that it rejected.
+pub const MAX_REASON: usize = 1000;
 /// The id of one claim of a worker.
 pub static CLAIM_ID: Text = Text::new(1, 64, "", "must have 1 to 64 characters");
 /// A worker's id, or a correlation id.
@@ -298,7 +305,7 @@ pub fn fields() -> Vec<(&'static str, &'static str, Value)> {
         ("CropBody", "y", OFFSET.keywords()),
         ("CropBody", "width", CROPPED.keywords()),
         ("CropBody", "height", CROPPED.keywords()),
-        ("OptionsBody", "plugins", json!({ "maxItems": MAX_PLUGINS })),
+        ("OptionsBody", "plugins", json!({ "maxItems": MAX_PER_VIDEO })),
         ("SelectBody", "", json!({ "minProperties": 1, "maxProperties": 1 })),
         ("SelectBody", "every", never_null("string", DURATION.keywords())),
         ("SelectBody", "fps", never_null("number", FPS.keywords())),
@@ -317,6 +324,12 @@ pub fn fields() -> Vec<(&'static str, &'static str, Value)> {
         ("ResizeBody", "height", never_null("integer", SIDE.keywords())),
         ("ResizeBody", "fit", one_of(Fit::ALL.map(Fit::as_str))),
         ("PluginBody", "name", PLUGIN_NAME.keywords()),
+        ("ClaimPluginRequest", "user_id", UUID.keywords()),
+        ("ClaimPluginRequest", "worker_id", TOKEN_ID.keywords()),
+        ("ClaimPluginRequest", "claim_id", CLAIM_ID.keywords()),
+        ("PluginReport", "user_id", UUID.keywords()),
+        ("PluginReport", "worker_id", TOKEN_ID.keywords()),
+        ("PluginReport", "reason", json!({ "maxLength": MAX_REASON })),
         ("Progress", "percent", PERCENT.keywords()),
         ("ClaimRequest", "worker_id", TOKEN_ID.keywords()),
         ("ClaimRequest", "claim_id", CLAIM_ID.keywords()),

@@ -15,8 +15,12 @@ use framelift_contract::account::{
     ValidateResponse,
 };
 use framelift_contract::manifest::{self, Manifest};
-use framelift_contract::message::{JobMessage, NoticeKind};
+use framelift_contract::message::{JobMessage, Message, NoticeKind, PluginMessage};
 use framelift_contract::options::OptionsBody;
+use framelift_contract::plugin::{
+    ClaimPluginRequest, DeletedPluginResponse, PluginCheck, PluginList, PluginReport, PluginReportAnswer,
+    PluginResponse,
+};
 use framelift_contract::problem::{FieldError, Problem, ProblemCode};
 use framelift_contract::report::{
     ClaimRequest, CompleteReport, FailReport, Job, Notice, NotificationRequest, NotifiedReport,
@@ -55,12 +59,14 @@ fn every_file_is_understood_and_written_again() {
         ("account", round_trip::<AccountResponse>),
         ("change_password", round_trip::<ChangePasswordRequest>),
         ("claim", round_trip::<ClaimRequest>),
+        ("claim_plugin", round_trip::<ClaimPluginRequest>),
         ("complete", round_trip::<CompleteReport>),
         ("contact", round_trip::<Contact>),
         ("create_video", round_trip::<CreateVideoRequest>),
         ("created_multipart", round_trip::<CreateVideoResponse>),
         ("created_put", round_trip::<CreateVideoResponse>),
         ("delete_account", round_trip::<DeleteAccountRequest>),
+        ("deleted_plugin", round_trip::<DeletedPluginResponse>),
         ("download", round_trip::<DownloadResponse>),
         ("fail", round_trip::<FailReport>),
         ("job", round_trip::<Job>),
@@ -72,6 +78,13 @@ fn every_file_is_understood_and_written_again() {
         ("notification", round_trip::<NotificationRequest>),
         ("notified", round_trip::<NotifiedReport>),
         ("options_scenes", round_trip::<OptionsBody>),
+        ("plugin", round_trip::<PluginResponse>),
+        ("plugin_check", round_trip::<PluginCheck>),
+        ("plugin_message", round_trip::<PluginMessage>),
+        ("plugin_ready", round_trip::<PluginReport>),
+        ("plugin_rejected", round_trip::<PluginReport>),
+        ("plugin_report_answer", round_trip::<PluginReportAnswer>),
+        ("plugins", round_trip::<PluginList>),
         ("problem", round_trip::<Problem>),
         ("progress", round_trip::<ProgressReport>),
         ("refresh", round_trip::<RefreshRequest>),
@@ -119,6 +132,15 @@ fn what_is_made_is_written_as_the_files_say() {
     };
     is_written_as("notice_message", &message);
     assert_eq!(JobMessage::parse(&golden("notice_message")).unwrap(), message);
+
+    let check = PluginMessage {
+        version: 1,
+        plugin_id: "018bcfe5-6800-7707-8707-070707070709".parse().unwrap(),
+        user_id: user_id.parse().unwrap(),
+        correlation_id: "c-1".parse().unwrap(),
+    };
+    is_written_as("plugin_message", &Message::Plugin(check.clone()));
+    assert_eq!(Message::parse(&golden("plugin_message")).unwrap(), Message::Plugin(check));
 
     let mut problem = Problem::new(ProblemCode::ValidationFailed, "two fields are wrong", "c-1");
     problem.errors.push(FieldError::new("/options/quality", "must be from 1 to 100"));

@@ -74,6 +74,11 @@ uuid_id!(
     UserId,
     "user id"
 );
+uuid_id!(
+    /// One version of an uploaded plugin.
+    PluginId,
+    "plugin id"
+);
 
 macro_rules! token_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {

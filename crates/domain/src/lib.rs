@@ -7,14 +7,16 @@ pub mod failure;
 pub mod id;
 pub mod limits;
 pub mod options;
+pub mod plugin;
 pub mod rational;
 pub mod time;
 pub mod video;
 
 pub use failure::{Failure, FailureCode};
-pub use id::{CorrelationId, UserId, VideoId, WorkerId};
+pub use id::{CorrelationId, PluginId, UserId, VideoId, WorkerId};
 pub use limits::Limits;
-pub use options::{Crop, Fit, Format, Layout, Options, Place, PluginRef, Range, Resize, Select};
+pub use options::{Crop, Fit, Format, Layout, Options, Place, Range, Resize, Select};
+pub use plugin::{PluginCode, PluginPin, PluginRef};
 pub use rational::Rational;
 pub use time::Time;
 pub use video::{State, Video};

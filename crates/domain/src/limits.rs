@@ -10,6 +10,9 @@ pub const VIDEO_EXTENSIONS: &[&str] = &[
 /// The most bytes of one upload that a deployment may allow: what S3 takes of an object.
 pub const MOST_UPLOAD_BYTES: u64 = 5 << 40;
 
+/// The most bytes of a plugin's component.
+pub const MAX_PLUGIN_BYTES: u64 = 32 << 20;
+
 /// What one deployment allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -21,6 +24,10 @@ pub struct Limits {
     pub max_stored_bytes_per_user: u64,
     /// Bytes of one upload.
     pub max_upload_bytes: u64,
+    /// Plugins of one user, by their names.
+    pub max_plugins_per_user: u32,
+    /// Bytes of all versions of one user's plugins that are kept.
+    pub max_plugin_bytes_per_user: u64,
     /// Up to here an upload is one presigned PUT, above it multipart.
     pub single_put_bytes: u64,
     /// How long an upload may take, in seconds.
@@ -48,6 +55,8 @@ impl Default for Limits {
             max_open_per_user: 200,
             max_stored_bytes_per_user: 100 << 30,
             max_upload_bytes: 50 << 30,
+            max_plugins_per_user: 20,
+            max_plugin_bytes_per_user: 512 << 20,
             single_put_bytes: 64 << 20,
             upload_ttl_s: 24 * 3600,
             url_ttl_s: 3600,

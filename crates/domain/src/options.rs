@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Rational;
+use crate::{PluginRef, Rational};
 
 /// Most times or frame numbers in one `at`.
 pub const MAX_AT: usize = 1_000;
@@ -219,15 +219,6 @@ pub struct Resize {
     pub height: Option<u32>,
     /// How to fit; means nothing when one side is missing.
     pub fit: Fit,
-}
-
-/// One frame plugin and its configuration, a JSON object as text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PluginRef {
-    /// The plugin's name.
-    pub name: String,
-    /// Its configuration, a JSON text.
-    pub config: String,
 }
 
 /// Everything a job is told.

@@ -136,7 +136,7 @@ impl<'a, K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'a, K, Q, O, A> {
             correlation_id: video.correlation_id.clone(),
             notice,
         };
-        Ok(self.queue.send(&message, delay_s).await?)
+        Ok(self.queue.send(&message.into(), delay_s).await?)
     }
 
     /// Keeps the multipart upload that was begun for a video, if it still awaits its upload. The first one

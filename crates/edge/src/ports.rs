@@ -3,7 +3,7 @@
 //! The futures need not be `Send`: a Wasm guest runs on one thread.
 
 use bytes::Bytes;
-use framelift_contract::message::JobMessage;
+use framelift_contract::message::Message;
 use framelift_domain::Time;
 
 /// A store, a queue or an object store that did not answer, or answered what it should not.
@@ -57,7 +57,7 @@ pub trait Kv {
 pub trait Queue {
     /// Sends a message that becomes visible after `delay_s` seconds (at most 900), in the
     /// fair-queue group of its user. `Ok` means that the queue has it; an error says nothing.
-    async fn send(&self, message: &JobMessage, delay_s: u32) -> Result<(), Unavailable>;
+    async fn send(&self, message: &Message, delay_s: u32) -> Result<(), Unavailable>;
     /// Whether the queue answers.
     async fn ready(&self) -> Result<(), Unavailable>;
 }

@@ -7,7 +7,7 @@ use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
-use framelift_contract::message::JobMessage;
+use framelift_contract::message::Message;
 use http::header::{CONTENT_TYPE, HeaderName};
 use serde_json::{Value, json};
 use url::Url;
@@ -141,11 +141,11 @@ fn read(action: &str, answer: &http::Response<Bytes>) -> Result<Value, Unavailab
 }
 
 impl<H: Http, A: Ambient> Queue for Sqs<'_, H, A> {
-    async fn send(&self, message: &JobMessage, delay_s: u32) -> Result<(), Unavailable> {
+    async fn send(&self, message: &Message, delay_s: u32) -> Result<(), Unavailable> {
         let text = serde_json::to_string(message).map_err(|error| unavailable(error.to_string()))?;
         let body = json!({
             "MessageBody": text,
-            "MessageGroupId": message.user_id,
+            "MessageGroupId": message.user_id(),
             "DelaySeconds": delay_s.min(MAX_DELAY_S),
         });
         let answer = self.call("SendMessage", body).await?;

@@ -16,7 +16,7 @@ mod tests {
     fn what_is_not_done_is_named() {
         let mut options = Options { storyboard: true, ..Options::default() };
         assert!(unsupported(&options).is_empty());
-        options.plugins = vec![framelift_domain::PluginRef { name: "p".into(), config: "{}".into() }];
+        options.plugins = vec![framelift_domain::PluginRef::new("p", "{}")];
         assert_eq!(unsupported(&options), ["/plugins"]);
     }
 }

@@ -3,6 +3,7 @@
 use framelift_contract::message::NoticeKind;
 use framelift_contract::object_key;
 use framelift_contract::options::OptionsBody;
+use framelift_contract::plugin::JobPlugin;
 use framelift_contract::report::{CompleteReport, Job, Notice, ReportAnswer};
 use framelift_contract::rules::SHA256;
 use framelift_contract::video::{self as wire, AcceptedResponse, Status, VideoResponse, VideoResult};
@@ -89,6 +90,7 @@ pub fn job(video: &Video, limits: &Limits) -> Option<Job> {
         file_name: video.file_name.clone(),
         size_bytes: video.size_bytes,
         options: OptionsBody::spelled_out(&video.options),
+        plugins: video.options.plugins.iter().filter_map(|it| JobPlugin::of(video.owner, it)).collect(),
         source_key: object_key::upload(video.owner, video.root()),
         result_key: object_key::result(video.owner, video.id, attempt),
         result_prefix: object_key::results_of(video.owner, video.id),

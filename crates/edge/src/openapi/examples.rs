@@ -124,6 +124,7 @@ pub(crate) fn job() -> Job {
         file_name: "holiday.mp4".into(),
         size_bytes: 73_400_320,
         options: OptionsBody::spelled_out(&Options::default()),
+        plugins: Vec::new(),
         source_key: object_key::upload(user, video),
         result_key: object_key::result(user, video, 1),
         result_prefix: object_key::results_of(user, video),

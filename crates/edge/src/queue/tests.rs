@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use framelift_contract::message::JobMessage;
 use framelift_domain::{Time, UserId, VideoId};
 
 use super::*;
@@ -57,7 +58,7 @@ fn message() -> JobMessage {
 async fn a_message_goes_out_in_its_users_group() {
     let (config, http) = (config(), Script::default());
     *http.answers.borrow_mut() = vec![(500, "{}"), (200, r#"{"MessageId":"m"}"#)];
-    Sqs::new(Some(&config), &http, &Still).send(&message(), 5000).await.unwrap();
+    Sqs::new(Some(&config), &http, &Still).send(&message().into(), 5000).await.unwrap();
     let asked = http.asked.borrow();
     assert_eq!(asked.len(), 2);
     let request = &asked[1];
@@ -91,7 +92,7 @@ async fn a_refusal_is_no_success() {
         error.to_string(),
         "queue is unavailable: GetQueueAttributes: 400 Bad Request com.amazonaws.sqs#QueueDoesNotExist"
     );
-    assert!(sqs.send(&message(), 0).await.is_err());
+    assert!(sqs.send(&message().into(), 0).await.is_err());
     assert!(sqs.ready().await.is_err());
     assert!(!format!("{config:?}").contains("secret"));
     assert!(Sqs::new(None, &http, &Still).ready().await.is_err());

@@ -220,6 +220,8 @@ impl Reader<'_> {
                 (1, MOST_UPLOAD_BYTES),
                 default.max_upload_bytes,
             ),
+            max_plugins_per_user: default.max_plugins_per_user,
+            max_plugin_bytes_per_user: default.max_plugin_bytes_per_user,
             // S3 takes at most 5 GiB in one PUT.
             single_put_bytes: self.number("single_put_bytes", (5 << 20, 5 << 30), default.single_put_bytes),
             upload_ttl_s: self.number("upload_ttl_s", (1, 7 * DAY_S), default.upload_ttl_s),

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use framelift_contract::message::JobMessage;
+use framelift_contract::message::{JobMessage, Message, PluginMessage};
 use framelift_domain::Time;
 
 use crate::ports::{Ambient, Change, Kv, Objects, Queue, Swap, Unavailable};
@@ -271,7 +271,7 @@ fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A queue in memory: messages stay until they are taken.
 #[derive(Debug, Default)]
-pub struct MemoryQueue(Mutex<Remote<Vec<(JobMessage, u32)>>>);
+pub struct MemoryQueue(Mutex<Remote<Vec<(Message, u32)>>>);
 
 impl MemoryQueue {
     /// An empty queue.
@@ -284,14 +284,37 @@ impl MemoryQueue {
         lock(&self.0).faults = percent;
     }
 
-    /// Takes all messages out, in their order, each with its delay.
+    /// Takes all messages about videos out, in their order, each with its delay.
     pub fn take(&self) -> Vec<(JobMessage, u32)> {
-        std::mem::take(&mut lock(&self.0).has)
+        self.take_if(|message| match message {
+            Message::Job(message) => Ok(message),
+            Message::Plugin(_) => Err(message),
+        })
+    }
+
+    /// Takes all messages about plugins out, in their order, each with its delay.
+    pub fn take_plugins(&self) -> Vec<(PluginMessage, u32)> {
+        self.take_if(|message| match message {
+            Message::Plugin(message) => Ok(message),
+            Message::Job(_) => Err(message),
+        })
+    }
+
+    fn take_if<T>(&self, of_kind: impl Fn(Message) -> Result<T, Message>) -> Vec<(T, u32)> {
+        let has = &mut lock(&self.0).has;
+        let mut taken = Vec::new();
+        for (message, delay_s) in std::mem::take(has) {
+            match of_kind(message) {
+                Ok(message) => taken.push((message, delay_s)),
+                Err(message) => has.push((message, delay_s)),
+            }
+        }
+        taken
     }
 }
 
 impl Queue for MemoryQueue {
-    async fn send(&self, message: &JobMessage, delay_s: u32) -> Result<(), Unavailable> {
+    async fn send(&self, message: &Message, delay_s: u32) -> Result<(), Unavailable> {
         call(&self.0, "queue", |messages| messages.push((message.clone(), delay_s))).await
     }
 

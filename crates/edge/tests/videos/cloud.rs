@@ -138,7 +138,7 @@ impl Cloud {
     pub(crate) fn take_sent(&self) -> Vec<Sent> {
         let messages = wait(self.sqs.messages(QUEUE)).unwrap();
         let sent = messages.iter().skip(self.taken.replace(messages.len())).map(|sent| Sent {
-            message: serde_json::from_str(&sent.body).unwrap(),
+            message: JobMessage::parse(&sent.body).unwrap(),
             group: sent.group.clone(),
             delay_s: u64::try_from((sent.visible_ms - sent.sent_ms) / 1000).unwrap(),
         });

@@ -11,7 +11,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use framelift_contract::message::JobMessage;
+use framelift_contract::message::Message;
 
 use super::invariants::Invariants;
 use crate::jobs::JobError;
@@ -107,7 +107,7 @@ impl Kv for Spoilt<'_, MemoryKv> {
 }
 
 impl Queue for Spoilt<'_, MemoryQueue> {
-    async fn send(&self, message: &JobMessage, delay_s: u32) -> std::result::Result<(), Unavailable> {
+    async fn send(&self, message: &Message, delay_s: u32) -> std::result::Result<(), Unavailable> {
         self.1.step(self.0.send(message, delay_s)).await
     }
 

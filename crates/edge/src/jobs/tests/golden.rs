@@ -1,8 +1,8 @@
 //! Videos that earlier and later versions stored.
 
-use framelift_domain::Rational;
-use framelift_domain::options::{Fit, Format, PluginRef, Range, Resize};
+use framelift_domain::options::{Fit, Format, Range, Resize};
 use framelift_domain::video::{Progress, Stage};
+use framelift_domain::{PluginRef, Rational};
 
 use super::*;
 use crate::store::Store;
@@ -98,7 +98,7 @@ fn selections() -> Vec<Options> {
         quality: 75,
         resize: Some(Resize { width: Some(1280), height: None, fit: Fit::Cover }),
         storyboard: true,
-        plugins: vec![PluginRef { name: "watermark".into(), config: r#"{"text":"draft"}"#.into() }],
+        plugins: vec![PluginRef::new("watermark", r#"{"text":"draft"}"#)],
         ..all[1].clone()
     };
     all

@@ -1,7 +1,10 @@
 //! A job's options as records keep them: spelled like those of the API when records began, and
 //! read by no rule but that they can be understood.
 
-use framelift_domain::{Crop, Fit, Format, Options, Place, PluginRef, Range, Rational, Resize, Select};
+use framelift_domain::{
+    Crop, Fit, Format, Options, Place, PluginCode, PluginId, PluginPin, PluginRef, Range, Rational, Resize,
+    Select,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
@@ -76,6 +79,53 @@ struct StoredPlugin {
     name: String,
     #[serde(default)]
     config: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pin: Option<StoredPin>,
+}
+
+/// The code of a plugin; of no kind that is known here, if newer code wrote it.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredPin {
+    version: u32,
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uploaded: Option<StoredUpload>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredUpload {
+    id: PluginId,
+    sha256: String,
+    size_bytes: u64,
+}
+
+const BUILT_IN: &str = "built_in";
+const UPLOADED: &str = "uploaded";
+
+impl From<&PluginPin> for StoredPin {
+    fn from(pin: &PluginPin) -> Self {
+        let (kind, uploaded) = match &pin.code {
+            PluginCode::BuiltIn => (BUILT_IN, None),
+            PluginCode::Uploaded { id, sha256, size_bytes } => {
+                let upload = StoredUpload { id: *id, sha256: sha256.clone(), size_bytes: *size_bytes };
+                (UPLOADED, Some(upload))
+            }
+        };
+        Self { version: pin.version, kind: kind.to_owned(), uploaded }
+    }
+}
+
+impl StoredPin {
+    fn read(self) -> Option<PluginPin> {
+        let code = match (self.kind.as_str(), self.uploaded) {
+            (BUILT_IN, _) => PluginCode::BuiltIn,
+            (UPLOADED, Some(StoredUpload { id, sha256, size_bytes })) => {
+                PluginCode::Uploaded { id, sha256, size_bytes }
+            }
+            _ => return None,
+        };
+        Some(PluginPin { version: self.version, code })
+    }
 }
 
 impl From<&Options> for StoredOptions {
@@ -112,6 +162,7 @@ impl From<&Options> for StoredOptions {
                 .map(|plugin| StoredPlugin {
                     name: plugin.name.clone(),
                     config: serde_json::from_str(&plugin.config).unwrap_or_default(),
+                    pin: plugin.pin.as_ref().map(StoredPin::from),
                 })
                 .collect(),
         }
@@ -137,10 +188,13 @@ impl StoredOptions {
             Resize { width: resize.width, height: resize.height, fit: fit.unwrap_or(Fit::Contain) }
         });
         or(select.is_some() && start.is_some() && end.is_some() && tolerance.is_some() && format.is_some());
-        let plugins = self
-            .plugins
-            .into_iter()
-            .map(|plugin| PluginRef { name: plugin.name, config: Value::Object(plugin.config).to_string() });
+        let plugins = self.plugins.into_iter().map(|plugin| {
+            let pinned = plugin.pin.is_some();
+            let pin = plugin.pin.and_then(StoredPin::read);
+            or(pin.is_some() == pinned);
+            PluginRef { name: plugin.name, config: Value::Object(plugin.config).to_string(), pin }
+        });
+        let plugins = plugins.collect();
         let options = Options {
             select: select.unwrap_or(default.select),
             range: Range {
@@ -154,7 +208,7 @@ impl StoredOptions {
             crop: self.crop.map(|StoredCrop { x, y, width, height }| Crop { x, y, width, height }),
             resize,
             storyboard: self.storyboard,
-            plugins: plugins.collect(),
+            plugins,
         };
         (options, understood)
     }
@@ -227,6 +281,8 @@ mod tests {
             (json!({"select": {"chapters": true}}), false),
             (json!({"format": "jxl"}), false),
             (json!({"resize": {"width": 1, "fit": "smart"}, "new": 1}), false),
+            (json!({"plugins": [{"name": "a", "pin": {"version": 1, "kind": "built_in"}}]}), true),
+            (json!({"plugins": [{"name": "a", "pin": {"version": 1, "kind": "shared"}}]}), false),
         ] {
             assert_eq!(stored(&changes).read().1, understood, "{changes}");
         }

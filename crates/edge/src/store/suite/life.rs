@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use framelift_contract::message::JobMessage;
+use framelift_contract::message::{JobMessage, Message};
 use framelift_contract::object_key;
 use framelift_contract::video::Status;
 use framelift_domain::video::{Extraction, Multipart, Progress, Stage, State, StateName};
@@ -18,8 +18,10 @@ use crate::ports::{Ambient, Kv, Objects, Queue, Unavailable};
 struct Sent(RefCell<Vec<(JobMessage, u32)>>);
 
 impl Queue for Sent {
-    async fn send(&self, message: &JobMessage, delay_s: u32) -> Result<(), Unavailable> {
-        self.0.borrow_mut().push((message.clone(), delay_s));
+    async fn send(&self, message: &Message, delay_s: u32) -> Result<(), Unavailable> {
+        if let Message::Job(message) = message {
+            self.0.borrow_mut().push((message.clone(), delay_s));
+        }
         Ok(())
     }
 
