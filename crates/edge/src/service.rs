@@ -11,6 +11,7 @@ pub(crate) mod file;
 mod multipart;
 pub(crate) mod plan;
 pub(crate) mod request;
+pub(crate) mod stream;
 
 use framelift_contract::object_key;
 use framelift_domain::{UserId, Video};

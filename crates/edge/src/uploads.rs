@@ -3,7 +3,6 @@
 mod complete;
 mod form;
 mod once;
-mod stream;
 mod upload;
 mod upload_parts;
 

@@ -1,18 +1,46 @@
 //! A body that arrives piece by piece, cut into parts of one size.
 
 use bytes::{Bytes, BytesMut};
+use framelift_contract::problem::ProblemCode;
+use http_body::Body;
+use http_body_util::BodyExt as _;
 use sha2::{Digest, Sha256};
 
 use crate::http::Failure;
 
 /// Where the bytes of a file come from.
-pub(super) trait Source {
+pub(crate) trait Source {
     /// The next piece; none at the end of the file.
     async fn next(&mut self) -> Result<Option<Bytes>, Failure>;
 }
 
+/// The body of a request that is the file itself.
+pub(crate) struct RawBody<B>(pub(crate) B);
+
+impl<B: Body<Data = Bytes> + Unpin> Source for RawBody<B> {
+    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        loop {
+            match self.0.frame().await {
+                None => return Ok(None),
+                Some(Err(_)) => return Err(broken()),
+                // Trailers carry nothing that we know of.
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The body ended early.
+pub(crate) fn broken() -> Failure {
+    Failure::new(ProblemCode::BadRequest, "the body ended early")
+}
+
 /// Cuts a source into parts. Holds one part at most.
-pub(super) struct Cutter<S> {
+pub(crate) struct Cutter<S> {
     source: S,
     part_bytes: usize,
     limit: u64,
@@ -25,7 +53,7 @@ pub(super) struct Cutter<S> {
 
 impl<S: Source> Cutter<S> {
     /// Parts of `part_bytes`, and no more than `limit` bytes in all.
-    pub(super) fn new(source: S, part_bytes: usize, limit: u64) -> Self {
+    pub(crate) fn new(source: S, part_bytes: usize, limit: u64) -> Self {
         Self {
             source,
             part_bytes,
@@ -39,13 +67,13 @@ impl<S: Source> Cutter<S> {
     }
 
     /// Hashes what comes, if asked to.
-    pub(super) fn hashing(mut self, hashing: bool) -> Self {
+    pub(crate) fn hashing(mut self, hashing: bool) -> Self {
         self.hash = hashing.then(Sha256::new);
         self
     }
 
     /// The next part, full unless it is the last one; none after the last byte.
-    pub(super) async fn part(&mut self) -> Result<Option<Bytes>, Failure> {
+    pub(crate) async fn part(&mut self) -> Result<Option<Bytes>, Failure> {
         while self.buffer.len() < self.part_bytes {
             if self.rest.is_empty() && !self.ended {
                 match self.source.next().await? {
@@ -83,19 +111,18 @@ impl<S: Source> Cutter<S> {
     }
 
     /// Bytes that came so far.
-    pub(super) fn taken(&self) -> u64 {
+    pub(crate) fn taken(&self) -> u64 {
         self.taken
     }
 
     /// The hash of what came so far; empty if nobody asked for one.
-    pub(super) fn sha256(&self) -> Vec<u8> {
+    pub(crate) fn sha256(&self) -> Vec<u8> {
         self.hash.clone().map(|hash| hash.finalize().to_vec()).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use framelift_contract::problem::ProblemCode;
     use proptest::prelude::*;
 
     use super::*;

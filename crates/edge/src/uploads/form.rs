@@ -8,12 +8,12 @@ use futures::StreamExt as _;
 use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http_body::Body;
-use http_body_util::{BodyDataStream, BodyExt as _};
+use http_body_util::BodyDataStream;
 use multer::{Constraints, Field, Multipart, SizeLimit};
 
-use super::stream::Source;
 use crate::http::{Failure, Incoming, MAX_JSON_BYTES, RequestBody, parse_json};
 use crate::service::request;
+use crate::service::stream::{RawBody, Source, broken};
 
 /// Bytes of a form besides its file.
 const FORM_OVERHEAD_BYTES: u64 = 1 << 20;
@@ -26,7 +26,7 @@ pub(super) const fn most_bytes(limit: u64) -> u64 {
 /// The file of a request as it arrives.
 pub(super) enum File<B> {
     /// The body itself.
-    Raw(B),
+    Raw(RawBody<B>),
     /// A field of a form.
     Field(Box<Field<'static>>),
 }
@@ -37,26 +37,10 @@ where
 {
     async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         match self {
-            Self::Raw(body) => loop {
-                match body.frame().await {
-                    None => return Ok(None),
-                    Some(Err(_)) => return Err(broken()),
-                    // Trailers carry nothing that we know of.
-                    Some(Ok(frame)) => {
-                        if let Ok(data) = frame.into_data() {
-                            return Ok(Some(data));
-                        }
-                    }
-                }
-            },
+            Self::Raw(body) => body.next().await,
             Self::Field(field) => field.chunk().await.map_err(|error| form_failure(&error)),
         }
     }
-}
-
-/// The body ended early.
-fn broken() -> Failure {
-    Failure::new(ProblemCode::BadRequest, "the body ended early")
 }
 
 /// A form that cannot be read.

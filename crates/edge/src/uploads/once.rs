@@ -16,10 +16,10 @@ use framelift_contract::options::OptionsBody;
 use framelift_domain::video::State;
 use framelift_domain::{Options, Video};
 
-use super::stream::{Cutter, Source};
 use crate::http::Failure;
 use crate::jobs::{JobError, Jobs, Turn};
 use crate::ports::{Ambient, Http, Kv, Objects, Queue};
+use crate::service::stream::{Cutter, Source};
 use crate::service::{Service, request};
 
 /// Who sends a file: the holder of a turn, or a request without a key, that needs none.

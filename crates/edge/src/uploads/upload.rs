@@ -21,7 +21,6 @@ use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
 
 use super::form::{self, File};
 use super::once::{self, Kept, Sender};
-use super::stream::{Cutter, Source};
 use super::{incomplete, is_past_upload};
 use crate::http::{Failure, Incoming, RequestBody, Route, declared_length};
 use crate::jobs::{Claimed, JobError, NewVideo};
@@ -30,6 +29,7 @@ use crate::openapi::{Auth, Operation, binary, examples, keeping};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::plan::{MAX_PARTS, MIN_PART_BYTES, Plan};
 use crate::service::request::request_of;
+use crate::service::stream::{Cutter, RawBody, Source};
 use crate::service::{IDEMPOTENCY_KEY, Service, file, upload_key};
 
 pub(super) const ROUTE: Route = Route::post("/videos/upload");
@@ -102,7 +102,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
             .ok_or_else(|| Failure::field("?file_name", "is needed when the body is the file itself"))?;
         let announced = Announced { file_name: file_name.to_owned(), content_type, options, length };
         announced.check("?file_name", limit)?;
-        let video = self.take_in(incoming, user, announced, File::Raw(body), async || Ok(None)).await?;
+        let video = self.take_in(incoming, user, announced, File::Raw(RawBody(body)), async || Ok(None)).await?;
         self.hand_over(&video).await
     }
 
