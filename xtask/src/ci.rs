@@ -2,9 +2,9 @@
 
 use crate::build::{GUESTS, TEST_GUESTS, native_workspace};
 use crate::run::{Result, cargo, command, run, succeeds};
-use crate::{setup, test, tidy};
+use crate::{page, setup, test, tidy};
 
-/// Tidy, fmt, clippy, deny, docs, then, unless `--without-tests` is given, every test.
+/// Tidy, fmt, clippy, deny, docs, the page, then, unless `--without-tests` is given, every test.
 pub(crate) fn ci(args: &[String]) -> Result {
     let with_tests = match args {
         [] => true,
@@ -17,6 +17,7 @@ pub(crate) fn ci(args: &[String]) -> Result {
     step("lints", clippy)?;
     step("licences and sources of dependencies", deny)?;
     step("documentation", docs)?;
+    step("the page", page::check)?;
     if with_tests { test::test(&[]) } else { Ok(()) }
 }
 

@@ -6,6 +6,7 @@ mod build;
 mod ci;
 mod ffmpeg;
 mod gpu_kit;
+mod page;
 mod promises;
 mod run;
 mod setup;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         "tidy" => tidy::tidy(),
         "bench" => bench::bench(&rest),
         "ffmpeg" => ffmpeg::build(&rest),
+        "page" => page::build(),
         "gpu-kit" => gpu_kit::gpu_kit(),
         "setup" => setup::for_tests(),
         "help" | "--help" | "-h" => {

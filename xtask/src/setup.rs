@@ -1,7 +1,8 @@
 //! Installs what is missing on a machine that has only Rust: Debian packages, the guests' target,
-//! and, for the tests, the peers that we did not write.
+//! and, for the tests and the page, what comes from PyPI and npm.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::ffmpeg;
 use crate::run::{Result, command, output, root, run, succeeds, target};
@@ -59,6 +60,9 @@ const TOOLS: &[Package] = &[
     package("jq", "types the README's commands"),
 ];
 
+/// The browser that the page is tried in.
+const BROWSER: &[Package] = &[package("chromium", "the browser that the page is tried in")];
+
 /// What the peers from PyPI run in.
 const PYTHON: &[Package] =
     &[package("python3", "runs the peers from PyPI"), package("python3-venv", "holds the peers from PyPI")];
@@ -90,7 +94,8 @@ pub(crate) fn for_tests() -> Result {
     ffmpeg::set_up()?;
     wasm_target()?;
     peers()?;
-    clients()
+    clients()?;
+    browser()
 }
 
 /// What `cargo install --path cli` needs besides a C compiler.
@@ -140,6 +145,11 @@ pub(crate) fn clients_folder() -> PathBuf {
 /// Where the programs from npm are.
 pub(crate) fn node_folder() -> PathBuf {
     target().join("tools/node")
+}
+
+/// Where what drives the browser is.
+pub(crate) fn browser_folder() -> PathBuf {
+    target().join("tools/browser")
 }
 
 fn debian<'a>(packages: impl IntoIterator<Item = &'a Package>) -> Result {
@@ -196,32 +206,60 @@ pub(crate) fn peers() -> Result {
     python_packages(&peer_folder(), FROM_PYPI)
 }
 
-/// The programs that read the API document: those from PyPI, and those from npm, which
-/// `e2e/clients/package-lock.json` pins.
+/// The programs that read the API document, from PyPI and from npm.
 pub(crate) fn clients() -> Result {
+    node()?;
+    npm("e2e/clients", &node_folder(), "a client in TypeScript")
+}
+
+/// The browser, and what drives it.
+pub(crate) fn browser() -> Result {
+    debian(BROWSER)?;
+    node()?;
+    npm("e2e/browser", &browser_folder(), "what drives the browser")
+}
+
+/// What builds the page.
+pub(crate) fn page() -> Result {
+    node()?;
+    npm("web", &root().join("web"), "what builds the page")
+}
+
+/// Node.js, among the programs from PyPI.
+fn node() -> Result {
     debian(PYTHON)?;
-    python_packages(&clients_folder(), CLIENTS)?;
-    let (folder, stamp) = (node_folder(), node_folder().join("installed"));
+    python_packages(&clients_folder(), CLIENTS)
+}
+
+/// `npm`, or a program beside it, in a folder.
+pub(crate) fn npm_command(folder: &Path, args: &[&str]) -> Command {
+    let programs = clients_folder().join("bin");
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
+    let mut npm = command(&programs.join("npm").to_string_lossy(), args);
+    npm.env("PATH", path).current_dir(folder);
+    npm
+}
+
+/// Installs into `folder` what the lock file in `source` pins; nothing is done where that is there.
+fn npm(source: &str, folder: &Path, what_for: &str) -> Result {
+    let stamp = folder.join("node_modules/.framelift");
     let read = |file: &str| {
-        let path = root().join("e2e/clients").join(file);
+        let path = root().join(source).join(file);
         std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
     };
     let lock = read("package-lock.json")?;
     if std::fs::read_to_string(&stamp).is_ok_and(|text| text == lock) {
         return Ok(());
     }
-    println!("installing from npm what e2e/clients/package.json names: a client in TypeScript");
-    let package = read("package.json")?;
-    let written = std::fs::create_dir_all(&folder)
-        .and_then(|()| std::fs::write(folder.join("package.json"), package))
-        .and_then(|()| std::fs::write(folder.join("package-lock.json"), &lock));
-    written.map_err(|error| format!("cannot write into {}: {error}", folder.display()))?;
-    let programs = clients_folder().join("bin");
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
-    let mut npm =
-        command(&programs.join("npm").to_string_lossy(), &["ci", "--silent", "--no-audit", "--no-fund"]);
-    npm.env("PATH", path).current_dir(&folder);
-    run(npm)?;
+    println!("installing from npm what {source}/package.json names: {what_for}");
+    if root().join(source) != folder {
+        let package = read("package.json")?;
+        let written = std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(folder.join("package.json"), package))
+            .and_then(|()| std::fs::write(folder.join("package-lock.json"), &lock));
+        written.map_err(|error| format!("cannot write into {}: {error}", folder.display()))?;
+    }
+    run(npm_command(folder, &["ci", "--silent", "--no-audit", "--no-fund"]))?;
     std::fs::write(&stamp, lock).map_err(|error| format!("cannot write {}: {error}", stamp.display()))
 }
 

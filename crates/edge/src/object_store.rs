@@ -52,11 +52,7 @@ impl ObjectStoreConfig {
         credentials: Credentials,
     ) -> Result<Self, InvalidEndpoint> {
         let bucket = |name: &'static str, endpoint: &str| {
-            let style = if path_style { UrlStyle::Path } else { UrlStyle::VirtualHost };
-            let invalid = |reason: String| InvalidEndpoint { name, reason };
-            let url = Url::parse(endpoint).map_err(|error| invalid(error.to_string()))?;
-            Bucket::new(url, style, bucket.to_owned(), region.to_owned())
-                .map_err(|error| invalid(error.to_string()))
+            locate(endpoint, path_style, bucket, region).map_err(|reason| InvalidEndpoint { name, reason })
         };
         Ok(Self {
             internal: bucket("s3_endpoint", endpoint)?,
@@ -64,6 +60,19 @@ impl ObjectStoreConfig {
             credentials,
         })
     }
+}
+
+/// The bucket behind an endpoint; otherwise what is wrong with that.
+fn locate(endpoint: &str, path_style: bool, bucket: &str, region: &str) -> Result<Bucket, String> {
+    let style = if path_style { UrlStyle::Path } else { UrlStyle::VirtualHost };
+    let url = Url::parse(endpoint).map_err(|error| error.to_string())?;
+    Bucket::new(url, style, bucket.to_owned(), region.to_owned()).map_err(|error| error.to_string())
+}
+
+/// The origin of a bucket's presigned URLs: `https://s3.example.com`, or with the bucket's name in front.
+pub fn origin(endpoint: &str, path_style: bool, bucket: &str) -> Result<String, String> {
+    // No region: it is signed, and not part of a URL.
+    Ok(locate(endpoint, path_style, bucket, "")?.base_url().origin().ascii_serialization())
 }
 
 impl fmt::Debug for ObjectStoreConfig {

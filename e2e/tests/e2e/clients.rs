@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 const SECRET: &str = "known to its owner alone";
 
 /// A folder of `target/tools`, which `cargo xtask test` fills.
-fn tools(variable: &str) -> PathBuf {
+pub(crate) fn tools(variable: &str) -> PathBuf {
     let folder = std::env::var_os(variable).map(PathBuf::from).filter(|folder| folder.is_dir());
     folder.expect("the generators of clients are not installed: run the tests with `cargo xtask test`")
 }
 
 /// A program from PyPI, which finds the others there.
-fn program(name: &str) -> Command {
+pub(crate) fn program(name: &str) -> Command {
     let programs = tools("FRAMELIFT_TEST_CLIENTS").join("bin");
     let mut path = OsString::from(&programs);
     path.push(":");
@@ -35,7 +35,7 @@ fn program(name: &str) -> Command {
 ///
 /// # Panics
 /// With all that it said, if it fails.
-async fn output(mut command: Command) -> String {
+pub(crate) async fn output(mut command: Command) -> String {
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));

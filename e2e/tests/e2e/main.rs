@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails in a test fails it, with the place where it did")]
 
 mod boundary;
+mod browser;
 mod chaos;
 mod clients;
 mod failures;

@@ -60,6 +60,7 @@ impl Needs {
         }
         if self.clients {
             setup::clients()?;
+            setup::browser()?;
         }
         if self.guests.is_empty() { Ok(()) } else { setup::wasm_target() }
     }

@@ -240,6 +240,14 @@ impl Operation {
         self
     }
 
+    /// What a parameter of the path is, if it is no id.
+    pub(crate) fn path(mut self, name: &str, about: &str) -> Self {
+        for known in self.parameters.iter_mut().filter(|known| known.name == name) {
+            known.description = Some(about.to_owned());
+        }
+        self
+    }
+
     pub(crate) fn query(mut self, name: &str, about: &str, schema: Schema) -> Self {
         self.parameters.push(parameter(ParameterIn::Query, name, about, schema));
         self.or(&[ProblemCode::ValidationFailed])

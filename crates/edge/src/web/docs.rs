@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use super::{Web, page, reference};
+use super::{Web, reference, single_file};
 use crate::http::{Failure, Incoming, Route};
 use crate::openapi::{self, Auth, Operation, raw, text};
 
@@ -32,6 +32,6 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
 
 impl Web {
     pub(super) async fn docs(&self, _: &Incoming) -> Result<Response<Bytes>, Failure> {
-        page(&PAGE)
+        single_file(&PAGE)
     }
 }

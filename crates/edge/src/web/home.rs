@@ -1,24 +1,23 @@
-//! `GET /`: what this service is, for whoever opens its address in a browser.
+//! `GET /`: the page that people use.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use super::{Web, page};
+use super::Web;
 use crate::http::{Failure, Incoming, Route};
-use crate::openapi::{Auth, Operation, raw, text};
+use crate::openapi::{Auth, Operation, Payload, raw, text};
 
 pub(super) const ROUTE: Route = Route::get("/");
 
 pub(super) fn operation() -> Operation {
-    Operation::new(ROUTE, "getHome", "service", Auth::Nobody, "A page that says what this is").answers(
-        StatusCode::OK,
-        "HTML.",
-        raw("text/html", text()),
-    )
+    Operation::new(ROUTE, "getHome", "service", Auth::Nobody, "The page to use all of this in a browser")
+        .conditional()
+        .answers_with(StatusCode::OK, "HTML.", raw("text/html", text()), &["ETag"])
+        .answers_with(StatusCode::NOT_MODIFIED, "As before.", Payload::Empty, &["ETag"])
 }
 
 impl Web {
-    pub(super) async fn home(&self, _: &Incoming) -> Result<Response<Bytes>, Failure> {
-        page(include_str!("home.html"))
+    pub(super) async fn home(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
+        self.index(incoming)
     }
 }

@@ -9,6 +9,22 @@ use crate::http::Cors;
 use crate::http::tests::{block_on, shown};
 use crate::store::memory::TestAmbient;
 
+/// A page of two files.
+const ASSETS: &[Asset] = &[
+    Asset {
+        name: "index.html",
+        media_type: "text/html; charset=utf-8",
+        plain: b"<!doctype html>",
+        gzip: b"Z1",
+    },
+    Asset { name: "app-1a2b.js", media_type: "text/javascript; charset=utf-8", plain: b"1", gzip: b"Z2" },
+];
+
+fn web() -> Web {
+    let object_store = "https://frames.s3.example.com".to_owned();
+    Web::new(ASSETS, &WebConfig { cors: Cors::default(), object_store })
+}
+
 fn call(method: &str, path: &str, if_none_match: Option<&str>) -> Response<Bytes> {
     let mut request = Request::builder().method(method).uri(path).header("x-correlation-id", "c-1");
     if let Some(tag) = if_none_match {
@@ -19,7 +35,7 @@ fn call(method: &str, path: &str, if_none_match: Option<&str>) -> Response<Bytes
 
 fn send(cors: &Cors, request: http::request::Builder) -> Response<Bytes> {
     let (parts, ()) = request.body(()).unwrap().into_parts();
-    block_on(serve(Ok(Web), cors, &TestAmbient::new(1), parts, Empty::<Bytes>::new()))
+    block_on(serve(Ok(web()), cors, &TestAmbient::new(1), parts, Empty::<Bytes>::new()))
 }
 
 #[test]
@@ -33,34 +49,52 @@ fn pages_of_configured_origins_read_the_document() {
 }
 
 #[test]
-fn pages_bring_everything_themselves() {
-    for path in ["/", "/docs"] {
-        let response = call("GET", path, None);
-        assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
-        let html = std::str::from_utf8(response.body()).unwrap();
-        assert!(html.starts_with("<!doctype html>"));
-        for elsewhere in ["src=", "<link", "@import", "https://", "http://", "//cdn"] {
-            assert!(!html.contains(elsewhere), "{path} has {elsewhere}");
-        }
-        // `connect-src 'self'` and no other source: the page cannot reach any other host.
-        assert!(
-            response.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'")
-        );
-    }
-    assert!(std::str::from_utf8(call("GET", "/", None).body()).unwrap().contains("href=\"/docs\""));
+fn the_page_may_load_its_own_files_and_reach_the_object_store_alone() {
+    let response = call("GET", "/", None);
+    assert_eq!(response.status(), StatusCode::OK);
+    let header = |name: &str| response.headers()[name].to_str().unwrap();
+    assert_eq!(header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(header("referrer-policy"), "no-referrer");
+    assert_eq!(
+        header("content-security-policy"),
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+         connect-src 'self' https://frames.s3.example.com; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    );
 }
 
 #[test]
-fn the_link_of_an_e_mail_leads_to_the_call_that_shows_the_video() {
-    let home = call("GET", "/", None);
-    let home = std::str::from_utf8(home.body()).unwrap();
-    let docs = call("GET", "/docs", None);
-    let docs = std::str::from_utf8(docs.body()).unwrap();
-    for operation in ["login", "getVideo"] {
-        assert!(home.contains(&format!("href=\"/docs#{operation}\"")), "{operation}");
-        assert!(docs.contains(&format!("<details id=\"{operation}\"")), "{operation}");
+fn the_page_is_asked_for_anew_and_its_files_never_again() {
+    let page = call("GET", "/", None);
+    assert_eq!(page.headers()["cache-control"], "no-cache");
+    let again = call("GET", "/", page.headers()["etag"].to_str().ok());
+    assert_eq!((again.status().as_u16(), again.body().len()), (304, 0));
+    let file = call("GET", "/assets/app-1a2b.js", None);
+    assert_eq!(file.headers()["cache-control"], "public, max-age=31536000, immutable");
+    assert_eq!(file.headers()["content-type"], "text/javascript; charset=utf-8");
+    assert_eq!((&file.body()[..], file.headers().get("content-encoding")), (&b"1"[..], None));
+    let request = Request::get("/assets/app-1a2b.js").header("accept-encoding", "gzip, br");
+    let compressed = send(&Cors::default(), request);
+    assert_eq!(&compressed.body()[..], b"Z2");
+    assert_eq!(compressed.headers()["content-encoding"], "gzip");
+    for response in [page, file, compressed] {
+        assert_eq!(response.headers()["vary"], "accept-encoding");
     }
+}
+
+#[test]
+fn the_documentation_brings_everything_itself() {
+    let response = call("GET", "/docs", None);
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+    let html = std::str::from_utf8(response.body()).unwrap();
+    assert!(html.starts_with("<!doctype html>"));
+    for elsewhere in ["src=", "<link", "@import", "https://", "http://", "//cdn"] {
+        assert!(!html.contains(elsewhere), "it has {elsewhere}");
+    }
+    // `connect-src 'self'` and no other source: the page cannot reach any other host.
+    let policy = response.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'"));
 }
 
 #[test]
@@ -81,7 +115,17 @@ fn the_document_is_served_and_revalidated() {
 fn everywhere_else_is_a_problem_document() {
     insta::assert_json_snapshot!("not_found", shown(&call("GET", "/nothing/here", None)));
     insta::assert_json_snapshot!("method_not_allowed", shown(&call("PUT", "/videos/x/cancel", None)));
-    for path in ["/favicon.ico", "/videos/x/unknown", "/auth", "/.env", "/docs/", "/%00"] {
+    for path in [
+        "/favicon.ico",
+        "/videos/x/unknown",
+        "/auth",
+        "/.env",
+        "/docs/",
+        "/%00",
+        "/assets/",
+        "/assets/app.js",
+        "/assets/index.html",
+    ] {
         assert_eq!(call("GET", path, None).status(), StatusCode::NOT_FOUND, "{path}");
     }
     assert_eq!(call("POST", "/docs", None).headers()["allow"], "GET, HEAD, OPTIONS");

@@ -1,0 +1,42 @@
+//! What people do on the page, in a real browser: `e2e/browser/flows.ts`.
+
+use framelift_e2e::process::root;
+use framelift_e2e::{Setup, Stack};
+
+use crate::clients::{output, program, tools};
+
+/// Runs flows, one after the other, on a stack of their own. Uploads above 5 MiB go in parts.
+async fn browse(flows: &[&str]) {
+    let env = vec![("SPIN_VARIABLE_SINGLE_PUT_BYTES", (5 << 20).to_string())];
+    let stack = Stack::start(Setup { env, ..Setup::default() }).await;
+    let folder = stack.scratch();
+    for file in ["flows.ts", "harness.ts", "package.json"] {
+        std::fs::copy(root().join("e2e/browser").join(file), folder.join(file)).unwrap();
+    }
+    let modules = tools("FRAMELIFT_TEST_BROWSER").join("node_modules");
+    std::os::unix::fs::symlink(&modules, folder.join("node_modules")).unwrap();
+    // Pictures outlive the test where somebody names a folder for them.
+    let scratch = std::env::var_os("FRAMELIFT_TEST_PICTURES").map_or_else(|| folder.clone(), Into::into);
+    for flow in flows {
+        let mut node = program("node");
+        node.args(["flows.ts", flow, &stack.info().api]).arg(root().join("e2e/media")).arg(&scratch);
+        node.current_dir(&folder);
+        output(node).await;
+    }
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn people_do_everything_on_the_page() {
+    browse(&["everything"]).await;
+}
+
+#[tokio::test]
+async fn uploads_of_the_page_outlive_a_closed_tab_and_a_lost_network() {
+    browse(&["closedTab", "lostNetwork"]).await;
+}
+
+#[tokio::test]
+async fn every_view_of_the_page_is_accessible_in_both_schemes_and_languages() {
+    browse(&["everyView"]).await;
+}

@@ -1,0 +1,158 @@
+// The API's calls: paths, bodies and answers are typed by its document.
+import type { components, paths } from "../generated/schema";
+import { accessToken, refresh, signedOutByServer } from "./session";
+
+type Schemas = components["schemas"];
+export type Video = Schemas["VideoResponse"];
+export type Status = Schemas["Status"];
+export type Options = Schemas["OptionsBody"];
+export type Select = Schemas["SelectBody"];
+export type Account = Schemas["AccountResponse"];
+export type Session = Schemas["Session"];
+export type Tokens = Schemas["TokenResponse"];
+export type Problem = Schemas["Problem"];
+export type ProblemCode = Schemas["ProblemCode"];
+export type NewVideo = Schemas["CreateVideoResponse"];
+export type UploadParts = Schemas["UploadPartsResponse"];
+
+type Method = "get" | "post" | "patch" | "delete" | "put";
+type PathOf<M extends Method> = {
+  [P in keyof paths]: paths[P] extends Record<M, infer O> ? (O extends undefined ? never : P) : never;
+}[keyof paths];
+type Operation<M extends Method, P extends keyof paths> = paths[P] extends Record<M, infer O> ? O : never;
+type Body<O> = O extends { requestBody?: { content: { "application/json": infer B } } } ? B : never;
+type Json<A> = A extends { content: { "application/json": infer B } } ? B : undefined;
+type Answer<O> = O extends { responses: infer R }
+  ? { [S in keyof R & (200 | 201 | 202 | 204)]: Json<R[S]> }[keyof R & (200 | 201 | 202 | 204)]
+  : never;
+
+interface Request<O> {
+  /** The parameters of the path. */
+  path?: Record<string, string>;
+  query?: Record<string, string | number | undefined>;
+  body?: Body<O>;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+/** An answer that is a problem document. */
+export class ApiError extends Error {
+  override name = "ApiError";
+  readonly status: number;
+  readonly code: ProblemCode;
+  readonly errors: readonly { pointer: string; detail: string }[];
+  readonly correlationId: string;
+  readonly retryAfter: number | undefined;
+
+  constructor(problem: Problem, retryAfter: number | undefined) {
+    super(problem.detail || problem.title);
+    this.status = problem.status;
+    this.code = problem.code;
+    this.errors = problem.errors ?? [];
+    this.correlationId = problem.correlation_id;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** No answer at all: no network, or no server. */
+export class NetworkError extends Error {
+  override name = "NetworkError";
+}
+
+/** What an answer says besides its body. */
+export interface Whole<T> {
+  status: number;
+  etag: string | null;
+  body: T;
+}
+
+/** Calls without a token: there is none yet. */
+const OPEN: readonly string[] = ["/auth/register", "/auth/login", "/auth/refresh", "/auth/logout"];
+
+/** Sends one request and reads its answer; an expired access token is renewed once. */
+export async function callWhole<M extends Method, P extends PathOf<M>>(
+  method: M,
+  path: P,
+  request: Request<Operation<M, P>> = {},
+): Promise<Whole<Answer<Operation<M, P>>>> {
+  let target: string = path;
+  for (const [name, value] of Object.entries(request.path ?? {})) {
+    target = target.replace(`{${name}}`, encodeURIComponent(value));
+  }
+  const query = Object.entries(request.query ?? {}).filter(([, value]) => value !== undefined);
+  if (query.length > 0)
+    target += `?${new URLSearchParams(query.map(([name, value]) => [name, String(value)]))}`;
+  const open = OPEN.includes(path);
+  const send = async (token: string | undefined) => {
+    const headers = new Headers({ accept: "application/json", ...request.headers });
+    if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
+    if (request.body !== undefined) headers.set("content-type", "application/json");
+    try {
+      return await fetch(target, {
+        method: method.toUpperCase(),
+        headers,
+        body: request.body === undefined ? null : JSON.stringify(request.body),
+        credentials: "omit",
+        // What the page keeps, it keeps itself: with its entity tag.
+        cache: "no-store",
+        signal: request.signal ?? null,
+      });
+    } catch (error) {
+      if (request.signal?.aborted) throw error;
+      throw new NetworkError();
+    }
+  };
+  let answer = await send(open ? undefined : await accessToken());
+  if (answer.status === 401 && !open) {
+    const problem = await readProblem(answer.clone());
+    // A wrong password on a call with a token is 401, too.
+    if (problem.code === "unauthenticated") {
+      answer = await send(await refresh());
+      if (answer.status === 401) signedOutByServer();
+    }
+  }
+  if (!answer.ok && answer.status !== 304) throw await readProblem(answer);
+  const text = await answer.text();
+  const body = (text === "" ? undefined : JSON.parse(text)) as Answer<Operation<M, P>>;
+  return { status: answer.status, etag: answer.headers.get("etag"), body };
+}
+
+/** Sends one request; its answer's body. */
+export async function call<M extends Method, P extends PathOf<M>>(
+  method: M,
+  path: P,
+  request: Request<Operation<M, P>> = {},
+): Promise<Answer<Operation<M, P>>> {
+  return (await callWhole(method, path, request)).body;
+}
+
+async function readProblem(answer: Response): Promise<ApiError> {
+  const retryAfter = Number(answer.headers.get("retry-after")) || undefined;
+  let problem: Problem;
+  try {
+    problem = await answer.json();
+  } catch {
+    // A proxy's answer, or a host's own.
+    const correlation_id = answer.headers.get("x-correlation-id") ?? "";
+    const code = answer.status === 503 ? "unavailable" : "internal";
+    problem = { type: "", title: answer.statusText, status: answer.status, detail: "", code, correlation_id };
+  }
+  return new ApiError(problem, retryAfter);
+}
+
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Tries again what had no answer, or found the service down: for calls that may be sent twice. */
+export async function patiently<T>(attempt: () => Promise<T>): Promise<T> {
+  for (const pause of [500, 1500, 4000]) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const passing = error instanceof NetworkError || (error instanceof ApiError && error.status === 503);
+      if (!passing) throw error;
+      const asked = error instanceof ApiError ? (error.retryAfter ?? 0) * 1000 : 0;
+      await wait(Math.max(pause, Math.min(asked, 10_000)));
+    }
+  }
+  return attempt();
+}

@@ -1,0 +1,149 @@
+// The frame around the views: who may see which, and the head of the page.
+import { effect } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { choose, LANGUAGES, type Language, language, t } from "./i18n";
+import { go, route } from "./router";
+import { loadAccount, signedIn, signOut } from "./session";
+import { type Theme, theme } from "./theme";
+import { Icon, Logo } from "./ui";
+import { uploads } from "./uploads";
+import { news, reachable, watch } from "./videos";
+import { AccountView } from "./views/account";
+import { AuthView } from "./views/auth";
+import { statusText } from "./views/status";
+import { VideoView } from "./views/video";
+import { VideosView } from "./views/videos";
+
+effect(() => {
+  const names = { videos: t().videos, video: t().details, account: t().account } as Record<string, string>;
+  const view = signedIn.value ? names[route.value.view] : t().signIn;
+  document.title = view === undefined ? "Framelift" : `${view} – Framelift`;
+});
+
+export function App() {
+  const { view } = route.value;
+  const open = view === "sign-in" || view === "sign-up";
+  useEffect(() => {
+    // Where somebody wanted to go is in the address until they are signed in.
+    if (signedIn.value && open) go("/");
+  }, [signedIn.value, open]);
+  return (
+    <>
+      <button type="button" class="skip" onClick={skip}>
+        {t().skip}
+      </button>
+      <Head />
+      <main id="main" tabIndex={-1}>
+        {signedIn.value ? <Inside /> : <AuthView />}
+      </main>
+      <footer class="foot">
+        <a href="/docs">{t().documentation}</a>
+      </footer>
+    </>
+  );
+}
+
+function skip() {
+  document.getElementById("main")?.focus();
+}
+
+function Inside() {
+  const { value: shown } = route;
+  useEffect(() => {
+    loadAccount().catch(() => {});
+    return watch();
+  }, []);
+  return (
+    <>
+      {!reachable.value && (
+        <p class="offline" role="status">
+          <Icon name="alert" />
+          {t().unreachable}
+        </p>
+      )}
+      <p class="unseen" aria-live="polite">
+        {news.value && t().news(news.value.file_name, statusText(news.value))}
+      </p>
+      {shown.view === "account" ? (
+        <AccountView />
+      ) : shown.view === "video" ? (
+        <VideoView key={shown.id} id={shown.id} />
+      ) : (
+        <VideosView />
+      )}
+    </>
+  );
+}
+
+function Head() {
+  const current = (view: string) => (route.value.view === view ? "page" : undefined);
+  return (
+    <header class="head">
+      <a class="brand" href="#/" aria-label="Framelift">
+        <Logo />
+        <span>Framelift</span>
+      </a>
+      <nav aria-label="Framelift">
+        {signedIn.value && (
+          <>
+            <a href="#/" aria-current={current("videos")}>
+              <Icon name="film" />
+              <span>{t().videos}</span>
+            </a>
+            <a href="#/account" aria-current={current("account")}>
+              <Icon name="user" />
+              <span>{t().account}</span>
+            </a>
+          </>
+        )}
+        <Preferences />
+        {signedIn.value && (
+          <button type="button" class="icon-button" title={t().signOut} onClick={leave}>
+            <Icon name="out" />
+            <span class="unseen">{t().signOut}</span>
+          </button>
+        )}
+      </nav>
+    </header>
+  );
+}
+
+function leave() {
+  if (uploads.value.length > 0 && !confirm(t().leaveUploads)) return;
+  void signOut();
+}
+
+function Preferences() {
+  return (
+    <>
+      <label class="picker" title={t().language}>
+        <Icon name="globe" />
+        <span class="unseen">{t().language}</span>
+        <select
+          value={language.value}
+          onChange={(event) => void choose(event.currentTarget.value as Language)}
+        >
+          {LANGUAGES.map(({ code, name }) => (
+            <option key={code} value={code} lang={code} selected={code === language.value}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label class="picker" title={t().theme}>
+        <Icon name="sun" />
+        <span class="unseen">{t().theme}</span>
+        <select
+          value={theme.value}
+          onChange={(event) => {
+            theme.value = event.currentTarget.value as Theme;
+          }}
+        >
+          <option value="system">{t().themeSystem}</option>
+          <option value="light">{t().themeLight}</option>
+          <option value="dark">{t().themeDark}</option>
+        </select>
+      </label>
+    </>
+  );
+}

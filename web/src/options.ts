@@ -1,0 +1,224 @@
+// What people type into the form of options, and what the API is asked for.
+import type { Options, Select } from "./api";
+
+export type Mode = "every" | "count" | "at" | "scenes" | "keyframes" | "fps" | "all";
+export const MODES: readonly Mode[] = ["every", "count", "at", "scenes", "keyframes", "fps", "all"];
+export type Format = "jpeg" | "png" | "webp" | "avif";
+export const FORMATS: readonly Format[] = ["jpeg", "png", "webp", "avif"];
+export type Fit = "contain" | "cover" | "fill";
+export const FITS: readonly Fit[] = ["contain", "cover", "fill"];
+
+/** The form, as typed. */
+export interface Form {
+  mode: Mode;
+  every: string;
+  count: string;
+  at: string;
+  threshold: string;
+  max: string;
+  fps: string;
+  start: string;
+  end: string;
+  tolerance: string;
+  format: Format;
+  quality: string;
+  width: string;
+  height: string;
+  fit: Fit;
+  cropX: string;
+  cropY: string;
+  cropWidth: string;
+  cropHeight: string;
+  stream: string;
+  storyboard: boolean;
+}
+
+export const DEFAULTS: Form = {
+  mode: "every",
+  every: "1",
+  count: "20",
+  at: "",
+  threshold: "0.3",
+  max: "200",
+  fps: "2",
+  start: "",
+  end: "",
+  tolerance: "",
+  format: "jpeg",
+  quality: "90",
+  width: "",
+  height: "",
+  fit: "contain",
+  cropX: "",
+  cropY: "",
+  cropWidth: "",
+  cropHeight: "",
+  stream: "",
+  storyboard: false,
+};
+
+export type Field = keyof Form;
+/** What is wrong with a field. */
+export type Fault = "duration" | "place" | "places" | "number" | "whole" | "crop";
+export type Faults = Partial<Record<Field, Fault>>;
+
+const KEY = "framelift.options";
+
+export function lastForm(): Form {
+  try {
+    return { ...DEFAULTS, ...JSON.parse(localStorage.getItem(KEY) ?? "{}") };
+  } catch {
+    return DEFAULTS;
+  }
+}
+
+export function rememberForm(form: Form) {
+  localStorage.setItem(KEY, JSON.stringify(form));
+}
+
+const decimal = (text: string) => text.trim().replace(",", ".");
+
+/** `2.5`, `2.5s`, `1:30`, `500ms` as the API spells durations. */
+export function duration(text: string): string | undefined {
+  const typed = decimal(text).toLowerCase().replace(/\s+/g, "");
+  if (/^\d{1,9}(\.\d{1,9})?$/.test(typed)) return `${typed}s`;
+  if (/^\d{1,9}(\.\d{1,9})?(ms|s|m|h)$/.test(typed)) return typed;
+  if (/^\d{1,2}m?in$/.test(typed)) return `${parseInt(typed, 10)}m`;
+  const clock = /^(?:(\d{1,3}):)?(\d{1,3}):(\d{1,2}(?:\.\d{1,9})?)$/.exec(typed);
+  if (clock === null) return undefined;
+  const [, hours = "0", minutes = "0", seconds = "0"] = clock;
+  return `${trim(Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds))}s`;
+}
+
+const trim = (seconds: number) => String(Math.round(seconds * 1e6) / 1e6);
+
+/** A duration, a percentage (`50%`) or a frame's number (`#300`). */
+export function place(text: string): string | undefined {
+  const typed = decimal(text).replace(/\s+/g, "");
+  if (/^#\d{1,12}$/.test(typed)) return typed;
+  if (/^\d{1,3}(\.\d{1,9})?%$/.test(typed))
+    return parseFloat(typed) <= 100 ? typed.replace(/^0+(?=\d)/, "") : undefined;
+  return duration(typed);
+}
+
+/** Places, with commas, semicolons, spaces or lines between them. */
+export function places(text: string): string[] | undefined {
+  const list = text.split(/[\s;]+|,(?!\d)|,(?=\d+(?::|%|s\b|ms\b|m\b|h\b))/).filter((it) => it !== "");
+  const read = list.map(place);
+  return read.length > 0 && read.length <= 1000 && read.every((it) => it !== undefined) ? read : undefined;
+}
+
+function whole(text: string, from: number, to: number): number | undefined {
+  const typed = text.trim();
+  const value = Number(typed);
+  return /^\d+$/.test(typed) && value >= from && value <= to ? value : undefined;
+}
+
+function real(text: string, to: number): number | undefined {
+  const value = Number(decimal(text));
+  return text.trim() !== "" && value >= 1e-9 && value <= to ? value : undefined;
+}
+
+/** What to ask for, or what is wrong. What is left empty is left to the API's defaults. */
+export function read(form: Form): { options: Options; faults: Faults } {
+  const faults: Faults = {};
+  const options: Options = { select: select(form, faults), format: form.format };
+  function optional<T>(field: Field, parse: (text: string) => T | undefined, fault: Fault): T | undefined {
+    const text = String(form[field]);
+    if (text.trim() === "") return undefined;
+    const value = parse(text);
+    if (value === undefined) faults[field] = fault;
+    return value;
+  }
+  const start = optional("start", place, "place");
+  const end = optional("end", place, "place");
+  if (start !== undefined || end !== undefined) {
+    options.range = { ...(start !== undefined && { start }), ...(end !== undefined && { end }) };
+  }
+  const tolerance = optional("tolerance", duration, "duration");
+  if (tolerance !== undefined) options.tolerance = tolerance;
+  if (form.format !== "png") options.quality = optional("quality", (it) => whole(it, 1, 100), "whole") ?? 90;
+  const width = optional("width", (it) => whole(it, 1, 16384), "whole");
+  const height = optional("height", (it) => whole(it, 1, 16384), "whole");
+  if (width !== undefined || height !== undefined) {
+    options.resize = {
+      ...(width !== undefined && { width }),
+      ...(height !== undefined && { height }),
+      fit: form.fit,
+    };
+  }
+  const crop = (["cropX", "cropY", "cropWidth", "cropHeight"] as const).map((field, n) =>
+    optional(field, (it) => whole(it, n < 2 ? 0 : 1, 65535), "whole"),
+  );
+  const [x = 0, y = 0, cropWidth, cropHeight] = crop;
+  if (cropWidth !== undefined && cropHeight !== undefined) {
+    options.crop = { x, y, width: cropWidth, height: cropHeight };
+  } else if (crop.some((it) => it !== undefined)) {
+    faults[cropWidth === undefined ? "cropWidth" : "cropHeight"] ??= "crop";
+  }
+  const stream = optional("stream", (it) => whole(it, 0, 65535), "whole");
+  if (stream !== undefined) options.stream = stream;
+  if (form.storyboard) options.storyboard = true;
+  return { options, faults };
+}
+
+function select(form: Form, faults: Faults): Select {
+  function need<T>(field: Field, value: T | undefined, fault: Fault): T | undefined {
+    if (value === undefined) faults[field] = fault;
+    return value;
+  }
+  switch (form.mode) {
+    case "every":
+      return { every: need("every", duration(form.every), "duration") ?? "" };
+    case "count":
+      return { count: need("count", whole(form.count, 1, 100_000), "whole") ?? 0 };
+    case "at":
+      return { at: need("at", places(form.at), "places") ?? [] };
+    case "scenes": {
+      const threshold = need("threshold", real(form.threshold, 1), "number") ?? 0;
+      const max = need("max", whole(form.max, 1, 100_000), "whole") ?? 0;
+      return { scenes: { threshold, max } };
+    }
+    case "fps":
+      return { fps: need("fps", real(form.fps, 1000), "number") ?? 0 };
+    case "keyframes":
+      return { keyframes: true };
+    case "all":
+      return { all: true };
+  }
+}
+
+/** The form that asks for these options. */
+export function formOf(options: Options): Form {
+  const form: Form = { ...DEFAULTS };
+  const { select, range, crop } = options;
+  // The schema says of it only that one of the two is there.
+  const resize = options.resize as { width?: number; height?: number; fit?: Fit | null } | null | undefined;
+  const seconds = (text: string | null | undefined) => (text ?? "").replace(/(?<=\d)s$/, "");
+  if (select?.every != null) Object.assign(form, { mode: "every", every: seconds(select.every) });
+  else if (select?.count != null) Object.assign(form, { mode: "count", count: String(select.count) });
+  else if (select?.at != null) Object.assign(form, { mode: "at", at: select.at.join("\n") });
+  else if (select?.fps != null) Object.assign(form, { mode: "fps", fps: String(select.fps) });
+  else if (select?.scenes != null) {
+    const { threshold, max } = select.scenes;
+    Object.assign(form, { mode: "scenes", threshold: String(threshold ?? 0.3), max: String(max ?? 200) });
+  } else if (select?.keyframes) form.mode = "keyframes";
+  else if (select?.all) form.mode = "all";
+  form.start = range?.start === "0s" ? "" : (range?.start ?? "");
+  form.end = range?.end === "100%" ? "" : (range?.end ?? "");
+  form.tolerance = options.tolerance === "0s" ? "" : (options.tolerance ?? "");
+  form.format = options.format ?? "jpeg";
+  form.quality = String(options.quality ?? 90);
+  form.width = String(resize?.width ?? "");
+  form.height = String(resize?.height ?? "");
+  form.fit = resize?.fit ?? "contain";
+  if (crop != null) {
+    form.cropX = String(crop.x);
+    form.cropY = String(crop.y);
+    form.cropWidth = String(crop.width);
+    form.cropHeight = String(crop.height);
+  }
+  form.stream = options.stream == null ? "" : String(options.stream);
+  form.storyboard = options.storyboard ?? false;
+  return form;
+}

@@ -1,0 +1,30 @@
+// Which view is shown. Addresses are behind the `#`, as in the links of e-mails: `/#/videos/ID`.
+import { signal } from "@preact/signals";
+
+export type Route =
+  | { view: "videos" }
+  | { view: "video"; id: string }
+  | { view: "account" }
+  | { view: "sign-in" }
+  | { view: "sign-up" };
+
+function read(): Route {
+  const path = location.hash.replace(/^#/, "");
+  const video = /^\/videos\/([0-9a-zA-Z-]{1,64})$/.exec(path)?.[1];
+  if (video !== undefined) return { view: "video", id: video };
+  if (path === "/account") return { view: "account" };
+  if (path === "/sign-in") return { view: "sign-in" };
+  if (path === "/sign-up") return { view: "sign-up" };
+  return { view: "videos" };
+}
+
+export const route = signal<Route>(read());
+
+addEventListener("hashchange", () => {
+  route.value = read();
+  scrollTo(0, 0);
+});
+
+export function go(path: string) {
+  location.hash = path;
+}

@@ -1,0 +1,239 @@
+// One video: how far it is, what came of it, why it failed and what to do.
+import { useEffect, useState } from "preact/hooks";
+import { ApiError, call, type Video } from "../api";
+import { bytes, duration, number, when } from "../format";
+import { type Messages, t } from "../i18n";
+import { formOf, read } from "../options";
+import { go } from "../router";
+import { Button, Confirm, Dialog, Heading, Icon, Trouble, useAction } from "../ui";
+import { uploadOf } from "../uploads";
+import { cancel, deleteVideo, download, isActive, isCancelable, runAgain, videos } from "../videos";
+import { OptionsForm, summary } from "./options-form";
+import { ProcessingBar, StatusBadge } from "./status";
+import { Interrupted } from "./videos";
+
+export function VideoView({ id }: { id: string }) {
+  const listed = videos.value.find((video) => video.id === id);
+  const [asked, setAsked] = useState<Video | undefined>(undefined);
+  const [error, setError] = useState<unknown>(undefined);
+  // One that the list does not have: an older one, or that of an e-mail's link.
+  useEffect(() => {
+    if (listed !== undefined) return;
+    let ended = false;
+    const ask = async () => {
+      try {
+        const video = await call("get", "/videos/{id}", { path: { id } });
+        if (ended) return;
+        setAsked(video);
+        setError(undefined);
+        if (isActive(video)) setTimeout(ask, 2000);
+      } catch (problem) {
+        if (!ended) setError(problem);
+      }
+    };
+    void ask();
+    return () => {
+      ended = true;
+    };
+  }, [id, listed === undefined]);
+  const video = listed ?? asked;
+  const gone = error instanceof ApiError && (error.status === 404 || error.status === 403);
+  return (
+    <div class="column">
+      <a class="back" href="#/">
+        <Icon name="back" />
+        {t().backToVideos}
+      </a>
+      {video !== undefined ? (
+        <Found video={video} />
+      ) : gone ? (
+        <div class="empty">
+          <Icon name="film" />
+          <Heading>{t().gone}</Heading>
+          <p>{t().goneText}</p>
+        </div>
+      ) : error !== undefined ? (
+        <Trouble error={error} />
+      ) : (
+        <p role="status">{t().loading}</p>
+      )}
+    </div>
+  );
+}
+
+type Asking = "again" | "cancel" | "remove" | undefined;
+
+function Found({ video }: { video: Video }) {
+  const { id, result } = video;
+  const [asking, ask] = useState<Asking>(undefined);
+  const [save, saving, error] = useAction(() => download(id));
+  const close = () => ask(undefined);
+  const ended = video.completed_at != null;
+  const rerun = ended && video.status !== "expired";
+  return (
+    <>
+      <div class="title">
+        <Heading>{video.file_name}</Heading>
+        <StatusBadge video={video} />
+      </div>
+      <div class="card">
+        <ProcessingBar video={video} />
+        {video.failure && <Failed video={video} />}
+        {result && (
+          <>
+            <p class="count">{t().frames(result.frames, number(result.frames))}</p>
+            <p class="help">{t().inTheZip}</p>
+          </>
+        )}
+        {(video.status === "canceled" || video.status === "expired") && (
+          <p>{t()[`about_${video.status}` as keyof Messages] as string}</p>
+        )}
+        {video.status === "awaiting_upload" && uploadOf(id) === undefined && <Interrupted video={video} />}
+        <Trouble error={error} />
+        <div class="actions">
+          {result && (
+            <Button kind="primary" icon="download" busy={saving} onClick={save}>
+              {t().downloadZip(bytes(result.size_bytes))}
+            </Button>
+          )}
+          {rerun && (
+            <Button
+              kind={video.failure?.retryable ? "primary" : "plain"}
+              icon="retry"
+              onClick={() => ask("again")}
+            >
+              {t().runAgain}
+            </Button>
+          )}
+          {isCancelable(video) && (
+            <Button icon="cross" onClick={() => ask("cancel")}>
+              {t().cancel}
+            </Button>
+          )}
+          <Button icon="trash" onClick={() => ask("remove")}>
+            {t().remove}
+          </Button>
+        </div>
+      </div>
+      {result && result.warnings.length > 0 && (
+        <section class="card">
+          <h2>{t().warnings(result.warnings.length)}</h2>
+          <p>{t().warningsHelp}</p>
+          <ul class="plain">
+            {result.warnings.map((warning) => (
+              <li key={warning}>{warning}</li>
+            ))}
+          </ul>
+        </section>
+      )}
+      <Facts video={video} />
+      {asking === "again" && <RunAgain video={video} onClose={close} />}
+      {asking === "cancel" && (
+        <Confirm
+          title={t().cancelTitle}
+          text={t().cancelText}
+          go={t().cancelGo}
+          action={() => cancel(id)}
+          onClose={close}
+        />
+      )}
+      {asking === "remove" && (
+        <Confirm
+          title={t().removeTitle}
+          text={t().removeText}
+          go={t().remove}
+          action={async () => {
+            await deleteVideo(id);
+            go("/");
+          }}
+          onClose={close}
+        />
+      )}
+    </>
+  );
+}
+
+function Failed({ video }: { video: Video }) {
+  const { failure } = video;
+  if (failure == null) return null;
+  const text = (key: string) => t()[key as keyof Messages] as string | undefined;
+  return (
+    <div class="failed">
+      <h2>{t().whatHappened}</h2>
+      <p>{text(`fail_${failure.code}`) ?? failure.message}</p>
+      <h2>{t().whatToDo}</h2>
+      <p>{text(`fail_${failure.code}_do`) ?? t().fail_internal_do}</p>
+      <details>
+        <summary>{t().technical}</summary>
+        <p class="mono">
+          {failure.code}: {failure.message}
+        </p>
+        <p class="mono">{video.id}</p>
+      </details>
+    </div>
+  );
+}
+
+function Facts({ video }: { video: Video }) {
+  const { result, started_at, completed_at } = video;
+  const took =
+    started_at && completed_at
+      ? duration((new Date(completed_at).getTime() - new Date(started_at).getTime()) / 1000)
+      : undefined;
+  const rows: [string, string | undefined, boolean?][] = [
+    [t().options, summary(formOf(video.options))],
+    [t().file, bytes(video.size_bytes)],
+    [t().created, when(video.created_at)],
+    [t().finished, completed_at ? when(completed_at) : undefined],
+    [t().took, took],
+    [t().checksum, result?.sha256, true],
+  ];
+  return (
+    <section class="card">
+      <h2>{t().details}</h2>
+      <dl>
+        {rows.map(
+          ([name, value, mono]) =>
+            value !== undefined && (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd class={mono ? "mono" : ""}>{value}</dd>
+              </div>
+            ),
+        )}
+      </dl>
+    </section>
+  );
+}
+
+function RunAgain({ video, onClose }: { video: Video; onClose: () => void }) {
+  const [form, setForm] = useState(() => formOf(video.options));
+  const { options, faults } = read(form);
+  const wrong = Object.keys(faults).length > 0;
+  const [run, busy, error] = useAction(async () => {
+    const id = await runAgain(video.id, options);
+    onClose();
+    go(`/videos/${id}`);
+  });
+  return (
+    <Dialog title={t().runAgainTitle} onClose={onClose} wide>
+      <form
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (!wrong) run();
+        }}
+      >
+        <p>{t().runAgainText}</p>
+        <OptionsForm form={form} faults={faults} onChange={setForm} />
+        <Trouble error={error} />
+        <footer>
+          <Button onClick={onClose}>{t().close}</Button>
+          <Button kind="primary" type="submit" busy={busy} disabled={wrong}>
+            {t().runAgainGo}
+          </Button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}
