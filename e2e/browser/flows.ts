@@ -1,6 +1,6 @@
 // What people do on the page, each flow by its name: `node flows.ts FLOW API MEDIA SCRATCH`.
 import { execFileSync } from "node:child_process";
-import { appendFile, copyFile } from "node:fs/promises";
+import { appendFile, copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser, Request } from "playwright-core";
 import { browse, check, type Look, PASSWORD, Visitor, type Where } from "./harness.ts";
@@ -50,6 +50,7 @@ async function everything(browser: Browser) {
 
     await page.getByRole("link", { name: "nasa-13s.mp4" }).click();
     await page.getByText("14 frames").waitFor();
+    await frames(visitor);
     await button("Run again").click();
     await page.getByLabel("Which frames").last().selectOption("count");
     await page.getByLabel("Frames", { exact: true }).last().fill("a few");
@@ -75,6 +76,29 @@ async function everything(browser: Browser) {
     await visitor.reopen();
     await account(visitor, email);
   });
+}
+
+/** The grid, one frame large, the arrow keys, and a picture of its own. */
+async function frames({ page, where }: Visitor) {
+  await page.getByRole("button", { name: "Frame 2, 0.968 s" }).click();
+  const large = page.locator("dialog img");
+  await page.keyboard.press("ArrowRight");
+  await page.getByRole("heading", { name: "Frame 3, 1.969 s" }).waitFor();
+  await large.waitFor();
+  const width = await large.evaluate((image) => (image as HTMLImageElement).decode().then(() => (image as HTMLImageElement).naturalWidth));
+  check(width === 480, `the frame is ${width} pixels wide`);
+  check(page.url().endsWith("/3"), page.url());
+  const [saved] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("button", { name: "Download frame" }).click(),
+  ]);
+  check(saved.suggestedFilename() === "nasa-13s-frame_000003.jpg", saved.suggestedFilename());
+  const alone = join(where.scratch, "frame.jpg");
+  await saved.saveAs(alone);
+  const inArchive = execFileSync("unzip", ["-p", join(where.scratch, "page.zip"), "frames/frame_000003.jpg"]);
+  check(inArchive.equals(await readFile(alone)), "the frame is not the one in the archive");
+  await page.keyboard.press("Escape");
+  await page.locator("dialog").waitFor({ state: "detached" });
 }
 
 async function account(visitor: Visitor, email: string) {
@@ -225,7 +249,13 @@ async function views(visitor: Visitor, name: string, look: Look) {
   await page.locator(".back").click();
   await page.getByRole("link", { name: "nasa-13s.mp4" }).click();
   await page.locator(".count").waitFor();
+  await page.locator(".frame img").first().waitFor();
   await see("done");
+  await page.locator(".frame").first().click();
+  await page.locator(".viewer img").waitFor();
+  await see("frame", false);
+  await page.keyboard.press("Escape");
+  await page.locator("dialog").waitFor({ state: "detached" });
   await page.locator("a[href='#/account']").click();
   await page.locator(".rows .row").waitFor();
   await see("account");

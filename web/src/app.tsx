@@ -67,7 +67,7 @@ function Inside() {
       {shown.view === "account" ? (
         <AccountView />
       ) : shown.view === "video" ? (
-        <VideoView key={shown.id} id={shown.id} />
+        <VideoView key={shown.id} id={shown.id} frame={shown.frame} />
       ) : (
         <VideosView />
       )}

@@ -33,7 +33,7 @@ export function ago(time: string): string {
   ] as const) {
     if (Math.abs(seconds) >= length) return format.format(Math.round(seconds / length), unit);
   }
-  return format.format(0, "minute");
+  return format.format(0, "second");
 }
 
 export function duration(seconds: number): string {

@@ -3,15 +3,16 @@ import { signal } from "@preact/signals";
 
 export type Route =
   | { view: "videos" }
-  | { view: "video"; id: string }
+  | { view: "video"; id: string; frame: number | undefined }
   | { view: "account" }
   | { view: "sign-in" }
   | { view: "sign-up" };
 
 function read(): Route {
   const path = location.hash.replace(/^#/, "");
-  const video = /^\/videos\/([0-9a-zA-Z-]{1,64})$/.exec(path)?.[1];
-  if (video !== undefined) return { view: "video", id: video };
+  const [, video, frame] = /^\/videos\/([0-9a-zA-Z-]{1,64})(?:\/(\d{1,9}))?$/.exec(path) ?? [];
+  if (video !== undefined)
+    return { view: "video", id: video, frame: frame === undefined ? frame : Number(frame) };
   if (path === "/account") return { view: "account" };
   if (path === "/sign-in") return { view: "sign-in" };
   if (path === "/sign-up") return { view: "sign-up" };
@@ -21,8 +22,10 @@ function read(): Route {
 export const route = signal<Route>(read());
 
 addEventListener("hashchange", () => {
+  const before = route.value;
   route.value = read();
-  scrollTo(0, 0);
+  const same = before.view === "video" && route.value.view === "video" && before.id === route.value.id;
+  if (!same) scrollTo(0, 0);
 });
 
 export function go(path: string) {

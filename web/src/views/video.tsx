@@ -8,11 +8,12 @@ import { go } from "../router";
 import { Button, Confirm, Dialog, Heading, Icon, Trouble, useAction } from "../ui";
 import { uploadOf } from "../uploads";
 import { cancel, deleteVideo, download, isActive, isCancelable, runAgain, videos } from "../videos";
+import { Frames } from "./frames";
 import { OptionsForm, summary } from "./options-form";
 import { ProcessingBar, StatusBadge } from "./status";
 import { Interrupted } from "./videos";
 
-export function VideoView({ id }: { id: string }) {
+export function VideoView({ id, frame }: { id: string; frame: number | undefined }) {
   const listed = videos.value.find((video) => video.id === id);
   const [asked, setAsked] = useState<Video | undefined>(undefined);
   const [error, setError] = useState<unknown>(undefined);
@@ -45,7 +46,7 @@ export function VideoView({ id }: { id: string }) {
         {t().backToVideos}
       </a>
       {video !== undefined ? (
-        <Found video={video} />
+        <Found video={video} frame={frame} />
       ) : gone ? (
         <div class="empty">
           <Icon name="film" />
@@ -63,7 +64,7 @@ export function VideoView({ id }: { id: string }) {
 
 type Asking = "again" | "cancel" | "remove" | undefined;
 
-function Found({ video }: { video: Video }) {
+function Found({ video, frame }: { video: Video; frame: number | undefined }) {
   const { id, result } = video;
   const [asking, ask] = useState<Asking>(undefined);
   const [save, saving, error] = useAction(() => download(id));
@@ -125,6 +126,9 @@ function Found({ video }: { video: Video }) {
             ))}
           </ul>
         </section>
+      )}
+      {result && result.frames > 0 && (
+        <Frames id={id} stem={video.file_name.replace(/\.[^.]*$/, "")} shown={frame} />
       )}
       <Facts video={video} />
       {asking === "again" && <RunAgain video={video} onClose={close} />}

@@ -26,10 +26,11 @@ pub struct Asset {
 pub(super) const INDEX: &str = "index.html";
 
 /// What the page's browser may load and reach: the page's own files, this service, and the object store, to
-/// which uploads go. No inline script or style, no markup made of text, no frame around it.
+/// which uploads go and from which frames come (`blob:` in the page). No inline script or style, no markup made
+/// of text, no frame around it.
 pub(super) fn policy(object_store: &str) -> String {
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
          connect-src 'self' {object_store}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
          require-trusted-types-for 'script'; trusted-types 'none'"
     )
