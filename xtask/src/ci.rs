@@ -2,9 +2,10 @@
 
 use crate::build::{GUESTS, TEST_GUESTS, native_workspace};
 use crate::run::{Result, cargo, command, run, succeeds};
-use crate::{page, setup, test, tidy};
+use crate::{infra, page, setup, test, tidy};
 
-/// Tidy, fmt, clippy, deny, docs, the page, then, unless `--without-tests` is given, every test.
+/// Tidy, fmt, clippy, deny, docs, the page, the quick checks of `infra/`, then, unless `--without-tests` is given,
+/// every test.
 pub(crate) fn ci(args: &[String]) -> Result {
     let with_tests = match args {
         [] => true,
@@ -18,6 +19,7 @@ pub(crate) fn ci(args: &[String]) -> Result {
     step("licences and sources of dependencies", deny)?;
     step("documentation", docs)?;
     step("the page", page::check)?;
+    step("infrastructure", || infra::infra(&["--quick".to_owned()]))?;
     if with_tests { test::test(&[]) } else { Ok(()) }
 }
 

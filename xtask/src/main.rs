@@ -6,6 +6,7 @@ mod build;
 mod ci;
 mod ffmpeg;
 mod gpu_kit;
+mod infra;
 mod page;
 mod promises;
 mod run;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         "bench" => bench::bench(&rest),
         "ffmpeg" => ffmpeg::build(&rest),
         "page" => page::build(),
+        "infra" => infra::infra(&rest),
         "gpu-kit" => gpu_kit::gpu_kit(),
         "setup" => setup::for_tests(),
         "help" | "--help" | "-h" => {

@@ -200,9 +200,14 @@ pub(crate) fn wasm_target() -> Result {
         .map_err(|error| format!("cannot add the Rust target {TARGET}: {error}"))
 }
 
+/// What programs from PyPI run in.
+pub(crate) fn debian_python() -> Result {
+    debian(PYTHON)
+}
+
 /// Peers from PyPI.
 pub(crate) fn peers() -> Result {
-    debian(PYTHON)?;
+    debian_python()?;
     python_packages(&peer_folder(), FROM_PYPI)
 }
 
@@ -227,7 +232,7 @@ pub(crate) fn page() -> Result {
 
 /// Node.js, among the programs from PyPI.
 fn node() -> Result {
-    debian(PYTHON)?;
+    debian_python()?;
     python_packages(&clients_folder(), CLIENTS)
 }
 

@@ -1,0 +1,65 @@
+"""Runs the checks of `infra/`: `run.py [--quick] [NAME…]`. A name chooses checks whose name holds it."""
+
+import importlib
+import sys
+import threading
+import time
+import traceback
+
+import common
+
+MODULES = ["terraform", "kubernetes", "consistency", "images", "workflows", "observability"]
+
+
+def one(function):
+    """Runs one check; gives what became of it and why."""
+    started = time.monotonic()
+    try:
+        function()
+        outcome, why = "passed", ""
+    except common.Skipped as skipped:
+        outcome, why = "SKIPPED", str(skipped)
+    except common.Failed as failed:
+        outcome, why = "FAILED", str(failed)
+    except Exception:  # A check that breaks has found something as well.
+        outcome, why = "FAILED", traceback.format_exc()
+    return outcome, why, time.monotonic() - started
+
+
+def main(arguments):
+    quick = "--quick" in arguments
+    names = [argument for argument in arguments if not argument.startswith("-")]
+    chosen = {}
+    for module in MODULES:
+        importlib.import_module(module)
+    for function, slow in common.CHECKS:
+        name = f"{function.__module__}::{function.__name__}"
+        if not (quick and slow) and (not names or any(part in name for part in names)):
+            chosen.setdefault(function.__module__ == "terraform", []).append((name, function))
+    outcomes, lock = [], threading.Lock()
+
+    def in_turn(checks):
+        for name, function in checks:
+            outcome, why, seconds = one(function)
+            with lock:
+                outcomes.append(outcome)
+                print(f"  {name:<62} {outcome}, {seconds:.1f} s", flush=True)
+                for line in why.splitlines():
+                    print(f"      {line}", flush=True)
+
+    # Terraform mostly waits; the others go on beside it.
+    threads = [threading.Thread(target=in_turn, args=(checks,)) for checks in chosen.values()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if not outcomes:
+        print(f"no check is called {' or '.join(names)}")
+        return 1
+    count = outcomes.count
+    print(f"infra: {count('passed')} passed, {count('FAILED')} failed, {count('SKIPPED')} skipped")
+    return 1 if count("FAILED") else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,191 @@
+# Tables, key, registry, mail, network and cluster.
+
+mock_provider "aws" {}
+
+variables {
+  name    = "framelift-test"
+  region  = "us-east-1"
+  key_arn = "arn:aws:kms:us-east-1:123456789012:key/1"
+}
+
+run "tables" {
+  command = plan
+  module {
+    source = "../modules/tables"
+  }
+  assert {
+    condition = alltrue([
+      for table in aws_dynamodb_table.store :
+      table.billing_mode == "PAY_PER_REQUEST" && table.hash_key == "PK" && table.deletion_protection_enabled
+      && table.point_in_time_recovery[0].enabled && table.server_side_encryption[0].kms_key_arn == var.key_arn
+    ])
+    error_message = "a table cannot be restored, is not protected, or has another key than Spin's"
+  }
+  assert {
+    condition     = keys(aws_dynamodb_table.store) == ["accounts", "videos"]
+    error_message = "each store needs a table of its own"
+  }
+}
+
+run "kms" {
+  command = plan
+  module {
+    source = "../modules/kms"
+  }
+  variables {
+    account_id = "123456789012"
+  }
+  assert {
+    condition     = aws_kms_key.this.enable_key_rotation && aws_kms_key.this.deletion_window_in_days == 30
+    error_message = "the key is not rotated, or goes at once"
+  }
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_kms_key.this.policy).Statement :
+      try(statement.Principal.AWS, null) == "arn:aws:iam::123456789012:root" || can(statement.Condition)
+    ])
+    error_message = "a service may use the key for other accounts"
+  }
+}
+
+run "registry" {
+  command = plan
+  module {
+    source = "../modules/registry"
+  }
+  assert {
+    condition     = alltrue([for repository in aws_ecr_repository.image : repository.image_tag_mutability == "IMMUTABLE" && repository.image_scanning_configuration[0].scan_on_push])
+    error_message = "a tag may come to mean another image"
+  }
+}
+
+run "mail" {
+  module {
+    source = "../modules/mail"
+  }
+  variables {
+    domain = "frames.example.com"
+    from   = "no-reply@frames.example.com"
+  }
+  assert {
+    condition = (
+      jsondecode(aws_iam_group_policy.smtp.policy).Statement[0].Action == "ses:SendRawEmail"
+      && jsondecode(aws_iam_group_policy.smtp.policy).Statement[0].Condition.StringEquals["ses:FromAddress"] == "no-reply@frames.example.com"
+    )
+    error_message = "the SMTP user may send as others"
+  }
+}
+
+run "network" {
+  command = plan
+  module {
+    source = "../modules/network"
+  }
+  variables {
+    zones        = ["us-east-1a", "us-east-1b", "us-east-1c"]
+    nat_per_zone = true
+    cluster_name = "framelift-test"
+  }
+  assert {
+    condition     = length(aws_nat_gateway.this) == 3 && length(aws_subnet.private) == 3
+    error_message = "the loss of a zone takes others with it"
+  }
+  assert {
+    condition     = alltrue([for subnet in aws_subnet.public : coalesce(subnet.map_public_ip_on_launch, false) == false])
+    error_message = "what starts in a public subnet has a public address"
+  }
+  assert {
+    condition     = toset(keys(aws_vpc_endpoint.gateway)) == toset(["s3", "dynamodb"]) && alltrue([for endpoint in aws_vpc_endpoint.gateway : endpoint.vpc_endpoint_type == "Gateway"])
+    error_message = "videos go through a NAT gateway, by the byte"
+  }
+}
+
+run "one_zone_is_refused" {
+  command = plan
+  module {
+    source = "../modules/network"
+  }
+  variables {
+    zones        = ["us-east-1a"]
+    nat_per_zone = false
+    cluster_name = "framelift-test"
+  }
+  expect_failures = [var.zones]
+}
+
+run "cluster" {
+  command = plan
+  module {
+    source = "../modules/cluster"
+  }
+  variables {
+    subnet_ids         = ["subnet-1", "subnet-2"]
+    administrator_arns = []
+    workload_role_arns = {
+      for workload in ["edge", "worker", "keda", "external-secrets"] : workload => "arn:aws:iam::123456789012:role/${workload}"
+    }
+    node_groups = {
+      system = { instance_types = ["m7i.large"], spot = false, gpu = false, min = 2, max = 4, disk_gib = 50 }
+      cpu    = { instance_types = ["c7i.4xlarge"], spot = true, gpu = false, min = 0, max = 4, disk_gib = 50 }
+      gpu    = { instance_types = ["g6.xlarge"], spot = true, gpu = true, min = 0, max = 4, disk_gib = 100 }
+    }
+  }
+  assert {
+    condition     = !aws_eks_cluster.this.vpc_config[0].endpoint_public_access
+    error_message = "the API server has a public address although no network is named"
+  }
+  assert {
+    condition     = alltrue([for name, group in aws_eks_node_group.this : name == "system" ? length(group.taint) == 0 : length(group.taint) == 1 && group.scaling_config[0].min_size == 0])
+    error_message = "nodes for workers take others' pods, or never go away"
+  }
+  assert {
+    condition     = aws_eks_node_group.this["gpu"].capacity_type == "SPOT" && strcontains(aws_eks_node_group.this["gpu"].ami_type, "NVIDIA")
+    error_message = "the GPU group is not a spot group with NVIDIA's driver"
+  }
+  assert {
+    condition     = alltrue([for template in aws_launch_template.node : template.metadata_options[0].http_tokens == "required" && template.metadata_options[0].http_put_response_hop_limit == 1])
+    error_message = "pods reach the nodes' credentials"
+  }
+  assert {
+    condition     = strcontains(aws_eks_addon.this["vpc-cni"].configuration_values, "\"enableNetworkPolicy\":\"true\"")
+    error_message = "network policies are not enforced"
+  }
+  # What the controllers may do to every resource: look, and make what carries the cluster's tag.
+  assert {
+    condition = toset(flatten([
+      for controller, policy in output.policies : [
+        for statement in jsondecode(policy).Statement : "${controller} ${statement.Sid}" if statement.Resource == "*"
+      ]
+    ])) == toset(["cluster-autoscaler SeeGroups", "load-balancer See", "load-balancer MakeTaggedLoadBalancers"])
+    error_message = "a controller may do more to every resource"
+  }
+  assert {
+    condition = alltrue(flatten([
+      for controller, policy in output.policies : [
+        for statement in jsondecode(policy).Statement : [
+          for action in flatten([statement.Action]) : can(regex(":(Describe|Get|List)", action)) || can(statement.Condition) || statement.Sid == "MakeSecurityGroups"
+        ]
+      ]
+    ]))
+    error_message = "a controller may change what is not the cluster's"
+  }
+}
+
+run "workers_that_never_go_away_are_refused" {
+  command = plan
+  module {
+    source = "../modules/cluster"
+  }
+  variables {
+    subnet_ids         = ["subnet-1", "subnet-2"]
+    administrator_arns = []
+    workload_role_arns = {
+      for workload in ["edge", "worker", "keda", "external-secrets"] : workload => "arn:aws:iam::123456789012:role/${workload}"
+    }
+    node_groups = {
+      system = { instance_types = ["m7i.large"], spot = false, gpu = false, min = 2, max = 4, disk_gib = 50 }
+      gpu    = { instance_types = ["g6.xlarge"], spot = true, gpu = true, min = 1, max = 4, disk_gib = 100 }
+    }
+  }
+  expect_failures = [var.node_groups]
+}

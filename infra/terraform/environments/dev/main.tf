@@ -1,0 +1,78 @@
+# The environment `dev`. Names under example.com, and the account's own, are yours to change.
+
+terraform {
+  required_version = ">= 1.11"
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "5.100.0"
+    }
+  }
+  # The bucket is made once, by hand: versioned, encrypted, private. `terraform init -backend-config=bucket=…`
+  backend "s3" {
+    key          = "framelift/dev.tfstate"
+    encrypt      = true
+    use_lockfile = true
+  }
+}
+
+variable "region" {
+  type    = string
+  default = "us-east-1"
+}
+
+variable "administrator_arns" {
+  type        = list(string)
+  description = "Roles of people who may do everything in the cluster"
+}
+
+variable "alarm_emails" {
+  type        = list(string)
+  description = "Who is told of alarms and of the budget"
+}
+
+provider "aws" {
+  region = var.region
+  default_tags {
+    tags = { Project = "framelift", Environment = "framelift-dev" }
+  }
+}
+
+module "stack" {
+  source             = "../../modules/stack"
+  name               = "framelift-dev"
+  region             = var.region
+  zones              = ["${var.region}a", "${var.region}b", "${var.region}c"]
+  host               = "frames.dev.example.com"
+  mail_domain        = "frames.dev.example.com"
+  mail_from          = "no-reply@frames.dev.example.com"
+  alarm_emails       = var.alarm_emails
+  administrator_arns = var.administrator_arns
+  # A network of yours; with none, the API server is reached from within the VPC alone.
+  api_cidrs         = []
+  nat_per_zone      = false
+  monthly_usd       = 400
+  github_repository = "example/framelift"
+  node_groups = {
+    system = { instance_types = ["m7i.large"], spot = true, gpu = false, min = 2, max = 4, disk_gib = 50 }
+    # Several types, so that the end of one spot market is not the end of all.
+    cpu = { instance_types = ["c7i.4xlarge", "c6i.4xlarge", "c7a.4xlarge", "c6a.4xlarge"], spot = true, gpu = false, min = 0, max = 4, disk_gib = 50 }
+    gpu = { instance_types = ["g6.xlarge", "g5.xlarge", "g4dn.xlarge"], spot = true, gpu = true, min = 0, max = 1, disk_gib = 100 }
+  }
+}
+
+output "for_manifests" {
+  value = module.stack.for_manifests
+}
+
+output "dns_records" {
+  value = module.stack.dns_records
+}
+
+output "users_that_need_keys" {
+  value = module.stack.users_that_need_keys
+}
+
+output "ci_role_arn" {
+  value = module.stack.ci_role_arn
+}
