@@ -1,0 +1,241 @@
+"""Checks that manifests, modules and programs say the same: names, variables, and times that depend on each other."""
+
+import re
+import subprocess
+import sys
+import tomllib
+
+from common import INFRA, Failed, check, fail_if, read
+from kubernetes import ENVIRONMENTS, deployments, named, objects
+from terraform import as_seconds
+
+MODULES = "infra/terraform/modules"
+# Keys of the worker that have no default and that production does without.
+NOT_GIVEN = {
+    "FRAMELIFT_QUEUE_ENDPOINT": "SQS is Amazon's",
+    "FRAMELIFT_STORE_ENDPOINT": "S3 is Amazon's",
+    "FRAMELIFT_WORKER_ID": "a pod's name is unique as it is",
+}
+# Variables that are not ours but the AWS SDK's and the NVIDIA container toolkit's.
+OTHERS = {"AWS_REGION", "AWS_EC2_METADATA_DISABLED", "NVIDIA_DRIVER_CAPABILITIES"}
+
+
+def worker_keys():
+    """Each variable of the worker and its default, from the page that is generated from the types."""
+    page = read("docs/configuration.md").split("# Configuration of the edge")[0]
+    rows = re.findall(r"^\| `\w+` \| `(FRAMELIFT_\w+)` \| [^|]+ \| ([^|]+) \|", page, re.M)
+    return {name: default.strip(" `\"") for name, default in rows}
+
+
+def edge_variables():
+    """`spin.toml`'s variables."""
+    return tomllib.loads(read("spin.toml"))["variables"]
+
+
+def given(folder, deployment):
+    """What a pod's variables are; the values of secrets are not known."""
+    variables = {}
+    for container in deployments(folder)[deployment]["containers"]:
+        for source in container.get("envFrom", []):
+            if "configMapRef" in source:
+                name = re.sub(r"-[a-z0-9]{10}$", "", source["configMapRef"]["name"])
+                variables |= named(folder, "ConfigMap", name)["data"]
+            else:
+                secret = named(folder, "ExternalSecret", source["secretRef"]["name"])
+                variables |= {entry["secretKey"]: None for entry in secret["spec"]["data"]}
+        variables |= {entry["name"]: entry.get("value") for entry in container.get("env", [])}
+    return variables
+
+
+@check
+def every_key_without_a_default_is_given():
+    """And nothing is given that the programs do not know: the worker would not start."""
+    problems = []
+    keys, variables = worker_keys(), edge_variables()
+    required = {f"SPIN_VARIABLE_{name.upper()}" for name, about in variables.items() if about.get("required")}
+    known = {f"SPIN_VARIABLE_{name.upper()}" for name in variables}
+    needed = {name for name, default in keys.items() if default in ("required", "none")} - NOT_GIVEN.keys()
+    secrets = {f"SPIN_VARIABLE_{name.upper()}" for name, about in variables.items() if about.get("secret")}
+    secrets |= set(re.findall(r"`(FRAMELIFT_\w+)` \| secret", read("docs/configuration.md")))
+    for environment in ENVIRONMENTS:
+        folder = f"overlays/{environment}"
+        for deployment, wanted, all_known in [
+            ("edge", required, known),
+            ("worker-cpu", needed, keys.keys()),
+            ("worker-gpu", needed, keys.keys()),
+        ]:
+            variables_given = given(folder, deployment)
+            problems += [f"{folder}: {deployment} lacks {name}" for name in sorted(wanted - variables_given.keys())]
+            unknown = variables_given.keys() - set(all_known) - OTHERS
+            problems += [f"{folder}: {deployment} does not know {name}" for name in sorted(unknown)]
+            open_secrets = {name for name in secrets & variables_given.keys() if variables_given[name] is not None}
+            problems += [f"{folder}: {deployment} shows the secret {name}" for name in sorted(open_secrets)]
+    app = next(item for item in objects("spinkube") if item["kind"] == "SpinApp")["spec"]
+    in_app = {f"SPIN_VARIABLE_{variable['name'].upper()}" for variable in app["variables"]}
+    problems += [f"spinkube: the app lacks {name}" for name in sorted(required - in_app)]
+    problems += [f"spinkube: the app does not know {name}" for name in sorted(in_app - known)]
+    fail_if(problems)
+
+
+@check
+def a_store_is_a_table():
+    """Each store of `spin.toml` has its table, read consistently, in every runtime configuration."""
+    components = tomllib.loads(read("spin.toml"))["component"].values()
+    stores = {store for component in components for store in component.get("key_value_stores", [])}
+    default = re.search(r'variable "stores" {.*?default\s+= \[([^\]]+)\]', read(f"{MODULES}/tables/main.tf"), re.S)[1]
+    problems = []
+    if set(re.findall(r'"(\w+)"', default)) != stores:
+        problems.append(f"modules/tables has others than {sorted(stores)}")
+    files = {environment: f"infra/kubernetes/overlays/{environment}/runtime-config.toml" for environment in ENVIRONMENTS}
+    for environment, file in [*files.items(), (None, "infra/spin/runtime-config.dynamodb.toml")]:
+        prefix = f"framelift-{environment}" if environment else "framelift"
+        expected = {
+            store: {
+                "type": "aws_dynamo", "region": "us-east-1", "table": f"{prefix}-{store}", "consistent_read": True,
+            }
+            for store in stores
+        }
+        if tomllib.loads(read(file)) != {"key_value_store": expected}:
+            problems.append(f"{file} is not one table for each of {sorted(stores)}, read consistently")
+    sqlite = tomllib.loads(read("infra/spin/runtime-config.sqlite.toml"))["key_value_store"]
+    if sqlite.keys() != stores or len({store["path"] for store in sqlite.values()}) != len(stores):
+        problems.append("infra/spin/runtime-config.sqlite.toml is not one file for each store")
+    fail_if(problems)
+
+
+@check
+def names_are_those_that_terraform_makes():
+    """Buckets, queues, images, secrets, accounts and pools of nodes."""
+    problems = []
+    pools = set(re.findall(r"^\s+(\w+)\s*= {\s*$|^\s+(\w+)\s+= { instance_types", read("infra/terraform/environments/prod/main.tf"), re.M))
+    pools = {name for pair in pools for name in pair if name} - {"node_groups"}
+    cluster = read(f"{MODULES}/cluster/main.tf")
+    accounts = set(re.findall(r'namespace = "framelift", account = "([\w-]+)"', cluster))
+    images = set(re.findall(r'"([\w-]+)"', re.search(r"default\s+= \[([^\]]+)\]", read(f"{MODULES}/registry/main.tf"))[1]))
+    for environment in ENVIRONMENTS:
+        folder, name = f"overlays/{environment}", f"framelift-{environment}"
+        edge, worker = given(folder, "edge"), given(folder, "worker-cpu")
+        account = re.search(r"\d{12}", worker["FRAMELIFT_QUEUE_URL"])[0]
+        queue = f"https://sqs.us-east-1.amazonaws.com/{account}/{name}-jobs"
+        expected = {
+            "FRAMELIFT_QUEUE_URL": queue,
+            "FRAMELIFT_QUEUE_DEAD_LETTER_URL": f"{queue}-dead",
+            "FRAMELIFT_STORE_BUCKET": f"{name}-{account}",
+            "SPIN_VARIABLE_SQS_QUEUE_URL": queue,
+            "SPIN_VARIABLE_S3_BUCKET": f"{name}-{account}",
+            "SPIN_VARIABLE_S3_BUCKET_ORIGIN": f"https://{name}-{account}.s3.us-east-1.amazonaws.com",
+        }
+        problems += [
+            f"{folder}: {key} is not {value}" for key, value in expected.items() if (edge | worker).get(key) != value
+        ]
+        if worker["FRAMELIFT_LINKS_PUBLIC_URL"] != f"https://{named(folder, 'Ingress', 'edge')['spec']['rules'][0]['host']}/":
+            problems.append(f"{folder}: links in mails lead to another host than the Ingress serves")
+        for item in objects(folder):
+            if item["kind"] == "ExternalSecret":
+                keys = {entry["remoteRef"]["key"] for entry in item["spec"]["data"]}
+                if keys != {f"{name}/{item['metadata']['name']}"}:
+                    problems.append(f"{folder}: {item['metadata']['name']} reads {sorted(keys)}")
+        for deployment, pod in deployments(folder).items():
+            repository = f"{account}.dkr.ecr.us-east-1.amazonaws.com/{name}/"
+            image = pod["containers"][0]["image"]
+            if not image.startswith(repository) or image.removeprefix(repository).split(":")[0] not in images:
+                problems.append(f"{folder}: {deployment} has the image {image}")
+            if pod["serviceAccountName"] not in accounts:
+                problems.append(f"{folder}: {deployment} has an account without a role")
+            if pod["nodeSelector"]["framelift.dev/pool"] not in pools:
+                problems.append(f"{folder}: {deployment} wants nodes that there are none of")
+    fail_if(problems)
+
+
+def bytes_of(size):
+    """`8MiB`, `2Gi` in bytes."""
+    number, unit = re.fullmatch(r"(\d+)([KMGT])iB?", size).groups()
+    return int(number) * 1024 ** " KMGT".index(unit)
+
+
+@check
+def times_fit_each_other():
+    """Grace periods, leases, visibility, and what proxies and Kubernetes wait for."""
+    problems = []
+    lease = int(edge_variables()["lease_s"]["default"])
+    for environment in ENVIRONMENTS:
+        folder = f"overlays/{environment}"
+        pods = deployments(folder)
+        lease = int(given(folder, "edge").get("SPIN_VARIABLE_LEASE_S", lease))
+        for name in ("worker-cpu", "worker-gpu"):
+            settings = worker_keys() | {key: value for key, value in given(folder, name).items() if value is not None}
+            seconds = {
+                key: as_seconds(settings[f"FRAMELIFT_{key}"])
+                for key in ("WORKER_GRACE_PERIOD", "WORKER_PROGRESS", "QUEUE_VISIBILITY", "QUEUE_HEARTBEAT")
+            }
+            killed = pods[name]["terminationGracePeriodSeconds"]
+            expected = {
+                "is killed before its grace period is over": killed >= seconds["WORKER_GRACE_PERIOD"] + 5,
+                "is told to stop later than a spot instance is taken": killed <= 120,
+                "renews its lease too seldom": 2 * seconds["WORKER_PROGRESS"] < lease,
+                "extends its message too seldom": 2 * seconds["QUEUE_HEARTBEAT"] <= seconds["QUEUE_VISIBILITY"],
+                # Else a message comes back while the lease of a lost worker stops whoever gets it.
+                "has leases longer than messages are invisible": lease <= seconds["QUEUE_VISIBILITY"],
+            }
+            problems += [f"{folder}: {name} {what}" for what, holds in expected.items() if not holds]
+        edge = pods["edge"]
+        waits = edge["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+        annotations = named(folder, "Ingress", "edge")["metadata"]["annotations"]
+        deregistered = int(re.search(r"delay\.timeout_seconds=(\d+)", str(annotations))[1])
+        idle = int(re.search(r"idle_timeout\.timeout_seconds=(\d+)", str(annotations))[1])
+        expected = {
+            "is stopped while requests wait for the store": waits >= 10 + 60,
+            "is killed while it waits": edge["terminationGracePeriodSeconds"] >= waits + 10,
+            "is stopped before the load balancer lets go of it": waits >= deregistered,
+            "has requests cut by the load balancer": idle > 60,
+            "trusts another number of proxies than there are": given(folder, "edge")["SPIN_VARIABLE_PROXY_HOPS"] == "1",
+        }
+        problems += [f"{folder}: edge {what}" for what, holds in expected.items() if not holds]
+    fail_if(problems)
+
+
+@check
+def workers_have_what_their_jobs_use():
+    """Memory for every job at once, no more threads than processors, and as many workers as the queue asks for."""
+    problems = []
+    for environment in ENVIRONMENTS:
+        folder = f"overlays/{environment}"
+        for name in ("worker-cpu", "worker-gpu"):
+            settings = worker_keys() | {key: value for key, value in given(folder, name).items() if value is not None}
+            jobs = int(settings["FRAMELIFT_WORKER_CONCURRENCY"])
+            resources = deployments(folder)[name]["containers"][0]["resources"]
+            cpu = resources["requests"]["cpu"]
+            cpus = int(cpu[:-1]) / 1000 if cpu.endswith("m") else float(cpu)
+            # Beside its pictures, twice what FFmpeg may allocate at once (docs/security.md).
+            job = bytes_of(settings["FRAMELIFT_LIMITS_MAX_MEMORY"]) + 2 * bytes_of("384MiB")
+            threads = int(settings["FRAMELIFT_LIMITS_THREADS"])
+            scaled = named(folder, "ScaledObject", name)["spec"]
+            queue = next(trigger for trigger in scaled["triggers"] if trigger["type"] == "aws-sqs-queue")["metadata"]
+            expected = {
+                "has less memory than its jobs may use": bytes_of(resources["limits"]["memory"]) >= jobs * job,
+                "has a thread for each core of the node": 0 < threads and jobs * threads <= cpus + 1,
+                "gets fewer messages than it works on": int(queue["queueLength"]) >= jobs,
+                "is taken away while it works": queue["scaleOnInFlight"] == "true",
+                "does not go to zero without jobs": scaled["minReplicaCount"] == 0 or environment == "prod",
+            }
+            problems += [f"{folder}: {name} {what}" for what, holds in expected.items() if not holds]
+        scaled = named(folder, "ScaledObject", "worker-cpu")["spec"]
+        if scaled["minReplicaCount"] == 0 and "cron" not in {trigger["type"] for trigger in scaled["triggers"]}:
+            problems.append(f"{folder}: no worker ever comes to call the sweep")
+        if named(folder, "HorizontalPodAutoscaler", "edge")["spec"]["minReplicas"] < 2:
+            problems.append(f"{folder}: one edge alone: it cannot be replaced")
+    fail_if(problems)
+
+
+@check
+def passwords_are_those_of_ses():
+    """Known pairs, from the tests of Terraform's AWS provider."""
+    known = {
+        ("some+secret+key", "eu-central-1"): "BMXhUYlu5Z3gSXVQORxlVa7XPaz91aGWdfHxvkOZdWZ2",
+        ("some+secret+key", "us-west-1"): "BH+jbMzper5WwlwUar9E1ySBqHa9whi0GPo+sJ0mVYJj",
+    }
+    for (key, region), password in known.items():
+        command = [sys.executable, str(INFRA / "smtp_password.py"), region]
+        printed = subprocess.run(command, input=key + "\n", text=True, capture_output=True, check=True).stdout
+        if printed.strip() != password:
+            raise Failed(f"{region}: {printed.strip()}, not {password}")
