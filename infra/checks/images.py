@@ -1,0 +1,69 @@
+"""Checks of `infra/images`. Images are not built here: that takes a registry."""
+
+import json
+import re
+
+from common import INFRA, Failed, check, fail_if, program, read, run
+from kubernetes import deployments
+
+FILES = sorted((INFRA / "images").glob("*.Dockerfile"))
+
+
+def stages(text):
+    """The instructions of each stage of a Dockerfile, in order."""
+    text = re.sub(r"\\\n", " ", text)
+    found = []
+    for line in (line.strip() for line in text.splitlines()):
+        if line.startswith("FROM "):
+            found.append([])
+        if found and line and not line.startswith("#"):
+            found[-1].append(line)
+    return found
+
+
+@check
+def hadolint_is_content():
+    if not FILES:
+        raise Failed("there are no Dockerfiles")
+    run(program("hadolint"), "--failure-threshold", "style", *FILES)
+
+
+@check
+def images_run_as_nobody_and_hold_no_tools():
+    """The last stages have a user by number, no shell to run, and their bases are arguments of the build."""
+    problems = []
+    for file in FILES:
+        name, final = file.name, stages(file.read_text())
+        bases = [stage[0].split()[1] for stage in final]
+        built = {stage[0].split()[3] for stage in final if " AS " in stage[0]}
+        problems += [f"{name}: the base {base} cannot be pinned" for base in bases if base not in built | {"${RUST}", "${RUNTIME}"}]
+        shipped = [stage for stage in final if stage[0].split()[1] == "${RUNTIME}"]
+        if not shipped:
+            problems.append(f"{name}: nothing is built on the runtime's base")
+        for stage in shipped:
+            if "USER 65532:65532" not in stage:
+                problems.append(f"{name}: runs as another user than manifests say")
+            problems += [f"{name}: the image needs a shell: {line}" for line in stage if line.startswith(("RUN", "SHELL"))]
+            entry = [line for line in stage if line.startswith("ENTRYPOINT")]
+            if len(entry) != 1 or not isinstance(json.loads(entry[0].removeprefix("ENTRYPOINT")), list):
+                problems.append(f"{name}: starts by way of a shell")
+    fail_if(problems)
+
+
+@check
+def spin_is_started_alike():
+    """The image's own command and the manifest's arguments, the user that both say, and what the docs ask for."""
+    text = read("infra/images/edge.Dockerfile")
+    command = json.loads(re.search(r"^CMD (.+)$", text, re.M)[1])
+    pod = deployments("overlays/prod")["edge"]
+    arguments = pod["containers"][0]["args"]
+    problems = []
+    if sorted(command) != sorted(arguments):
+        problems.append(f"the image runs {command}, the manifest {arguments}")
+    if "--max-instance-reuse-count=16" not in arguments:
+        problems.append("instances are reused more often than they can swap")
+    if '"-g"' not in text:
+        problems.append("signals reach the first of Spin's processes alone")
+    if str(pod["securityContext"]["runAsUser"]) + ":" not in text:
+        problems.append("image and manifest have different users")
+    fail_if(problems)
