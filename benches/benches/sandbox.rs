@@ -66,7 +66,7 @@ fn time(engine: &Engine, sample: Sample, options: &Options) -> Duration {
     let limits = EngineLimits { hardware: HardwareUse::Never, ..EngineLimits::default() };
     let archive = Box::new(Zip::new(std::io::sink()));
     let began = Instant::now();
-    let done = engine.extract_into(Box::new(source), info, options, &limits, archive, None, &());
+    let done = engine.extract_into(Box::new(source), info, options, &limits, &[], archive, None, &());
     let took = began.elapsed();
     done.expect("the sample is a good video");
     took

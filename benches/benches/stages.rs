@@ -57,7 +57,7 @@ fn encode(c: &mut Criterion) {
         for format in [Format::Jpeg, Format::Png, Format::Webp, Format::Avif] {
             let places = (0..IMAGES).map(Place::Frame).collect();
             let options = Options { select: Select::At(places), format, ..Options::default() };
-            if unsupported(&options).is_empty() {
+            if unsupported(&options, 0).is_empty() {
                 bench(group, format.as_str(), BUNNY, &options);
             }
         }

@@ -8,6 +8,7 @@ use framelift_sandbox::{Engine, RunError, Sandbox, Settings};
 
 use crate::outcome::Failed;
 use crate::output::Kind;
+use crate::plugin::PluginCommand;
 
 /// Gets frames out of videos.
 #[derive(Debug, Parser)]
@@ -25,6 +26,9 @@ pub(crate) enum Command {
     Probe(ProbeArgs),
     /// List what this machine's GPU decodes
     Hardware(HardwareArgs),
+    /// Write, check, try and measure frame plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
 }
 
 #[derive(Debug, Parser)]
@@ -102,6 +106,11 @@ pub(crate) struct ExtractArgs {
     pub(crate) select: SelectArgs,
     #[command(flatten)]
     pub(crate) images: ImageArgs,
+
+    /// Pass the frames through a plugin: a component (blur.wasm), after a colon its configuration in JSON or
+    /// a file of it (blur.wasm:{"sigma":3}, blur.wasm:config.json). May be given several times
+    #[arg(long, value_name = "PLUGIN[:CONFIG]", help_heading = "Images")]
+    pub(crate) plugin: Vec<String>,
 
     /// Print a summary as JSON
     #[arg(long, help_heading = "Running")]

@@ -10,6 +10,7 @@ use framelift_domain::Options;
 use framelift_media::{
     Archive, EngineLimits, FileSource, Files, Names, Outcome, Source as _, SourceInfo, Tar, Zip,
 };
+use framelift_plugin_host::{Metering, PluginRun};
 use framelift_sandbox::{Engine, RunError};
 use serde_json::json;
 
@@ -17,6 +18,7 @@ use crate::args::ExtractArgs;
 use crate::options::options;
 use crate::outcome::{Done, Failed, Printer, Summary, frames};
 use crate::output::{Destination, Kind, Output};
+use crate::plugins;
 use crate::progress::Terminal;
 use crate::staging;
 use crate::videos::{self, Video};
@@ -27,6 +29,7 @@ struct Job<'a> {
     options: Options,
     terminal: Terminal,
     engine: Engine,
+    plugins: Vec<PluginRun>,
 }
 
 pub(crate) fn run(args: &ExtractArgs) -> ExitCode {
@@ -53,9 +56,11 @@ fn prepare(args: &ExtractArgs) -> Result<(Printer, Job<'_>, Work), Failed> {
     let destinations = output.plan(&videos, args.force)?;
     let printer = Printer { json: args.json, quiet: args.quiet, stdout_taken };
     let terminal = Terminal::new(printer).context("signals cannot be handled")?;
+    let specs = plugins::parse(&args.plugin).map_err(Failed::Values)?;
     let engine = args.engine.start(args.hardware)?;
+    let plugins = plugins::prepare(&engine, specs, Metering::Time)?;
     let work = videos.into_iter().zip(destinations).collect();
-    Ok((printer, Job { args, options, terminal, engine }, work))
+    Ok((printer, Job { args, options, terminal, engine, plugins }, work))
 }
 
 impl Job<'_> {
@@ -125,9 +130,11 @@ impl Job<'_> {
         let (threads, hardware) = (self.args.threads, self.args.hardware);
         let limits = EngineLimits { threads, hardware, ..EngineLimits::default() };
         let (source, terminal) = (Box::new(source), &self.terminal);
-        let result = self.engine.extract_into(source, info, &self.options, &limits, archive, names, terminal);
+        let (options, plugins) = (&self.options, &self.plugins);
+        let result =
+            self.engine.extract_into(source, info, options, &limits, plugins, archive, names, terminal);
         self.terminal.finish();
-        result
+        Ok(result?.outcome)
     }
 }
 

@@ -6,6 +6,8 @@ mod hardware;
 mod options;
 mod outcome;
 mod output;
+mod plugin;
+mod plugins;
 mod probe;
 mod progress;
 mod staging;
@@ -33,5 +35,6 @@ fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Probe(args) => printer(args.json).report(probe::run(&args)),
         Command::Hardware(args) => printer(args.json).report(hardware::run()),
+        Command::Plugin(command) => printer(command.json()).report(plugin::run(&command)),
     }
 }

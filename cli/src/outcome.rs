@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use framelift_domain::FailureCode;
 use framelift_media::ExtractError;
-use framelift_sandbox::RunError;
+use framelift_plugin_host::failure;
+use framelift_sandbox::{CompileError, RunError};
 use serde_json::{Value, json};
 
 /// The exit code of a wrong value (`EX_USAGE`).
@@ -54,6 +55,14 @@ impl From<RunError> for Failed {
                 Self::Other(anyhow::anyhow!("{error}{advice}"))
             }
         }
+    }
+}
+
+/// A plugin that is not accepted.
+pub(crate) fn not_compiled(plugin: &str, error: CompileError) -> Failed {
+    match error {
+        CompileError::Rejected(rejected) => ExtractError::Failed(failure(plugin, rejected)).into(),
+        CompileError::Start(error) => RunError::Start(error).into(),
     }
 }
 

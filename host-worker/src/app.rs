@@ -19,7 +19,7 @@ use crate::config::{Config, SandboxUse};
 use crate::dead_letter::DeadLetters;
 use crate::health::{self, Metrics, Readiness, StreakLimit};
 use crate::intake::{Intake, ReceiveTimes};
-use crate::job::{JobContext, Settings};
+use crate::job::{CompiledPlugins, JobContext, Settings};
 use crate::notify::{EmailError, Notifier};
 use crate::queue::Queue;
 use crate::report::{ClientError, ControlClient};
@@ -47,6 +47,9 @@ pub enum StartError {
     /// The child processes for decoders.
     #[error(transparent)]
     Sandbox(#[from] framelift_sandbox::StartError),
+    /// The folder for compiled plugins.
+    #[error("no folder for compiled plugins: {0}")]
+    Plugins(std::io::Error),
     /// The control client.
     #[error(transparent)]
     Control(#[from] ClientError),
@@ -181,6 +184,7 @@ pub async fn start(
         metrics: metrics.clone(),
         readiness: readiness.clone(),
         sandbox: Arc::new(sandbox),
+        plugins: Arc::new(CompiledPlugins::new().map_err(StartError::Plugins)?),
         settings: Settings::of(config),
         draining: stop.clone(),
         release: release.clone(),

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::health::{Dependency, Metrics, Readiness};
-use crate::job::{Disposition, JobContext, Permit, Task};
+use crate::job::{Disposition, JobContext, Permit, Work};
 use crate::queue::{Lease, Queue, Received};
 use crate::retry;
 
@@ -84,8 +84,18 @@ impl Intake {
     async fn handle(&self, message: Received, permit: Permit) {
         let lease = Lease::hold(&self.queue, &message, self.times.visibility, self.times.heartbeat);
         let id = &message.message_id;
-        let disposition = match Task::parse(&message.body) {
-            Ok(task) => {
+        let disposition = match Work::parse(&message.body) {
+            Ok(Work::Plugin(task)) => {
+                tracing::info!(
+                    message_id = id,
+                    receives = message.receives,
+                    correlation_id = %task.trace.correlation_id,
+                    plugin_id = %task.plugin_id,
+                    "a message was received"
+                );
+                self.context.check_plugin(&task, message.receives, permit).await
+            }
+            Ok(Work::Video(task)) => {
                 tracing::info!(
                     message_id = id,
                     receives = message.receives,

@@ -3,6 +3,7 @@
 mod attempt;
 mod message;
 mod permit;
+mod plugins;
 mod report;
 mod stop;
 mod supervise;
@@ -26,8 +27,9 @@ use crate::retry::{self, retry};
 use crate::store::ObjectStore;
 use crate::{ambient, shutdown};
 
-pub(crate) use message::Task;
+pub(crate) use message::{Task, Work};
 pub(crate) use permit::Permit;
+pub(crate) use plugins::CompiledPlugins;
 
 /// How long a claim is tried again while the message is kept.
 const CLAIM_PATIENCE: Duration = Duration::from_secs(300);
@@ -106,6 +108,8 @@ pub(crate) struct JobContext {
     pub readiness: Arc<Readiness>,
     /// Where decoders run.
     pub sandbox: Arc<Sandbox>,
+    /// Plugins that jobs have used.
+    pub plugins: Arc<CompiledPlugins>,
     /// Time-outs and limits.
     pub settings: Settings,
     /// Cancelled when no new job may be begun.

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use framelift_contract::account::Contact;
 use framelift_contract::message::NoticeKind;
+use framelift_contract::plugin::{ClaimPluginRequest, PluginCheck, PluginReport, PluginReportAnswer};
 use framelift_contract::report::{
     ClaimRequest, CompleteReport, FailReport, Job, Notice, NotifiedReport, ProgressReport, ReportAnswer,
     SweepAnswer,
 };
 use framelift_contract::video::Progress;
-use framelift_domain::{CorrelationId, FailureCode, UserId, VideoId, WorkerId};
+use framelift_domain::{CorrelationId, FailureCode, PluginId, UserId, VideoId, WorkerId};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -227,6 +228,36 @@ impl ControlClient {
             Err(ReportError::NotFound | ReportError::JobFinished) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Takes the check of a plugin, for a lease. `claim_id` is fresh for each message received.
+    pub(crate) async fn claim_plugin(
+        &self,
+        plugin: PluginId,
+        user_id: UserId,
+        claim_id: &str,
+        trace: &Trace,
+    ) -> Result<PluginCheck, ReportError> {
+        let body =
+            ClaimPluginRequest { user_id, worker_id: self.worker_id.clone(), claim_id: claim_id.to_owned() };
+        let path = format!("internal/plugins/{plugin}/claim");
+        self.answer(self.request(Method::POST, &path, Some(trace))?.json(&body)).await
+    }
+
+    /// Says how the check of a plugin ended. Idempotent for the same attempt.
+    pub(crate) async fn report_plugin(
+        &self,
+        plugin: PluginId,
+        report: &PluginReport,
+        trace: &Trace,
+    ) -> Result<PluginReportAnswer, ReportError> {
+        let path = format!("internal/plugins/{plugin}/report");
+        self.answer(self.request(Method::POST, &path, Some(trace))?.json(report)).await
+    }
+
+    /// This worker's name in reports.
+    pub(crate) fn worker_id(&self) -> WorkerId {
+        self.worker_id.clone()
     }
 
     /// Lets the edge heal what crashes left; says whether the credential is good, too.

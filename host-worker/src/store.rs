@@ -84,6 +84,30 @@ impl ObjectStore {
         Ok(())
     }
 
+    /// Returns an object of exactly so many bytes, whole. For small ones.
+    pub(crate) async fn get(
+        &self,
+        key: &str,
+        bytes: u64,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<u8>, StoreError> {
+        let length = usize::try_from(bytes).map_err(|_| StoreError::Changed)?;
+        retry(cancel, || async {
+            let object = self.client.get_object().bucket(&self.bucket).key(key).send().await;
+            let mut body = object.map_err(StoreError::of)?.body;
+            let mut got = Vec::with_capacity(length);
+            while let Some(piece) = body.next().await {
+                let piece = piece.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+                if got.len() + piece.len() > length {
+                    return Err(StoreError::Changed);
+                }
+                got.extend_from_slice(&piece);
+            }
+            if got.len() < length { Err(StoreError::Changed) } else { Ok(got) }
+        })
+        .await
+    }
+
     /// Removes an object; one that is not there is no error.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), StoreError> {
         let never = CancellationToken::new();

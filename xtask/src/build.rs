@@ -11,7 +11,6 @@ pub(crate) const GUESTS: &[&str] = &[
     "framelift-uploads",
     "framelift-videos",
     "framelift-downloads",
-    "framelift-plugins",
     "framelift-control",
     "framelift-web",
 ];

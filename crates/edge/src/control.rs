@@ -1,7 +1,6 @@
 //! Component `control`: what workers and other components call, and the health of the app.
 
 mod claim;
-mod claim_plugin;
 mod close;
 mod complete_job;
 mod fail;
@@ -11,7 +10,6 @@ mod notification;
 mod notified;
 mod progress;
 mod ready;
-mod report_plugin;
 mod sweep;
 
 use framelift_contract::problem::ProblemCode as Code;
@@ -26,7 +24,6 @@ component! {
     alone: [health];
     call: [
         claim, progress, complete_job, fail, notified, notice, sweep, close, notification, ready,
-        claim_plugin, report_plugin,
     ]
 }
 

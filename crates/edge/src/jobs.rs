@@ -20,7 +20,6 @@ mod finish;
 mod idempotency;
 mod measure;
 mod owner;
-pub mod plugins;
 mod read;
 mod retention;
 mod settle;

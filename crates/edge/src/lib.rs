@@ -11,7 +11,6 @@ pub mod jobs;
 pub mod object_store;
 pub mod openapi;
 pub mod passwords;
-pub mod plugins;
 pub mod ports;
 pub mod queue;
 pub mod service;

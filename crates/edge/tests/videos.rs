@@ -20,8 +20,6 @@ mod life;
 mod manifest;
 #[path = "videos/options.rs"]
 mod options;
-#[path = "videos/plugins.rs"]
-mod plugins;
 #[path = "videos/streamed.rs"]
 mod streamed;
 #[path = "videos/trouble.rs"]

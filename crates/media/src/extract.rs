@@ -121,7 +121,7 @@ pub fn extract_into<'a>(
     output: Output<'a>,
     control: &dyn Control,
 ) -> Result<Outcome, ExtractError> {
-    if let Some(pointer) = unsupported(options).first() {
+    if let Some(pointer) = unsupported(options, filters.len()).first() {
         return Err(ExtractError::Unsupported(pointer));
     }
     let watch = &Watch::new(control, limits);

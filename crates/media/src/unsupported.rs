@@ -1,11 +1,11 @@
-//! Which options this engine does not do yet.
+//! Which options an extraction cannot follow.
 
 use framelift_domain::Options;
 
-/// JSON pointers, relative to the options, of everything asked that the engine cannot give;
-/// empty means that the job can run.
-pub fn unsupported(options: &Options) -> Vec<&'static str> {
-    if options.plugins.is_empty() { Vec::new() } else { vec!["/plugins"] }
+/// JSON pointers, relative to the options, of everything asked that `filters` filters leave undone; empty
+/// means that the job can run.
+pub fn unsupported(options: &Options, filters: usize) -> Vec<&'static str> {
+    if options.plugins.len() <= filters { Vec::new() } else { vec!["/plugins"] }
 }
 
 #[cfg(test)]
@@ -13,10 +13,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_done_is_named() {
+    fn plugins_without_their_filters_are_named() {
         let mut options = Options { storyboard: true, ..Options::default() };
-        assert!(unsupported(&options).is_empty());
+        assert!(unsupported(&options, 0).is_empty());
         options.plugins = vec![framelift_domain::PluginRef::new("p", "{}")];
-        assert_eq!(unsupported(&options), ["/plugins"]);
+        assert_eq!(unsupported(&options, 0), ["/plugins"]);
+        assert!(unsupported(&options, 1).is_empty());
     }
 }

@@ -71,8 +71,13 @@ impl Viewed {
 
     /// Another picture in its place, as it is.
     pub(crate) fn replaced(&self, frame: Frame) -> Result<Self, TooLarge> {
+        Self::unchanged(frame, self.view.max_pixels)
+    }
+
+    /// A picture of at most so many pixels, as it is.
+    pub(crate) fn unchanged(frame: Frame, max_pixels: u64) -> Result<Self, TooLarge> {
         let size = (frame.width(), frame.height());
-        let view = View::uncropped(None, size, None, None, self.view.max_pixels);
+        let view = View::uncropped(None, size, None, None, max_pixels);
         let (geometry, _) = view.geometry(None)?;
         Ok(Self { frame, light: Light::default(), geometry, view })
     }

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use framelift_media::{ExtractError, HardwareUse, Output, SourceInfo, extract_into, probe};
 
+use crate::plugins::{self, Loaded};
 use crate::remote::{Events, RemoteArchive, RemoteNames, RemoteSource, Throttled};
 use crate::restrict;
-use crate::wire::{self, Done, ExtractJob, Hello, Job, Kind};
+use crate::wire::{self, Done, ExtractJob, Extracted, Hello, Job, Kind};
 
 /// The first argument of a child; the second says whether it may use a GPU.
 pub(crate) const ARGUMENT: &str = "--framelift-sandbox-child";
@@ -56,16 +57,26 @@ fn run(gpu: bool, before: Work) -> io::Result<()> {
     note("Landlock", restrict::landlock(gpu));
     // The driver's libraries are loaded while all calls are allowed, and tried on videos of our own.
     let hardware = gpu.then(|| framelift_media::hardware().clone());
-    note("seccomp", restrict::filter_calls(gpu));
+    let confined = restrict::filter_calls(gpu);
+    // Where the filters cannot be installed, this one cannot either, and the parent knows it.
+    let freezes = confined.is_ok() && !gpu;
+    note("seccomp", confined);
     let hello = Hello { version: wire::VERSION, missing, hardware };
     wire::write_json(&mut *events.out(), Kind::Hello, &hello)?;
 
+    let freeze = || if freezes { restrict::freeze().map_err(io::Error::other) } else { Ok(()) };
     let done = match wire::json(&events.receive(Kind::Job)?)? {
         Job::Extract(job) => {
+            let plugins = plugins::load(&job.plugins, &events)?;
+            freeze()?;
             before(&job.file_name);
-            extract(*job, gpu, reads, &events)?
+            extract(*job, plugins, gpu, reads, &events)?
         }
-        Job::Probe(size) => probe(reads.of_size(size)).map(|info| Done::Probe(Box::new(info))),
+        Job::Probe(size) => {
+            freeze()?;
+            probe(reads.of_size(size)).map(|info| Done::Probe(Box::new(info)))
+        }
+        Job::Check(job) => Ok(plugins::check(&job, &events, freeze)?),
     };
     match done {
         Ok(done) => wire::write_json(&mut *events.out(), Kind::Done, &done),
@@ -80,6 +91,7 @@ fn run(gpu: bool, before: Work) -> io::Result<()> {
 
 fn extract(
     job: ExtractJob,
+    plugins: Loaded,
     gpu: bool,
     reads: RemoteSource,
     events: &Events,
@@ -94,6 +106,12 @@ fn extract(
         limits.hardware = HardwareUse::Never;
     }
     let info = SourceInfo { file_name: job.file_name, size: job.size };
-    let outcome = extract_into(source, info, &options, &limits, Vec::new(), output, &Throttled::new(events));
-    Ok(outcome.map(|outcome| Done::Extract(Box::new(outcome))))
+    let mut running = match plugins.start(&job.plugins) {
+        Ok(running) => running,
+        Err(failure) => return Ok(Err(ExtractError::Failed(failure))),
+    };
+    let filters = std::mem::take(&mut running.filters);
+    let outcome = extract_into(source, info, &options, &limits, filters, output, &Throttled::new(events));
+    let extracted = |outcome| Extracted { outcome, plugins: running.records() };
+    Ok(outcome.map(|outcome| Done::Extract(Box::new(extracted(outcome)))))
 }

@@ -7,14 +7,19 @@ use std::time::Duration;
 
 use framelift_domain::{Failure, FailureCode, Options};
 use framelift_media::{
-    Archive, Control, EngineLimits, ExtractError, Member, Names, Numbered, OTHER_MEMBERS, Outcome, Progress,
-    Source, SourceInfo, Stage, VideoInfo, add_member, unsupported,
+    Archive, Control, EngineLimits, ExtractError, Member, MemorySource, Names, Numbered, OTHER_MEMBERS,
+    Progress, Source, SourceInfo, Stage, VideoInfo, add_member, unsupported,
 };
+use framelift_plugin_host::{Compiled, Metering, PluginRun, Rejected, sha256};
 
 use crate::crash::{Crash, Kind as CrashKind};
+use crate::limits;
+use crate::plugins::{CompileError, CompileLimits};
 use crate::pool::{Running, Sandbox, StartError};
 use crate::reads::{self, Heard, ReadsEnd, Reason};
-use crate::wire::{self, Done, ExtractJob, Frames, Job, Kind, MemberId, MemberStart};
+use crate::wire::{
+    self, CheckJob, Done, ExtractJob, Extracted, Frames, Job, Kind, MemberId, MemberStart, PluginJob,
+};
 
 /// How often the caller is asked whether to go on while nothing comes.
 const TICK: Duration = Duration::from_millis(100);
@@ -69,19 +74,22 @@ impl Sandbox {
         info: SourceInfo,
         options: &'a Options,
         limits: &EngineLimits,
+        plugins: &[PluginRun],
         archive: Box<dyn Archive + 'a>,
         names: Option<&'a dyn Names>,
         control: &dyn Control,
-    ) -> Result<Outcome, RunError> {
-        if let Some(pointer) = unsupported(options).first() {
+    ) -> Result<Extracted, RunError> {
+        if let Some(pointer) = unsupported(options, plugins.len()).first() {
             return Err(ExtractError::Unsupported(pointer).into());
         }
         // A child cannot see how many processors a container may use.
         let limits = EngineLimits { threads: limits.thread_count(), ..limits.clone() };
         let job =
             ExtractJob::new(info.file_name.clone(), info.size, options, limits.clone(), names.is_some());
-        let job =
+        let mut job =
             job.ok_or_else(|| failed(FailureCode::Internal, "the options have no form to be sent in"))?;
+        job.plugins = plugins.iter().map(PluginJob::of).collect();
+        let beside = limits::plugins_space(job.plugins.iter().map(|plugin| plugin.bytes));
         let members = Members {
             options,
             names: names.unwrap_or(&Numbered),
@@ -89,20 +97,92 @@ impl Sandbox {
             images: 0,
             others: Vec::new(),
         };
-        self.run(Job::Extract(Box::new(job)), source, &limits, control, |talk| {
-            let Done::Extract(mut outcome) = talk.extract(archive, members)? else {
+        let size = source.size();
+        let begin = |child: &Running| {
+            child.limit(&limits, (size, beside), self.has_gpu())?;
+            wire::write_json(&mut &child.events, Kind::Job, &Job::Extract(Box::new(job)))?;
+            let mut codes = plugins.iter().map(|plugin| &plugin.compiled.code);
+            codes.try_for_each(|code| wire::write_code(&mut &child.events, code))
+        };
+        let patience = self.patience(&limits);
+        self.run(begin, source, patience, control, |talk| {
+            let Done::Extract(mut extracted) = talk.extract(archive, members)? else {
                 return Err(broken("the result of another job"));
             };
+            let outcome = &mut extracted.outcome;
             outcome.source.file_name = info.file_name;
             outcome.source.size_bytes = info.size;
-            Ok(*outcome)
+            Ok(*extracted)
         })
+    }
+
+    /// Compiles and checks a plugin in a child. What takes too much time or memory there is the plugin's fault.
+    pub fn compile(
+        &self,
+        name: &str,
+        component: &[u8],
+        limits: &CompileLimits,
+        metering: Metering,
+    ) -> Result<Compiled, CompileError> {
+        let bytes = component.len() as u64;
+        let fuel = metering == Metering::TimeAndFuel;
+        let job = Job::Check(CheckJob { name: name.to_owned(), bytes, fuel });
+        let begin = |child: &Running| {
+            child.limit_compiling(limits, self.has_gpu())?;
+            wire::write_json(&mut &child.events, Kind::Job, &job)?;
+            wire::write_code(&mut &child.events, component)
+        };
+        // A busy machine gives it a part of its processors.
+        let deadline = limits.processor_time.saturating_mul(4).saturating_add(HEAD_START);
+        let none = Box::new(MemorySource(Vec::new().into()));
+        let patience = Patience { silence: deadline, deadline };
+        let result = self.run(begin, none, patience, &(), |talk| {
+            let mut code = Vec::new();
+            loop {
+                match talk.next()? {
+                    Message::Progress => {}
+                    Message::Code => {
+                        code.extend_from_slice(talk.frames.borrow().body());
+                        if code.len() as u64 > wire::MAX_CODE {
+                            return Err(broken("more code than a plugin can have"));
+                        }
+                    }
+                    Message::Done(Done::Check(checked)) => return Ok(Ok((code, *checked))),
+                    Message::Done(Done::Rejected(words)) => return Ok(Err(Rejected(words))),
+                    _ => return Err(broken("a message that belongs to another job")),
+                }
+            }
+        });
+        let CompileLimits { processor_time, memory_bytes } = limits;
+        let (code, checked) = match result {
+            Ok(said) => said?,
+            Err(RunError::Start(error)) => return Err(error.into()),
+            Err(RunError::Crashed(crash)) => {
+                let words = match crash.kind {
+                    CrashKind::Time => {
+                        format!("takes more than {} s of processor time to compile", processor_time.as_secs())
+                    }
+                    CrashKind::Memory => {
+                        format!("takes more than {} MiB of memory to compile", memory_bytes >> 20)
+                    }
+                    _ => format!("ended the process that compiled it: {}", crash.reason),
+                };
+                return Err(Rejected(words).into());
+            }
+            // Nothing is extracted.
+            Err(RunError::Extract(error)) => return Err(Rejected(error.to_string()).into()),
+        };
+        Ok(Compiled { sha256: sha256(component), code, metering, checked })
     }
 
     /// As [`framelift_media::probe`], in a child.
     pub fn probe(&self, source: Box<dyn Source>) -> Result<VideoInfo, RunError> {
-        let job = Job::Probe(source.size());
-        self.run(job, source, &EngineLimits::default(), &(), |talk| {
+        let (limits, size) = (EngineLimits::default(), source.size());
+        let begin = |child: &Running| {
+            child.limit(&limits, (size, 0), self.has_gpu())?;
+            wire::write_json(&mut &child.events, Kind::Job, &Job::Probe(size))
+        };
+        self.run(begin, source, self.patience(&limits), &(), |talk| {
             loop {
                 match talk.next()? {
                     Message::Done(Done::Probe(info)) => return Ok(*info),
@@ -113,19 +193,20 @@ impl Sandbox {
         })
     }
 
+    fn patience(&self, limits: &EngineLimits) -> Patience {
+        Patience { silence: self.settings.silence, deadline: limits.max_wall.saturating_add(HEAD_START) }
+    }
+
     fn run<T>(
         &self,
-        job: Job,
+        begin: impl FnOnce(&Running) -> io::Result<()>,
         source: Box<dyn Source>,
-        limits: &EngineLimits,
+        patience: Patience,
         control: &dyn Control,
         work: impl FnOnce(&Talk<'_>) -> Result<T, End>,
     ) -> Result<T, RunError> {
         let mut child = self.take()?;
-        let begun = child.limit(limits, source.size(), self.has_gpu()).and_then(|()| {
-            child.events.set_read_timeout(Some(TICK))?;
-            wire::write_json(&mut &child.events, Kind::Job, &job)
-        });
+        let begun = child.events.set_read_timeout(Some(TICK)).and_then(|()| begin(&child));
         begun.map_err(|error| StartError::Process(error.to_string()))?;
         let (heard, reads_end) = (Heard::new(), ReadsEnd::default());
         let (events, reads) = (child.events.try_clone(), child.reads.try_clone());
@@ -146,8 +227,7 @@ impl Sandbox {
             control,
             heard: &heard,
             reads_end: &reads_end,
-            silence: self.settings.silence,
-            deadline: limits.max_wall.saturating_add(HEAD_START),
+            patience,
         };
         std::thread::scope(|scope| {
             let serving = std::thread::Builder::new().name("sandbox reads".to_owned());
@@ -185,6 +265,8 @@ enum Message {
     Member(MemberStart),
     /// Its bytes stay with the frames.
     Piece,
+    /// So do these.
+    Code,
     Done(Done),
 }
 
@@ -196,7 +278,14 @@ struct Talk<'a> {
     control: &'a dyn Control,
     heard: &'a Heard,
     reads_end: &'a ReadsEnd,
+    patience: Patience,
+}
+
+/// How long a child is waited for.
+struct Patience {
+    /// Without a sign of life.
     silence: Duration,
+    /// In all.
     deadline: Duration,
 }
 
@@ -225,6 +314,7 @@ impl Talk<'_> {
             Kind::AskName => Message::AskName(MemberId::decode(body)?),
             Kind::Member => Message::Member(MemberStart::decode(body)?),
             Kind::Piece => Message::Piece,
+            Kind::Code => Message::Code,
             Kind::Done => Message::Done(wire::json(body)?),
             Kind::Failed => return Err(ExtractError::Failed(wire::failure(body)?).into()),
             Kind::SourceFailed => {
@@ -247,11 +337,14 @@ impl Talk<'_> {
             return Err(broken(rule));
         }
         let late = |what: String| Err(End::Crashed(Crash::new(CrashKind::Time, what)));
-        if self.heard.silence() > self.silence {
-            return late(format!("the decoder gave no sign of life for {} s", self.silence.as_secs()));
+        if self.heard.silence() > self.patience.silence {
+            return late(format!(
+                "the decoder gave no sign of life for {} s",
+                self.patience.silence.as_secs()
+            ));
         }
-        if self.heard.age() > self.deadline {
-            return late(format!("the decoder was not done within {} s", self.deadline.as_secs()));
+        if self.heard.age() > self.patience.deadline {
+            return late(format!("the decoder was not done within {} s", self.patience.deadline.as_secs()));
         }
         Ok(())
     }
@@ -278,15 +371,16 @@ impl Talk<'_> {
                     }
                     added?;
                 }
-                Message::Piece => return Err(broken("bytes of no member")),
-                Message::Done(Done::Extract(mut outcome)) => {
+                Message::Piece | Message::Code => return Err(broken("bytes of no member")),
+                Message::Done(Done::Extract(mut extracted)) => {
+                    let outcome = &mut extracted.outcome;
                     if outcome.frames != members.images {
                         return Err(broken("another number of images than it says"));
                     }
                     let finished = archive.finish().map_err(ExtractError::Sink)?;
                     outcome.archive_bytes = finished.bytes;
                     outcome.archive_sha256 = finished.sha256.map(|sum| framelift_media::hex(&sum));
-                    return Ok(Done::Extract(outcome));
+                    return Ok(Done::Extract(extracted));
                 }
                 Message::Done(done) => return Ok(done),
             }

@@ -1,11 +1,14 @@
 //! The extraction engine, in this process or in a child: one signature for both.
 
-use framelift_domain::Options;
+use framelift_domain::{Failure, Options};
 use framelift_media::{
-    Archive, Control, EngineLimits, Names, Outcome, Output, Source, SourceInfo, VideoInfo, extract_into,
+    Archive, Control, EngineLimits, ExtractError, Names, Output, Source, SourceInfo, VideoInfo, extract_into,
     probe,
 };
+use framelift_plugin_host::{Compiled, Host, Metering, PluginLimits, PluginRun, Running, failure};
 
+use crate::plugins::{CompileError, CompileLimits};
+use crate::wire::Extracted;
 use crate::{RunError, Sandbox};
 
 /// Where videos are decoded.
@@ -26,18 +29,36 @@ impl Engine {
         info: SourceInfo,
         options: &'a Options,
         limits: &EngineLimits,
+        plugins: &[PluginRun],
         archive: Box<dyn Archive + 'a>,
         names: Option<&'a dyn Names>,
         control: &dyn Control,
-    ) -> Result<Outcome, RunError> {
+    ) -> Result<Extracted, RunError> {
         match self {
             Self::InProcess => {
                 let output = Output { archive, names: names.unwrap_or(&framelift_media::Numbered) };
-                Ok(extract_into(source, info, options, limits, Vec::new(), output, control)?)
+                let mut running = start(plugins).map_err(ExtractError::Failed)?;
+                let filters = std::mem::take(&mut running.filters);
+                let outcome = extract_into(source, info, options, limits, filters, output, control)?;
+                Ok(Extracted { outcome, plugins: running.records() })
             }
             Self::Sandboxed(sandbox) => {
-                sandbox.extract_into(source, info, options, limits, archive, names, control)
+                sandbox.extract_into(source, info, options, limits, plugins, archive, names, control)
             }
+        }
+    }
+
+    /// Compiles and checks a plugin.
+    pub fn compile(
+        &self,
+        name: &str,
+        component: &[u8],
+        limits: &CompileLimits,
+        metering: Metering,
+    ) -> Result<Compiled, CompileError> {
+        match self {
+            Self::InProcess => Ok(Host::new(PluginLimits::default(), metering)?.accept(name, component)?),
+            Self::Sandboxed(sandbox) => sandbox.compile(name, component, limits, metering),
         }
     }
 
@@ -48,4 +69,20 @@ impl Engine {
             Self::Sandboxed(sandbox) => sandbox.probe(source),
         }
     }
+}
+
+fn start(plugins: &[PluginRun]) -> Result<Running, Failure> {
+    let Some(first) = plugins.first() else { return Ok(Running::default()) };
+    let refused = |error| failure(&first.name, error);
+    let host = Host::new(PluginLimits::default(), first.compiled.metering).map_err(refused)?;
+    let load = |plugin: &PluginRun| {
+        let Compiled { sha256, code, .. } = &*plugin.compiled;
+        host.load(code, sha256).map_err(|error| failure(&plugin.name, error))
+    };
+    let codes = plugins.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+    let named = |(code, plugin)| {
+        let PluginRun { name, version, config, .. }: &PluginRun = plugin;
+        (code, name.as_str(), version.as_str(), config.as_str())
+    };
+    Running::start(codes.iter().zip(plugins).map(named))
 }

@@ -24,14 +24,35 @@ fn processor_time(limits: &EngineLimits) -> u64 {
     limits.max_wall.as_secs().saturating_add(1).saturating_mul(threads)
 }
 
-/// Sets the limits of the child `pid` for a job. A GPU's libraries reserve address space by the
+/// Address space of a plugin beside its code: four memories, instances, its log.
+const FOR_A_PLUGIN: u64 = 320 << 20;
+
+/// Bytes of address space for plugins with code of these lengths, beside what the job needs itself.
+pub(crate) fn plugins_space(code: impl Iterator<Item = u64>) -> u64 {
+    let plugins: u64 = code.map(|bytes| FOR_A_PLUGIN + 2 * bytes).sum();
+    // And the thread that counts time.
+    if plugins == 0 { 0 } else { plugins + FOR_A_THREAD }
+}
+
+/// Sets the limits of a child that compiles a plugin.
+pub(crate) fn set_compiling(pid: u32, seconds: u64, bytes: u64, gpu: bool) -> std::io::Result<()> {
+    kernel::limit(pid, libc::RLIMIT_CPU, seconds, seconds.saturating_add(5))?;
+    if gpu { Ok(()) } else { kernel::limit(pid, libc::RLIMIT_AS, bytes, bytes) }
+}
+
+/// Sets the limits of the child `pid` for a job, and `beside` bytes for its plugins. A GPU's libraries reserve address space by the
 /// terabyte: there, only the memory of the machine or of the container is a limit.
-pub(crate) fn set(pid: u32, limits: &EngineLimits, size: u64, gpu: bool) -> std::io::Result<()> {
+pub(crate) fn set(
+    pid: u32,
+    limits: &EngineLimits,
+    (size, beside): (u64, u64),
+    gpu: bool,
+) -> std::io::Result<()> {
     let seconds = processor_time(limits);
     // The first limit sends a signal that says why, the second one kills.
     kernel::limit(pid, libc::RLIMIT_CPU, seconds, seconds.saturating_add(5))?;
     if !gpu {
-        let bytes = address_space(limits, size);
+        let bytes = address_space(limits, size).saturating_add(beside);
         kernel::limit(pid, libc::RLIMIT_AS, bytes, bytes)?;
     }
     Ok(())

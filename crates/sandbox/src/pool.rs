@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use framelift_media::{EngineLimits, HardwareInfo, HardwareUse};
 
 use crate::child::{ARGUMENT, CPU, GPU};
+use crate::plugins::CompileLimits;
 use crate::wire::{self, Frames, Hello, Kind};
 use crate::{crash, limits, restrict};
 
@@ -219,8 +220,13 @@ impl Running {
     }
 
     /// Limits what it may use from now on.
-    pub(crate) fn limit(&self, limits: &EngineLimits, size: u64, gpu: bool) -> io::Result<()> {
-        limits::set(self.child.id(), limits, size, gpu)
+    pub(crate) fn limit(&self, limits: &EngineLimits, sizes: (u64, u64), gpu: bool) -> io::Result<()> {
+        limits::set(self.child.id(), limits, sizes, gpu)
+    }
+
+    /// The same for one that compiles a plugin.
+    pub(crate) fn limit_compiling(&self, limits: &CompileLimits, gpu: bool) -> io::Result<()> {
+        limits::set_compiling(self.child.id(), limits.processor_time.as_secs(), limits.memory_bytes, gpu)
     }
 
     /// Ends it, and says how it has ended if it was faster.

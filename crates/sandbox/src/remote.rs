@@ -41,6 +41,16 @@ impl Events {
         let (kind, body) = answers.next()?;
         if kind == expected { Ok(body.to_vec()) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
+
+    /// Waits for a plugin's component or code.
+    pub(crate) fn receive_code(&self, bytes: u64) -> io::Result<Vec<u8>> {
+        let bytes = usize::try_from(bytes).map_err(|_| io::ErrorKind::InvalidData)?;
+        let mut code = Vec::with_capacity(bytes);
+        while code.len() < bytes {
+            code.extend_from_slice(&self.receive(Kind::Code)?);
+        }
+        Ok(code)
+    }
 }
 
 /// The video, read through the parent.

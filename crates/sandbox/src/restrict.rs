@@ -112,6 +112,11 @@ pub(crate) fn filter_calls(gpu: bool) -> Result<(), String> {
     Ok(())
 }
 
+/// Takes the right to map code as well. A GPU's driver keeps it.
+pub(crate) fn freeze() -> Result<(), String> {
+    seccompiler::apply_filter_all_threads(&syscalls::frozen().map_err(text)?).map_err(text)
+}
+
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }

@@ -1,10 +1,11 @@
 //! The system calls that a child may make.
 //!
-//! Three filters are in force together, and for each call the strictest answer counts:
+//! Four filters are in force together, and for each call the strictest answer counts:
 //! what no decoder ever does ends the process (`SIGSYS`, and a line in the kernel's log says which call
 //! it was); `clone3` does not exist, so that the C library falls back on `clone`, whose flags a filter can
-//! see; and everything else that is not on the list is not permitted (`EPERM`), because libraries
-//! try such calls (a file in `/sys`, a terminal's width) and do without.
+//! see; everything else that is not on the list is not permitted (`EPERM`), because libraries
+//! try such calls (a file in `/sys`, a terminal's width) and do without; and once the code of a job's plugins is
+//! in memory, no more code is.
 
 use std::collections::BTreeMap;
 
@@ -126,7 +127,8 @@ const DEADLY: &[c_long] = &[
 const DEADLY_WITHOUT_GPU: &[c_long] =
     &[libc::SYS_accept4, libc::SYS_bind, libc::SYS_connect, libc::SYS_listen, libc::SYS_socket];
 
-/// Compiles the filters, in the order in which they are installed.
+/// Compiles the filters of a child that waits for its job, in the order in which they are installed. It may
+/// still map the code of plugins, and [freeze](frozen) itself.
 pub(crate) fn filters(gpu: bool) -> Result<Vec<BpfProgram>, seccompiler::Error> {
     let thread = libc::CLONE_THREAD as u64;
     let mut deadly = always(DEADLY);
@@ -136,7 +138,14 @@ pub(crate) fn filters(gpu: bool) -> Result<Vec<BpfProgram>, seccompiler::Error> 
     allowed.insert(libc::SYS_clone, vec![rule(0, SeccompCmpOp::MaskedEq(thread), thread)?]);
     // To end itself, as `abort` does; no other process.
     allowed.insert(libc::SYS_tgkill, vec![rule(0, SeccompCmpOp::Eq, std::process::id().into())?]);
-    allowed.insert(libc::SYS_prctl, vec![rule(0, SeccompCmpOp::Eq, libc::PR_SET_NAME as u64)?]);
+    allowed.insert(
+        libc::SYS_prctl,
+        vec![
+            rule(0, SeccompCmpOp::Eq, libc::PR_SET_NAME as u64)?,
+            // It is set already; the next filter's installation sets it again.
+            rule(0, SeccompCmpOp::Eq, libc::PR_SET_NO_NEW_PRIVS as u64)?,
+        ],
+    );
     allowed.insert(
         libc::SYS_fcntl,
         vec![
@@ -146,10 +155,7 @@ pub(crate) fn filters(gpu: bool) -> Result<Vec<BpfProgram>, seccompiler::Error> 
     );
     // Looking at a limit, not changing it.
     allowed.insert(libc::SYS_prlimit64, vec![rule(2, SeccompCmpOp::Eq, 0)?]);
-    // No new code.
-    for call in [libc::SYS_mmap, libc::SYS_mprotect] {
-        allowed.insert(call, vec![rule(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)?]);
-    }
+    allowed.extend(always(&[libc::SYS_mmap, libc::SYS_mprotect, libc::SYS_seccomp]));
     if gpu {
         allowed.extend(always(ALLOWED_FOR_GPU));
     } else {
@@ -160,11 +166,21 @@ pub(crate) fn filters(gpu: bool) -> Result<Vec<BpfProgram>, seccompiler::Error> 
     [
         filter(always(&[libc::SYS_clone3]), SeccompAction::Allow, unknown),
         filter(deadly, SeccompAction::Allow, SeccompAction::KillProcess),
-        // The last one: it takes the calls that install filters.
         filter(allowed, refused, SeccompAction::Allow),
     ]
     .into_iter()
     .collect()
+}
+
+/// Compiles the filter that is installed before the first byte of a video or of a plugin's own code is run:
+/// there is no new code from then on, and no new filter.
+pub(crate) fn frozen() -> Result<BpfProgram, seccompiler::Error> {
+    let mut refused = always(&[libc::SYS_seccomp]);
+    for call in [libc::SYS_mmap, libc::SYS_mprotect] {
+        let executable = libc::PROT_EXEC as u64;
+        refused.insert(call, vec![rule(2, SeccompCmpOp::MaskedEq(executable), executable)?]);
+    }
+    filter(refused, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32))
 }
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;

@@ -10,16 +10,19 @@ use std::ops::Range;
 use framelift_contract::options::OptionsBody;
 use framelift_domain::{Failure, Options, Rational, Select};
 use framelift_media::{EngineLimits, HardwareInfo, Outcome, Progress, Stage, VideoInfo};
+use framelift_plugin_host::{Checked, Metering, PluginRun, Record};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The protocol's version. Both sides are the same program, unless it was replaced meanwhile.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// Bytes of one read, and of one piece of a member.
 pub(crate) const MAX_PIECE: usize = 1 << 20;
-/// Bytes of a JSON message.
-const MAX_JSON: usize = 1 << 20;
+/// Bytes of a JSON message: eight plugins' logs and configurations are most of it.
+const MAX_JSON: usize = 8 << 20;
+/// Bytes of the code of one plugin.
+pub(crate) const MAX_CODE: u64 = 1 << 30;
 /// Announced ranges; what comes after them is read without having been announced.
 const MAX_RANGES: usize = 1 << 16;
 /// Bytes of a member's name.
@@ -58,10 +61,12 @@ pub(crate) enum Kind {
     Data = 13,
     /// Parent: the read has failed.
     ReadFailed = 14,
+    /// Parent: a piece of a plugin's component or code; child: of the code that it has made.
+    Code = 15,
 }
 
 impl Kind {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Hello,
         Self::Job,
         Self::Progress,
@@ -76,6 +81,7 @@ impl Kind {
         Self::Expect,
         Self::Data,
         Self::ReadFailed,
+        Self::Code,
     ];
 
     const fn max_length(self) -> usize {
@@ -85,7 +91,7 @@ impl Kind {
             Self::AskName => MAX_ID,
             Self::Member => 12 + MAX_ID,
             Self::Name => MAX_NAME,
-            Self::Piece | Self::Data => MAX_PIECE,
+            Self::Piece | Self::Data | Self::Code => MAX_PIECE,
             Self::Read => 12,
             Self::Expect => MAX_RANGES * 16,
             Self::SourceFailed | Self::ReadFailed => 0,
@@ -189,6 +195,11 @@ pub(crate) fn write(stream: &mut impl Write, kind: Kind, body: &[u8]) -> io::Res
     stream.write_all(&body[sent - HEADER..])
 }
 
+/// Writes a plugin's component or code in pieces.
+pub(crate) fn write_code(stream: &mut impl Write, code: &[u8]) -> io::Result<()> {
+    code.chunks(MAX_PIECE).try_for_each(|piece| write(stream, Kind::Code, piece))
+}
+
 /// Writes a message in JSON.
 pub(crate) fn write_json(stream: &mut impl Write, kind: Kind, message: &impl Serialize) -> io::Result<()> {
     let body = serde_json::to_vec(message)?;
@@ -221,6 +232,33 @@ pub(crate) enum Job {
     Extract(Box<ExtractJob>),
     /// Describe the video of so many bytes.
     Probe(u64),
+    /// Compile and check a plugin.
+    Check(CheckJob),
+}
+
+/// A plugin that nobody has run yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CheckJob {
+    pub(crate) name: String,
+    /// Bytes of its component, which follow.
+    pub(crate) bytes: u64,
+    /// Whether instructions are counted when it is run.
+    pub(crate) fuel: bool,
+}
+
+/// A plugin of a job; its code follows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PluginJob {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) config: String,
+    pub(crate) sha256: String,
+    /// Bytes of its code.
+    pub(crate) bytes: u64,
+    /// Whether the code counts instructions.
+    pub(crate) fuel: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -234,6 +272,22 @@ pub(crate) struct ExtractJob {
     pub(crate) limits: EngineLimits,
     /// Whether the parent is asked for each name; else members are called as the service calls them.
     pub(crate) asks_names: bool,
+    /// The plugins that the frames pass, in order.
+    pub(crate) plugins: Vec<PluginJob>,
+}
+
+impl PluginJob {
+    pub(crate) fn of(plugin: &PluginRun) -> Self {
+        let PluginRun { name, version, config, compiled } = plugin;
+        Self {
+            name: name.clone(),
+            version: version.clone(),
+            config: config.clone(),
+            sha256: compiled.sha256.clone(),
+            bytes: compiled.code.len() as u64,
+            fuel: compiled.metering == Metering::TimeAndFuel,
+        }
+    }
 }
 
 impl ExtractJob {
@@ -254,7 +308,8 @@ impl ExtractJob {
             None => options,
         };
         let options_body = OptionsBody::spelled_out(plain);
-        let job = Self { file_name, size, options: options_body, rate, limits, asks_names };
+        let plugins = Vec::new();
+        let job = Self { file_name, size, options: options_body, rate, limits, asks_names, plugins };
         (job.options().as_ref() == Ok(options)).then_some(job)
     }
 
@@ -272,8 +327,21 @@ impl ExtractJob {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) enum Done {
-    Extract(Box<Outcome>),
+    Extract(Box<Extracted>),
     Probe(Box<VideoInfo>),
+    /// The code has been sent.
+    Check(Box<Checked>),
+    /// What is wrong with the plugin.
+    Rejected(String),
+}
+
+/// A finished extraction, and the plugins' part in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extracted {
+    /// What the engine says.
+    pub outcome: Outcome,
+    /// What is known of each plugin's work, in order.
+    pub plugins: Vec<Record>,
 }
 
 pub(crate) fn failure(body: &[u8]) -> Result<Failure, Malformed> {

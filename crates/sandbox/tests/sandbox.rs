@@ -3,6 +3,11 @@
 #![expect(unsafe_code, reason = "one call of the kernel")]
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a helper that fails has to fail its test")]
 
+#[path = "../../plugin-host/tests/plugins/component.rs"]
+mod component;
+#[path = "sandbox/plugins.rs"]
+mod plugins;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -58,8 +63,8 @@ fn run(sandbox: &Sandbox, name: &str, limits: &EngineLimits) -> Result<(Outcome,
     let options = options(Select::Count(4));
     let info = info(name, &source);
     let zip = Box::new(Zip::new(&mut archive));
-    let outcome = sandbox.extract_into(Box::new(source), info, &options, limits, zip, None, &())?;
-    Ok((outcome, archive))
+    let outcome = sandbox.extract_into(Box::new(source), info, &options, limits, &[], zip, None, &())?;
+    Ok((outcome.outcome, archive))
 }
 
 /// The crash of a child that does what the name says; the next job is fine.
@@ -81,13 +86,13 @@ fn the_same_job_gives_the_same_bytes_inside_and_outside() {
         let info = || info("a.mp4", &source);
         let archive = Box::new(Zip::new(&mut inside));
         let boxed = sandbox
-            .extract_into(Box::new(source.clone()), info(), &options, &limits(), archive, None, &())
+            .extract_into(Box::new(source.clone()), info(), &options, &limits(), &[], archive, None, &())
             .unwrap();
         let output = Output { archive: Box::new(Zip::new(&mut outside)), names: &framelift_media::Numbered };
         let plain =
             extract_into(Box::new(source.clone()), info(), &options, &limits(), Vec::new(), output, &())
                 .unwrap();
-        assert_eq!(boxed, plain);
+        assert_eq!(boxed.outcome, plain);
         assert!(inside == outside, "the archives differ");
     }
     assert_eq!(
@@ -111,7 +116,7 @@ fn members_are_called_as_the_parent_says() {
     let archive = Box::new(Tar::new(&mut inside));
     let info = || info("a.mp4", &source);
     sandbox
-        .extract_into(Box::new(source.clone()), info(), &options, &limits(), archive, Some(names), &())
+        .extract_into(Box::new(source.clone()), info(), &options, &limits(), &[], archive, Some(names), &())
         .unwrap();
     let output = Output { archive: Box::new(Tar::new(&mut outside)), names };
     extract_into(Box::new(source.clone()), info(), &options, &limits(), Vec::new(), output, &()).unwrap();
@@ -183,7 +188,7 @@ fn a_caller_that_says_stop_is_obeyed_whatever_the_child_does() {
         let (info, options) = (info(name, &source), options(Select::All));
         let archive = Box::new(Zip::new(std::io::sink()));
         let ended =
-            sandbox.extract_into(Box::new(source), info, &options, &limits(), archive, None, &control);
+            sandbox.extract_into(Box::new(source), info, &options, &limits(), &[], archive, None, &control);
         assert!(matches!(ended, Err(RunError::Extract(ExtractError::Cancelled))), "{name}: {ended:?}");
     }
 }
@@ -268,14 +273,14 @@ fn errors_of_the_source_and_the_sink_are_the_callers_own() {
     let (source, options) = (video(), options(Select::Count(2)));
     let archive = Box::new(Zip::new(std::io::sink()));
     let info_of = SourceInfo { file_name: "a".into(), size: 1 << 20 };
-    let ended = sandbox.extract_into(Box::new(Broken), info_of, &options, &limits(), archive, None, &());
+    let ended = sandbox.extract_into(Box::new(Broken), info_of, &options, &limits(), &[], archive, None, &());
     assert!(
         matches!(&ended, Err(RunError::Extract(ExtractError::Source(error))) if error.to_string() == "the cable is cut"),
         "{ended:?}"
     );
     let info = info("a", &source);
     let archive = Box::new(Zip::new(Full));
-    let ended = sandbox.extract_into(Box::new(source), info, &options, &limits(), archive, None, &());
+    let ended = sandbox.extract_into(Box::new(source), info, &options, &limits(), &[], archive, None, &());
     assert!(
         matches!(&ended, Err(RunError::Extract(ExtractError::Sink(error))) if error.kind() == std::io::ErrorKind::StorageFull),
         "{ended:?}"
@@ -288,7 +293,7 @@ fn the_engines_own_verdict_comes_through() {
     let rubbish = MemorySource(Arc::from([7_u8; 5000]));
     let (info, options) = (info("a", &rubbish), options(Select::Count(2)));
     let archive = Box::new(Zip::new(std::io::sink()));
-    let ended = sandbox.extract_into(Box::new(rubbish), info, &options, &limits(), archive, None, &());
+    let ended = sandbox.extract_into(Box::new(rubbish), info, &options, &limits(), &[], archive, None, &());
     let Err(RunError::Extract(ExtractError::Failed(failure))) = ended else { panic!("{ended:?}") };
     assert_eq!(failure.code, FailureCode::NotAVideo);
     let small = EngineLimits { max_output_bytes: 10_000, ..limits() };
@@ -312,7 +317,7 @@ fn progress_is_seen_by_the_caller() {
     let source = video();
     let (info, options) = (info("a", &source), options(Select::Count(2)));
     let archive = Box::new(Zip::new(std::io::sink()));
-    sandbox.extract_into(Box::new(source), info, &options, &limits(), archive, None, &control).unwrap();
+    sandbox.extract_into(Box::new(source), info, &options, &limits(), &[], archive, None, &control).unwrap();
     let stages = stages.into_inner().unwrap();
     assert_eq!(stages.first(), Some(&Stage::Opening));
     assert_eq!(stages.last(), Some(&Stage::Finishing));

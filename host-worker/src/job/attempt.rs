@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use framelift_contract::report::Job;
 use framelift_domain::{Failure, FailureCode, Options};
 use framelift_media::{ExtractError, SourceInfo, Zip};
+use framelift_plugin_host::PluginRun;
 use framelift_sandbox::{Crash, RunError};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
@@ -167,7 +168,12 @@ impl Attempt<'_> {
             Err(error) => return Outcome::of_source(&error),
         };
         self.context.metrics.stage_took("reading", reading.elapsed());
-        self.extract(options, opened, permit).await
+        let plugins = match self.context.plugins(self.job, &self.stopper.token).await {
+            Ok(plugins) => plugins,
+            Err(Ok(failure)) => return Outcome::Failed(failure),
+            Err(Err(reason)) => return Outcome::Released(reason),
+        };
+        self.extract(options, plugins, opened, permit).await
     }
 
     /// Removes archives and multipart uploads that earlier attempts left when they died. What
@@ -191,15 +197,21 @@ impl Attempt<'_> {
     }
 
     /// Extracts, and once more where the decoder crashed: a second crash is the video's fault.
-    async fn extract(&self, options: Options, opened: Opened, permit: Permit) -> Outcome {
-        let first = match self.extract_once(&options, &opened).await {
+    async fn extract(
+        &self,
+        options: Options,
+        plugins: Vec<PluginRun>,
+        opened: Opened,
+        permit: Permit,
+    ) -> Outcome {
+        let first = match self.extract_once(&options, &plugins, &opened).await {
             Tried::Ended(outcome) => return outcome,
             Tried::Crashed(crash) => crash,
         };
         if !first.may_be_chance() || self.stopper.reason().is_some() {
             return Outcome::Failed(first.failure());
         }
-        let outcome = match self.extract_once(&options, &opened).await {
+        let outcome = match self.extract_once(&options, &plugins, &opened).await {
             Tried::Ended(outcome) => outcome,
             Tried::Crashed(second) => {
                 let Failure { code, message, .. } = second.failure();
@@ -212,7 +224,7 @@ impl Attempt<'_> {
         outcome
     }
 
-    async fn extract_once(&self, options: &Options, opened: &Opened) -> Tried {
+    async fn extract_once(&self, options: &Options, plugins: &[PluginRun], opened: &Opened) -> Tried {
         let (context, job) = (self.context, self.job);
         let (mut sink, upload) =
             context.store.upload(&job.result_key, context.settings.part_size, &self.stopper.token);
@@ -227,9 +239,10 @@ impl Attempt<'_> {
             self.stopper.token.clone(),
         );
         let source = Box::new(Waiting::new(source, self.watch.clone()));
-        let (sandbox, options, limits, watch, span) = (
+        let (sandbox, options, plugins, limits, watch, span) = (
             context.sandbox.clone(),
             options.clone(),
+            plugins.to_vec(),
             context.settings.limits.clone(),
             self.watch.clone(),
             tracing::Span::current(),
@@ -240,10 +253,10 @@ impl Attempt<'_> {
         let ended = tokio::task::spawn_blocking(move || {
             span.in_scope(|| {
                 let archive = Box::new(Zip::new(&mut sink));
-                let outcome =
-                    sandbox.extract_into(source, info, &options, &limits, archive, None, &*watch)?;
+                let outcome = sandbox
+                    .extract_into(source, info, &options, &limits, &plugins, archive, None, &*watch)?;
                 sink.finish().map_err(ExtractError::Sink)?;
-                Ok(outcome)
+                Ok(outcome.outcome)
             })
         })
         .await;

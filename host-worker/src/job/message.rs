@@ -1,11 +1,31 @@
 //! Reads a message's text.
 
-use framelift_contract::message::{InvalidMessage, JobMessage};
-use framelift_domain::VideoId;
+use framelift_contract::message::{InvalidMessage, JobMessage, Message};
+use framelift_domain::{PluginId, UserId, VideoId};
 
 use crate::report::Trace;
 
-/// What a message asks for.
+/// What a message of the job queue asks for.
+#[derive(Clone, Debug)]
+pub(crate) enum Work {
+    /// To work on a video.
+    Video(Task),
+    /// To check a plugin.
+    Plugin(PluginTask),
+}
+
+/// A plugin to check.
+#[derive(Clone, Debug)]
+pub(crate) struct PluginTask {
+    /// The uploaded version.
+    pub plugin_id: PluginId,
+    /// Its owner.
+    pub user_id: UserId,
+    /// What follows it through every call.
+    pub trace: Trace,
+}
+
+/// What a message about a video asks for.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     /// The video.
@@ -17,13 +37,30 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// Reads a message. Only ids are taken from it.
+    /// Reads a message about a video. Only ids are taken from it.
     pub(crate) fn parse(body: &str) -> Result<Self, InvalidMessage> {
-        let job = JobMessage::parse(body)?;
-        Ok(Self {
+        JobMessage::parse(body).map(Self::of)
+    }
+
+    fn of(job: JobMessage) -> Self {
+        Self {
             video_id: job.video_id,
             trace: Trace { correlation_id: job.correlation_id },
             notice: job.notice.is_some(),
+        }
+    }
+}
+
+impl Work {
+    /// Reads a message. Only ids are taken from it.
+    pub(crate) fn parse(body: &str) -> Result<Self, InvalidMessage> {
+        Ok(match Message::parse(body)? {
+            Message::Job(job) => Self::Video(Task::of(job)),
+            Message::Plugin(check) => Self::Plugin(PluginTask {
+                plugin_id: check.plugin_id,
+                user_id: check.user_id,
+                trace: Trace { correlation_id: check.correlation_id },
+            }),
         })
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use framelift_contract::object_key;
+use framelift_contract::plugin::{JobPlugin, PluginCheck};
 use framelift_contract::problem::{Problem, ProblemCode};
 use framelift_contract::report::{Job, Notice};
 use framelift_domain::{Failure, Time, UserId, VideoId};
@@ -28,6 +29,7 @@ pub(crate) struct Call {
 #[derive(Default)]
 struct State {
     jobs: BTreeMap<VideoId, Job>,
+    check: Option<PluginCheck>,
     outstanding: BTreeMap<VideoId, Notice>,
     calls: Vec<Call>,
     scripted: HashMap<&'static str, VecDeque<Option<ProblemCode>>>,
@@ -64,6 +66,7 @@ impl Control {
             file_name: format!("video {number}.mp4"),
             size_bytes,
             options: serde_json::from_value(options).unwrap(),
+            plugins: Vec::new(),
             source_key: object_key::upload(user, video),
             result_key: object_key::result(user, video, attempt),
             result_prefix: object_key::results_of(user, video),
@@ -74,6 +77,15 @@ impl Control {
         };
         self.state.lock().unwrap().jobs.insert(video, job.clone());
         job
+    }
+
+    pub(crate) fn set_plugins(&self, job: &Job, plugins: Vec<JobPlugin>) {
+        self.state.lock().unwrap().jobs.get_mut(&job.video_id).unwrap().plugins = plugins;
+    }
+
+    /// The plugin that may be claimed to be checked.
+    pub(crate) fn set_check(&self, check: PluginCheck) {
+        self.state.lock().unwrap().check = Some(check);
     }
 
     pub(crate) fn set_outstanding(&self, job: &Job, failure: Failure) {
@@ -152,6 +164,15 @@ impl State {
             ["internal", "users", id, "contact"] => {
                 json!({"user_id": id, "name": "Ada", "email": "ada@example.com", "webhook": null})
             }
+            ["internal", "plugins", id, call] => match (&self.check, *call) {
+                (Some(check), "claim") if check.plugin_id.to_string() == *id => {
+                    serde_json::to_value(check).unwrap()
+                }
+                (Some(_), "report") => {
+                    json!({"state": if body["outcome"] == "ready" { "ready" } else { "rejected" }})
+                }
+                _ => return problem(ProblemCode::NotFound),
+            },
             ["internal", "jobs", id, call] => {
                 let video: VideoId = id.parse().unwrap();
                 let Some(job) = self.jobs.get(&video) else { return problem(ProblemCode::VideoNotFound) };

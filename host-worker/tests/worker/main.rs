@@ -3,8 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's fakes may panic as its checks do")]
 
+#[path = "../../../crates/plugin-host/tests/plugins/component.rs"]
+#[expect(dead_code, reason = "the tests of the plugins' host use all of it")]
+mod component;
 mod control;
 mod http;
+mod plugins;
 mod process;
 mod rig;
 mod smtp;

@@ -18,6 +18,8 @@ pub(super) struct Needs {
     tools: bool,
     peers: bool,
     clients: bool,
+    /// Building plugins.
+    plugins: bool,
     /// Guests by package.
     pub(super) guests: Vec<&'static str>,
     /// The programs that the whole system is made of.
@@ -41,6 +43,7 @@ impl Needs {
             tools: has(TOOLS),
             peers: has(PEERS) && !selection.lib,
             clients: whole_system,
+            plugins: has(&["framelift-cli"]),
             guests,
             programs: whole_system,
         })
@@ -62,7 +65,7 @@ impl Needs {
             setup::clients()?;
             setup::browser()?;
         }
-        if self.guests.is_empty() { Ok(()) } else { setup::wasm_target() }
+        if self.guests.is_empty() && !self.plugins { Ok(()) } else { setup::wasm_targets() }
     }
 }
 

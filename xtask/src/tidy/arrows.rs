@@ -8,7 +8,8 @@ use crate::run::{Result, cargo, output};
 const LAYERS: &[&[&str]] = &[
     &["framelift-domain"],
     &["framelift-contract"],
-    &["framelift-edge", "framelift-listener", "framelift-media", "framelift-plugin-host"],
+    &["framelift-edge", "framelift-listener", "framelift-media"],
+    &["framelift-plugin-host"],
     &["framelift-sandbox"],
     &[
         "framelift-auth",
@@ -16,7 +17,6 @@ const LAYERS: &[&[&str]] = &[
         "framelift-uploads",
         "framelift-videos",
         "framelift-downloads",
-        "framelift-plugins",
         "framelift-control",
         "framelift-web",
         "framelift-worker",
@@ -43,9 +43,10 @@ const NEVER: &[(&str, &[&str])] = &[
     ("framelift-contract", &["tokio", "aws-sdk-s3", "spin-sdk", "wasmtime", "ffmpeg-next"]),
     ("framelift-edge", &["wasmtime", "ffmpeg-next", "aws-sdk-s3", "hyper"]),
     ("framelift-media", &["tokio", "wasmtime", "aws-sdk-s3", "hyper"]),
+    ("framelift-plugin-host", &["tokio", "aws-sdk-s3", "spin-sdk", "hyper"]),
     ("framelift-sandbox", &["tokio", "aws-sdk-s3", "hyper"]),
     ("framelift-worker", &["spin-sdk"]),
-    ("framelift-cli", &["tokio", "wasmtime", "aws-sdk-s3", "spin-sdk"]),
+    ("framelift-cli", &["tokio", "aws-sdk-s3", "spin-sdk"]),
     ("xtask", &["serde", "tokio"]),
 ];
 

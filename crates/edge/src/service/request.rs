@@ -14,10 +14,14 @@ use super::IDEMPOTENCY_KEY;
 use crate::http::{Failure, Incoming, entity_tag, if_none_match, json};
 use crate::jobs::Idempotency;
 
-/// The checked options, or everything that is wrong with them. What their plugins' names mean is known only
-/// where the video is made.
+/// The checked options, or everything that is wrong with them; what this release does not do
+/// is refused here, too.
 pub(crate) fn options(body: Option<&OptionsBody>, prefix: &str) -> Result<Options, Vec<FieldError>> {
-    body.cloned().unwrap_or_default().check_new(prefix)
+    let options = body.cloned().unwrap_or_default().check_new(prefix)?;
+    if options.plugins.is_empty() {
+        return Ok(options);
+    }
+    Err(vec![FieldError::new(format!("{prefix}/plugins"), "running plugins is not available yet")])
 }
 
 /// The idempotency key, if there is one; 400 for one that is malformed.

@@ -6,6 +6,7 @@ use framelift_domain::Rational;
 
 use crate::convert::{Converter, PlaneRef};
 use crate::ffi::Frame;
+use crate::geometry::TooLarge;
 use crate::view::Viewed;
 
 /// A picture, with everything that is known of it. Nothing of it is converted before somebody asks.
@@ -58,6 +59,8 @@ pub enum PictureError {
 
 /// The longest side of a thumbnail in pixels.
 pub(crate) const MAX_THUMBNAIL: u32 = 4096;
+/// Pixels of a picture that is of no video.
+const MAX_MADE_PIXELS: u64 = 1 << 24;
 
 impl std::fmt::Debug for Picture {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -79,6 +82,15 @@ impl Picture {
         converter: &Arc<Mutex<Converter>>,
     ) -> Self {
         Self { viewed, index, time, keyframe, converter: Arc::clone(converter) }
+    }
+
+    /// A picture of no video, to try a filter on.
+    ///
+    /// # Errors
+    /// If there are not as many bytes as the size says.
+    pub fn of_rgb(rgb: &Rgb, index: u64, time: Rational) -> Result<Self, PictureError> {
+        let viewed = rgb.viewed(|frame| Viewed::unchanged(frame, MAX_MADE_PIXELS))?;
+        Ok(Self { viewed, index, time, keyframe: true, converter: Arc::default() })
     }
 
     /// Its number among the chosen pictures, from 0, whatever becomes of those before it.
@@ -128,6 +140,17 @@ impl Picture {
         self.converted(geometry, shades).map(|rgb| rgb.bytes)
     }
 
+    /// Its pixels in sRGB, scaled to another size.
+    ///
+    /// # Errors
+    /// If a side is 0, or the pixels cannot be converted.
+    pub fn resized(&self, (width, height): (u32, u32)) -> Result<Rgb, PictureError> {
+        if width == 0 || height == 0 {
+            return Err(PictureError::Size { width, height, bytes: 0 });
+        }
+        self.converted(self.viewed.geometry.resized((width, height)), Shades::Rgb)
+    }
+
     fn converted(&self, geometry: crate::geometry::Geometry, shades: Shades) -> Result<Rgb, PictureError> {
         let mut converter = self.converter.lock().unwrap_or_else(PoisonError::into_inner);
         let Viewed { frame, light, .. } = &self.viewed;
@@ -145,7 +168,14 @@ impl Picture {
     /// # Errors
     /// If there are not as many bytes as the size says, or the image would be too large.
     pub fn change(&mut self, rgb: &Rgb) -> Result<(), PictureError> {
-        let Rgb { width, height, ref bytes } = *rgb;
+        self.viewed = rgb.viewed(|frame| self.viewed.replaced(frame))?;
+        Ok(())
+    }
+}
+
+impl Rgb {
+    fn viewed(&self, view: impl FnOnce(Frame) -> Result<Viewed, TooLarge>) -> Result<Viewed, PictureError> {
+        let Self { width, height, ref bytes } = *self;
         let wrong = PictureError::Size { width, height, bytes: bytes.len() };
         let pixels = u64::from(width) * u64::from(height);
         if pixels == 0 || pixels * 3 != bytes.len() as u64 {
@@ -153,8 +183,7 @@ impl Picture {
         }
         let frame = Frame::of_rgb((width, height), bytes)
             .map_err(|error| PictureError::Converted(error.to_string()))?;
-        self.viewed = self.viewed.replaced(frame).map_err(|_| wrong)?;
-        Ok(())
+        view(frame).map_err(|_| wrong)
     }
 }
 

@@ -72,9 +72,9 @@ fn verdict(sandbox: &Sandbox, case: &Case, select: Select) -> Result<(), String>
     let info = SourceInfo { file_name: "case.mp4".to_owned(), size: case.bytes.len() as u64 };
     let mut archive = Vec::new();
     let zip = Box::new(Zip::new(&mut archive));
-    match sandbox.extract_into(Box::new(source), info, &options, &limits, zip, None, &()) {
-        Ok(outcome) if case.refused => Err(format!("{} frames of what is no video", outcome.frames)),
-        Ok(outcome) if outcome.frames == 0 => Err("an empty result".to_owned()),
+    match sandbox.extract_into(Box::new(source), info, &options, &limits, &[], zip, None, &()) {
+        Ok(done) if case.refused => Err(format!("{} frames of what is no video", done.outcome.frames)),
+        Ok(done) if done.outcome.frames == 0 => Err("an empty result".to_owned()),
         Ok(_) => Ok(()),
         Err(RunError::Extract(ExtractError::Failed(failure))) => match failure.code {
             FailureCode::Internal | FailureCode::TimedOut | FailureCode::DecoderCrashed => {

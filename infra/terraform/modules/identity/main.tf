@@ -56,7 +56,6 @@ variable "github_provider_arn" {
 locals {
   uploads = "${var.bucket_arn}/uploads/*"
   results = "${var.bucket_arn}/results/*"
-  plugins = "${var.bucket_arn}/plugins/*"
 
   # A statement for the key, usable only by way of one service.
   key_of = {
@@ -85,7 +84,7 @@ locals {
       local.key_of["dynamodb"],
     ]
     worker = [
-      { Sid = "ReadObjects", Effect = "Allow", Action = "s3:GetObject", Resource = [local.uploads, local.results, local.plugins] },
+      { Sid = "ReadObjects", Effect = "Allow", Action = "s3:GetObject", Resource = [local.uploads, local.results] },
       {
         Sid      = "WriteResults"
         Effect   = "Allow"
@@ -131,10 +130,10 @@ locals {
 
   signer = [
     {
-      Sid      = "UploadsAndPlugins"
+      Sid      = "Uploads"
       Effect   = "Allow"
       Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
-      Resource = [local.uploads, local.plugins]
+      Resource = local.uploads
     },
     {
       Sid      = "Results"

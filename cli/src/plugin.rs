@@ -1,0 +1,147 @@
+//! `framelift plugin new|check|run|bench`: an author's way from nothing to a plugin that works.
+
+mod bench;
+mod new;
+mod try_out;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use framelift_media::{EngineLimits, FileSource, HardwareUse, Source as _, SourceInfo};
+use framelift_plugin_host::{Metering, PluginRun};
+use framelift_sandbox::{Engine, Extracted, RunError};
+use serde_json::json;
+
+use crate::args::{EngineArgs, ImageArgs, SelectArgs};
+use crate::outcome::{Done, Failed};
+use crate::{options, plugins};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Write a new plugin's source code into a folder
+    New(new::NewArgs),
+    /// Compile a plugin and try it on a test frame, as the service does when it is uploaded
+    Check(CheckArgs),
+    /// Run a plugin on a video, and write the frames before and after it
+    Run(RunArgs),
+    /// Measure a plugin's time, instructions and memory on a video
+    Bench(BenchArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The component, or PLUGIN.wasm:CONFIG
+    plugin: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    work: WorkArgs,
+    /// Write to DIR/before and DIR/after, which must not exist
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(flatten)]
+    work: WorkArgs,
+}
+
+/// A plugin, a video, and which frames of it.
+#[derive(Debug, Args)]
+pub(crate) struct WorkArgs {
+    /// The component, or PLUGIN.wasm:CONFIG
+    plugin: String,
+    /// The video
+    video: PathBuf,
+    #[command(flatten)]
+    select: SelectArgs,
+    #[command(flatten)]
+    images: ImageArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+impl PluginCommand {
+    /// Whether the result is printed as JSON.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Self::New(_) => false,
+            Self::Check(args) => args.json,
+            Self::Run(args) => args.work.json,
+            Self::Bench(args) => args.work.json,
+        }
+    }
+}
+
+pub(crate) fn run(command: &PluginCommand) -> Result<Done, Failed> {
+    match command {
+        PluginCommand::New(args) => new::run(args),
+        PluginCommand::Check(args) => check(args),
+        PluginCommand::Run(args) => try_out::run(&args.work, &args.output),
+        PluginCommand::Bench(args) => bench::run(&args.work),
+    }
+}
+
+fn check(args: &CheckArgs) -> Result<Done, Failed> {
+    let spec = plugins::parse_one(&args.plugin).map_err(|message| Failed::Values(vec![message]))?;
+    let engine = args.engine.start(HardwareUse::Never)?;
+    // What is in the cache was checked by another version perhaps.
+    let compiled = plugins::compiled(&engine, &spec, Metering::Time, None)?;
+    let (checked, code_bytes) = (&compiled.checked, compiled.code.len());
+    let schema = match &checked.config_schema {
+        Some(_) => "describes its configuration",
+        None => "does not describe its configuration",
+    };
+    let tried = match &checked.refuses_empty {
+        None => "it has processed a test frame".to_owned(),
+        Some(words) => format!("it refuses an empty configuration ({words}), so no frame was tried"),
+    };
+    let text = format!("{} is a frame plugin and {schema}; {tried}", spec.path.display());
+    let json = json!({
+        "name": spec.name(),
+        "sha256": compiled.sha256,
+        "code_bytes": code_bytes,
+        "config_schema": checked.config_schema,
+        "refuses_empty_config": checked.refuses_empty,
+    });
+    Ok(Done { text, json, warnings: Vec::new() })
+}
+
+impl WorkArgs {
+    /// Starts the engine and compiles the plugin.
+    fn prepare(&self, metering: Metering) -> Result<(Engine, Vec<PluginRun>), Failed> {
+        let spec = plugins::parse_one(&self.plugin).map_err(|message| Failed::Values(vec![message]))?;
+        let engine = self.engine.start(HardwareUse::Never)?;
+        let plugins = plugins::prepare(&engine, vec![spec], metering)?;
+        Ok((engine, plugins))
+    }
+
+    /// Extracts the frames of the video.
+    fn extract(
+        &self,
+        engine: &Engine,
+        plugins: &[PluginRun],
+        archive: Box<dyn framelift_media::Archive + '_>,
+    ) -> Result<Extracted, Failed> {
+        let options = options::options(&self.select, &self.images, None).map_err(Failed::Values)?;
+        let opened = FileSource::open(&self.video);
+        let source = opened.map_err(|error| anyhow::anyhow!("{}: {error}", self.video.display()))?;
+        let file_name = self.video.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let info = SourceInfo { file_name, size: source.size() };
+        let limits = EngineLimits { hardware: HardwareUse::Never, ..EngineLimits::default() };
+        let source = Box::new(source);
+        let extracted = engine.extract_into(source, info, &options, &limits, plugins, archive, None, &());
+        extracted.map_err(|error: RunError| error.into())
+    }
+}

@@ -1,0 +1,59 @@
+//! `framelift plugin run`: the frames of a video before a plugin and after it, and what it says.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use framelift_media::Files;
+use framelift_plugin_host::Metering;
+use serde_json::{Value, json};
+
+use super::WorkArgs;
+use crate::outcome::{Done, Failed, frames};
+
+pub(super) fn run(args: &WorkArgs, output: &Path) -> Result<Done, Failed> {
+    let (engine, plugins) = args.prepare(Metering::Time)?;
+    let folder = |name: &str| {
+        let folder = output.join(name);
+        std::fs::create_dir_all(output).with_context(|| output.display().to_string())?;
+        std::fs::create_dir(&folder).with_context(|| folder.display().to_string())?;
+        Ok::<_, anyhow::Error>(folder)
+    };
+    let (before, after) = (folder("before")?, folder("after")?);
+    let seen = args.extract(&engine, &[], Box::new(Files::new(&before)))?;
+    let extracted = args.extract(&engine, &plugins, Box::new(Files::new(&after)))?;
+    let manifest = std::fs::read(after.join("manifest.json")).context("the manifest")?;
+    let manifest: Value = serde_json::from_slice(&manifest).context("the manifest")?;
+    let labels = labels(&manifest);
+    let summary = manifest["plugins"][0]["summary"].clone();
+    let log = extracted.plugins.first().map(|record| record.log.clone()).unwrap_or_default();
+
+    let (count, kept) = (seen.outcome.frames, extracted.outcome.frames);
+    let mut text = format!("{} before and {kept} after, in {}", frames(count), output.display());
+    for (file, said) in &labels {
+        let _ = write!(text, "\n{file}: {said}");
+    }
+    if let Some(summary) = summary.as_str() {
+        let _ = write!(text, "\nsummary: {summary}");
+    }
+    for line in &log.lines {
+        let _ = write!(text, "\nlog: {line}");
+    }
+    let labels: serde_json::Map<_, _> = labels.into_iter().map(|(file, said)| (file, said.into())).collect();
+    let json = json!({
+        "before": count, "after": kept, "output": output, "labels": labels, "summary": summary, "log": log.lines,
+    });
+    Ok(Done { text, json, warnings: extracted.outcome.warnings })
+}
+
+/// What the plugin said of frames: by the image's name.
+fn labels(manifest: &Value) -> Vec<(String, String)> {
+    let frames = manifest["frames"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let labelled = frames.iter().filter_map(|frame| {
+        let by_plugin = frame["labels"].as_object()?.values();
+        let said = by_plugin.filter_map(Value::as_object).flatten();
+        let pairs = said.map(|(name, value)| format!("{name} = {}", value.as_str().unwrap_or_default()));
+        Some((frame["file"].as_str()?.to_owned(), pairs.collect::<Vec<_>>().join(", ")))
+    });
+    labelled.collect()
+}

@@ -1,0 +1,58 @@
+//! The check of a plugin that somebody has uploaded: what it says of itself, and a first frame.
+
+use framelift_domain::Rational;
+use framelift_media::Filter as _;
+use framelift_media::filter::{Picture, Rgb};
+use serde::{Deserialize, Serialize};
+
+use crate::code::{Code, Rejected};
+use crate::plugin::Plugin;
+
+/// Bytes of a configuration's schema.
+pub const MAX_SCHEMA_BYTES: usize = 8 << 10;
+/// The size of the frame that a plugin is tried on.
+const SIZE: (u32, u32) = (320, 180);
+
+/// What a plugin that passed its check said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// The configuration's JSON schema, where the plugin has one.
+    pub config_schema: Option<serde_json::Value>,
+    /// What it says against an empty configuration. It was not tried on a frame then.
+    pub refuses_empty: Option<String>,
+}
+
+impl Code {
+    /// Runs a plugin that nobody has run yet: asks for the schema of its configuration, configures it with
+    /// `{}` and shows it one frame. It may refuse that configuration, and nothing else.
+    ///
+    /// # Errors
+    /// How it failed.
+    pub fn check(&self, name: &str) -> Result<Checked, Rejected> {
+        let failed = |error| Rejected(format!("failed on a test frame: {error}"));
+        let mut plugin = Plugin::new(self, name, "").map_err(failed)?;
+        let config_schema = plugin.schema().map_err(failed)?.map(|text| schema(&text)).transpose()?;
+        if let Err(words) = plugin.configure("{}").map_err(failed)? {
+            return Ok(Checked { config_schema, refuses_empty: Some(words) });
+        }
+        let (width, height) = SIZE;
+        let gradient =
+            (0..height).flat_map(|y| (0..width).flat_map(move |x| [x as u8, y as u8, (x ^ y) as u8]));
+        let frame = Rgb { width, height, bytes: gradient.collect() };
+        let picture = Picture::of_rgb(&frame, 0, Rational::ZERO);
+        let picture = picture.map_err(|error| Rejected(format!("could not be tried: {error}")))?;
+        plugin.process(picture).map_err(failed)?;
+        plugin.finish().map_err(failed)?;
+        Ok(Checked { config_schema, refuses_empty: None })
+    }
+}
+
+fn schema(text: &str) -> Result<serde_json::Value, Rejected> {
+    if text.len() > MAX_SCHEMA_BYTES {
+        return Err(Rejected(format!("its config-schema has more than {MAX_SCHEMA_BYTES} bytes")));
+    }
+    match serde_json::from_str(text) {
+        Ok(object @ serde_json::Value::Object(_)) => Ok(object),
+        _ => Err(Rejected("its config-schema is not a JSON object".to_owned())),
+    }
+}

@@ -1,0 +1,202 @@
+//! Components: compiled once, linked once in each process, and started for each video.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use framelift_media::filter::FilterError;
+use sha2::{Digest as _, Sha256};
+use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::{Config, Engine};
+
+use crate::bindings::{FramePlugin, FramePluginPre};
+use crate::limits::{Metering, PluginLimits};
+use crate::plugin::{Plugin, State};
+
+/// How often the time of running calls is looked at.
+pub(crate) const TICK: Duration = Duration::from_millis(5);
+/// How a component in binary form begins: the magic number, the version, and the layer.
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+/// The same of a core module.
+const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+/// What a plugin may import begins so.
+const PACKAGE: &str = "framelift:plugin/";
+/// Bytes of stack.
+const STACK: usize = 512 << 10;
+
+/// Compiles and loads plugins. Cheap to clone.
+#[derive(Clone)]
+pub struct Host {
+    engine: Engine,
+    linker: Arc<Linker<State>>,
+    limits: Arc<PluginLimits>,
+    metering: Metering,
+    clock: Arc<Clock>,
+}
+
+/// A component that may be run.
+#[derive(Clone)]
+pub struct Code {
+    pub(crate) pre: Arc<FramePluginPre<State>>,
+    pub(crate) limits: Arc<PluginLimits>,
+    pub(crate) sha256: String,
+    pub(crate) clock: Arc<Clock>,
+}
+
+/// Why a component is not accepted, in words for its author.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Rejected(pub String);
+
+/// The thread that counts time runs as long as somebody holds this.
+#[derive(Debug)]
+pub(crate) struct Clock;
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Code").field("sha256", &self.sha256).finish_non_exhaustive()
+    }
+}
+
+/// The SHA-256 of a component in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// The settings decide what compiled code looks like, so they are the same wherever it is compiled and run.
+///
+/// Memories are reserved for as much as a plugin may have, not for 4 GiB with a guard behind them: the
+/// process that runs plugins has little address space. Nothing maps files: it may not do that either.
+pub(crate) fn config(metering: Metering) -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .consume_fuel(metering == Metering::TimeAndFuel)
+        .max_wasm_stack(STACK)
+        .memory_reservation(64 << 20)
+        .memory_reservation_for_growth(0)
+        .memory_guard_size(64 << 10)
+        .guard_before_linear_memory(false)
+        .memory_init_cow(false)
+        .relaxed_simd_deterministic(true)
+        .cranelift_nan_canonicalization(true);
+    config
+}
+
+impl Host {
+    /// Returns a host whose plugins have these bounds.
+    ///
+    /// # Errors
+    /// Where WebAssembly cannot be run on this machine.
+    pub fn new(limits: PluginLimits, metering: Metering) -> Result<Self, Rejected> {
+        let failed = |error: wasmtime::Error| Rejected(format!("plugins cannot be run here: {error:#}"));
+        let engine = Engine::new(&config(metering)).map_err(failed)?;
+        let mut linker = Linker::new(&engine);
+        FramePlugin::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(failed)?;
+        let clock = Arc::new(Clock);
+        tick(engine.clone(), Arc::downgrade(&clock));
+        Ok(Self { engine, linker: Arc::new(linker), limits: Arc::new(limits), metering, clock })
+    }
+
+    /// Whether its plugins' instructions are counted.
+    pub fn metering(&self) -> Metering {
+        self.metering
+    }
+
+    /// Compiles a component. The result can be [loaded](Self::load) by this version of this program on
+    /// this kind of processor, and must come from nowhere else.
+    ///
+    /// It costs time and memory without bounds: call it where both are limited.
+    ///
+    /// # Errors
+    /// What is wrong with the component.
+    pub fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>, Rejected> {
+        let most = self.limits.component_bytes;
+        if bytes.len() > most {
+            return Err(Rejected(format!("has {} bytes, more than {most}", bytes.len())));
+        }
+        if Engine::detect_precompiled(bytes).is_some() {
+            return Err(Rejected("is compiled already: only WebAssembly is accepted".to_owned()));
+        }
+        if bytes.starts_with(MODULE) {
+            let world = "framelift:plugin/frame-plugin";
+            return Err(Rejected(format!(
+                "is a core module, not a component: build it for the world {world}"
+            )));
+        }
+        if !bytes.starts_with(COMPONENT) {
+            return Err(Rejected("is not a WebAssembly component in binary form".to_owned()));
+        }
+        let compiled = self.engine.precompile_component(bytes);
+        compiled.map_err(|error| Rejected(format!("does not compile: {error:#}")))
+    }
+
+    /// Loads what [`compile`](Self::compile) has made of the component with this SHA-256, and checks what
+    /// the component imports and exports. It maps the code into memory, where it may be run.
+    ///
+    /// # Errors
+    /// What is wrong with the component.
+    pub fn load(&self, compiled: &[u8], sha256: &str) -> Result<Code, Rejected> {
+        // SAFETY: the bytes come from `compile`. Should the compiler have been brought to make something else
+        // of a hostile component, then it is this process that runs it: the sandbox's child, which may do
+        // nothing but decode.
+        #[expect(unsafe_code, reason = "the caller promises where the bytes come from")]
+        let component = unsafe { Component::deserialize(&self.engine, compiled) };
+        let component = component.map_err(|error| Rejected(format!("cannot be loaded: {error:#}")))?;
+        let kind = component.component_type();
+        let others: Vec<_> = kind
+            .imports(&self.engine)
+            .map(|(name, _)| name.to_owned())
+            // Names without a package are types, or functions that nobody has.
+            .filter(|name| name.contains(':') && !name.starts_with(PACKAGE))
+            .collect();
+        if !others.is_empty() {
+            let others = others.join(", ");
+            return Err(Rejected(format!(
+                "imports {others}, and may import only the interfaces of {PACKAGE}"
+            )));
+        }
+        let wrong = |error: wasmtime::Error| {
+            Rejected(format!("does not fit the world framelift:plugin/frame-plugin@1.0.0: {error:#}"))
+        };
+        let pre = self.linker.instantiate_pre(&component).and_then(FramePluginPre::new).map_err(wrong)?;
+        Ok(Code {
+            pre: Arc::new(pre),
+            limits: Arc::clone(&self.limits),
+            sha256: sha256.to_owned(),
+            clock: Arc::clone(&self.clock),
+        })
+    }
+}
+
+impl Code {
+    /// The component's SHA-256 in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Starts it for one video, with a configuration in JSON.
+    ///
+    /// # Errors
+    /// What the plugin says against the configuration, or how it failed.
+    pub fn start(&self, name: &str, version: &str, configuration: &str) -> Result<Plugin, FilterError> {
+        let mut plugin = Plugin::new(self, name, version)?;
+        plugin.configure(configuration)?.map_err(FilterError)?;
+        Ok(plugin)
+    }
+}
+
+/// Counts time for the engine, as long as somebody has the clock.
+fn tick(engine: Engine, clock: Weak<Clock>) {
+    std::thread::spawn(move || {
+        while clock.strong_count() > 0 {
+            std::thread::sleep(TICK);
+            engine.increment_epoch();
+        }
+    });
+}

@@ -1,0 +1,40 @@
+//! What a plugin may use.
+
+use std::time::Duration;
+
+/// Bounds of one plugin in one video.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginLimits {
+    /// Bytes of a component.
+    pub component_bytes: usize,
+    /// Bytes of all its linear memories together.
+    pub memory_bytes: usize,
+    /// Time of one call.
+    pub call: Duration,
+    /// Time of all calls for one video.
+    pub video: Duration,
+    /// Bytes of its log.
+    pub log_bytes: usize,
+}
+
+impl Default for PluginLimits {
+    fn default() -> Self {
+        Self {
+            component_bytes: 32 << 20,
+            memory_bytes: 64 << 20,
+            call: Duration::from_millis(250),
+            video: Duration::from_secs(30),
+            log_bytes: 64 << 10,
+        }
+    }
+}
+
+/// Whether instructions are counted besides time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Metering {
+    /// Only time is looked at, every few milliseconds.
+    #[default]
+    Time,
+    /// Instructions are counted too ("fuel"), which makes calls slower: for measurements.
+    TimeAndFuel,
+}

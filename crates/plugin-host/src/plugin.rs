@@ -1,0 +1,256 @@
+//! One plugin at work on one video.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use framelift_media::Filter;
+use framelift_media::filter::{Answer, Decided, FilterError, Finished, Origin, Picture, Verdict};
+use serde::{Deserialize, Serialize};
+use wasmtime::component::{Instance, Resource, ResourceTable};
+use wasmtime::{ResourceLimiter, Store, Trap};
+
+use crate::bindings::FramePlugin;
+use crate::bindings::framelift::plugin::frames::Verdict as Said;
+use crate::code::{Clock, Code, TICK};
+use crate::frames::Canvas;
+use crate::limits::PluginLimits;
+use crate::logging::Log;
+
+/// Bytes that one call may hand to the host: pixels of a frame, or strings and lists, where the same memory
+/// may be named many times.
+const MAX_HANDED_OVER: usize = 160 << 20;
+/// Elements of one table, and how many tables, memories and instances there may be.
+const MAX_ELEMENTS: usize = 100_000;
+const MAX_INSTANCES: usize = 64;
+const MAX_MEMORIES: usize = 4;
+/// Characters of a plugin's error that are kept.
+const MAX_WORDS: usize = 1024;
+
+/// A running plugin. It is a filter of the extraction engine.
+pub struct Plugin {
+    store: Store<State>,
+    instance: Instance,
+    calls: FramePlugin,
+    name: String,
+    origin: Origin,
+    /// Counts the time while it lives.
+    _clock: Arc<Clock>,
+}
+
+/// What a plugin has used so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Calls for frames.
+    pub frames: u64,
+    /// Time of all calls.
+    pub time: Duration,
+    /// The longest call.
+    pub longest: Duration,
+    /// The most linear memory, in bytes.
+    pub memory_bytes: usize,
+    /// Instructions, where they are counted.
+    pub fuel: u64,
+}
+
+/// What is known of a plugin's work on a video.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// What it has used.
+    pub usage: Usage,
+    /// What it has logged.
+    pub log: Log,
+}
+
+/// What the host keeps for one plugin.
+pub(crate) struct State {
+    pub(crate) limits: Arc<PluginLimits>,
+    pub(crate) table: ResourceTable,
+    pub(crate) record: Arc<Mutex<Record>>,
+    pub(crate) decided: Decided,
+    pub(crate) held: BTreeSet<u64>,
+    memory: usize,
+    /// It asked for more memory than it may have.
+    refused_memory: bool,
+}
+
+impl ResourceLimiter for State {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.memory.saturating_sub(current).saturating_add(desired);
+        let fits = total <= self.limits.memory_bytes;
+        if fits {
+            self.memory = total;
+        }
+        self.refused_memory |= !fits;
+        Ok(fits)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= MAX_ELEMENTS)
+    }
+
+    fn instances(&self) -> usize {
+        MAX_INSTANCES
+    }
+
+    fn tables(&self) -> usize {
+        MAX_INSTANCES
+    }
+
+    fn memories(&self) -> usize {
+        MAX_MEMORIES
+    }
+}
+
+impl Plugin {
+    /// Starts an instance.
+    pub(crate) fn new(code: &Code, name: &str, version: &str) -> Result<Self, FilterError> {
+        let state = State {
+            limits: Arc::clone(&code.limits),
+            table: ResourceTable::new(),
+            record: Arc::default(),
+            decided: Decided::new(),
+            held: BTreeSet::new(),
+            memory: 0,
+            refused_memory: false,
+        };
+        let mut store = Store::new(code.pre.engine(), state);
+        store.limiter(|state| state);
+        store.epoch_deadline_trap();
+        store.set_hostcall_fuel(MAX_HANDED_OVER);
+        // Where instructions are counted, they are counted down.
+        let _ = store.set_fuel(u64::MAX);
+        let instance = timed(&mut store, |store| code.pre.instance_pre().instantiate(store))?;
+        let calls = timed(&mut store, |store| FramePlugin::new(store, &instance))?;
+        let origin = Origin { version: version.to_owned(), sha256: code.sha256.clone() };
+        Ok(Self { store, instance, calls, name: name.to_owned(), origin, _clock: Arc::clone(&code.clock) })
+    }
+
+    /// The outer error is a failure, the inner one the plugin's own.
+    pub(crate) fn configure(&mut self, configuration: &str) -> Result<Result<(), String>, FilterError> {
+        let said = self.call(|calls, store| calls.call_configure(store, configuration))?;
+        Ok(said.map_err(shortened))
+    }
+
+    /// The schema of its configuration, if it exports one.
+    pub(crate) fn schema(&mut self) -> Result<Option<String>, FilterError> {
+        let instance = self.instance;
+        timed(&mut self.store, |store| {
+            if instance.get_export(&mut *store, None, "config-schema").is_none() {
+                return Ok(None);
+            }
+            let call = instance.get_typed_func::<(), (String,)>(&mut *store, "config-schema")?;
+            Ok(Some(call.call(store, ())?.0))
+        })
+    }
+
+    /// What is known of its work; up to date after each call, also after the one that failed.
+    pub fn record(&self) -> Arc<Mutex<Record>> {
+        Arc::clone(&self.store.data().record)
+    }
+
+    fn call<T>(
+        &mut self,
+        call: impl FnOnce(&FramePlugin, &mut Store<State>) -> wasmtime::Result<T>,
+    ) -> Result<T, FilterError> {
+        let Self { store, calls, .. } = self;
+        timed(store, |store| call(calls, store))
+    }
+}
+
+/// Calls the plugin within its bounds.
+fn timed<T>(
+    store: &mut Store<State>,
+    call: impl FnOnce(&mut Store<State>) -> wasmtime::Result<T>,
+) -> Result<T, FilterError> {
+    let limits = Arc::clone(&store.data().limits);
+    let shared = Arc::clone(&store.data().record);
+    let left = limits.video.saturating_sub(lock(&shared).usage.time);
+    let ticks = limits.call.min(left).as_nanos().div_ceil(TICK.as_nanos());
+    // The tick that runs now may end at once.
+    store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX).saturating_add(1));
+    let began = Instant::now();
+    let result = call(store);
+    let took = began.elapsed();
+    let fuel = store.get_fuel().map_or(0, |left| u64::MAX - left);
+    let mut record = lock(&shared);
+    let usage = &mut record.usage;
+    usage.time += took;
+    usage.longest = usage.longest.max(took);
+    usage.memory_bytes = store.data().memory;
+    usage.fuel = fuel;
+    result.map_err(|error| {
+        let state = store.data();
+        let mut words = match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) if left < limits.call => {
+                format!("took more than {} s for the video", limits.video.as_secs_f64())
+            }
+            Some(Trap::Interrupt) => format!("took more than {} ms in one call", limits.call.as_millis()),
+            Some(Trap::StackOverflow) => "recursed too deeply".to_owned(),
+            _ if state.refused_memory => {
+                format!("needs more than {} MiB of memory", limits.memory_bytes >> 20)
+            }
+            Some(trap) => format!("trapped: {trap}"),
+            None => format!("failed: {}", error.root_cause()),
+        };
+        // What a language's panic hook writes before it traps.
+        if let Some(last) = record.log.lines.last().filter(|line| line.starts_with("error: ")) {
+            words = format!("{words} ({last})");
+        }
+        FilterError(shortened(words))
+    })
+}
+
+/// A plugin chooses the length of its errors, and the host of its messages.
+fn shortened(words: String) -> String {
+    match words.char_indices().nth(MAX_WORDS) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
+}
+
+fn lock(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
+    record.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Filter for Plugin {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        Some(self.origin.clone())
+    }
+
+    fn process(&mut self, picture: Picture) -> Result<Answer, FilterError> {
+        let index = picture.index();
+        let table = |error| FilterError(format!("failed: {error}"));
+        let frame = self.store.data_mut().table.push(Canvas::new(picture)).map_err(table)?;
+        let lent = Resource::new_borrow(frame.rep());
+        lock(&self.store.data().record).usage.frames += 1;
+        let said = self.call(|calls, store| calls.call_process(store, lent))?;
+        let canvas = self.store.data_mut().table.delete(frame).map_err(table)?;
+        let verdict = verdict(said.map_err(|words| FilterError(shortened(words)))?);
+        let picture = canvas.finish().map_err(FilterError)?;
+        let state = self.store.data_mut();
+        if verdict == Verdict::Hold {
+            state.held.insert(index);
+        }
+        Ok(Answer { picture, verdict, decided: std::mem::take(&mut state.decided) })
+    }
+
+    fn finish(&mut self) -> Result<Finished, FilterError> {
+        let said = self.call(|calls, store| calls.call_finish(store))?;
+        let summary = said.map_err(|words| FilterError(shortened(words)))?;
+        Ok(Finished { decided: std::mem::take(&mut self.store.data_mut().decided), summary })
+    }
+}
+
+pub(crate) fn verdict(said: Said) -> Verdict {
+    match said {
+        Said::Keep => Verdict::Keep(Vec::new()),
+        Said::Drop => Verdict::Drop,
+        Said::KeepWith(labels) => Verdict::Keep(labels),
+        Said::Hold => Verdict::Hold,
+    }
+}

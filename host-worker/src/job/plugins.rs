@@ -1,0 +1,243 @@
+//! Plugins: their components are fetched, compiled once, kept compiled, and checked when they are new.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use framelift_contract::plugin::{CheckOutcome, JobPlugin, JobPluginCode, PluginCheck, PluginReport};
+use framelift_contract::report::Job;
+use framelift_domain::limits::MAX_PLUGIN_BYTES;
+use framelift_domain::{Failure, FailureCode};
+use framelift_plugin_host::{Compiled, Metering, PluginRun, Registry, Rejected, failure, sha256};
+use framelift_sandbox::{CompileError, CompileLimits};
+use tokio_util::sync::CancellationToken;
+
+use super::message::PluginTask;
+use super::permit::Permit;
+use super::{CLAIM_PATIENCE, Disposition, JobContext};
+use crate::ambient;
+use crate::health::{Dependency, PutOff};
+use crate::report::{ReportError, Trace};
+use crate::retry::retry;
+use crate::store::StoreError;
+
+/// Bytes of compiled plugins that are kept.
+const MAX_KEPT_BYTES: u64 = 2 << 30;
+/// How long the report of a check is tried again.
+const REPORT_PATIENCE: Duration = Duration::from_secs(120);
+/// Characters of a reason.
+const MAX_REASON: usize = 1000;
+
+/// The plugins that this process has compiled.
+#[derive(Debug)]
+pub(crate) struct CompiledPlugins {
+    registry: Registry,
+    /// Removed with this value.
+    _folder: tempfile::TempDir,
+}
+
+impl CompiledPlugins {
+    /// Makes a folder for them that nobody else can write to.
+    pub(crate) fn new() -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("framelift-plugins-").tempdir()?;
+        Ok(Self { registry: Registry::open(folder.path().join("code"), MAX_KEPT_BYTES)?, _folder: folder })
+    }
+}
+
+/// Why a plugin cannot be run.
+#[derive(Debug)]
+pub(super) enum PluginError {
+    /// It is the plugin's fault.
+    Rejected(Rejected),
+    /// Another try may end otherwise.
+    Later(String),
+}
+
+impl From<CompileError> for PluginError {
+    fn from(error: CompileError) -> Self {
+        match error {
+            CompileError::Rejected(rejected) => Self::Rejected(rejected),
+            CompileError::Start(error) => Self::Later(error.to_string()),
+        }
+    }
+}
+
+/// An uploaded component.
+struct Upload<'a> {
+    name: &'a str,
+    object_key: &'a str,
+    sha256: &'a str,
+    size_bytes: u64,
+}
+
+impl JobContext {
+    /// Gets a job's plugins ready, in order; the failure of the job, or why it is given back.
+    pub(super) async fn plugins(
+        &self,
+        job: &Job,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<PluginRun>, Result<Failure, String>> {
+        let mut plugins = Vec::with_capacity(job.plugins.len());
+        for JobPlugin { name, version, config, code } in &job.plugins {
+            let JobPluginCode::Uploaded { object_key, sha256, size_bytes, .. } = code else {
+                let message = format!("this worker has no plugin {name} of its own");
+                return Err(Ok(Failure::new(FailureCode::Internal, message)));
+            };
+            let upload = Upload { name, object_key, sha256, size_bytes: *size_bytes };
+            let compiled = self.compiled(upload, cancel).await.map_err(|error| match error {
+                PluginError::Rejected(rejected) => Ok(failure(name, rejected)),
+                PluginError::Later(reason) => Err(format!("the plugin {name}: {reason}")),
+            })?;
+            plugins.push(PluginRun {
+                name: name.clone(),
+                version: version.to_string(),
+                config: serde_json::Value::Object(config.clone()).to_string(),
+                compiled: Arc::new(compiled),
+            });
+        }
+        Ok(plugins)
+    }
+
+    /// The code of an uploaded component: of earlier jobs, or compiled now in a child of its own.
+    async fn compiled(
+        &self,
+        upload: Upload<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Compiled, PluginError> {
+        let plugins = self.plugins.clone();
+        let wanted = upload.sha256.to_owned();
+        let known = tokio::task::spawn_blocking(move || plugins.registry.get(&wanted, Metering::Time)).await;
+        if let Ok(Some(known)) = known {
+            return Ok(known);
+        }
+        let component = self.component(&upload, cancel).await?;
+        let (sandbox, plugins, name) = (self.sandbox.clone(), self.plugins.clone(), upload.name.to_owned());
+        let compiling = tokio::task::spawn_blocking(move || {
+            let compiled = sandbox.compile(&name, &component, &CompileLimits::default(), Metering::Time)?;
+            if let Err(error) = plugins.registry.put(&compiled) {
+                tracing::warn!(%error, "a compiled plugin could not be kept; it is compiled again next time");
+            }
+            Ok::<_, CompileError>(compiled)
+        });
+        // The child that compiles has limits of its own; what it still does is of no use then.
+        tokio::select! {
+            done = compiling => match done {
+                Ok(compiled) => Ok(compiled?),
+                Err(error) => Err(PluginError::Later(error.to_string())),
+            },
+            () = cancel.cancelled() => Err(PluginError::Later("called off".to_owned())),
+        }
+    }
+
+    async fn component(
+        &self,
+        upload: &Upload<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<u8>, PluginError> {
+        let gone =
+            || PluginError::Rejected(Rejected("its component is not in the store any more".to_owned()));
+        let changed =
+            || PluginError::Rejected(Rejected("its component is not the one that was uploaded".to_owned()));
+        if upload.size_bytes > MAX_PLUGIN_BYTES {
+            return Err(PluginError::Rejected(Rejected(format!("has more than {MAX_PLUGIN_BYTES} bytes"))));
+        }
+        let component = self.store.get(upload.object_key, upload.size_bytes, cancel).await;
+        let component = component.map_err(|error| match error {
+            StoreError::NotFound => gone(),
+            StoreError::Changed => changed(),
+            error => PluginError::Later(error.to_string()),
+        })?;
+        if sha256(&component) != upload.sha256 { Err(changed()) } else { Ok(component) }
+    }
+
+    /// Checks a plugin that was uploaded, and reports how that ended.
+    pub(crate) async fn check_plugin(&self, task: &PluginTask, receives: u32, permit: Permit) -> Disposition {
+        let later = self.message_delay(receives);
+        let claim_id = ambient::token();
+        let claimed = retry("claim", CLAIM_PATIENCE, &self.draining, || {
+            self.control.claim_plugin(task.plugin_id, task.user_id, &claim_id, &task.trace)
+        });
+        let check = match claimed.await {
+            Ok(check) => check,
+            Err(error) => return self.plugin_put_off(error, later),
+        };
+        let upload = Upload {
+            name: &check.name,
+            object_key: &check.object_key,
+            sha256: &check.sha256,
+            size_bytes: check.size_bytes,
+        };
+        let checked = self.compiled(upload, &self.release).await;
+        drop(permit);
+        let (outcome, reason, config_schema) = match checked {
+            Ok(compiled) => {
+                let schema = compiled.checked.config_schema;
+                (CheckOutcome::Ready, None, schema.and_then(|schema| schema.as_object().cloned()))
+            }
+            Err(PluginError::Rejected(Rejected(words))) => (CheckOutcome::Rejected, Some(words), None),
+            Err(PluginError::Later(words)) => (CheckOutcome::Released, Some(words), None),
+        };
+        tracing::info!(
+            plugin = check.name,
+            version = check.version,
+            ?outcome,
+            reason,
+            "a plugin was checked"
+        );
+        self.report_check(&check, &task.trace, (outcome, reason, config_schema), later).await
+    }
+
+    async fn report_check(
+        &self,
+        check: &PluginCheck,
+        trace: &Trace,
+        (outcome, reason, config_schema): (
+            CheckOutcome,
+            Option<String>,
+            Option<serde_json::Map<String, serde_json::Value>>,
+        ),
+        later: Duration,
+    ) -> Disposition {
+        let report = PluginReport {
+            user_id: check.user_id,
+            attempt: check.attempt,
+            worker_id: self.control.worker_id(),
+            outcome,
+            reason: reason.map(|words| words.chars().take(MAX_REASON).collect()),
+            config_schema,
+        };
+        let reported = retry("plugin report", REPORT_PATIENCE, &self.release, || {
+            self.control.report_plugin(check.plugin_id, &report, trace)
+        });
+        match reported.await {
+            // Released: control sends a new message.
+            Ok(_) => Disposition::Delete,
+            Err(error) => self.plugin_put_off(error, later),
+        }
+    }
+
+    fn plugin_put_off(&self, error: ReportError, later: Duration) -> Disposition {
+        match error {
+            ReportError::LeaseHeld { retry_after } => {
+                let delay = retry_after.unwrap_or(Duration::from_secs(30)).max(Duration::from_secs(1));
+                Disposition::PutOff(delay, PutOff::LeaseHeld)
+            }
+            ReportError::NotReady { retry_after } => {
+                Disposition::PutOff(retry_after.unwrap_or(later), PutOff::NotReady)
+            }
+            // It is deleted, or checked already.
+            ReportError::JobFinished | ReportError::NotFound | ReportError::StaleAttempt => {
+                Disposition::Delete
+            }
+            ReportError::Unauthorised => Disposition::PutOff(Duration::from_secs(30), PutOff::Credential),
+            ReportError::Unavailable { .. } if self.draining.is_cancelled() => {
+                Disposition::PutOff(Duration::ZERO, PutOff::Shutdown)
+            }
+            error @ (ReportError::Unavailable { .. } | ReportError::Refused { .. }) => {
+                tracing::error!(%error, "the check of a plugin could not be claimed or reported");
+                self.readiness.record(Dependency::Control, Err(error.to_string()));
+                Disposition::PutOff(later, PutOff::Control)
+            }
+        }
+    }
+}

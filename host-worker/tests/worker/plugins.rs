@@ -1,0 +1,134 @@
+//! Plugins of jobs, and the checks of those that were uploaded.
+
+use std::io::{Cursor, Read as _};
+
+use framelift_contract::manifest::Manifest;
+use framelift_contract::plugin::{JobPlugin, JobPluginCode, PluginCheck};
+use framelift_contract::report::Job;
+use framelift_domain::{PluginId, Time, UserId};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::component::{DROP, ERROR, GIVE_BACK, GUEST, Guest};
+use crate::rig::{JOBS, Rig, small_video};
+
+const KEY: &str = "plugins/u/p";
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A plugin that drops every second frame.
+fn half() -> Vec<u8> {
+    let process = format!(
+        "(if (i32.wrap_i64 (i64.and (call $index (local.get 0)) (i64.const 1)))
+           (then {GIVE_BACK} (return {DROP})))
+         {GIVE_BACK} (i32.const 0)"
+    );
+    Guest { process: &process, ..GUEST }.build()
+}
+
+/// Runs a job of three frames with a plugin.
+async fn run(rig: &Rig, number: u8, plugin: JobPlugin) -> Job {
+    let options = json!({"select": {"every": "1s"}, "plugins": [{"name": plugin.name}]});
+    let job = rig.add(number, small_video(), options, 1).await;
+    rig.control.set_plugins(&job, vec![plugin]);
+    rig.send(&job).await;
+    rig.no_messages().await;
+    job
+}
+
+fn plugin(name: &str, component: &[u8]) -> JobPlugin {
+    JobPlugin {
+        name: name.to_owned(),
+        version: 7,
+        config: serde_json::Map::new(),
+        code: JobPluginCode::Uploaded {
+            plugin_id: PluginId::new(3, [1; 10]),
+            object_key: KEY.to_owned(),
+            sha256: hex(component),
+            size_bytes: component.len() as u64,
+        },
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_pass_the_plugins_of_their_job() {
+    let mut rig = Rig::start().await;
+    let component = half();
+    rig.put(KEY, component.clone()).await;
+    let job = run(&rig, 1, plugin("half", &component)).await;
+    let archive = rig.object(&job.result_key).await.expect("the archive is stored");
+    let mut zip = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
+    let mut manifest = String::new();
+    zip.by_name("manifest.json").unwrap().read_to_string(&mut manifest).unwrap();
+    let manifest: Manifest = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest.frames.len(), 2);
+    let record = &manifest.plugins[0];
+    assert_eq!((record.name.as_str(), record.version.as_deref(), record.dropped), ("half", Some("7"), 1));
+    assert_eq!(record.sha256, Some(hex(&component)));
+
+    // The next job takes the code that was compiled, also where the component has gone.
+    rig.put(KEY, b"something else".to_vec()).await;
+    run(&rig, 2, plugin("half", &component)).await;
+    assert_eq!(rig.control.calls("complete").len(), 2);
+    assert!(rig.control.calls("fail").is_empty());
+    rig.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_fails_is_named_with_its_words() {
+    let rig = Rig::start().await;
+    let refuses = Guest { configure: ERROR, ..GUEST }.build();
+    rig.put(KEY, refuses.clone()).await;
+    run(&rig, 1, plugin("refuses", &refuses)).await;
+    let other = GUEST.build();
+    run(&rig, 2, plugin("changed", &other)).await;
+    let fails = rig.control.calls("fail");
+    let told: Vec<_> = fails.iter().map(|call| (&call.body["code"], &call.body["message"])).collect();
+    let failed = json!("plugin-failed");
+    assert_eq!(
+        told,
+        [
+            (&failed, &json!("the plugin refuses: as configured")),
+            (&failed, &json!("the plugin changed: its component is not the one that was uploaded")),
+        ]
+    );
+    rig.assert_no_leftovers().await;
+}
+
+/// Checks an uploaded component; what is reported.
+async fn check(rig: &Rig, component: &[u8]) -> Value {
+    rig.put(KEY, component.to_vec()).await;
+    let (plugin_id, user_id) = (PluginId::new(3, [9; 10]), UserId::new(1, [9; 10]));
+    rig.control.set_check(PluginCheck {
+        plugin_id,
+        user_id,
+        correlation_id: "c-9".parse().unwrap(),
+        name: "new".to_owned(),
+        version: 2,
+        object_key: KEY.to_owned(),
+        sha256: hex(component),
+        size_bytes: component.len() as u64,
+        attempt: 4,
+        lease_expires_at: Time::from_unix_ms(0),
+        lease_s: 600,
+    });
+    let message = json!({"version": 1, "plugin_id": plugin_id, "user_id": user_id, "correlation_id": "c-9"});
+    rig.send_text(JOBS, &message.to_string()).await;
+    rig.no_messages().await;
+    rig.control.calls("report").last().unwrap().body.clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_uploaded_plugin_is_checked() {
+    let rig = Rig::start().await;
+    let report = check(&rig, &half()).await;
+    assert_eq!((&report["outcome"], &report["attempt"]), (&json!("ready"), &json!(4)));
+    let report = check(&rig, b"no component").await;
+    assert_eq!(report["outcome"], "rejected");
+    assert_eq!(report["reason"], "is not a WebAssembly component in binary form");
+    let report = check(&rig, &Guest { process: "unreachable", ..GUEST }.build()).await;
+    assert_eq!(report["outcome"], "rejected");
+    assert!(report["reason"].as_str().unwrap().starts_with("failed on a test frame: trapped"), "{report}");
+}
