@@ -5,6 +5,8 @@ import subprocess
 import sys
 import tomllib
 
+import yaml
+
 from common import INFRA, Failed, check, fail_if, read
 from kubernetes import ENVIRONMENTS, deployments, named, objects
 from terraform import as_seconds
@@ -24,7 +26,8 @@ def worker_keys():
     """Each variable of the worker and its default, from the page that is generated from the types."""
     page = read("docs/configuration.md").split("# Configuration of the edge")[0]
     rows = re.findall(r"^\| `\w+` \| `(FRAMELIFT_\w+)` \| [^|]+ \| ([^|]+) \|", page, re.M)
-    return {name: default.strip(" `\"") for name, default in rows}
+    # A default is in backquotes; `required` and `none` without them say that there is none.
+    return {name: default.strip("`\"") if default[0] == "`" else f"({default})" for name, default in rows}
 
 
 def edge_variables():
@@ -54,7 +57,7 @@ def every_key_without_a_default_is_given():
     keys, variables = worker_keys(), edge_variables()
     required = {f"SPIN_VARIABLE_{name.upper()}" for name, about in variables.items() if about.get("required")}
     known = {f"SPIN_VARIABLE_{name.upper()}" for name in variables}
-    needed = {name for name, default in keys.items() if default in ("required", "none")} - NOT_GIVEN.keys()
+    needed = {name for name, default in keys.items() if default in ("(required)", "(none)")} - NOT_GIVEN.keys()
     secrets = {f"SPIN_VARIABLE_{name.upper()}" for name, about in variables.items() if about.get("secret")}
     secrets |= set(re.findall(r"`(FRAMELIFT_\w+)` \| secret", read("docs/configuration.md")))
     for environment in ENVIRONMENTS:
@@ -74,6 +77,33 @@ def every_key_without_a_default_is_given():
     in_app = {f"SPIN_VARIABLE_{variable['name'].upper()}" for variable in app["variables"]}
     problems += [f"spinkube: the app lacks {name}" for name in sorted(required - in_app)]
     problems += [f"spinkube: the app does not know {name}" for name in sorted(in_app - known)]
+    fail_if(problems)
+
+
+@check
+def the_composition_gives_every_key():
+    """`infra/compose`: with the secrets that `cargo xtask keys` prints, all that the programs need and know."""
+    services = yaml.safe_load(read("infra/compose/compose.yaml"))["services"]
+    printed = {"SIGNING_KEY", "PUBLIC_KEYS", "WORKER_TOKEN", "EMAIL_KEY", "REFRESH_KEYS"}
+    edge = services["edge"]["environment"].keys() | {f"SPIN_VARIABLE_{name}" for name in printed}
+    worker = services["worker"]["environment"].keys() | {"FRAMELIFT_CONTROL_TOKEN"}
+    required = {f"SPIN_VARIABLE_{name.upper()}" for name, about in edge_variables().items() if about.get("required")}
+    known = {f"SPIN_VARIABLE_{name.upper()}" for name in edge_variables()}
+    needed = {name for name, default in worker_keys().items() if default == "(required)"}
+    aws = {"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    problems = [f"edge lacks {name}" for name in sorted(required - edge)]
+    problems += [f"edge does not know {name}" for name in sorted(edge - known)]
+    problems += [f"worker lacks {name}" for name in sorted(needed - worker)]
+    problems += [f"worker does not know {name}" for name in sorted(worker - worker_keys().keys() - aws)]
+    for name in ("edge", "worker"):
+        confined = services[name]
+        if not confined["read_only"] or confined["cap_drop"] != ["ALL"] or confined["user"] != "65532:65532":
+            problems.append(f"{name} has more rights than in production")
+    for name, service in services.items():
+        problems += [f"{name} is open to the network: {port}" for port in service.get("ports", []) if not port.startswith("127.0.0.1:")]
+    stores = {store for part in tomllib.loads(read("spin.toml"))["component"].values() for store in part.get("key_value_stores", [])}
+    if tomllib.loads(read("infra/compose/runtime-config.toml"))["key_value_store"].keys() != stores:
+        problems.append(f"runtime-config.toml has other stores than {sorted(stores)}")
     fail_if(problems)
 
 

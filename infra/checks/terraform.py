@@ -177,6 +177,20 @@ def objects_live_as_long_as_the_edge_promises():
     fail_if(problems)
 
 
+@check
+def every_prefix_of_objects_is_reached():
+    """What the code keeps in the bucket is open to the worker and the edge, and nothing else is."""
+    prefixes = set(re.findall(r'^pub const \w+: &str = "([a-z]+/)";', read("crates/contract/src/object_key.rs"), re.M))
+    identity = read("infra/terraform/modules/identity/main.tf")
+    names = dict(re.findall(r'^  (\w+) += "\$\{var\.bucket_arn\}/([a-z]+/)\*"', identity, re.M))
+    problems = [f"modules/identity does not know {prefix}" for prefix in sorted(prefixes - set(names.values()))]
+    problems += [f"modules/identity opens {prefix}" for prefix in sorted(set(names.values()) - prefixes)]
+    worker, signer = identity.split("    worker = [")[1].split("    keda = [")[0], identity.split("  signer = [")[1]
+    for principal, statements in (("worker", worker), ("signer", signer)):
+        problems += [f"the {principal} does not reach {names[name]}" for name in names if f"local.{name}" not in statements]
+    fail_if(problems)
+
+
 def default_of(module, variable):
     """The number that a variable of a module has by default."""
     return int(re.search(rf'variable "{variable}" {{[^}}]*?default\s+= (\d+)', module)[1])

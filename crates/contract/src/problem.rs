@@ -88,6 +88,10 @@ problems! {
     SourceExpired = "source-expired", 410, "The upload is not kept any more";
     /// The video is in a terminal state.
     ProcessingAlreadyFinished = "processing-already-finished", 409, "The video is finished already";
+    /// No such plugin of the caller's.
+    PluginNotFound = "plugin-not-found", 404, "There is no such plugin";
+    /// The user has as many plugins, or as many bytes of them, as one may.
+    PluginQuotaExceeded = "plugin-quota-exceeded", 409, "The account has as many plugins as it may";
     /// Another worker holds the job.
     LeaseHeld = "lease-held", 409, "Another worker holds the job";
     /// The job is in a terminal state.

@@ -263,6 +263,17 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The same without what their plugins' names meant when the job was created.
+    pub fn unpinned(&self) -> Self {
+        let mut options = self.clone();
+        for plugin in &mut options.plugins {
+            plugin.pin = None;
+        }
+        options
+    }
+}
+
 /// A duration: a decimal number and `ms`, `s`, `m` or `h`; in seconds.
 pub fn parse_duration(text: &str) -> Result<Rational, InvalidOption> {
     const EXPECTED: InvalidOption =

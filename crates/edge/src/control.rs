@@ -1,6 +1,7 @@
 //! Component `control`: what workers and other components call, and the health of the app.
 
 mod claim;
+mod claim_plugin;
 mod close;
 mod complete_job;
 mod fail;
@@ -10,6 +11,7 @@ mod notification;
 mod notified;
 mod progress;
 mod ready;
+mod report_plugin;
 mod sweep;
 
 use framelift_contract::problem::ProblemCode as Code;
@@ -24,6 +26,7 @@ component! {
     alone: [health];
     call: [
         claim, progress, complete_job, fail, notified, notice, sweep, close, notification, ready,
+        claim_plugin, report_plugin,
     ]
 }
 

@@ -20,6 +20,7 @@ mod finish;
 mod idempotency;
 mod measure;
 mod owner;
+pub mod plugins;
 mod read;
 mod retention;
 mod settle;

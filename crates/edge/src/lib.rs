@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod object_store;
 pub mod openapi;
 pub mod passwords;
+pub mod plugins;
 pub mod ports;
 pub mod queue;
 pub mod service;

@@ -46,6 +46,7 @@ pub const COMPONENTS: &[Component] = components!(
     "uploads" = uploads,
     "videos" = videos,
     "downloads" = downloads,
+    "plugins" = plugins,
     "control" = control,
     "web" = web
 );
@@ -58,6 +59,10 @@ pub(crate) const OWN_VIDEO: &[ProblemCode] =
 const TAGS: &[(&str, &str)] = &[
     ("accounts", "Accounts, logins and access tokens."),
     ("videos", "Videos, their uploads and their results."),
+    (
+        "plugins",
+        "Frame plugins: code that looks at the frames of a video, and keeps, drops, labels or changes them.",
+    ),
     ("workers", "What workers and components say to each other; the worker credential only."),
     ("service", "Health, documentation and keys."),
 ];

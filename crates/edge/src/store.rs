@@ -14,6 +14,7 @@ pub mod keys;
 pub mod listing;
 #[cfg(not(target_family = "wasm"))]
 pub mod memory;
+pub mod plugins;
 pub mod records;
 pub mod slots;
 pub mod suite;

@@ -20,6 +20,8 @@ mod life;
 mod manifest;
 #[path = "videos/options.rs"]
 mod options;
+#[path = "videos/plugins.rs"]
+mod plugins;
 #[path = "videos/streamed.rs"]
 mod streamed;
 #[path = "videos/trouble.rs"]

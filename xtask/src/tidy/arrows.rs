@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
         "framelift-uploads",
         "framelift-videos",
         "framelift-downloads",
+        "framelift-plugins",
         "framelift-control",
         "framelift-web",
         "framelift-worker",

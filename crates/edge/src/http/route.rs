@@ -27,6 +27,11 @@ impl Route {
         Self { method: Method::POST, path }
     }
 
+    /// A `PUT`.
+    pub const fn put(path: &'static str) -> Self {
+        Self { method: Method::PUT, path }
+    }
+
     /// A `PATCH`.
     pub const fn patch(path: &'static str) -> Self {
         Self { method: Method::PATCH, path }

@@ -29,6 +29,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             Some(video) => return Ok(video),
             None => {}
         }
+        let options = self.pin(user, &new.options).await?;
         let now = self.now();
         let expires_at = now.plus_s(self.limits.upload_ttl_s);
         let video = Video {
@@ -37,7 +38,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             file_name: new.file_name,
             size_bytes: new.size_bytes,
             content_type: new.content_type,
-            options: new.options,
+            options,
             correlation_id: new.correlation_id,
             source: Source::own(id),
             created_at: now,
@@ -74,6 +75,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                 if self.row(root).await?.video.source.is_gone() {
                     return Err(JobError::SourceExpired);
                 }
+                let options = self.pin(user, &options).await?;
                 let now = self.now();
                 let expires_at = now.plus_s(RUN_TTL_S);
                 let video = Video {

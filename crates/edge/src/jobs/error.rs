@@ -1,6 +1,6 @@
 //! Why an operation was not done, with the problem that it is answered as.
 
-use framelift_contract::problem::ProblemCode;
+use framelift_contract::problem::{FieldError, ProblemCode};
 use framelift_domain::video::{EventName, Reason, Refused};
 
 use crate::ports::Unavailable;
@@ -80,6 +80,18 @@ pub enum JobError {
         /// Bytes of the record.
         limit: usize,
     },
+    /// No such plugin, or not any more.
+    #[error("there is no such plugin")]
+    PluginNotFound,
+    /// Plugins that cannot run, or not as they are configured; pointers begin in the options.
+    #[error("the options name plugins that cannot run so")]
+    PluginsRefused(Vec<FieldError>),
+    /// The user has as many plugins as one may.
+    #[error("the account's plugins are as many as they may be: {0}")]
+    PluginQuotaExceeded(String),
+    /// The check of a plugin is another attempt's by now.
+    #[error("the attempt is not the current one")]
+    StaleCheck,
     /// The cursor is none of ours.
     #[error("the cursor is not valid")]
     BadCursor,
@@ -108,7 +120,12 @@ impl JobError {
             Self::JobFinished => ProblemCode::JobFinished,
             Self::JobNotReady => ProblemCode::JobNotReady,
             Self::LeaseHeld { .. } => ProblemCode::LeaseHeld,
-            Self::OptionsTooLarge { .. } | Self::BadCursor => ProblemCode::ValidationFailed,
+            Self::OptionsTooLarge { .. } | Self::BadCursor | Self::PluginsRefused(_) => {
+                ProblemCode::ValidationFailed
+            }
+            Self::PluginNotFound => ProblemCode::PluginNotFound,
+            Self::PluginQuotaExceeded(_) => ProblemCode::PluginQuotaExceeded,
+            Self::StaleCheck => ProblemCode::StaleAttempt,
             Self::Unavailable(_) => ProblemCode::Unavailable,
             Self::Damaged(_) => ProblemCode::RecordDamaged,
             Self::Refused(refused) => refused_code(refused),

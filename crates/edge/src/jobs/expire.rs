@@ -108,6 +108,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         let slots = slots.unwrap_or_default();
         let head = self.store.head(user).await?;
         let busy = !slots.is_empty() || !slots.recounts.is_empty() || slots.used_bytes() > 0;
+        let plugins = self.store.plugins(user).await?;
+        let busy = busy || plugins.listed.listed || !plugins.versions.is_empty();
         if busy || slots.work.listed || head.kept.listed || head.retired < head.len() {
             return Ok(Outcome::Later);
         }
@@ -132,6 +134,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         for prefix in object_key::of_user(user) {
             self.objects.remove_all(&prefix).await?;
         }
+        self.store.forget(&keys::plugins(user)).await?;
         self.store.forget(&keys::index(user)).await?;
         self.store.forget(&keys::slots(user)).await?;
         Ok(Outcome::Done)

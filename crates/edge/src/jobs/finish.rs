@@ -82,7 +82,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     }
 
     /// 2, 4, 8 … seconds, half of it by chance.
-    fn delay_s(&self, releases: u32) -> u32 {
+    pub(super) fn delay_s(&self, releases: u32) -> u32 {
         let most = 2_u32.saturating_pow(releases.saturating_add(1).min(16)).min(MAX_DELAY_S);
         let mut random = [0; 4];
         self.ambient.fill_random(&mut random);

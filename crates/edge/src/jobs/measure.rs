@@ -22,6 +22,12 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         if !matches!(known.state, State::AwaitingUpload { .. }) {
             return Ok(known);
         }
+        // Those that the record was made with keep the plugins that it was given then.
+        let other = options.filter(|options| **options != known.options.unpinned());
+        let options = match other {
+            Some(options) => self.pin(user, options).await?,
+            None => known.options,
+        };
         let resized = self.store.fill_slots(user, |mut slots| {
             let changed = slots.resize(id, size_bytes, self.limits).map_err(|why| self.no_room(why))?;
             Ok::<_, JobError>((slots, changed, ()))
@@ -29,7 +35,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         resized.await?;
         let updated = self.store.update_video(id, |row| {
             let awaiting = matches!(row.video.state, State::AwaitingUpload { .. });
-            let options = options.unwrap_or(&row.video.options).clone();
+            let options = options.clone();
             let changed = awaiting && (row.video.size_bytes != size_bytes || row.video.options != options);
             if !changed {
                 return Ok::<_, JobError>((row, false, ()));

@@ -137,6 +137,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                 Err(error) => return Err(error),
             }
         }
+        self.close_plugins(user).await?;
         let mut nothing = 0;
         for _ in 0..CLOSE_PASSES {
             // What is passed over, the sweep tells.

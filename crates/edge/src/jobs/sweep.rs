@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::claim::{exhausted, timed_out};
 use super::{JobError, Jobs, Result};
 use crate::ports::{Ambient, Kv, Objects, Queue};
-use crate::store::listing::{KEPT, List, WORK};
+use crate::store::listing::{KEPT, List, PLUGINS, WORK};
 use crate::store::records::VideoRow;
 use crate::store::slots::Slots;
 use crate::store::{Expiring, StoreError, Stored, keys};
@@ -27,6 +27,8 @@ const OVERTIME_S: u32 = 600;
 const WORK_USERS: usize = 16;
 /// Most users with objects that one call looks at.
 const KEPT_USERS: usize = 8;
+/// Most users with plugins that one call looks at.
+const PLUGIN_USERS: usize = 4;
 /// Pages that one call fails to read before it takes the store for down.
 const MAX_UNREAD: usize = 8;
 /// Waiting videos of a user whose records one call looks at.
@@ -84,6 +86,17 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                 }
                 Err(error) => swept.troubles.push((user, error)),
             }
+        }
+        match self.next_users(PLUGINS, PLUGIN_USERS, &mut swept.unread).await {
+            Ok((users, _)) => {
+                for (user, epoch) in users {
+                    if let Err(error) = self.heal_plugins(user, epoch).await {
+                        swept.troubles.push((user, error));
+                    }
+                }
+            }
+            Err(JobError::Unavailable(error)) => swept.unread.push(error.into()),
+            Err(error) => return Err(error),
         }
         match self.remove_due(&mut swept).await {
             Err(JobError::Unavailable(error)) => swept.unread.push(error.into()),

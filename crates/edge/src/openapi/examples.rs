@@ -4,9 +4,12 @@ use framelift_contract::account::{AccountResponse, NotificationSettings, TokenRe
 use framelift_contract::message::NoticeKind;
 use framelift_contract::object_key;
 use framelift_contract::options::{OptionsBody, SelectBody};
+use framelift_contract::plugin::{PluginCheck, PluginResponse, PluginState, builtin};
 use framelift_contract::report::{Job, Notice, ReportAnswer};
 use framelift_contract::video::{AcceptedResponse, Progress, Status, UploadPart, VideoResponse, VideoResult};
-use framelift_domain::{CorrelationId, Failure, FailureCode, Options, Time, UserId, VideoId, WorkerId};
+use framelift_domain::{
+    CorrelationId, Failure, FailureCode, Options, PluginId, Time, UserId, VideoId, WorkerId,
+};
 use url::Url;
 
 use super::operation::{Payload, typed};
@@ -132,6 +135,54 @@ pub(crate) fn job() -> Job {
         lease_expires_at: time().plus_s(60),
         lease_s: 60,
         deadline: time().plus_s(12 * 3600),
+    }
+}
+
+pub(crate) fn plugin() -> PluginResponse {
+    PluginResponse {
+        name: "my-plugin".into(),
+        built_in: false,
+        version: 3,
+        ready_version: Some(2),
+        sha256: Some(SHA256.into()),
+        size_bytes: Some(1_048_576),
+        state: PluginState::Checking,
+        reason: None,
+        config_schema: None,
+        created_at: Some(time()),
+    }
+}
+
+pub(crate) fn built_in() -> PluginResponse {
+    let schema = builtin::find("grayscale").map(|plugin| plugin.config_schema.clone());
+    PluginResponse {
+        name: "grayscale".into(),
+        built_in: true,
+        version: 1,
+        ready_version: Some(1),
+        sha256: None,
+        size_bytes: None,
+        state: PluginState::Ready,
+        config_schema: schema,
+        created_at: None,
+        ..plugin()
+    }
+}
+
+pub(crate) fn plugin_check() -> PluginCheck {
+    let (user, plugin) = (user(), PluginId::new(1_700_000_000_000, [8; 10]));
+    PluginCheck {
+        plugin_id: plugin,
+        user_id: user,
+        correlation_id: correlation(),
+        name: "my-plugin".into(),
+        version: 3,
+        object_key: object_key::plugin(user, plugin),
+        sha256: SHA256.into(),
+        size_bytes: 1_048_576,
+        attempt: 1,
+        lease_expires_at: time().plus_s(300),
+        lease_s: 300,
     }
 }
 

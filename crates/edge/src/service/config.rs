@@ -34,6 +34,8 @@ pub const NAMES: &[&str] = &[
     "max_in_flight_per_user",
     "max_open_per_user",
     "max_stored_bytes_per_user",
+    "max_plugins_per_user",
+    "max_plugin_bytes_per_user",
     "max_upload_bytes",
     "single_put_bytes",
     "upload_ttl_s",
@@ -220,8 +222,12 @@ impl Reader<'_> {
                 (1, MOST_UPLOAD_BYTES),
                 default.max_upload_bytes,
             ),
-            max_plugins_per_user: default.max_plugins_per_user,
-            max_plugin_bytes_per_user: default.max_plugin_bytes_per_user,
+            max_plugins_per_user: self.number("max_plugins_per_user", (0, 30), default.max_plugins_per_user),
+            max_plugin_bytes_per_user: self.number(
+                "max_plugin_bytes_per_user",
+                (0, 1 << 40),
+                default.max_plugin_bytes_per_user,
+            ),
             // S3 takes at most 5 GiB in one PUT.
             single_put_bytes: self.number("single_put_bytes", (5 << 20, 5 << 30), default.single_put_bytes),
             upload_ttl_s: self.number("upload_ttl_s", (1, 7 * DAY_S), default.upload_ttl_s),

@@ -13,6 +13,7 @@ impl From<JobError> for Failure {
             }
             JobError::BadCursor => return Self::field("?cursor", "is not a cursor of this list"),
             JobError::OptionsTooLarge { .. } => return Self::field("/options", error.to_string()),
+            JobError::PluginsRefused(errors) => Self::validation(errors.clone()).within("/options"),
             _ => Self::new(error.code(), error.to_string()),
         };
         match error.retry_after_s() {

@@ -14,14 +14,10 @@ use super::IDEMPOTENCY_KEY;
 use crate::http::{Failure, Incoming, entity_tag, if_none_match, json};
 use crate::jobs::Idempotency;
 
-/// The checked options, or everything that is wrong with them; what this release does not do
-/// is refused here, too.
+/// The checked options, or everything that is wrong with them. What their plugins' names mean is known only
+/// where the video is made.
 pub(crate) fn options(body: Option<&OptionsBody>, prefix: &str) -> Result<Options, Vec<FieldError>> {
-    let options = body.cloned().unwrap_or_default().check_new(prefix)?;
-    if options.plugins.is_empty() {
-        return Ok(options);
-    }
-    Err(vec![FieldError::new(format!("{prefix}/plugins"), "running plugins is not available yet")])
+    body.cloned().unwrap_or_default().check_new(prefix)
 }
 
 /// The idempotency key, if there is one; 400 for one that is malformed.

@@ -11,7 +11,7 @@ use super::{SpinAmbient, SpinHttp, SpinKv, configured};
 use crate::http::Failure;
 use crate::queue::Sqs;
 use crate::service::{self, Config, Role};
-use crate::{control, downloads, uploads, videos};
+use crate::{control, downloads, plugins, uploads, videos};
 
 /// What a guest answers with.
 pub type Answer = Response<FullBody<Bytes>>;
@@ -91,6 +91,11 @@ guest!(
     /// Component `downloads`.
     downloads,
     Role::Readers
+);
+guest!(
+    /// Component `plugins`, whose bodies may be components.
+    plugins,
+    Role::Users
 );
 guest!(
     /// Component `control`.

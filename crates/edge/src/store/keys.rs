@@ -7,7 +7,9 @@
 //! | `index/<user>` | the newest page of a user's videos | the same |
 //! | `index/<user>/<page>` | an older page | the same; or as soon as no record of its videos and of older ones is left |
 //! | `idempotency/<user>/<bucket>` | idempotency keys; at most 256 buckets a user | a key: when its bucket is written, after a day; a bucket: with the account |
-//! | `work/<shard>/<page>`, `kept/<shard>/<page>` | users that the sweep looks after, in 64 shards each | never: there are as many pages as the most users at once needed |
+//! | `plugins/<user>` | all versions of a user's plugins | the sweep, a day after the account was closed |
+//! | `schema/<plugin>` | what a version says of its configuration | together with the version |
+//! | `work/<shard>/<page>`, `kept/<shard>/<page>`, `checks/<shard>/<page>` | users that the sweep looks after, in shards | never: there are as many pages as the most users at once needed |
 //! | `expire/<hour>/<shard>/<page>` | what is to be removed in that hour | the sweep, when all of it is removed |
 //! | `sweep/<list>` | where the sweep goes on, one for each list | never |
 //! | `new/<key>`, `watch/<key>`, `new/<key>/<time>` | who creates a value ([`super::create`]) | together with the value ([`super::Store::forget`]) |
@@ -15,7 +17,7 @@
 //! The store `accounts` has its own table, in [`crate::accounts`]. What versions 0 and 1 left as
 //! `idempotency/<user>/<hash>` stays.
 
-use framelift_domain::{Time, UserId, VideoId};
+use framelift_domain::{PluginId, Time, UserId, VideoId};
 use sha2::{Digest, Sha256};
 
 /// A video's record.
@@ -36,6 +38,16 @@ pub fn index(user: UserId) -> String {
 /// An older page of a user's videos, from 0.
 pub fn index_page(user: UserId, page: u64) -> String {
     format!("index/{user}/{page}")
+}
+
+/// All versions of a user's plugins.
+pub fn plugins(user: UserId) -> String {
+    format!("plugins/{user}")
+}
+
+/// What a version of a plugin says of its configuration.
+pub fn plugin_schema(plugin: PluginId) -> String {
+    format!("schema/{plugin}")
 }
 
 /// Values that the idempotency keys of one user are spread over.

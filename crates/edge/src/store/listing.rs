@@ -30,6 +30,8 @@ pub struct List {
 
 /// Users with unfinished videos.
 pub const WORK: List = List { name: "work", shards: 64 };
+/// Users with plugins that are to be checked, or to go some day.
+pub const PLUGINS: List = List { name: "checks", shards: 8 };
 /// Users with objects that have to go some day.
 pub const KEPT: List = List { name: "kept", shards: 64 };
 

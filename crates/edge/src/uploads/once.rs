@@ -102,7 +102,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let options = rest().await?.unwrap_or(options);
         let same = match known {
             Some(known) => known == digest(&sha256, size_bytes, &options)?,
-            None => video.size_bytes == size_bytes && video.options == options,
+            None => video.size_bytes == size_bytes && video.options.unpinned() == options,
         };
         if !same {
             return Err(JobError::IdempotencyKeyReused.into());

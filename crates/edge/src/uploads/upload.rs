@@ -85,6 +85,9 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
             Some(text) if !text.is_empty() => form::options(text.as_bytes(), "?options")?,
             _ => Options::default(),
         };
+        if let Err(JobError::PluginsRefused(errors)) = self.jobs().pin(user, &options).await {
+            return Err(Failure::validation(errors).within("?options"));
+        }
         let limit = self.stream_limit();
         incoming.check_not_coded()?;
         if let Some(boundary) = form::boundary(incoming)? {
@@ -102,7 +105,8 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
             .ok_or_else(|| Failure::field("?file_name", "is needed when the body is the file itself"))?;
         let announced = Announced { file_name: file_name.to_owned(), content_type, options, length };
         announced.check("?file_name", limit)?;
-        let video = self.take_in(incoming, user, announced, File::Raw(RawBody(body)), async || Ok(None)).await?;
+        let video =
+            self.take_in(incoming, user, announced, File::Raw(RawBody(body)), async || Ok(None)).await?;
         self.hand_over(&video).await
     }
 

@@ -45,6 +45,34 @@ async fn other_users_videos_are_forbidden_and_unknown_ones_not_found() {
 }
 
 #[tokio::test]
+async fn other_users_plugins_are_not_there() {
+    let world = World::new();
+    world.ready_plugin(2, "theirs", b"\0asm\x0d\0\x01\0").await;
+    let of_one = calls_with(ProblemCode::PluginNotFound, "theirs");
+    let of_one = of_one.iter().filter(|(method, _)| *method != Method::PUT);
+    let mut calls = 0;
+    for (method, path) in of_one {
+        let path = path.replace("{name}", "theirs");
+        let answer = world.request(method.clone(), &path).user(1).send().await;
+        assert_eq!(answer.short(), "404 plugin-not-found", "{method} {path}");
+        calls += 1;
+    }
+    assert_eq!(calls, 2);
+    let listed = world.get("/plugins").user(1).send().await.text();
+    assert!(!listed.contains("theirs") && listed.contains("grayscale"), "{listed}");
+    let new = serde_json::json!({
+        "file_name": "a.mp4", "size_bytes": 1, "options": { "plugins": [{ "name": "theirs" }] }
+    });
+    let answer = world.post("/videos").user(1).json(new.clone()).send().await;
+    assert_eq!(answer.short(), "422 validation-failed /options/plugins/0/name");
+    assert_eq!(world.post("/videos").user(2).json(new).send().await.status, 201);
+    // A plugin of the same name is another one.
+    world.ready_plugin(1, "theirs", b"\0asm\x0d\0\x01\0other").await;
+    assert_eq!(world.delete("/plugins/theirs").user(1).send().await.status, 200);
+    assert_eq!(world.get("/plugins/theirs").user(2).send().await.status, 200);
+}
+
+#[tokio::test]
 async fn only_good_tokens_open() {
     let world = World::new();
     let id = world.uploaded(1).await;

@@ -96,7 +96,7 @@ async fn runs() {
     assert_eq!(run(r#"{"options":{"format":"gif"}}"#).await, "422 validation-failed /options/format");
     assert_eq!(
         run(r#"{"options":{"plugins":[{"name":"p"}]}}"#).await,
-        "422 validation-failed /options/plugins"
+        "422 validation-failed /options/plugins/0/name"
     );
 }
 

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use framelift_contract::message::JobMessage;
+use framelift_contract::message::{JobMessage, Message, PluginMessage};
 use framelift_dev_faults::{Fault, Rule};
 use framelift_dev_s3::{S3Config, S3Server};
 use framelift_dev_sqs::{ManualClock, Options, SqsConfig, SqsServer};
@@ -137,12 +137,22 @@ impl Cloud {
     /// The messages sent since the last call.
     pub(crate) fn take_sent(&self) -> Vec<Sent> {
         let messages = wait(self.sqs.messages(QUEUE)).unwrap();
-        let sent = messages.iter().skip(self.taken.replace(messages.len())).map(|sent| Sent {
-            message: JobMessage::parse(&sent.body).unwrap(),
-            group: sent.group.clone(),
-            delay_s: u64::try_from((sent.visible_ms - sent.sent_ms) / 1000).unwrap(),
+        let sent = messages.iter().skip(self.taken.replace(messages.len())).filter_map(|sent| {
+            let Message::Job(message) = Message::parse(&sent.body).unwrap() else { return None };
+            let delay_s = u64::try_from((sent.visible_ms - sent.sent_ms) / 1000).unwrap();
+            Some(Sent { message, group: sent.group.clone(), delay_s })
         });
         sent.collect()
+    }
+
+    /// Every message about a plugin that was ever sent.
+    pub(crate) fn plugin_checks(&self) -> Vec<PluginMessage> {
+        let messages = wait(self.sqs.messages(QUEUE)).unwrap();
+        let checks = messages.iter().filter_map(|sent| match Message::parse(&sent.body).unwrap() {
+            Message::Plugin(message) => Some(message),
+            Message::Job(_) => None,
+        });
+        checks.collect()
     }
 
     pub(crate) fn keys(&self) -> Vec<String> {
@@ -154,6 +164,11 @@ impl Cloud {
         let keys = self.keys();
         assert_eq!(keys.len(), 1, "{keys:?}");
         wait(self.s3.object(BUCKET, &keys[0])).unwrap().unwrap()
+    }
+
+    /// The bytes of an object.
+    pub(crate) fn object(&self, key: &str) -> Vec<u8> {
+        wait(self.s3.object(BUCKET, key)).unwrap().unwrap().bytes.to_vec()
     }
 
     /// Places an object.

@@ -12,19 +12,20 @@ use framelift_edge::ports::Unavailable;
 use futures::channel::mpsc;
 use http::{Method, Request};
 use http_body::Frame;
-use http_body_util::StreamBody;
+use http_body_util::{Empty, StreamBody};
 use serde_json::{Value, json};
 
 use crate::world::{Call, Component, MIB, World, completed, component_of, failed};
 
 const UNKNOWN: &str = "018bcfe5-6800-7707-8707-070707070707";
-const NAMES: &[&str] = &["videos", "uploads", "downloads", "control"];
+const NAMES: &[&str] = &["videos", "uploads", "downloads", "plugins", "control"];
 
 /// A request to an operation with the credential that it asks for.
 fn call<'w>(world: &'w World, operation: &Operation, id: &str) -> Call<'w> {
     let route = operation.route();
-    let call = world.request(route.method.clone(), &route.path.replace("{id}", id));
-    if route.path.starts_with("/videos") || route.path == "/storage" { call.user(1) } else { call.worker() }
+    let call = world.request(route.method.clone(), &route.path.replace("{id}", id).replace("{name}", id));
+    let of_users = ["/videos", "/storage", "/plugins"].iter().any(|prefix| route.path.starts_with(prefix));
+    if of_users { call.user(1) } else { call.worker() }
 }
 
 /// What may be wrong with a request to any operation.
@@ -43,6 +44,11 @@ async fn whatever_the_operation(world: &World, operation: &Operation, theirs: &s
         "reportProgress" => call(world, operation, id).json(progress(1)),
         "completeJob" => call(world, operation, id).json(completed(1)),
         "failJob" => call(world, operation, id).json(failed(1, "internal", false)),
+        "claimPlugin" => call(world, operation, id)
+            .json(json!({ "user_id": world.user(1), "worker_id": "w-1", "claim_id": "m-1" })),
+        "reportPlugin" => call(world, operation, id).json(json!({
+            "user_id": world.user(1), "worker_id": "w-1", "attempt": 1, "outcome": "ready"
+        })),
         "reportNotified" => call(world, operation, id).json(json!({ "attempt": 1, "worker_id": "w-1" })),
         "sendNotification" => call(world, operation, id)
             .json(json!({ "user_id": world.user(1).to_string(), "kind": "failed", "video_id": id })),
@@ -210,6 +216,58 @@ async fn keys_that_are_used(world: &World) {
     upload("broken", arriving(Some(Ok(()))).1).await;
 }
 
+/// Plugins that do not get through, and checks that are another one's.
+async fn plugins_and_their_checks(world: &World) {
+    let component = b"\0asm\x0d\0\x01\0";
+    let request = || {
+        let authorization = format!("Bearer {}", world.token(1));
+        Request::put("/plugins/slow").header("authorization", authorization)
+    };
+    world.put_plugin(1, "a", b"text").header("content-encoding", "gzip").send().await;
+    world.put_plugin(1, "No", component).send().await;
+    world
+        .send(Component::Plugins, request().header("content-length", "99999999").body(Empty::new()).unwrap())
+        .await;
+    let broken = futures::stream::iter([Err::<Frame<Bytes>, _>(std::io::Error::other("reset"))]);
+    world.send(Component::Plugins, request().body(StreamBody::new(broken)).unwrap()).await;
+
+    // A worker comes before the upload is there, and then the upload takes too long.
+    let (sender, receiver) = mpsc::unbounded::<Result<Frame<Bytes>, std::io::Error>>();
+    sender.unbounded_send(Ok(Frame::data(Bytes::from_static(component)))).unwrap();
+    sender.unbounded_send(Ok(Frame::data(Bytes::from(vec![7; 9 * MIB as usize])))).unwrap();
+    let mut slow = pin!(world.send(Component::Plugins, request().body(StreamBody::new(receiver)).unwrap()));
+    let begun = async || {
+        let store = framelift_edge::store::Store::new(&world.kv, &world.ambient);
+        store.plugins(world.user(1)).await.unwrap().versions.pop()
+    };
+    let version = loop {
+        assert!(futures::poll!(&mut slow).is_pending());
+        if let Some(version) = begun().await {
+            break version;
+        }
+    };
+    let id = version.id.to_string();
+    assert_eq!(world.claim_plugin(1, &id).await.short(), "409 job-not-ready");
+    world.advance_s(901);
+    world.post("/internal/sweep").worker().send().await;
+    sender.close_channel();
+    assert_eq!(slow.await.short(), "409 upload-incomplete");
+    assert!(world.cloud.keys().is_empty() && world.cloud.unfinished().is_empty());
+
+    world.put_plugin(1, "a", component).send().await;
+    let id = world.cloud.plugin_checks().last().unwrap().plugin_id.to_string();
+    world.claim_plugin(1, &id).await;
+    let other = json!({ "user_id": world.user(1), "worker_id": "w-2", "claim_id": "m-2" });
+    world.post(&format!("/internal/plugins/{id}/claim")).worker().json(other).send().await;
+    world.report_plugin(1, &id, json!({ "attempt": 2, "outcome": "ready" })).await;
+    world.report_plugin(1, &id, json!({ "attempt": 1, "outcome": "ready" })).await;
+    world.claim_plugin(1, &id).await;
+    world.report_plugin(1, &id, json!({ "attempt": 1, "outcome": "rejected", "reason": "late" })).await;
+    for name in ["b", "c", "d"] {
+        world.put_plugin(1, name, component).send().await;
+    }
+}
+
 async fn too_many(world: &World) {
     let id = world.uploaded(1).await;
     world.complete(&id).await;
@@ -231,12 +289,16 @@ async fn every_documented_problem_is_answered() {
     what_cannot_be_uploaded(&world).await;
     let (states, keys, many) = (World::new(), World::new(), World::with(&[("max_open_per_user", "3")]));
     let full = World::with(&[("max_stored_bytes_per_user", "1048580")]);
+    let plugins = World::with(&[("max_plugins_per_user", "3")]);
+    plugins_and_their_checks(&plugins).await;
     in_the_wrong_state(&states).await;
     keys_that_are_used(&keys).await;
     too_many(&many).await;
     too_many(&full).await;
-    let answered: BTreeSet<conformance::Pair> =
-        [world, states, keys, many, full].into_iter().flat_map(|world| world.problems.into_inner()).collect();
+    let answered: BTreeSet<conformance::Pair> = [world, plugins, states, keys, many, full]
+        .into_iter()
+        .flat_map(|world| world.problems.into_inner())
+        .collect();
     let documented = conformance::documented(NAMES);
     let missing: Vec<_> = documented.difference(&answered).collect();
     assert!(missing.is_empty(), "documented, but not answered: {missing:?}");

@@ -35,7 +35,7 @@ fn every_call_has_its_component() {
     let manifest = manifest();
     for component in COMPONENTS {
         for route in component.routes {
-            let path = route.path.replace("{id}", "018b");
+            let path = route.path.replace("{id}", "018b").replace("{name}", "x");
             assert_eq!(component_of(&manifest, &path), component.name, "{path}");
         }
     }
@@ -47,7 +47,7 @@ fn every_call_has_its_component() {
         };
         let routes = COMPONENTS.iter().find(|known| known.name == component).unwrap().routes;
         let prefix = route.strip_suffix("...").unwrap_or("\0");
-        let path = route.replace(":id", "{id}");
+        let path = route.replace(":id", "{id}").replace(":name", "{name}");
         let used = routes.iter().any(|known| known.path == path || known.path.starts_with(prefix));
         assert!(used, "{component} has nothing at {route}");
     }
@@ -149,6 +149,8 @@ fn the_defaults_are_those_of_the_code() {
         ("max_in_flight_per_user", u64::from(limits.max_in_flight_per_user)),
         ("max_open_per_user", u64::from(limits.max_open_per_user)),
         ("max_stored_bytes_per_user", limits.max_stored_bytes_per_user),
+        ("max_plugins_per_user", u64::from(limits.max_plugins_per_user)),
+        ("max_plugin_bytes_per_user", limits.max_plugin_bytes_per_user),
         ("max_upload_bytes", limits.max_upload_bytes),
         ("single_put_bytes", limits.single_put_bytes),
         ("upload_ttl_s", u64::from(limits.upload_ttl_s)),

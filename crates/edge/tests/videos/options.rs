@@ -44,7 +44,8 @@ const BAD: &[(&str, &[&str])] = &[
     (r#"{"storyboard":"yes"}"#, &["/storyboard"]),
     (r#"{"plugins":{}}"#, &["/plugins"]),
     (r#"{"plugins":[{"name":""}]}"#, &["/plugins/0/name"]),
-    (r#"{"plugins":[{"name":"watermark"}]}"#, &["/plugins"]),
+    (r#"{"plugins":[{"name":"watermark"}]}"#, &["/plugins/0/config"]),
+    (r#"{"plugins":[{"name":"grayscale"},{"name":"nobodys"}]}"#, &["/plugins/1/name"]),
 ];
 
 #[tokio::test]

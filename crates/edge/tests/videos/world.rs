@@ -13,7 +13,7 @@ use framelift_edge::queue::Sqs;
 use framelift_edge::service::{Config, Role, Service};
 use framelift_edge::store::memory::{MemoryKv, TestAmbient};
 use framelift_edge::token::Signer;
-use framelift_edge::{control, downloads, uploads, videos};
+use framelift_edge::{control, downloads, plugins, uploads, videos};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -44,6 +44,7 @@ pub(crate) enum Component {
     Videos,
     Uploads,
     Downloads,
+    Plugins,
     Control,
 }
 
@@ -143,7 +144,7 @@ impl World {
     /// Sends a request to a component, and holds the answer to what is documented.
     pub(crate) async fn send<B: RequestBody>(&self, component: Component, request: Request<B>) -> Answer {
         let config = match component {
-            Component::Videos | Component::Uploads => &self.users,
+            Component::Videos | Component::Uploads | Component::Plugins => &self.users,
             Component::Downloads => &self.readers,
             Component::Control => &self.workers,
         };
@@ -160,6 +161,7 @@ impl World {
             Component::Videos => videos::serve(service, &config.cors, &self.ambient, parts, body).await,
             Component::Uploads => uploads::serve(service, &config.cors, &self.ambient, parts, body).await,
             Component::Downloads => downloads::serve(service, &config.cors, &self.ambient, parts, body).await,
+            Component::Plugins => plugins::serve(service, &config.cors, &self.ambient, parts, body).await,
             Component::Control => control::serve(service, &config.cors, &self.ambient, parts, body).await,
         };
         let (parts, body) = answer.into_parts();
@@ -171,6 +173,36 @@ impl World {
             || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&parts.status);
         assert_eq!(length, (!without).then(|| body.len().to_string()));
         Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) fn put_plugin(&self, user: u8, name: &str, component: &[u8]) -> Call<'_> {
+        let call = self.request(Method::PUT, &format!("/plugins/{name}")).user(user);
+        call.body(Bytes::copy_from_slice(component))
+    }
+
+    /// Uploads a plugin and has it checked well, as the only one that waits for that; its answer.
+    pub(crate) async fn ready_plugin(&self, user: u8, name: &str, component: &[u8]) -> Value {
+        let answer = self.put_plugin(user, name, component).send().await;
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        let checks = self.cloud.plugin_checks();
+        let id = checks.last().unwrap().plugin_id.to_string();
+        self.claim_plugin(user, &id).await;
+        let answer = self.report_plugin(user, &id, json!({ "attempt": 1, "outcome": "ready" })).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        self.get(&format!("/plugins/{name}")).user(user).send().await.json()
+    }
+
+    pub(crate) async fn claim_plugin(&self, user: u8, id: &str) -> Answer {
+        let user_id = self.user(user);
+        let body = json!({ "user_id": user_id, "worker_id": "w-1", "claim_id": "m-1" });
+        self.post(&format!("/internal/plugins/{id}/claim")).worker().json(body).send().await
+    }
+
+    /// What a worker says of a check, besides who it is and whose the plugin is.
+    pub(crate) async fn report_plugin(&self, user: u8, id: &str, mut body: Value) -> Answer {
+        body["user_id"] = json!(self.user(user));
+        body["worker_id"] = "w-1".into();
+        self.post(&format!("/internal/plugins/{id}/report")).worker().json(body).send().await
     }
 
     /// Creates a video of that size; its answer.
@@ -289,6 +321,7 @@ pub(crate) fn component_of(path: &str) -> Component {
     match found.map(|component| component.name) {
         Some("uploads") => Component::Uploads,
         Some("downloads") => Component::Downloads,
+        Some("plugins") => Component::Plugins,
         Some("control") => Component::Control,
         _ if path.starts_with("/internal") || path.starts_with("/health") => Component::Control,
         _ => Component::Videos,

@@ -56,6 +56,7 @@ variable "github_provider_arn" {
 locals {
   uploads = "${var.bucket_arn}/uploads/*"
   results = "${var.bucket_arn}/results/*"
+  plugins = "${var.bucket_arn}/plugins/*"
 
   # A statement for the key, usable only by way of one service.
   key_of = {
@@ -84,7 +85,7 @@ locals {
       local.key_of["dynamodb"],
     ]
     worker = [
-      { Sid = "ReadObjects", Effect = "Allow", Action = "s3:GetObject", Resource = [local.uploads, local.results] },
+      { Sid = "ReadObjects", Effect = "Allow", Action = "s3:GetObject", Resource = [local.uploads, local.results, local.plugins] },
       {
         Sid      = "WriteResults"
         Effect   = "Allow"
@@ -130,10 +131,10 @@ locals {
 
   signer = [
     {
-      Sid      = "Uploads"
+      Sid      = "UploadsAndPlugins"
       Effect   = "Allow"
       Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
-      Resource = local.uploads
+      Resource = [local.uploads, local.plugins]
     },
     {
       Sid      = "Results"

@@ -147,7 +147,8 @@ fn check(call: Call, fault: Fault, at: usize, again: bool) -> std::result::Resul
             }
         }
         let done_already = matches!(answer, Some(Err(JobError::VideoNotFound)))
-            && matches!(call, Call::Delete | Call::DeleteCompleted);
+            && matches!(call, Call::Delete | Call::DeleteCompleted)
+            || matches!((call, &answer), (Call::DeletePlugin, Some(Err(JobError::PluginNotFound))));
         if !done_already && !matches!(answer, Some(Ok(_))) {
             return Err(format!("tried again, it answers {answer:?}"));
         }
@@ -162,10 +163,12 @@ fn check(call: Call, fault: Fault, at: usize, again: bool) -> std::result::Resul
         seen.written(&key, value.as_deref()).map_err(|wrong| format!("{key}: {wrong}"))?;
     }
     seen.all_done(&scene.accepted)?;
+    scene.plugins_settled()?;
     // What lasts longest is the same for most steps.
     if again || !at.is_multiple_of(5) {
         return Ok(reached);
     }
+    scene.delete_plugins();
     // Retention, and a day more.
     scene.advance_s(scene.limits.retention_s);
     scene.go_on(3);

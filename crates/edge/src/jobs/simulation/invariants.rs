@@ -7,7 +7,8 @@ use framelift_domain::{Limits, UserId, VideoId};
 
 use crate::store::Stored;
 use crate::store::index::{Head, SealedPage};
-use crate::store::listing::ListPage;
+use crate::store::listing::{ListPage, Member as _};
+use crate::store::plugins::Plugins;
 use crate::store::records::VideoRow;
 use crate::store::slots::Slots;
 use crate::store::value::decode;
@@ -66,12 +67,24 @@ impl Invariants {
                 }
                 (0..).zip(ids).try_for_each(|(n, id)| self.position(owner, page * 100 + n, id))
             }
-            ("work" | "kept", 1) => {
+            ("work" | "kept" | "checks", 1) => {
                 let page = self.versioned(key, value)?;
                 self.lists.insert(key.to_owned(), page);
                 Ok(())
             }
-            ("idempotency" | "watch" | "sweep" | "expire", _) => Ok(()),
+            ("plugins", 0) => {
+                let plugins: Plugins = self.versioned(key, value)?;
+                let user: UserId = rest.parse().map_err(|_| "no user")?;
+                if !plugins.is_idle() && !self.is_listed("checks/", user) {
+                    return Err("plugins to look after of a user that is not in the list".to_owned());
+                }
+                let numbers: BTreeSet<u32> = plugins.versions.iter().map(|it| it.version).collect();
+                if numbers.len() != plugins.versions.len() {
+                    return Err("a version's number was given twice".to_owned());
+                }
+                Ok(())
+            }
+            ("idempotency" | "watch" | "sweep" | "expire" | "schema", _) => Ok(()),
             _ => Err("a key of no known kind".to_owned()),
         }
     }

@@ -1,11 +1,13 @@
 //! A small world: one user, whose videos are in the state in which the call has the most to do.
 
+mod plugins;
+
 use std::collections::BTreeSet;
 
-use framelift_contract::message::JobMessage;
+use framelift_contract::message::{JobMessage, PluginMessage};
 use framelift_contract::object_key;
 use framelift_domain::video::{Extraction, Multipart, Progress, Stage};
-use framelift_domain::{Failure, FailureCode, Limits, Options, UserId, Video, VideoId, WorkerId};
+use framelift_domain::{Failure, FailureCode, Limits, Options, PluginId, UserId, Video, VideoId, WorkerId};
 use futures::executor::block_on;
 
 use super::{Plan, Spoilt};
@@ -39,9 +41,19 @@ pub(super) enum Call {
     SweepExpired,
     SweepRetention,
     SweepRemoval,
+    PutPlugin,
+    ReplacePlugin,
+    CheckPlugin,
+    ReleasePlugin,
+    DeletePlugin,
+    CreateWithPlugin,
+    CloseWithPlugins,
+    SweepPluginUpload,
+    SweepPluginMessage,
+    SweepPluginRemoval,
 }
 
-pub(super) const CALLS: [Call; 23] = [
+pub(super) const CALLS: [Call; 33] = [
     Call::Create,
     Call::CreateWithKey,
     Call::MultipartBegun,
@@ -65,6 +77,16 @@ pub(super) const CALLS: [Call; 23] = [
     Call::SweepExpired,
     Call::SweepRetention,
     Call::SweepRemoval,
+    Call::PutPlugin,
+    Call::ReplacePlugin,
+    Call::CheckPlugin,
+    Call::ReleasePlugin,
+    Call::DeletePlugin,
+    Call::CreateWithPlugin,
+    Call::CloseWithPlugins,
+    Call::SweepPluginUpload,
+    Call::SweepPluginMessage,
+    Call::SweepPluginRemoval,
 ];
 
 pub(super) struct Scene {
@@ -77,6 +99,10 @@ pub(super) struct Scene {
     pub(super) accepted: BTreeSet<VideoId>,
     /// The message of the worker that makes the call.
     held: Vec<JobMessage>,
+    /// The same of a plugin's check.
+    held_checks: Vec<PluginMessage>,
+    /// The version that the call is about.
+    plugin: Option<PluginId>,
 }
 
 fn worker() -> WorkerId {
@@ -102,6 +128,8 @@ impl Scene {
             user: UserId::new(1, [1; 10]),
             accepted: BTreeSet::new(),
             held: Vec::new(),
+            held_checks: Vec::new(),
+            plugin: None,
         }
     }
 
@@ -235,6 +263,7 @@ impl Scene {
                 self.advance_s(2 * 24 * 3600);
                 id
             }
+            _ => self.prepare_plugins(call),
         }
     }
 
@@ -289,7 +318,12 @@ impl Scene {
                 | Call::SweepLostWorker
                 | Call::SweepExpired
                 | Call::SweepRetention
-                | Call::SweepRemoval => jobs.sweep().await.map(|_| None),
+                | Call::SweepRemoval
+                | Call::SweepPluginUpload
+                | Call::SweepPluginMessage
+                | Call::SweepPluginRemoval => jobs.sweep().await.map(|_| None),
+                Call::CloseWithPlugins => jobs.close_user(user).await.map(|()| None),
+                _ => self.call_plugins(call, &jobs).await.map(|()| None),
             }
         })
     }
@@ -299,6 +333,7 @@ impl Scene {
         match call {
             Call::Complete | Call::Fail | Call::ReleaseForTheLastTime => self.tell(id),
             Call::Release | Call::Notified => {}
+            Call::CheckPlugin | Call::ReleasePlugin => self.held_checks.clear(),
             _ => return,
         }
         self.held.clear();
@@ -322,10 +357,14 @@ impl Scene {
             // Somebody who died may still be about to create a record.
             let passes = |(_, error): &(UserId, JobError)| matches!(error, JobError::Unavailable(_));
             assert!(swept.troubles.iter().all(passes) && swept.unread.is_empty(), "{swept:?}");
+            self.held_checks.extend(self.queue.take_plugins().into_iter().map(|(message, _)| message));
+            let checks = std::mem::take(&mut self.held_checks);
+            self.held_checks = checks.into_iter().filter(|message| !self.check_plugin(message)).collect();
             messages.extend(self.queue.take().into_iter().map(|(message, _)| message));
             messages.retain(|message| !self.work(message));
         }
         assert!(messages.is_empty(), "messages are left: {messages:?}");
+        assert!(self.held_checks.is_empty(), "messages are left: {:?}", self.held_checks);
     }
 
     /// One message; whether it is done with.

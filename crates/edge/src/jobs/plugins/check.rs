@@ -1,0 +1,169 @@
+//! Workers that check plugins: claims with a lease, and how a check ended.
+
+use framelift_contract::message::{Message, PluginMessage};
+use framelift_domain::{PluginId, UserId, WorkerId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{JobError, Jobs, Result};
+use crate::ports::{Ambient, Kv, Objects, Queue};
+use crate::store::plugins::{CheckLease, Version, VersionState};
+use crate::store::{Stored, keys};
+
+/// How long a worker may take over a check, in seconds: its lease is not renewed.
+pub const CHECK_LEASE_S: u32 = 300;
+/// Checks that may end without a verdict.
+const MAX_ATTEMPTS: u32 = 5;
+/// Most bytes of a configuration's schema.
+const MAX_SCHEMA_BYTES: usize = 8 << 10;
+
+/// How a check ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Checked {
+    /// The plugin can run; what it says of its configuration.
+    Ready(Option<Map<String, Value>>),
+    /// It cannot, and why.
+    Rejected(String),
+    /// It was given back, and why.
+    Released(String),
+}
+
+/// What a plugin says of its configuration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ConfigSchema(pub(super) Map<String, Value>);
+
+impl Stored for ConfigSchema {}
+
+impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
+    /// What a version says of its configuration.
+    pub async fn plugin_schema(&self, id: PluginId) -> Result<Option<Map<String, Value>>> {
+        let schema: Option<ConfigSchema> = self.store.get(&keys::plugin_schema(id)).await?;
+        Ok(schema.map(|schema| schema.0))
+    }
+
+    /// Asks a worker to check a version.
+    pub(super) async fn send_check(&self, user: UserId, version: &Version, delay_s: u32) -> Result<()> {
+        let message = PluginMessage {
+            version: 1,
+            plugin_id: version.id,
+            user_id: user,
+            correlation_id: version.correlation_id.clone(),
+        };
+        Ok(self.queue.send(&Message::Plugin(message), delay_s).await?)
+    }
+
+    /// A worker takes a check: the next attempt, with a lease. Asked again with the same claim id while that
+    /// lease lives, the same attempt.
+    pub async fn claim_plugin(
+        &self,
+        user: UserId,
+        id: PluginId,
+        worker: &WorkerId,
+        claim_id: &str,
+    ) -> Result<Version> {
+        let now = self.now();
+        if self.store.plugins(user).await?.version(id).is_none() {
+            return Err(JobError::PluginNotFound);
+        }
+        let claimed = self.change_plugins(user, |mut plugins| {
+            let version = plugins.version_mut(id).ok_or(JobError::PluginNotFound)?;
+            if version.retired_at.is_some() {
+                return Err(JobError::JobFinished);
+            }
+            let VersionState::Checking { attempts, lease, .. } = &mut version.state else {
+                return match version.state {
+                    VersionState::Uploading { .. } => Err(JobError::JobNotReady),
+                    _ => Err(JobError::JobFinished),
+                };
+            };
+            if let Some(held) = lease.as_ref().filter(|held| now < held.until) {
+                if held.worker == *worker && held.claim_id == claim_id {
+                    return Ok((plugins, false, ()));
+                }
+                let ms = held.until.ms_since(now).clamp(1, i64::from(CHECK_LEASE_S) * 1000);
+                let retry_after_s = u32::try_from(ms).unwrap_or(1).div_ceil(1000);
+                return Err(JobError::LeaseHeld { retry_after_s });
+            }
+            if *attempts >= MAX_ATTEMPTS {
+                plugins.checked(id, Some(&exhausted(None)), now);
+                return Ok((plugins, true, ()));
+            }
+            *attempts += 1;
+            let until = now.plus_s(CHECK_LEASE_S);
+            *lease = Some(CheckLease { worker: worker.clone(), claim_id: claim_id.to_owned(), until });
+            Ok((plugins, true, ()))
+        });
+        let plugins = claimed.await?.value;
+        match plugins.version(id) {
+            Some(version) if matches!(version.state, VersionState::Checking { .. }) => Ok(version.clone()),
+            _ => Err(JobError::JobFinished),
+        }
+    }
+
+    /// The check of that attempt ended. Repeated, the same; one that was given back too often rejects the
+    /// plugin.
+    pub async fn plugin_checked(
+        &self,
+        user: UserId,
+        id: PluginId,
+        (attempt, worker): (u32, &WorkerId),
+        checked: Checked,
+    ) -> Result<Version> {
+        let now = self.now();
+        if self.store.plugins(user).await?.version(id).is_none() {
+            return Err(JobError::PluginNotFound);
+        }
+        if let Checked::Ready(Some(schema)) = &checked {
+            // Before the version says that it is ready, so that whoever sees that sees the schema.
+            let bytes = serde_json::to_vec(schema).map_or(usize::MAX, |bytes| bytes.len());
+            if bytes <= MAX_SCHEMA_BYTES {
+                self.store.set_plain(&keys::plugin_schema(id), &ConfigSchema(schema.clone())).await?;
+            }
+        }
+        let delay_s = self.delay_s(attempt);
+        let reported = self.change_plugins(user, |mut plugins| {
+            let version = plugins.version_mut(id).ok_or(JobError::PluginNotFound)?;
+            let VersionState::Checking { attempts, lease, since, .. } = &mut version.state else {
+                // The same report once more, whose first answer was lost.
+                return match (&version.state, &checked) {
+                    (VersionState::Ready { .. }, Checked::Ready(_))
+                    | (VersionState::Rejected { .. }, Checked::Rejected(_) | Checked::Released(_)) => {
+                        Ok((plugins, false, false))
+                    }
+                    _ => Err(JobError::JobFinished),
+                };
+            };
+            if attempt == *attempts && lease.is_none() && matches!(checked, Checked::Released(_)) {
+                return Ok((plugins, false, true));
+            }
+            let held = lease.as_ref().is_some_and(|held| held.worker == *worker);
+            if attempt != *attempts || !held {
+                return Err(JobError::StaleCheck);
+            }
+            match &checked {
+                Checked::Ready(_) => plugins.checked(id, None, now),
+                Checked::Rejected(reason) => plugins.checked(id, Some(reason), now),
+                Checked::Released(reason) if *attempts >= MAX_ATTEMPTS => {
+                    plugins.checked(id, Some(&exhausted(Some(reason))), now)
+                }
+                Checked::Released(_) => {
+                    (*lease, *since) = (None, now.plus_s(delay_s));
+                    return Ok((plugins, true, true));
+                }
+            };
+            Ok((plugins, true, false))
+        });
+        let reported = reported.await?;
+        let version = reported.value.version(id).ok_or(JobError::PluginNotFound)?;
+        if reported.output {
+            self.send_check(user, version, delay_s).await?;
+        }
+        Ok(version.clone())
+    }
+}
+
+/// Why a plugin is rejected that no check comes to an end with.
+pub(super) fn exhausted(last: Option<&str>) -> String {
+    let gave_up = format!("no check came to an end in {MAX_ATTEMPTS} attempts");
+    last.map_or(gave_up.clone(), |last| format!("{gave_up}: {last}"))
+}

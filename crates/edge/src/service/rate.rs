@@ -1,0 +1,241 @@
+//! How many requests a user makes in a minute, counted without a write for each of them.
+//!
+//! One request of so many, by chance, is counted for all of them: the count is right on average, and off by a
+//! fifth of the limit now and then. An instance reads it again after [`FRESH_MS`], so that what other instances
+//! let through meanwhile comes on top. Who is refused is not counted.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use framelift_domain::{Time, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::http::Quota;
+use crate::ports::{Ambient, Kv};
+use crate::store::update::UpdateError;
+use crate::store::{Store, Stored, keys};
+
+const MINUTE_MS: i64 = 60_000;
+/// How long an instance goes by what it has read, in milliseconds.
+const FRESH_MS: i64 = 2_000;
+/// Users that an instance remembers.
+const MAX_KNOWN: usize = 256;
+/// A limit is made of at most so many counted requests.
+const STEPS: u32 = 32;
+
+/// The requests of a user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Requests {
+    /// The minute in which they come, since 1970.
+    minute: i64,
+    /// How many there were in it.
+    now: u32,
+    /// How many there were in the minute before.
+    before: u32,
+}
+
+impl Stored for Requests {}
+
+impl Requests {
+    /// As they stand in a minute.
+    fn at(self, minute: i64) -> Self {
+        match minute - self.minute {
+            0 => self,
+            1 => Self { minute, now: 0, before: self.now },
+            _ => Self { minute, now: 0, before: 0 },
+        }
+    }
+
+    /// How many there were in the sixty seconds before, as if those of the minute before had come evenly.
+    fn estimate(self, passed_ms: i64) -> u32 {
+        let share = i64::from(self.before) * (MINUTE_MS - passed_ms) / MINUTE_MS;
+        self.now.saturating_add(u32::try_from(share).unwrap_or(0))
+    }
+
+    /// In how many milliseconds the estimate is below the limit, if nothing more comes.
+    fn wait_ms(self, passed_ms: i64, limit: u32) -> i64 {
+        // The share of a minute that has to pass until `of` and the rest are below the limit.
+        let until = |of: u32, rest: u32| {
+            let room = i64::from(limit.saturating_sub(rest));
+            MINUTE_MS - (room * MINUTE_MS / i64::from(of.max(1))).min(MINUTE_MS) + 1
+        };
+        if self.now < limit {
+            return until(self.before, self.now) - passed_ms;
+        }
+        MINUTE_MS - passed_ms + until(self.now, 0)
+    }
+}
+
+/// The limit, and what an instance knows of its users.
+#[derive(Debug)]
+pub struct Rates {
+    per_minute: u32,
+    known: RefCell<BTreeMap<UserId, (Time, Requests)>>,
+}
+
+impl Rates {
+    /// So many requests of one user a minute; 0 is as many as they like.
+    pub fn new(per_minute: u32) -> Self {
+        Self { per_minute, known: RefCell::default() }
+    }
+
+    /// Counts a request, and says whether it may go on; none where there is no limit. A store that does not
+    /// answer stops nobody here.
+    pub(crate) async fn count<K: Kv, A: Ambient>(
+        &self,
+        store: &Store<'_, K, A>,
+        ambient: &A,
+        user: UserId,
+    ) -> Option<Quota> {
+        if self.per_minute == 0 {
+            return None;
+        }
+        let now = ambient.now();
+        let (minute, passed_ms) =
+            (now.unix_ms().div_euclid(MINUTE_MS), now.unix_ms().rem_euclid(MINUTE_MS));
+        let key = keys::rate(user);
+        let fresh = self.known.borrow().get(&user).copied();
+        let fresh = fresh.filter(|(read, _)| (0..FRESH_MS).contains(&now.ms_since(*read)));
+        let mut requests = match fresh {
+            Some((_, requests)) => requests,
+            None => store.get::<Requests>(&key).await.ok().flatten().unwrap_or_default(),
+        };
+        requests = requests.at(minute);
+        let used = requests.estimate(passed_ms);
+        if used >= self.per_minute {
+            self.remember(user, now, requests);
+            let wait_s = requests.wait_ms(passed_ms, self.per_minute).max(1).saturating_add(999) / 1000;
+            return Some(self.quota(0, u32::try_from(wait_s).unwrap_or(60)));
+        }
+        let weight = (self.per_minute / STEPS).max(1);
+        let mut random = [0; 4];
+        ambient.fill_random(&mut random);
+        if u32::from_le_bytes(random).is_multiple_of(weight)
+            && let Some(counted) = self.write(store, &key, minute, weight).await
+        {
+            requests = counted;
+            self.remember(user, now, requests);
+        } else if fresh.is_none() {
+            self.remember(user, now, requests);
+        }
+        let remaining = self.per_minute.saturating_sub(used).max(1);
+        let reset_s = u32::try_from((MINUTE_MS - passed_ms + 999) / 1000).unwrap_or(60);
+        Some(self.quota(remaining, reset_s))
+    }
+
+    fn quota(&self, remaining: u32, reset_s: u32) -> Quota {
+        Quota { limit: self.per_minute, remaining, reset_s }
+    }
+
+    /// Counts `weight` requests; none if the store does not answer.
+    async fn write<K: Kv, A: Ambient>(
+        &self,
+        store: &Store<'_, K, A>,
+        key: &str,
+        minute: i64,
+        weight: u32,
+    ) -> Option<Requests> {
+        for _ in 0..2 {
+            let counted = store.update(key, |requests: Requests| {
+                let requests = requests.at(minute);
+                let now = requests.now.saturating_add(weight);
+                Ok::<_, std::convert::Infallible>((Requests { now, ..requests }, true, ()))
+            });
+            match counted.await {
+                Ok(updated) => return Some(updated.value),
+                Err(UpdateError::Missing) => {
+                    store.create(key, &Requests::default()).await.ok()?;
+                }
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    fn remember(&self, user: UserId, now: Time, requests: Requests) {
+        let mut known = self.known.borrow_mut();
+        if known.len() >= MAX_KNOWN {
+            known.retain(|_, (read, _)| now.ms_since(*read) < FRESH_MS);
+        }
+        if known.len() < MAX_KNOWN {
+            known.insert(user, (now, requests));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::store::memory::{MemoryKv, TestAmbient};
+
+    struct Edge {
+        kv: MemoryKv,
+        clock: TestAmbient,
+        user: UserId,
+    }
+
+    impl Edge {
+        fn new() -> Self {
+            Self { kv: MemoryKv::default(), clock: TestAmbient::new(5), user: UserId::new(1, [1; 10]) }
+        }
+
+        fn count(&self, rates: &Rates) -> Quota {
+            let store = Store::new(&self.kv, &self.clock);
+            block_on(rates.count(&store, &self.clock, self.user)).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_small_limit_is_exact_and_slides_with_the_minute() {
+        let (edge, rates) = (Edge::new(), Rates::new(10));
+        let begin = edge.clock.now().unix_ms().rem_euclid(MINUTE_MS);
+        edge.clock.advance_ms(MINUTE_MS - begin + 30_000);
+        for n in 0..10 {
+            assert_eq!(edge.count(&rates), Quota { limit: 10, remaining: 10 - n, reset_s: 30 });
+        }
+        let refused = edge.count(&rates);
+        assert!(!refused.allows() && !edge.count(&rates).allows());
+        // As long as it says, and no shorter.
+        edge.clock.advance_ms(i64::from(refused.reset_s) * 1000 - 1500);
+        assert!(!edge.count(&rates).allows());
+        edge.clock.advance_ms(8_000);
+        assert!(edge.count(&rates).allows());
+        edge.clock.advance_ms(3 * MINUTE_MS);
+        assert_eq!(edge.count(&rates).remaining, 10);
+        assert!(block_on(Rates::new(0).count(&Store::new(&edge.kv, &edge.clock), &edge.clock, edge.user)).is_none());
+    }
+
+    #[test]
+    fn many_short_lived_instances_let_through_about_the_limit_and_write_seldom() {
+        let edge = Edge::new();
+        let mut passed = Vec::new();
+        for _ in 0..20 {
+            // A new minute and its predecessor forgotten.
+            let begin = edge.clock.now().unix_ms().rem_euclid(MINUTE_MS);
+            edge.clock.advance_ms(3 * MINUTE_MS - begin);
+            edge.kv.take_writes();
+            let mut allowed = 0;
+            for _ in 0..150 {
+                // Each instance serves ten requests.
+                let rates = Rates::new(640);
+                allowed += (0..10).filter(|_| edge.count(&rates).allows()).count();
+            }
+            let writes = edge.kv.take_writes().len();
+            assert!(writes < allowed / 8, "{writes} writes of {allowed} requests");
+            assert!((320..=1280).contains(&allowed), "{allowed}");
+            passed.push(allowed);
+        }
+        let mean = passed.iter().sum::<usize>() / passed.len();
+        assert!((540..=760).contains(&mean), "{mean} on average: {passed:?}");
+    }
+
+    #[test]
+    fn a_store_that_does_not_answer_stops_nobody() {
+        let edge = Edge::new();
+        edge.kv.set_faults(100);
+        let rates = Rates::new(2);
+        assert!((0..20).all(|_| edge.count(&rates).allows()));
+    }
+}

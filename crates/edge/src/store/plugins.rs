@@ -1,0 +1,394 @@
+//! All versions of a user's plugins in one value, so that their numbers and limits hold whoever writes.
+
+use std::collections::BTreeSet;
+
+use framelift_domain::{CorrelationId, Limits, PluginId, Time, UserId, WorkerId};
+use serde::{Deserialize, Serialize};
+
+use super::listing::{Member, Membership};
+use super::{Store, StoreError, Stored, keys};
+use crate::ports::{Ambient, Kv};
+
+/// Most versions of one user that are kept, those that only earlier jobs need included.
+pub const MAX_VERSIONS: usize = 36;
+/// Most bytes of the reason of a rejection, as JSON.
+const MAX_REASON_BYTES: usize = 256;
+
+/// A user's plugins.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plugins {
+    /// Whether the user is in the list of those whose plugins the sweep looks after.
+    pub listed: Membership,
+    /// The account is deleted: nothing new is taken.
+    #[serde(default)]
+    pub closed: bool,
+    /// The number of the newest version, of whatever name.
+    pub last_version: u32,
+    /// The versions, oldest first.
+    pub versions: Vec<Version>,
+}
+
+/// One version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// Its id, of which its object's key is made.
+    pub id: PluginId,
+    /// The plugin's name.
+    pub name: String,
+    /// Its number.
+    pub version: u32,
+    /// When its upload began.
+    pub created_at: Time,
+    /// The id of the request that brought it.
+    pub correlation_id: CorrelationId,
+    /// Bytes of the component; while it is being uploaded, as many as it may have.
+    pub size_bytes: u64,
+    /// Where it is in its life.
+    pub state: VersionState,
+    /// Since when its name means another version, or nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired_at: Option<Time>,
+}
+
+/// Where a version is in its life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum VersionState {
+    /// Its component is on the way to the object store.
+    Uploading {
+        /// When that is given up.
+        until: Time,
+    },
+    /// A worker is to check it, or does so.
+    Checking {
+        /// SHA-256 of the component, in hex.
+        sha256: String,
+        /// Checks that were begun.
+        attempts: u32,
+        /// From when on a worker is expected to take it.
+        since: Time,
+        /// The hold of the worker that checks it.
+        lease: Option<CheckLease>,
+    },
+    /// It can run.
+    Ready {
+        /// SHA-256 of the component, in hex.
+        sha256: String,
+    },
+    /// It cannot run.
+    Rejected {
+        /// SHA-256 of the component, in hex.
+        sha256: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A worker's hold on a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckLease {
+    /// Who holds it.
+    pub worker: WorkerId,
+    /// Tells a claim sent again from another one of the same worker.
+    pub claim_id: String,
+    /// Its end.
+    pub until: Time,
+}
+
+/// Why no plugin is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoPlugin {
+    /// The user has as many plugins as one may.
+    Count,
+    /// The user's plugins have so many bytes that this one does not fit in.
+    Bytes {
+        /// Bytes of those that are there.
+        used: u64,
+    },
+    /// Too many old versions are still needed, or were uploaded a short while ago.
+    Versions,
+    /// The account is deleted.
+    Closed,
+}
+
+impl Stored for Plugins {
+    const TAGS: &'static [&'static str] = &["name"];
+}
+
+impl Member for Plugins {
+    fn membership(&mut self) -> &mut Membership {
+        &mut self.listed
+    }
+
+    fn is_idle(&self) -> bool {
+        let settled = |version: &Version| {
+            let checked = matches!(version.state, VersionState::Ready { .. } | VersionState::Rejected { .. });
+            checked && version.retired_at.is_none() && !self.closed
+        };
+        self.versions.iter().all(settled)
+    }
+}
+
+impl Version {
+    /// SHA-256 of the component in hex; none while it is being uploaded.
+    pub fn sha256(&self) -> Option<&str> {
+        match &self.state {
+            VersionState::Uploading { .. } => None,
+            VersionState::Checking { sha256, .. }
+            | VersionState::Ready { sha256 }
+            | VersionState::Rejected { sha256, .. } => Some(sha256),
+        }
+    }
+
+    /// Whether it can run.
+    pub const fn is_ready(&self) -> bool {
+        matches!(self.state, VersionState::Ready { .. })
+    }
+
+    /// Whether its name means this version, or will once it is ready.
+    const fn is_current(&self) -> bool {
+        self.retired_at.is_none() && !matches!(self.state, VersionState::Uploading { .. })
+    }
+}
+
+impl Plugins {
+    /// The version of that id.
+    pub fn version(&self, id: PluginId) -> Option<&Version> {
+        self.versions.iter().find(|version| version.id == id)
+    }
+
+    /// The version of that id, to change it.
+    pub fn version_mut(&mut self, id: PluginId) -> Option<&mut Version> {
+        self.versions.iter_mut().find(|version| version.id == id)
+    }
+
+    /// The names, in their order.
+    pub fn names(&self) -> BTreeSet<&str> {
+        self.current().map(|version| version.name.as_str()).collect()
+    }
+
+    fn current(&self) -> impl Iterator<Item = &Version> {
+        self.versions.iter().filter(|version| version.is_current())
+    }
+
+    /// The newest version of a name.
+    pub fn newest(&self, name: &str) -> Option<&Version> {
+        self.current().filter(|version| version.name == name).max_by_key(|version| version.version)
+    }
+
+    /// The version of a name that new jobs get.
+    pub fn ready(&self, name: &str) -> Option<&Version> {
+        let ready = self.current().filter(|version| version.name == name && version.is_ready());
+        ready.max_by_key(|version| version.version)
+    }
+
+    /// Bytes of the versions that names mean, uploads under way included.
+    pub fn used_bytes(&self) -> u64 {
+        let kept = self.versions.iter().filter(|version| version.retired_at.is_none());
+        kept.fold(0, |sum, version| sum.saturating_add(version.size_bytes))
+    }
+
+    /// An upload of at most so many bytes begins; its number.
+    pub fn begin(&mut self, new: Version, limits: &Limits) -> Result<u32, NoPlugin> {
+        if self.closed {
+            return Err(NoPlugin::Closed);
+        }
+        let kept = || self.versions.iter().filter(|version| version.retired_at.is_none());
+        let mut names: BTreeSet<&str> = kept().map(|version| version.name.as_str()).collect();
+        names.insert(&new.name);
+        if names.len() > limits.max_plugins_per_user as usize {
+            return Err(NoPlugin::Count);
+        }
+        let used = self.used_bytes();
+        if used.saturating_add(new.size_bytes) > limits.max_plugin_bytes_per_user {
+            return Err(NoPlugin::Bytes { used });
+        }
+        if self.versions.len() >= MAX_VERSIONS {
+            return Err(NoPlugin::Versions);
+        }
+        self.last_version = self.last_version.saturating_add(1);
+        self.versions.push(Version { version: self.last_version, ..new });
+        Ok(self.last_version)
+    }
+
+    /// The component is stored, and is to be checked; older versions of the name that cannot run make room.
+    /// The same component as the newest version of the name changes nothing: then it is that one's id that
+    /// comes back. None if the upload was given up meanwhile.
+    pub fn stored(&mut self, id: PluginId, sha256: &str, size_bytes: u64, now: Time) -> Option<PluginId> {
+        let known = self.version(id)?;
+        match known.state {
+            VersionState::Uploading { .. } if known.retired_at.is_none() => {}
+            VersionState::Uploading { .. } => return None,
+            _ => return Some(id),
+        }
+        let name = known.name.clone();
+        let same = self.newest(&name).filter(|newest| {
+            newest.sha256() == Some(sha256) && !matches!(newest.state, VersionState::Rejected { .. })
+        });
+        if let Some(same) = same.map(|same| same.id) {
+            self.retire(now, |version| version.id == id);
+            return Some(same);
+        }
+        let version = self.version_mut(id)?;
+        let sha256 = sha256.to_owned();
+        version.state = VersionState::Checking { sha256, attempts: 0, since: now, lease: None };
+        version.size_bytes = size_bytes;
+        self.make_room(&name, now);
+        Some(id)
+    }
+
+    /// Retires the versions of a name that neither run nor are the newest one.
+    fn make_room(&mut self, name: &str, now: Time) {
+        let (newest, ready) = (self.newest(name).map(|it| it.id), self.ready(name).map(|it| it.id));
+        self.retire(now, |version| {
+            version.name == name && version.is_current() && ![newest, ready].contains(&Some(version.id))
+        });
+    }
+
+    /// The check of a version ended; whether anything changed.
+    pub fn checked(&mut self, id: PluginId, rejected: Option<&str>, now: Time) -> bool {
+        let Some(version) = self.version_mut(id) else { return false };
+        let VersionState::Checking { sha256, .. } = &version.state else { return false };
+        let sha256 = sha256.clone();
+        version.state = match rejected {
+            None => VersionState::Ready { sha256 },
+            Some(reason) => VersionState::Rejected { sha256, reason: bounded(reason) },
+        };
+        let name = version.name.clone();
+        self.make_room(&name, now);
+        true
+    }
+
+    /// From now on no name means these versions; whether anything changed.
+    pub fn retire(&mut self, now: Time, mut which: impl FnMut(&Version) -> bool) -> bool {
+        let mut changed = false;
+        for version in &mut self.versions {
+            if version.retired_at.is_none() && which(version) {
+                version.retired_at = Some(now);
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// The object of a version is gone; whether anything changed.
+    pub fn remove(&mut self, id: PluginId) -> bool {
+        let before = self.versions.len();
+        self.versions.retain(|version| version.id != id);
+        self.versions.len() < before
+    }
+}
+
+/// A reason as long as there is room for.
+fn bounded(reason: &str) -> String {
+    let mut bytes = 0;
+    let fits = |character: &char| {
+        // As JSON, where a control character takes six bytes.
+        bytes += if character.is_control() { 6 } else { character.len_utf8().max(2) };
+        bytes <= MAX_REASON_BYTES
+    };
+    let kept: String = reason.chars().take_while(fits).collect();
+    if kept.len() < reason.len() { format!("{kept}…") } else { kept }
+}
+
+impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
+    /// A user's plugins; none of them if the user has never had one.
+    pub async fn plugins(&self, user: UserId) -> Result<Plugins, StoreError> {
+        Ok(self.get(&keys::plugins(user)).await?.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::value::{Envelope, MAX_VALUE_BYTES};
+
+    fn new(n: u8, name: &str, size_bytes: u64) -> Version {
+        let at = Time::from_unix_ms(1_700_000_000_000 + i64::from(n));
+        Version {
+            id: PluginId::new(u64::from(n), [n; 10]),
+            name: name.to_owned(),
+            version: 0,
+            created_at: at,
+            correlation_id: "c".repeat(64).parse().unwrap(),
+            size_bytes,
+            state: VersionState::Uploading { until: at.plus_s(60) },
+            retired_at: None,
+        }
+    }
+
+    fn add(plugins: &mut Plugins, n: u8, name: &str) -> PluginId {
+        let (version, limits) = (new(n, name, 1), Limits::default());
+        let (id, now) = (version.id, version.created_at);
+        plugins.begin(version, &limits).unwrap();
+        plugins.stored(id, &format!("{n:064x}"), 1, now).unwrap()
+    }
+
+    fn later(n: u8) -> Time {
+        Time::from_unix_ms(1_800_000_000_000 + i64::from(n))
+    }
+
+    #[test]
+    fn the_fullest_value_fits() {
+        let limits = Limits { max_plugins_per_user: 100, ..Limits::default() };
+        let mut plugins = Plugins::default();
+        for n in 0..MAX_VERSIONS as u8 {
+            let version = new(n, &format!("{n:064}"), 1);
+            let id = version.id;
+            plugins.begin(version, &limits).unwrap();
+            plugins.stored(id, &"ab".repeat(32), 1, later(n)).unwrap();
+            plugins.checked(id, Some(&"\u{1}\"é".repeat(400)), later(n));
+            plugins.retire(later(n), |version| version.id == id);
+        }
+        let one_more = new(99, "x", 1);
+        assert_eq!(plugins.begin(one_more, &limits), Err(NoPlugin::Versions));
+        let mut envelope = Envelope::new("plugins/x", &plugins).unwrap();
+        envelope.ops = vec!["0123456789abcdef.0".into(); 16];
+        assert!(envelope.write("plugins/x").unwrap().len() < MAX_VALUE_BYTES - (2 << 10));
+    }
+
+    #[test]
+    fn a_name_means_the_newest_version_that_is_ready() {
+        let mut plugins = Plugins::default();
+        let first = add(&mut plugins, 1, "a");
+        assert!(plugins.ready("a").is_none() && plugins.newest("a").unwrap().id == first);
+        plugins.checked(first, None, later(1));
+        let second = add(&mut plugins, 2, "a");
+        assert_eq!((plugins.ready("a").unwrap().id, plugins.newest("a").unwrap().id), (first, second));
+        // A rejected version leaves the one that runs alone, and makes room for the next one.
+        plugins.checked(second, Some("no"), later(2));
+        assert_eq!(plugins.ready("a").unwrap().id, first);
+        let third = add(&mut plugins, 3, "a");
+        assert!(plugins.version(second).unwrap().retired_at.is_some());
+        plugins.checked(third, None, later(3));
+        assert_eq!(plugins.ready("a").unwrap().version, 3);
+        assert!(plugins.version(first).unwrap().retired_at.is_some());
+        assert!(!plugins.is_idle());
+        assert!(plugins.remove(first) && plugins.remove(second) && !plugins.remove(second));
+        assert!(plugins.is_idle());
+        // The same bytes once more are the same version.
+        let again = new(4, "a", 1);
+        let id = again.id;
+        plugins.begin(again, &Limits::default()).unwrap();
+        assert_eq!(plugins.stored(id, &format!("{:064x}", 3), 1, later(4)), Some(third));
+        assert!(plugins.version(id).unwrap().retired_at.is_some());
+        // An older version that is checked late does not take the place of a newer one.
+        let (fifth, sixth) = (add(&mut plugins, 5, "b"), add(&mut plugins, 6, "b"));
+        plugins.checked(sixth, None, later(6));
+        plugins.checked(fifth, None, later(7));
+        assert_eq!(plugins.ready("b").unwrap().id, sixth);
+    }
+
+    #[test]
+    fn number_and_bytes_have_limits() {
+        let limits = Limits { max_plugins_per_user: 2, max_plugin_bytes_per_user: 10, ..Limits::default() };
+        let mut plugins = Plugins::default();
+        assert_eq!(plugins.begin(new(1, "a", 4), &limits), Ok(1));
+        assert_eq!(plugins.begin(new(2, "b", 4), &limits), Ok(2));
+        assert_eq!(plugins.begin(new(3, "c", 1), &limits), Err(NoPlugin::Count));
+        assert_eq!(plugins.begin(new(3, "a", 3), &limits), Err(NoPlugin::Bytes { used: 8 }));
+        assert_eq!(plugins.begin(new(3, "a", 2), &limits), Ok(3));
+        plugins.closed = true;
+        assert_eq!(plugins.begin(new(4, "a", 0), &limits), Err(NoPlugin::Closed));
+    }
+}
