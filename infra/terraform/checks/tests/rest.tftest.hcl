@@ -147,6 +147,10 @@ run "cluster" {
     error_message = "pods reach the nodes' credentials"
   }
   assert {
+    condition     = alltrue([for template in aws_launch_template.node : strcontains(base64decode(template.user_data), "singleProcessOOMKill: true")])
+    error_message = "a decoder that runs out of memory takes its worker with it"
+  }
+  assert {
     condition     = strcontains(aws_eks_addon.this["vpc-cni"].configuration_values, "\"enableNetworkPolicy\":\"true\"")
     error_message = "network policies are not enforced"
   }

@@ -185,6 +185,23 @@ resource "aws_launch_template" "node" {
       kms_key_id  = var.key_arn
     }
   }
+  # Where memory runs out, the kernel ends one process and not its whole container: a decoder, not the worker.
+  user_data = base64encode(<<-EOT
+    MIME-Version: 1.0
+    Content-Type: multipart/mixed; boundary="//"
+
+    --//
+    Content-Type: application/node.eks.aws
+
+    apiVersion: node.eks.aws/v1alpha1
+    kind: NodeConfig
+    spec:
+      kubelet:
+        config:
+          singleProcessOOMKill: true
+    --//--
+  EOT
+  )
   # No pod reaches the node's credentials: an answer of the metadata service does not pass a second hop.
   metadata_options {
     http_endpoint               = "enabled"
