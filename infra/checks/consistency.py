@@ -136,7 +136,20 @@ def a_store_is_a_table():
 @check
 def names_are_those_that_terraform_makes():
     """Buckets, queues, images, secrets, accounts and pools of nodes."""
-    problems = []
+    # The names as the modules write them; below they are compared with the manifests'.
+    written = {
+        "queues": ['"${var.name}-jobs"', '"${var.name}-jobs-dead"'],
+        "stack": ['"${var.name}-${data.aws_caller_identity.current.account_id}"'],
+        "tables": ['"${var.name}-${each.key}"'],
+        "registry": ['"${var.name}/${each.key}"'],
+        "secrets": ['"${var.name}/${each.key}"'],
+    }
+    problems = [
+        f"modules/{module} gives other names than {name}"
+        for module, names in written.items()
+        for name in names
+        if name not in read(f"{MODULES}/{module}/main.tf")
+    ]
     pools = set(re.findall(r"^\s+(\w+)\s*= {\s*$|^\s+(\w+)\s+= { instance_types", read("infra/terraform/environments/prod/main.tf"), re.M))
     pools = {name for pair in pools for name in pair if name} - {"node_groups"}
     cluster = read(f"{MODULES}/cluster/main.tf")
