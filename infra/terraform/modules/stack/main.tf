@@ -64,10 +64,17 @@ variable "github_repository" {
   type = string
 }
 
+variable "github_provider_arn" {
+  type        = string
+  default     = null
+  description = "The account's OIDC provider of token.actions.githubusercontent.com; if null, this stack makes it"
+}
+
 data "aws_caller_identity" "current" {}
 
-# One for the account; the first environment makes it and others import it.
+# One for the account: the first environment makes it, others name it.
 resource "aws_iam_openid_connect_provider" "github" {
+  count          = var.github_provider_arn == null ? 1 : 0
   url            = "https://token.actions.githubusercontent.com"
   client_id_list = ["sts.amazonaws.com"]
 }
@@ -151,7 +158,7 @@ module "identity" {
   secret_arns         = module.secrets.arns
   repository_arns     = module.registry.arns
   github_repository   = var.github_repository
-  github_provider_arn = aws_iam_openid_connect_provider.github.arn
+  github_provider_arn = coalesce(var.github_provider_arn, one(aws_iam_openid_connect_provider.github[*].arn))
 }
 
 module "cluster" {
