@@ -1,4 +1,5 @@
-// Writes the types of the API: `generated/schema.d.ts`, from the document that the edge's tests hold still.
+// Writes what the page takes from the API's document: its types (`generated/schema.d.ts`) and the extensions of the
+// files that it takes (`generated/extensions.ts`). The document is the one that the tests of the edge hold still.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import openapi, { astToString } from "openapi-typescript";
 
@@ -13,3 +14,11 @@ const types = astToString(await openapi(document, { alphabetize: true }));
 const target = new URL("../generated/schema.d.ts", import.meta.url);
 await mkdir(new URL(".", target), { recursive: true });
 await writeFile(target, types);
+
+const { pattern } = document.components.schemas.CreateVideoRequest.properties.file_name;
+const [, alternatives] = /\\\.\(\?:(.*)\)\$$/.exec(pattern);
+const extensions = alternatives.split("|").map((it) => it.replaceAll(/\[(.).\]/g, "$1").toLowerCase());
+await writeFile(
+  new URL("../generated/extensions.ts", import.meta.url),
+  `export const EXTENSIONS: readonly string[] = ${JSON.stringify(extensions)};\n`,
+);

@@ -49,27 +49,21 @@ export function createSender(events: Events): Sender {
 
   function sign(id: string, number: number): Promise<string> {
     const known = urls.get(`${id}/${number}`);
-    if (known !== undefined && Date.now() - known.at < FRESH_MS) {
-      // Once only: who asks again was refused by the store.
-      urls.delete(`${id}/${number}`);
-      return known.url;
-    }
-    const answer = parts(id, number, number + AHEAD - 1);
-    for (let ahead = number; ahead < number + AHEAD; ahead += 1) {
-      const url = answer.then((page) => {
-        const part = page.parts.find((it) => it.number === ahead);
-        if (part === undefined) throw new Error(`there is no part ${ahead}`);
-        return part.url;
-      });
-      url.catch(() => urls.delete(`${id}/${ahead}`));
-      if (ahead > number) urls.set(`${id}/${ahead}`, { url, at: Date.now() });
-      else known?.url.catch(() => {});
-    }
-    return answer.then((page) => {
-      const part = page.parts.find((it) => it.number === number);
-      if (part === undefined) throw new Error(`there is no part ${number}`);
+    // Once only: who asks again was refused by the store.
+    urls.delete(`${id}/${number}`);
+    if (known !== undefined && Date.now() - known.at < FRESH_MS) return known.url;
+    const page = parts(id, number, number + AHEAD - 1);
+    const urlOf = async (wanted: number) => {
+      const part = (await page).parts.find((it) => it.number === wanted);
+      if (part === undefined) throw new Error(`there is no part ${wanted}`);
       return part.url;
-    });
+    };
+    for (let ahead = number + 1; ahead < number + AHEAD; ahead += 1) {
+      const url = urlOf(ahead);
+      urls.set(`${id}/${ahead}`, { url, at: Date.now() });
+      url.catch(() => urls.delete(`${id}/${ahead}`));
+    }
+    return urlOf(number);
   }
 
   uppy.use(AwsS3, {

@@ -2,7 +2,7 @@
 // One that breaks off is known by its file's fingerprint and goes on when the file is there again.
 import { signal } from "@preact/signals";
 import { ApiError, call, type NewVideo, type Options, patiently } from "./api";
-import { fingerprint } from "./fingerprint";
+import { fingerprint, uniqueId } from "./fingerprint";
 import { OtherFile } from "./other-file";
 import type { Sender } from "./sender";
 import { account } from "./session";
@@ -49,7 +49,6 @@ function drop(key: string) {
 interface Kept {
   print: string;
   id: string;
-  partSize: number;
 }
 
 const storageKey = () => `framelift.uploads.${account.value?.id ?? ""}`;
@@ -104,8 +103,12 @@ function sender(): Promise<Sender> {
 /** Starts the upload of a file, or goes on with one of it that broke off. */
 export async function addFile(file: File, options: Options) {
   const print = await fingerprint(file);
-  if (print !== undefined && uploads.value.some((upload) => upload.key.startsWith(print))) return;
-  const key = `${print ?? crypto.randomUUID()}`;
+  const same = uploads.value.find((upload) => upload.key === print);
+  if (same !== undefined) {
+    if (same.state === "failed") await retry(same.key);
+    return;
+  }
+  const key = print ?? uniqueId();
   const entry: Upload = {
     id: "",
     key,
@@ -120,7 +123,7 @@ export async function addFile(file: File, options: Options) {
   uploads.value = [...uploads.value, entry];
   const earlier = print === undefined ? undefined : kept().find((it) => it.print === print);
   if (earlier !== undefined && (await stillOpen(earlier.id))) {
-    await send(key, earlier.id, earlier.partSize);
+    await goOn(key, earlier.id);
     return;
   }
   await start(key);
@@ -135,19 +138,22 @@ export async function resume(id: string, file: File) {
   if (!same || video === undefined) throw new OtherFile();
   const key = print ?? id;
   jobs.set(key, { file, options: video.options, upload: undefined, samples: [] });
-  const begun = { id: "", key, name: video.file_name, size: file.size, sent: 0, speed: 0, error: undefined };
+  const begun = { id, key, name: video.file_name, size: file.size, sent: 0, speed: 0, error: undefined };
   uploads.value = [...uploads.value, { ...begun, state: "starting" }];
+  await goOn(key, id);
+}
+
+/** Sends what the object store does not have yet of an upload that was announced before. */
+async function goOn(key: string, id: string) {
   try {
-    const { part_size } = await call("get", "/videos/{id}/upload-parts", { path: { id }, query: { to: 1 } });
+    const { part_size } = await patiently(() =>
+      call("get", "/videos/{id}/upload-parts", { path: { id }, query: { to: 1 } }),
+    );
     await send(key, id, part_size);
   } catch (error) {
-    if (error instanceof ApiError && error.status === 404 && error.code === "not-found") {
-      // It was to go in one piece, whose URL is not given twice: announced anew.
-      await remove(id);
-      await start(key);
-    } else {
-      change(key, { state: "failed", error });
-    }
+    if (!(error instanceof ApiError && error.code === "not-found"))
+      return change(key, { state: "failed", error });
+    await startAnew(key, id);
   }
 }
 
@@ -171,20 +177,30 @@ async function remove(id: string) {
   }
 }
 
+/** For what was to go in one piece, whose URL is not given twice. */
+async function startAnew(key: string, id: string) {
+  try {
+    await remove(id);
+  } catch (error) {
+    return change(key, { state: "failed", error });
+  }
+  await start(key);
+}
+
 /** Announces a file and sends it. */
 async function start(key: string) {
   const job = jobs.get(key);
   if (job === undefined) return;
   change(key, { state: "starting", error: undefined });
   // The same key each time, so that a lost answer makes no second video.
-  const headers = { "idempotency-key": crypto.randomUUID() };
+  const headers = { "idempotency-key": uniqueId() };
   const { file, options } = job;
   const body = { file_name: file.name, size_bytes: file.size, options };
   try {
     const made = await patiently(() => call("post", "/videos", { body, headers }));
     job.upload = made.upload;
     const partSize = made.upload.method === "MULTIPART" ? made.upload.part_size : 0;
-    if (partSize > 0) keep({ print: key, id: made.id, partSize });
+    if (partSize > 0) keep({ print: key, id: made.id });
     await send(key, made.id, partSize);
     refreshVideos();
   } catch (error) {
@@ -235,16 +251,9 @@ export async function retry(key: string) {
   if (upload === undefined || job === undefined) return;
   if (upload.id === "") return start(key);
   (await sender()).remove(key);
-  const known = kept().find((it) => it.id === upload.id);
-  if (known !== undefined) return send(key, upload.id, known.partSize);
   const put = job.upload?.method === "PUT" ? job.upload : undefined;
   if (put !== undefined && new Date(put.expires_at).getTime() > Date.now()) return send(key, upload.id, 0);
-  try {
-    await remove(upload.id);
-  } catch (error) {
-    return change(key, { state: "failed", error });
-  }
-  return start(key);
+  return goOn(key, upload.id);
 }
 
 /** Ends an upload for good. */

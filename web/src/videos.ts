@@ -2,6 +2,7 @@
 // today by asking with an entity tag; server-sent events go here.
 import { signal } from "@preact/signals";
 import { ApiError, call, callWhole, type Options, type Status, type Video } from "./api";
+import { uniqueId } from "./fingerprint";
 import { signedIn } from "./session";
 
 const PAGE = 20;
@@ -147,7 +148,7 @@ export async function deleteVideo(id: string) {
 
 /** Processes the same upload again; the new video's id. */
 export async function runAgain(id: string, options: Options): Promise<string> {
-  const headers = { "idempotency-key": crypto.randomUUID() };
+  const headers = { "idempotency-key": uniqueId() };
   const made = await call("post", "/videos/{id}/runs", { path: { id }, body: { options }, headers });
   await refreshVideos();
   return made.id;

@@ -40,7 +40,7 @@ export const en = {
 
   dropTitle: "Drop videos here",
   choose: "Choose files",
-  dropHelp: "MP4, MOV, MKV, WebM, AVI and more, one or many, up to 50 GB each",
+  dropHelp: "MP4, MOV, MKV, WebM, AVI and more, one or many",
   dropNow: "Drop to upload",
   noFiles: "What was dropped has no files in it. Drop videos, or choose them.",
   notTaken: (names: string) => `Not a video that we take: ${names}. MP4, MOV, MKV, WebM, AVI and others are.`,

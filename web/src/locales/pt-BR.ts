@@ -41,7 +41,7 @@ export const ptBR: Messages = {
 
   dropTitle: "Solte vídeos aqui",
   choose: "Escolher arquivos",
-  dropHelp: "MP4, MOV, MKV, WebM, AVI e outros, um ou vários, até 50 GB cada",
+  dropHelp: "MP4, MOV, MKV, WebM, AVI e outros, um ou vários",
   dropNow: "Solte para enviar",
   noFiles: "Não há arquivos no que foi solto. Solte vídeos ou escolha-os.",
   notTaken: (names) => `Não é um vídeo que aceitamos: ${names}. Aceitamos MP4, MOV, MKV, WebM, AVI e outros.`,

@@ -1,6 +1,7 @@
 // The list: where videos are dropped, what is uploading, and what became of the others.
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { EXTENSIONS } from "../../generated/extensions";
 import type { Video } from "../api";
 import { ago, bytes, duration, number } from "../format";
 import { type Messages, t } from "../i18n";
@@ -11,13 +12,8 @@ import { deleteVideo, download, loaded, loadOlder, older, videos } from "../vide
 import { OptionsForm, summary } from "./options-form";
 import { ProcessingBar, StatusBadge } from "./status";
 
-/** The extensions that the API takes. */
-const TAKEN =
-  "mp4 mov avi mkv webm m4v mpg mpeg ts flv 3gp wmv 3g2 asf dv gif h264 264 hevc h265 265 ivf m2ts mjpeg mjpg mts mxf nut obu ogv vob y4m".split(
-    " ",
-  );
-const ACCEPT = ["video/*", ...TAKEN.map((it) => `.${it}`)].join(",");
-const isTaken = (name: string) => TAKEN.includes(name.split(".").pop()?.toLowerCase() ?? "");
+const ACCEPT = ["video/*", ...EXTENSIONS.map((it) => `.${it}`)].join(",");
+const isTaken = (name: string) => EXTENSIONS.includes(name.split(".").pop()?.toLowerCase() ?? "");
 
 export function VideosView() {
   return (
