@@ -186,7 +186,7 @@ export const en = {
   file: "File",
   created: "Created",
   finished: "Finished",
-  took: "Took",
+  took: "Processing time",
   checksum: "SHA-256",
   warnings: (n: number) => plural(n, "1 thing to know", `${n} things to know`),
   warningsHelp: "The result is good. These requests could not be met exactly:",

@@ -187,7 +187,7 @@ export const ptBR: Messages = {
   file: "Arquivo",
   created: "Criado",
   finished: "Terminado",
-  took: "Duração",
+  took: "Tempo de processamento",
   checksum: "SHA-256",
   warnings: (n) => plural(n, "1 aviso", `${n} avisos`),
   warningsHelp: "O resultado está bom. Estes pedidos não puderam ser atendidos exatamente:",
