@@ -107,8 +107,9 @@ pub(crate) struct ExtractArgs {
     #[command(flatten)]
     pub(crate) images: ImageArgs,
 
-    /// Pass the frames through a plugin: a component (blur.wasm), after a colon its configuration in JSON or
-    /// a file of it (blur.wasm:{"sigma":3}, blur.wasm:config.json). May be given several times
+    /// Pass the frames through a plugin: a component (mine.wasm) or one that comes with framelift (dedupe,
+    /// grayscale, redact, sharpest, watermark), after a colon its configuration in JSON or a file of it
+    /// (watermark:{"text":"draft"}, mine.wasm:config.json). May be given several times
     #[arg(long, value_name = "PLUGIN[:CONFIG]", help_heading = "Images")]
     pub(crate) plugin: Vec<String>,
 

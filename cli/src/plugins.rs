@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use framelift_plugin_host::{Compiled, Metering, PluginRun, Registry, sha256};
+use framelift_plugin_host::{Compiled, Metering, PluginRun, Registry, built_in, sha256};
 use framelift_sandbox::{CompileLimits, Engine};
 
 use crate::outcome::{Failed, not_compiled};
@@ -17,6 +17,7 @@ const VERSION: &str = "local";
 /// A plugin and its configuration, as somebody typed them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Spec {
+    /// A file, or the name of a plugin that comes with the product.
     pub(crate) path: PathBuf,
     /// A JSON object.
     pub(crate) config: String,
@@ -44,7 +45,10 @@ pub(crate) fn parse(specs: &[String]) -> Result<Vec<Spec>, Vec<String>> {
 pub(crate) fn parse_one(spec: &str) -> Result<Spec, String> {
     let (path, config) = match spec.split_once(".wasm:") {
         Some((path, config)) => (format!("{path}.wasm"), config),
-        None => (spec.to_owned(), "{}"),
+        None => match spec.split_once(':') {
+            Some((name, config)) if built_in(name).is_some() => (name.to_owned(), config),
+            _ => (spec.to_owned(), "{}"),
+        },
     };
     let text = if config.trim_start().starts_with('{') {
         config.to_owned()
@@ -82,7 +86,10 @@ pub(crate) fn compiled(
     metering: Metering,
     registry: Option<&Registry>,
 ) -> Result<Compiled, Failed> {
-    let component = std::fs::read(&spec.path).with_context(|| spec.path.display().to_string())?;
+    let component = match spec.path.to_str().and_then(built_in) {
+        Some(component) => component.to_vec(),
+        None => std::fs::read(&spec.path).with_context(|| spec.path.display().to_string())?,
+    };
     if let Some(known) = registry.and_then(|registry| registry.get(&sha256(&component), metering)) {
         return Ok(known);
     }
@@ -126,5 +133,6 @@ mod tests {
         );
         assert_eq!(parse(&["b.wasm:{".to_owned(), "c.wasm:{1".to_owned()]).unwrap_err().len(), 2);
         assert_eq!(parse_one("a/b.wasm").unwrap().name(), "b");
+        assert_eq!(parse_one("dedupe:{\"distance\": 2}"), spec("dedupe", "{\"distance\":2}"));
     }
 }

@@ -47,9 +47,6 @@ pub enum StartError {
     /// The child processes for decoders.
     #[error(transparent)]
     Sandbox(#[from] framelift_sandbox::StartError),
-    /// The folder for compiled plugins.
-    #[error("no folder for compiled plugins: {0}")]
-    Plugins(std::io::Error),
     /// The control client.
     #[error(transparent)]
     Control(#[from] ClientError),
@@ -184,7 +181,7 @@ pub async fn start(
         metrics: metrics.clone(),
         readiness: readiness.clone(),
         sandbox: Arc::new(sandbox),
-        plugins: Arc::new(CompiledPlugins::new().map_err(StartError::Plugins)?),
+        plugins: Arc::new(CompiledPlugins::new()),
         settings: Settings::of(config),
         draining: stop.clone(),
         release: release.clone(),

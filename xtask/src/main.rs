@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         "bench" => bench::bench(&rest),
         "ffmpeg" => ffmpeg::build(&rest),
         "page" => page::build(),
+        "plugins" => build::plugins(),
         "infra" => infra::infra(&rest),
         "gpu-kit" => gpu_kit::gpu_kit(),
         "setup" => setup::for_tests(),

@@ -105,6 +105,11 @@ fn the_rust_template_is_built_and_runs() {
         text.contains(&format!("  cargo build --release\n  framelift plugin check {component}\n")),
         "{text}"
     );
+    // The page for authors says the same, line by line.
+    let page = include_str!("../../../docs/plugins.md");
+    for command in text.lines().filter_map(|line| line.strip_prefix("  ")) {
+        assert!(page.contains(&format!("\n{command}\n")), "{command} is not in docs/plugins.md");
+    }
     let again = framelift(folder.path(), &["plugin", "new", "--lang", "rust", "my-plugin"]);
     assert_eq!(again.status.code(), Some(1));
     let named = framelift(folder.path(), &["plugin", "new", "--lang", "rust", "My_Plugin"]);
@@ -160,4 +165,55 @@ fn tries(folder: &Path, component: &Path) {
     let refused = run("{\"darkest\": \"x\"}", "refused");
     assert_eq!(refused.status.code(), Some(1));
     assert!(error(&refused).contains("darkest"), "{}", error(&refused));
+}
+
+#[test]
+fn the_plugins_that_come_with_it_work_on_a_video() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = sample();
+    let extract = |name: &str, more: &[&str]| {
+        let always =
+            ["extract", sample.to_str().unwrap(), "--count", "12", "--format", "png", "--width", "96"];
+        let output = framelift(folder.path(), &[&always[..], &["-o", name], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", error(&output));
+        manifest(&folder.path().join(name).join("manifest.json"))
+    };
+    let pixels = |name: &str| {
+        let path = folder.path().join(name).join("frame_000003.png");
+        let output = Command::new("ffmpeg")
+            .args(["-v", "error", "-i", path.to_str().unwrap(), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
+            .output()
+            .unwrap();
+        assert!(!output.stdout.is_empty(), "{}", error(&output));
+        output.stdout
+    };
+    let changed = |name: &str| {
+        let (one, other) = (pixels("plain/"), pixels(name));
+        assert_eq!(one.len(), other.len());
+        let rows: Vec<bool> =
+            one.chunks(96 * 3).zip(other.chunks(96 * 3)).map(|(one, other)| one != other).collect();
+        rows
+    };
+    extract("plain/", &[]);
+    extract("gray/", &["--plugin", "grayscale"]);
+    assert!(pixels("gray/").chunks(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]));
+    extract(
+        "mark/",
+        &["--plugin", "watermark:{\"text\":\"draft\",\"position\":\"bottom\",\"margin\":0,\"size\":14}"],
+    );
+    let rows = changed("mark/");
+    assert!(rows[..30].iter().all(|changed| !changed) && rows.iter().filter(|changed| **changed).count() > 4);
+    extract(
+        "redact/",
+        &["--plugin", "redact:{\"areas\":[{\"x\":0,\"y\":10,\"width\":999,\"height\":5,\"mode\":\"fill\"}]}"],
+    );
+    let rows = changed("redact/");
+    assert!((0..rows.len()).all(|row| rows[row] == (10..15).contains(&row)), "{rows:?}");
+    let deduped = extract("dedupe/", &["--plugin", "dedupe:{\"distance\":64}"]);
+    assert_eq!(deduped["frames"].as_array().unwrap().len(), 1);
+    assert_eq!(deduped["plugins"][0]["summary"], "11 near-duplicates dropped");
+    let sharpest = extract("sharpest/", &["--plugin", "sharpest:{\"window\":4}"]);
+    let frames = sharpest["frames"].as_array().unwrap();
+    assert_eq!(frames.len(), 3);
+    assert!(frames.iter().all(|frame| frame["labels"]["sharpest"]["sharpness"].is_string()), "{frames:?}");
 }

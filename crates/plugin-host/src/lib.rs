@@ -5,6 +5,7 @@
 //! instance with a store of its own, for one video. Time, memory, stack, log and answers are bounded,
 //! and exceeding a bound ends the video with the plugin's name and a reason.
 
+mod builtin;
 mod check;
 mod code;
 mod frames;
@@ -15,6 +16,7 @@ mod plugin;
 mod registry;
 mod run;
 
+pub use builtin::built_in;
 pub use check::{Checked, MAX_SCHEMA_BYTES};
 pub use code::{Code, Host, Rejected, sha256};
 pub use limits::{Metering, PluginLimits};

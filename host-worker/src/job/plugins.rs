@@ -8,7 +8,7 @@ use framelift_contract::plugin::{CheckOutcome, JobPlugin, JobPluginCode, PluginC
 use framelift_contract::report::Job;
 use framelift_domain::limits::MAX_PLUGIN_BYTES;
 use framelift_domain::{Failure, FailureCode};
-use framelift_plugin_host::{Compiled, Metering, PluginRun, Registry, Rejected, failure, sha256};
+use framelift_plugin_host::{Compiled, Metering, PluginRun, Registry, Rejected, built_in, failure, sha256};
 use framelift_sandbox::{CompileError, CompileLimits};
 use tokio_util::sync::CancellationToken;
 
@@ -28,19 +28,34 @@ const REPORT_PATIENCE: Duration = Duration::from_secs(120);
 /// Characters of a reason.
 const MAX_REASON: usize = 1000;
 
-/// The plugins that this process has compiled.
+/// The plugins that this process has compiled. Without a folder for them, each job compiles its own.
 #[derive(Debug)]
 pub(crate) struct CompiledPlugins {
-    registry: Registry,
-    /// Removed with this value.
-    _folder: tempfile::TempDir,
+    /// The folder is removed with this value.
+    kept: Option<(Registry, tempfile::TempDir)>,
 }
 
 impl CompiledPlugins {
     /// Makes a folder for them that nobody else can write to.
-    pub(crate) fn new() -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("framelift-plugins-").tempdir()?;
-        Ok(Self { registry: Registry::open(folder.path().join("code"), MAX_KEPT_BYTES)?, _folder: folder })
+    pub(crate) fn new() -> Self {
+        let open = || {
+            let folder = tempfile::Builder::new().prefix("framelift-plugins-").tempdir()?;
+            Ok::<_, io::Error>((Registry::open(folder.path().join("code"), MAX_KEPT_BYTES)?, folder))
+        };
+        let kept = open().inspect_err(|error| {
+            tracing::warn!(%error, "no folder for compiled plugins: each job compiles its own");
+        });
+        Self { kept: kept.ok() }
+    }
+
+    fn get(&self, sha256: &str) -> Option<Compiled> {
+        self.kept.as_ref()?.0.get(sha256, Metering::Time)
+    }
+
+    fn put(&self, compiled: &Compiled) {
+        if let Some(Err(error)) = self.kept.as_ref().map(|(registry, _)| registry.put(compiled)) {
+            tracing::warn!(%error, "a compiled plugin could not be kept; it is compiled again next time");
+        }
     }
 }
 
@@ -62,11 +77,18 @@ impl From<CompileError> for PluginError {
     }
 }
 
+/// Where a component is.
+enum Code<'a> {
+    /// In this program.
+    BuiltIn(&'static [u8]),
+    /// In the store.
+    Upload(Upload<'a>),
+}
+
 /// An uploaded component.
 struct Upload<'a> {
-    name: &'a str,
     object_key: &'a str,
-    sha256: &'a str,
+    sha256: String,
     size_bytes: u64,
 }
 
@@ -79,12 +101,16 @@ impl JobContext {
     ) -> Result<Vec<PluginRun>, Result<Failure, String>> {
         let mut plugins = Vec::with_capacity(job.plugins.len());
         for JobPlugin { name, version, config, code } in &job.plugins {
-            let JobPluginCode::Uploaded { object_key, sha256, size_bytes, .. } = code else {
-                let message = format!("this worker has no plugin {name} of its own");
-                return Err(Ok(Failure::new(FailureCode::Internal, message)));
+            let code = match code {
+                JobPluginCode::Uploaded { object_key, sha256, size_bytes, .. } => {
+                    Code::Upload(Upload { object_key, sha256: sha256.clone(), size_bytes: *size_bytes })
+                }
+                JobPluginCode::BuiltIn => Code::BuiltIn(built_in(name).ok_or_else(|| {
+                    let message = format!("this worker has no plugin {name} of its own");
+                    Ok(Failure::new(FailureCode::Internal, message))
+                })?),
             };
-            let upload = Upload { name, object_key, sha256, size_bytes: *size_bytes };
-            let compiled = self.compiled(upload, cancel).await.map_err(|error| match error {
+            let compiled = self.compiled(name, code, cancel).await.map_err(|error| match error {
                 PluginError::Rejected(rejected) => Ok(failure(name, rejected)),
                 PluginError::Later(reason) => Err(format!("the plugin {name}: {reason}")),
             })?;
@@ -98,25 +124,30 @@ impl JobContext {
         Ok(plugins)
     }
 
-    /// The code of an uploaded component: of earlier jobs, or compiled now in a child of its own.
+    /// What was compiled of a component: for earlier jobs, or now in a child of its own.
     async fn compiled(
         &self,
-        upload: Upload<'_>,
+        name: &str,
+        code: Code<'_>,
         cancel: &CancellationToken,
     ) -> Result<Compiled, PluginError> {
         let plugins = self.plugins.clone();
-        let wanted = upload.sha256.to_owned();
-        let known = tokio::task::spawn_blocking(move || plugins.registry.get(&wanted, Metering::Time)).await;
+        let wanted = match &code {
+            Code::BuiltIn(component) => sha256(component),
+            Code::Upload(upload) => upload.sha256.clone(),
+        };
+        let known = tokio::task::spawn_blocking(move || plugins.get(&wanted)).await;
         if let Ok(Some(known)) = known {
             return Ok(known);
         }
-        let component = self.component(&upload, cancel).await?;
-        let (sandbox, plugins, name) = (self.sandbox.clone(), self.plugins.clone(), upload.name.to_owned());
+        let component = match code {
+            Code::BuiltIn(component) => component.to_vec(),
+            Code::Upload(upload) => self.component(&upload, cancel).await?,
+        };
+        let (sandbox, plugins, name) = (self.sandbox.clone(), self.plugins.clone(), name.to_owned());
         let compiling = tokio::task::spawn_blocking(move || {
             let compiled = sandbox.compile(&name, &component, &CompileLimits::default(), Metering::Time)?;
-            if let Err(error) = plugins.registry.put(&compiled) {
-                tracing::warn!(%error, "a compiled plugin could not be kept; it is compiled again next time");
-            }
+            plugins.put(&compiled);
             Ok::<_, CompileError>(compiled)
         });
         // The child that compiles has limits of its own; what it still does is of no use then.
@@ -162,12 +193,11 @@ impl JobContext {
             Err(error) => return self.plugin_put_off(error, later),
         };
         let upload = Upload {
-            name: &check.name,
             object_key: &check.object_key,
-            sha256: &check.sha256,
+            sha256: check.sha256.clone(),
             size_bytes: check.size_bytes,
         };
-        let checked = self.compiled(upload, &self.release).await;
+        let checked = self.compiled(&check.name, Code::Upload(upload), &self.release).await;
         drop(permit);
         let (outcome, reason, config_schema) = match checked {
             Ok(compiled) => {
