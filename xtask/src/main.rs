@@ -8,6 +8,7 @@ mod ffmpeg;
 mod gpu_kit;
 mod infra;
 mod page;
+mod load;
 mod promises;
 mod run;
 mod setup;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         "plugins" => build::plugins(),
         "infra" => infra::infra(&rest),
         "gpu-kit" => gpu_kit::gpu_kit(),
+        "load" => load::load(&rest),
         "setup" => setup::for_tests(),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
