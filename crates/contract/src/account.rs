@@ -126,6 +126,37 @@ pub struct AccountResponse {
     /// The webhook's signing secret, in the one answer to the call that set the webhook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_secret: Option<String>,
+    /// What is used of what may be, in the answer to `GET`; not there while the service cannot tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quotas: Option<Quotas>,
+}
+
+/// How much of something is used, and how much may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Quota {
+    /// As much is used.
+    pub used: u64,
+    /// As much may be.
+    pub limit: u64,
+}
+
+/// What an account uses of what it may; what `GET /internal/users/{id}/usage` answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Quotas {
+    /// Videos that are pending or processing; further ones wait in line.
+    pub videos_in_flight: Quota,
+    /// Videos that are not finished.
+    pub open_videos: Quota,
+    /// Uploads that were begun today (UTC).
+    pub uploads_today: Quota,
+    /// Bytes of uploads and results.
+    pub stored_bytes: Quota,
+    /// Plugins.
+    pub plugins: Quota,
+    /// Bytes of plugins.
+    pub plugin_bytes: Quota,
+    /// Requests that may be made in a minute; 0 is as many as one likes.
+    pub requests_per_minute: u32,
 }
 
 /// `PATCH /auth/me`: what is missing stays.

@@ -66,10 +66,12 @@ problems! {
     UnsupportedFileFormat = "unsupported-file-format", 415, "The file format is not supported";
     /// The upload is larger than allowed.
     FileTooLarge = "file-too-large", 413, "The file is too large";
-    /// The user has too many unfinished videos.
-    QuotaExceeded = "quota-exceeded", 429, "Too many unfinished videos";
+    /// The user has too many unfinished videos, or began too many uploads today.
+    QuotaExceeded = "quota-exceeded", 429, "Too many videos at once or in a day";
     /// The user's uploads and results have as many bytes as they may.
     StorageQuotaExceeded = "storage-quota-exceeded", 409, "The account's storage is full";
+    /// The user called too often in the last minute.
+    RateLimited = "rate-limited", 429, "Too many requests";
     /// The store does not hold the declared upload.
     UploadIncomplete = "upload-incomplete", 409, "The upload is not complete";
     /// The same key with another body.

@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use framelift_contract::account::{
-    AccountResponse, ChangePasswordRequest, Contact, DeleteAccountRequest, LoginRequest, RefreshRequest,
-    RegisterRequest, RegisterResponse, SessionList, TokenResponse, UpdateAccountRequest, ValidateRequest,
-    ValidateResponse,
+    AccountResponse, ChangePasswordRequest, Contact, DeleteAccountRequest, LoginRequest, Quotas,
+    RefreshRequest, RegisterRequest, RegisterResponse, SessionList, TokenResponse, UpdateAccountRequest,
+    ValidateRequest, ValidateResponse,
 };
 use framelift_contract::manifest::{self, Manifest};
 use framelift_contract::message::{JobMessage, Message, NoticeKind, PluginMessage};
@@ -98,6 +98,7 @@ fn every_file_is_understood_and_written_again() {
         ("tokens", round_trip::<TokenResponse>),
         ("update_account", round_trip::<UpdateAccountRequest>),
         ("upload_parts", round_trip::<UploadPartsResponse>),
+        ("usage", round_trip::<Quotas>),
         ("validate", round_trip::<ValidateRequest>),
         ("validated", round_trip::<ValidateResponse>),
         ("video_processing", round_trip::<VideoResponse>),

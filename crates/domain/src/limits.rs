@@ -24,6 +24,10 @@ pub struct Limits {
     pub max_stored_bytes_per_user: u64,
     /// Bytes of one upload.
     pub max_upload_bytes: u64,
+    /// Uploads of one user in a day (UTC).
+    pub max_uploads_per_day: u32,
+    /// Requests of one user in a minute; 0 is as many as they like.
+    pub max_requests_per_minute: u32,
     /// Plugins of one user, by their names.
     pub max_plugins_per_user: u32,
     /// Bytes of all versions of one user's plugins that are kept.
@@ -55,6 +59,8 @@ impl Default for Limits {
             max_open_per_user: 200,
             max_stored_bytes_per_user: 100 << 30,
             max_upload_bytes: 50 << 30,
+            max_uploads_per_day: 5_000,
+            max_requests_per_minute: 1_200,
             max_plugins_per_user: 20,
             max_plugin_bytes_per_user: 512 << 20,
             single_put_bytes: 64 << 20,

@@ -13,6 +13,7 @@ mod progress;
 mod ready;
 mod report_plugin;
 mod sweep;
+mod usage;
 
 use framelift_contract::problem::ProblemCode as Code;
 
@@ -26,7 +27,7 @@ component! {
     alone: [health];
     call: [
         claim, progress, complete_job, fail, notified, notice, sweep, close, notification, ready,
-        claim_plugin, report_plugin,
+        claim_plugin, report_plugin, usage,
     ]
 }
 

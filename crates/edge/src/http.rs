@@ -15,6 +15,7 @@ mod incoming;
 mod log;
 mod parse;
 mod query;
+mod quota;
 mod route;
 mod strict;
 
@@ -36,6 +37,7 @@ pub use incoming::Incoming;
 pub use log::{Level, log};
 pub(crate) use parse::parse_json;
 pub use query::Query;
+pub(crate) use quota::Quota;
 pub use route::{Found, InvalidRoutes, Params, Route, Router, RouterOnce};
 
 use crate::ports::Ambient;
@@ -88,6 +90,9 @@ fn finish(result: Result<Response<Bytes>, Failure>, incoming: &Incoming) -> Resp
         }
     };
     decorate(&mut response, incoming.correlation_id());
+    if let Some(quota) = incoming.quota() {
+        quota.tell(response.headers_mut());
+    }
     if incoming.method() == http::Method::HEAD {
         // No length either: the host compares it with the bytes that come.
         *response.body_mut() = Bytes::new();

@@ -10,11 +10,14 @@ mod failure;
 pub(crate) mod file;
 mod multipart;
 pub(crate) mod plan;
+pub(crate) mod rate;
 pub(crate) mod request;
 pub(crate) mod stream;
 
 use framelift_contract::object_key;
+use framelift_contract::problem::ProblemCode as Code;
 use framelift_domain::{UserId, Video};
+use futures::future::join;
 use http::HeaderName;
 use serde_json::json;
 
@@ -24,6 +27,7 @@ use crate::http::{Failure, Incoming, Level, log};
 use crate::jobs::Jobs;
 use crate::object_store::ObjectStore;
 use crate::ports::{Ambient, Http, Kv, Queue};
+use crate::store::Store;
 
 /// The header that makes a request safe to send again.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -58,7 +62,17 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
             return Err(Failure::internal("a component for workers was called as one for users"));
         };
         let user = incoming.user(verifier, self.ambient.now())?.id;
-        if self.jobs().is_closed(user).await? {
+        let (jobs, store) = (self.jobs(), Store::new(self.kv, self.ambient));
+        let (quota, closed) =
+            join(self.config.rates.count(&store, self.ambient, user), jobs.is_closed(user)).await;
+        if let Some(quota) = quota {
+            incoming.set_quota(quota);
+            if !quota.allows() {
+                let detail = "there were too many requests in the last minute";
+                return Err(Failure::new(Code::RateLimited, detail).retry_after(quota.reset_s));
+            }
+        }
+        if closed? {
             return Err(Failure::unauthenticated("the account of this access token does not exist any more"));
         }
         Ok(user)

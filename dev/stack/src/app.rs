@@ -283,6 +283,8 @@ fn edge_variables(secrets: &Secrets, services: &Services) -> anyhow::Result<BTre
         ("sqs_queue_url", services.queue_url.clone()),
         ("sqs_endpoint", services.sqs_url.clone()),
         ("allow_private_webhooks", "true".to_owned()),
+        // Tests and benches call as one user, as fast as they can.
+        ("max_requests_per_minute", "0".to_owned()),
     ];
     let named = variables.map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value));
     Ok(named.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()).collect())

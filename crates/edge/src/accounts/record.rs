@@ -80,6 +80,7 @@ impl Profile {
                 webhook_url: self.webhook.as_ref().map(|webhook| webhook.url.clone()),
             },
             webhook_secret,
+            quotas: None,
         }
     }
 }

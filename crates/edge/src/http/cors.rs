@@ -17,7 +17,8 @@ use url::Url;
 const SENT: &str =
     "Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-Correlation-Id";
 /// The headers of answers that a page may read, besides those that every page may.
-const READ: &str = "Content-Disposition, ETag, Location, Retry-After, WWW-Authenticate, X-Correlation-Id";
+const READ: &str = "Content-Disposition, ETag, Location, RateLimit, RateLimit-Policy, Retry-After, \
+                    WWW-Authenticate, X-Correlation-Id";
 /// Seconds for which a browser remembers that it may: the most that Chromium takes.
 const REMEMBERED_S: u16 = 7200;
 

@@ -1,5 +1,7 @@
 //! One request as a handler sees it: correlation id, parameters, query, credentials, JSON body.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode;
 use framelift_domain::{CorrelationId, Time, VideoId};
@@ -14,6 +16,7 @@ use super::credential::{Caller, WorkerToken};
 use super::failure::Failure;
 use super::parse::parse_json;
 use super::query::Query;
+use super::quota::Quota;
 use super::route::Params;
 use crate::ports::Ambient;
 use crate::token::Verifier;
@@ -25,13 +28,30 @@ pub struct Incoming {
     parts: Parts,
     params: Params,
     body: Result<Bytes, BodyError>,
+    quota: Cell<Option<Quota>>,
 }
 
 impl Incoming {
     /// A request without a body yet; takes the caller's correlation id or makes one.
     pub fn new(parts: Parts, ambient: &impl Ambient) -> Self {
         let correlation_id = correlation_id(&parts.headers, ambient);
-        Self { correlation_id, parts, params: Params::default(), body: Ok(Bytes::new()) }
+        Self {
+            correlation_id,
+            parts,
+            params: Params::default(),
+            body: Ok(Bytes::new()),
+            quota: Cell::new(None),
+        }
+    }
+
+    /// Notes what the caller may still do, for the answer.
+    pub(crate) fn set_quota(&self, quota: Quota) {
+        self.quota.set(Some(quota));
+    }
+
+    /// What the caller may still do, where that is limited.
+    pub(super) fn quota(&self) -> Option<Quota> {
+        self.quota.get()
     }
 
     /// Notes the parameters of the path.

@@ -26,8 +26,10 @@ impl Quota {
     /// Says it in an answer's headers.
     pub(crate) fn tell(self, headers: &mut HeaderMap) {
         let Self { limit, remaining, reset_s } = self;
-        let fields =
-            [(POLICY, format!("\"user\";q={limit};w=60")), (LIMIT, format!("\"user\";r={remaining};t={reset_s}"))];
+        let fields = [
+            (POLICY, format!("\"user\";q={limit};w=60")),
+            (LIMIT, format!("\"user\";r={remaining};t={reset_s}")),
+        ];
         for (name, value) in fields {
             if let Ok(value) = HeaderValue::try_from(value) {
                 headers.insert(name, value);

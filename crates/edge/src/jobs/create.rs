@@ -12,6 +12,7 @@ use crate::store::{Expiring, keys};
 /// How long a run may take from its record to its place in line, in seconds; one that crashed in
 /// between is given up after that.
 const RUN_TTL_S: u32 = 600;
+const DAY_S: i64 = 24 * 3600;
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// Makes a video whose upload is to come. With a known idempotency key it is the one that was
@@ -134,6 +135,10 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             .fill_slots(user, |mut slots| {
                 let reserved = slots.reserve(id, bytes, expires_at, self.limits);
                 let changed = reserved.map_err(|why| self.no_room(why))?;
+                // A run uploads nothing.
+                if changed && id == root {
+                    slots.count_upload(self.today(), self.limits).map_err(|why| self.no_room(why))?;
+                }
                 Ok::<_, JobError>((slots, changed, ()))
             })
             .await?;
@@ -152,8 +157,20 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(row.video)
     }
 
+    /// Days since 1970 (UTC).
+    pub(super) fn today(&self) -> i64 {
+        self.now().unix_s().div_euclid(DAY_S)
+    }
+
     pub(super) fn no_room(&self, why: NoRoom) -> JobError {
         match why {
+            NoRoom::Day => {
+                let rest_s = DAY_S - self.now().unix_s().rem_euclid(DAY_S);
+                JobError::DailyQuotaExceeded {
+                    limit: self.limits.max_uploads_per_day,
+                    retry_after_s: u32::try_from(rest_s).unwrap_or(u32::MAX),
+                }
+            }
             NoRoom::Full => JobError::QuotaExceeded { limit: self.limits.max_open_per_user },
             NoRoom::Storage { used } => {
                 JobError::StorageQuotaExceeded { used, limit: self.limits.max_stored_bytes_per_user }

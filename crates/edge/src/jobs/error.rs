@@ -25,6 +25,14 @@ pub enum JobError {
         /// That many.
         limit: u32,
     },
+    /// The user has begun as many uploads today as one may in a day.
+    #[error("at most {limit} uploads may be begun in a day (UTC)")]
+    DailyQuotaExceeded {
+        /// That many.
+        limit: u32,
+        /// Seconds until the next day.
+        retry_after_s: u32,
+    },
     /// The user's videos have as many bytes as they may, or would have with this one.
     #[error(
         "the videos of this account have {used} of {limit} bytes: delete some, or wait until they are no longer kept"
@@ -110,7 +118,9 @@ impl JobError {
             Self::VideoNotFound => ProblemCode::VideoNotFound,
             Self::VideoNotOwned => ProblemCode::VideoNotOwned,
             Self::AccountClosed => ProblemCode::Unauthenticated,
-            Self::QuotaExceeded { .. } | Self::TooManyRuns { .. } => ProblemCode::QuotaExceeded,
+            Self::QuotaExceeded { .. } | Self::DailyQuotaExceeded { .. } | Self::TooManyRuns { .. } => {
+                ProblemCode::QuotaExceeded
+            }
             Self::StorageQuotaExceeded { .. } => ProblemCode::StorageQuotaExceeded,
             Self::UploadIncomplete => ProblemCode::UploadIncomplete,
             Self::SourceExpired => ProblemCode::SourceExpired,
@@ -135,9 +145,9 @@ impl JobError {
     /// After how many seconds to try again, where that makes sense.
     pub fn retry_after_s(&self) -> Option<u32> {
         match self {
-            Self::LeaseHeld { retry_after_s } | Self::IdempotencyInProgress { retry_after_s } => {
-                Some(*retry_after_s)
-            }
+            Self::LeaseHeld { retry_after_s }
+            | Self::IdempotencyInProgress { retry_after_s }
+            | Self::DailyQuotaExceeded { retry_after_s, .. } => Some(*retry_after_s),
             Self::QuotaExceeded { .. } | Self::TooManyRuns { .. } => Some(60),
             Self::JobNotReady => Some(5),
             Self::Unavailable(_) => Some(2),

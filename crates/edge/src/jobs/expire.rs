@@ -134,6 +134,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         for prefix in object_key::of_user(user) {
             self.objects.remove_all(&prefix).await?;
         }
+        self.store.forget(&keys::rate(user)).await?;
         self.store.forget(&keys::plugins(user)).await?;
         self.store.forget(&keys::index(user)).await?;
         self.store.forget(&keys::slots(user)).await?;

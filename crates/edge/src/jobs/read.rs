@@ -1,5 +1,6 @@
 //! Looking at videos.
 
+use framelift_contract::account::{Quota, Quotas};
 use framelift_contract::rules::CURSOR;
 use framelift_contract::video::Status;
 use framelift_domain::video::{State, StateName};
@@ -46,6 +47,23 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// Bytes that the user's videos take up, unfinished ones included.
     pub async fn used_bytes(&self, user: UserId) -> Result<u64> {
         Ok(self.store.slots(user).await?.used_bytes())
+    }
+
+    /// What the user's videos and plugins use of what they may.
+    pub async fn usage(&self, user: UserId) -> Result<Quotas> {
+        let (slots, plugins) = (self.store.slots(user).await?, self.store.plugins(user).await?);
+        let limits = self.limits;
+        let quota = |used: u64, limit: u64| Quota { used, limit };
+        let today = if slots.day.number == self.today() { slots.day.uploads } else { 0 };
+        Ok(Quotas {
+            videos_in_flight: quota(slots.in_flight.len() as u64, limits.max_in_flight_per_user.into()),
+            open_videos: quota(slots.len() as u64, limits.max_open_per_user.into()),
+            uploads_today: quota(today.into(), limits.max_uploads_per_day.into()),
+            stored_bytes: quota(slots.used_bytes(), limits.max_stored_bytes_per_user),
+            plugins: quota(plugins.names().len() as u64, limits.max_plugins_per_user.into()),
+            plugin_bytes: quota(plugins.used_bytes(), limits.max_plugin_bytes_per_user),
+            requests_per_minute: limits.max_requests_per_minute,
+        })
     }
 
     /// The user's videos, newest first.

@@ -1,6 +1,7 @@
 //! The rules of single operations, on a store without faults.
 
 mod days;
+mod fairness;
 mod golden;
 
 use framelift_contract::message::NoticeKind;

@@ -1,6 +1,6 @@
 //! The values that the document's examples are made of.
 
-use framelift_contract::account::{AccountResponse, NotificationSettings, TokenResponse};
+use framelift_contract::account::{AccountResponse, NotificationSettings, Quota, Quotas, TokenResponse};
 use framelift_contract::message::NoticeKind;
 use framelift_contract::object_key;
 use framelift_contract::options::{OptionsBody, SelectBody};
@@ -72,6 +72,20 @@ pub(crate) fn account(webhook_secret: Option<&str>) -> AccountResponse {
             webhook_url: webhook_url(),
         },
         webhook_secret: webhook_secret.map(str::to_owned),
+        quotas: None,
+    }
+}
+
+pub(crate) fn quotas() -> Quotas {
+    let quota = |used, limit| Quota { used, limit };
+    Quotas {
+        videos_in_flight: quota(2, 5),
+        open_videos: quota(3, 200),
+        uploads_today: quota(7, 5_000),
+        stored_bytes: quota(82_837_504, 107_374_182_400),
+        plugins: quota(1, 20),
+        plugin_bytes: quota(1_048_576, 536_870_912),
+        requests_per_minute: 1_200,
     }
 }
 

@@ -29,11 +29,19 @@ pub(crate) const WORKER: &str = "worker";
 const JSON: &str = "application/json";
 const CORRELATION: &str = "X-Correlation-Id";
 
+/// What answers say of how often users may call.
+const RATE: [&str; 2] = ["RateLimit", "RateLimit-Policy"];
 /// The headers of answers.
 const HEADERS: &[(&str, &str)] = &[
     (CORRELATION, "The request's correlation id: the caller's, or a new one."),
     ("ETag", "For `If-None-Match`."),
     ("Location", "A presigned URL."),
+    (
+        RATE[0],
+        "How many requests are left (`r`), and for how many seconds (`t`); \
+         draft-ietf-httpapi-ratelimit-headers. Not there where the service has no limit.",
+    ),
+    (RATE[1], "How many requests (`q`) may be made in so many seconds (`w`)."),
     ("Retry-After", "Seconds to wait."),
     ("WWW-Authenticate", "`Bearer`."),
 ];
@@ -158,6 +166,11 @@ fn of_keywords(keywords: Value) -> Schema {
     }
 }
 
+/// Whether users may call only so often; accounts have limits of their own.
+fn limits_rate(auth: Auth, tag: &str) -> bool {
+    auth == Auth::User && tag != "accounts"
+}
+
 fn parameter(place: ParameterIn, name: &str, about: &str, schema: Schema) -> Parameter {
     let required = if place == ParameterIn::Path { Required::True } else { Required::False };
     ParameterBuilder::new()
@@ -186,6 +199,9 @@ impl Operation {
         let mut problems = Vec::new();
         if auth != Auth::Nobody {
             problems.push(ProblemCode::Unauthenticated);
+        }
+        if limits_rate(auth, tag) {
+            problems.push(ProblemCode::RateLimited);
         }
         Self {
             route,
@@ -372,7 +388,8 @@ impl Operation {
         for (status, about, payload, headers) in &self.answers {
             let mut response =
                 ResponseBuilder::new().description(*about).header_ref(CORRELATION, header_ref(CORRELATION));
-            for name in headers {
+            let rate: &[&str] = if limits_rate(self.auth, self.tag) { &RATE } else { &[] };
+            for name in headers.iter().chain(rate) {
                 response = response.header_ref(*name, header_ref(name));
             }
             if let Some((media_type, content)) = content(payload) {

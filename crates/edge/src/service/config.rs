@@ -9,6 +9,7 @@ use framelift_domain::Limits;
 use framelift_domain::limits::MOST_UPLOAD_BYTES;
 use url::Url;
 
+use super::rate::Rates;
 use crate::http::{Cors, WorkerToken};
 use crate::object_store::ObjectStoreConfig;
 use crate::queue::SqsConfig;
@@ -34,6 +35,8 @@ pub const NAMES: &[&str] = &[
     "max_in_flight_per_user",
     "max_open_per_user",
     "max_stored_bytes_per_user",
+    "max_uploads_per_day",
+    "max_requests_per_minute",
     "max_plugins_per_user",
     "max_plugin_bytes_per_user",
     "max_upload_bytes",
@@ -62,6 +65,8 @@ pub struct Config {
     pub credential: Credential,
     /// The origins whose pages may call.
     pub cors: Cors,
+    /// How often users call.
+    pub rates: Rates,
 }
 
 /// Whom a component listens to: users, or workers; never both.
@@ -102,7 +107,8 @@ impl Config {
         let cors = Cors::read(variables).map_err(|problem| reader.problems.push(problem));
         match (credential, object_store, cors) {
             (Some(credential), Some(object_store), Ok(cors)) if reader.problems.is_empty() => {
-                Ok(Self { object_store, queue, limits, credential, cors })
+                let rates = Rates::new(limits.max_requests_per_minute);
+                Ok(Self { object_store, queue, limits, credential, cors, rates })
             }
             _ => Err(reader.problems),
         }
@@ -221,6 +227,16 @@ impl Reader<'_> {
                 "max_upload_bytes",
                 (1, MOST_UPLOAD_BYTES),
                 default.max_upload_bytes,
+            ),
+            max_uploads_per_day: self.number(
+                "max_uploads_per_day",
+                (1, 1_000_000),
+                default.max_uploads_per_day,
+            ),
+            max_requests_per_minute: self.number(
+                "max_requests_per_minute",
+                (0, 1_000_000),
+                default.max_requests_per_minute,
             ),
             max_plugins_per_user: self.number("max_plugins_per_user", (0, 30), default.max_plugins_per_user),
             max_plugin_bytes_per_user: self.number(

@@ -91,8 +91,7 @@ impl Rates {
             return None;
         }
         let now = ambient.now();
-        let (minute, passed_ms) =
-            (now.unix_ms().div_euclid(MINUTE_MS), now.unix_ms().rem_euclid(MINUTE_MS));
+        let (minute, passed_ms) = (now.unix_ms().div_euclid(MINUTE_MS), now.unix_ms().rem_euclid(MINUTE_MS));
         let key = keys::rate(user);
         let fresh = self.known.borrow().get(&user).copied();
         let fresh = fresh.filter(|(read, _)| (0..FRESH_MS).contains(&now.ms_since(*read)));
@@ -168,7 +167,7 @@ mod tests {
     use futures::executor::block_on;
 
     use super::*;
-    use crate::store::memory::{MemoryKv, TestAmbient};
+    use crate::store::memory::{MemoryKv, Quirks, TestAmbient};
 
     struct Edge {
         kv: MemoryKv,
@@ -204,7 +203,10 @@ mod tests {
         assert!(edge.count(&rates).allows());
         edge.clock.advance_ms(3 * MINUTE_MS);
         assert_eq!(edge.count(&rates).remaining, 10);
-        assert!(block_on(Rates::new(0).count(&Store::new(&edge.kv, &edge.clock), &edge.clock, edge.user)).is_none());
+        assert!(
+            block_on(Rates::new(0).count(&Store::new(&edge.kv, &edge.clock), &edge.clock, edge.user))
+                .is_none()
+        );
     }
 
     #[test]
@@ -234,7 +236,7 @@ mod tests {
     #[test]
     fn a_store_that_does_not_answer_stops_nobody() {
         let edge = Edge::new();
-        edge.kv.set_faults(100);
+        edge.kv.set_quirks(Quirks { error_before: 100, ..Quirks::MODES[0].1 });
         let rates = Rates::new(2);
         assert!((0..20).all(|_| edge.count(&rates).allows()));
     }

@@ -52,9 +52,27 @@ pub struct Slots {
     /// Bytes of finished videos: their uploads and results.
     #[serde(default)]
     pub kept_bytes: u64,
+    /// The day of the newest upload, since 1970, and how many there were in it.
+    #[serde(default, skip_serializing_if = "Day::is_default")]
+    pub day: Day,
     /// Finished videos whose bytes are about to be counted anew.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recounts: Vec<Recount>,
+}
+
+/// Uploads of one day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Day {
+    /// Days since 1970 (UTC).
+    pub number: i64,
+    /// Uploads that were begun in it.
+    pub uploads: u32,
+}
+
+impl Day {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Why nothing new is taken.
@@ -62,6 +80,8 @@ pub struct Slots {
 pub enum NoRoom {
     /// The user has as many unfinished videos as one may.
     Full,
+    /// The user has begun as many uploads today as one may in a day.
+    Day,
     /// The user's videos have so many bytes that this one does not fit in.
     Storage {
         /// Bytes of all that is there.
@@ -138,6 +158,18 @@ impl Slots {
         self.reserve_bytes(id, bytes, limits)?;
         self.awaiting.push((id, expires_at));
         Ok(true)
+    }
+
+    /// An upload begins on that day.
+    pub fn count_upload(&mut self, day: i64, limits: &Limits) -> Result<(), NoRoom> {
+        if self.day.number != day {
+            self.day = Day { number: day, uploads: 0 };
+        }
+        if self.day.uploads >= limits.max_uploads_per_day {
+            return Err(NoRoom::Day);
+        }
+        self.day.uploads += 1;
+        Ok(())
     }
 
     /// The upload of a video whose place is here has so many bytes. Whether anything changed.

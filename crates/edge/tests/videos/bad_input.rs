@@ -200,3 +200,49 @@ async fn too_many_unfinished_videos() {
         2
     );
 }
+
+#[tokio::test]
+async fn more_uploads_than_a_day_may_have() {
+    let world = World::with(&[("max_uploads_per_day", "2")]);
+    let id = world.uploaded(1).await;
+    world.create(1, MIB).await;
+    let new = || world.post("/videos").user(1).json(json!({ "file_name": "a.mp4", "size_bytes": 1 }));
+    let refused = new().send().await;
+    assert_eq!(refused.short(), "429 quota-exceeded");
+    let wait: i64 = refused.header("retry-after").parse().unwrap();
+    let usage = world.get(&format!("/internal/users/{}/usage", world.user(1))).worker().send().await.json();
+    assert_eq!(usage["uploads_today"], json!({ "used": 2, "limit": 2 }));
+    assert_eq!(usage["stored_bytes"]["used"], 2 * MIB);
+    assert_eq!((&usage["videos_in_flight"]["used"], &usage["open_videos"]["used"]), (&json!(1), &json!(2)));
+    // A run uploads nothing, another user has a day of its own, and tomorrow is another day.
+    assert_eq!(world.post(&format!("/videos/{id}/runs")).user(1).send().await.status, 202);
+    world.create(2, MIB).await;
+    world.advance_s(wait - 1);
+    assert_eq!(new().send().await.short(), "429 quota-exceeded");
+    world.advance_s(1);
+    assert_eq!(new().send().await.status, 201);
+}
+
+#[tokio::test]
+async fn a_user_may_call_only_so_often_and_is_told() {
+    let world = World::with(&[("max_requests_per_minute", "5")]);
+    for n in 0..5 {
+        let answer = world.get("/videos").user(1).send().await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("ratelimit-policy"), "\"user\";q=5;w=60");
+        let left = format!("\"user\";r={};t=", 5 - n);
+        assert!(answer.header("ratelimit").starts_with(&left), "{}", answer.header("ratelimit"));
+    }
+    let refused = world.get("/videos").user(1).send().await;
+    assert_eq!(refused.short(), "429 rate-limited");
+    let wait: i64 = refused.header("retry-after").parse().unwrap();
+    assert_eq!(refused.header("ratelimit"), format!("\"user\";r=0;t={wait}"));
+    // Of every component, and of that user alone; workers have no limit.
+    assert_eq!(world.get("/plugins").user(1).send().await.short(), "429 rate-limited");
+    assert_eq!(world.get("/videos").user(2).send().await.status, 200);
+    for _ in 0..20 {
+        assert_eq!(world.post("/internal/sweep").worker().send().await.status, 200);
+    }
+    world.advance_s(wait + 1);
+    assert_eq!(world.get("/videos").user(1).send().await.status, 200);
+}

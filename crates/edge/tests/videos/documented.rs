@@ -287,6 +287,15 @@ async fn every_documented_problem_is_answered() {
         }
     }
     what_cannot_be_uploaded(&world).await;
+    let limited = World::with(&[("max_requests_per_minute", "1")]);
+    assert_eq!(limited.get("/storage").user(1).send().await.status, 200);
+    for component in COMPONENTS.iter().filter(|component| NAMES.contains(&component.name)) {
+        for operation in (component.operations)() {
+            if operation.problems().contains(&ProblemCode::RateLimited) {
+                assert_eq!(call(&limited, &operation, UNKNOWN).send().await.short(), "429 rate-limited");
+            }
+        }
+    }
     let (states, keys, many) = (World::new(), World::new(), World::with(&[("max_open_per_user", "3")]));
     let full = World::with(&[("max_stored_bytes_per_user", "1048580")]);
     let plugins = World::with(&[("max_plugins_per_user", "3")]);
@@ -295,7 +304,7 @@ async fn every_documented_problem_is_answered() {
     keys_that_are_used(&keys).await;
     too_many(&many).await;
     too_many(&full).await;
-    let answered: BTreeSet<conformance::Pair> = [world, plugins, states, keys, many, full]
+    let answered: BTreeSet<conformance::Pair> = [world, limited, plugins, states, keys, many, full]
         .into_iter()
         .flat_map(|world| world.problems.into_inner())
         .collect();

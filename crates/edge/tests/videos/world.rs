@@ -69,6 +69,7 @@ pub(crate) fn variables(signer: &Signer, cloud: &Cloud) -> BTreeMap<&'static str
         ("sqs_endpoint", cloud.sqs_endpoint()),
         ("sqs_queue_url", cloud.queue_url()),
         ("max_open_per_user", "20".to_owned()),
+        ("max_requests_per_minute", "0".to_owned()),
     ])
 }
 
