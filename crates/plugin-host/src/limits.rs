@@ -9,9 +9,9 @@ pub struct PluginLimits {
     pub component_bytes: usize,
     /// Bytes of all its linear memories together.
     pub memory_bytes: usize,
-    /// Time of one call.
+    /// Processor time of one call. An operation of the host is not interrupted, but it counts.
     pub call: Duration,
-    /// Time of all calls for one video.
+    /// Processor time of all calls for one video.
     pub video: Duration,
     /// Bytes of its log.
     pub log_bytes: usize,

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framelift_media::Filter;
 use framelift_media::filter::{Answer, Decided, FilterError, Finished, Origin, Picture, Verdict};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{Instance, Resource, ResourceTable};
-use wasmtime::{ResourceLimiter, Store, Trap};
+use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
 
 use crate::bindings::FramePlugin;
 use crate::bindings::framelift::plugin::frames::Verdict as Said;
-use crate::code::{Clock, Code, TICK};
+use crate::code::{Clock, Code, processor_time};
 use crate::frames::Canvas;
 use crate::limits::PluginLimits;
 use crate::logging::Log;
@@ -43,7 +43,7 @@ pub struct Plugin {
 pub struct Usage {
     /// Calls for frames.
     pub frames: u64,
-    /// Time of all calls.
+    /// Processor time of all calls.
     pub time: Duration,
     /// The longest call.
     pub longest: Duration,
@@ -69,6 +69,8 @@ pub(crate) struct State {
     pub(crate) record: Arc<Mutex<Record>>,
     pub(crate) decided: Decided,
     pub(crate) held: BTreeSet<u64>,
+    /// The processor time at which the present call ends.
+    ends: Duration,
     memory: usize,
     /// It asked for more memory than it may have.
     refused_memory: bool,
@@ -111,12 +113,20 @@ impl Plugin {
             record: Arc::default(),
             decided: Decided::new(),
             held: BTreeSet::new(),
+            ends: Duration::ZERO,
             memory: 0,
             refused_memory: false,
         };
         let mut store = Store::new(code.pre.engine(), state);
         store.limiter(|state| state);
-        store.epoch_deadline_trap();
+        // At each tick.
+        store.epoch_deadline_callback(|store| {
+            if processor_time() < store.data().ends {
+                Ok(UpdateDeadline::Continue(1))
+            } else {
+                Err(Trap::Interrupt.into())
+            }
+        });
         store.set_hostcall_fuel(MAX_HANDED_OVER);
         // Where instructions are counted, they are counted down.
         let _ = store.set_fuel(u64::MAX);
@@ -166,12 +176,11 @@ fn timed<T>(
     let limits = Arc::clone(&store.data().limits);
     let shared = Arc::clone(&store.data().record);
     let left = limits.video.saturating_sub(lock(&shared).usage.time);
-    let ticks = limits.call.min(left).as_nanos().div_ceil(TICK.as_nanos());
-    // The tick that runs now may end at once.
-    store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX).saturating_add(1));
-    let began = Instant::now();
+    let began = processor_time();
+    store.data_mut().ends = began + limits.call.min(left);
+    store.set_epoch_deadline(1);
     let result = call(store);
-    let took = began.elapsed();
+    let took = processor_time().saturating_sub(began);
     let fuel = store.get_fuel().map_or(0, |left| u64::MAX - left);
     let mut record = lock(&shared);
     let usage = &mut record.usage;
