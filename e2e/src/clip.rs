@@ -1,4 +1,4 @@
-//! Videos for tests: public samples, made ones, and broken ones.
+//! Videos for tests: public samples, generated ones, and broken ones.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,8 +13,8 @@ pub fn sample(name: &str) -> Vec<u8> {
     std::fs::read(root().join("e2e/media").join(name)).unwrap()
 }
 
-/// `cars-30s.mp4` with a `free` box behind it, so that it has `bytes` bytes: a real video of any
-/// size, quickly made.
+/// `cars-30s.mp4` with a `free` box behind it, so that it has `bytes` bytes: a quick way to a real video of
+/// any size.
 ///
 /// # Panics
 /// If the video alone is larger.

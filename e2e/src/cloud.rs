@@ -1,4 +1,4 @@
-//! Looks into the stack's S3 and SQS with the AWS SDK, as an operator would.
+//! Inspects the stack's S3 and SQS with the AWS SDK, as an operator would.
 
 use aws_credential_types::Credentials;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -79,7 +79,7 @@ pub async fn messages(info: &Info, queue_url: &str) -> u64 {
     attributes.iter().filter_map(|name| counts.get(name)?.parse::<u64>().ok()).sum()
 }
 
-/// Puts a message of any text into the job queue.
+/// Sends a message with any text to the job queue.
 ///
 /// # Panics
 /// If the queue does not take it.

@@ -1,5 +1,5 @@
-//! The local S3 and SQS in this process, and a way to the mail catcher, each behind a [`Proxy`]: a cloud
-//! that goes wrong on demand.
+//! A cloud with faults on demand: the local S3 and SQS in this process, and the way to the mail catcher, each
+//! behind a [`Proxy`].
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ const SECRET_ACCESS_KEY: &str = "c2VjcmV0IG9mIHRoZSBsb2NhbCBjbG91ZA";
 /// The stack's job queue.
 const QUEUE: &str = "framelift-jobs";
 
-/// S3, SQS and SMTP, and what spoils them.
+/// S3, SQS and SMTP with their faults.
 pub struct FaultyCloud {
     s3: S3Server,
     sqs: SqsServer,
@@ -61,7 +61,7 @@ impl FaultyCloud {
         }
     }
 
-    /// Leads mail to the stack's catcher, from its start on.
+    /// Connects SMTP to the stack's catcher, once that has started.
     ///
     /// # Panics
     /// If the stack does not say where that is.
@@ -70,8 +70,8 @@ impl FaultyCloud {
         self.smtp_proxy.lead_to(catcher);
     }
 
-    /// One piece of bad weather, by chance: errors, lost answers and delays of the servers, and lost and
-    /// overtaken messages. It replaces the one before.
+    /// Sets random faults in place of those before: errors, lost answers and delays of the servers, lost and
+    /// reordered messages.
     ///
     /// # Panics
     /// If the queue's store fails.
@@ -93,7 +93,7 @@ impl FaultyCloud {
         }
         self.sqs.faults().add(Rule::new(Fault::Duplicate).every(random.u32(3..9)));
         if random.bool() {
-            // A message of a job is sent again by the sweep; one of a notice has nobody behind it.
+            // The sweep sends lost messages of jobs again, but not those of notices.
             self.sqs.lose(QUEUE, "\"notice\"").await.unwrap();
         }
         if random.bool() {
@@ -101,7 +101,7 @@ impl FaultyCloud {
         }
     }
 
-    /// From now on nothing goes wrong any more.
+    /// Ends all faults.
     pub fn calm(&self) {
         for proxy in [&self.s3_proxy, &self.sqs_proxy, &self.smtp_proxy] {
             proxy.spoil(0);
@@ -110,7 +110,7 @@ impl FaultyCloud {
         self.sqs.faults().clear();
     }
 
-    /// Requests and deliveries that were spoilt by the servers.
+    /// The number of faults that the servers injected.
     pub fn injected(&self) -> u64 {
         let count = |faults: &Faults| faults.injected();
         count(self.s3.faults()) + count(self.sqs.faults())
@@ -128,7 +128,7 @@ impl FaultyCloud {
     }
 }
 
-/// What lies where the object store keeps what is not an object yet.
+/// The object store's temporary files.
 pub(crate) fn temporary_files(s3: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(s3.join("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect()
 }

@@ -1,4 +1,4 @@
-//! Files that were made to cost a decoder more than they may, and how each may end.
+//! Files that were made to cost a decoder too much, and the allowed outcomes of each.
 
 use std::io::Read as _;
 
@@ -8,7 +8,7 @@ use crate::process::root;
 pub struct Hostile {
     /// Its name in `e2e/media/hostile`, or of a file that is made here.
     pub name: &'static str,
-    /// How it may end: codes of failures, or `completed`.
+    /// Allowed outcomes: codes of failures, or `completed`.
     pub ends: &'static [&'static str],
 }
 

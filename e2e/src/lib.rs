@@ -1,4 +1,4 @@
-//! Drives the whole product from outside, for tests: stacks, users, videos, peers.
+//! The test harness of the whole product: stacks, users, videos, and services that others wrote.
 //!
 //! Nothing here shares code with what it tests but the wire's types: processes are started as a
 //! person starts them, and everything goes through HTTP, S3, SQS and SMTP.
@@ -21,11 +21,10 @@ pub mod user;
 pub use stack::{Setup, Stack};
 pub use user::User;
 
-/// How long anything may take before a test gives up on it: far more than it needs, so that a
-/// slow machine does not fail a test.
+/// How long a test waits for anything: far longer than needed, so that a slow machine does not fail a test.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(240);
 
-/// Asks again and again until the answer is there.
+/// Polls until there is an answer.
 ///
 /// # Panics
 /// When [`PATIENCE`] runs out; `what` says what was waited for.

@@ -43,12 +43,12 @@ pub fn children(parent: u32) -> Vec<u32> {
     .collect()
 }
 
-/// The most memory that a process or one of its children has had in RAM so far, in bytes.
+/// The peak resident memory of a process or one of its children, in bytes.
 pub fn peak_memory_with_children(pid: u32) -> Option<u64> {
     std::iter::once(pid).chain(children(pid)).filter_map(peak_memory).max()
 }
 
-/// The most memory that a process has had in RAM so far, in bytes; none once it has ended.
+/// The peak resident memory of a process, in bytes; none once it has ended.
 pub fn peak_memory(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

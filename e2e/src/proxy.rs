@@ -1,7 +1,7 @@
-//! A TCP proxy that spoils connections: resets, cuts, stalls and delays them at random, repeatable places.
+//! A TCP proxy with faults: resets, cuts, stalls and delays connections at random, repeatable places.
 //!
-//! It knows nothing of the protocol on top, so it stands before S3, SQS and SMTP alike. In a calm, bytes
-//! pass as they are.
+//! It does not depend on the protocol, so it works for S3, SQS and SMTP. Without faults, bytes pass as they
+//! are.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -12,16 +12,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How long a stalled connection is silent before it is reset; a calm ends it at once.
+/// How long a stalled connection is silent before it is reset; it ends at once when faults are turned off.
 const STALL: Duration = Duration::from_secs(6);
 
-/// What may happen to a piece of bytes on its way.
+/// A fault of one piece of bytes.
 enum Trouble {
     /// Both sides get a reset; the piece is lost.
     Reset,
     /// A part of the piece arrives, then both sides see a proper end.
     Cut,
-    /// Nothing arrives any more, and nobody is told.
+    /// Nothing arrives any more, and neither side notices.
     Stall,
     /// The piece arrives late.
     Delay(Duration),
@@ -31,7 +31,7 @@ enum Trouble {
 pub struct Proxy {
     address: SocketAddr,
     upstream: watch::Sender<Option<SocketAddr>>,
-    /// Of a thousand pieces, how many meet with trouble.
+    /// Pieces of a thousand that have a fault.
     permille: watch::Sender<u64>,
     _accepting: AbortOnDropHandle<()>,
 }
@@ -75,13 +75,13 @@ impl Proxy {
         self.upstream.send_replace(Some(upstream));
     }
 
-    /// From now on so many of a thousand pieces meet with trouble.
+    /// Sets how many pieces of a thousand have a fault.
     pub fn spoil(&self, permille: u64) {
         self.permille.send_replace(permille);
     }
 }
 
-/// What the two directions of a connection share.
+/// The shared state of a connection's two directions.
 #[derive(Clone)]
 struct Link {
     weather: watch::Receiver<u64>,
@@ -113,7 +113,7 @@ impl Link {
         })
     }
 
-    /// Passes bytes on until either side ends; whether it ended abruptly.
+    /// Passes bytes on until either side ends. Returns whether it ended abruptly.
     async fn pump(
         mut self,
         from: &mut (impl tokio::io::AsyncRead + Unpin),

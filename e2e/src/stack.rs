@@ -1,4 +1,4 @@
-//! A local stack of its own for a test, started as a person starts it, checked when it ends.
+//! A local stack for one test, started as a person starts it, and checked at its end.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -172,16 +172,16 @@ impl Stack {
         self.child = Some(child);
     }
 
-    /// Where everything is, as the stack says now.
+    /// The contents of `stack.json`.
     ///
     /// # Panics
-    /// If the stack does not say.
+    /// If it cannot be read.
     pub fn info(&self) -> Info {
         let text = std::fs::read(self.data().join("stack.json")).unwrap();
         serde_json::from_slice(&text).unwrap()
     }
 
-    /// Tells, at any time, which processes there are; none while the stack does not say.
+    /// Returns a function that reads the present processes from `stack.json`; none while it is missing.
     pub fn pids(&self) -> impl Fn() -> Option<Pids> + Send + use<> {
         let file = self.data().join("stack.json");
         move || Some(serde_json::from_slice::<Info>(&std::fs::read(&file).ok()?).ok()?.pids)
@@ -219,7 +219,7 @@ impl Stack {
         list.json().await.unwrap()
     }
 
-    /// What the parts have logged.
+    /// The logs of all parts.
     pub fn logs(&self) -> String {
         let mut text = String::new();
         for entry in std::fs::read_dir(self.data().join("logs")).into_iter().flatten().flatten() {
@@ -229,7 +229,7 @@ impl Stack {
         text
     }
 
-    /// The lines of the logs that hold a key of the stack, or what looks like another secret.
+    /// The log lines that hold a key of the stack, or text that looks like another secret.
     fn logged_secrets(&self) -> Vec<String> {
         let keys = std::fs::read(self.data().join("secrets.json")).unwrap();
         let keys: BTreeMap<String, String> = serde_json::from_slice(&keys).unwrap();
@@ -292,7 +292,7 @@ impl Stack {
     }
 }
 
-/// How tokens, signed URLs, password hashes and secrets of webhooks begin, or what only they hold.
+/// Texts that occur only in tokens, signed URLs, password hashes and secrets of webhooks.
 const SECRET_PARTS: &[&str] = &["eyJ", "X-Amz-Signature=", "$argon2id$", "whsec_", PASSWORD];
 
 impl Drop for Stack {

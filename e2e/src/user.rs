@@ -153,7 +153,7 @@ impl User {
         .await
     }
 
-    /// Waits until the video is finished, however.
+    /// Waits until the video's status is terminal.
     pub async fn finished(&self, id: &str) -> Value {
         until(&format!("the end of {id}"), || async {
             let video = self.video(id).await;

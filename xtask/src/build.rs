@@ -50,8 +50,8 @@ pub(crate) fn build_guests(packages: &[&str]) -> Result {
     run(build)
 }
 
-/// Builds programs by their packages' names. What is printed is for people: a program's own output may go
-/// elsewhere.
+/// Builds programs by their packages' names. Messages go to standard error, because standard output may belong
+/// to the program.
 pub(crate) fn programs(packages: &[&str]) -> Result {
     eprintln!("building {}", packages.join(", "));
     let mut build = cargo(&["build", "--quiet", "--bins"]);

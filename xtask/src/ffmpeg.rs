@@ -1,4 +1,4 @@
-//! Which FFmpeg the programs are linked to, and `cargo xtask ffmpeg`, which builds one.
+//! Chooses the FFmpeg that the programs are linked to, and builds one (`cargo xtask ffmpeg`).
 //!
 //! `FRAMELIFT_FFMPEG` is `system`, `own`, or a folder where FFmpeg is installed. Without it, it is the one
 //! of our own build where there is one, else the system's. Cargo's configuration in `.cargo` chooses in the
@@ -20,19 +20,19 @@ use crate::setup;
 
 const VARIABLE: &str = "FRAMELIFT_FFMPEG";
 const PKG_CONFIG_PATH: &str = "PKG_CONFIG_PATH";
-/// The oldest that is taken: libavcodec's version in FFmpeg 5.1.
+/// The oldest supported libavcodec: that of FFmpeg 5.1.
 const OLDEST: (u32, u32) = (59, 37);
 
 /// An FFmpeg to link to.
 enum Choice {
     System,
     Own,
-    /// One that somebody else has installed.
+    /// An installed one.
     Folder(PathBuf),
 }
 
 impl Choice {
-    /// What the variable says.
+    /// The choice of the variable.
     fn said() -> Option<Self> {
         match std::env::var(VARIABLE).as_deref() {
             Ok("system") => Some(Self::System),

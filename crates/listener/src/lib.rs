@@ -1,4 +1,4 @@
-//! Accepts connections until it is told to stop, and gives those that are open time to end.
+//! The accept loop of all our servers: accepts connections until it is stopped, then lets open ones finish.
 
 use std::error::Error;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! The application in memory: its routes and components, and how a request is answered.
+//! The loaded application: its routes and components, and how it answers requests.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -26,7 +26,7 @@ use crate::variables;
 /// The client's address in a call from another component.
 const CHAINED_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-/// A request does not say for which host it is, or says it twice and differently.
+/// A request names no host, or two different ones.
 #[derive(Debug, thiserror::Error)]
 #[error("the Host header is missing or wrong")]
 pub(crate) struct NoAuthority;
@@ -42,7 +42,7 @@ pub(crate) struct App {
     stores: Stores,
 }
 
-/// A component that may run.
+/// A compiled component.
 struct Ready {
     id: String,
     grants: Grants,
@@ -51,8 +51,7 @@ struct Ready {
 }
 
 impl App {
-    /// Reads the manifest and brings everything up; nothing is served from a manifest of which
-    /// any part is wrong.
+    /// Loads the manifest and compiles its components. A manifest with any error is refused as a whole.
     pub(crate) async fn load(config: &HostConfig) -> Result<Arc<Self>, HostError> {
         let manifest = Manifest::load(&config.manifest)?;
         let invalid = |problems| InvalidManifest { file: manifest.file.clone(), problems };
@@ -156,7 +155,7 @@ impl App {
         Ok(self.run(&found, request, client).await)
     }
 
-    /// What Spin tells everybody about the application.
+    /// Answers Spin's own path with the application's name and version.
     fn info(&self) -> Response<WasiBody> {
         let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
         let (name, version) = (quoted(&self.name), quoted(&self.version));
@@ -167,7 +166,7 @@ impl App {
         info
     }
 
-    /// Answers a call from one component to another; gives nothing where there is no such one.
+    /// Answers a call from one component to another; none if there is no such component.
     pub(crate) async fn chain(&self, target: &str, request: Request<WasiBody>) -> Option<Response<WasiBody>> {
         if !self.handlers.contains_key(target) {
             return None;
@@ -267,7 +266,7 @@ fn absolute(request: &Request<WasiBody>) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// An answer of the host's own, as bare as Spin's.
+/// An answer that the host itself makes, with only the headers that Spin sends.
 fn answer(status: StatusCode, text: impl Into<Bytes>) -> Response<WasiBody> {
     let body = Full::new(text.into());
     let body = body.map_err(Error::from).boxed_unsync();

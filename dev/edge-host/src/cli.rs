@@ -1,4 +1,4 @@
-//! The program around the host: its options, its signals, and what it tells the one who started it.
+//! The host's command line, signals and exit codes.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -32,16 +32,16 @@ pub(crate) struct Options {
     /// A variable's value, before SPIN_VARIABLE_<NAME> and the manifest's default.
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     variable: Vec<(String, String)>,
-    /// What Spin and real key-value back ends do: `all`, or a list of quirks.
+    /// Quirks of Spin and of real key-value back ends to imitate: `all`, or a list.
     #[arg(long, env = "FRAMELIFT_QUIRKS", default_value = "")]
     quirks: QuirkSettings,
-    /// Where the quirks' chance begins.
+    /// The seed of the quirks.
     #[arg(long, env = "FRAMELIFT_QUIRK_SEED", default_value_t = 1)]
     quirk_seed: u64,
-    /// The requests that one instance takes in its life, as Spin's option of this name.
+    /// How many requests one instance serves, as Spin's option of this name.
     #[arg(long, default_value_t = 128)]
     max_instance_reuse_count: usize,
-    /// A file that is given the server's address once it serves.
+    /// A file to write the server's address to once it serves.
     #[arg(long)]
     ready_file: Option<PathBuf>,
 }
@@ -127,7 +127,7 @@ async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
     }
 }
 
-/// Writes a file in one step, so that nobody reads half of it.
+/// Writes a file atomically.
 fn write_whole(file: &Path, text: &str) -> std::io::Result<()> {
     let mut unfinished = file.as_os_str().to_owned();
     unfinished.push(".new");

@@ -1,4 +1,4 @@
-//! What a host is started with, and why it may not start.
+//! The host's configuration and its start-up errors.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use crate::kv::QuirkSettings;
 use crate::manifest::InvalidManifest;
 use crate::variables::Values;
 
-/// Everything that a host is told.
+/// The configuration of a host.
 #[derive(Clone, Debug)]
 pub struct HostConfig {
     /// The application's manifest.
@@ -21,13 +21,13 @@ pub struct HostConfig {
     pub cache: Option<PathBuf>,
     /// Values of the application's variables.
     pub variables: Values,
-    /// What connections and key-value stores do worse than they could.
+    /// Quirks of connections and key-value stores to imitate.
     pub quirks: QuirkSettings,
-    /// Where the quirks' chance begins.
+    /// The seed of the quirks.
     pub quirk_seed: u64,
-    /// The instances that there may be at the same time, of all components together.
+    /// Most instances at the same time, of all components together.
     pub instances: u32,
-    /// The requests that one instance takes in its life; Spin's default is 128.
+    /// How many requests one instance serves; Spin's default is 128.
     pub max_instance_reuse_count: usize,
     /// How long a shutdown waits for requests that are under way.
     pub drain: Duration,
@@ -74,7 +74,7 @@ pub enum HostError {
 }
 
 impl HostError {
-    /// The process's exit code: 64 where what it was told is wrong, 1 where the machine is.
+    /// The process's exit code: 64 for an error of configuration, 1 for one of the machine.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Manifest(_) => 64,

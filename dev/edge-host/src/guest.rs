@@ -1,4 +1,4 @@
-//! What one instance of a component holds on the host's side, and what its component may use.
+//! The host's data of one instance, and the resources that its component may use.
 
 mod output;
 
@@ -16,7 +16,7 @@ use crate::kv::{Handles, OpenStore, Stores};
 use crate::outbound::Outbound;
 use crate::template::check_name;
 
-/// What the manifest gives a component.
+/// The resources that the manifest grants a component.
 pub(crate) struct Grants {
     /// Its id.
     pub(crate) component: String,
@@ -69,7 +69,7 @@ impl Guest {
         }
     }
 
-    /// What the interfaces that are not WASI's own see of it.
+    /// The view of it for the interfaces outside WASI.
     pub(crate) fn view(&mut self) -> View<'_> {
         View { table: &mut self.table, handles: &mut self.handles, grants: &self.grants }
     }
@@ -87,20 +87,20 @@ impl WasiHttpView for Guest {
     }
 }
 
-/// Names [`View`] where wasmtime wants a type for it.
+/// Stands for [`View`] where wasmtime wants a type.
 pub(crate) struct Granted;
 
 impl HasData for Granted {
     type Data<'a> = View<'a>;
 }
 
-/// What the key-value and variables interfaces see of a guest.
+/// A guest's data for the key-value and variables interfaces.
 pub(crate) struct View<'a> {
     /// Its handles.
     pub(crate) table: &'a mut ResourceTable,
-    /// How many of the key-value kind it holds.
+    /// Its counts of key-value handles.
     pub(crate) handles: &'a mut Handles,
-    /// What it may use.
+    /// The resources that it may use.
     pub(crate) grants: &'a Grants,
 }
 

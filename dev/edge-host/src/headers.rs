@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use crate::outbound::chaining_target;
 use crate::routes::Match;
 
-/// Removes what is between the client and the host alone: `Connection`, and a `Host` that names a component,
-/// which only a call from another component may do.
+/// Removes hop-by-hop headers (`Connection`), and a `Host` that names a component, which only a call from
+/// another component may send.
 pub(crate) fn remove_transport(headers: &mut HeaderMap) {
     headers.remove(CONNECTION);
     let chained =
@@ -21,7 +21,7 @@ pub(crate) fn remove_transport(headers: &mut HeaderMap) {
     }
 }
 
-/// Adds the headers; gives nothing where a value is one that no guest could read.
+/// Adds the headers; none if a value is one that no guest could read.
 pub(crate) fn add(headers: &mut HeaderMap, uri: &Uri, found: &Match, client: SocketAddr) -> Option<()> {
     let readable = |value: &HeaderValue| std::str::from_utf8(value.as_bytes()).is_ok();
     if !headers.values().all(readable) {

@@ -23,11 +23,11 @@ const CONCURRENT: usize = 16;
 /// How long an instance without requests is kept.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// How long a request waits for a place when there are as many instances as there may be. There
-/// is an end to it because an instance may be waiting for another component's.
+/// How long a request waits for an instance when the maximum exist. The wait is bounded because an instance
+/// may itself be waiting for another component's.
 const PLACE: Duration = Duration::from_secs(10);
 
-/// Gives requests to the instances of one component.
+/// Dispatches requests to the instances of one component.
 pub(crate) type Handler = ProxyHandler<Instances>;
 
 /// Makes the instances of one component.
@@ -99,7 +99,7 @@ impl WorkerExpiration for Expiration {
     }
 }
 
-/// What an instance still takes, and what is said when it ends.
+/// An instance's remaining requests, and its permit.
 pub(crate) struct Worker {
     grants: Arc<Grants>,
     /// The requests that it takes in its life.

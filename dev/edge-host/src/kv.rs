@@ -67,7 +67,7 @@ impl Stores {
         }
     }
 
-    /// Runs an operation; its failure is a text for the guest.
+    /// Runs an operation; an error becomes a text for the guest.
     async fn run<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut Database) -> Result<T, DatabaseError> + Send + 'static,

@@ -1,6 +1,6 @@
 //! Serves a Spin application's `spin.toml` in this process: HTTP components of WASI 0.3 on
 //! wasmtime, with Spin's routes, instance reuse, key-value stores, variables and allowed hosts.
-//! What it does not know it refuses, so that what runs here runs on Spin.
+//! It refuses everything that it does not support, so that what runs here also runs on Spin.
 
 mod app;
 mod bindings;

@@ -1,5 +1,5 @@
-//! Calls that guests make: checked against the component's allowed hosts, kept inside the process
-//! for another component, and sent over pooled connections for everybody else.
+//! Outbound calls of guests: checked against the component's allowed hosts, answered in the process for
+//! another component, and sent over pooled connections otherwise.
 
 mod allowed;
 mod body;
@@ -52,7 +52,7 @@ pub(crate) fn client() -> Result<HttpClient, rustls::Error> {
     Ok(client)
 }
 
-/// A component's way out.
+/// The outbound HTTP of a component.
 #[derive(Clone)]
 pub(crate) struct Outbound {
     component: Arc<str>,
@@ -96,7 +96,7 @@ impl Outbound {
         Ok(answer.map(|body| TimedBody::new(body, between_bytes).boxed_unsync()))
     }
 
-    /// Tells the guest in WASI's words what went wrong, and the log in full.
+    /// Maps an error to WASI's code for the guest, and logs it in full.
     fn failed(&self, error: &ClientError) -> Error {
         let mut causes = Vec::new();
         let mut source = std::error::Error::source(error);

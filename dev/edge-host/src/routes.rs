@@ -1,5 +1,5 @@
-//! Which component answers a path, in Spin's order (by the router that Spin uses): the exact
-//! route before a parameter, a parameter before `/...`, and the longer before the shorter.
+//! Finds the component for a path by Spin's own router: exact routes come before parameters, these before
+//! `/...`, and longer routes before shorter ones.
 
 use crate::manifest::Trigger;
 
@@ -20,9 +20,9 @@ pub(crate) struct Match {
     pub(crate) component: String,
     /// The route as it is written in the manifest.
     pub(crate) route: String,
-    /// What the trailing `/...` stands for, with its slash.
+    /// The part that the trailing `/...` matched, with its slash.
     pub(crate) rest: String,
-    /// What each `:name` stands for, as it is in the path.
+    /// The part that each `:name` matched, as it is in the path.
     pub(crate) parameters: Vec<(String, String)>,
 }
 

@@ -1,4 +1,4 @@
-//! The listening side: connections, and an orderly end.
+//! The host's listening side: serves connections with the app, and ends in order.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::server::graceful::Watcher;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use wasmtime_wasi_http::Error;
 
 use crate::app::App;
@@ -21,15 +21,14 @@ use crate::config::{HostConfig, HostError};
 /// How long a client may take over a request's head, the pause before it included: longer than
 /// clients keep unused connections, so that they are the ones who close them.
 const HEAD: Duration = Duration::from_secs(120);
-/// How long to wait after the system refused a connection, for example for want of file handles.
-const REFUSED: Duration = Duration::from_millis(50);
 
 /// A host that serves requests.
 #[derive(Debug)]
 pub struct Server {
     /// Where it listens.
     pub addr: SocketAddr,
-    stop: oneshot::Sender<()>,
+    /// A dropped `Server` stops its host, too.
+    stop: DropGuard,
     serving: JoinHandle<()>,
 }
 
@@ -37,8 +36,7 @@ impl Server {
     /// Takes no more connections, waits for the requests under way as long as the configuration
     /// says, and ends.
     pub async fn shutdown(self) {
-        // It fails only where the task is over already.
-        let _ = self.stop.send(());
+        drop(self.stop);
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "the server ended badly");
         }
@@ -65,47 +63,21 @@ pub async fn serve(config: HostConfig) -> Result<Server, HostError> {
         address = %addr,
         "edge host started"
     );
-    let (stop, stopped) = oneshot::channel();
-    let serving =
-        tokio::spawn(accept(listener, app, stopped, config.drain, config.quirks.small_segments_wait));
-    Ok(Server { addr, stop, serving })
-}
-
-async fn accept(
-    listener: TcpListener,
-    app: Arc<App>,
-    mut stopped: oneshot::Receiver<()>,
-    drain: Duration,
-    small_segments_wait: bool,
-) {
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            // A dropped `Server` stops its host, too.
-            _ = &mut stopped => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, client)) => {
-                    if !small_segments_wait {
-                        send_at_once(&stream);
-                    }
-                    connections.spawn(connection(stream, client, Arc::clone(&app), graceful.watcher()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(REFUSED).await;
-                }
-            },
-        }
-    }
-    drop(listener);
-    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests were still under way at the end");
-    }
-    connections.shutdown().await;
-    app.close().await;
-    tracing::info!("edge host stopped");
+    let stop = CancellationToken::new();
+    let (stopped, drain, small_segments_wait) =
+        (stop.clone(), config.drain, config.quirks.small_segments_wait);
+    let serving = tokio::spawn(async move {
+        let connection = |stream: TcpStream, client, watcher| {
+            if !small_segments_wait {
+                send_at_once(&stream);
+            }
+            connection(stream, client, Arc::clone(&app), watcher)
+        };
+        framelift_listener::serve(listener, stopped, drain, connection).await;
+        app.close().await;
+        tracing::info!("edge host stopped");
+    });
+    Ok(Server { addr, stop: stop.drop_guard(), serving })
 }
 
 /// Sends every segment of an answer at once, however small.
@@ -115,7 +87,7 @@ fn send_at_once(stream: &TcpStream) {
     }
 }
 
-/// Serves HTTP/1 and, as Spin does, HTTP/2 without TLS to whoever begins with it.
+/// Serves HTTP/1 and, as Spin does, HTTP/2 without TLS if the client begins with it.
 async fn connection(stream: TcpStream, client: SocketAddr, app: Arc<App>, watcher: Watcher) {
     // An error of the service closes the connection without an answer.
     let service = service_fn(move |request: http::Request<Incoming>| {

@@ -1,4 +1,4 @@
-//! Text with `{{ name }}` in it, which stands for the value of an application variable.
+//! Templates: text in which `{{ name }}` stands for an application variable.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,7 +50,7 @@ impl Template {
         })
     }
 
-    /// The text with every variable's value in its place; a name without a value is the error.
+    /// Fills in the variables' values; the error is a name without a value.
     pub(crate) fn resolve(&self, values: &BTreeMap<String, String>) -> Result<String, String> {
         let mut text = String::new();
         for part in &self.parts {

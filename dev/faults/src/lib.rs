@@ -1,12 +1,11 @@
-//! Faults on purpose, shared by the servers of the local cloud: which requests go wrong, and how.
-//! Nothing goes wrong until a test adds a rule.
+//! Fault injection for the servers of the local cloud. Nothing goes wrong until a test adds a rule.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What goes wrong.
+/// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Answers with an error without doing the work.
@@ -39,7 +38,7 @@ impl Fault {
     pub const SLOW_DOWN: Self = Self::Error { status: 503, code: "SlowDown" };
 }
 
-/// Which requests a fault hits: all of them, unless the rule is narrowed.
+/// Selects the requests that a fault hits: all of them, unless the rule is narrowed.
 ///
 /// A request is named by its operation and target: `PUT /bucket/key?partNumber=1` in S3,
 /// `SendMessage` in SQS.

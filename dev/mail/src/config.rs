@@ -1,4 +1,4 @@
-//! What the server is started with, and why it does not start.
+//! The server's configuration and its start-up errors.
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -15,10 +15,10 @@ pub struct MailConfig {
     pub data_dir: PathBuf,
 }
 
-/// What tests exchange.
+/// The parts that tests replace.
 #[derive(Clone)]
 pub struct Options {
-    /// Tells when a mail was received.
+    /// The clock for times of receipt.
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Bytes of the largest mail that is taken.
     pub largest_mail: usize,
@@ -34,7 +34,7 @@ impl Default for Options {
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An address is taken or not ours.
+    /// An address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
         /// The address asked for.
@@ -42,7 +42,7 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
-    /// The folder cannot be made or read.
+    /// The folder cannot be created or read.
     #[error("cannot use the folder {path}: {source}")]
     Folder {
         /// The folder asked for.

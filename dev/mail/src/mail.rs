@@ -1,10 +1,10 @@
-//! A mail as it is shown: parsed once, with what the envelope said.
+//! A parsed mail with its envelope.
 
 use jiff::Timestamp;
 use mail_parser::{Message, MessageParser, PartType};
 use serde::Serialize;
 
-/// Written between the lines of the envelope and the mail, and so the end of the former.
+/// The line that ends the envelope in a stored file.
 const RECEIVED_BY: &str = "by framelift-dev-mail; ";
 
 /// Who sent the mail and to whom it goes, as the SMTP client said.
@@ -38,7 +38,7 @@ pub(crate) struct Header {
 }
 
 impl Envelope {
-    /// The lines that a mail server puts before a mail when it delivers it.
+    /// The envelope as header lines, as a mail server adds them on delivery.
     pub(crate) fn to_headers(&self, received: Timestamp) -> String {
         let mut headers = format!("Return-Path: <{}>\r\n", printable(&self.from));
         for recipient in &self.to {
@@ -49,7 +49,7 @@ impl Envelope {
         headers
     }
 
-    /// Reads those lines back; nothing that the mail itself says counts.
+    /// Reads those lines back; headers of the mail itself do not count.
     fn from_headers(headers: &[Header]) -> Option<Self> {
         let mut envelope = Self::default();
         for header in headers {
@@ -136,7 +136,7 @@ fn unfold(value: &str) -> String {
     value.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Without what could end a line.
+/// The text without line breaks.
 fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }

@@ -1,4 +1,4 @@
-//! The HTML that people see. Everything that a mail says goes through [`escape`].
+//! The HTML pages. All text of a mail goes through [`escape`].
 
 use std::sync::Arc;
 
@@ -79,7 +79,7 @@ pub(crate) fn mail(mail: &Mail) -> String {
     )
 }
 
-/// A page that says that there is nothing.
+/// The page for a mail that does not exist.
 pub(crate) fn not_found() -> String {
     page("Not found", "<h1>Not found</h1><p><a href=\"/\">All mails</a></p>")
 }

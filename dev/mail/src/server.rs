@@ -1,4 +1,4 @@
-//! The two listeners, from their start to their end.
+//! Starts and stops the SMTP and HTTP listeners.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -30,7 +30,7 @@ pub struct MailServer {
 /// Starts the server; once this returns, a mail can be sent.
 ///
 /// # Errors
-/// An address cannot be had, or the folder cannot be made or read.
+/// An address cannot be listened on, or the folder cannot be created or read.
 pub async fn start(config: MailConfig) -> Result<MailServer, StartError> {
     start_with(config, Options::default()).await
 }
@@ -60,13 +60,13 @@ pub async fn start_with(config: MailConfig, options: Options) -> Result<MailServ
 }
 
 impl MailServer {
-    /// Where mails are sent to.
+    /// The SMTP address.
     #[must_use]
     pub fn smtp_addr(&self) -> SocketAddr {
         self.smtp_address
     }
 
-    /// Where they are shown.
+    /// The URL of the page.
     #[must_use]
     pub fn http_addr(&self) -> SocketAddr {
         self.http_address

@@ -20,12 +20,12 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Requests that make no sense before the connection is closed.
 const MOST_ERRORS: u32 = 20;
 
-/// What the next bytes of a client are.
+/// How the next bytes of a client are read.
 enum Reading {
     Requests,
     Credentials(LineReceiver<AuthStep>),
     Data(DataReceiver, Vec<u8>),
-    /// Data beyond the limit, read to its end so that the client hears why.
+    /// Data beyond the limit, read to its end so that the client gets the refusal.
     TooMuch(DummyDataReceiver),
 }
 

@@ -1,4 +1,4 @@
-//! The folder of mails, and the list of what is in it.
+//! Keeps mails as files in a folder, with an index in memory.
 
 use std::{
     collections::BTreeMap,
@@ -52,7 +52,7 @@ impl Store {
             let (Some(EXTENSION), Some(id)) = (extension, id) else {
                 continue;
             };
-            // A file that somebody put there is welcome, under a name that is a number.
+            // A file that was put there by hand is read, too, if its name is a number.
             let Some(received) = received(id) else {
                 tracing::warn!(path = %path.display(), "not a mail of ours, left alone");
                 continue;

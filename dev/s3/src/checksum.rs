@@ -253,30 +253,12 @@ impl Hasher {
     }
 }
 
-/// Lower-case hexadecimal, the form of ETags.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// The ETag of a multipart object: MD5 over its parts' MD5s, and how many they are.
 pub(crate) fn composite_etag<'a>(parts: impl ExactSizeIterator<Item = &'a str>) -> Option<String> {
     let count = parts.len();
     let mut md5 = Md5::new();
     for etag in parts {
-        md5.update(&unhex(etag)?);
+        md5.update(&hex::decode(etag).ok()?);
     }
-    Some(format!("{}-{count}", hex(&md5.finalize())))
-}
-
-/// Reads hexadecimal; `None` for anything else.
-pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
-        return None;
-    }
-    (0..text.len() / 2).map(|at| u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok()).collect()
+    Some(format!("{}-{count}", hex::encode(md5.finalize())))
 }

@@ -5,10 +5,7 @@ use http::{HeaderMap, request::Parts};
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    digest::{from_hex, hex},
-    error::{ApiError, Code},
-};
+use crate::error::{ApiError, Code};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SERVICE: &str = "sqs";
@@ -72,9 +69,10 @@ impl Credentials {
             "{}/{}/{}/{}",
             authorization.date, authorization.region, authorization.service, authorization.terminator
         );
-        let to_sign = format!("{ALGORITHM}\n{date}\n{scope}\n{}", hex(&Sha256::digest(canonical.as_bytes())));
+        let to_sign =
+            format!("{ALGORITHM}\n{date}\n{scope}\n{}", hex::encode(Sha256::digest(canonical.as_bytes())));
         let key = self.signing_key(authorization.date);
-        let signature = from_hex(authorization.signature).unwrap_or_default();
+        let signature = hex::decode(authorization.signature).unwrap_or_default();
         // Compares in constant time.
         keyed(&key, to_sign.as_bytes()).verify_slice(&signature).map_err(|_| {
             mismatch(
@@ -203,7 +201,7 @@ fn canonical_request(request: &Parts, signed: &str, body: &[u8]) -> Option<Strin
         }
         canonical.push('\n');
     }
-    canonical.push_str(&format!("\n{signed}\n{}", hex(&Sha256::digest(body))));
+    canonical.push_str(&format!("\n{signed}\n{}", hex::encode(Sha256::digest(body))));
     Some(canonical)
 }
 
@@ -234,7 +232,7 @@ mod tests {
             .into_parts();
         let canonical = canonical_request(&request, "host;x-amz-date", b"").unwrap();
         assert_eq!(
-            hex(&Sha256::digest(canonical.as_bytes())),
+            hex::encode(Sha256::digest(canonical.as_bytes())),
             "553f88c9e4d10fc9e109e2aeb65f030801b70c2f6468faca261d401ae622fc87"
         );
     }

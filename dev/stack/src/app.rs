@@ -18,8 +18,8 @@ use crate::stack_file::{Contents, Pids, StackFile};
 
 /// How long the first answer may take: the first start compiles the components.
 const READY_WITHIN: Duration = Duration::from_secs(180);
-/// The requests that one instance of a component takes in its life. Spin never gives back what a swap has
-/// used, and an instance has 256 of them: a request of ours takes up to 8, more where writers meet.
+/// How many requests one instance of a component serves. Under Spin an instance has 256 swaps in its life, and
+/// a request of ours needs up to 8, more when writers conflict.
 const REQUESTS_AN_INSTANCE: &str = "16";
 
 /// The running stack.
@@ -125,7 +125,7 @@ impl Stack {
         Ok(())
     }
 
-    /// Stops the workers, then the edge, then what they stand on.
+    /// Stops the workers, then the edge, then the cloud services.
     pub(crate) async fn stop(self) {
         self.stop_workers.cancel();
         for worker in self.workers {
@@ -138,7 +138,7 @@ impl Stack {
     }
 }
 
-/// Keeps `stack.json` true.
+/// Keeps `stack.json` up to date.
 fn follow(file: &Arc<StackFile>, edge: &Supervised, workers: &[Supervised]) {
     let mut state = edge.state.clone();
     state.mark_changed();
@@ -166,7 +166,7 @@ fn follow(file: &Arc<StackFile>, edge: &Supervised, workers: &[Supervised]) {
     }
 }
 
-/// A port in use is found out before anything is started.
+/// Fails if the port is in use, before anything is started.
 fn check_port(port: u16) -> anyhow::Result<()> {
     match std::net::TcpListener::bind(("127.0.0.1", port)) {
         Ok(_) => Ok(()),
@@ -321,7 +321,7 @@ fn worker_program(
     ];
     let mut env: BTreeMap<_, _> =
         settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    // Somebody's own machine: the log says what its kernel lacks.
+    // A development machine may lack kernel features; the worker's log names them.
     let sandbox = "FRAMELIFT_WORKER_SANDBOX";
     if std::env::var_os(sandbox).is_none() {
         env.insert(sandbox.to_owned(), "best-effort".to_owned());
@@ -363,7 +363,7 @@ pub(crate) fn log_to_stderr() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
-/// Tells the person at the terminal.
+/// Prints to the terminal.
 #[expect(clippy::print_stdout, reason = "a command-line tool talks to its user")]
 pub(crate) fn say(line: &str) {
     println!("{line}");

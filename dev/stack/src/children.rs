@@ -1,5 +1,5 @@
-//! The stack's processes: each is started, watched, started again a second after it died or was found
-//! to be of no more use, and stopped with the stack.
+//! The stack's processes: each is started, watched, restarted a second after it died or stopped answering,
+//! and stopped with the stack.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -22,7 +22,7 @@ pub(crate) struct Program {
     pub(crate) env: BTreeMap<String, String>,
     /// Its standard error goes here.
     pub(crate) log: PathBuf,
-    /// The path under its URL that answers while the process is of use.
+    /// The path of its health check.
     pub(crate) liveness: Option<&'static str>,
     /// Whether it starts a process that does the work and waits for it, as `spin up` does.
     pub(crate) forks: bool,
@@ -55,7 +55,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 const BAD_ANSWERS: u32 = 3;
 /// How long a process may take to stop by itself.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
-/// Starts what follows, and takes it along when it is told to stop.
+/// Starts processes, and stops them when it is told to.
 const TAKE_ALONG: &str = r#"trap 'trap "" TERM; kill -TERM 0; wait' TERM; "$@" & wait $!"#;
 
 impl Supervised {
@@ -171,7 +171,7 @@ async fn launch(program: &Program) -> anyhow::Result<(Child, String)> {
     }
 }
 
-/// Reads until the program says where it listens, then goes on draining what it prints.
+/// Reads until the program prints where it listens, then drains its output.
 async fn first_url(stdout: ChildStdout) -> Option<String> {
     let mut lines = BufReader::new(stdout).lines();
     while let Ok(Some(line)) = lines.next_line().await {
@@ -185,7 +185,7 @@ async fn first_url(stdout: ChildStdout) -> Option<String> {
     None
 }
 
-/// Returns what is wrong once a process has failed to say that it is alive several times in a row.
+/// Returns why once a process has failed its health check several times in a row.
 async fn unhealthy(program: &Program, state: &watch::Sender<State>) -> String {
     let url = state.borrow().url.clone();
     let (Some(url), Some(path)) = (url, program.liveness) else { return std::future::pending().await };

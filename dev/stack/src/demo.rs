@@ -1,4 +1,4 @@
-//! The demonstration: a real video goes in through the public API, its frames come back.
+//! The demonstration: uploads a real video through the public API and downloads its frames.
 
 use std::io::Read as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Makes the secrets that an edge is configured with, and further keys when they are changed.
+//! Makes the secrets of an edge's configuration, and new keys for rotation.
 
 use anyhow::Context as _;
 use framelift_edge::token::{Signer, Verifier};

@@ -1,5 +1,4 @@
-//! The cloud that the stack brings: S3, SQS and the mail catcher, in this process, or the S3 and
-//! SQS at given URLs.
+//! The stack's cloud services: S3, SQS and the mail catcher in this process, or the S3 and SQS at given URLs.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -29,7 +28,7 @@ pub(crate) struct Services {
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 impl Services {
-    /// Starts what is not given by URL, and makes the bucket and the queues.
+    /// Starts the services that are not given by URL, and creates the bucket and the queues.
     pub(crate) async fn start(
         options: &UpOptions,
         data: &DataDir,

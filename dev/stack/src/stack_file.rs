@@ -1,4 +1,4 @@
-//! `stack.json`: where everything is, for scripts that drive, watch and hurt the stack.
+//! `stack.json`: addresses and process ids, for scripts and tests.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -31,7 +31,7 @@ pub(crate) struct Pids {
     pub(crate) workers: Vec<Option<u32>>,
 }
 
-/// The file and what it says now.
+/// The file and its present contents.
 pub(crate) struct StackFile {
     path: PathBuf,
     contents: Mutex<Contents>,
@@ -42,7 +42,7 @@ impl StackFile {
         Self { path: folder.join("stack.json"), contents: Mutex::new(contents) }
     }
 
-    /// Changes the contents; what cannot be written is logged, since the stack itself goes on.
+    /// Changes the contents. A failed write is only logged: the stack goes on.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Contents)) {
         let mut contents = self.contents.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         change(&mut contents);
@@ -52,7 +52,7 @@ impl StackFile {
         }
     }
 
-    /// A folder whose stack has ended says nothing.
+    /// Removes the file when the stack has ended.
     pub(crate) fn remove(&self) {
         let _ = std::fs::remove_file(&self.path);
     }

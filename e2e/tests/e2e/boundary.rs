@@ -1,4 +1,4 @@
-//! Rubbish at the front door: each kind gets its own clear answer, and nothing breaks.
+//! Invalid requests: each kind gets its own problem document, and nothing breaks.
 
 use framelift_e2e::{Setup, Stack, User};
 use reqwest::{Method, StatusCode};

@@ -1,5 +1,5 @@
-//! What other people's programs make of the API document: requests that keep it or break it are answered as it
-//! says, and generated clients do the main job.
+//! The API document in use: valid and invalid requests that schemathesis makes from it are answered as it says,
+//! and clients that are generated from it do the main job.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

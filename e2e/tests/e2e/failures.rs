@@ -1,4 +1,4 @@
-//! What cannot be processed fails with a reason, a mail, and nothing left behind.
+//! Videos that cannot be processed fail with a reason and a mail, and leave nothing behind.
 
 use framelift_e2e::{Setup, Stack, clip, cloud, until};
 use reqwest::Method;

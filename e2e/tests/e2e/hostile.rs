@@ -1,4 +1,4 @@
-//! Files made to do harm: each ends with a reason and within its bounds, and nobody else notices.
+//! Files made to do harm: each ends with a reason and within its bounds, and other jobs go on.
 
 use std::collections::BTreeMap;
 use std::path::Path;

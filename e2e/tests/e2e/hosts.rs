@@ -1,4 +1,4 @@
-//! What a host makes of requests and answers: the same on ours and on the real Spin.
+//! The edge host's handling of requests and answers is that of the real Spin.
 
 use framelift_e2e::{Setup, Stack};
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! The whole system: real processes, real protocols, and what an unkind world does to them.
+//! End-to-end tests of the whole system: real processes and protocols, with and without faults.
 #![expect(clippy::unwrap_used, reason = "what fails in a test fails it, with the place where it did")]
 
 mod boundary;

@@ -51,7 +51,7 @@ impl Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        // The last one out logs a line that never ended.
+        // Logs the last line, which has no end.
         if Arc::strong_count(&self.line) == 1 {
             let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
             if !line.is_empty() {

@@ -17,12 +17,12 @@ pub(crate) struct Snapshot {
     pub(crate) version: Option<i64>,
 }
 
-/// What became of a swap.
+/// The outcome of a swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Swap {
     /// The value was written.
     Written,
-    /// Somebody else wrote first.
+    /// Another writer was first.
     Conflict,
 }
 
@@ -32,13 +32,13 @@ pub(crate) enum DatabaseError {
     /// Another process holds the file.
     #[error("another process uses it")]
     InUse,
-    /// SQLite says no.
+    /// SQLite reports an error.
     #[error("key-value database: {0}")]
     Sqlite(rusqlite::Error),
     /// The thread could not be started.
     #[error("key-value thread: {0}")]
     Thread(String),
-    /// The value is none that `increment` wrote.
+    /// The value was not written by `increment`.
     #[error("the value of `{0}` is not a number")]
     NotANumber(String),
     /// The number would not fit.
@@ -74,7 +74,7 @@ impl Database {
             Some(file) => Connection::open(file)?,
             None => Connection::open_in_memory()?,
         };
-        // Whoever holds the lock is another host, which does not go soon.
+        // Another host holds the lock, and will not release it soon.
         connection.busy_timeout(Duration::ZERO)?;
         // The lock keeps a second host off the file and makes the shared-memory index needless.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
@@ -246,7 +246,7 @@ impl Database {
         }
     }
 
-    /// Keeps the value that is about to go, where reads may be stale.
+    /// Keeps the value that is about to be replaced, if stale reads are on.
     fn remember(&mut self, store: &str, key: &str) -> Result<()> {
         if self.quirks.reads_may_be_stale() {
             let value = self.snapshot(store, key)?.value;

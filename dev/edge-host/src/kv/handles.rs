@@ -1,5 +1,4 @@
-//! How many key-value handles an instance may hold: as many as under Spin, which forgets to give back
-//! those that were swapped.
+//! Limits the key-value handles of an instance as Spin does, which does not release handles that were swapped.
 
 use wasmtime::component::{Resource, ResourceTableError};
 
@@ -16,7 +15,7 @@ pub(crate) struct Handles {
     swaps: u32,
 }
 
-/// Counts one more, unless there are as many as may be.
+/// Counts one more; an error at the limit.
 fn take(count: &mut u32) -> bool {
     let free = *count < MOST;
     *count += u32::from(free);

@@ -1,10 +1,10 @@
-//! What Spin and its key-value back ends do and this host does not, injected on demand: an application
-//! that stays right under it is right on SQLite under Spin, on DynamoDB, and with lost answers.
+//! Imitates, on demand, quirks of Spin and its key-value back ends that this host does not have. An
+//! application that works with them works on SQLite under Spin, on DynamoDB, and with lost answers.
 
 use std::collections::HashMap;
 use std::str::FromStr;
 
-/// How often a quirk shows itself.
+/// How often a quirk occurs.
 const PERCENT: u64 = 20;
 
 /// Which quirks are on.
@@ -12,7 +12,7 @@ const PERCENT: u64 = 20;
 pub struct Settings {
     /// A swap reports a conflict although its write landed, some of the time.
     pub conflict_although_written: bool,
-    /// A swap on a missing key overwrites whoever came first.
+    /// A swap on a missing key overwrites a value that another writer created meanwhile.
     pub create_overwrites: bool,
     /// A batch read leaves missing keys out in place of an empty value.
     pub missing_rows_left_out: bool,
@@ -63,7 +63,7 @@ impl FromStr for Settings {
     }
 }
 
-/// The quirks at work: their chance comes from a seed, so that a run can be repeated.
+/// The quirks of a run. Their randomness comes from a seed, so that the run can be repeated.
 pub(crate) struct Quirks {
     settings: Settings,
     state: u64,

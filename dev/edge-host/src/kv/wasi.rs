@@ -11,7 +11,7 @@ use crate::guest::View;
 
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
-/// What Spin says to an instance that has swapped too often in its life.
+/// Spin's error for an instance that has used up its swaps.
 fn too_many_swaps() -> Error {
     Error::Other("too many compare_and_swaps opened".to_owned())
 }

@@ -1,5 +1,5 @@
-//! Reading a TOML table key by key: what is missing, of the wrong type or left over becomes a
-//! line with the key's full name.
+//! Reads a TOML table key by key. Missing and unknown keys and wrong types become lines with the key's full
+//! name.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -152,7 +152,7 @@ impl<'p> Section<'p> {
         keys.into_iter().filter_map(|key| section.string(&key).map(|text| (key, text))).collect()
     }
 
-    /// Refuses what was not taken.
+    /// Refuses the remaining keys.
     pub(super) fn finish(self) {
         for key in self.table.keys() {
             self.problems.add(format!("{}: this host does not know the key", self.name(key)));

@@ -1,4 +1,4 @@
-//! What a manifest may say, and how it is refused.
+//! Tests of accepted and refused manifests.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! Whom a component may call: Spin's `allowed_outbound_hosts`, `scheme://host[:port]` with `*`
-//! for a scheme, a host, the first part of a host, or a port.
+//! Spin's `allowed_outbound_hosts`: `scheme://host[:port]`, with `*` for a scheme, a host, the first part of a
+//! host, or a port.
 
 use std::ops::Range;
 
@@ -64,7 +64,7 @@ impl AllowedHosts {
     }
 }
 
-/// The component that a call to that host stays inside the process for.
+/// The component that the host names, if it names one.
 pub(crate) fn chaining_target(host: &str) -> Option<&str> {
     host.strip_suffix(CHAINING_SUFFIX)
 }

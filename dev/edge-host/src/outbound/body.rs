@@ -1,4 +1,4 @@
-//! The body of an answer that must not stall for ever.
+//! The body of an answer, with a timeout between its pieces.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 use wasmtime_wasi_http::Error;
 
-/// A body that fails when the next piece takes too long.
+/// Fails when the next piece takes too long.
 pub(super) struct TimedBody {
     body: Incoming,
     limit: Duration,

@@ -1,4 +1,4 @@
-//! What a client has said so far, and what each request is answered.
+//! The SMTP session: its state, and the answer to each request.
 
 use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, Error, Request};
 
@@ -13,7 +13,7 @@ const OK: &str = "250 2.0.0 ok\r\n";
 const NOT_IMPLEMENTED: &str = "502 5.5.1 not implemented\r\n";
 const ACCEPTED: &str = "235 2.7.0 accepted\r\n";
 
-/// What comes after a request.
+/// How to read on after a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Answer(String),
@@ -107,7 +107,7 @@ impl Session {
         Next::Answer(text.to_owned())
     }
 
-    /// Any credentials are good, in any order that the client's mechanism has.
+    /// Accepts any credentials, by either mechanism.
     fn auth(&self, mechanism: u64, initial: &str) -> Next {
         match mechanism {
             _ if !self.greeted || self.envelope.is_some() => Next::Answer(OUT_OF_ORDER.to_owned()),
@@ -131,7 +131,7 @@ impl Session {
     }
 }
 
-/// The answer to what is no request.
+/// The answer to a malformed request.
 pub(super) fn refuse(error: &Error) -> String {
     let (code, text) = match error {
         Error::UnknownCommand => ("500 5.5.1", "unknown command"),

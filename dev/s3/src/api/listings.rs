@@ -5,7 +5,6 @@ use s3s::{S3Response, S3Result, s3_error};
 
 use super::Api;
 use crate::ambient::timestamp;
-use crate::checksum::{hex, unhex};
 use crate::store::listing::{Query, after};
 
 /// Most entries of one answer.
@@ -17,7 +16,8 @@ pub(super) async fn objects(
 ) -> S3Result<S3Response<ListObjectsV2Output>> {
     let max_keys = limit("max-keys", input.max_keys)?;
     let from = match (&input.continuation_token, &input.start_after) {
-        (Some(token), _) => unhex(token)
+        (Some(token), _) => hex::decode(token)
+            .ok()
             .filter(|from| !from.is_empty())
             .ok_or_else(|| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))?,
         (None, Some(key)) => after(key.as_bytes()),
@@ -51,7 +51,7 @@ pub(super) async fn objects(
         key_count: i32::try_from(count).ok(),
         continuation_token: input.continuation_token,
         is_truncated: Some(page.next.is_some()),
-        next_continuation_token: page.next.map(|next| hex(&next)),
+        next_continuation_token: page.next.map(hex::encode),
         contents: Some(contents.collect()),
         common_prefixes: Some(prefixes.collect()),
         delimiter: input.delimiter.map(|text| encode.apply(text)),

@@ -7,7 +7,7 @@ use super::Api;
 use super::attributes::{self, set_sum, sum_type};
 use super::listings::limit;
 use crate::ambient::{new_id, now_ms, timestamp};
-use crate::checksum::{Algorithm, Sum, hex};
+use crate::checksum::{Algorithm, Sum};
 use crate::receive::Announced;
 use crate::store::objects::WriteCondition;
 use crate::store::uploads::{Claimed, NewUpload, Part as StoredPart, UploadName};
@@ -78,7 +78,7 @@ pub(super) async fn upload_part(
         number: input.part_number,
         blob: received.file.id().to_owned(),
         size: received.size,
-        etag: hex(&received.md5),
+        etag: hex::encode(received.md5),
         modified_ms: now_ms(),
         sum: received.sum,
     };

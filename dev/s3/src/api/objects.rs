@@ -8,7 +8,6 @@ use super::Api;
 use super::attributes::{self, set_sum, sum_type};
 use super::conditions::ReadCondition;
 use crate::ambient::{now_ms, timestamp};
-use crate::checksum::hex;
 use crate::receive::Announced;
 use crate::store::objects::{NewObject, Object, Segment, WriteCondition};
 use crate::store::{StoreError, reader};
@@ -37,7 +36,7 @@ pub(super) async fn put(api: &Api, req: S3Request<PutObjectInput>) -> S3Result<S
     api.store.run(move |work| work.need_bucket(&bucket)).await?;
 
     let received = announced.receive(&api.store.blobs, input.body).await?;
-    let etag = hex(&received.md5);
+    let etag = hex::encode(received.md5);
     let mut output = PutObjectOutput {
         e_tag: Some(ETag::Strong(etag.clone())),
         checksum_type: received.sum.as_ref().map(sum_type),
@@ -242,7 +241,7 @@ pub(super) async fn copy(
             .await
             .map_err(S3Error::internal_error)?
             .map_err(StoreError::from)?;
-        (hex(&md5), None)
+        (hex::encode(md5), None)
     } else {
         (source.etag.clone(), source.sum.clone())
     };

@@ -1,4 +1,4 @@
-//! A guest that puts the store it is given through `framelift_edge::store::suite`.
+//! A guest that runs `framelift_edge::store::suite` on its store.
 //!
 //! `GET /` answers the names of the checks. `GET /<check>` runs one: 200 when it passes, 500 with the
 //! reason when it does not, 404 when there is none of that name. Each is a request of its own, because
@@ -11,7 +11,7 @@ use http::{Response, StatusCode};
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
 
-/// The label of the store that is tried.
+/// The label of the tested store.
 const STORE: &str = "default";
 
 #[http_service]

@@ -1,4 +1,4 @@
-//! A user who keeps trying: every call is repeated until it is answered, as a good client does.
+//! A user whose client repeats every call until it is answered.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::clips::Clip;
 /// How long one call may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A video that was handed over, and what became of it by its owner's will.
+/// A video that was handed over, and whether its owner canceled or deleted it.
 pub(crate) struct Upload {
     pub(crate) id: String,
     pub(crate) clip: &'static str,
@@ -21,7 +21,7 @@ pub(crate) struct Upload {
     pub(crate) deleted: bool,
 }
 
-/// The user, and what they know.
+/// The user, and the results that they saw.
 pub(crate) struct Customer {
     pub(crate) user: User,
     pub(crate) uploads: Vec<Upload>,

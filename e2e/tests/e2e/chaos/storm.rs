@@ -1,4 +1,4 @@
-//! What befalls the processes and the cloud while the customers use them.
+//! The faults of processes and of the cloud while customers use them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use framelift_e2e::stack::Pids;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// How often something happens at least and at most.
+/// Shortest and longest pause between two faults.
 const EVERY: std::ops::Range<u64> = 300..1800;
 /// How long a process is stopped; beyond a lease now and then.
 const STOPPED: std::ops::Range<u64> = 200..9_000;
@@ -22,7 +22,7 @@ pub(crate) struct Storm {
     task: JoinHandle<(FaultyCloud, Toll)>,
 }
 
-/// What it did.
+/// The faults so far.
 #[derive(Default)]
 pub(crate) struct Toll {
     killed: u32,
