@@ -10,20 +10,25 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<Done, Failed> {
     let source = FileSource::open(&args.file).with_context(|| args.file.display().to_string())?;
     let engine = args.engine.start(HardwareUse::Never)?;
     let info = engine.probe(Box::new(source))?;
-    let unknown = || "unknown".to_owned();
+    let (stored, shown) = (info.width.zip(info.height), info.shown_width.zip(info.shown_height));
     let text = format!(
-        "{} in {}, {}×{} pixels{}, {} s, {} frames a second{}{}{}",
+        "{} in {}, {}{}, {}, {}{}{}{}",
         info.codec,
         info.container,
-        info.shown_width,
-        info.shown_height,
-        if (info.shown_width, info.shown_height) == (info.width, info.height) {
-            String::new()
-        } else {
-            format!(" (stored as {}×{})", info.width, info.height)
+        shown.map_or_else(
+            || "unknown size".to_owned(),
+            |(width, height)| format!("{width}×{height} pixels")
+        ),
+        match stored {
+            Some((width, height)) if stored != shown => format!(" (stored as {width}×{height})"),
+            _ => String::new(),
         },
-        info.duration.map_or_else(unknown, |duration| format!("{:.3}", duration.to_f64())),
-        info.frame_rate.map_or_else(unknown, |rate| format!("{:.3}", rate.to_f64())),
+        info.duration
+            .map_or_else(|| "unknown duration".to_owned(), |duration| format!("{:.3} s", duration.to_f64())),
+        info.frame_rate.map_or_else(
+            || "unknown frame rate".to_owned(),
+            |rate| format!("{:.3} frames a second", rate.to_f64())
+        ),
         if info.encrypted { ", encrypted" } else { "" },
         if info.decodable { "" } else { ", not decodable" },
         if let [_, _, ..] = info.streams[..] {

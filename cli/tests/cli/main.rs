@@ -371,6 +371,22 @@ fn probe_describes() {
 }
 
 #[test]
+fn probe_says_what_is_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    let packed = sample().parent().unwrap().join("hostile/units_of_one_picture.ts.gz");
+    let unpacked = Command::new("gunzip").arg("-c").arg(packed).output().unwrap().stdout;
+    std::fs::write(folder.path().join("a.ts"), unpacked).unwrap();
+    let text = framelift(folder.path(), &["probe", "a.ts"]);
+    let expected = "h264 in mpegts, unknown size, unknown duration, unknown frame rate\n";
+    assert_eq!(String::from_utf8_lossy(&text.stdout), expected);
+    let output = framelift(folder.path(), &["probe", "a.ts", "--json"]);
+    let info: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for field in ["width", "shown_height", "duration", "frame_rate"] {
+        assert!(info[field].is_null(), "{field}: {info}");
+    }
+}
+
+#[test]
 fn a_machine_says_what_its_gpu_decodes() {
     let folder = tempfile::tempdir().unwrap();
     let output = framelift(folder.path(), &["hardware", "--json"]);

@@ -1,9 +1,9 @@
-//! What a compressed picture is to other pictures, read from its bytes: whether any needs it,
-//! and whether decoding can start at it.
+//! Reads from a compressed picture's bytes whether other pictures need it, and whether decoding can start at
+//! it.
 //!
-//! Answers are one-sided: where the bytes leave a doubt, or are damaged, a picture is needed,
-//! and decoding does not start at it. Only headers are read, no picture is decoded, and no bytes
-//! whatever make it panic. Pure: no FFmpeg.
+//! The answers are safe: in doubt, or where the bytes are damaged, a picture counts as needed, and decoding
+//! does not start at it. Only headers are read, no picture is decoded, and no input makes it panic. Pure: no
+//! FFmpeg.
 
 mod av1;
 mod bits;
@@ -28,28 +28,28 @@ pub(crate) enum Access {
     /// With a fresh decoder that has the container's header, this picture and every one that
     /// follows it in presentation order come out exact.
     Clean,
-    /// The codec is not one of those that are looked into.
+    /// This module does not parse the codec.
     Unclear,
     No,
 }
 
-/// What the bytes of one packet say.
+/// What is known of one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Picture {
-    /// It is one whole picture, nothing refers to it, and it leaves the decoder's state as it
-    /// was: without it, every other picture is the same.
+    /// It is one whole picture that nothing refers to and that does not change the decoder's state: without it,
+    /// every other picture is the same.
     pub(crate) droppable: bool,
     pub(crate) access: Access,
-    /// It is certain that a picture appears on screen by it, if it is not damaged.
+    /// It certainly makes a picture appear on screen, unless it is damaged.
     pub(crate) shown: bool,
 }
 
 impl Picture {
     /// Nothing is certain.
     pub(crate) const UNCLEAR: Self = Self { droppable: false, access: Access::Unclear, shown: false };
-    /// Bytes that do not follow the syntax.
+    /// The bytes do not follow the syntax.
     const BROKEN: Self = Self { droppable: false, access: Access::No, shown: false };
-    /// A picture by itself.
+    /// A picture that depends on no other one.
     const ALONE: Self = Self { droppable: true, access: Access::Clean, shown: true };
 }
 
@@ -61,9 +61,8 @@ const INTRA: &[&str] = &[
     "v410",
 ];
 
-/// Codecs of which nothing is read here, but whose decoders say of each picture whether it was
-/// predicted from others, so that a sync point that is none is noticed. Of other codecs nobody
-/// knows but by decoding from the start.
+/// Codecs that are not parsed here, but whose decoders report of each picture whether it was predicted from
+/// others, so that a wrongly marked sync point is noticed. Other codecs have to be decoded from the start.
 const TOLD_BY_DECODER: &[&str] = &[
     "cavs",
     "ffv1",
@@ -89,14 +88,14 @@ const TOLD_BY_DECODER: &[&str] = &[
     "wmv3",
 ];
 
-/// Whether the pictures of a codec, by FFmpeg's short name, tell where decoding can start,
-/// whatever a container marks.
+/// Whether pictures of a codec, by FFmpeg's short name, tell where decoding can start, independently of the
+/// container's marks.
 pub(crate) fn tells_access(codec: &str) -> bool {
     !matches!(Bitstream::new(codec, &[]).0, Syntax::Unknown) || TOLD_BY_DECODER.contains(&codec)
 }
 
-/// What a decoder has to see before it starts in the middle of a stream whose first packet is
-/// `first`; mostly nothing.
+/// The bytes that a decoder needs before it starts in the middle of a stream whose first packet is `first`;
+/// mostly none.
 pub(crate) fn preface(codec: &str, extradata: &[u8], first: &[u8]) -> Vec<u8> {
     match codec {
         "h264" => h264::preface(extradata, first),
@@ -118,13 +117,13 @@ enum Syntax {
     Unknown,
 }
 
-/// Looks into one stream's packets.
+/// Parses the packets of one stream.
 #[derive(Debug)]
 pub(crate) struct Bitstream(Syntax);
 
 impl Bitstream {
-    /// For a stream of `codec`, by FFmpeg's short name, with the header that its container has
-    /// for it (`avcC`, `hvcC`, `av1C`, or the codec's own units).
+    /// A parser for a stream of `codec`, by FFmpeg's short name, with the header from its container (`avcC`,
+    /// `hvcC`, `av1C`, or the codec's own units).
     pub(crate) fn new(codec: &str, extradata: &[u8]) -> Self {
         Self(match codec {
             "h264" => Syntax::H264(h264::H264::new(extradata)),
@@ -146,8 +145,7 @@ impl Bitstream {
         !matches!(self.0, Syntax::Vp9 | Syntax::Unknown)
     }
 
-    /// Whether packets of this codec that are not [`Picture::shown`] are pictures for others to
-    /// refer to, and nothing odd.
+    /// Whether packets of this codec that are not [`Picture::shown`] are normal: pictures that others refer to.
     pub(crate) fn may_hide(&self) -> bool {
         matches!(self.0, Syntax::Av1(_) | Syntax::Vp8(_) | Syntax::Vp9)
     }
@@ -166,8 +164,8 @@ impl Bitstream {
         matches!(self.0, Syntax::Intra | Syntax::Mjpeg(_))
     }
 
-    /// Looks at the next packet in decoding order, all of which must be shown, because headers
-    /// in one hold for those after it.
+    /// Parses the next packet in decoding order. No packet may be left out, because headers in one apply to those
+    /// after it.
     pub(crate) fn examine(&mut self, data: &[u8]) -> Picture {
         match &mut self.0 {
             Syntax::H264(stream) => stream.examine(data),

@@ -1,5 +1,4 @@
-//! From a decoded picture to what an image encoder takes: size, direction and colours as a
-//! player shows them.
+//! Converts decoded pictures for image encoders: size, orientation and colours as a player shows them.
 //!
 //! | picture | to JPEG's 4:2:0 | to RGB |
 //! |---|---|---|
@@ -30,7 +29,7 @@ use recolour::Recolour;
 use render::Renderer;
 use samples::{Rows, Samples};
 
-/// An image as an encoder takes it.
+/// The input of an image encoder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Image<'a, const PLANES: usize> {
     pub(crate) planes: [PlaneRef<'a>; PLANES],
@@ -38,14 +37,13 @@ pub(crate) struct Image<'a, const PLANES: usize> {
     pub(crate) height: u32,
 }
 
-/// Converts pictures on one thread, with buffers that are used again: two pictures of the
-/// output's size at most.
+/// Converts pictures on one thread, with buffers that are reused: at most two pictures of the output's size.
 #[derive(Default)]
 pub(crate) struct Converter {
     scaler: Option<Scaler>,
     recolour: Option<Recolour>,
     renderer: Option<Renderer>,
-    /// What comes from libswscale, and what comes after it.
+    /// The output of libswscale, and that of the step after it.
     sets: [[Plane; 3]; 2],
     /// Luma as RGB.
     gray: Plane,
@@ -257,7 +255,7 @@ fn turn(from: [PlaneRef<'_>; 3], to: &mut [Plane; 3], geometry: &Geometry) {
     }
 }
 
-/// The one that is there, if it is for this.
+/// The existing one, if its parameters match.
 fn recolour(slot: &mut Option<Recolour>, colours: Colours, depth: u32) -> Recolour {
     match *slot {
         Some(recolour) if recolour.is_for(colours, depth) => recolour,
@@ -265,7 +263,7 @@ fn recolour(slot: &mut Option<Recolour>, colours: Colours, depth: u32) -> Recolo
     }
 }
 
-/// The one that is there, if it is for this.
+/// The existing one, if its parameters match.
 fn renderer(slot: &mut Option<Renderer>, rendering: Rendering) -> &mut Renderer {
     let renderer = match slot.take().filter(|renderer| renderer.rendering() == rendering) {
         Some(renderer) => renderer,

@@ -21,14 +21,14 @@ pub struct VideoInfo {
     pub decodable: bool,
     /// Whether it is encrypted.
     pub encrypted: bool,
-    /// Pixels across as stored.
-    pub width: u32,
+    /// Pixels across as stored; none where only the pictures say it.
+    pub width: Option<u32>,
     /// Pixels down as stored.
-    pub height: u32,
+    pub height: Option<u32>,
     /// Pixels across as shown: cropping, pixel shape and rotation applied.
-    pub shown_width: u32,
+    pub shown_width: Option<u32>,
     /// Pixels down as shown.
-    pub shown_height: u32,
+    pub shown_height: Option<u32>,
     /// Seconds, as claimed.
     #[serde(serialize_with = "text", deserialize_with = "from_text")]
     pub duration: Option<Rational>,
@@ -61,12 +61,16 @@ fn from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ration
     value.map(Some).ok_or_else(|| D::Error::custom("neither a decimal nor a fraction"))
 }
 
+/// More frames a second are no rate: where FFmpeg finds none, it gives the ticks of the container's clock.
+const MAX_RATE: f64 = 10_000.0;
+
 /// Reads the header of what `source` holds.
 pub fn probe(source: Box<dyn Source>) -> Result<VideoInfo, ExtractError> {
     let limits = EngineLimits::default();
     let watch = Watch::new(&(), &limits);
     let input = open::open(source, None, &limits, &watch)?;
     let info = input.info();
+    let known = |side| (side > 0).then_some(side);
     let shown = View::announced(info, u64::MAX).geometry(None);
     let shown = shown.map_or((info.width, info.height), |(geometry, _)| geometry.size);
     Ok(VideoInfo {
@@ -74,12 +78,12 @@ pub fn probe(source: Box<dyn Source>) -> Result<VideoInfo, ExtractError> {
         codec: info.codec.clone(),
         decodable: StreamInfo::is_decodable(&input),
         encrypted: info.encrypted,
-        width: info.width,
-        height: info.height,
-        shown_width: shown.0,
-        shown_height: shown.1,
+        width: known(info.width),
+        height: known(info.height),
+        shown_width: known(shown.0),
+        shown_height: known(shown.1),
         duration: info.claimed_duration,
-        frame_rate: info.frame_rate,
+        frame_rate: info.frame_rate.filter(|rate| rate.to_f64() <= MAX_RATE),
         frames: info.claimed_frames,
         streams: input.video_streams(),
         stream: input.stream_number(),

@@ -1,8 +1,7 @@
-//! Which shown frames are wanted. Pure: frame times in, requests out, no FFmpeg.
+//! Selects the wanted frames. Pure: frame times in, requests out, no FFmpeg.
 //!
-//! Frames come one by one in presentation order. What a frame was wanted for is known when the
-//! next one comes, because only then is it known how long it was on screen; so the caller holds
-//! one frame back.
+//! Frames come one by one in presentation order. Which requests a frame answers is known when the next one
+//! comes, because only then is it known how long it was on screen; so the caller holds one frame back.
 
 mod end;
 mod times;
@@ -11,11 +10,11 @@ use framelift_domain::{Options, Place, Range, Rational, Select};
 
 pub use times::Times;
 
-/// What one frame was wanted for: the requested time, or none where frames are asked for and
-/// not times. A frame that is wanted twice has two.
+/// The requests that one frame answers: the requested times, or one `None` where frames are requested and not
+/// times. A frame that is requested twice has two.
 pub type Requests = Vec<Option<Rational>>;
 
-/// More images are wanted than the limit allows.
+/// The limit on images is exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("more images than the limit are asked for")]
 pub struct TooMany;
@@ -25,11 +24,11 @@ pub struct TooMany;
 enum Bound {
     Time(Rational),
     Frame(u64),
-    /// The end of the video, wherever that turns out to be.
+    /// The end of the video, which is not known yet.
     End,
 }
 
-/// What has to be known of the whole video before the first frame can be chosen.
+/// Measurements of the whole video that some selections need before the first frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measured {
     /// Seconds from the first shown frame to the end of the last.
@@ -59,14 +58,14 @@ pub fn needs(options: &Options) -> Option<Vec<u64>> {
 enum Wanted {
     Times {
         times: Times,
-        /// Frame numbers of `at`, rising; those before `next` are done with.
+        /// Frame numbers of `at`, rising; those before `next` are done.
         numbers: Vec<u64>,
         next: usize,
         /// Whether places outside the range are possible (`at`).
         listed: bool,
     },
     Each {
-        /// Only those that are marked: sync points, or first frames of shots.
+        /// Only marked frames: sync points, or first frames of shots.
         marked_only: bool,
         /// Not more than so many.
         most: Option<u64>,
@@ -98,8 +97,8 @@ pub struct Selector {
 }
 
 impl Selector {
-    /// A selector that gives at most `most` images; `measured` is needed exactly where
-    /// [`needs`] says so, and without it places that need it count as 0.
+    /// A selector of at most `most` images. `measured` is required exactly where [`needs`] says so; without it,
+    /// places that depend on it count as 0.
     pub fn new(options: &Options, measured: Option<&Measured>, most: u64) -> Self {
         let duration = measured.map(|measured| measured.duration);
         let part = |percent: Rational| {
@@ -182,9 +181,9 @@ impl Selector {
         Wanted::at(Times::slices(start, end, count))
     }
 
-    /// Lets a frame that is at most `tolerance` seconds off stand in for the one on screen at a
-    /// wanted time: `aim` gives, for each such time, a moment not further off at which to look.
-    /// `end` is the video's end.
+    /// Allows a frame that is at most `tolerance` seconds off in place of the one on screen at a wanted time.
+    /// `aim` returns, for each such time, the moment within the tolerance at which to look. `end` is the video's
+    /// end.
     pub fn aim(&mut self, tolerance: Rational, end: Rational, aim: impl Fn(Rational) -> Rational) {
         let end = match self.end {
             Bound::Time(to) => to.min(end),
@@ -196,8 +195,8 @@ impl Selector {
         }
     }
 
-    /// The next moment at which a frame is looked for, or from which on each is; none where
-    /// that is known by frame numbers alone, and at the end.
+    /// The next moment at which a frame is wanted, or from which on every frame is; none for frame numbers, and
+    /// at the end.
     pub fn next_time(&self) -> Option<Rational> {
         match (&self.wanted, self.start) {
             (Wanted::Times { times, numbers, next, .. }, _) if *next == numbers.len() => times.peek(),
@@ -206,7 +205,7 @@ impl Selector {
         }
     }
 
-    /// The wanted times that are left, those before `end` if there is no last one.
+    /// The remaining wanted times; up to `end` if they have no last one.
     pub fn times_before(&self, end: Rational) -> impl Iterator<Item = Rational> {
         let end = match self.end {
             Bound::Time(to) => to.min(end),
@@ -224,8 +223,8 @@ impl Selector {
         })
     }
 
-    /// The next frame in presentation order, and whether it is a sync point or, for `scenes`,
-    /// the first of a shot; returns what the one before it was wanted for.
+    /// Takes the next frame in presentation order, and whether it is marked (a sync point or, for `scenes`, the
+    /// first of a shot). Returns the requests that the frame before it answers.
     pub fn push(&mut self, time: Rational, marked: bool) -> Result<Requests, TooMany> {
         let index = self.seen;
         self.seen += 1;
@@ -262,7 +261,7 @@ impl Selector {
         }
     }
 
-    /// What `held` was wanted for, given that it is on screen until `until`.
+    /// The requests that `held` answers if it is on screen until `until`.
     fn close(&mut self, held: Held, until: Rational) -> Result<Requests, TooMany> {
         let mut requests = Requests::new();
         let mut wanted = std::mem::replace(&mut self.wanted, Wanted::each());
@@ -312,8 +311,8 @@ impl Selector {
         Ok(requests)
     }
 
-    /// Whether a frame lies before what the tolerance allows while the next one, at `next`, does
-    /// not. What is on screen at the wanted time itself is always allowed.
+    /// Whether a frame is too early for the tolerance and the next one, at `next`, is not. The frame on screen at
+    /// the wanted time itself is always allowed.
     fn is_too_early(&self, time: Rational, asked: Rational, next: Rational) -> bool {
         let from = asked.checked_sub(self.tolerance);
         let to = asked.checked_add(self.tolerance);
@@ -322,7 +321,7 @@ impl Selector {
             && to.is_some_and(|to| next <= to)
     }
 
-    /// Whether no frame from here on, the held one included, can be wanted.
+    /// Whether no further frame, the held one included, can be wanted.
     pub fn is_done(&self) -> bool {
         match &self.wanted {
             Wanted::Each { most, .. } => {
@@ -348,13 +347,13 @@ impl Selector {
         }
     }
 
-    /// Whether frames are told apart by their number, so that none may be left out.
+    /// Whether frames are selected by number, so that none may be left out.
     pub fn counts_frames(&self) -> bool {
         let numbered = matches!(&self.wanted, Wanted::Times { numbers, .. } if !numbers.is_empty());
         numbered || [self.start, self.end].iter().any(|bound| matches!(bound, Bound::Frame(_)))
     }
 
-    /// Where the wanted part ends, if that is known: for progress.
+    /// The end of the wanted part, if it is known: for progress.
     pub fn ends_at(&self) -> Option<Rational> {
         match (&self.wanted, self.end) {
             (Wanted::Times { times, .. }, _) if times.last().is_some() => times.last(),

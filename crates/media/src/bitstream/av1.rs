@@ -1,14 +1,13 @@
 //! AV1 (AV1 Bitstream & Decoding Process Specification): temporal units that refresh no
 //! reference frame.
 //!
-//! All that a frame leaves behind (samples, motion vectors, probabilities, film grain) it leaves
-//! in the reference frames that it refreshes (7.20), so one that refreshes none is missed by
-//! nobody.
+//! A frame passes everything on (samples, motion vectors, probabilities, film grain) in the reference frames
+//! that it refreshes (7.20), so no other frame needs one that refreshes none.
 
 use super::bits::Bits;
 use super::{Access, Picture};
 
-/// What a frame header's fields depend on: 5.5.1.
+/// The sequence header's fields that a frame header depends on: 5.5.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sequence {
     still: bool,
@@ -37,7 +36,7 @@ pub(super) struct Av1 {
     from_header: bool,
 }
 
-/// What a frame header says: 5.9.2.
+/// The frame header: 5.9.2.
 struct Frame {
     key: bool,
     shown: bool,

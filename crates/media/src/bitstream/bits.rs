@@ -1,4 +1,4 @@
-//! Reading a header bit by bit.
+//! Reads a header bit by bit.
 
 /// Bits of a slice, the most significant of a byte first. Nothing is read beyond the end.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ impl<'a> Bits<'a> {
         ((1_u32 << zeros) - 1).checked_add(rest)
     }
 
-    /// Passes over so many Exp-Golomb codes.
+    /// Skips so many Exp-Golomb codes.
     pub(super) fn skip_golomb(&mut self, count: u32) -> Option<()> {
         for _ in 0..count {
             self.golomb()?;

@@ -1,6 +1,6 @@
-//! Counting what a packet holds: a frame, one of its fields, or both.
+//! Counts the coded pictures in a packet: a frame, one field, or both fields.
 
-/// What one coded picture is.
+/// The structure of a coded picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Structure {
     Frame,

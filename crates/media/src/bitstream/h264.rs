@@ -7,7 +7,7 @@ use super::bits::Bits;
 use super::fields::{Pictures, Structure};
 use super::units::{Framing, ParameterSets, Units, after_length, messages, payload};
 
-/// What a slice header's fields depend on.
+/// The parameters that a slice header's fields depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sequence {
     colour_planes: bool,
@@ -82,7 +82,7 @@ impl H264 {
         self.learn(unit);
     }
 
-    /// Keeps what a parameter set says. A broken one takes the place of what it might replace.
+    /// Stores a parameter set. A broken one also replaces the one before.
     fn learn(&mut self, unit: &[u8]) {
         match unit.first().map(|header| header & 0x1f) {
             Some(7) => match sequence(&payload(&unit[1..], 2048)) {
@@ -149,7 +149,7 @@ impl H264 {
                     (sequence_set, picture_set) = (sequence_set | (kind == 7), picture_set | (kind == 8));
                     false
                 }
-                // Delimiters and filler, and what decoders leave to others.
+                // Delimiters and filler, and units that decoders ignore.
                 0 | 9 | 12 | 24..=31 => true,
                 _ => false,
             };

@@ -121,8 +121,7 @@ impl Hevc {
             };
             let (kind, layer, temporal) = (first >> 1 & 0x3f, (first & 1) << 5 | second >> 3, second & 7);
             if layer > 0 {
-                // Decoders of the base layer pass over it. What is not of a picture is of no
-                // picture's syntax either.
+                // Decoders of the base layer skip it.
                 droppable = false;
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Motion JPEG (ITU-T T.81): pictures that bring their own tables.
+//! Motion JPEG (ITU-T T.81): pictures that contain their own tables.
 
 use super::{Access, Picture};
 
@@ -60,8 +60,7 @@ fn tables(data: &[u8]) -> Option<Tables> {
     }
 }
 
-/// How often a decoder passes over a picture, and its size in pixels; both as large as the bytes can
-/// be read by anybody.
+/// Upper bounds of how many scans a picture has, and of its pixels, for any decoder.
 pub(crate) fn passes(data: &[u8]) -> (u64, u64) {
     let (mut scans, mut pixels) = (0, 0);
     let markers = data.iter().enumerate().filter(|(_, byte)| **byte == 0xff);

@@ -8,7 +8,7 @@ use super::bits::Bits;
 use super::units::Codes;
 use super::{Access, Picture};
 
-/// What a video object layer says: 6.2.3.
+/// The video object layer's header: 6.2.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Layer {
     /// It says that VOPs are not in the order of presentation.
@@ -75,7 +75,7 @@ impl Mpeg4 {
         self.met.group |= here.group;
         self.met.user_data |= here.user_data;
         let layer = self.layer.filter(|layer| !layer.interlaced);
-        // Decoders tell by the user data who made the stream, and decode differently.
+        // Decoders recognize the encoder by the user data, and decode differently.
         let brought = self.met == here;
         Picture {
             droppable: droppable && shown && layer.is_some_and(|layer| layer.reorders),

@@ -1,5 +1,4 @@
-//! What is said of real streams, against a decoder that is given the consequences; and bytes
-//! that are no stream.
+//! Checks the answers on real streams against a decoder, and that damaged bytes do no harm.
 
 mod damaged;
 mod real;

@@ -1,9 +1,9 @@
-//! How the units of a packet are told apart, and what those of H.264 and HEVC share.
+//! Splits packets into units, and parses what H.264 and HEVC have in common.
 
 use super::Access;
 
-/// Units of one picture: the slices of the largest pictures, and what comes with them, are some
-/// hundreds. Decoders take 4 KiB for each, which may have four bytes.
+/// Most units of one picture: the largest pictures have some hundreds of slices and other units. Decoders take
+/// 4 KiB for each unit, even for one of four bytes.
 const MAX_UNITS: usize = 4096;
 
 /// How network abstraction layer units follow each other.
@@ -171,8 +171,8 @@ pub(super) fn messages(mut rest: &[u8]) -> Option<Vec<Message<'_>>> {
     Some(messages)
 }
 
-/// Parameter sets: those that a decoder has from the container's header, and whether others
-/// came after it, so that only those who saw them can decode what follows.
+/// Parameter sets: those of the container's header, and whether packets replaced any, so that only a decoder
+/// that has seen these packets can decode what follows.
 #[derive(Debug, Default)]
 pub(super) struct ParameterSets {
     header: Vec<Vec<u8>>,

@@ -3,7 +3,7 @@
 
 use super::{Access, Picture};
 
-/// What outlives a frame besides its samples and probabilities.
+/// State that lasts from frame to frame, besides samples and probabilities.
 #[derive(Debug, Default)]
 pub(super) struct Vp8 {
     /// Whether the last frame used segments, so that the next one may take over its map.

@@ -1,5 +1,4 @@
-//! What is done to a picture before anything else: chroma that its lines or columns do not share
-//! as everywhere else is spread, and what lies outside of the shown part is cut off.
+//! The first step of a conversion: crops to the shown part, and upsamples chroma that is laid out unusually.
 //!
 //! In an interlaced picture of 4:2:0 the lines of each field share chroma among themselves, and
 //! its samples lie at a quarter and at three quarters between two lines of their field (ISO/IEC

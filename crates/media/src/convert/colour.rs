@@ -1,4 +1,4 @@
-//! What a picture's samples mean, with the rules for what the file leaves unsaid.
+//! The meaning of a picture's samples, with defaults for what the file does not specify.
 
 use super::light::{Matrix, Primaries, Rendering, Transfer};
 use crate::ffi::{ColourTags, Light, PixelClass, YuvMatrix};
@@ -11,7 +11,7 @@ pub(crate) struct Colours {
     pub(crate) full_range: bool,
 }
 
-/// How a picture becomes what a screen of BT.709 or sRGB shows.
+/// How a picture is converted for a BT.709 or sRGB screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
     /// Its RGB is shown as it is.
@@ -20,19 +20,19 @@ pub(crate) enum Look {
     Rendered(Rendering),
 }
 
-/// The brightest pixel of a video that does not say, and that of HLG by definition, in cd/m²:
-/// what ITU-R BT.2100 takes for the nominal peak, and most masters have.
+/// The peak luminance in cd/m² of HLG, and of videos that do not specify one: the nominal peak of ITU-R
+/// BT.2100, which most masters have.
 pub(super) const NOMINAL_PEAK: u32 = 1000;
 
 impl Colours {
-    /// What a JPEG (JFIF) file means by YCbCr.
+    /// The YCbCr of JPEG (JFIF) files.
     pub(crate) const JFIF: Self = Self { matrix: YuvMatrix::Bt601, full_range: true };
 
-    /// What RGB of wide primaries becomes before it is rendered.
+    /// The YUV to which RGB of wide primaries is converted before it is rendered.
     pub(crate) const WIDE: Self = Self { matrix: YuvMatrix::Bt2020, full_range: false };
 
-    /// What a picture of `lines` lines means. Unsaid: limited range, BT.709 from 720 lines up
-    /// and BT.601 below.
+    /// The colours of a picture of `lines` lines. Defaults: limited range, BT.709 from 720 lines up and BT.601
+    /// below.
     pub(crate) fn of(tags: ColourTags, lines: u32) -> Self {
         let matrix = match (tags.matrix, tags.primaries) {
             (1, _) => YuvMatrix::Bt709,
@@ -101,7 +101,7 @@ impl Look {
     }
 }
 
-/// What cannot be shown as it is meant, in words for the owner.
+/// A warning for the owner about colours that cannot be converted exactly.
 pub(crate) fn caveat(tags: ColourTags, light: Light) -> Option<&'static str> {
     if light.needs_dolby_vision {
         return Some("the video needs a Dolby Vision player (profile 5): its colours are wrong elsewhere");

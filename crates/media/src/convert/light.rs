@@ -1,5 +1,4 @@
-//! From samples to light and back, in exact arithmetic: the formula that
-//! [`render`](super::render) tabulates.
+//! Converts samples to light and back, exactly: the reference for the tables of [`render`](super::render).
 //!
 //! - PQ (SMPTE ST 2084) and HLG (ARIB STD-B67, at a nominal peak of 1000 cd/m²) are decoded as
 //!   ITU-R BT.2100 says and tone-mapped with the EETF of ITU-R BT.2390 on the largest of red,
@@ -23,7 +22,7 @@ pub(crate) enum Matrix {
     ICtCp,
 }
 
-/// What signals stand for light how.
+/// The transfer function: how signals stand for light.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transfer {
     /// BT.1886.
@@ -32,7 +31,7 @@ pub(crate) enum Transfer {
     Hlg,
 }
 
-/// What red, green and blue are.
+/// The primaries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Primaries {
     Bt709,
@@ -41,7 +40,7 @@ pub(crate) enum Primaries {
     P3,
 }
 
-/// What samples mean, and how they are to be shown.
+/// The meaning of samples, and how they are to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rendering {
     pub(crate) matrix: Matrix,

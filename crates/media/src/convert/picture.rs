@@ -1,9 +1,9 @@
-//! Planes of bytes with rows a stride apart, and turning them.
+//! Planes of bytes with a stride, and their rotation.
 
 use crate::ffi::{PlaneMut, Scaler};
 use crate::geometry::Orientation;
 
-/// A plane that is owned and used again for the next picture.
+/// An owned plane, reused for the next picture.
 #[derive(Debug, Default)]
 pub(super) struct Plane {
     data: Vec<u8>,
@@ -12,12 +12,12 @@ pub(super) struct Plane {
     height: usize,
 }
 
-/// A plane that is looked at.
+/// A borrowed plane.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PlaneRef<'a> {
     pub(crate) data: &'a [u8],
     pub(crate) stride: usize,
-    /// Bytes of a row that count.
+    /// Bytes of a row without its padding.
     pub(crate) width: usize,
     pub(crate) height: usize,
 }

@@ -1,5 +1,4 @@
-//! From one YUV to another without a detour through RGB: 4:2:0 of any depth in, the full range
-//! BT.601 of JPEG in 8 bits out.
+//! Converts 4:2:0 of any depth to JPEG's 8-bit full-range BT.601, without a detour through RGB.
 //!
 //! The gray axis is common to all matrices, so new chroma depends on chroma alone, and new luma
 //! is old luma plus a little of both chromas. 16-bit fixed point with 5 fraction bits: within
@@ -77,7 +76,7 @@ impl Recolour {
         }
     }
 
-    /// Whether it is what [`Recolour::new`] would make.
+    /// Whether [`Recolour::new`] would make the same.
     pub(super) fn is_for(&self, from: Colours, depth: u32) -> bool {
         (self.from, self.depth) == (from, depth)
     }

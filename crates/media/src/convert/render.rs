@@ -1,5 +1,5 @@
-//! The formula of [`light`](super::light) for whole pictures: linear steps computed, curves
-//! read from tables, a few pixels at a time. The test holds the difference to the formula.
+//! Applies the formula of [`light`](super::light) to whole pictures, a few pixels at a time: linear steps are
+//! computed, curves are read from tables. A test bounds the difference to the formula.
 
 use super::light::{LUMINANCE, Rendering, Transfer, ootf_gain};
 use super::picture::Plane;
@@ -15,7 +15,7 @@ const FRACTION: u32 = 5;
 
 type Rows = [[f32; 3]; 3];
 
-/// Shows pictures of one [`Rendering`].
+/// Renders pictures of one [`Rendering`].
 pub(super) struct Renderer {
     rendering: Rendering,
     /// From samples, less `black`, to places in `decode`.
@@ -36,7 +36,7 @@ pub(super) struct Renderer {
     buffers: Buffers,
 }
 
-/// Rows that are used again.
+/// Reused rows.
 #[derive(Default)]
 struct Buffers {
     luma: Vec<i16>,

@@ -1,4 +1,4 @@
-//! Reading samples however they lie in memory, as 15-bit numbers.
+//! Reads samples of any memory layout as 15-bit numbers.
 
 use super::picture::{Plane, PlaneRef};
 use crate::ffi::{Frame, Packing};
@@ -15,7 +15,7 @@ pub(super) struct Samples<'a> {
     pub(super) chroma: (usize, usize),
 }
 
-/// Rows of samples that are used again.
+/// Reused rows of samples.
 #[derive(Default)]
 pub(super) struct Rows {
     pub(super) luma: Vec<i16>,

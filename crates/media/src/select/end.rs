@@ -1,4 +1,4 @@
-//! What is left to do for a selection when the video ends, or nothing more is wanted.
+//! Ends a selection: when the video ends, or when nothing more is wanted.
 
 use framelift_domain::Rational;
 
@@ -6,8 +6,8 @@ use super::{Bound, Requests, Selector, Times, TooMany, Wanted};
 use crate::words::count;
 
 impl Selector {
-    /// The video has ended, and its last frame is on screen until `end`: returns what the held
-    /// frame was wanted for. Places beyond the end are clamped to it, with warnings.
+    /// Ends the selection with the video, whose last frame is on screen until `end`. Returns the requests that the
+    /// held frame answers. Places beyond the end are clamped to it, with warnings.
     pub fn finish(&mut self, end: Rational) -> Result<Requests, TooMany> {
         let Some(held) = self.held.take() else {
             return Ok(Requests::new());
@@ -62,8 +62,8 @@ impl Selector {
         }
     }
 
-    /// Nothing more will be wanted: what was left out is added to the warnings. Part of
-    /// [`Selector::finish`]; for callers that stop before the end of the video.
+    /// Adds warnings about places that were left out. Part of [`Selector::finish`]; for callers that stop before
+    /// the end of the video.
     pub fn settle(&mut self) {
         if self.outside_range > 0 {
             let (lie, were) = if self.outside_range == 1 { ("lies", "was") } else { ("lie", "were") };
@@ -131,8 +131,7 @@ impl Selector {
         self.warnings.push(warning);
     }
 
-    /// What the owner should know, after [`Selector::finish`] or
-    /// [`Selector::settle`].
+    /// The warnings for the owner, after [`Selector::finish`] or [`Selector::settle`].
     pub fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }

@@ -1,10 +1,10 @@
-//! Rising lists of wanted times, evenly spaced ones without holding them.
+//! Rising sequences of wanted times; evenly spaced ones are computed, not stored.
 
 use framelift_domain::Rational;
 
 const NANO: i128 = 1_000_000_000;
 
-/// Wanted times, rising; those before `next` are done with.
+/// Wanted times, rising; those before `next` are done.
 #[derive(Clone, Debug)]
 pub struct Times {
     kind: Kind,
@@ -20,7 +20,7 @@ enum Kind {
         count: Option<u64>,
     },
     List(Vec<Rational>),
-    /// Times that others stand in for: where to look, rising, and what was asked.
+    /// Times that are looked for at other moments: where to look, rising, and the requested time.
     Aimed(Vec<(Rational, Rational)>),
 }
 
@@ -71,8 +71,7 @@ impl Times {
         Self { kind: Kind::List(times), next: 0 }
     }
 
-    /// Other times in place of these, those before `end` if there is no last one: `aim` says
-    /// where to look for what is on screen at a time.
+    /// Replaces these times, up to `end` if they have no last one, by the moments at which `aim` says to look.
     pub fn aimed(&self, end: Rational, aim: impl Fn(Rational) -> Rational) -> Self {
         let last = if self.is_finite() { None } else { Some(end) };
         let asked = (self.next..).map_while(|k| self.nth(k));
@@ -82,7 +81,7 @@ impl Times {
         Self { kind: Kind::Aimed(times), next: 0 }
     }
 
-    /// What was asked where [`Times::peek`] is looked at.
+    /// The requested time of [`Times::peek`].
     pub fn asked(&self) -> Option<Rational> {
         match &self.kind {
             Kind::Aimed(times) => Some(times.get(usize::try_from(self.next).ok()?)?.1),
@@ -101,7 +100,7 @@ impl Times {
         }
     }
 
-    /// Gives the first time of an even spacing that waits for it.
+    /// Sets the first time of an even spacing that was unknown.
     pub fn start_at(&mut self, time: Rational) {
         if let Kind::Even { first: first @ None, .. } = &mut self.kind {
             *first = Some(time);
@@ -135,12 +134,12 @@ impl Times {
         }
     }
 
-    /// The next time; none when all are done with or the first is unknown.
+    /// The next time; none when all are done or the first is unknown.
     pub fn peek(&self) -> Option<Rational> {
         self.nth(self.next)
     }
 
-    /// Done with the next time.
+    /// Marks the next time as done.
     pub fn advance(&mut self) {
         self.next += 1;
     }
@@ -154,7 +153,7 @@ impl Times {
         }
     }
 
-    /// Whether a time that is not done with lies in `from..until`.
+    /// Whether a time that is not done lies in `from..until`.
     pub fn any_in(&self, from: Rational, until: Rational) -> bool {
         let mut k = self.next.max(self.before(from));
         // `before` may be one too low where times are rounded.

@@ -1,5 +1,4 @@
-//! Bytes that are no stream, and streams that are damaged: nothing panics, and what cannot be
-//! read is needed.
+//! Random bytes and damaged streams: nothing panics, and what cannot be parsed counts as needed.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

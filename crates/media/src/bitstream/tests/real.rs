@@ -1,5 +1,5 @@
-//! Encoders' streams: what may be left out changes nothing, decoding starts where it is said to,
-//! and what is said to be shown is.
+//! Streams of real encoders: leaving out droppable pictures changes nothing, decoding starts where the parser
+//! says, and pictures that it calls shown are shown.
 
 use std::collections::HashSet;
 
