@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use framelift_contract::report::Job;
+use framelift_contract::report::{Ending, Job};
 use framelift_domain::{Failure, FailureCode};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -151,7 +151,7 @@ impl DeadLetters {
             return (DeadLetter::GivenBack, given_back);
         }
         let failure = Failure::new(FailureCode::Internal, format!("gave up after {tries} tries"));
-        match context.report_failure(job, &task.trace, &failure, false).await {
+        match context.report_failure(job, &task.trace, &failure, Ending::Failed).await {
             Ok(answer) => {
                 tracing::error!(event = "ProcessingFailed", tries, "a job has used up its tries");
                 context.metrics.job_ended("failed", failure.code.as_str());

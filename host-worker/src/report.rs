@@ -9,11 +9,11 @@ use framelift_contract::account::Contact;
 use framelift_contract::message::NoticeKind;
 use framelift_contract::plugin::{ClaimPluginRequest, PluginCheck, PluginReport, PluginReportAnswer};
 use framelift_contract::report::{
-    ClaimRequest, CompleteReport, FailReport, Job, Notice, NotifiedReport, ProgressReport, ReportAnswer,
-    SweepAnswer,
+    ClaimRequest, CompleteReport, Ending, FailReport, Job, Notice, NotifiedReport, ProgressReport,
+    ReportAnswer, SweepAnswer,
 };
 use framelift_contract::video::Progress;
-use framelift_domain::{CorrelationId, FailureCode, PluginId, UserId, VideoId, WorkerId};
+use framelift_domain::{Checksum, CorrelationId, FailureCode, PluginId, UserId, VideoId, WorkerId};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -180,21 +180,21 @@ impl ControlClient {
         self.report(job.video_id, "complete", trace, &body).await
     }
 
-    /// Fails the job, or with `release` gives it back. Idempotent for the same attempt.
+    /// Fails the job, or gives it back. Idempotent for the same attempt.
     pub(crate) async fn fail(
         &self,
         job: &Job,
         trace: &Trace,
         code: FailureCode,
         message: &str,
-        release: bool,
+        ending: Ending,
     ) -> Result<ReportAnswer, ReportError> {
         let body = FailReport {
             attempt: job.attempt,
             worker_id: self.worker_id.clone(),
             code,
             message: message.chars().take(1000).collect(),
-            release,
+            ending,
         };
         self.report(job.video_id, "fail", trace, &body).await
     }
@@ -286,8 +286,8 @@ pub(crate) struct Archive {
     pub size_bytes: u64,
     /// Frames in it.
     pub frames: u64,
-    /// Its SHA-256, in hex.
-    pub sha256: String,
+    /// Its SHA-256.
+    pub sha256: Checksum,
     /// Bytes read of the upload.
     pub bytes_read: u64,
     /// What the owner should know.

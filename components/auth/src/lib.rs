@@ -12,7 +12,7 @@ use http::Response;
 use spin_sdk::http::{FullBody, Request};
 use spin_sdk::http_service;
 
-/// The label of the store, which no other component has.
+/// The label of the store that only this component may open.
 const STORE: &str = "accounts";
 
 type Service<'a> = Accounts<'a, SpinKv, SpinHttp, SpinAmbient>;
@@ -21,7 +21,7 @@ type Service<'a> = Accounts<'a, SpinKv, SpinHttp, SpinAmbient>;
 async fn handle(request: Request) -> Response<FullBody<Bytes>> {
     let (parts, body) = request.into_parts();
     let config = configuration().await;
-    // Also a page is told that a store is not there.
+    // A page of another origin may read this failure, too.
     let cors = config.as_ref().map(|config| config.cors.clone()).unwrap_or_default();
     let opened = match config {
         Ok(config) => SpinKv::open(STORE).await.map(|kv| (config, kv)).map_err(Failure::from),

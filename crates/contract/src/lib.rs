@@ -1,7 +1,7 @@
-//! What crosses a wire: API bodies, problems, queue messages, worker reports, the manifest, object keys.
+//! The wire types: API bodies, problems, queue messages, worker reports, the manifest, object keys.
 //!
-//! Every side of the product reads and writes these types, and golden JSON beside them
-//! (`tests/golden/`) holds their spelling still.
+//! Every side of the product reads and writes these types; golden JSON files (`tests/golden/`) fix their
+//! spelling.
 
 pub mod account;
 pub mod manifest;

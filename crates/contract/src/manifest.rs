@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use framelift_domain::Checksum;
 use serde::{Deserialize, Serialize};
 
 use crate::options::OptionsBody;
@@ -12,26 +13,26 @@ use crate::options::OptionsBody;
 /// The manifest's version; a reader refuses a higher one.
 pub const VERSION: u32 = 1;
 
-/// The whole manifest. `F` is a list of [`Frame`], or what serialises to one: the engine
-/// writes a million records without holding them in this form.
+/// The manifest. `F` is a list of [`Frame`], or a type that serialises like one: the engine writes a million
+/// records without holding them in this form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest<F = Vec<Frame>> {
     /// [`VERSION`].
     pub version: u32,
-    /// Name and version of what made the archive.
+    /// Name and version of the engine that made the archive.
     pub engine: String,
     /// The video.
     pub source: Source,
-    /// What was asked, every default spelled out.
+    /// The options, every default spelled out.
     pub options: OptionsBody,
-    /// How it was done.
+    /// How the frames were reached.
     pub plan: Plan,
     /// The plugins that saw the frames, in order; absent where there were none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plugins: Vec<Plugin>,
     /// One record for each image, in time order.
     pub frames: F,
-    /// What the owner should know: places outside the video, damage, guesses.
+    /// Warnings for the owner: places outside the video, damage, guesses.
     pub warnings: Vec<String>,
 }
 
@@ -42,9 +43,9 @@ pub struct Source {
     pub file_name: String,
     /// Its length in bytes.
     pub size_bytes: u64,
-    /// Its SHA-256 in hexadecimal, where it is known.
+    /// Its SHA-256, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
+    pub sha256: Option<Checksum>,
     /// The codec's short name (`h264`).
     pub codec: String,
     /// Pixels across as stored, before rotation and pixel shape.
@@ -65,7 +66,7 @@ pub struct Plan {
     pub strategy: Strategy,
     /// Why this one, in a sentence.
     pub reason: String,
-    /// What decoded the frames.
+    /// The decoder.
     pub decoder: String,
 }
 
@@ -98,12 +99,12 @@ pub struct Plugin {
     pub sha256: Option<String>,
     /// Frames that it dropped.
     pub dropped: u64,
-    /// What it said at the end.
+    /// Its summary at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
 }
 
-/// What plugins said of a frame: by the plugin's name, what it is about and what was said.
+/// Labels that plugins gave a frame: by the plugin's name, key and value.
 pub type Labels = BTreeMap<String, BTreeMap<String, String>>;
 
 /// One image.
@@ -128,9 +129,9 @@ pub struct Frame {
     pub height: u32,
     /// The member's length in bytes.
     pub bytes: u64,
-    /// The member's SHA-256 in hexadecimal.
-    pub sha256: String,
-    /// What plugins said of it; absent where none said anything.
+    /// The member's SHA-256.
+    pub sha256: Checksum,
+    /// Its labels from plugins; absent where there are none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Labels,
     /// Further requests that this image answers; absent where each has a record of its own.
@@ -138,7 +139,7 @@ pub struct Frame {
     pub repeats: Option<Repeats>,
 }
 
-/// Requests in a row that one image answers besides that of its record: those that follow it.
+/// The requests after that of its record which the same image answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repeats {
     /// How many.
@@ -179,7 +180,7 @@ mod tests {
                 width: 320,
                 height: 180,
                 bytes: 5,
-                sha256: "00".into(),
+                sha256: [0; 32].into(),
                 labels: Labels::new(),
                 repeats: None,
             }],
@@ -197,7 +198,7 @@ mod tests {
                 "plan": {"strategy": "sequential", "reason": "dense", "decoder": "h264"},
                 "frames": [{"file": "frames/frame_000001.jpg", "requested": null, "time": "1001/30000",
                             "time_seconds": 1001.0 / 30000.0, "pts": 427, "keyframe": true, "width": 320, "height": 180, "bytes": 5,
-                            "sha256": "00"}],
+                            "sha256": "00".repeat(32)}],
                 "warnings": ["w"]
             })
         );
@@ -208,7 +209,7 @@ mod tests {
     fn a_record_counts_what_it_repeats_and_older_ones_do_not() {
         let mut json = serde_json::json!({
             "file": "frames/frame_000100.jpg", "requested": "99", "time": "0", "pts": 0, "keyframe": true,
-            "width": 320, "height": 180, "bytes": 5, "sha256": "00"
+            "width": 320, "height": 180, "bytes": 5, "sha256": "00".repeat(32)
         });
         let frame: Frame = serde_json::from_value(json.clone()).unwrap();
         assert_eq!(frame.repeats, None);

@@ -1,9 +1,9 @@
-//! The queue's messages. Nothing but the ids is trusted: `claim` returns the job.
+//! Queue messages. Workers trust only the ids in them: `claim` returns the job.
 
 use framelift_domain::{CorrelationId, PluginId, UserId, VideoId};
 use serde::{Deserialize, Serialize};
 
-/// What a notice is about.
+/// The kind of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeKind {
@@ -13,7 +13,7 @@ pub enum NoticeKind {
     Completed,
 }
 
-/// A job, or a notice to send, of version 1.
+/// A message of version 1: a job, or a notice to send.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobMessage {
     /// 1.
@@ -24,7 +24,7 @@ pub struct JobMessage {
     pub user_id: UserId,
     /// The id of the request that it follows from.
     pub correlation_id: CorrelationId,
-    /// If there, only this notice is to be sent; there is nothing to extract.
+    /// The notice to send; without one, the message is a job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<NoticeKind>,
 }
@@ -84,10 +84,10 @@ pub enum InvalidMessage {
     /// Not JSON, or not of this form.
     #[error("not a job message: {0}")]
     Malformed(String),
-    /// A later form.
+    /// A later version.
     #[error("message version {0} is not supported")]
     Version(u64),
-    /// The form of the worker before this one.
+    /// A message of the worker that this one replaced.
     #[error("a message of the older worker, which names s3_path: upload the video through the API")]
     Legacy,
 }

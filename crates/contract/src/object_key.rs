@@ -1,4 +1,4 @@
-//! Where objects lie in the bucket: keys are made of ids alone, never of what a user sent.
+//! Object keys. They are made of ids alone, never of text from a user.
 
 use framelift_domain::{PluginId, UserId, VideoId};
 
@@ -19,8 +19,8 @@ pub fn results_of(user: UserId, video: VideoId) -> String {
     format!("{RESULTS}{user}/{video}/")
 }
 
-/// The archive that one attempt writes: each attempt has its own, so that a stale worker
-/// cannot overwrite a published result.
+/// The archive of one attempt. Each attempt has its own, so that a stale worker cannot overwrite a published
+/// result.
 pub fn result(user: UserId, video: VideoId, attempt: u32) -> String {
     format!("{}{attempt}.zip", results_of(user, video))
 }

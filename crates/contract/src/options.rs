@@ -1,10 +1,13 @@
 //! The JSON form of the options, and its translation to checked values with error pointers.
 
+use std::str::FromStr;
+
 use framelift_domain::options::{MAX_AT, format_duration, parse_duration};
 use framelift_domain::plugin::{MAX_CONFIG_BYTES, MAX_PER_VIDEO};
-use framelift_domain::{Crop, Fit, Format, Options, Place, PluginRef, Range, Rational, Resize, Select};
+use framelift_domain::{Crop, Fit, Options, Place, PluginRef, Range, Rational, Resize, Select};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
+use strum::VariantNames;
 use utoipa::ToSchema;
 
 use crate::problem::FieldError;
@@ -167,18 +170,12 @@ impl Checker<'_> {
         checked
     }
 
-    fn word<T: Copy, const N: usize>(
-        &mut self,
-        path: &str,
-        text: &str,
-        all: [T; N],
-        name: impl Fn(T) -> &'static str,
-    ) -> Option<T> {
-        let found = all.into_iter().find(|known| name(*known) == text);
-        if found.is_none() {
-            self.fail(path, format!("must be one of {}", all.map(name).join(", ")));
+    fn word<T: FromStr + VariantNames>(&mut self, path: &str, text: &str) -> Option<T> {
+        let word = text.parse().ok();
+        if word.is_none() {
+            self.fail(path, format!("must be one of {}", T::VARIANTS.join(", ")));
         }
-        found
+        word
     }
 
     fn select(&mut self, body: &SelectBody) -> Option<Select> {
@@ -285,7 +282,7 @@ impl Checker<'_> {
         let height = body.height.map(|height| self.integer("/resize/height", height, side));
         let fit = match body.fit.as_deref() {
             None => Some(Fit::Contain),
-            Some(fit) => self.word("/resize/fit", fit, Fit::ALL, Fit::as_str),
+            Some(fit) => self.word("/resize/fit", fit),
         };
         let side = |side: Option<Option<u32>>| side.map_or(Some(None), |side| side.map(Some));
         Some(Resize { width: side(width)?, height: side(height)?, fit: fit? })
@@ -326,10 +323,7 @@ impl OptionsBody {
         {
             options.tolerance = tolerance;
         }
-        let format = self.format.as_deref();
-        if let Some(format) =
-            format.and_then(|format| checker.word("/format", format, Format::ALL, Format::as_str))
-        {
+        if let Some(format) = self.format.as_ref().and_then(|format| checker.word("/format", format)) {
             options.format = format;
         }
         if let Some(quality) = self.quality.and_then(|it| checker.integer("/quality", it, rules::QUALITY)) {

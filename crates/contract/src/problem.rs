@@ -8,7 +8,7 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 
 macro_rules! problems {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $title:literal;)*) => {
-        /// What went wrong, as a program can match it.
+        /// A problem's code.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
         #[serde(rename_all = "kebab-case")]
         pub enum ProblemCode { $($(#[$doc])* $name,)* }
@@ -42,7 +42,7 @@ problems! {
     BadRequest = "bad-request", 400, "The request is malformed";
     /// The body or the query does not validate.
     ValidationFailed = "validation-failed", 422, "The request does not validate";
-    /// No token, or one that is not good.
+    /// No token, or an invalid one.
     Unauthenticated = "unauthenticated", 401, "A valid access token is required";
     /// The caller may not do this.
     Forbidden = "forbidden", 403, "This credential may not do that";
@@ -80,13 +80,13 @@ problems! {
     IdempotencyInProgress = "idempotency-in-progress", 409, "A request with this idempotency key is under way";
     /// No such video.
     VideoNotFound = "video-not-found", 404, "There is no such video";
-    /// Somebody else's video.
+    /// The video belongs to another account.
     VideoNotOwned = "video-not-owned", 403, "The video belongs to another account";
     /// No result yet, or none ever.
     ProcessingNotFinished = "processing-not-finished", 400, "The video has no result to download";
     /// The result was deleted after its retention.
     ResultExpired = "result-expired", 410, "The result has expired";
-    /// The upload is not kept any more.
+    /// The upload was deleted.
     SourceExpired = "source-expired", 410, "The upload is not kept any more";
     /// The video is in a terminal state.
     ProcessingAlreadyFinished = "processing-already-finished", 409, "The video is finished already";
@@ -106,11 +106,11 @@ problems! {
     Unavailable = "unavailable", 503, "The service cannot answer right now";
     /// A stored record cannot be read, or would be too large to be written.
     RecordDamaged = "record-damaged", 500, "A stored record cannot be used";
-    /// Our own fault.
+    /// An internal error.
     Internal = "internal", 500, "Something went wrong on our side";
 }
 
-/// One part of a body or query that does not validate.
+/// An error in one part of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
     /// Where: a JSON Pointer (RFC 6901) into the body, in which a field of a form is `/name`; for a query
@@ -137,13 +137,13 @@ pub struct Problem {
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// What exactly, in this case.
+    /// What went wrong in this case.
     pub detail: String,
     /// The code.
     pub code: ProblemCode,
     /// The request's correlation id.
     pub correlation_id: String,
-    /// What does not validate.
+    /// The errors in the request, if it does not validate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
 }

@@ -1,6 +1,7 @@
-//! What a worker and `control` say to each other.
+//! The reports of workers to component `control`, and its answers.
 
-use framelift_domain::{CorrelationId, FailureCode, Time, UserId, VideoId, WorkerId};
+use framelift_domain::video::Extraction;
+use framelift_domain::{Checksum, CorrelationId, FailureCode, Time, UserId, VideoId, WorkerId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,14 +14,14 @@ use crate::video::{Progress, Status};
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClaimRequest {
-    /// Who claims.
+    /// The worker that claims.
     #[schema(value_type = String)]
     pub worker_id: WorkerId,
-    /// Fresh for each message received: the same claim sent again (a lost answer) gets the
-    /// same lease, another one of the same worker does not.
+    /// New for each message received. The same claim sent again, after a lost answer, gets the same lease; another
+    /// claim of the same worker does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim_id: Option<String>,
-    /// The last attempt that the worker knows of; not needed.
+    /// Accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
 }
@@ -70,10 +71,10 @@ pub struct Job {
 pub struct ProgressReport {
     /// The attempt of the claim.
     pub attempt: u32,
-    /// Who reports.
+    /// The worker that reports.
     #[schema(value_type = String)]
     pub worker_id: WorkerId,
-    /// How far it is.
+    /// The attempt's progress.
     pub progress: Progress,
 }
 
@@ -83,20 +84,28 @@ pub struct ProgressReport {
 pub struct CompleteReport {
     /// The attempt of the claim.
     pub attempt: u32,
-    /// Who reports.
+    /// The worker that reports.
     #[schema(value_type = String)]
     pub worker_id: WorkerId,
     /// Bytes of the archive.
     pub size_bytes: u64,
     /// Frames in it.
     pub frames: u64,
-    /// SHA-256 of the archive, in hex.
-    pub sha256: String,
+    /// SHA-256 of the archive, in hexadecimal.
+    #[schema(value_type = String)]
+    pub sha256: Checksum,
     /// Bytes read of the upload.
     pub bytes_read: u64,
-    /// What the user should know, at most 100 entries of 500 characters.
+    /// Warnings for the user, at most 100 of 500 characters.
     #[serde(default)]
     pub warnings: Vec<String>,
+}
+
+impl From<CompleteReport> for Extraction {
+    fn from(report: CompleteReport) -> Self {
+        let CompleteReport { size_bytes, frames, sha256, bytes_read, warnings, .. } = report;
+        Self { size_bytes, frames, sha256, bytes_read, warnings }
+    }
 }
 
 /// `POST /internal/jobs/{id}/fail`.
@@ -105,32 +114,56 @@ pub struct CompleteReport {
 pub struct FailReport {
     /// The attempt of the claim.
     pub attempt: u32,
-    /// Who reports.
+    /// The worker that reports.
     #[schema(value_type = String)]
     pub worker_id: WorkerId,
-    /// Why.
+    /// The failure's code.
     #[schema(value_type = String)]
     pub code: FailureCode,
-    /// What exactly, at most 1,000 characters.
+    /// What went wrong, at most 1,000 characters.
     pub message: String,
-    /// Gives the job back instead of failing it: the fault is not the video's (the store, the
+    /// `true` gives the job back instead of failing it: the fault is not the video's (the store, the
     /// network, a shutdown). `control` sends a new message for it, later each time.
-    #[serde(default)]
-    pub release: bool,
+    #[serde(rename = "release", default)]
+    #[schema(value_type = bool)]
+    pub ending: Ending,
 }
 
-/// `POST /internal/jobs/{id}/notified`: the notices of the terminal state are out.
+/// How an attempt without a result ended; on the wire, whether the job is given back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
+pub enum Ending {
+    /// The video has failed.
+    #[default]
+    Failed,
+    /// The job is given back, for another attempt.
+    Released,
+}
+
+impl From<bool> for Ending {
+    fn from(release: bool) -> Self {
+        if release { Self::Released } else { Self::Failed }
+    }
+}
+
+impl From<Ending> for bool {
+    fn from(ending: Ending) -> Self {
+        ending == Ending::Released
+    }
+}
+
+/// `POST /internal/jobs/{id}/notified`: the notices of the terminal state were sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NotifiedReport {
     /// The attempt of the claim; 0 for a notice that came by its own message.
     pub attempt: u32,
-    /// Who reports.
+    /// The worker that reports.
     #[schema(value_type = String)]
     pub worker_id: WorkerId,
 }
 
-/// What every report but `claim` is answered with.
+/// The answer to every report but `claim`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReportAnswer {
     /// The video's status now.
@@ -139,15 +172,15 @@ pub struct ReportAnswer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub lease_expires_at: Option<Time>,
-    /// A notice that is still to be sent.
+    /// The notice that the worker has to send, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<Notice>,
 }
 
-/// What a notice says; what `GET /internal/jobs/{id}/notice` answers.
+/// A notice to send; the answer of `GET /internal/jobs/{id}/notice`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Notice {
-    /// What it is about.
+    /// Whether the video is done or failed.
     pub kind: NoticeKind,
     /// The video.
     #[schema(value_type = String)]
@@ -172,22 +205,22 @@ pub struct Notice {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NotificationRequest {
-    /// Whom to tell.
+    /// The user to notify.
     #[schema(value_type = String)]
     pub user_id: UserId,
-    /// About what.
+    /// The kind of notice.
     pub kind: NoticeKind,
     /// The video.
     #[schema(value_type = String)]
     pub video_id: VideoId,
 }
 
-/// What `POST /internal/sweep` did.
+/// The answer of `POST /internal/sweep`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SweepAnswer {
-    /// Users looked at.
+    /// Users that were checked.
     pub users: u32,
-    /// Uploads that never came.
+    /// Videos whose upload did not come in time.
     pub expired_uploads: u32,
     /// Messages sent again.
     pub resent: u32,
@@ -195,6 +228,6 @@ pub struct SweepAnswer {
     pub lapsed_leases: u32,
     /// Results and uploads past their retention.
     pub expired_results: u32,
-    /// Whether there is more to do than one call does.
+    /// Whether another call has more to do.
     pub more: bool,
 }

@@ -6,9 +6,11 @@ use std::sync::{LazyLock, OnceLock};
 use framelift_domain::limits::{MOST_UPLOAD_BYTES, VIDEO_EXTENSIONS};
 use framelift_domain::options::{MAX_AT, MAX_COUNT, MAX_CROP, MAX_SIDE, MAX_STREAM};
 use framelift_domain::plugin::MAX_PER_VIDEO;
+use framelift_domain::video::Stage;
 use framelift_domain::{FailureCode, Fit, Format};
 use regex_lite::Regex;
 use serde_json::{Value, json};
+use strum::VariantNames;
 
 use crate::problem::FieldError;
 
@@ -253,8 +255,8 @@ static UUID: Text = Text::new(
 );
 /// Where a page of a list begins.
 pub static CURSOR: Text = Text::new(16, 16, "^[0-9a-f]*$", "must be the next_cursor of an earlier page");
-/// A SHA-256.
-pub static SHA256: Text =
+/// A SHA-256; the type of its fields checks it.
+static SHA256: Text =
     Text::new(64, 64, "^[0-9a-f]*$", "must be a SHA-256 in 64 lower-case hexadecimal digits");
 
 /// Bytes of an upload. A deployment may allow less: 413 `file-too-large` says so.
@@ -276,7 +278,7 @@ pub const PART: Integer = Integer { min: 1, max: 10_000 };
 /// Videos on a page.
 pub const PAGE: Integer = Integer { min: 1, max: 100 };
 /// Percent done.
-const PERCENT: Integer = Integer { min: 0, max: 100 };
+pub const PERCENT: Integer = Integer { min: 0, max: 100 };
 /// Frames a second; what is finer than a billionth is rounded.
 pub const FPS: Decimal = Decimal { min: 1e-9, max: 1000.0 };
 /// The difference that makes a new shot.
@@ -298,7 +300,7 @@ pub fn fields() -> Vec<(&'static str, &'static str, Value)> {
         ("CreateVideoRequest", "size_bytes", SIZE_BYTES.keywords()),
         ("CreateVideoRequest", "content_type", MEDIA_TYPE.keywords()),
         ("OptionsBody", "tolerance", DURATION.keywords()),
-        ("OptionsBody", "format", one_of(Format::ALL.map(Format::as_str))),
+        ("OptionsBody", "format", one_of(Format::VARIANTS)),
         ("OptionsBody", "quality", QUALITY.keywords()),
         ("OptionsBody", "stream", STREAM.keywords()),
         ("CropBody", "x", OFFSET.keywords()),
@@ -322,7 +324,7 @@ pub fn fields() -> Vec<(&'static str, &'static str, Value)> {
         ("ResizeBody", "", json!({ "anyOf": [{ "required": ["width"] }, { "required": ["height"] }] })),
         ("ResizeBody", "width", never_null("integer", SIDE.keywords())),
         ("ResizeBody", "height", never_null("integer", SIDE.keywords())),
-        ("ResizeBody", "fit", one_of(Fit::ALL.map(Fit::as_str))),
+        ("ResizeBody", "fit", one_of(Fit::VARIANTS)),
         ("PluginBody", "name", PLUGIN_NAME.keywords()),
         ("ClaimPluginRequest", "user_id", UUID.keywords()),
         ("ClaimPluginRequest", "worker_id", TOKEN_ID.keywords()),
@@ -330,14 +332,16 @@ pub fn fields() -> Vec<(&'static str, &'static str, Value)> {
         ("PluginReport", "user_id", UUID.keywords()),
         ("PluginReport", "worker_id", TOKEN_ID.keywords()),
         ("PluginReport", "reason", json!({ "maxLength": MAX_REASON })),
+        ("Progress", "stage", one_of(Stage::VARIANTS)),
         ("Progress", "percent", PERCENT.keywords()),
+        ("VideoResult", "sha256", SHA256.keywords()),
         ("ClaimRequest", "worker_id", TOKEN_ID.keywords()),
         ("ClaimRequest", "claim_id", CLAIM_ID.keywords()),
         ("ProgressReport", "worker_id", TOKEN_ID.keywords()),
         ("CompleteReport", "worker_id", TOKEN_ID.keywords()),
         ("CompleteReport", "sha256", SHA256.keywords()),
         ("FailReport", "worker_id", TOKEN_ID.keywords()),
-        ("FailReport", "code", one_of(FailureCode::ALL.map(FailureCode::as_str))),
+        ("FailReport", "code", one_of(FailureCode::VARIANTS)),
         ("NotifiedReport", "worker_id", TOKEN_ID.keywords()),
         ("NotificationRequest", "user_id", UUID.keywords()),
         ("NotificationRequest", "video_id", UUID.keywords()),
@@ -350,8 +354,8 @@ fn places() -> Value {
 }
 
 /// One of these words.
-fn one_of<const N: usize>(words: [&str; N]) -> Value {
-    json!({ "enum": words.as_slice() })
+fn one_of(words: &[&str]) -> Value {
+    json!({ "enum": words })
 }
 
 #[cfg(test)]
@@ -359,7 +363,7 @@ mod tests {
     use std::str::FromStr;
 
     use framelift_domain::options::parse_duration;
-    use framelift_domain::{Place, VideoId, WorkerId};
+    use framelift_domain::{Checksum, Place, VideoId, WorkerId};
     use proptest::prelude::*;
     use proptest::string::string_regex;
 
@@ -466,7 +470,11 @@ mod tests {
         }
 
         #[test]
-        fn ids_are_what_has_their_form(id in "[a-zA-Z0-9._ é-]{0,70}", uuid in "[0-9a-fA-F]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{11,13}") {
+        fn ids_are_what_has_their_form(
+            id in "[a-zA-Z0-9._ é-]{0,70}", uuid in "[0-9a-fA-F]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{11,13}",
+            sum in "[0-9a-f]{63}[0-9a-gA-F]{0,2}",
+        ) {
+            prop_assert_eq!(Checksum::from_str(&sum).is_ok(), SHA256.allows(&sum), "{}", sum);
             prop_assert_eq!(WorkerId::from_str(&id).is_ok(), TOKEN_ID.allows(&id), "{}", id);
             prop_assert_eq!(VideoId::from_str(&uuid).is_ok(), UUID.allows(&uuid), "{}", uuid);
         }

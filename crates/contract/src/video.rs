@@ -2,62 +2,58 @@
 
 use std::collections::BTreeMap;
 
-use framelift_domain::{Failure, Time, VideoId};
-use serde::{Deserialize, Serialize};
+use framelift_domain::video::{Extraction, Progress as StoredProgress, Stage};
+use framelift_domain::{Checksum, Failure, Time, VideoId};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::options::OptionsBody;
+use crate::rules::PERCENT;
 
-/// Where a video is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+/// A video's status.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    ToSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Status {
-    /// The record is there, the upload is not.
+    /// The upload has not arrived yet.
     AwaitingUpload,
-    /// Held back by its owner's own limit.
+    /// It waits because its owner has enough videos in flight.
     Queued,
     /// In the queue.
     Pending,
-    /// A worker is at it.
+    /// A worker processes it.
     Processing,
-    /// The result is there.
+    /// The result can be downloaded.
     Completed,
     /// There will be no result, and `failure` says why.
     Failed,
-    /// The owner called it off.
+    /// The owner canceled it.
     Canceled,
-    /// The upload never came.
+    /// The upload did not come in time.
     Expired,
 }
 
 impl Status {
-    /// Every status.
-    pub const ALL: [Self; 8] = [
-        Self::AwaitingUpload,
-        Self::Queued,
-        Self::Pending,
-        Self::Processing,
-        Self::Completed,
-        Self::Failed,
-        Self::Canceled,
-        Self::Expired,
-    ];
-
-    /// The spelling in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AwaitingUpload => "awaiting_upload",
-            Self::Queued => "queued",
-            Self::Pending => "pending",
-            Self::Processing => "processing",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Canceled => "canceled",
-            Self::Expired => "expired",
-        }
+    /// The name in the API.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
-    /// Whether nothing will change it any more.
+    /// Whether it never changes again.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Canceled | Self::Expired)
     }
@@ -92,8 +88,7 @@ pub struct CreateVideoResponse {
     pub upload: Upload,
 }
 
-// Each way is a type with a name and says its method itself: generators of clients make nothing of variants
-// without a name.
+// Each variant is a named type with its own `method`: client generators cannot handle unnamed variants.
 /// How to upload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
@@ -117,7 +112,7 @@ pub struct PutUpload {
     pub url: String,
     /// Headers that must be sent as they are.
     pub headers: BTreeMap<String, String>,
-    /// How long the URL is good for.
+    /// When the URL expires.
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Time,
 }
@@ -142,7 +137,7 @@ pub struct MultipartUpload {
     pub part_count: u32,
     /// The first parts; `GET /videos/{id}/upload-parts` has the rest, and fresh URLs.
     pub parts: Vec<UploadPart>,
-    /// How long the URLs are good for.
+    /// When the URLs expire.
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Time,
 }
@@ -172,7 +167,7 @@ pub struct UploadPart {
 pub struct StorageResponse {
     /// Bytes of the caller's uploads and results.
     pub used_bytes: u64,
-    /// As many as there may be.
+    /// The account's limit.
     pub limit_bytes: u64,
 }
 
@@ -183,11 +178,11 @@ pub struct UploadPartsResponse {
     pub part_size: u64,
     /// Number of parts.
     pub part_count: u32,
-    /// Fresh URLs of those of the asked parts that there are, at most 100.
+    /// Fresh URLs of the requested parts, at most 100.
     pub parts: Vec<UploadPart>,
     /// The parts that have arrived.
     pub uploaded: Vec<UploadedPart>,
-    /// How long the URLs are good for.
+    /// When the URLs expire.
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Time,
 }
@@ -203,7 +198,7 @@ pub struct UploadedPart {
     pub etag: String,
 }
 
-/// What handing a video over answers (`complete`, `upload`, `runs`, `cancel`).
+/// The answer of `complete`, `upload`, `runs` and `cancel`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AcceptedResponse {
     /// The video's id.
@@ -222,13 +217,15 @@ pub struct RunRequest {
     pub options: Option<OptionsBody>,
 }
 
-/// How far a worker is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+/// The progress of a video.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
-    /// What is being done: `waiting`, `reading`, `extracting`, `storing`, `done`.
-    pub stage: String,
+    /// What is being done.
+    #[schema(value_type = String)]
+    pub stage: Stage,
     /// 0 to 100.
+    #[serde(deserialize_with = "percent")]
     pub percent: u8,
     /// Frames written.
     pub frames_done: u64,
@@ -238,20 +235,52 @@ pub struct Progress {
     pub bytes_read: u64,
 }
 
-/// What a completed video has.
+/// Reads a percentage, and refuses more than 100.
+fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    let value = i64::deserialize(deserializer)?;
+    PERCENT.of(value).map(|value| value as u8).ok_or_else(|| D::Error::custom(PERCENT.must()))
+}
+
+impl From<StoredProgress> for Progress {
+    fn from(progress: StoredProgress) -> Self {
+        let StoredProgress { stage, percent, frames_done, frames_expected, bytes_read } = progress;
+        Self { stage, percent, frames_done, frames_expected, bytes_read }
+    }
+}
+
+impl From<Progress> for StoredProgress {
+    fn from(progress: Progress) -> Self {
+        let Progress { stage, percent, frames_done, frames_expected, bytes_read } = progress;
+        Self { stage, percent, frames_done, frames_expected, bytes_read }
+    }
+}
+
+/// The result of a completed video.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VideoResult {
     /// Bytes of the archive.
     pub size_bytes: u64,
     /// Frames in it.
     pub frames: u64,
-    /// SHA-256 of the archive, in hex.
-    pub sha256: String,
-    /// What the owner should know.
+    /// SHA-256 of the archive, in hexadecimal.
+    #[schema(value_type = String)]
+    pub sha256: Checksum,
+    /// Warnings for the owner.
     pub warnings: Vec<String>,
 }
 
-/// How [`Failure`] stands in the OpenAPI document.
+impl From<&Extraction> for VideoResult {
+    fn from(made: &Extraction) -> Self {
+        Self {
+            size_bytes: made.size_bytes,
+            frames: made.frames,
+            sha256: made.sha256,
+            warnings: made.warnings.clone(),
+        }
+    }
+}
+
+/// The schema of [`Failure`] in the OpenAPI document.
 #[derive(Clone, Debug, ToSchema)]
 #[schema(as = Failure)]
 pub struct FailureBody {
@@ -259,7 +288,7 @@ pub struct FailureBody {
     /// `limit-exceeded`, `drm-protected`, `timed-out`, `decoder-crashed`, `plugin-failed` or `internal`.
     #[schema(example = "not-a-video")]
     pub code: String,
-    /// What exactly went wrong.
+    /// What went wrong.
     pub message: String,
     /// Whether running the same upload again may succeed.
     pub retryable: bool,
@@ -275,11 +304,11 @@ pub struct VideoResponse {
     pub file_name: String,
     /// Bytes of the upload.
     pub size_bytes: u64,
-    /// Where it is in its life.
+    /// Its status.
     pub status: Status,
-    /// What was asked.
+    /// The options, every default spelled out.
     pub options: OptionsBody,
-    /// How far it is.
+    /// Its progress.
     pub progress: Progress,
     /// Attempts made so far.
     pub attempt: u32,
@@ -293,10 +322,10 @@ pub struct VideoResponse {
     /// When the record was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
-    /// When a worker first took it.
+    /// When a worker first claimed it.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub started_at: Option<Time>,
-    /// When its last state was reached.
+    /// When it reached its terminal status.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub completed_at: Option<Time>,
 }
@@ -306,7 +335,7 @@ pub struct VideoResponse {
 pub struct VideoPage {
     /// Newest first.
     pub items: Vec<VideoResponse>,
-    /// For the next page; null at the end.
+    /// The cursor of the next page; null at the end.
     pub next_cursor: Option<String>,
 }
 
@@ -315,7 +344,7 @@ pub struct VideoPage {
 pub struct DownloadResponse {
     /// A presigned GET.
     pub url: String,
-    /// How long it is good for.
+    /// When it expires.
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Time,
     /// Bytes of the archive.

@@ -1,66 +1,43 @@
-//! Why a video failed, in a code that a program can match and a person can understand.
+//! Why a video failed: a code for programs and a message for people.
 
 use serde::{Deserialize, Deserializer, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
-/// The reason's code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A failure's code.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, EnumString, IntoStaticStr, VariantNames,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum FailureCode {
     /// No known container could be read.
     NotAVideo,
     /// A container without a video stream (attached pictures do not count).
     NoVideoStream,
-    /// A container for videos that the engine does not read.
+    /// A container of videos that the engine does not read.
     UnsupportedContainer,
     /// A codec, or a kind of one, that the engine does not decode.
     UnsupportedCodec,
     /// A video of which not one frame could be decoded.
     CorruptInput,
-    /// Pixels, streams, duration, frames, output bytes beyond what is allowed.
+    /// Too many pixels, streams, frames or output bytes, or too long a duration.
     LimitExceeded,
     /// The stream is encrypted.
     DrmProtected,
     /// No progress, or not done within the wall-time budget.
     TimedOut,
-    /// The decoder crashed at the video, or did what no decoder does.
+    /// The decoder crashed, or broke the rules of its process.
     DecoderCrashed,
-    /// A tenant's plugin trapped, ran out of its limits or said no.
+    /// A plugin trapped, exceeded its limits or returned an error.
     PluginFailed,
     /// Our own fault: not the video's.
     Internal,
 }
 
 impl FailureCode {
-    /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 11] = [
-        Self::NotAVideo,
-        Self::NoVideoStream,
-        Self::UnsupportedContainer,
-        Self::UnsupportedCodec,
-        Self::CorruptInput,
-        Self::LimitExceeded,
-        Self::DrmProtected,
-        Self::TimedOut,
-        Self::DecoderCrashed,
-        Self::PluginFailed,
-        Self::Internal,
-    ];
-
     /// The code as it stands in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotAVideo => "not-a-video",
-            Self::NoVideoStream => "no-video-stream",
-            Self::UnsupportedContainer => "unsupported-container",
-            Self::UnsupportedCodec => "unsupported-codec",
-            Self::CorruptInput => "corrupt-input",
-            Self::LimitExceeded => "limit-exceeded",
-            Self::DrmProtected => "drm-protected",
-            Self::TimedOut => "timed-out",
-            Self::DecoderCrashed => "decoder-crashed",
-            Self::PluginFailed => "plugin-failed",
-            Self::Internal => "internal",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Whether the same upload may succeed when it is run again, with other options or later.
@@ -109,7 +86,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with the code's own word on whether trying again may help.
+    /// A failure of that code, which decides whether it is retryable.
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
         let mut message = message.into();
         if let Some((cut, _)) = message.char_indices().nth(1000) {
@@ -128,8 +105,7 @@ pub(crate) fn stored<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Failu
         retryable: bool,
     }
     let Stored { code, message, retryable } = Stored::deserialize(deserializer)?;
-    let known = FailureCode::ALL.into_iter().find(|known| known.as_str() == code);
-    Ok(Failure { code: known.unwrap_or(FailureCode::Internal), message, retryable })
+    Ok(Failure { code: code.parse().unwrap_or(FailureCode::Internal), message, retryable })
 }
 
 #[cfg(test)]
@@ -138,8 +114,9 @@ mod tests {
 
     #[test]
     fn every_code_is_spelled_the_same_on_the_wire() {
-        for code in FailureCode::ALL {
-            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        for name in FailureCode::VARIANTS {
+            let code: FailureCode = serde_json::from_value((*name).into()).unwrap();
+            assert_eq!((code.as_str(), name.parse()), (*name, Ok(code)));
         }
     }
 

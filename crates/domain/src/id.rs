@@ -138,14 +138,14 @@ token_id!(
     "correlation id"
 );
 impl From<VideoId> for CorrelationId {
-    /// For what no request is known of.
+    /// The correlation id of work that no known request began.
     fn from(id: VideoId) -> Self {
         Self(id.to_string())
     }
 }
 
 token_id!(
-    /// A worker process, as it names itself.
+    /// A worker process, by the name that it gives itself.
     WorkerId,
     "worker id"
 );

@@ -1,8 +1,9 @@
-//! The video job: states, transitions, ids, what to extract, limits, and who may see what.
+//! The domain: a video's states and transitions, ids, options, limits, failures.
 //!
 //! No I/O, no async, no clock and no randomness: everything that varies comes in as an
 //! argument, so that the same code runs in a Wasm guest, in the worker and in a test.
 
+pub mod checksum;
 pub mod failure;
 pub mod id;
 pub mod limits;
@@ -12,6 +13,7 @@ pub mod rational;
 pub mod time;
 pub mod video;
 
+pub use checksum::Checksum;
 pub use failure::{Failure, FailureCode};
 pub use id::{CorrelationId, PluginId, UserId, VideoId, WorkerId};
 pub use limits::Limits;

@@ -1,19 +1,19 @@
-//! The limits that the service promises, in one place, with their defaults.
+//! The service's limits and their defaults.
 
-/// The extensions of the videos that are taken, without the dot.
+/// File extensions of accepted videos, without the dot.
 pub const VIDEO_EXTENSIONS: &[&str] = &[
     "mp4", "mov", "avi", "mkv", "webm", "m4v", "mpg", "mpeg", "ts", "flv", "3gp", "wmv", "3g2", "asf", "dv",
     "gif", "h264", "264", "hevc", "h265", "265", "ivf", "m2ts", "mjpeg", "mjpg", "mts", "mxf", "nut", "obu",
     "ogv", "vob", "y4m",
 ];
 
-/// The most bytes of one upload that a deployment may allow: what S3 takes of an object.
+/// The most bytes of one upload that a deployment may allow: S3's maximum of an object.
 pub const MOST_UPLOAD_BYTES: u64 = 5 << 40;
 
 /// The most bytes of a plugin's component.
 pub const MAX_PLUGIN_BYTES: u64 = 32 << 20;
 
-/// What one deployment allows.
+/// The limits of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Videos of one user that are pending or processing at once; the rest wait in order.

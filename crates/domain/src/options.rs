@@ -7,6 +7,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use strum::{EnumString, IntoStaticStr, VariantNames};
+
 use crate::{PluginRef, Rational};
 
 /// Most times or frame numbers in one `at`.
@@ -102,7 +104,8 @@ impl Range {
 }
 
 /// An image format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Format {
     /// JPEG (JFIF).
     Jpeg,
@@ -115,17 +118,9 @@ pub enum Format {
 }
 
 impl Format {
-    /// Every format.
-    pub const ALL: [Self; 4] = [Self::Jpeg, Self::Png, Self::Webp, Self::Avif];
-
     /// The name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Jpeg => "jpeg",
-            Self::Png => "png",
-            Self::Webp => "webp",
-            Self::Avif => "avif",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// The extension of member names, without the dot.
@@ -166,7 +161,8 @@ pub enum Layout {
 }
 
 /// How a frame is made to fit the asked width and height.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Fit {
     /// As large as fits inside, proportions kept, nothing added.
     Contain,
@@ -177,16 +173,9 @@ pub enum Fit {
 }
 
 impl Fit {
-    /// Every way.
-    pub const ALL: [Self; 3] = [Self::Contain, Self::Cover, Self::Fill];
-
     /// The name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Contain => "contain",
-            Self::Cover => "cover",
-            Self::Fill => "fill",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

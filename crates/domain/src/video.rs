@@ -1,4 +1,4 @@
-//! A video: one upload with one set of options, and where it is in its life.
+//! A video: one upload with one set of options, and its state.
 
 mod event;
 mod source;
@@ -13,12 +13,12 @@ pub use state::{
     Attempts, End, Extraction, Lease, Multipart, Pending, Processing, Progress, Stage, State, StateName,
 };
 
-/// A video, as the store keeps it.
+/// A video.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Video {
     /// Its id.
     pub id: VideoId,
-    /// Whose it is.
+    /// Its owner.
     pub owner: UserId,
     /// The name that the owner gave the file.
     pub file_name: String,
@@ -30,22 +30,22 @@ pub struct Video {
     pub options: Options,
     /// The id of the request that made it.
     pub correlation_id: CorrelationId,
-    /// Where the upload is, and who else uses it.
+    /// Whether it has an upload of its own, and which videos share that.
     pub source: Source,
     /// When the record was made.
     pub created_at: Time,
-    /// Where it is in its life.
+    /// Its state.
     pub state: State,
 }
 
 impl Video {
-    /// The video after the event, or why the event may not happen to it.
+    /// Returns the video after the event, or why the event is refused.
     pub fn apply(mut self, event: Event, now: Time) -> Result<Self, Refused> {
         self.state = self.state.apply(event, now)?;
         Ok(self)
     }
 
-    /// The id under which the upload is kept: its own, or that of the video whose run it is.
+    /// The id under which the upload is stored: its own, or that of the video that it is a run of.
     pub fn root(&self) -> VideoId {
         match self.source {
             Source::Own { .. } => self.id,
@@ -53,14 +53,14 @@ impl Video {
         }
     }
 
-    /// Whether anything of its result can still be had at this moment.
+    /// Whether its result can be downloaded at that time.
     pub fn result_kept(&self, now: Time, limits: &Limits) -> bool {
         matches!(&self.state, State::Completed { end, .. }
             if !end.purged && now < end.at.plus_s(limits.retention_s))
     }
 
-    /// Bytes that the object store keeps for it, once it is finished: its upload, unless that is another
-    /// video's or was given up, and its result.
+    /// Bytes of its objects, once it is finished: its upload, unless that is another video's or was given up, and
+    /// its result.
     pub fn kept_bytes(&self) -> u64 {
         let Some(end) = self.state.end() else { return 0 };
         let upload = match &self.source {
@@ -76,10 +76,10 @@ impl Video {
         result.saturating_add(if upload { self.size_bytes } else { 0 })
     }
 
-    /// From when on the objects of a finished video may go; none while it is not finished.
+    /// When the objects of a finished video are to be deleted; none while it is not finished.
     ///
-    /// A deleted or expired video keeps them for an hour: a worker that has not heard of it yet
-    /// may still write, and this is when what it wrote is cleared away.
+    /// For a deleted or expired video that is an hour later: a worker that was not told yet may still write, and
+    /// what it wrote is deleted then.
     pub fn purge_at(&self, limits: &Limits) -> Option<Time> {
         let end = self.state.end()?;
         Some(match self.state {
@@ -90,7 +90,7 @@ impl Video {
 }
 
 impl FailureCode {
-    /// Whether nobody can ever make anything of the upload, so that it need not be kept.
+    /// Whether the upload is of no use with any options, so that it need not be kept.
     pub const fn condemns_upload(self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! Component `downloads`: the way to a video's archive.
+//! Component `downloads`: hands out URLs of videos' archives.
 
 mod download;
 

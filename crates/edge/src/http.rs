@@ -1,9 +1,9 @@
 //! The HTTP base of every component: routing, correlation ids, bodies, credentials, problem documents.
 //!
 //! A component is made of its endpoints by the macro `component!`, whose `serve` hands each request to [`answer`]:
-//! that finds the endpoint, calls its handler with an [`Incoming`] and turns whatever comes back into a
-//! response. Every answer carries `X-Correlation-Id`, every error is a problem document and is logged
-//! once, here.
+//! that finds the endpoint, calls its handler with an [`Incoming`] and turns the result into a response.
+//! Every response carries `X-Correlation-Id`; every error becomes a problem document and is logged once,
+//! here.
 
 mod body;
 mod component;
@@ -94,7 +94,7 @@ fn finish(result: Result<Response<Bytes>, Failure>, incoming: &Incoming) -> Resp
         quota.tell(response.headers_mut());
     }
     if incoming.method() == http::Method::HEAD {
-        // No length either: the host compares it with the bytes that come.
+        // Not with the length of the body that is left out: the host would miss those bytes.
         *response.body_mut() = Bytes::new();
     } else if may_have_length(response.status()) {
         let length = HeaderValue::from(response.body().len());
@@ -103,13 +103,13 @@ fn finish(result: Result<Response<Bytes>, Failure>, incoming: &Incoming) -> Resp
     response
 }
 
-/// Whether an answer of that status says its length: 204 must not, and 304 would say that of the
-/// answer which it stands for (RFC 9110, section 8.6).
+/// Whether a response of that status has a `Content-Length`: 204 must not have one, and that of a 304
+/// would be the length of the full response (RFC 9110, section 8.6).
 fn may_have_length(status: StatusCode) -> bool {
     !(status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED))
 }
 
-/// Sets what every answer has; what the handler set itself stays.
+/// Sets the headers that every response has, where the handler has not set them.
 fn decorate<B>(response: &mut Response<B>, correlation_id: &CorrelationId) {
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(correlation_id.as_str()) {

@@ -1,8 +1,8 @@
-//! What can be done with videos: every call of the API and of the workers, over the ports.
+//! The operations on videos behind the calls of the API and of the workers.
 //!
 //! Each operation is an ordered list of idempotent steps, each of which changes one value of
-//! the store. Whoever comes next (a retry, a worker's report, the sweep) finishes what was
-//! left undone, so that a crash between any two steps heals:
+//! the store. The next call on the same user (a retry, a worker's report, the sweep) finishes
+//! what a crash left undone. This works because:
 //!
 //! * a video that is not terminal has an entry in its owner's slots, made before its record
 //!   and freed after the record became terminal;
@@ -47,7 +47,7 @@ pub use read::Page;
 pub use sweep::Swept;
 pub use turn::{Claimed, SILENT_S, Turn};
 
-/// A result that is a [`JobError`] when it is not good.
+/// The result of an operation.
 pub type Result<T> = std::result::Result<T, JobError>;
 
 /// The operations, over a store, a queue, an object store, a clock and the deployment's limits.
@@ -60,7 +60,7 @@ pub struct Jobs<'a, K, Q, O, A> {
     limits: &'a Limits,
 }
 
-/// What a new video is to be.
+/// The data of a new video.
 #[derive(Clone, Debug)]
 pub struct NewVideo {
     /// The name that the owner gave the file.
@@ -75,17 +75,17 @@ pub struct NewVideo {
     pub correlation_id: CorrelationId,
 }
 
-/// A video, and its place in its owner's line while it is queued (from 1).
+/// A video, and its place in its owner's queue while it waits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     /// The video.
     pub video: Video,
-    /// Its place, only while `queued`.
+    /// Its place from 1, only while `queued`.
     pub queue_position: Option<u32>,
 }
 
 impl<'a, K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'a, K, Q, O, A> {
-    /// The operations over these.
+    /// The operations over these ports.
     pub fn new(kv: &'a K, queue: &'a Q, objects: O, ambient: &'a A, limits: &'a Limits) -> Self {
         Self { store: Store::new(kv, ambient), queue, objects, ambient, limits }
     }
@@ -94,7 +94,7 @@ impl<'a, K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'a, K, Q, O, A> {
         self.ambient.now()
     }
 
-    /// A new id, as of now.
+    /// A new id with the current time in it.
     pub fn fresh_id(&self) -> VideoId {
         let mut random = [0; 10];
         self.ambient.fill_random(&mut random);
@@ -105,7 +105,7 @@ impl<'a, K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'a, K, Q, O, A> {
         self.store.video(id).await?.ok_or(JobError::VideoNotFound)
     }
 
-    /// The record, if it is there and the user's.
+    /// The video's record; an error if there is none or it is another user's.
     async fn owned(&self, user: UserId, id: VideoId) -> Result<VideoRow> {
         let row = self.row(id).await?;
         if row.video.owner != user {
@@ -114,7 +114,7 @@ impl<'a, K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'a, K, Q, O, A> {
         Ok(row)
     }
 
-    /// Lets an event happen to a record.
+    /// Applies an event to a record.
     async fn apply(&self, id: VideoId, event: &Event) -> Result<Video> {
         let updated: Updated<VideoRow, ()> = self
             .store
@@ -140,12 +140,12 @@ impl<'a, K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'a, K, Q, O, A> {
         Ok(self.queue.send(&message.into(), delay_s).await?)
     }
 
-    /// Keeps the multipart upload that was begun for a video, if it still awaits its upload. The first one
-    /// stays: whoever finds another one in the answer, or none, aborts its own.
+    /// Records the multipart upload that was begun for a video, if it still awaits its upload. Of several, the
+    /// first one is kept: a caller that gets another one back, or none, aborts the one it began.
     pub async fn multipart_begun(&self, user: UserId, id: VideoId, multipart: Multipart) -> Result<Video> {
         self.owned(user, id).await?;
         match self.apply(id, &Event::MultipartBegun(multipart)).await {
-            // It was handed over, called off or deleted meanwhile.
+            // It was handed over, canceled or deleted meanwhile.
             Err(JobError::Refused(_)) => Ok(self.row(id).await?.video),
             outcome => outcome,
         }

@@ -1,4 +1,4 @@
-//! What the handlers of the edge do, over small ports, so that all of it runs in a test.
+//! The edge's components, over small ports, so that all of their code runs in native tests.
 //!
 //! The guests under `components/` hand each request to one of the services here; on Wasm
 //! the ports are Spin's (module `spin`), natively they are memory and a plain HTTP client.

@@ -1,8 +1,7 @@
 //! The object store: presigned URLs for clients, and the few calls that the edge makes itself.
 //!
-//! Every request, the edge's own too, is a presigned one: the body is never signed, so it need
-//! not be hashed. URLs for clients carry the public endpoint, the edge's own calls the
-//! internal one.
+//! Every request is presigned, the edge's own too: presigned requests do not sign the body, so it need not be
+//! hashed. URLs for clients name the public endpoint, the edge's own calls the internal one.
 
 mod calls;
 mod disposition;
@@ -23,14 +22,14 @@ use crate::ports::{Ambient, Http, Objects, Unavailable};
 /// The media type of an upload whose client named none.
 pub const DEFAULT_CONTENT_TYPE: &str = "application/octet-stream";
 
-/// Which object store, and as whom.
+/// Where the object store is, and with which credentials it is called.
 pub struct ObjectStoreConfig {
     internal: Bucket,
     public: Bucket,
     credentials: Credentials,
 }
 
-/// A setting of the object store that cannot be used.
+/// An invalid setting of the object store.
 #[derive(Debug, thiserror::Error)]
 #[error("{name}: {reason}")]
 pub struct InvalidEndpoint {
@@ -85,7 +84,7 @@ impl fmt::Debug for ObjectStoreConfig {
     }
 }
 
-/// The object store of one request.
+/// The object store, for the length of one request.
 pub struct ObjectStore<'a, H, A> {
     config: &'a ObjectStoreConfig,
     http: &'a H,
@@ -103,14 +102,14 @@ pub struct Presigned {
     pub expires_at: Time,
 }
 
-/// Which endpoint a URL names.
+/// The endpoint of a URL.
 #[derive(Clone, Copy)]
 enum Side {
     Internal,
     Public,
 }
 
-/// What is signed of a request: names and values, both lists sorted by name.
+/// The parts of a request that are signed; both lists are sorted by name.
 #[derive(Clone, Copy)]
 struct Signed<'a> {
     method: Method,

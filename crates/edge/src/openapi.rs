@@ -1,5 +1,6 @@
-//! The OpenAPI 3.1 document, made of what the endpoints say of themselves.
+//! The OpenAPI 3.1 document, put together from the documentation of each endpoint.
 
+#[cfg(feature = "testing")]
 pub mod conformance;
 pub(crate) mod examples;
 mod operation;
@@ -26,7 +27,7 @@ pub struct Component {
     pub name: &'static str,
     /// The methods and paths of its endpoints.
     pub routes: &'static [Route],
-    /// What its endpoints say of themselves, in the order of the routes.
+    /// Its endpoints' documentation, in the order of the routes.
     pub operations: fn() -> Vec<Operation>,
 }
 
@@ -51,11 +52,11 @@ pub const COMPONENTS: &[Component] = components!(
     "web" = web
 );
 
-/// What a call on one of the caller's own videos may be answered with.
+/// The problems of every call on one of the caller's own videos.
 pub(crate) const OWN_VIDEO: &[ProblemCode] =
     &[ProblemCode::VideoNotFound, ProblemCode::VideoNotOwned, ProblemCode::Unavailable];
 
-/// Groups of operations, and what they are about.
+/// Groups of operations with their descriptions.
 const TAGS: &[(&str, &str)] = &[
     ("accounts", "Accounts, logins and access tokens."),
     ("videos", "Videos, their uploads and their results."),
@@ -76,7 +77,7 @@ pub fn operations() -> Vec<Operation> {
     COMPONENTS.iter().flat_map(|component| (component.operations)()).collect()
 }
 
-/// The document: what the types say, and the rules that their fields keep.
+/// The document. Schemas come from the types and from the rules of their fields.
 pub fn document() -> Value {
     // Types, strings, numbers and lists: writing them as JSON cannot fail.
     let mut document = serde_json::to_value(of_types()).unwrap_or_default();

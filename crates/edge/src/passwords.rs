@@ -26,7 +26,7 @@ const ROUTES: &[Route] = &[HASH_ROUTE, VERIFY_ROUTE];
 
 static ROUTER: RouterOnce = RouterOnce::new(|| Router::new(ROUTES));
 
-/// Where `auth` reaches this component.
+/// The address at which `auth` calls this component.
 const ORIGIN: &str = "http://passwords.spin.internal";
 /// The password, in base64.
 const PASSWORD: HeaderName = HeaderName::from_static("x-password");
@@ -88,13 +88,13 @@ fn text(incoming: &Incoming, name: &HeaderName) -> Result<Option<String>, Failur
     text.map(Some).ok_or_else(malformed)
 }
 
-/// Has `passwords` hash a new password.
+/// Calls `passwords` to hash a new password.
 pub(crate) async fn hash(http: &impl Http, password: &str) -> Result<String, Unavailable> {
     let said = ask(http, "/hash", password, None).await?;
     String::from_utf8(said.to_vec()).map_err(|error| unavailable(error.to_string()))
 }
 
-/// Has `passwords` compare a password; without a hash it takes as long and is wrong.
+/// Calls `passwords` to compare a password. Without a hash, it takes as long and answers that it is wrong.
 pub(crate) async fn verify(
     http: &impl Http,
     password: &str,
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn nothing_is_waited_for() {
-        // An instance that waited would take further requests in.
+        // An instance that waits takes further requests.
         let (parts, ()) =
             Request::post("/hash").header("x-password", "cGFzc3dvcmQ=").body(()).unwrap().into_parts();
         let (hashing, ambient) = (Hashing::with_cost(8, 1).unwrap(), TestAmbient::new(1));

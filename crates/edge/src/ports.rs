@@ -1,4 +1,4 @@
-//! What the edge needs of its surroundings: a key-value store, a queue, outbound HTTP, a clock.
+//! The traits over the edge's surroundings: key-value store, queue, object store, outbound HTTP, clock.
 //!
 //! The futures need not be `Send`: a Wasm guest runs on one thread.
 
@@ -6,41 +6,42 @@ use bytes::Bytes;
 use framelift_contract::message::Message;
 use framelift_domain::Time;
 
-/// A store, a queue or an object store that did not answer, or answered what it should not.
+/// A store, a queue or an object store did not answer, or not as it should.
 ///
-/// Whatever was asked may or may not have happened.
+/// The operation may or may not have happened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} is unavailable: {detail}")]
 pub struct Unavailable {
-    /// Which of them: `store`, `queue`, `object store`, `accounts`.
+    /// Its name: `store`, `queue`, `object store`, `accounts`.
     pub what: &'static str,
     /// For the log; never shown to a client.
     pub detail: String,
 }
 
-/// How one round of compare-and-swap ended.
+/// The outcome of one round of compare-and-swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Swap {
     /// The new value is there.
     Written,
     /// The change function wanted nothing written.
     Unchanged,
-    /// Somebody else wrote meanwhile, or says so: the write may have landed all the same
-    /// (a retry inside the back end), which is why values carry the ids of their last writes.
+    /// The store reports that another writer was first. The write may have landed all the same (by a retry
+    /// inside the back end), which is why values carry the ids of their last writes.
     Conflict,
 }
 
-/// What [`Kv::swap`] calls with the current value; `None` leaves it as it is.
+/// The function that [`Kv::swap`] calls with the current value; `None` leaves it as it is.
 pub type Change<'a> = &'a mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>;
 
-/// A key-value store such as Spin's, with what its back ends have in common.
+/// A key-value store with the guarantees that all back ends of Spin give.
 ///
 /// A key that is written by `swap` is written by nothing else; a key that is counted by
-/// `increment` is read by nothing else; either may be removed, and is then like one that was never used. `swap` on a *missing* key may overwrite what another
-/// writer created meanwhile; on an existing key it is exact.
+/// `increment` is read by nothing else; either may be removed, and is then like one that was never used.
+/// `swap` on a *missing* key may overwrite what another writer created meanwhile; on an existing key it is
+/// exact.
 #[expect(async_fn_in_trait, reason = "guests are single-threaded: no Send bound is wanted")]
 pub trait Kv {
-    /// The value, or none.
+    /// Reads a value; none if it is missing.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Unavailable>;
     /// Writes the value. Idempotent.
     async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), Unavailable>;
@@ -62,7 +63,7 @@ pub trait Queue {
     async fn ready(&self) -> Result<(), Unavailable>;
 }
 
-/// The object store, as far as videos' objects are removed. What is gone already counts as removed.
+/// The object store, as far as deleting goes. Deleting what is not there succeeds.
 #[expect(async_fn_in_trait, reason = "guests are single-threaded: no Send bound is wanted")]
 pub trait Objects {
     /// Aborts a multipart upload.

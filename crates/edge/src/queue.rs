@@ -19,7 +19,7 @@ const MAX_DELAY_S: u32 = 900;
 /// Pauses before the second and the third try, in milliseconds.
 const PAUSES_MS: [u32; 2] = [50, 250];
 
-/// Which queue, and as whom.
+/// Where the queue is, and with which credentials it is called.
 pub struct SqsConfig {
     endpoint: Url,
     queue_url: String,
@@ -50,7 +50,7 @@ impl fmt::Debug for SqsConfig {
     }
 }
 
-/// The queue of one request.
+/// The queue, for the length of one request.
 pub struct Sqs<'a, H, A> {
     config: Option<&'a SqsConfig>,
     http: &'a H,
@@ -62,14 +62,14 @@ fn unavailable(detail: impl Into<String>) -> Unavailable {
 }
 
 impl<'a, H: Http, A: Ambient> Sqs<'a, H, A> {
-    /// The queue, reached through `http`; without a configuration it is there for no one, as in
-    /// a component that only reads.
+    /// The queue, called through `http`. Without a configuration, as in a component that only reads, every call
+    /// fails.
     pub fn new(config: Option<&'a SqsConfig>, http: &'a H, ambient: &'a A) -> Self {
         Self { config, http, ambient }
     }
 
-    /// Calls SQS, up to three times while it does not answer or answers 5xx: a message that is
-    /// there twice does no harm.
+    /// Calls SQS, up to three times while it does not answer or answers 5xx: a message that arrives twice does
+    /// no harm.
     async fn call(&self, action: &str, mut body: Value) -> Result<Value, Unavailable> {
         let config = self.config.ok_or_else(|| unavailable("this component has none"))?;
         body["QueueUrl"] = config.queue_url.as_str().into();

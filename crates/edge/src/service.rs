@@ -1,5 +1,5 @@
-//! What the components `videos`, `uploads`, `downloads` and `control` have in common: the ports, the
-//! configuration, who calls, and objects that are written or removed.
+//! The base of the components `videos`, `uploads`, `downloads` and `control`: ports, configuration,
+//! authentication, and access to objects.
 //!
 //! A handler reads the request, calls an operation of [`crate::jobs`], talks to the object
 //! store, and maps what came back. Spin chooses a component by the path alone, so a path's
@@ -56,7 +56,7 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         ObjectStore::new(&self.config.object_store, self.http, self.ambient)
     }
 
-    /// The user who calls, whose account must not be deleted.
+    /// The user who calls; 401 if the account was deleted.
     pub(crate) async fn caller(&self, incoming: &Incoming) -> Result<UserId, Failure> {
         let Credential::Users(verifier) = &self.config.credential else {
             return Err(Failure::internal("a component for workers was called as one for users"));
@@ -78,7 +78,7 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         Ok(user)
     }
 
-    /// Passes for a worker or another component.
+    /// Passes for a call of a worker or of another component; 401 otherwise.
     pub(crate) fn worker(&self, incoming: &Incoming) -> Result<(), Failure> {
         match &self.config.credential {
             Credential::Workers(token) => incoming.worker(token),

@@ -1,4 +1,4 @@
-//! The records of the edge in a key-value store, and the few operations that all of them share.
+//! The layout of the edge's values in a key-value store, and the operations on them.
 //!
 //! Each value that is written by compare-and-swap carries a revision and the ids of its last
 //! writes ([`update`]); it is created by exactly one writer ([`create`]); user input in a key
@@ -12,11 +12,12 @@ pub(crate) mod golden;
 pub mod index;
 pub mod keys;
 pub mod listing;
-#[cfg(not(target_family = "wasm"))]
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
 pub mod memory;
 pub mod plugins;
 pub mod records;
 pub mod slots;
+#[cfg(feature = "testing")]
 pub mod suite;
 pub mod update;
 pub mod value;
@@ -38,19 +39,18 @@ pub enum StoreError {
     /// The store did not answer, or too many others wrote.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// The value is there and of no use, however often it is asked for.
+    /// The value cannot be read; trying again does not help.
     #[error(transparent)]
     Damaged(#[from] Damaged),
 }
 
-/// A value that does not decode, or that would be too large. It stays as it is, for somebody to
-/// look at.
+/// A value that does not decode, or that would be too large. It stays as it is, for an operator to inspect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the record {key_hash} is damaged: {detail} (docs/operations.md, \"Damaged records\")")]
 pub struct Damaged {
     /// The first 16 hex digits of the SHA-256 of its key.
     key_hash: String,
-    /// What is wrong, without a word of its content.
+    /// What is wrong, without any of its content.
     detail: String,
 }
 
@@ -61,7 +61,7 @@ impl Damaged {
     }
 }
 
-/// A key-value store and what its operations need of the world.
+/// A key-value store, a clock and a random source.
 #[derive(Debug)]
 pub struct Store<'a, K, A> {
     kv: &'a K,
@@ -69,7 +69,7 @@ pub struct Store<'a, K, A> {
 }
 
 impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
-    /// The records in that store.
+    /// The values in that store.
     pub fn new(kv: &'a K, ambient: &'a A) -> Self {
         Self { kv, ambient }
     }
@@ -84,7 +84,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         self.kv.get(key).await?.map(|bytes| decode(key, &bytes)).transpose()
     }
 
-    /// Sets a value whole; for keys that are never swapped.
+    /// Writes a value; for keys that are never swapped.
     pub async fn set_plain<T: Stored>(&self, key: &str, value: &T) -> Result<(), StoreError> {
         Ok(self.kv.set(key, Envelope::new(key, value)?.write(key)?).await?)
     }
@@ -103,7 +103,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         self.update(&keys::video(id), change).await
     }
 
-    /// Waits a little, longer with each round, and never as long as another one in the same place.
+    /// Waits with a random backoff that grows with each round.
     async fn back_off(&self, round: u32) {
         let mut random = [0; 2];
         self.ambient.fill_random(&mut random);
@@ -111,7 +111,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         self.ambient.pause(1 + u32::from(u16::from_le_bytes(random)) % most).await;
     }
 
-    /// Text that no other writer comes up with.
+    /// A random text, unique to this writer.
     pub(crate) fn op_id(&self) -> String {
         let mut random = [0; 8];
         self.ambient.fill_random(&mut random);
@@ -119,7 +119,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
     }
 }
 
-/// A failure of the store for a reason found here.
+/// An error of the store that was found here.
 fn unavailable(key: &str, detail: impl std::fmt::Display) -> StoreError {
     Unavailable { what: "store", detail: format!("{key}: {detail}") }.into()
 }

@@ -1,4 +1,5 @@
-//! Access tokens: Ed25519-signed JWTs, made by `auth` alone, checked by everybody with the public keys.
+//! Access tokens: Ed25519-signed JWTs. Only `auth` signs them; every component verifies them with the public
+//! keys.
 //!
 //! The verifier fixes the algorithm, the issuer and the audience; of the token's header only
 //! `kid` is looked at, to choose among the keys that are trusted already.
@@ -16,18 +17,18 @@ use serde::{Deserialize, Serialize};
 
 pub use key::{InvalidKey, seed_text};
 
-/// Who makes the tokens.
+/// The tokens' issuer (`iss`).
 pub const ISSUER: &str = "framelift";
-/// Whom they are for.
+/// Their audience (`aud`).
 pub const AUDIENCE: &str = "framelift-api";
 /// How long an access token is good for, in seconds.
 pub const ACCESS_TTL_S: u32 = 3600;
-/// How far the clock of a token's maker may be ahead of ours, in seconds. Expiry is exact.
+/// How far the issuer's clock may be ahead of ours, in seconds. Expiry is exact.
 const CLOCK_SKEW_S: u64 = 60;
-/// Our tokens have about 600 characters.
+/// Longest token that is looked at; ours have about 600 characters.
 const MAX_TOKEN_CHARS: usize = 4096;
 
-/// What a good token says.
+/// The claims of a valid token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
     /// The account (`sub`).
@@ -38,16 +39,16 @@ pub struct Claims {
     pub expires_s: i64,
     /// The token's own id (`jti`).
     pub id: String,
-    /// The login that it goes back to (`sid`, as OpenID Connect calls it); missing in older tokens.
+    /// The login that it was issued for (`sid`, as in OpenID Connect); missing in older tokens.
     pub session: Option<String>,
 }
 
-/// A token that is not good, and why, for the log.
+/// A token is not valid; says why, for the log.
 #[derive(Debug, thiserror::Error)]
 #[error("the access token is not good: {0}")]
 pub struct InvalidToken(String);
 
-/// The claims that JWT has no name for.
+/// The claims that JWT does not define.
 #[derive(Serialize, Deserialize)]
 struct Own {
     email: String,
@@ -55,14 +56,14 @@ struct Own {
     sid: Option<String>,
 }
 
-/// Makes tokens. Holds the private key: only `auth` has one.
+/// Signs tokens. Holds the private key, which only `auth` has.
 #[derive(Clone, Debug)]
 pub struct Signer {
     pair: Ed25519KeyPair,
 }
 
 impl Signer {
-    /// The signer of a seed.
+    /// The signer with that seed as its private key.
     pub fn from_seed(seed: &[u8; 32]) -> Result<Self, InvalidKey> {
         Ok(Self { pair: key::pair(seed)? })
     }
@@ -72,12 +73,12 @@ impl Signer {
         Self::from_seed(&key::parse_seed(text)?)
     }
 
-    /// The public key as a JWK Set: what the other components are configured with.
+    /// The public key as a JWK Set, for the configuration of the other components.
     pub fn jwks(&self) -> String {
         format!("{{\"keys\":[{}]}}", self.public_key().to_jwk())
     }
 
-    /// A token for a user. `id` is the token's own (`jti`), `session` the login that it goes back to.
+    /// A token for a user. `id` is the token's id (`jti`), `session` the login that it is issued for.
     pub fn issue(
         &self,
         user: UserId,
@@ -106,14 +107,14 @@ impl Signer {
     }
 }
 
-/// Checks tokens against the public keys.
+/// Verifies tokens with the public keys.
 #[derive(Clone, Debug)]
 pub struct Verifier {
     keys: Vec<Ed25519PublicKey>,
 }
 
 impl Verifier {
-    /// The verifier of a JWK Set; each key must be Ed25519 and have a `kid`.
+    /// The verifier with a JWK Set; each key must be Ed25519 and have a `kid`.
     pub fn from_jwks(json: &str) -> Result<Self, InvalidKey> {
         Ok(Self { keys: key::parse_jwks(json)? })
     }
@@ -139,7 +140,7 @@ impl Verifier {
         self
     }
 
-    /// What the token says, if one of the keys signed it for us and it is good now.
+    /// Returns the token's claims, if one of the keys signed it for us and it is valid now.
     pub fn verify(&self, token: &str, now: Time) -> Result<Claims, InvalidToken> {
         let refuse = |why: &dyn ToString| InvalidToken(why.to_string());
         if token.len() > MAX_TOKEN_CHARS {

@@ -1,4 +1,4 @@
-//! Component `uploads`: the parts of an upload, handing a video over, and the upload in one request.
+//! Component `uploads`: URLs of parts, handing a video over, and the upload in one request.
 
 mod complete;
 mod form;
@@ -26,7 +26,7 @@ fn incomplete(detail: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
     Failure::new(ProblemCode::UploadIncomplete, detail)
 }
 
-/// What is the same for a video that a request made before: it is further by now.
+/// The answer to a repeated request, whose video has moved on.
 fn is_past_upload(video: &Video) -> Result<bool, JobError> {
     match video.state {
         State::AwaitingUpload { .. } => Ok(false),

@@ -1,4 +1,4 @@
-//! Component `videos`: makes, lists, shows, cancels, repeats and deletes videos.
+//! Component `videos`: creates, lists, shows, cancels, runs again and deletes videos.
 
 mod cancel;
 mod create;

@@ -6,7 +6,7 @@ mod zip;
 
 use std::io::{self, Write};
 
-use framelift_domain::{FailureCode, Rational};
+use framelift_domain::{Checksum, FailureCode, Rational};
 use sha2::{Digest, Sha256};
 
 use crate::ExtractError;
@@ -83,7 +83,7 @@ pub struct Finished {
     /// Its bytes.
     pub bytes: u64,
     /// Its SHA-256; none of a folder.
-    pub sha256: Option<[u8; 32]>,
+    pub sha256: Option<Checksum>,
 }
 
 /// What members are called.
@@ -121,7 +121,7 @@ impl<W: Write> Sink<W> {
     fn finish(self) -> io::Result<Finished> {
         let Hashed { mut sink, sha256 } = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
         sink.flush()?;
-        Ok(Finished { bytes: self.bytes, sha256: Some(sha256.finalize().into()) })
+        Ok(Finished { bytes: self.bytes, sha256: Some(<[u8; 32]>::from(sha256.finalize()).into()) })
     }
 }
 

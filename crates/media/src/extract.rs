@@ -38,7 +38,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use framelift_contract::manifest::{Plan, Source as SourceRecord, Strategy};
-use framelift_domain::{FailureCode, Options, Rational};
+use framelift_domain::{Checksum, FailureCode, Options, Rational};
 use serde::{Deserialize, Serialize};
 
 use crate::archive::{Archive, Names, Numbered, Zip};
@@ -74,8 +74,8 @@ pub struct Outcome {
     pub frames: u64,
     /// The archive's length in bytes.
     pub archive_bytes: u64,
-    /// The archive's SHA-256 in hexadecimal; none of a folder.
-    pub archive_sha256: Option<String>,
+    /// The archive's SHA-256; none of a folder.
+    pub archive_sha256: Option<Checksum>,
     /// What the owner should know.
     pub warnings: Vec<String>,
     /// Bytes read from the source.

@@ -56,7 +56,6 @@ pub use ffi::VideoStream;
 pub use filter::Filter;
 pub use hardware::{HardwareCodec, HardwareInfo, hardware};
 pub use limits::{EngineLimits, HardwareUse};
-pub use manifest::hex;
 pub use pictures::memory_budget;
 pub use probe::{VideoInfo, probe};
 pub use source::{FileSource, MemorySource, Source};

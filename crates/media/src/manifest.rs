@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use framelift_contract::manifest::{Frame, Labels, Manifest, Plan, Plugin, Repeats, Source, VERSION};
 use framelift_contract::options::OptionsBody;
-use framelift_domain::{Options, Rational};
+use framelift_domain::{Checksum, Options, Rational};
 use serde::{Serialize, Serializer};
 
 use crate::archive::Names;
@@ -20,7 +20,7 @@ pub(crate) struct Record {
     pub(crate) size: (u32, u32),
     /// The image's length.
     pub(crate) bytes: u32,
-    pub(crate) sha256: [u8; 32],
+    pub(crate) sha256: Checksum,
     /// What filters said of it; shared by its copies.
     pub(crate) labels: Option<Arc<Labels>>,
     /// How many more requests the image answers, and the last of them.
@@ -35,15 +35,6 @@ pub(crate) struct Header<'a> {
     pub(crate) plugins: &'a [Plugin],
     pub(crate) warnings: &'a [String],
     pub(crate) names: &'a dyn Names,
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 struct Frames<'a> {
@@ -65,7 +56,7 @@ impl Serialize for Frames<'_> {
                 width: record.size.0,
                 height: record.size.1,
                 bytes: record.bytes.into(),
-                sha256: hex(&record.sha256),
+                sha256: record.sha256,
                 labels: record.labels.as_deref().cloned().unwrap_or_default(),
                 repeats: record
                     .repeats

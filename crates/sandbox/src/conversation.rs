@@ -379,7 +379,7 @@ impl Talk<'_> {
                     }
                     let finished = archive.finish().map_err(ExtractError::Sink)?;
                     outcome.archive_bytes = finished.bytes;
-                    outcome.archive_sha256 = finished.sha256.map(|sum| framelift_media::hex(&sum));
+                    outcome.archive_sha256 = finished.sha256;
                     return Ok(Done::Extract(extracted));
                 }
                 Message::Done(done) => return Ok(done),

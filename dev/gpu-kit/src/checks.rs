@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use framelift_contract::manifest::Strategy;
-use framelift_domain::{Fit, Format, Options, Rational, Resize, Select};
+use framelift_domain::{Checksum, Fit, Format, Options, Rational, Resize, Select};
 use framelift_media::hardware;
 
 use crate::clips::{Clip, Clips};
@@ -141,8 +141,8 @@ fn fallbacks(kit: &Kit, check: &mut Check) {
         let options = Options { select: Select::All, format: Format::Png, ..Options::default() };
         let outcome = || {
             let (gpu, cpu) = (Archive::of(clip, &options, On::Gpu)?, Archive::of(clip, &options, On::Cpu)?);
-            let hashes = |archive: &Archive| -> Vec<String> {
-                archive.manifest.frames.iter().map(|frame| frame.sha256.clone()).collect()
+            let hashes = |archive: &Archive| -> Vec<Checksum> {
+                archive.manifest.frames.iter().map(|frame| frame.sha256).collect()
             };
             if gpu.outcome.plan.strategy == Strategy::Hardware {
                 return Err(format!("{}: the GPU decoded it, which it should not", clip.name));
@@ -210,8 +210,8 @@ pub(crate) fn decode_forever(path: &Path) -> Result<bool, String> {
 
 fn four_at_once(kit: &Kit, check: &mut Check) {
     let Some(clip) = kit.clips.usual() else { return };
-    let hashes = |archive: &Archive| -> Vec<String> {
-        archive.manifest.frames.iter().map(|frame| frame.sha256.clone()).collect()
+    let hashes = |archive: &Archive| -> Vec<Checksum> {
+        archive.manifest.frames.iter().map(|frame| frame.sha256).collect()
     };
     let outcome = || {
         let alone = Archive::of(clip, &small(), On::Gpu)?;

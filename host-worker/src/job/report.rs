@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use framelift_contract::report::{Job, ReportAnswer};
+use framelift_contract::report::{Ending, Job, ReportAnswer};
 use framelift_domain::{Failure, FailureCode};
 
 use super::attempt::Outcome;
@@ -112,7 +112,7 @@ impl JobContext {
     }
 
     async fn fail(&self, job: &Job, trace: &Trace, receives: u32, failure: Failure) -> Disposition {
-        let answer = self.report_failure(job, trace, &failure, false).await;
+        let answer = self.report_failure(job, trace, &failure, Ending::Failed).await;
         self.after_report(job, trace, receives, answer, || {
             tracing::info!(
                 event = "ProcessingFailed",
@@ -127,7 +127,8 @@ impl JobContext {
 
     /// Gives a job back; control sends a new message for it, so this one goes.
     pub(crate) async fn give_back(&self, job: &Job, trace: &Trace, receives: u32, why: &str) -> Disposition {
-        let answer = self.report_failure(job, trace, &Failure::new(FailureCode::Internal, why), true).await;
+        let failure = Failure::new(FailureCode::Internal, why);
+        let answer = self.report_failure(job, trace, &failure, Ending::Released).await;
         // There is a notice when it was given back too often.
         self.after_report(job, trace, receives, answer, || self.metrics.job_ended("released", "")).await
     }
@@ -156,10 +157,10 @@ impl JobContext {
         job: &Job,
         trace: &Trace,
         failure: &Failure,
-        release: bool,
+        ending: Ending,
     ) -> Result<ReportAnswer, ReportError> {
         retry("fail", PATIENCE, &self.release, || {
-            self.control.fail(job, trace, failure.code, &failure.message, release)
+            self.control.fail(job, trace, failure.code, &failure.message, ending)
         })
         .await
     }

@@ -97,7 +97,7 @@ impl Supervisor {
             if let Some(stop) = tracker.is_stuck(&self.watch, self.job.size_bytes, self.stuck_after) {
                 return self.stopper.stop(stop);
             }
-            let now_doing = self.watch.phase().as_str();
+            let now_doing = self.watch.phase().stage().as_str();
             if now_doing != stage || reported.elapsed() >= self.progress {
                 (stage, reported) = (now_doing, Instant::now());
                 if let Some(stop) = self.report().await {

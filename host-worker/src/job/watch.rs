@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use framelift_contract::video::Progress;
-use framelift_media::{Control, Source, Stage};
+use framelift_domain::video::Stage;
+use framelift_media::{Control, Source, Stage as EngineStage};
 
 use super::stop::Stopper;
 
@@ -32,12 +33,12 @@ pub(super) enum Phase {
 impl Phase {
     const ALL: [Self; 5] = [Self::Reading, Self::Opening, Self::Extracting, Self::Finishing, Self::Storing];
 
-    /// The name in progress reports.
-    pub(super) const fn as_str(self) -> &'static str {
+    /// What progress reports say of it.
+    pub(super) const fn stage(self) -> Stage {
         match self {
-            Self::Reading | Self::Opening => "reading",
-            Self::Extracting => "extracting",
-            Self::Finishing | Self::Storing => "storing",
+            Self::Reading | Self::Opening => Stage::Reading,
+            Self::Extracting => Stage::Extracting,
+            Self::Finishing | Self::Storing => Stage::Storing,
         }
     }
 
@@ -129,7 +130,7 @@ impl Watch {
 
     pub(super) fn report(&self) -> Progress {
         Progress {
-            stage: self.phase().as_str().to_owned(),
+            stage: self.phase().stage(),
             // 100 is for a job that is done.
             percent: (self.permille() / 10).min(99) as u8,
             frames_done: self.frames_done(),
@@ -142,9 +143,9 @@ impl Watch {
 impl Control for Watch {
     fn progress(&self, progress: &framelift_media::Progress) -> bool {
         self.enter(match progress.stage {
-            Stage::Opening | Stage::Indexing => Phase::Opening,
-            Stage::Extracting => Phase::Extracting,
-            Stage::Finishing => Phase::Finishing,
+            EngineStage::Opening | EngineStage::Indexing => Phase::Opening,
+            EngineStage::Extracting => Phase::Extracting,
+            EngineStage::Finishing => Phase::Finishing,
         });
         self.permille.store((progress.percent.clamp(0.0, 100.0) * 10.0).round() as u32, Relaxed);
         self.bytes_asked_for.fetch_max(progress.bytes_read, Relaxed);
@@ -196,7 +197,7 @@ mod tests {
         let stopper = Arc::new(Stopper::default());
         let watch = Watch::new(stopper.clone());
         let progress = framelift_media::Progress {
-            stage: Stage::Extracting,
+            stage: EngineStage::Extracting,
             percent: 100.0,
             frames_done: 3,
             frames_expected: Some(4),
@@ -204,10 +205,7 @@ mod tests {
         };
         assert!(watch.progress(&progress));
         let report = watch.report();
-        assert_eq!(
-            (report.stage.as_str(), report.percent, report.frames_expected),
-            ("extracting", 99, Some(4))
-        );
+        assert_eq!((report.stage, report.percent, report.frames_expected), (Stage::Extracting, 99, Some(4)));
         stopper.stop(Stop::Superseded);
         assert!(!watch.progress(&progress));
         assert_eq!((watch.permille(), watch.bytes_asked_for()), (1000, 5));

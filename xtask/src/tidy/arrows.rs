@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::build::GUESTS;
 use crate::run::{Result, cargo, output};
 
 /// The layers, from the bottom; a crate sees those below its own, and in the last layer its own.
@@ -51,6 +52,12 @@ const NEVER: &[(&str, &[&str])] = &[
     ("xtask", &["serde", "tokio"]),
 ];
 
+/// The feature that gives a crate what only tests need.
+const TESTING: &str = "testing";
+
+/// The programs that are shipped, besides the edge components.
+const SHIPPED_PROGRAMS: &[&str] = &["framelift-worker", "framelift-cli"];
+
 /// Checks the workspace's dependencies for normal use, tests apart.
 pub(crate) fn check() -> Result<Vec<String>> {
     let graph = Graph::read(&["--workspace"])?;
@@ -79,7 +86,28 @@ pub(crate) fn check() -> Result<Vec<String>> {
             problems.push(format!("{package}: must not see {name}, not even through another crate"));
         }
     }
+    problems.extend(with_testing(&shipped_features()?));
     Ok(problems)
+}
+
+/// Every package in what is shipped, one a line, with its features: `NAME VERSION … |FEATURE,FEATURE`.
+fn shipped_features() -> Result<String> {
+    let mut tree = cargo(&["tree", "--edges", "normal", "--prefix", "none", "--format", "{p} |{f}"]);
+    for package in GUESTS.iter().chain(SHIPPED_PROGRAMS) {
+        tree.args(["--package", package]);
+    }
+    output(tree)
+}
+
+/// Our crates that have the feature for tests.
+fn with_testing(features: &str) -> Vec<String> {
+    let has_it = |line: &str| {
+        let (package, features) = line.split_once('|')?;
+        let name = package.split(' ').next().filter(|name| layer_of(name).is_some())?;
+        features.split([',', ' ']).any(|feature| feature == TESTING).then(|| name.to_owned())
+    };
+    let names: BTreeSet<String> = features.lines().filter_map(has_it).collect();
+    names.into_iter().map(|name| format!("{name}: is shipped with the feature `{TESTING}`")).collect()
 }
 
 /// Packages by name, and those that each depends on.
@@ -137,5 +165,13 @@ mod tests {
         let graph = Graph::parse("0 a v1\n1 b v1 (/x)\n2 c v1\n1 d v2 (*)\n\n0 d v2\n1 e v1 (proc-macro)\n");
         assert_eq!(graph.seen_from("a"), BTreeSet::from(["b", "c", "d", "e"]));
         assert_eq!(graph.seen_from("b"), BTreeSet::from(["c"]));
+    }
+
+    #[test]
+    fn what_is_shipped_has_nothing_of_tests() {
+        let tree = |features: &str| format!("framelift-edge v0.1.0 (/x) |{features}\nrand v1 |testing (*)\n");
+        assert_eq!(with_testing(&tree("")), Vec::<String>::new());
+        assert_eq!(with_testing(&tree("a,testing (*)")).len(), 1);
+        assert_eq!(with_testing(&shipped_features().unwrap()), Vec::<String>::new());
     }
 }

@@ -1,4 +1,4 @@
-//! What may happen to a video, and how a refusal says why it may not.
+//! Events of a video, and why one is refused.
 
 use std::fmt;
 
@@ -6,19 +6,22 @@ use super::state::{Extraction, Multipart, Progress, StateName};
 use crate::{Failure, Time, WorkerId};
 
 /// Something that happens to a video.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, strum::EnumDiscriminants)]
+#[strum_discriminants(doc = "An event's name.", name(EventName), derive(Hash, strum::Display))]
+#[strum_discriminants(strum(serialize_all = "lowercase"))]
 pub enum Event {
-    /// A multipart upload was begun for it; the first one stays.
+    /// A multipart upload was begun for it; of several, the first one is kept.
+    #[strum_discriminants(strum(to_string = "multipart begun"))]
     MultipartBegun(Multipart),
-    /// Its upload is there, and it has to wait for its turn.
+    /// Its upload has arrived, and it has to wait for its turn.
     Held,
-    /// Its upload is there, and it is its turn.
+    /// Its upload has arrived, and it is its turn.
     Dispatched,
     /// Its upload did not come in time.
     Expired,
-    /// A worker takes it.
+    /// A worker claims it.
     Claimed {
-        /// Who.
+        /// The worker.
         worker: WorkerId,
         /// Tells a claim sent again from another one.
         claim_id: Option<String>,
@@ -27,11 +30,11 @@ pub enum Event {
         /// From the first claim to the end, in seconds.
         max_job_s: u32,
     },
-    /// The worker is at it, and renews its lease.
+    /// The worker reports progress and renews its lease.
     Progressed {
         /// Its attempt.
         attempt: u32,
-        /// Who.
+        /// The worker.
         worker: WorkerId,
         /// How far it is.
         progress: Progress,
@@ -42,7 +45,7 @@ pub enum Event {
     Completed {
         /// The attempt that made it.
         attempt: u32,
-        /// Who.
+        /// The worker.
         worker: WorkerId,
         /// The result.
         result: Extraction,
@@ -51,35 +54,37 @@ pub enum Event {
     Failed {
         /// The attempt that found it.
         attempt: u32,
-        /// Who.
+        /// The worker.
         worker: WorkerId,
         /// Why.
         failure: Failure,
     },
-    /// The worker gives it back for reasons of its own.
+    /// The worker gives it back: the fault is not the video's.
     Released {
         /// Its attempt.
         attempt: u32,
-        /// Who.
+        /// The worker.
         worker: WorkerId,
-        /// From when on it is to be taken again.
+        /// From when on another worker is expected to claim it.
         since: Time,
     },
-    /// Nothing was heard of the worker for long after its lease ended.
+    /// The worker's lease ended long ago, without a report.
+    #[strum_discriminants(strum(to_string = "taken back"))]
     TakenBack {
-        /// How long, in seconds.
+        /// How long ago that must be, in seconds.
         grace_s: u32,
     },
-    /// Nobody took it for long, so its message is sent again.
+    /// No worker has claimed it for long, so its message is sent again.
     Resent {
-        /// How long, in seconds.
+        /// How long ago that must be, in seconds.
         grace_s: u32,
     },
-    /// No attempt will be made any more.
+    /// No further attempt is made.
+    #[strum_discriminants(strum(to_string = "given up"))]
     GivenUp(Failure),
-    /// Its notices are out.
+    /// Its notices were sent.
     Notified,
-    /// The owner calls it off.
+    /// The owner cancels it.
     Canceled,
     /// The owner deletes it.
     Deleted,
@@ -89,93 +94,28 @@ pub enum Event {
     Purged,
 }
 
-/// An event's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the events say what they mean")]
-pub enum EventName {
-    MultipartBegun,
-    Held,
-    Dispatched,
-    Expired,
-    Claimed,
-    Progressed,
-    Completed,
-    Failed,
-    Released,
-    TakenBack,
-    Resent,
-    GivenUp,
-    Notified,
-    Canceled,
-    Deleted,
-    Removed,
-    Purged,
-}
-
 impl Event {
     /// Its name.
-    pub const fn name(&self) -> EventName {
-        match self {
-            Self::MultipartBegun(_) => EventName::MultipartBegun,
-            Self::Held => EventName::Held,
-            Self::Dispatched => EventName::Dispatched,
-            Self::Expired => EventName::Expired,
-            Self::Claimed { .. } => EventName::Claimed,
-            Self::Progressed { .. } => EventName::Progressed,
-            Self::Completed { .. } => EventName::Completed,
-            Self::Failed { .. } => EventName::Failed,
-            Self::Released { .. } => EventName::Released,
-            Self::TakenBack { .. } => EventName::TakenBack,
-            Self::Resent { .. } => EventName::Resent,
-            Self::GivenUp(_) => EventName::GivenUp,
-            Self::Notified => EventName::Notified,
-            Self::Canceled => EventName::Canceled,
-            Self::Deleted => EventName::Deleted,
-            Self::Removed => EventName::Removed,
-            Self::Purged => EventName::Purged,
-        }
+    pub fn name(&self) -> EventName {
+        self.into()
     }
 }
 
-impl fmt::Display for EventName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::MultipartBegun => "multipart begun",
-            Self::Held => "held",
-            Self::Dispatched => "dispatched",
-            Self::Expired => "expired",
-            Self::Claimed => "claimed",
-            Self::Progressed => "progressed",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Released => "released",
-            Self::TakenBack => "taken back",
-            Self::Resent => "resent",
-            Self::GivenUp => "given up",
-            Self::Notified => "notified",
-            Self::Canceled => "canceled",
-            Self::Deleted => "deleted",
-            Self::Removed => "removed",
-            Self::Purged => "purged",
-        })
-    }
-}
-
-/// Why an event may not happen.
+/// Why an event is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The video is not that far.
+    /// The video has not reached that point.
     NotReady,
-    /// It is past that already.
+    /// The video is past that point.
     AlreadyPast,
-    /// Another attempt is the current one, or none is.
+    /// The attempt is not the current one.
     Stale,
-    /// Somebody else holds it until then.
+    /// Another worker holds it.
     Held {
         /// The end of the lease.
         until: Time,
     },
-    /// It has been worked on for as long as it may.
+    /// The time for all attempts is over.
     DeadlinePassed,
     /// It is too early for that.
     TooEarly,
@@ -197,7 +137,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// An event that may not happen in a state.
+/// An event was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a video that is {state} cannot be {event}: {reason}")]
 pub struct Refused {

@@ -1,4 +1,4 @@
-//! Who uses an upload: runs of a video share it, and the last one to let go takes it along.
+//! A video's upload, which runs share: it is given up when the last of them no longer needs it.
 
 use std::collections::BTreeSet;
 
@@ -9,20 +9,20 @@ use crate::VideoId;
 /// Most videos that may share one upload at the same time.
 pub const MAX_REFS: usize = 100;
 
-/// Where a video's upload is.
+/// The upload of a video.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Source {
-    /// It was made for this upload.
+    /// The video has an upload of its own.
     Own {
         /// The videos that use the upload, this one too while it does.
         refs: BTreeSet<VideoId>,
-        /// Whether the upload was given up: nobody used it any more.
+        /// Whether the upload was given up because no video used it.
         gone: bool,
     },
-    /// It is a run over the upload of another one.
+    /// The video is a run over the upload of another one.
     Of {
-        /// That other one; always one with an upload of its own.
+        /// That other one, which has an upload of its own.
         root: VideoId,
     },
 }
@@ -33,10 +33,10 @@ pub enum SourceError {
     /// It was given up.
     #[error("the upload is not kept any more")]
     Gone,
-    /// As many videos as may share it do so.
+    /// The maximum of videos share it.
     #[error("an upload may be shared by at most {MAX_REFS} videos")]
     Full,
-    /// The video is a run itself: ask its root.
+    /// The video is a run itself; its root has the upload.
     #[error("the video has no upload of its own")]
     NotOwn,
 }
@@ -47,7 +47,7 @@ impl Source {
         Self::Own { refs: BTreeSet::from([id]), gone: false }
     }
 
-    /// One more video uses the upload. Repeated, it changes nothing.
+    /// Adds a video to those that use the upload. Idempotent.
     pub fn hold(self, id: VideoId) -> Result<Self, SourceError> {
         match self {
             Self::Of { .. } => Err(SourceError::NotOwn),
@@ -60,7 +60,7 @@ impl Source {
         }
     }
 
-    /// A video needs the upload no longer; without anybody left, the upload is given up for good.
+    /// Removes a video from those that use the upload. Without any left, the upload is given up for good.
     pub fn let_go(self, id: VideoId) -> Result<Self, SourceError> {
         match self {
             Self::Of { .. } => Err(SourceError::NotOwn),
@@ -72,7 +72,7 @@ impl Source {
         }
     }
 
-    /// Whether the upload was given up, as far as this video knows.
+    /// Whether this video has an upload of its own that was given up.
     pub const fn is_gone(&self) -> bool {
         matches!(self, Self::Own { gone: true, .. })
     }

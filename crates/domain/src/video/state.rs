@@ -1,17 +1,16 @@
 //! The states of a video, each with exactly the data that it needs.
 //!
-//! Their serde form is what the edge's store keeps (its fixtures hold it), and stands on no wire.
+//! Their serde form is the layout in the edge's store, which its fixtures fix. It is used on no wire.
 
-use std::fmt;
+use serde::{Deserialize, Deserializer, Serialize};
+use strum::{Display, EnumDiscriminants, EnumString, IntoStaticStr, VariantArray, VariantNames};
 
-use serde::{Deserialize, Serialize};
-
-use crate::{Failure, Time, WorkerId};
+use crate::{Checksum, Failure, Time, WorkerId};
 
 /// A multipart upload under way at the object store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Multipart {
-    /// The object store's id of it.
+    /// Its id at the object store.
     pub upload_id: String,
     /// Bytes of each part but the last.
     pub part_size: u64,
@@ -19,48 +18,51 @@ pub struct Multipart {
     pub part_count: u32,
 }
 
-/// What was tried so far.
+/// The attempts so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempts {
     /// Claims so far; the number of the last attempt.
     pub made: u32,
-    /// How many of them ended without a verdict: given back, or their lease was taken back.
+    /// How many of them ended without success or failure: released by the worker, or their lease lapsed.
     pub releases: u32,
     /// When the first one began.
     pub first_claim: Option<Time>,
 }
 
 /// What a worker is doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Stage {
+    /// Nothing yet.
+    #[default]
+    Waiting,
     /// Looking at the file.
     Reading,
     /// Decoding and writing frames.
     Extracting,
     /// Finishing the archive.
     Storing,
-    /// All is there.
+    /// The result is published.
     Done,
-    /// Nothing yet; or what newer code stored.
-    #[default]
-    #[serde(other)]
-    Waiting,
 }
 
 impl Stage {
-    /// Every stage, in order.
-    pub const ALL: [Self; 5] = [Self::Waiting, Self::Reading, Self::Extracting, Self::Storing, Self::Done];
-
-    /// The spelling in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Reading => "reading",
-            Self::Extracting => "extracting",
-            Self::Storing => "storing",
-            Self::Done => "done",
-        }
+    /// The name in the API.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -68,6 +70,7 @@ impl Stage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// What is being done.
+    #[serde(deserialize_with = "stored_stage")]
     pub stage: Stage,
     /// 0 to 100.
     pub percent: u8,
@@ -79,91 +82,99 @@ pub struct Progress {
     pub bytes_read: u64,
 }
 
-/// A worker's hold on a job.
+/// Reads a stage of a stored record. A stage that newer code stored is [`Stage::Waiting`].
+fn stored_stage<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Stage, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    Ok(name.parse().unwrap_or_default())
+}
+
+/// A worker's lease on a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// Who holds it.
+    /// The worker that holds it.
     pub worker: WorkerId,
-    /// Tells a claim sent again from another claim of the same worker.
+    /// Distinguishes a claim that was sent again from another claim of the same worker.
     pub claim_id: Option<String>,
     /// Its end, unless a report renews it.
     pub expires_at: Time,
 }
 
-/// What a completed video has.
+/// The result of a completed video.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extraction {
     /// Bytes of the archive.
     pub size_bytes: u64,
     /// Frames in it.
     pub frames: u64,
-    /// SHA-256 of the archive, in hex.
-    pub sha256: String,
+    /// The archive's checksum.
+    pub sha256: Checksum,
     /// Bytes read of the upload.
     pub bytes_read: u64,
-    /// What the owner should know.
+    /// Warnings for the owner.
     pub warnings: Vec<String>,
 }
 
-/// What [`State::Pending`] holds.
+/// The data of [`State::Pending`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
-    /// What was tried so far.
+    /// The attempts so far.
     pub attempts: Attempts,
-    /// From when on a worker is expected to take it.
+    /// From when on a worker is expected to claim it.
     pub since: Time,
 }
 
-/// What [`State::Processing`] holds.
+/// The data of [`State::Processing`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Processing {
-    /// What was tried so far, the current attempt included.
+    /// The attempts so far, the current one included.
     pub attempts: Attempts,
     /// When the first attempt began.
     pub started_at: Time,
-    /// The current attempt's hold.
+    /// The current attempt's lease.
     pub lease: Lease,
     /// How far it is.
     pub progress: Progress,
 }
 
-/// What every terminal state holds.
+/// The data that every terminal state has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// When it was reached.
     pub at: Time,
-    /// What was tried.
+    /// The attempts.
     pub attempts: Attempts,
-    /// How far it came.
+    /// The last progress.
     pub progress: Progress,
-    /// Whether its objects are gone, after their retention.
+    /// Whether its objects were deleted after their retention.
     pub purged: bool,
 }
 
-/// Where a video is in its life.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The state of a video.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, EnumDiscriminants)]
 #[serde(tag = "name", rename_all = "snake_case")]
+#[strum_discriminants(doc = "A state's name.", name(StateName), derive(Hash, Display, VariantArray))]
+#[strum_discriminants(strum(serialize_all = "snake_case"))]
 pub enum State {
-    /// The record is there, the upload is not.
+    /// The upload has not arrived yet.
     AwaitingUpload {
-        /// When it is given up.
+        /// When it expires.
         expires_at: Time,
         /// The multipart upload, where there is one.
         multipart: Option<Multipart>,
     },
-    /// Held back by its owner's own limit.
+    /// It waits because its owner has enough videos in flight.
     Queued,
     /// In the queue.
     Pending(Pending),
-    /// A worker is at it.
+    /// A worker processes it.
     Processing(Processing),
-    /// The result is there.
+    /// The result is published.
     Completed {
         /// How it ended.
         end: End,
         /// The result.
         result: Extraction,
-        /// Whether its notices are out.
+        /// Whether its notices were sent.
         notified: bool,
     },
     /// There will be no result.
@@ -173,26 +184,26 @@ pub enum State {
         /// Why.
         #[serde(deserialize_with = "crate::failure::stored")]
         failure: Failure,
-        /// Whether its notices are out.
+        /// Whether its notices were sent.
         notified: bool,
     },
-    /// The owner called it off.
+    /// The owner canceled it.
     Canceled {
         /// How it ended.
         end: End,
-        /// Whether the upload was there by then.
+        /// Whether the upload had arrived by then.
         uploaded: bool,
         /// The multipart upload to abort, where there was one under way.
         multipart: Option<Multipart>,
     },
-    /// The upload never came.
+    /// The upload did not come in time.
     Expired {
         /// How it ended.
         end: End,
         /// The multipart upload to abort, where there was one under way.
         multipart: Option<Multipart>,
     },
-    /// The owner deleted it; what is left is this tombstone.
+    /// The owner deleted it; this tombstone is left.
     Deleted {
         /// How it ended.
         end: End,
@@ -203,74 +214,10 @@ pub enum State {
     },
 }
 
-/// A state's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StateName {
-    /// See [`State::AwaitingUpload`].
-    AwaitingUpload,
-    /// See [`State::Queued`].
-    Queued,
-    /// See [`State::Pending`].
-    Pending,
-    /// See [`State::Processing`].
-    Processing,
-    /// See [`State::Completed`].
-    Completed,
-    /// See [`State::Failed`].
-    Failed,
-    /// See [`State::Canceled`].
-    Canceled,
-    /// See [`State::Expired`].
-    Expired,
-    /// See [`State::Deleted`].
-    Deleted,
-}
-
-impl StateName {
-    /// Every state's name.
-    pub const ALL: [Self; 9] = [
-        Self::AwaitingUpload,
-        Self::Queued,
-        Self::Pending,
-        Self::Processing,
-        Self::Completed,
-        Self::Failed,
-        Self::Canceled,
-        Self::Expired,
-        Self::Deleted,
-    ];
-}
-
-impl fmt::Display for StateName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AwaitingUpload => "awaiting_upload",
-            Self::Queued => "queued",
-            Self::Pending => "pending",
-            Self::Processing => "processing",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Canceled => "canceled",
-            Self::Expired => "expired",
-            Self::Deleted => "deleted",
-        })
-    }
-}
-
 impl State {
     /// Its name.
-    pub const fn name(&self) -> StateName {
-        match self {
-            Self::AwaitingUpload { .. } => StateName::AwaitingUpload,
-            Self::Queued => StateName::Queued,
-            Self::Pending(_) => StateName::Pending,
-            Self::Processing(_) => StateName::Processing,
-            Self::Completed { .. } => StateName::Completed,
-            Self::Failed { .. } => StateName::Failed,
-            Self::Canceled { .. } => StateName::Canceled,
-            Self::Expired { .. } => StateName::Expired,
-            Self::Deleted { .. } => StateName::Deleted,
-        }
+    pub fn name(&self) -> StateName {
+        self.into()
     }
 
     /// How it ended, in the terminal states.
@@ -285,12 +232,12 @@ impl State {
         }
     }
 
-    /// Whether no work on it is left.
+    /// Whether the state is terminal.
     pub const fn is_terminal(&self) -> bool {
         self.end().is_some()
     }
 
-    /// Whether its upload is known to have arrived.
+    /// Whether its upload has arrived.
     pub const fn is_uploaded(&self) -> bool {
         match self {
             Self::AwaitingUpload { .. } | Self::Expired { .. } | Self::Deleted { .. } => false,
@@ -299,7 +246,7 @@ impl State {
         }
     }
 
-    /// What was tried so far.
+    /// The attempts so far.
     pub fn attempts(&self) -> Attempts {
         match self {
             Self::AwaitingUpload { .. } | Self::Queued => Attempts::default(),
@@ -309,7 +256,7 @@ impl State {
         }
     }
 
-    /// How far it is, or came.
+    /// Its progress.
     pub fn progress(&self) -> Progress {
         match self {
             Self::Processing(processing) => processing.progress,

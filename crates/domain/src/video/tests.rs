@@ -1,6 +1,7 @@
 //! Every event in every state, and what holds in any order of events.
 
 use proptest::prelude::*;
+use strum::VariantArray as _;
 
 use super::*;
 use crate::{VideoId, WorkerId};
@@ -20,7 +21,7 @@ fn multipart(id: &str) -> Multipart {
 }
 
 fn result() -> Extraction {
-    Extraction { size_bytes: 9, frames: 3, sha256: "ab".repeat(32), bytes_read: 5, warnings: vec![] }
+    Extraction { size_bytes: 9, frames: 3, sha256: [0xab; 32].into(), bytes_read: 5, warnings: vec![] }
 }
 
 fn failure() -> Failure {
@@ -71,7 +72,7 @@ fn refused_as(state: State, event: Event, now: Time) -> Reason {
     refused.reason
 }
 
-/// One column for each state in the order of [`StateName::ALL`]: the letter of the state that
+/// One column for each state in the order of [`StateName::VARIANTS`]: the letter of the state that
 /// follows, or why not: `n`ot ready, `p`ast that, `s`tale, `h`eld, too `e`arly, `f`inished.
 #[test]
 fn every_event_in_every_state() {
@@ -97,8 +98,8 @@ fn every_event_in_every_state() {
     ];
     for (event, row) in table {
         let columns: Vec<&str> = row.split(' ').collect();
-        assert_eq!(columns.len(), StateName::ALL.len());
-        for (name, expected) in StateName::ALL.into_iter().zip(columns) {
+        assert_eq!(columns.len(), StateName::VARIANTS.len());
+        for (&name, expected) in StateName::VARIANTS.iter().zip(columns) {
             let letter = match sample(name).apply(event.clone(), at(NOW)) {
                 Ok(state) => match state.name() {
                     StateName::AwaitingUpload => "A",
@@ -223,7 +224,7 @@ fn the_first_multipart_upload_stays_and_is_known_after_the_end() {
 #[test]
 fn only_a_completed_video_has_a_result_and_only_for_its_time() {
     let limits = Limits { retention_s: 100, ..Limits::default() };
-    for name in StateName::ALL {
+    for &name in StateName::VARIANTS {
         let video = video(sample(name));
         assert_eq!(video.result_kept(at(100), &limits), name == StateName::Completed);
         assert!(!video.result_kept(at(101), &limits));

@@ -1,7 +1,7 @@
-//! What becomes of a video in each state by each event.
+//! The transitions: each state's reaction to each event.
 //!
-//! Every event may come again (an answer was lost, a message came twice): where it has already
-//! had its effect, the state stays as it is. What may not happen is refused with a reason.
+//! Every event may come again (an answer was lost, a message came twice): an event that has already had its
+//! effect changes nothing. An event that the state does not allow is refused with a reason.
 
 use super::event::{Event, Reason, Refused};
 use super::state::{
@@ -10,7 +10,7 @@ use super::state::{
 use crate::{Failure, Time, WorkerId};
 
 impl State {
-    /// The state after the event, or why it may not happen.
+    /// Returns the state after the event, or why the event is refused.
     pub fn apply(self, event: Event, now: Time) -> Result<Self, Refused> {
         let (state, name) = (self.name(), event.name());
         let outcome = match event {
@@ -100,7 +100,7 @@ impl State {
                 }
                 return Err(Reason::Held { until: held.expires_at });
             }
-            // The attempt ended without a word.
+            // The attempt's lease lapsed without a report.
             Self::Processing(Processing { attempts, .. }) => {
                 Attempts { releases: attempts.releases.saturating_add(1), ..attempts }
             }
@@ -115,8 +115,8 @@ impl State {
         Ok(Self::Processing(Processing { attempts, started_at, lease, progress: Progress::default() }))
     }
 
-    /// The attempt, if it is the current one. A lease that lapsed is still the current attempt's
-    /// as long as nobody took the job.
+    /// The attempt, if it is the current one. It stays so after its lease lapsed, until another worker claims the
+    /// job.
     fn current(self, attempt: u32, worker: &WorkerId) -> Result<Processing, Reason> {
         match self {
             Self::Processing(processing)
@@ -231,13 +231,13 @@ impl State {
         }
     }
 
-    /// Never refused: an owner may delete whatever there is.
+    /// Never refused: an owner may delete a video in any state.
     fn deleted(self, now: Time) -> Self {
         if let Self::Deleted { .. } = self {
             return self;
         }
         let end = End::new(self.attempts(), self.progress(), now);
-        // What was purged has no objects any more.
+        // The objects of a purged video are deleted already.
         let purged = self.end().is_some_and(|end| end.purged);
         Self::Deleted { end: End { purged, ..end }, multipart: self.multipart().cloned(), removed: purged }
     }
@@ -265,7 +265,7 @@ impl State {
 }
 
 impl State {
-    /// The state of a video that never came to be.
+    /// The state of a video whose creation was abandoned.
     pub fn tombstone(now: Time) -> Self {
         let end = End::new(Attempts::default(), Progress::default(), now);
         Self::Deleted { end: End { purged: true, ..end }, multipart: None, removed: true }

@@ -19,8 +19,8 @@ pub(super) fn operation() -> Operation {
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
-    /// Ends an account's videos. Their objects go in this call, of 200 videos at least, so that URLs which
-    /// were handed out lead nowhere; the sweep removes what is left.
+    /// Ends an account's videos. This call deletes the objects of up to 200 videos, so that presigned URLs
+    /// stop working at once; the sweep deletes the rest.
     pub(super) async fn close(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         self.worker(incoming)?;
         let not_a_user = |_| Failure::new(Code::NotFound, "there is no user with this id");

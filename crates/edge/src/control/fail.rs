@@ -1,7 +1,7 @@
 //! `POST /internal/jobs/{id}/fail`: a worker failed, or gives the job back.
 
 use bytes::Bytes;
-use framelift_contract::report::FailReport;
+use framelift_contract::report::{Ending, FailReport};
 use framelift_contract::video::Status;
 use framelift_domain::{Failure as VideoFailure, FailureCode};
 use http::{Response, StatusCode};
@@ -22,7 +22,7 @@ pub(super) fn operation() -> Operation {
             worker_id: examples::worker(),
             code: FailureCode::NotAVideo,
             message: "no known container could be read".into(),
-            release: false,
+            ending: Ending::Failed,
         }))
         .answers(StatusCode::OK, "The video failed, or is pending again.", examples::report(Status::Failed))
         .or(REPORT)
@@ -35,10 +35,9 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let report: FailReport = incoming.json()?;
         let failure = VideoFailure::new(report.code, report.message);
         let (attempt, worker) = (report.attempt, report.worker_id);
-        let video = if report.release {
-            self.jobs().release(id, attempt, worker, failure).await?
-        } else {
-            self.jobs().fail(id, attempt, worker, failure).await?
+        let video = match report.ending {
+            Ending::Released => self.jobs().release(id, attempt, worker, failure).await?,
+            Ending::Failed => self.jobs().fail(id, attempt, worker, failure).await?,
         };
         if video.state.failure().is_some() {
             event("ProcessingFailed", &video);

@@ -1,7 +1,7 @@
 //! `GET /health`: whether the app answers, and which version of it.
 
 use bytes::Bytes;
-use framelift_contract::service::Health;
+use framelift_contract::service::{Health, HealthStatus};
 use http::{Response, StatusCode};
 
 use crate::http::{Failure, Route, json};
@@ -11,9 +11,9 @@ pub(super) const ROUTE: Route = Route::get("/health");
 
 pub(super) fn operation() -> Operation {
     Operation::new(ROUTE, "getHealth", "service", Auth::Nobody, "Whether the app answers, and its version")
-        .answers(StatusCode::OK, "It does.", typed(&Health::new("ok")))
+        .answers(StatusCode::OK, "It does.", typed(&Health::new(HealthStatus::Ok)))
 }
 
 pub(super) fn answer() -> Result<Response<Bytes>, Failure> {
-    json(StatusCode::OK, &Health::new("ok"))
+    json(StatusCode::OK, &Health::new(HealthStatus::Ok))
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use framelift_contract::report::ProgressReport;
 use framelift_contract::video::{Progress, Status};
+use framelift_domain::video::Stage;
 use http::{Response, StatusCode};
 
 use super::REPORT;
@@ -20,7 +21,7 @@ pub(super) fn operation() -> Operation {
             attempt: 1,
             worker_id: examples::worker(),
             progress: Progress {
-                stage: "extracting".into(),
+                stage: Stage::Extracting,
                 percent: 40,
                 frames_done: 24,
                 frames_expected: Some(60),
@@ -36,8 +37,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         self.worker(incoming)?;
         let id = incoming.video_id()?;
         let report: ProgressReport = incoming.json()?;
-        let progress = view::progress_in(&report.progress)
-            .ok_or_else(|| Failure::field("/progress", "has an unknown stage or a percentage above 100"))?;
+        let progress = report.progress.into();
         let video = self.jobs().progress(id, report.attempt, report.worker_id, progress).await?;
         json(StatusCode::OK, &view::report(&video))
     }

@@ -1,4 +1,4 @@
-//! `POST /internal/sweep`: heals what was left half done.
+//! `POST /internal/sweep`: finishes what crashed calls left half done.
 
 use bytes::Bytes;
 use framelift_contract::report::SweepAnswer;

@@ -1,4 +1,4 @@
-//! `GET /videos/{id}/download`: leads to a video's archive.
+//! `GET /videos/{id}/download`: redirects to a presigned URL of a video's archive.
 
 use bytes::Bytes;
 use framelift_contract::object_key;
@@ -61,7 +61,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     }
 }
 
-/// Whether the client names JSON among what it accepts; `*/*` is not naming it.
+/// Whether `Accept` names JSON; `*/*` does not count.
 fn wants_json(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|range| {

@@ -25,7 +25,7 @@ impl<B> RequestBody for B where
 /// Why a body was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// It is, or says that it is, larger than the limit.
+    /// It, or its declared length, is larger than the limit.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
     /// The connection broke before its end.
@@ -61,7 +61,7 @@ where
     Ok(collected.freeze())
 }
 
-/// The length that a request says it has; the host has checked that it is one.
+/// The request's declared length. The host has checked that it is a number.
 pub(crate) fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

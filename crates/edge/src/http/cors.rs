@@ -1,4 +1,4 @@
-//! Pages of other origins: which of them may call, and what their browsers are told (Fetch, "CORS protocol").
+//! Cross-origin requests (CORS): which origins may call, and the headers that tell browsers so.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -57,19 +57,19 @@ impl Cors {
     /// The variable that lists the origins.
     pub const VARIABLE: &'static str = "cors_origins";
 
-    /// Reads the variable; none is no origin.
+    /// Reads the variable. A missing one allows no origin.
     pub fn read(variables: &BTreeMap<&'static str, String>) -> Result<Self, String> {
         let text = variables.get(Self::VARIABLE).map(String::as_str).unwrap_or_default();
         text.parse().map_err(|error: InvalidOrigin| format!("{}: {error}", Self::VARIABLE))
     }
 }
 
-/// What a request asks, as far as its origin goes.
+/// What a request means for CORS.
 #[derive(Debug)]
 pub(crate) enum Asked {
     /// No page of another origin may call.
     Closed,
-    /// Not from a page that may call.
+    /// No origin, or one that may not call.
     Elsewhere,
     /// From a page of this origin.
     Page(HeaderValue),
@@ -78,7 +78,7 @@ pub(crate) enum Asked {
 }
 
 impl Cors {
-    /// What a request asks.
+    /// Returns what a request means for CORS.
     pub(crate) fn asked(&self, request: &Parts) -> Asked {
         let mut sent = request.headers.get_all(ORIGIN).iter();
         let known = |sent: &&HeaderValue| self.origins.contains(sent);
@@ -99,8 +99,7 @@ impl Cors {
 }
 
 impl Asked {
-    /// Tells the browser in the headers of the answer, be it an error or not. What depends on the origin
-    /// says so to caches.
+    /// Adds the CORS headers to a response, errors included, and `Vary` where it depends on the origin.
     pub(crate) fn tell(self, response: &mut Response<Bytes>) {
         let is_found = response.status() == StatusCode::NO_CONTENT;
         let headers = response.headers_mut();

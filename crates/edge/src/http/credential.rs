@@ -1,4 +1,4 @@
-//! Who calls: a user with an access token, or a worker with its secret.
+//! Callers and their credentials: a user's access token, or the workers' shared secret.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub struct Caller {
     pub email: String,
     /// The token's own id.
     pub token: String,
-    /// The login that the token goes back to; missing in older tokens.
+    /// The login that the token was issued for; older tokens do not name it.
     pub session: Option<String>,
 }
 
@@ -29,14 +29,14 @@ pub struct WorkerToken(String);
 pub struct WeakWorkerToken;
 
 impl WorkerToken {
-    /// The secret of the configuration: 16 to 512 visible ASCII characters.
+    /// Checks the configured secret: 16 to 512 visible ASCII characters.
     pub fn new(secret: impl Into<String>) -> Result<Self, WeakWorkerToken> {
         let secret = secret.into();
         let visible = secret.bytes().all(|byte| byte.is_ascii_graphic());
         if visible && (16..=512).contains(&secret.len()) { Ok(Self(secret)) } else { Err(WeakWorkerToken) }
     }
 
-    /// Whether it is this secret. The time taken says nothing about where they differ.
+    /// Whether the text is this secret, compared in constant time.
     pub fn matches(&self, candidate: &str) -> bool {
         Sha256::digest(&self.0).ct_eq(&Sha256::digest(candidate)).into()
     }

@@ -1,4 +1,4 @@
-//! A request that is not answered as asked: problem code, detail, headers, and a cause for the log.
+//! A handler's error: problem code, detail, headers, and a cause for the log.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -57,7 +57,7 @@ impl Failure {
         Self::validation(vec![FieldError::new(pointer, detail)])
     }
 
-    /// The same of a value that lies at `prefix` of the request: its pointers begin there.
+    /// Prepends `prefix` to the pointers, for a value that lies at that place of the request.
     pub fn within(mut self, prefix: &str) -> Self {
         if self.errors.is_empty() {
             return self;
@@ -73,7 +73,7 @@ impl Failure {
         Self::new(ProblemCode::Unauthenticated, detail)
     }
 
-    /// Our own fault: the cause is logged and not shown.
+    /// An internal error (500). The cause is logged and not shown.
     pub fn internal(cause: impl Display) -> Self {
         Self::new(ProblemCode::Internal, "the fault is ours and was logged").because(cause)
     }
@@ -83,7 +83,7 @@ impl Failure {
         Self::new(ProblemCode::Unavailable, "the service is not configured").retry_after(60).because(cause)
     }
 
-    /// The method exists not here but others do: `allow` is the value of the `Allow` header.
+    /// 405: the path has other methods, which `allow` lists for the `Allow` header.
     pub fn method_not_allowed(allow: String) -> Self {
         let detail = format!("the methods here are {allow}");
         Self { allow: Some(allow), ..Self::new(ProblemCode::MethodNotAllowed, detail) }
@@ -108,7 +108,7 @@ impl Failure {
         self.code
     }
 
-    /// Writes the one log line of this failure: an error if the fault is ours, else a remark.
+    /// Writes the one log line of this failure: an error if the fault is ours, else information.
     pub(super) fn log(&self, incoming: &Incoming) {
         let level = if self.code.status() >= 500 { Level::Error } else { Level::Info };
         let mut fields = vec![

@@ -32,7 +32,7 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// A request without a body yet; takes the caller's correlation id or makes one.
+    /// A request whose body was not read yet. Takes the caller's correlation id or makes one.
     pub fn new(parts: Parts, ambient: &impl Ambient) -> Self {
         let correlation_id = correlation_id(&parts.headers, ambient);
         Self {
@@ -54,12 +54,12 @@ impl Incoming {
         self.quota.get()
     }
 
-    /// Notes the parameters of the path.
+    /// Adds the parameters of the path.
     pub(super) fn set_params(&mut self, params: Params) {
         self.params = params;
     }
 
-    /// Reads the body, as large as one of JSON may be. What is wrong with it matters to who asks for it.
+    /// Reads the body, up to the limit for JSON. An error is reported by the method that asks for the body.
     pub(crate) async fn read(&mut self, body: impl http_body::Body<Data = Bytes>) {
         self.body = collect(&self.parts.headers, body, MAX_JSON_BYTES).await;
     }
@@ -84,7 +84,7 @@ impl Incoming {
         &self.parts.headers
     }
 
-    /// A header that is there once and is text; 400 if it is there otherwise.
+    /// The text of a header; 400 if it occurs more than once or is not text.
     pub fn header(&self, name: &HeaderName) -> Result<Option<&str>, Failure> {
         let bad = |what: &str| Failure::new(ProblemCode::BadRequest, format!("the header {name} {what}"));
         let mut values = self.parts.headers.get_all(name).iter();
@@ -100,14 +100,14 @@ impl Incoming {
         self.params.get(name)
     }
 
-    /// The video that the path's `{id}` names; 404 if it cannot be one.
+    /// The video that the path's `{id}` names; 404 if it is not a well-formed id.
     pub fn video_id(&self) -> Result<VideoId, Failure> {
         self.param("id")
             .parse()
             .map_err(|_| Failure::new(ProblemCode::VideoNotFound, "there is no video with this id"))
     }
 
-    /// The query, whose names are all in `known`; 422 otherwise.
+    /// The query; 422 if it has a name that is not in `known`.
     pub fn query(&self, known: &[&str]) -> Result<Query, Failure> {
         Query::parse(self.parts.uri.query(), known)
     }

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 pub enum Level {
     /// What happened.
     Info,
-    /// What somebody should look at when it comes often.
+    /// A warning: worth a look when it comes often.
     Warn,
-    /// What somebody should look at.
+    /// An error that an operator should look into.
     Error,
 }
 

@@ -1,4 +1,4 @@
-//! JSON bodies, strictly: from bytes to a type, or to a problem with a pointer and in JSON's words.
+//! Strict parsing of JSON bodies. Errors carry a JSON pointer and speak of JSON, not of Rust types.
 
 use framelift_contract::problem::{FieldError, ProblemCode};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -42,8 +42,8 @@ fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-/// The problem of JSON that is not of the wanted type: serde's message without its line and
-/// column and in other words, the pointer completed by the field that the message names.
+/// The problem document for JSON of another type than wanted: serde's message without line and column and
+/// without Rust's names; the pointer includes the field that the message names.
 fn invalid(mut pointer: String, error: &serde_json::Error) -> Failure {
     let message = error.to_string();
     let detail = message.rsplit_once(" at line ").map_or(message.as_str(), |(detail, _)| detail);
@@ -60,8 +60,7 @@ fn invalid(mut pointer: String, error: &serde_json::Error) -> Failure {
     Failure::validation(vec![FieldError::new(pointer, detail)])
 }
 
-/// What serde says of types and values, without the names that Rust has for them and without the
-/// value, which may be a secret at the wrong place.
+/// Serde's message in JSON's terms, and without the value, which may be a secret in the wrong field.
 fn in_words_of_json(detail: &str) -> String {
     let Some((given, expected)) = detail.rsplit_once(", expected ") else { return detail.to_owned() };
     if given.starts_with("unknown variant `") {

@@ -1,4 +1,4 @@
-//! Query strings, strictly: known names, each once.
+//! Strict parsing of query strings: only known names, each at most once.
 
 use std::fmt::Display;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Methods and paths of a component's endpoints, and finding the one that a request means.
+//! Routes of a component's endpoints, and the router that matches requests to them.
 
 use std::sync::LazyLock;
 
@@ -43,14 +43,14 @@ impl Route {
     }
 }
 
-/// A list of routes, ready to look up.
+/// Matches requests to a list of routes.
 #[derive(Clone, Debug)]
 pub struct Router {
     /// The methods of each path, and the positions of their routes in the list.
     paths: matchit::Router<Vec<(Method, usize)>>,
 }
 
-/// What a router has for a request.
+/// What a router found for a request.
 #[derive(Clone, Debug)]
 pub enum Found {
     /// The position of a route in the list, and the parameters of its path.
@@ -59,7 +59,7 @@ pub enum Found {
     Options(String),
 }
 
-/// Two routes that collide, or a path that is malformed: a fault of the list, not of a request.
+/// Two routes that collide, or a malformed path: a fault of the list, not of a request.
 #[derive(Debug, thiserror::Error)]
 #[error("the route {path} cannot be added: {detail}")]
 pub struct InvalidRoutes {
@@ -67,7 +67,7 @@ pub struct InvalidRoutes {
     detail: String,
 }
 
-/// A component's router, made at its first request. A faulty list fails each of them.
+/// A component's router, built at the first request. With a faulty list, every request fails.
 pub type RouterOnce = LazyLock<Result<Router, InvalidRoutes>>;
 
 impl Router {
@@ -92,7 +92,7 @@ impl Router {
         Ok(Self { paths })
     }
 
-    /// The route that is meant; 404 or 405 (with `Allow`) if there is none.
+    /// The route that matches; 404 or 405 (with `Allow`) if none does.
     pub fn find(&self, method: &Method, path: &str) -> Result<Found, Failure> {
         let Ok(found) = self.paths.at(path) else {
             return Err(Failure::new(ProblemCode::NotFound, "no such route"));

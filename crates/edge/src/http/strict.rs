@@ -11,7 +11,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// A deserializer, or a seed or an access that leads to one, under the rule.
+/// Wraps a deserializer, a seed or an access so that the rule holds in it.
 pub(super) struct Strict<T>(pub(super) T);
 
 /// JSON says itself what it is, so most hints are not needed: a visitor refuses what it is not for.

@@ -1,4 +1,4 @@
-//! The base, with a little component of its own.
+//! Tests of the HTTP base on a small component.
 
 use bytes::Bytes;
 use framelift_domain::{Time, UserId};

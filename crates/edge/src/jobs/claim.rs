@@ -1,4 +1,4 @@
-//! Workers taking jobs, and staying with them.
+//! Claiming jobs and renewing their leases.
 
 use framelift_domain::video::{Event, Progress, Reason, StateName};
 use framelift_domain::{Failure, FailureCode, Video, VideoId, WorkerId};
@@ -8,19 +8,19 @@ use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::records::VideoRow;
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// A worker takes the job: the next attempt, with a lease. Asked again with the same claim id
-    /// while that lease lives, the same attempt.
+    /// Gives a worker the job: the next attempt, with a lease. The same claim id again, while that lease
+    /// lasts, gets the same attempt.
     ///
-    /// After [`JobError::JobFinished`] a notice may still be to be sent: see [`Self::notice`].
+    /// After [`JobError::JobFinished`] there may be an unsent notice: see [`Self::notice`].
     pub async fn claim(&self, id: VideoId, worker: WorkerId, claim_id: Option<String>) -> Result<Video> {
         let VideoRow { video, understood, .. } = self.row(id).await?;
         if !understood && !video.state.is_terminal() {
-            // Newer code, which knows what its options mean, is rolled out again some day.
+            // Its options were stored by newer code, which will be rolled out again.
             return Err(JobError::JobNotReady);
         }
         match video.state.name() {
             StateName::AwaitingUpload | StateName::Queued => {
-                // The slots are ahead of the record where a step was cut short.
+                // A crash may have left the record behind the slots.
                 if !self.store.slots(video.owner).await?.is_in_flight(id) {
                     return Err(JobError::JobNotReady);
                 }
@@ -59,7 +59,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
     }
 
-    /// Renews the lease and notes how far the attempt is.
+    /// Renews the lease and records the attempt's progress.
     pub async fn progress(
         &self,
         id: VideoId,
@@ -71,7 +71,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         self.apply(id, &Event::Progressed { attempt, worker, progress, lease_s }).await
     }
 
-    /// Finishes what the last report may have left undone, and says that it is over.
+    /// Finishes what the last report may have left undone, and returns [`JobError::JobFinished`].
     pub(super) async fn already_finished<T>(&self, id: VideoId) -> Result<T> {
         let video = self.row(id).await?.video;
         if video.state.is_terminal() {
@@ -80,7 +80,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Err(JobError::JobFinished)
     }
 
-    /// Ends a job that no attempt will be made of, unless it has ended otherwise meanwhile.
+    /// Fails a job that gets no further attempt, unless it has ended meanwhile.
     pub(super) async fn apply_give_up(&self, id: VideoId, failure: Failure) -> Result<()> {
         match self.apply(id, &Event::GivenUp(failure)).await {
             Ok(_) | Err(JobError::Refused(_)) => Ok(()),

@@ -1,4 +1,4 @@
-//! Removing objects that are not needed any more.
+//! Deletes objects that are no longer needed.
 
 use std::fmt::Display;
 
@@ -49,8 +49,8 @@ impl Cleanup {
 }
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// What can go as soon as a video has come to its end: an upload that is of no use to anybody,
-    /// one that never arrived, and the archives of attempts that did not make it.
+    /// What can be deleted as soon as a video has ended: an upload that no run can use, one that never
+    /// arrived, and the archives of attempts that were not published.
     pub(super) async fn after_end(&self, video: &Video) -> Result<Option<Cleanup>> {
         let useless = match &video.state {
             State::Failed { failure, .. } => failure.code.condemns_upload(),
@@ -66,7 +66,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok((!cleanup.is_empty()).then_some(cleanup))
     }
 
-    /// Removes all that a cleanup names.
+    /// Deletes all that a cleanup names.
     pub(super) async fn remove(&self, cleanup: &Cleanup) -> Result<()> {
         if let Some((key, upload_id)) = &cleanup.multipart {
             self.objects.abort_multipart(key, upload_id).await?;
@@ -80,7 +80,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(())
     }
 
-    /// Removes what it can: the retention pass comes back for the rest.
+    /// Deletes what it can; the retention pass tries the rest again.
     pub(super) async fn try_remove(&self, cleanup: Option<&Cleanup>) {
         let Some(cleanup) = cleanup else { return };
         if let Err(error) = self.remove(cleanup).await {
@@ -89,7 +89,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     }
 }
 
-/// Says in the log that objects are still there.
+/// Logs that objects could not be deleted.
 pub(super) fn log_left(cleanup: &Cleanup, error: &dyn Display) {
     let fields = [("video.id", json!(cleanup.video)), ("cause", json!(error.to_string()))];
     log(Level::Warn, "objects are left for a later sweep", Some(&cleanup.correlation_id), &fields);

@@ -1,4 +1,4 @@
-//! New videos: for an upload to come, and over an upload that is there.
+//! Creates videos: for a new upload, and as a run over an existing one.
 
 use framelift_domain::video::{Event, MAX_REFS, Source, SourceError, State, StateName};
 use framelift_domain::{CorrelationId, Options, Time, UserId, Video, VideoId};
@@ -9,15 +9,14 @@ use crate::store::records::{MAX_NEW_BYTES, VideoRow};
 use crate::store::slots::NoRoom;
 use crate::store::{Expiring, keys};
 
-/// How long a run may take from its record to its place in line, in seconds; one that crashed in
-/// between is given up after that.
+/// How long a run may take from its record to its place in the queue, in seconds. After that it counts as
+/// crashed and expires.
 const RUN_TTL_S: u32 = 600;
 const DAY_S: i64 = 24 * 3600;
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// Makes a video whose upload is to come. With a known idempotency key it is the one that was
-    /// made the first time, in whatever state it is by now; one that its owner deleted makes room
-    /// for a new one (ADR 12).
+    /// Creates a video that awaits its upload. With a known idempotency key, returns the video of the first
+    /// request in its present state; if its owner deleted that one, creates a new one (ADR 12).
     pub async fn create(
         &self,
         user: UserId,
@@ -48,7 +47,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         self.admit(video, expires_at).await
     }
 
-    /// Makes a video over the upload of another one, and hands it over at once.
+    /// Creates a run over another video's upload, and queues it at once.
     pub async fn run(
         &self,
         user: UserId,
@@ -67,7 +66,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         let root = model.root();
         let (id, known) = self.fresh_or_known(user, idempotency).await?;
         let video = match known {
-            // Never hand over an upload that nobody checked.
+            // An upload must have been checked before a run may use it.
             Some(video) if video.root() != root || video.id == root => {
                 return Err(JobError::IdempotencyKeyReused);
             }
@@ -92,7 +91,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             }
         };
         match self.uploaded(user, video.id).await {
-            // The upload went while the run was being made: there is no such run.
+            // The upload was deleted meanwhile, so the run must not exist.
             Err(error @ (JobError::SourceExpired | JobError::TooManyRuns { .. })) => {
                 self.store.remove_later(Expiring::Video(video.id)).await?;
                 self.apply(video.id, &Event::Deleted).await?;
@@ -103,7 +102,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
     }
 
-    /// A new id, or the one that the request had the first time, with its video if that got so far.
+    /// A new id; or that of the first request with this key, with its video if it was created.
     async fn fresh_or_known(
         &self,
         user: UserId,
@@ -123,7 +122,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
     }
 
-    /// The steps of a new record: room, a place in the index, the record itself.
+    /// Creates a record in its steps: a slot, a place in the index, the record itself.
     async fn admit(&self, video: Video, expires_at: Time) -> Result<Video> {
         let (user, id, root) = (video.owner, video.id, video.root());
         let bytes = if id == root { video.size_bytes } else { 0 };
@@ -146,7 +145,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         if self.store.create(&keys::video(id), &row).await? {
             return Ok(row.video);
         }
-        // The same request under way twice, or a sweep that took this one for dead.
+        // The same request runs twice at once, or a sweep has given this one up.
         let row = self.row(id).await?;
         if row.video.state.name() == StateName::Deleted {
             return Err(JobError::VideoNotFound);
@@ -179,7 +178,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
     }
 
-    /// A run takes hold of the upload that it shares.
+    /// Adds a run to the videos that use the upload.
     pub(super) async fn hold(&self, video: &Video) -> Result<()> {
         let Source::Of { root } = video.source else { return Ok(()) };
         let held = self.store.update_video(root, |row| {
@@ -192,8 +191,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(())
     }
 
-    /// Notes that a video needs its upload no longer. Returns whether nobody does; then its bytes do not
-    /// count any more.
+    /// Removes a video from those that use its upload. Returns whether none is left; then the upload's bytes
+    /// no longer count.
     pub(super) async fn let_go(&self, video: &Video) -> Result<bool> {
         let let_go = self.store.update_video(video.root(), |row| {
             let source = row.video.source.clone().let_go(video.id)?;

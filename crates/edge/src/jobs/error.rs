@@ -1,4 +1,4 @@
-//! Why an operation was not done, with the problem that it is answered as.
+//! Errors of the operations, and the problem documents that they become.
 
 use framelift_contract::problem::{FieldError, ProblemCode};
 use framelift_domain::video::{EventName, Reason, Refused};
@@ -19,10 +19,10 @@ pub enum JobError {
     /// The account was deleted.
     #[error("the account was deleted")]
     AccountClosed,
-    /// The user has as many unfinished videos as one may.
+    /// The user has too many unfinished videos.
     #[error("at most {limit} videos may be unfinished at once")]
     QuotaExceeded {
-        /// That many.
+        /// The limit.
         limit: u32,
     },
     /// The user has begun as many uploads today as one may in a day.
@@ -38,30 +38,30 @@ pub enum JobError {
         "the videos of this account have {used} of {limit} bytes: delete some, or wait until they are no longer kept"
     )]
     StorageQuotaExceeded {
-        /// Bytes of the uploads and results that are there.
+        /// Bytes of the existing uploads and results.
         used: u64,
-        /// As many as there may be.
+        /// The limit.
         limit: u64,
     },
-    /// As many videos as may share the upload do so.
+    /// Too many videos share the upload.
     #[error("at most {limit} videos may share an upload")]
     TooManyRuns {
-        /// That many.
+        /// The limit.
         limit: usize,
     },
     /// The upload has not been checked yet.
     #[error("the upload is not complete")]
     UploadIncomplete,
-    /// The upload is not kept any more, or it never came.
+    /// The upload was deleted, or it never came.
     #[error("the upload is not kept any more")]
     SourceExpired,
     /// The same key with another request.
     #[error("the idempotency key was used for another request")]
     IdempotencyKeyReused,
-    /// The same request is being done just now.
+    /// The same request is under way.
     #[error("a request with this idempotency key is under way")]
     IdempotencyInProgress {
-        /// Seconds after which it is over, or may be sent again.
+        /// Seconds after which the request may be sent again.
         retry_after_s: u32,
     },
     /// The video is in a terminal state.
@@ -100,19 +100,19 @@ pub enum JobError {
     /// The check of a plugin is another attempt's by now.
     #[error("the attempt is not the current one")]
     StaleCheck,
-    /// The cursor is none of ours.
+    /// The cursor was not made by this service.
     #[error("the cursor is not valid")]
     BadCursor,
     /// The store or the queue did not answer; the same request may safely be sent again.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// A record is there and of no use, however often it is asked for.
+    /// A record cannot be read; trying again does not help.
     #[error(transparent)]
     Damaged(#[from] Damaged),
 }
 
 impl JobError {
-    /// The problem that it is answered as.
+    /// The code of its problem document.
     pub fn code(&self) -> ProblemCode {
         match self {
             Self::VideoNotFound => ProblemCode::VideoNotFound,
@@ -142,7 +142,7 @@ impl JobError {
         }
     }
 
-    /// After how many seconds to try again, where that makes sense.
+    /// Seconds after which trying again makes sense, if it does.
     pub fn retry_after_s(&self) -> Option<u32> {
         match self {
             Self::LeaseHeld { retry_after_s }

@@ -1,4 +1,4 @@
-//! Removing what deleted videos and closed accounts leave in the store, a day later.
+//! Removes what deleted videos and closed accounts leave in the store, a day later.
 
 use framelift_contract::object_key;
 use framelift_domain::video::{Source, State};
@@ -10,18 +10,18 @@ use crate::store::index::PAGE;
 use crate::store::slots::Slots;
 use crate::store::{Expiring, StoreError, keys};
 
-/// Records that one call removes at most.
+/// Maximum of records that one call removes.
 const MAX_REMOVED: usize = 40;
-/// Buckets of idempotency keys that go in one step.
+/// Buckets of idempotency keys that are removed in one step.
 const BUCKETS_A_STEP: u64 = 16;
 
-/// What became of something that was due.
+/// The outcome of removing something that is due.
 enum Outcome {
-    /// It is removed, or not to be removed.
+    /// It is removed, or need not be.
     Done,
     /// It is still needed.
     Later,
-    /// There is more of it.
+    /// A part is removed; there is more.
     Step(Expiring),
 }
 
@@ -76,7 +76,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(Outcome::Done)
     }
 
-    /// Drops the oldest entries of a user's index, as far as their records are gone.
+    /// Drops the oldest entries of a user's index, up to the first whose record still exists.
     async fn trim_index(&self, user: UserId) -> Result<()> {
         let head = self.store.head(user).await?;
         let mut first = head.removed;
@@ -97,12 +97,12 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(self.store.trim(user, first).await?)
     }
 
-    /// Removes a part of what a closed account has left: first page by page of its videos, then its
-    /// idempotency keys, in the end what says that it is closed.
+    /// Removes a part of a closed account's values: first its videos, page by page, then its idempotency keys,
+    /// in the end the values that say that it is closed.
     async fn remove_user(&self, user: UserId, step: u64) -> Result<Outcome> {
         let slots: Option<Slots> = self.store.get(&keys::slots(user)).await?;
         if slots.as_ref().is_some_and(|slots| !slots.closed) {
-            // Whoever began to close it did not get that far.
+            // Closing it was begun and not finished.
             return Ok(Outcome::Done);
         }
         let slots = slots.unwrap_or_default();
@@ -130,7 +130,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             }
             return Ok(next);
         }
-        // What workers wrote that did not hear in time that the account was closed.
+        // Objects that workers wrote before they were told that the account was closed.
         for prefix in object_key::of_user(user) {
             self.objects.remove_all(&prefix).await?;
         }

@@ -1,4 +1,4 @@
-//! Workers' last words: done, failed, given back, told.
+//! The reports that end an attempt: completed, failed, released, notified.
 
 use framelift_contract::message::NoticeKind;
 use framelift_contract::report::Notice;
@@ -14,8 +14,8 @@ const MAX_DELAY_S: u32 = 900;
 const MAX_WARNING_BYTES: usize = 6 << 10;
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// The attempt's result becomes the video's; the slot is freed and the next one called up.
-    /// Repeated, it does what an earlier call left undone.
+    /// Publishes the attempt's result, frees the slot and dispatches the next video. A repeated call finishes
+    /// what an earlier one left undone.
     pub async fn complete(
         &self,
         id: VideoId,
@@ -27,8 +27,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         self.end(id, Event::Completed { attempt, worker, result }).await
     }
 
-    /// The video fails; the slot is freed and the next one called up. Repeated, it does what an
-    /// earlier call left undone.
+    /// Fails the video, frees the slot and dispatches the next video. A repeated call finishes what an
+    /// earlier one left undone.
     pub async fn fail(&self, id: VideoId, attempt: u32, worker: WorkerId, failure: Failure) -> Result<Video> {
         self.end(id, Event::Failed { attempt, worker, failure }).await
     }
@@ -46,8 +46,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(video)
     }
 
-    /// The worker gives the job back: a new message goes out, later each time, until it has been
-    /// given back too often or its time is up, when it fails.
+    /// Releases the job: sends a new message, with a longer delay each time. The job fails once it was
+    /// released too often or its deadline has passed.
     pub async fn release(
         &self,
         id: VideoId,
@@ -63,7 +63,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             let message = format!("gave up after {attempt} attempts: {}", failure.message);
             let failure = Failure::new(FailureCode::Internal, message);
             match self.fail(id, attempt, worker.clone(), failure).await {
-                // It was given back before, and the answer was lost.
+                // It was released before, and the answer was lost.
                 Err(JobError::Refused(_)) => {}
                 outcome => return outcome,
             }
@@ -81,7 +81,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(video)
     }
 
-    /// 2, 4, 8 … seconds, half of it by chance.
+    /// 2, 4, 8 … seconds, half of it random.
     pub(super) fn delay_s(&self, releases: u32) -> u32 {
         let most = 2_u32.saturating_pow(releases.saturating_add(1).min(16)).min(MAX_DELAY_S);
         let mut random = [0; 4];
@@ -89,12 +89,12 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         most / 2 + u32::from_le_bytes(random) % (most / 2 + 1)
     }
 
-    /// The notices of the video's end are out.
+    /// Records that the notices of the video's end were sent.
     pub async fn notified(&self, id: VideoId) -> Result<Video> {
         self.apply(id, &Event::Notified).await
     }
 
-    /// The same, said by the worker of that attempt; 0 for a notice that came by its own message.
+    /// The same, reported by the worker of that attempt; 0 for a notice that has a message of its own.
     pub async fn notified_by(&self, id: VideoId, attempt: u32) -> Result<Video> {
         let state = self.row(id).await?.video.state;
         if attempt != 0 && attempt != state.attempts().made {
@@ -104,12 +104,12 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         self.notified(id).await
     }
 
-    /// The notice that is still to be sent, if there is one.
+    /// The unsent notice, if there is one.
     pub async fn notice(&self, id: VideoId) -> Result<Option<Notice>> {
         Ok(view::notice(&self.row(id).await?.video))
     }
 
-    /// Queues a message that has the notice of a finished video sent.
+    /// Queues a message for the notice of a finished video.
     pub async fn queue_notice(&self, user: UserId, id: VideoId, kind: NoticeKind) -> Result<()> {
         let video = self.owned(user, id).await?.video;
         match (&video.state, kind) {
@@ -121,7 +121,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     }
 }
 
-/// At most 100 warnings of 500 characters, and no more than fit into the record.
+/// Cuts the warnings to 100 of 500 characters each, and to what fits into the record.
 fn bound_warnings(warnings: &mut Vec<String>) {
     let all = warnings.len();
     let mut bytes = 0;

@@ -1,8 +1,8 @@
-//! Requests that are sent twice under the same key and done once.
+//! Idempotency keys: the same request, sent again, is done once.
 //!
-//! A user's keys lie in a fixed number of buckets, by their hash; what is past its day goes whenever its
-//! bucket is written. A request whose body is a whole file ([`super::turn`]) is remembered before its body is
-//! known: the entry says, too, who is sending the file just now, or what came of it.
+//! A user's keys lie in a fixed number of buckets, by their hash. Keys that are older than a day are dropped
+//! whenever their bucket is written. A request whose body is a file ([`super::turn`]) is remembered before
+//! its body is known: its entry also says which request is sending the file, or how that ended.
 
 use std::collections::BTreeMap;
 
@@ -18,25 +18,25 @@ use crate::store::update::UpdateError;
 
 /// How long a key is remembered, in seconds.
 const REMEMBERED_S: u32 = 24 * 3600;
-/// Most keys in a bucket, which has 32 KB; above that the oldest one is forgotten before its day is over.
+/// Most keys in a bucket, which has 32 KB. Above that the oldest one is forgotten early.
 const MAX_KEYS: usize = 90;
 
 /// A request that may be sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
-    /// The key that the client made up.
+    /// The client's key.
     pub key: String,
     /// A hash of the request: method, path and body.
     pub request_hash: String,
 }
 
-/// What is remembered of it.
+/// What is remembered of a request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Remembered {
     pub(super) request_hash: String,
     pub(super) id: VideoId,
     pub(super) at: Time,
-    /// Of a request whose body is a file: how far that is.
+    /// The state of the file, for a request whose body is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) stream: Option<Stream>,
 }
@@ -76,7 +76,7 @@ impl Bucket {
 }
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// The video that the request is about: the one it was about the first time, or `id`.
+    /// The video of the first request with this key; `id` if this is the first one.
     pub(super) async fn recall(&self, user: UserId, id: VideoId, request: &Idempotency) -> Result<VideoId> {
         let place = keys::idempotency(user, &request.key);
         let older: Option<Remembered> = self.store.get(&place.older).await?;
@@ -96,8 +96,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         .await
     }
 
-    /// Gives the key of a request whose video was deleted to a new video. Which one has it now: `id`, or
-    /// that of the same request under way elsewhere.
+    /// Assigns the key of a deleted video to a new one. Returns the video that has it now: `id`, or that of the
+    /// same request under way elsewhere.
     pub(super) async fn rebind(
         &self,
         user: UserId,
@@ -124,8 +124,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(bucket.and_then(|mut bucket| bucket.keys.remove(&place.hash)))
     }
 
-    /// Changes what is remembered of a key: `change` gets that, if its day is not over, and returns what is to
-    /// be remembered, if anything changes, and what the caller wants to know.
+    /// Changes the entry of a key. `change` gets the entry unless it is older than a day, and returns the new
+    /// entry, if it changes, and a value for the caller.
     pub(super) async fn change_key<R>(
         &self,
         place: &IdempotencyPlace,

@@ -1,4 +1,4 @@
-//! Uploads whose size is known only once they are there.
+//! Sizes of streamed uploads, which are known only at their end.
 
 use framelift_domain::video::State;
 use framelift_domain::{Options, UserId, Video, VideoId};
@@ -8,9 +8,8 @@ use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::records::{MAX_NEW_BYTES, VideoRow};
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// Notes the true size of an upload that came in one stream, and options that came after it.
-    /// A video that is past its upload stays as it is; one that does not fit in with its owner's others is
-    /// refused.
+    /// Records the true size of a streamed upload, and the options that came after the file. A video that no
+    /// longer awaits its upload stays as it is; one that exceeds its owner's limit is refused.
     pub async fn measured(
         &self,
         user: UserId,

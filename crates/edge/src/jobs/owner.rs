@@ -1,4 +1,4 @@
-//! What owners do with their videos: hand over, call off, delete; and the end of an account.
+//! The owner's operations: hand a video over, cancel and delete it, and close the account.
 
 use framelift_domain::video::{Event, Reason, State};
 use framelift_domain::{UserId, Video, VideoId};
@@ -12,15 +12,15 @@ use crate::store::slots::Slots;
 use crate::store::update::UpdateError;
 use crate::store::{Expiring, keys};
 
-/// How often the end of an account looks for objects to remove: every other time at 50 videos, in between it
-/// passes over what was removed.
+/// Passes that closing an account makes over its objects: every other one deletes those of 50 videos, the
+/// ones in between skip what was deleted.
 const CLOSE_PASSES: usize = 8;
-/// Videos whose objects are removed at the same time.
+/// Videos whose objects are deleted at the same time.
 const REMOVED_AT_ONCE: usize = 8;
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// The upload was checked: the video gets in line, or it is its turn at once. Repeated, it
-    /// gives the same; so it does for a video that is further by now.
+    /// Queues a video whose upload was checked, or dispatches it at once. A repeated call returns the same,
+    /// also when the video has moved on.
     pub async fn uploaded(&self, user: UserId, id: VideoId) -> Result<Video> {
         let video = self.owned(user, id).await?.video;
         match &video.state {
@@ -39,7 +39,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             .await?;
         if !updated.value.is_in_flight(id) {
             match self.apply(id, &Event::Held).await {
-                // Its turn came meanwhile, or somebody else finished it.
+                // It was dispatched or finished meanwhile.
                 Ok(_) | Err(JobError::Refused(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -52,13 +52,13 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         match video.state {
             State::Deleted { .. } => Err(JobError::VideoNotFound),
             State::Canceled { .. } | State::Expired { .. } => Err(JobError::AlreadyFinished),
-            // The account was closed in this moment; whoever did that calls the video off.
+            // The account is being closed; that call cancels the video.
             State::AwaitingUpload { .. } => Err(JobError::AccountClosed),
             _ => Ok(video),
         }
     }
 
-    /// The owner calls the video off. Repeated, it does what an earlier call left undone.
+    /// Cancels the video. A repeated call finishes what an earlier one left undone.
     pub async fn cancel(&self, user: UserId, id: VideoId) -> Result<Video> {
         let video = self.owned(user, id).await?.video;
         if matches!(video.state, State::Deleted { .. }) {
@@ -80,8 +80,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(video)
     }
 
-    /// The owner deletes the video, whatever its state, and its objects. It may be repeated until they are
-    /// gone.
+    /// Deletes the video, whatever its state, and its objects. May be repeated until they are gone.
     pub async fn delete(&self, user: UserId, id: VideoId) -> Result<()> {
         let row = self.owned(user, id).await?;
         if matches!(row.video.state, State::Deleted { removed: true, .. }) {
@@ -105,8 +104,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(self.store.slots(user).await?.closed)
     }
 
-    /// Ends an account: nothing new is taken, everything unfinished is called off, and the objects go, oldest
-    /// first, as much as a few passes look at; the rest goes with the next sweeps.
+    /// Closes an account: takes nothing new, cancels what is unfinished, and deletes objects, oldest first, in
+    /// a few passes; the next sweeps delete the rest.
     pub async fn close_user(&self, user: UserId) -> Result<()> {
         self.store.remove_later(Expiring::User { user, step: 0 }).await?;
         let key = keys::slots(user);
@@ -132,7 +131,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                 Err(JobError::AlreadyFinished) => {
                     self.free(user, id).await?;
                 }
-                // Its record was about to be made; the sweep has it in view.
+                // Its record is about to be created; the sweep will find it.
                 Err(JobError::VideoNotFound) => {}
                 Err(error) => return Err(error),
             }
@@ -140,7 +139,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         self.close_plugins(user).await?;
         let mut nothing = 0;
         for _ in 0..CLOSE_PASSES {
-            // What is passed over, the sweep tells.
+            // The sweep logs damaged records.
             let cleanups = self.retire_user(user, 0, &mut Vec::new()).await?;
             nothing = if cleanups.is_empty() { nothing + 1 } else { 0 };
             if nothing == 2 {

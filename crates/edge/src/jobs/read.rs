@@ -1,4 +1,4 @@
-//! Looking at videos.
+//! Reads single videos and pages of them.
 
 use framelift_contract::account::{Quota, Quotas};
 use framelift_contract::rules::CURSOR;
@@ -17,7 +17,7 @@ use crate::store::records::VideoRow;
 
 /// Records that are read at once.
 const AT_ONCE: usize = 16;
-/// Records that one call looks at, however few of them it wants.
+/// Most records that one call reads, however few match its filter.
 const MAX_LOOKED_AT: u64 = 500;
 
 /// A page of videos, newest first.

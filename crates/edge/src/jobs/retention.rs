@@ -1,4 +1,4 @@
-//! Objects whose time is up: of finished videos after their retention, of deleted accounts at once.
+//! Deletes objects: those of finished videos after their retention, those of closed accounts at once.
 
 use framelift_domain::UserId;
 use framelift_domain::video::Event;
@@ -14,9 +14,8 @@ use crate::store::{StoreError, keys};
 const MAX_LOOKED_AT: u64 = 50;
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// Looks through a user's oldest videos for objects that have to go, for [`Self::purge`]. Videos are taken
-    /// in their order, up to the first one that is still needed. A damaged record is passed over for
-    /// good: nobody knows what belongs to it.
+    /// Returns a user's oldest videos whose objects are due, for [`Self::purge`]: in order, up to the first one
+    /// that is still needed. A damaged record is skipped for good: its objects are not known.
     pub(super) async fn retire_user(
         &self,
         user: UserId,
@@ -50,7 +49,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                 row => row?,
             };
             let Some(row) = row else {
-                // It is being made, or it never came to be and the sweep gave up on it.
+                // It is being created; or its creation failed, and the sweep has given it up.
                 if slots.contains(id) || self.store.slots(user).await?.contains(id) {
                     break;
                 }
@@ -96,7 +95,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(cleanups)
     }
 
-    /// Removes the objects of a finished video for good; what does not work, the next pass does.
+    /// Deletes the objects of a finished video; the next pass tries again what fails.
     pub(super) async fn purge(&self, cleanup: &Cleanup) {
         let purged = async {
             self.remove(cleanup).await?;
@@ -107,8 +106,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
     }
 
-    /// Notes that the objects of a finished video are gone. Of a deleted account's videos, nothing but a
-    /// tombstone stays.
+    /// Records that the objects of a finished video are deleted. Videos of closed accounts become tombstones.
     async fn purged(&self, cleanup: &Cleanup) -> Result<()> {
         let owner = self.row(cleanup.video).await?.video.owner;
         if self.is_closed(owner).await? {

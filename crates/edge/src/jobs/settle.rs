@@ -1,4 +1,4 @@
-//! What follows from a user's slots: whoever's turn it is gets its state and its message.
+//! Dispatches videos: those whose slots say that it is their turn become `pending` and get their message.
 
 use framelift_contract::message::NoticeKind;
 use framelift_domain::video::{Event, Reason, State};
@@ -10,18 +10,18 @@ use crate::store::keys;
 use crate::store::records::VideoRow;
 use crate::store::slots::{Sending, Slots};
 
-/// Each round may bring up videos that wait behind finished ones.
+/// Most rounds of one call: each may free slots for videos that wait.
 const ROUNDS: usize = 64;
-/// How long one call may take over sending one message, in seconds; then another one does it.
+/// How long one call may take to send one message, in seconds; then another call sends it.
 const SENDING_S: u32 = 30;
-/// How often, and how long each time, a call waits for others that send the same messages. What they leave
-/// undone is the next call's, or the sweep's.
+/// How often, and how long each time, a call waits for others that send the same messages. The next call or
+/// the sweep does what they leave undone.
 const WAITS: u32 = 20;
 const WAIT_MS: u32 = 50;
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// Sends what was not sent yet: of each video whose turn it is, first the record becomes
-    /// `pending`, then the message goes out, then the slot says so.
+    /// Sends the unsent messages. For each video in turn, first the record becomes `pending`, then the message
+    /// is sent, then the slot is marked.
     pub(super) async fn settle(&self, user: UserId) -> Result<()> {
         let mut waits = 0;
         for _ in 0..ROUNDS {
@@ -54,7 +54,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(())
     }
 
-    /// Sends a video's message, unless somebody else is at it: parallel calls send it once.
+    /// Sends a video's message, unless another call is sending it.
     async fn dispatch(&self, user: UserId, id: VideoId) -> Result<Sending> {
         let now = self.now();
         let key = keys::slots(user);
@@ -64,7 +64,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         });
         let sending = begun.await?.output;
         if sending == Sending::Theirs {
-            // The record follows the slots, whoever is at sending.
+            // The record must become `pending`, whichever call sends the message.
             match self.apply(id, &Event::Dispatched).await {
                 Ok(_) | Err(JobError::Refused(_) | JobError::VideoNotFound) => {}
                 Err(error) => return Err(error),
@@ -75,7 +75,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
         let outcome = self.dispatch_now(user, id).await;
         if outcome.is_err() {
-            // The same request may be sent again at once. If not even that is noted, after a while.
+            // Lets the next call send it at once. If this write fails too, the next call waits a while.
             let _ = self.store.drain_slots(user, |slots| slots.give_up_sending(id)).await;
         }
         outcome.map(|()| Sending::Ours)
@@ -101,8 +101,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(())
     }
 
-    /// Frees a video's slot and counts the bytes that it keeps, without a word to those whose turn it
-    /// becomes.
+    /// Frees a video's slot and counts the bytes that it keeps, without dispatching the next ones.
     pub(super) async fn free(&self, user: UserId, id: VideoId) -> Result<bool> {
         let row = self.store.video(id).await?.filter(VideoRow::is_miscounted);
         let token = self.store.op_id();
@@ -124,7 +123,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(slots.in_flight.iter().any(|slot| !slot.sent))
     }
 
-    /// Frees a finished video's slot, and calls up whose turn it becomes.
+    /// Frees a finished video's slot, and dispatches the next ones.
     pub(super) async fn finish(&self, video: &Video) -> Result<()> {
         if self.free(video.owner, video.id).await? {
             self.settle(video.owner).await?;
@@ -132,9 +131,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(())
     }
 
-    /// Does what the report that finished the video would have done, had it not been cut short:
-    /// the notice goes out by a message of its own, the upload goes if it is of no use, the slot
-    /// becomes free.
+    /// Finishes what a report that ended the video may have left undone: queues the notice, deletes an upload
+    /// that is of no use, frees the slot.
     pub(super) async fn leave_slot(&self, video: &Video) -> Result<()> {
         let notice = match video.state {
             State::Failed { notified: false, .. } => Some(NoticeKind::Failed),

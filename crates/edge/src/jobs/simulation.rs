@@ -15,6 +15,7 @@ use std::task::{Context, Waker};
 
 use framelift_domain::Limits;
 use framelift_domain::video::StateName;
+use strum::VariantArray as _;
 
 use crate::ports::Ambient;
 use crate::store::memory::{Quirks, Random};
@@ -33,12 +34,12 @@ struct Executor {
     seed: u64,
 }
 
-/// What goes on while the executor steps.
+/// The faults while the executor steps.
 #[derive(Clone, Copy)]
 struct Weather {
-    /// Of ten thousand polls, how many find the actor dead.
+    /// Polls of ten thousand at which the actor dies.
     deaths: u64,
-    /// Of a thousand steps, how many come after a pause of the whole world.
+    /// Steps of a thousand before which the whole world pauses.
     jumps: u64,
     /// The longest such pause in milliseconds.
     jump_ms: u64,
@@ -53,8 +54,8 @@ impl Executor {
         Self { world, tasks, invariants, random: Random::new(seed ^ 0x5eed), seed }
     }
 
-    /// A moment; all the time until somebody wakes up, if everybody sleeps; or, in a storm, so much
-    /// that leases lapse.
+    /// Moves the clock: by a moment; to the next wake-up, if every actor sleeps; or, in a storm, so far that
+    /// leases lapse.
     fn pass_time(&mut self, weather: Weather) {
         let mut ms = self.random.below(8) as i64;
         if self.random.below(1000) < weather.jumps {
@@ -91,7 +92,7 @@ impl Executor {
         }
     }
 
-    /// Steps until the condition holds, which must be in so many steps.
+    /// Steps until the condition holds; fails after so many steps.
     fn until(
         &mut self,
         weather: Weather,
@@ -167,8 +168,8 @@ fn run(seed: u64) -> BTreeMap<String, usize> {
         executor.invariants.check_listed(&listed, &created, executor.world.user(user)).unwrap();
     }
 
-    let ended =
-        StateName::ALL.map(|name| (name.to_string(), executor.invariants.ended(name))).into_iter().collect();
+    let ended = StateName::VARIANTS.iter().map(|name| (name.to_string(), executor.invariants.ended(*name)));
+    let ended = ended.collect();
 
     // Retention goes by.
     executor.world.clock.advance_ms(1000 * i64::from(executor.world.limits.retention_s));
@@ -202,7 +203,7 @@ fn nothing_is_lost_stuck_or_starved() {
             *ended.entry(state).or_default() += count;
         }
     }
-    // What never happens is not tested.
+    // A state that no run reaches would be a gap in the test.
     for state in ["completed", "failed", "canceled", "expired", "deleted"] {
         assert!(ended[state] * 2 >= runs, "{ended:?} in {runs} runs");
     }

@@ -1,4 +1,4 @@
-//! What heals a crash at any line: a bounded look, each minute, at every user with work.
+//! The sweep, which finishes what crashes left undone: each minute, a bounded look at the users with work.
 //!
 //! Nothing here is needed for the normal flow. Every effect is one compare-and-swap, so that
 //! it happens once however many callers sweep.
@@ -29,19 +29,19 @@ const WORK_USERS: usize = 16;
 const KEPT_USERS: usize = 8;
 /// Most users with plugins that one call looks at.
 const PLUGIN_USERS: usize = 4;
-/// Pages that one call fails to read before it takes the store for down.
+/// Pages that one call fails to read before it gives up on the store.
 const MAX_UNREAD: usize = 8;
 /// Waiting videos of a user whose records one call looks at.
 const WAITING_LOOKED_AT: usize = 5;
 
-/// What a sweep did, and what is left to do.
+/// The result of a sweep.
 #[derive(Debug, Default)]
 pub struct Swept {
-    /// For the answer.
+    /// The counts for the answer.
     pub answer: SweepAnswer,
-    /// Users that could not be looked after, to be logged; a later sweep comes back to them.
+    /// Users whose work failed, to be logged; a later sweep tries them again.
     pub troubles: Vec<(UserId, JobError)>,
-    /// What kept users from being looked at, to be logged; a later sweep comes back to them.
+    /// Pages of users that could not be read, to be logged; a later sweep tries them again.
     pub unread: Vec<StoreError>,
 }
 
@@ -56,7 +56,7 @@ struct Cursor {
 impl Stored for Cursor {}
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// Looks after the next users with work, and after the next ones with objects to remove.
+    /// Sweeps the next users with work, and the next ones with objects to delete.
     pub async fn sweep(&self) -> Result<Swept> {
         let mut swept = Swept::default();
         let (users, more) = self.next_users(WORK, WORK_USERS, &mut swept.unread).await?;
@@ -69,7 +69,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
         let users = match self.next_users(KEPT, KEPT_USERS, &mut swept.unread).await {
             Ok((users, _)) => users,
-            // What was done so far is to be told all the same.
+            // The counts so far are still answered.
             Err(JobError::Unavailable(error)) => {
                 swept.unread.push(error.into());
                 return Ok(swept);
@@ -105,7 +105,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(swept)
     }
 
-    /// The next users of a list, once around at most, and whether there are more.
+    /// The next users of a list, each at most once, and whether there are more.
     async fn next_users(
         &self,
         list: List,
@@ -114,7 +114,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     ) -> Result<(BTreeMap<UserId, u64>, bool)> {
         let cursor_key = keys::sweep_cursor(list.name);
         let start = match self.store.get::<Cursor>(&cursor_key).await {
-            // It is written anew.
+            // It will be written anew.
             Err(StoreError::Damaged(_)) => None,
             found => found?,
         };
@@ -165,7 +165,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             return Ok(self.store.leave_if_idle::<Slots>(WORK, user, &keys::slots(user), epoch).await?);
         }
         let now = self.now();
-        // One that cannot be healed does not hold up the others.
+        // An error with one user does not stop the others.
         let mut outcome = Ok(());
         for (id, expires_at) in &slots.awaiting {
             if slots.closed || *expires_at <= now {
@@ -184,7 +184,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         outcome.and(self.settle(user).await)
     }
 
-    /// An upload that did not come in time.
+    /// Expires a video whose upload did not come in time.
     async fn heal_awaiting(
         &self,
         user: UserId,
@@ -204,7 +204,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                 self.heal_finished(&video).await?;
             }
             Err(JobError::VideoNotFound) if abandoned => {
-                // Whoever was to make the record must not come too late, so it is made here.
+                // A tombstone keeps a late creator from making the record after all.
                 self.store.remove_later(Expiring::Video(id)).await?;
                 self.store.create(&keys::video(id), &self.abandoned(user, id)).await?;
                 if let State::Deleted { .. } = self.row(id).await?.video.state {
@@ -217,7 +217,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(())
     }
 
-    /// The tombstone of a video whose record was never made.
+    /// Writes the tombstone of a video whose record was never made.
     fn abandoned(&self, user: UserId, id: VideoId) -> VideoRow {
         let now = self.now();
         let video = Video {
@@ -235,7 +235,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         VideoRow::new(video, None)
     }
 
-    /// A video in line, whose record may not say so yet.
+    /// Checks a waiting video, whose record may not say so yet.
     async fn heal_waiting(&self, user: UserId, id: VideoId, closed: bool) -> Result<()> {
         let row = self.store.video(id).await?;
         match row.map(|row| row.video) {
@@ -287,7 +287,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         };
         let video = match self.apply(id, &event).await {
             Ok(video) => video,
-            // Somebody else was quicker.
+            // Another call was quicker.
             Err(JobError::Refused(_)) => return Ok(()),
             Err(error) => return Err(error),
         };
@@ -301,7 +301,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(())
     }
 
-    /// An unfinished video of a deleted account.
+    /// Ends an unfinished video of a deleted account.
     async fn heal_closed(&self, id: VideoId) -> Result<()> {
         match self.apply(id, &Event::Canceled).await {
             Ok(video) => self.heal_finished(&video).await,
@@ -310,7 +310,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
     }
 
-    /// A finished video that still takes up room.
+    /// Frees the slot of a finished video.
     async fn heal_finished(&self, video: &Video) -> Result<()> {
         if video.state.is_terminal() { self.leave_slot(video).await } else { Ok(()) }
     }

@@ -1,4 +1,4 @@
-//! Whose turn it is to send the file of a request with an idempotency key.
+//! Lets one request at a time send the file that belongs to an idempotency key.
 //!
 //! One request at a time holds the turn, for [`SILENT_S`] seconds that it renews while bytes
 //! come. It ends with the digest of what came, with which the same request sent again is
@@ -12,10 +12,10 @@ use super::{Idempotency, JobError, Jobs, Result};
 use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::keys::{self, IdempotencyPlace};
 
-/// How long a sender may be silent before another one takes over, in seconds.
+/// Seconds without a byte after which another request may take over.
 pub const SILENT_S: u32 = 60;
 
-/// How far the file of a request is.
+/// The state of a request's file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Stream {
@@ -25,12 +25,12 @@ pub(super) enum Stream {
     Stored { digest: String },
 }
 
-/// What a request with a file is to do.
+/// What a request with a file has to do.
 #[derive(Debug)]
 pub enum Claimed {
     /// Store the file.
     Turn(Turn),
-    /// Compare: it was stored before and has this digest.
+    /// Compare it with the file that was stored before, which has this digest.
     Stored(String),
 }
 
@@ -43,7 +43,7 @@ pub struct Turn {
 }
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// Takes the turn for a request that [`Self::create`] made, or learns what it stored before.
+    /// Takes the turn for a request that [`Self::create`] made, or returns the digest of the file it stored.
     pub async fn take_turn(&self, user: UserId, id: VideoId, request: &Idempotency) -> Result<Claimed> {
         let place = keys::idempotency(user, &request.key);
         let (holder, now) = (self.fresh_id(), self.now());
@@ -64,7 +64,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         })
     }
 
-    /// What the request stored before, if that is known.
+    /// The digest of the file that the request stored before, if that is known.
     pub async fn stored_digest(&self, user: UserId, request: &Idempotency) -> Result<Option<String>> {
         let known = self.remembered(&keys::idempotency(user, &request.key)).await?;
         Ok(match known.and_then(|known| known.stream) {
@@ -73,7 +73,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         })
     }
 
-    /// Holds on to the turn; an error if somebody else has it by now.
+    /// Renews the turn; an error if another request has taken it.
     pub async fn keep_turn(&self, turn: &mut Turn) -> Result<()> {
         let now = self.now();
         if now < turn.renewed.plus_s(SILENT_S / 3) {
@@ -85,12 +85,12 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(())
     }
 
-    /// The turn ends well: the file is stored.
+    /// Ends the turn: the file is stored.
     pub async fn end_turn(&self, turn: &Turn, digest: String) -> Result<()> {
         self.change_turn(turn, Some(Stream::Stored { digest })).await
     }
 
-    /// The turn ends otherwise: the file may be sent again at once.
+    /// Gives the turn back: the file may be sent again at once.
     pub async fn give_turn_back(&self, turn: &Turn) -> Result<()> {
         self.change_turn(turn, None).await
     }

@@ -1,13 +1,12 @@
-//! Records as they stand on the wire, and reports as the records keep them.
+//! Records as they stand on the wire.
 
 use framelift_contract::message::NoticeKind;
 use framelift_contract::object_key;
 use framelift_contract::options::OptionsBody;
 use framelift_contract::plugin::JobPlugin;
-use framelift_contract::report::{CompleteReport, Job, Notice, ReportAnswer};
-use framelift_contract::rules::SHA256;
-use framelift_contract::video::{self as wire, AcceptedResponse, Status, VideoResponse, VideoResult};
-use framelift_domain::video::{Extraction, Progress, Stage, State};
+use framelift_contract::report::{Job, Notice, ReportAnswer};
+use framelift_contract::video::{AcceptedResponse, Status, VideoResponse};
+use framelift_domain::video::State;
 use framelift_domain::{Limits, Video};
 
 use super::Found;
@@ -27,8 +26,7 @@ pub const fn status(state: &State) -> Option<Status> {
     })
 }
 
-/// The status of a video for an answer that has to have one: a worker hears of a deleted video
-/// as of a canceled one.
+/// The status of a video for an answer that must have one: workers see a deleted video as canceled.
 fn status_or_canceled(video: &Video) -> Status {
     status(&video.state).unwrap_or(Status::Canceled)
 }
@@ -39,12 +37,7 @@ pub fn video(found: &Found) -> VideoResponse {
     let state = &video.state;
     let attempts = state.attempts();
     let result = match state {
-        State::Completed { result, .. } => Some(VideoResult {
-            size_bytes: result.size_bytes,
-            frames: result.frames,
-            sha256: result.sha256.clone(),
-            warnings: result.warnings.clone(),
-        }),
+        State::Completed { result, .. } => Some(result.into()),
         _ => None,
     };
     VideoResponse {
@@ -53,7 +46,7 @@ pub fn video(found: &Found) -> VideoResponse {
         size_bytes: video.size_bytes,
         status: status_or_canceled(video),
         options: OptionsBody::spelled_out(&video.options),
-        progress: progress(&state.progress()),
+        progress: state.progress().into(),
         attempt: attempts.made,
         queue_position: queue_position.filter(|_| matches!(state, State::Queued)),
         result,
@@ -64,13 +57,13 @@ pub fn video(found: &Found) -> VideoResponse {
     }
 }
 
-/// What creating a video and calling it off answer: its status now.
+/// The answer to creating and to canceling a video: its status now.
 pub fn accepted(video: &Video) -> AcceptedResponse {
     AcceptedResponse { id: video.id, status: status_or_canceled(video) }
 }
 
-/// What handing a video over answers: waiting in its owner's line or handed to the queue, however far
-/// it is by now, so that a repeated call gets the answer that the first one got.
+/// The answer to handing a video over: `queued` or `pending`, also when the video has moved on, so that a
+/// repeated call gets the first one's answer.
 pub fn handed_over(video: &Video) -> AcceptedResponse {
     let status = match video.state {
         State::Queued => Status::Queued,
@@ -101,7 +94,7 @@ pub fn job(video: &Video, limits: &Limits) -> Option<Job> {
     })
 }
 
-/// The notice that is still to be sent, if there is one.
+/// The unsent notice, if there is one.
 pub fn notice(video: &Video) -> Option<Notice> {
     let (kind, end) = match &video.state {
         State::Completed { notified: false, end, .. } => (NoticeKind::Completed, end),
@@ -126,38 +119,4 @@ pub fn report(video: &Video) -> ReportAnswer {
         _ => None,
     };
     ReportAnswer { status: status_or_canceled(video), lease_expires_at, notice: notice(video) }
-}
-
-/// How far a video is, for the wire.
-pub fn progress(progress: &Progress) -> wire::Progress {
-    wire::Progress {
-        stage: progress.stage.as_str().to_owned(),
-        percent: progress.percent,
-        frames_done: progress.frames_done,
-        frames_expected: progress.frames_expected,
-        bytes_read: progress.bytes_read,
-    }
-}
-
-/// How far a worker says it is; none if there is no such stage or percentage.
-pub fn progress_in(progress: &wire::Progress) -> Option<Progress> {
-    let stage = Stage::ALL.into_iter().find(|stage| stage.as_str() == progress.stage)?;
-    (progress.percent <= 100).then_some(Progress {
-        stage,
-        percent: progress.percent,
-        frames_done: progress.frames_done,
-        frames_expected: progress.frames_expected,
-        bytes_read: progress.bytes_read,
-    })
-}
-
-/// What a worker says that it made; none if the hash is none.
-pub fn extraction_in(report: &CompleteReport) -> Option<Extraction> {
-    SHA256.allows(&report.sha256).then(|| Extraction {
-        size_bytes: report.size_bytes,
-        frames: report.frames,
-        sha256: report.sha256.clone(),
-        bytes_read: report.bytes_read,
-        warnings: report.warnings.clone(),
-    })
 }

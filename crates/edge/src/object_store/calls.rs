@@ -1,7 +1,7 @@
 //! The calls that the edge makes to the object store itself.
 //!
-//! All of them may be sent again: a second `CreateMultipartUpload` whose first answer was lost
-//! leaves an upload without parts, which goes with all others of its key when the video does.
+//! All of them may be repeated: a `CreateMultipartUpload` whose answer was lost leaves an upload without
+//! parts, which is aborted with all others of its key when the video is deleted.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -16,15 +16,15 @@ use crate::ports::{Ambient, Http, Unavailable};
 const OWN_TTL_S: u32 = 900;
 /// Pauses before the second and the third try, in milliseconds.
 const PAUSES_MS: [u32; 2] = [50, 250];
-/// Pages of a listing that are read at most, so that no answer can hold the edge in a loop.
+/// Most pages of a listing that are read, so that no store can keep the edge in a loop.
 const MAX_PAGES: usize = 20;
 
-/// What is known of an object without its bytes.
+/// Size and tag of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectHead {
     /// Its bytes.
     pub size: u64,
-    /// Its version's tag.
+    /// Its ETag.
     pub etag: Option<String>,
 }
 
@@ -35,7 +35,7 @@ pub struct StoredPart {
     pub number: u32,
     /// Its bytes.
     pub size: u64,
-    /// Its tag.
+    /// Its ETag.
     pub etag: String,
 }
 
@@ -48,7 +48,7 @@ pub struct UnfinishedUpload {
     pub upload_id: String,
 }
 
-/// How putting the parts together ended.
+/// The outcome of completing a multipart upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Completion {
     /// The object is there.
@@ -68,7 +68,7 @@ fn text(answer: &http::Response<Bytes>) -> Result<&str, Unavailable> {
 }
 
 impl<H: Http, A: Ambient> ObjectStore<'_, H, A> {
-    /// Size and tag of an object; none if there is no such object.
+    /// Size and ETag of an object; none if there is no such object.
     pub async fn head(&self, key: &str) -> Result<Option<ObjectHead>, Unavailable> {
         let answer = self.call(Method::Head, Some(key), &[], &[], Bytes::new()).await?;
         if answer.status() == StatusCode::NOT_FOUND {
@@ -131,7 +131,7 @@ impl<H: Http, A: Ambient> ObjectStore<'_, H, A> {
         Err(unavailable("ListParts does not end"))
     }
 
-    /// Puts parts, given in ascending order, together.
+    /// Completes a multipart upload of these parts, given in ascending order.
     pub async fn complete_multipart(
         &self,
         key: &str,
@@ -280,7 +280,7 @@ impl<H: Http, A: Ambient> ObjectStore<'_, H, A> {
                 request = request.header(*name, *value);
             }
             if headers.is_empty() && matches!(method, Method::Put | Method::Post) {
-                // Left out, some clients put a form's type here, which stores then read.
+                // Without it, some HTTP clients send the media type of a form, which stores reject.
                 request = request.header(CONTENT_TYPE, super::DEFAULT_CONTENT_TYPE);
             }
             let request =

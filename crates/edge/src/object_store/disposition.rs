@@ -21,8 +21,8 @@ pub fn attachment(file_name: &str) -> String {
     value
 }
 
-/// What stands for a character in the plain name. Quotes, backslashes and percent signs are
-/// read differently from client to client, so they are left to the exact name.
+/// Replaces a character that the plain name cannot have. Clients read quotes, backslashes and percent signs
+/// differently, so only the exact name has them.
 fn plain_character(character: char) -> char {
     match character {
         '"' | '\\' | '%' | '/' => '_',

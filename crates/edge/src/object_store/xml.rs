@@ -44,8 +44,8 @@ pub(super) struct Part {
     pub(super) etag: String,
 }
 
-/// What an answer that is no success says. Read as text, not as a tree: stores differ in
-/// whether it has a namespace.
+/// The error that an answer names. Read as text, not as a tree: stores differ in whether it has a
+/// namespace.
 pub(super) fn error_code(body: &str) -> Option<&str> {
     let (_, rest) = body.split_once("<Code>")?;
     let (code, _) = rest.split_once("</Code>")?;

@@ -1,4 +1,4 @@
-//! Holds answers to what the document says of them: for tests, which see every answer.
+//! Checks answers against the API document; for tests.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;

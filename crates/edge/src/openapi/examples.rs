@@ -7,8 +7,9 @@ use framelift_contract::options::{OptionsBody, SelectBody};
 use framelift_contract::plugin::{PluginCheck, PluginResponse, PluginState, builtin};
 use framelift_contract::report::{Job, Notice, ReportAnswer};
 use framelift_contract::video::{AcceptedResponse, Progress, Status, UploadPart, VideoResponse, VideoResult};
+use framelift_domain::video::Stage;
 use framelift_domain::{
-    CorrelationId, Failure, FailureCode, Options, PluginId, Time, UserId, VideoId, WorkerId,
+    Checksum, CorrelationId, Failure, FailureCode, Options, PluginId, Time, UserId, VideoId, WorkerId,
 };
 use url::Url;
 
@@ -17,7 +18,6 @@ use super::operation::{Payload, typed};
 pub(crate) const ACCESS_TOKEN: &str = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl";
 pub(crate) const REFRESH_TOKEN: &str = "MDE4YmNmZTUuMDBmZi4w.dGFn";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
-pub(crate) const SHA256: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
 /// 14 November 2023, as in the domain's own tests.
 pub(crate) fn time() -> Time {
@@ -37,6 +37,10 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &'static str) -> T {
         Ok(id) => id,
         Err(error) => unreachable!("the example {text} is well-formed: {error:?}"),
     }
+}
+
+pub(crate) fn checksum() -> Checksum {
+    parsed("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
 }
 
 pub(crate) fn worker() -> WorkerId {
@@ -111,7 +115,7 @@ pub(crate) fn record() -> VideoResponse {
         status: Status::Completed,
         options: OptionsBody::spelled_out(&Options::default()),
         progress: Progress {
-            stage: "done".into(),
+            stage: Stage::Done,
             percent: 100,
             frames_done: 60,
             frames_expected: Some(60),
@@ -122,7 +126,7 @@ pub(crate) fn record() -> VideoResponse {
         result: Some(VideoResult {
             size_bytes: 9_437_184,
             frames: 60,
-            sha256: SHA256.into(),
+            sha256: checksum(),
             warnings: Vec::new(),
         }),
         failure: None,

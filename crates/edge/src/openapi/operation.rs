@@ -1,4 +1,4 @@
-//! What an endpoint says of itself, and its form in the OpenAPI document.
+//! An endpoint's documentation, and its form in the OpenAPI document.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ pub(crate) enum Auth {
     Worker,
 }
 
-/// Where a request says more than its path.
+/// Where a request has data besides its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// In a body.
@@ -63,14 +63,14 @@ pub enum Place {
     Query,
 }
 
-/// What an answer or a body holds.
+/// The content of a body.
 #[derive(Clone)]
 pub(crate) enum Payload {
     /// Nothing.
     Empty,
     /// A type of the contract, with an example.
     Typed { name: String, collect: fn(&mut Schemas), example: Value },
-    /// Something else of that media type.
+    /// Content of another media type.
     Raw { media_type: &'static str, schema: Box<Schema> },
 }
 
@@ -90,7 +90,7 @@ pub struct Operation {
     problems: Vec<ProblemCode>,
 }
 
-/// The schemas that are named so far.
+/// Schemas by name.
 #[derive(Default)]
 pub(crate) struct Schemas(BTreeMap<String, RefOr<Schema>>);
 
@@ -116,7 +116,7 @@ pub(crate) fn typed<T: ToSchema + Serialize>(example: &T) -> Payload {
     }
 }
 
-/// Something of another media type.
+/// Content of another media type.
 pub(crate) fn raw(media_type: &'static str, schema: impl Into<Schema>) -> Payload {
     Payload::Raw { media_type, schema: Box::new(schema.into()) }
 }
@@ -126,12 +126,12 @@ pub(crate) fn text() -> Schema {
     ObjectBuilder::new().schema_type(Type::String).into()
 }
 
-/// An object that says no more than its status.
+/// The schema of an object with any fields.
 pub(crate) fn object() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Object)
 }
 
-/// A file's bytes: at least one.
+/// The schema of a file's bytes: at least one.
 pub(crate) fn binary() -> Schema {
     ObjectBuilder::new()
         .schema_type(Type::String)
@@ -140,7 +140,7 @@ pub(crate) fn binary() -> Schema {
         .into()
 }
 
-/// An integer within bounds.
+/// The schema of an integer within bounds.
 pub(crate) fn integer(rule: Integer, default: Option<u32>) -> Schema {
     let mut schema = rule.schema();
     if let Some(default) = default {
@@ -149,12 +149,12 @@ pub(crate) fn integer(rule: Integer, default: Option<u32>) -> Schema {
     of_keywords(schema)
 }
 
-/// A text that keeps a rule.
+/// The schema of a text under a rule.
 pub(crate) fn keeping(rule: &Text) -> Schema {
     of_keywords(rule.schema())
 }
 
-/// One of these words.
+/// The schema of one of these words.
 pub(crate) fn one_of(words: &[&str]) -> Schema {
     of_keywords(json!({ "type": "string", "enum": words }))
 }
@@ -183,8 +183,7 @@ fn parameter(place: ParameterIn, name: &str, about: &str, schema: Schema) -> Par
 }
 
 impl Operation {
-    /// An operation. The parameters of the path come by themselves, and what a missing credential is
-    /// answered as.
+    /// An operation. Parameters of the path, and the problem of a missing credential, are added by themselves.
     pub(crate) fn new(
         route: Route,
         id: &'static str,
@@ -296,7 +295,7 @@ impl Operation {
             .or(&[ProblemCode::BadRequest, ProblemCode::IdempotencyKeyReused])
     }
 
-    /// A JSON body, with what may be wrong with any JSON body.
+    /// A JSON body, with the problems that any JSON body may have.
     pub(crate) fn json(mut self, body: Payload) -> Self {
         self.bodies.push(body);
         self.or(&[
@@ -323,7 +322,7 @@ impl Operation {
         self.answers_with(status, about, payload, &[])
     }
 
-    /// An answer with headers of its own.
+    /// An answer with further headers.
     pub(crate) fn answers_with(
         mut self,
         status: StatusCode,
@@ -335,8 +334,8 @@ impl Operation {
         self
     }
 
-    /// Problems that it may be answered with. Where a store or a queue may not answer, it may also answer
-    /// what it should not, which is our own fault, or hold a damaged record.
+    /// Problems that it may be answered with. `unavailable` adds the two other problems of a store or queue:
+    /// `internal` and `record-damaged`.
     pub(crate) fn or(mut self, problems: &[ProblemCode]) -> Self {
         let ours: &[ProblemCode] = if problems.contains(&ProblemCode::Unavailable) {
             &[ProblemCode::Internal, ProblemCode::RecordDamaged]
@@ -361,7 +360,7 @@ impl Operation {
         }
     }
 
-    /// Its form in the document.
+    /// The operation as it stands in the document.
     pub(crate) fn build(&self) -> utoipa::openapi::path::Operation {
         let mut builder = OperationBuilder::new()
             .operation_id(Some(self.id))
@@ -470,7 +469,7 @@ fn header_ref(name: &str) -> Ref {
     Ref::new(format!("#/components/headers/{name}"))
 }
 
-/// What the operations refer to: a problem of each code, headers, the correlation id's parameter.
+/// The shared parts that operations refer to: problems, headers, the correlation id's parameter.
 pub(crate) fn shared(mut components: ComponentsBuilder) -> ComponentsBuilder {
     for code in ProblemCode::ALL {
         let problem =

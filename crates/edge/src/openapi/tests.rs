@@ -1,4 +1,4 @@
-//! The document is whole: it names only what it holds, and holds every call that is routed.
+//! Tests that the document is complete: every reference leads somewhere, and every route is in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

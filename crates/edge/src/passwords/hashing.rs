@@ -13,21 +13,21 @@ pub struct Hashing {
     params: Params,
 }
 
-/// What a comparison says.
+/// The result of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It is the password, and its hash is as new ones are made.
+    /// The password is right.
     Right,
-    /// It is the password; the hash was made with other parameters.
+    /// The password is right, and its hash was made with other parameters than today's.
     RightButStale,
-    /// It is not.
+    /// The password is wrong.
     Wrong,
 }
 
 impl Verdict {
     const ALL: [Self; 3] = [Self::Right, Self::RightButStale, Self::Wrong];
 
-    /// The word that stands for it between two components.
+    /// Its name in answers to `auth`.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Right => "right",
@@ -36,7 +36,7 @@ impl Verdict {
         }
     }
 
-    /// What a word stands for.
+    /// The result of that name.
     pub(crate) fn of(word: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|verdict| verdict.as_str().as_bytes() == word)
     }
@@ -49,7 +49,7 @@ impl Default for Hashing {
 }
 
 impl Hashing {
-    /// Another cost, in KiB and passes; none if Argon2 does not allow it.
+    /// A cost in KiB and passes; none if Argon2 does not allow it.
     pub fn with_cost(kibibytes: u32, passes: u32) -> Option<Self> {
         Params::new(kibibytes, passes, 1, None).ok().map(|params| Self { params })
     }

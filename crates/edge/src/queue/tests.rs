@@ -1,4 +1,4 @@
-//! Messages as they leave, and answers that are no success.
+//! Tests of sent messages and of failures.
 
 use std::cell::RefCell;
 

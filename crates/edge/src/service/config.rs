@@ -1,5 +1,5 @@
-//! What a component over the videos is configured with, read whole from its variables and
-//! checked before the first request is answered.
+//! The configuration of a component over the videos, read whole from its variables and checked before the
+//! first request is answered.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -15,10 +15,10 @@ use crate::object_store::ObjectStoreConfig;
 use crate::queue::SqsConfig;
 use crate::token::Verifier;
 
-/// The variables by name.
+/// Variables by name.
 pub type Variables = BTreeMap<&'static str, String>;
 
-/// Every variable that one of the components may have.
+/// Every variable that a component may have.
 pub const NAMES: &[&str] = &[
     "public_keys",
     "worker_token",
@@ -52,16 +52,16 @@ pub const NAMES: &[&str] = &[
     Cors::VARIABLE,
 ];
 
-/// What all components over the videos need.
+/// The configuration.
 #[derive(Debug)]
 pub struct Config {
     /// The bucket.
     pub object_store: ObjectStoreConfig,
-    /// The queue, for those who send to it.
+    /// The queue, in components that send to it.
     pub queue: Option<SqsConfig>,
-    /// What is allowed.
+    /// The limits.
     pub limits: Limits,
-    /// Who may call.
+    /// How callers are authenticated.
     pub credential: Credential,
     /// The origins whose pages may call.
     pub cors: Cors,
@@ -69,7 +69,7 @@ pub struct Config {
     pub rates: Rates,
 }
 
-/// Whom a component listens to: users, or workers; never both.
+/// How a component authenticates its callers: users or workers, never both.
 #[derive(Debug)]
 pub enum Credential {
     /// Users, by their access tokens.
@@ -78,14 +78,14 @@ pub enum Credential {
     Workers(WorkerToken),
 }
 
-/// What a component is for, and so which variables it has.
+/// The kind of a component, which decides its variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Users' calls that change something.
+    /// Serves users' calls that change something.
     Users,
-    /// Users' calls that only read.
+    /// Serves users' calls that only read.
     Readers,
-    /// Calls of workers and other components.
+    /// Serves calls of workers and of other components.
     Workers,
 }
 
@@ -196,7 +196,7 @@ impl Reader<'_> {
             Err(error) => Err(error.to_string()),
         });
         let queue_url = self.required("sqs_queue_url");
-        // What is missing of these was said for the object store.
+        // If these are missing, the object store's check has said so.
         let region = self.optional("aws_region")?;
         let credentials = aws_credential_types::Credentials::new(
             self.optional("aws_access_key_id")?,

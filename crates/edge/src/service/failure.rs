@@ -1,4 +1,4 @@
-//! What an operation's refusal is answered as.
+//! Maps errors of operations to problem documents.
 
 use crate::http::Failure;
 use crate::jobs::JobError;

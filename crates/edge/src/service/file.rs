@@ -1,4 +1,4 @@
-//! What may be uploaded: formats by extension, sizes. And what the archive of its frames is called.
+//! Checks of uploaded files (extension, size), and the names of archives.
 
 use framelift_contract::problem::ProblemCode;
 use framelift_contract::rules::VIDEO_FILE_NAME;
@@ -6,7 +6,7 @@ use framelift_domain::Limits;
 
 use crate::http::Failure;
 
-/// What an archive's name ends in.
+/// The end of an archive's name.
 const ARCHIVE_SUFFIX: &str = "-frames.zip";
 /// The longest name of a file on the usual file systems, in bytes.
 const MAX_ARCHIVE_NAME_BYTES: usize = 255;
@@ -27,13 +27,12 @@ pub(crate) fn check_size(size_bytes: u64, limits: &Limits) -> Result<(), Failure
     if size_bytes <= limits.max_upload_bytes { Ok(()) } else { Err(too_large(limits.max_upload_bytes)) }
 }
 
-/// The problem of a file that is larger than that.
+/// The problem document for a file that is larger than the limit.
 pub(crate) fn too_large(limit: u64) -> Failure {
     Failure::new(ProblemCode::FileTooLarge, format!("a file may have at most {limit} bytes"))
 }
 
-/// What a download of a video's result is called: after the file, without the folders that it
-/// may have been named with, and no longer than file systems take.
+/// The name of a downloaded archive: the file's name without folders, as long as file systems allow.
 pub(crate) fn archive_name(file_name: &str) -> String {
     let file_name = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
     let stem = match file_name.rsplit_once('.') {

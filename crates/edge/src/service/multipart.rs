@@ -1,4 +1,4 @@
-//! Beginning the multipart upload of a large file, and the URLs of its parts.
+//! Begins multipart uploads of large files, and presigns the URLs of their parts.
 
 use framelift_contract::video::UploadPart;
 use framelift_domain::video::Multipart;
@@ -11,8 +11,8 @@ use crate::object_store::DEFAULT_CONTENT_TYPE;
 use crate::ports::{Ambient, Http, Kv, Queue};
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
-    /// Begins a multipart upload, or finds the one that somebody else began meanwhile. Returns the video as
-    /// it is now, which may not await its upload any more.
+    /// Begins a multipart upload, or takes the one that another call began meanwhile. Returns the video as it is
+    /// now, which may no longer await its upload.
     pub(crate) async fn begin(&self, video: &Video, plan: Plan) -> Result<Video, Failure> {
         let (objects, key) = (self.objects(), upload_key(video));
         let content_type = video.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
@@ -25,7 +25,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         Ok(begun?)
     }
 
-    /// Fresh URLs for parts, and when they end.
+    /// Fresh URLs for parts, and when they expire.
     pub(crate) fn part_urls(
         &self,
         video: &Video,

@@ -6,11 +6,11 @@ use framelift_domain::video::Multipart;
 const MIB: u64 = 1 << 20;
 /// The smallest part size that is chosen; S3 asks for 5 MiB.
 pub(crate) const MIN_PART_BYTES: u64 = 8 * MIB;
-/// Up to this part size, no more than [`FEW_PARTS`] parts are made: a part that fails costs its
-/// own size again.
+/// Up to this part size, no more than [`FEW_PARTS`] parts are made. Larger parts would cost too much when one
+/// has to be sent again.
 const COMFORTABLE_PART_BYTES: u64 = 64 * MIB;
 const FEW_PARTS: u64 = 1_000;
-/// The most parts that S3 takes.
+/// S3's maximum of parts.
 pub(crate) const MAX_PARTS: u64 = 10_000;
 
 /// Part URLs in one answer, at most.

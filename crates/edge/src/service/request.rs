@@ -1,4 +1,4 @@
-//! What the requests of users have in common: options, idempotency keys, entity tags.
+//! Common parts of users' requests: options, idempotency keys, entity tags.
 
 use bytes::Bytes;
 use framelift_contract::options::OptionsBody;
@@ -31,7 +31,7 @@ fn idempotency_key(incoming: &Incoming) -> Result<Option<&str>, Failure> {
     }
 }
 
-/// The request as its idempotency key remembers it, if it has one.
+/// The idempotency key with a digest of the request, if it has a key.
 pub(crate) fn request_of(incoming: &Incoming, more: &[&[u8]]) -> Result<Option<Idempotency>, Failure> {
     let Some(key) = idempotency_key(incoming)? else { return Ok(None) };
     let mut parts = vec![incoming.method().as_str().as_bytes(), incoming.path().as_bytes(), incoming.body()?];

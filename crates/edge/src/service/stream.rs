@@ -1,4 +1,4 @@
-//! A body that arrives piece by piece, cut into parts of one size.
+//! Cuts a body that arrives in pieces into parts of one size.
 
 use bytes::{Bytes, BytesMut};
 use framelift_contract::problem::ProblemCode;
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::http::Failure;
 
-/// Where the bytes of a file come from.
+/// A source of a file's bytes.
 pub(crate) trait Source {
     /// The next piece; none at the end of the file.
     async fn next(&mut self) -> Result<Option<Bytes>, Failure>;
@@ -52,7 +52,7 @@ pub(crate) struct Cutter<S> {
 }
 
 impl<S: Source> Cutter<S> {
-    /// Parts of `part_bytes`, and no more than `limit` bytes in all.
+    /// Cuts into parts of `part_bytes`; fails after `limit` bytes in all.
     pub(crate) fn new(source: S, part_bytes: usize, limit: u64) -> Self {
         Self {
             source,
@@ -66,7 +66,7 @@ impl<S: Source> Cutter<S> {
         }
     }
 
-    /// Hashes what comes, if asked to.
+    /// Turns hashing on or off.
     pub(crate) fn hashing(mut self, hashing: bool) -> Self {
         self.hash = hashing.then(Sha256::new);
         self
@@ -110,12 +110,12 @@ impl<S: Source> Cutter<S> {
         Ok(())
     }
 
-    /// Bytes that came so far.
+    /// Bytes read so far.
     pub(crate) fn taken(&self) -> u64 {
         self.taken
     }
 
-    /// The hash of what came so far; empty if nobody asked for one.
+    /// The SHA-256 of what was read so far; empty if hashing is off.
     pub(crate) fn sha256(&self) -> Vec<u8> {
         self.hash.clone().map(|hash| hash.finalize().to_vec()).unwrap_or_default()
     }

@@ -19,7 +19,7 @@ impl Ambient for SpinAmbient {
 
     fn fill_random(&self, buffer: &mut [u8]) {
         if getrandom::fill(buffer).is_err() {
-            // WASI's source cannot fail; going on with predictable keys would be worse.
+            // WASI's source cannot fail. If it did, predictable keys would be worse than a trap.
             std::process::abort();
         }
     }

@@ -1,4 +1,4 @@
-//! What the guests over the videos do with a request: configuration, store, service.
+//! Serves a request in a guest over the videos: reads the configuration, opens the store, calls the service.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::queue::Sqs;
 use crate::service::{self, Config, Role};
 use crate::{control, downloads, plugins, uploads, videos};
 
-/// What a guest answers with.
+/// A guest's response.
 pub type Answer = Response<FullBody<Bytes>>;
 
 /// The label of the store.
@@ -21,7 +21,7 @@ const STORE: &str = "videos";
 
 type Service<'a> = service::Service<'a, SpinKv, Sqs<'a, SpinHttp, SpinAmbient>, SpinHttp, SpinAmbient>;
 
-/// What a service is made of; it lives as long as the request.
+/// The parts of a service, for the length of one request.
 struct Opened {
     config: Rc<Config>,
     kv: SpinKv,
@@ -50,14 +50,14 @@ async fn configuration(role: Role) -> Result<Rc<Config>, Failure> {
     configured(&CONFIG, service::NAMES, |variables| Config::read(variables, role).map_err(unusable)).await
 }
 
-/// Runs one request through a service, or through its refusal when it cannot be made.
+/// Answers one request with a service, or with an error when no service can be made.
 macro_rules! guest {
     ($(#[$doc:meta])* $name:ident, $role:expr) => {
         $(#[$doc])*
         pub async fn $name(request: Request) -> Answer {
             let (parts, body) = request.into_parts();
             let config = configuration($role).await;
-            // Also a page is told that a store is not there.
+            // A page of another origin may read this failure, too.
             let cors = config.as_ref().map(|config| config.cors.clone()).unwrap_or_default();
             let opened = match config {
                 Ok(config) => Opened::open(config).await,

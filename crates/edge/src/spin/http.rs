@@ -33,7 +33,7 @@ fn unavailable(detail: impl Into<String>) -> Unavailable {
     Unavailable { what: "network", detail: detail.into() }
 }
 
-/// Limits of time; a host that does not know one of them goes without.
+/// Sets the timeouts; a host that does not support one of them goes without it.
 fn options() -> RequestOptionsExtension {
     let options = RequestOptions::new();
     let _ = options.set_connect_timeout(Some(CONNECT_NS));
@@ -55,7 +55,7 @@ impl Http for SpinHttp {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, Unavailable> {
         let length = HeaderValue::from(request.body().len());
         let mut request = request.map(pieces);
-        // Without it the body is sent in chunks, which S3 does not take, not even of no bytes.
+        // Without it the body, even an empty one, is sent in chunks, which S3 refuses.
         request.headers_mut().insert(CONTENT_LENGTH, length);
         request.extensions_mut().insert(options());
         let place = request.uri().authority().map(ToString::to_string).unwrap_or_default();

@@ -50,12 +50,12 @@ impl Kv for SpinKv {
 
     async fn swap(&self, key: &str, change: Change<'_>) -> Result<Swap, Unavailable> {
         let cas = atomics::Cas::new(&self.bucket, key).map_err(|error| unavailable("compare", error))?;
-        // Without this call the back ends do not know which version the swap goes against.
+        // The back ends need this read to know which version the swap compares with.
         let current = cas.current().map_err(|error| unavailable("compare", error))?;
         let Some(new) = change(current.as_deref()) else { return Ok(Swap::Unchanged) };
         match atomics::swap(cas, &new) {
             Ok(()) => Ok(Swap::Written),
-            // The next round begins with a handle of its own.
+            // The next round opens a new handle.
             Err(atomics::CasError::CasFailed(_)) => Ok(Swap::Conflict),
             Err(atomics::CasError::StoreError(error)) => Err(unavailable("swap", error)),
         }

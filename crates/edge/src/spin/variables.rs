@@ -13,8 +13,8 @@ use crate::ports::Unavailable;
 /// Where an instance keeps its configuration.
 pub type Slot<C> = LocalKey<RefCell<Option<Rc<C>>>>;
 
-/// The configuration, read once in the life of the instance; one that cannot be read is tried
-/// again at the next request.
+/// The configuration, read once in the life of the instance. A failed read is tried again at the next
+/// request.
 pub async fn configured<C>(
     slot: &'static Slot<C>,
     names: &[&'static str],
@@ -28,8 +28,8 @@ pub async fn configured<C>(
     Ok(config)
 }
 
-/// The values of those variables; one that the component has not is missing. An error is a
-/// provider that does not answer.
+/// The values of those variables, as far as the component has them. An error means that the provider of
+/// variables does not answer.
 async fn read(names: &[&'static str]) -> Result<BTreeMap<&'static str, String>, Unavailable> {
     let mut values = BTreeMap::new();
     for name in names {

@@ -21,12 +21,12 @@ use super::update::UpdateError;
 use super::{Store, StoreError, keys, unavailable};
 use crate::ports::{Ambient, Kv};
 
-/// Most notes at once; whoever wants another one finishes the oldest first.
+/// Most notes at once. To make another one, a caller finishes the oldest first.
 const MAX_RECOUNTS: usize = 50;
 /// Rounds of recounting one video before giving up.
 const ROUNDS: usize = 8;
 
-/// The bytes of a video that are in its owner's sum.
+/// How many bytes of a video its owner's sum includes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
     /// That many.
@@ -46,7 +46,7 @@ impl Counted {
     }
 }
 
-/// A video whose bytes are about to be counted anew.
+/// A recount under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recount {
     /// The video.
@@ -56,7 +56,7 @@ pub struct Recount {
 }
 
 impl VideoRow {
-    /// Whether the video has another number of bytes than is counted.
+    /// Whether the video's bytes differ from what is counted.
     pub fn is_miscounted(&self) -> bool {
         self.counted.bytes != self.video.kept_bytes()
     }
@@ -133,7 +133,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         self.drain_slots(user, |slots| slots.begin_recount(row, &token)).await
     }
 
-    /// Goes on with the recounts that somebody noted.
+    /// Finishes the noted recounts.
     pub async fn finish_recounts(&self, user: UserId, slots: &Slots) -> Result<(), StoreError> {
         for recount in &slots.recounts {
             self.recount(user, recount.id).await?;
@@ -141,7 +141,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         Ok(())
     }
 
-    /// Goes on with a recount that was noted.
+    /// Finishes a noted recount.
     pub async fn finish_recount(&self, user: UserId, recount: &Recount) -> Result<(), StoreError> {
         let recounted = self.update_video(recount.id, |mut row| {
             let changed = row.recount(recount);

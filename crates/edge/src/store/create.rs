@@ -1,9 +1,9 @@
 //! Creation of a value by exactly one of many, on back ends whose swap overwrites what another
 //! writer created meanwhile.
 //!
-//! The counter `new/<key>` is what decides: who gets 1 creates. If it dies before it has, the
-//! others notice after a minute, by the time that one of them left under `watch/<key>`, and
-//! the counter `new/<key>/<time>` decides again. An owner that has been slow does not write.
+//! The counter `new/<key>` decides: the caller that gets 1 is the owner and creates. If the owner dies
+//! before, the others notice after a minute, by the time that one of them stored under `watch/<key>`, and
+//! the counter `new/<key>/<time>` chooses a new owner. An owner that has been too slow does not write.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,13 +12,13 @@ use super::{Store, StoreError, Stored, keys, unavailable};
 use crate::ports::{Ambient, Kv, Swap};
 use framelift_domain::Time;
 
-/// How long after it asked an owner may still write, in milliseconds.
+/// How long after its claim an owner may still write, in milliseconds.
 const OWNER_MS: i64 = 30_000;
-/// How long after a watch began the owner is taken for dead, in milliseconds.
+/// How long after a watch began the owner counts as dead, in milliseconds.
 const DEAD_MS: i64 = 60_000;
-/// How long after a watch began the one who took over is taken for dead, too, in milliseconds.
+/// How long after a watch began the second owner counts as dead, too, in milliseconds.
 const SUCCESSOR_DEAD_MS: i64 = 120_000;
-/// How often a value that another one is about to create is looked for.
+/// How often a caller looks for a value that another one is about to create.
 const LOOKS: u32 = 6;
 
 /// Most take-overs that are remembered, to be removed with the value.
@@ -85,7 +85,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         }
         let taken_over = self.kv.increment(&keys::take_over(key, found.at), 1).await? == 1;
         if taken_over || age >= SUCCESSOR_DEAD_MS {
-            // Whoever takes over next counts from here.
+            // The next watch begins here.
             self.set_plain(&watch_key, &found.follow(now)).await?;
         }
         if taken_over {

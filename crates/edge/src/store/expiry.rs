@@ -1,9 +1,9 @@
-//! What is to be removed from the store a day later: records of deleted videos, and all that an account
-//! leaves.
+//! Lists of values to remove from the store a day later: records of deleted videos, and all values of closed
+//! accounts.
 //!
-//! Things to remove lie in lists by the hour in which they are due, in shards and pages. Whoever deletes
-//! something puts it there first; the sweep goes through the hours that have passed, and looks at each thing
-//! again before it removes it. Nothing is put into an hour that has begun.
+//! There are lists for each hour, in shards and pages. A call that deletes something first enters it in the
+//! list of the hour in which it is due; the sweep goes through the hours that have passed, and checks each
+//! entry again before it removes anything. Nothing is entered for an hour that has begun.
 
 use framelift_domain::{Time, UserId, VideoId};
 use serde::{Deserialize, Serialize};
@@ -18,22 +18,22 @@ use crate::ports::{Ambient, Kv};
 const DELAY_S: u32 = 25 * 3600;
 /// Lists of one hour.
 const SHARDS: u32 = 16;
-/// Things on a page.
+/// Entries on a page.
 const PAGE_ITEMS: usize = 200;
 /// Most pages of a list.
 const MAX_PAGES: u32 = 10_000;
-/// How far back a sweep begins that does not know where the last one ended, in hours.
+/// How many hours back a sweep begins that does not know where the last one ended.
 const BACK_H: i64 = 48;
 /// Most values that one call reads to find a page.
 const MAX_READ: u32 = 64;
 
-/// Something to remove.
+/// An entry: what to remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expiring {
     /// The record of a video, if it is deleted.
     Video(VideoId),
-    /// All values of a user whose account is closed, step by step.
+    /// All values of a closed account, step by step.
     User {
         /// The user.
         user: UserId,
@@ -59,11 +59,11 @@ struct Cursor {
 
 impl Stored for Cursor {}
 
-/// Things that are due, and the page that they are on.
+/// Entries that are due, and their page.
 #[derive(Debug)]
 pub struct Due {
     key: String,
-    /// The things.
+    /// The entries.
     pub items: Vec<Expiring>,
 }
 
@@ -72,7 +72,7 @@ fn hour(at: Time) -> i64 {
 }
 
 impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
-    /// Puts something on the list of what is removed a day later.
+    /// Enters something for removal a day later.
     pub async fn remove_later(&self, item: Expiring) -> Result<(), StoreError> {
         let due = hour(self.ambient.now().plus_s(DELAY_S)) + 1;
         let id = match item {
@@ -105,12 +105,12 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         Err(unavailable("expire", "the list is full"))
     }
 
-    /// The next things that are due, if there are any. Looks at a bounded number of values.
+    /// The next entries that are due, if there are any. Reads a bounded number of values.
     pub async fn next_due(&self) -> Result<Option<Due>, StoreError> {
         let cursor_key = keys::sweep_cursor("expire");
         let this_hour = hour(self.ambient.now());
         let known = match self.get::<Cursor>(&cursor_key).await {
-            // It is written anew.
+            // It will be written anew.
             Err(StoreError::Damaged(_)) => None,
             known => known?,
         };
@@ -139,7 +139,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         Ok(due)
     }
 
-    /// Takes things off their page, and puts `next` there instead; removes the page when it is empty.
+    /// Replaces entries of a page by `next`; removes the page when it becomes empty.
     pub async fn take_due(
         &self,
         due: &Due,
@@ -164,8 +164,8 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         }
     }
 
-    /// Removes a value, and what says that it was created, so that the key is as if it had never been used.
-    /// Only for values that nobody creates or changes any more.
+    /// Removes a value and the counters of its creation, so that the key is as if never used. Only for values
+    /// that nothing creates or changes any more.
     pub async fn forget(&self, key: &str) -> Result<(), StoreError> {
         let watch_key = keys::watch(key);
         self.kv.delete(key).await?;

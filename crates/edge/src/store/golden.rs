@@ -1,4 +1,4 @@
-//! Stored values of every version that was ever written, as files, for the tests that read them.
+//! Fixtures for tests: stored values of every version that was ever written.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub(crate) fn read(name: &str) -> Dump {
     serde_json::from_slice(&std::fs::read(path(name)).unwrap()).unwrap()
 }
 
-/// All that lies in a store.
+/// All values in a store.
 pub(crate) fn dump(kv: &MemoryKv) -> Dump {
     let values = kv.dump("").into_iter();
     values.map(|(key, value)| (key, serde_json::from_slice(&value).unwrap())).collect()
@@ -46,7 +46,7 @@ pub(crate) fn assert_written(name: &str, kv: &MemoryKv) {
     assert_eq!(shape(dump), shape(read(name)), "the layout of stored values has changed");
 }
 
-/// Values without what differs from run to run, in an order of their own.
+/// Values without what differs from run to run, sorted.
 fn shape(dump: Dump) -> Vec<String> {
     let mut shape: Vec<String> = dump
         .into_iter()

@@ -17,7 +17,7 @@ use crate::ports::{Ambient, Kv};
 /// Videos on a page.
 pub const PAGE: u64 = 100;
 
-/// The newest page, and what the sweep knows of the older ones.
+/// The newest page, and how far the sweep has cleared the older ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// Whether the user is in the list of those with objects to remove some day.
@@ -26,9 +26,9 @@ pub struct Head {
     pub base: u64,
     /// The ids from there on.
     pub ids: Vec<VideoId>,
-    /// Up to here the objects of all videos are gone.
+    /// The objects of all videos before this position are deleted.
     pub retired: u64,
-    /// Up to here the records of all videos are gone, and so are the pages that name no others.
+    /// The records of all videos before this position are removed, with the pages that name no others.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub removed: u64,
 }
@@ -63,7 +63,7 @@ impl Head {
     }
 }
 
-/// What appending met with.
+/// The outcome of an append.
 enum Appended {
     At(u64),
     Full { base: u64, ids: Vec<VideoId> },
@@ -85,7 +85,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         page.map(|page| page.0).ok_or_else(|| Damaged::new(&key, "the page is missing").into())
     }
 
-    /// Appends a video, unless the newest page has it already, and tells its position.
+    /// Appends a video, unless the newest page has it already, and returns its position.
     pub async fn append(&self, user: UserId, id: VideoId) -> Result<u64, StoreError> {
         let mut sealed = None;
         for _ in 0..8 {
@@ -112,7 +112,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
                 Ok(updated) => match updated.output {
                     Appended::At(at) => return Ok(at),
                     Appended::Full { base, ids } => {
-                        // A full page never changes, so whoever seals it writes the same.
+                        // A full page never changes, so all callers that seal it write the same.
                         self.set_plain(&keys::index_page(user, base / PAGE), &SealedPage(ids)).await?;
                         sealed = Some(base);
                     }
@@ -125,7 +125,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         Err(unavailable(&keys::index(user), "its pages fill too fast"))
     }
 
-    /// Notes that the objects of all videos before that position are gone.
+    /// Records that the objects of all videos before that position are deleted.
     pub async fn retire(&self, user: UserId, before: u64) -> Result<Head, StoreError> {
         self.advance(user, |head| {
             let changed = before > head.retired && before <= head.len();
@@ -137,8 +137,8 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         .await
     }
 
-    /// Notes that the records of all videos before that position are gone, and removes the pages that name no
-    /// others.
+    /// Records that the records of all videos before that position are removed, and removes the pages that name
+    /// no others.
     pub async fn trim(&self, user: UserId, before: u64) -> Result<(), StoreError> {
         let mut pages = 0..0;
         let advance = self.advance(user, |head| {

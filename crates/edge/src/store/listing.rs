@@ -1,4 +1,4 @@
-//! Lists of users that the sweep goes through, in shards, and how a user gets in and out.
+//! The sharded lists of users that the sweep goes through, and how users enter and leave them.
 //!
 //! Whether a user belongs in a list is decided in a value of that user (its *member*): the
 //! entry in the list is made before the member says so, and removed after it says no more.
@@ -32,7 +32,7 @@ pub struct List {
 pub const WORK: List = List { name: "work", shards: 64 };
 /// Users with plugins that are to be checked, or to go some day.
 pub const PLUGINS: List = List { name: "checks", shards: 8 };
-/// Users with objects that have to go some day.
+/// Users with objects to delete some day.
 pub const KEPT: List = List { name: "kept", shards: 64 };
 
 /// Whether a user is in a list.
@@ -44,9 +44,9 @@ pub struct Membership {
     pub listed: bool,
 }
 
-/// A value of a user that says whether the user belongs in a list.
+/// A value of a user that decides whether the user belongs in a list.
 pub trait Member {
-    /// Where it says so.
+    /// The field that says so.
     fn membership(&mut self) -> &mut Membership;
     /// Whether nothing keeps the user in the list.
     fn is_idle(&self) -> bool;
@@ -61,7 +61,7 @@ pub struct ListPage {
 
 impl Stored for ListPage {}
 
-/// Why a change of a member has to wait or was refused.
+/// Why a change of a member was not made.
 enum NotYet<E> {
     Unlisted(u64),
     Refused(E),
@@ -115,9 +115,9 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         Err(unavailable(key, "its owner comes and goes").into())
     }
 
-    /// Takes the user out of the list if the member says that nothing keeps it there. `seen` is
-    /// the epoch of an entry found in the list, which may be of somebody about to come in: that
-    /// one then has to enter anew.
+    /// Removes the user from the list if the member does not keep it there. `seen` is the epoch of an entry
+    /// found in the list; if that entry belongs to a call that is about to enter the user, that call has to
+    /// enter it anew.
     pub async fn leave_if_idle<T>(
         &self,
         list: List,
@@ -254,7 +254,7 @@ mod tests {
         let store = &Store::new(&kv, &ambient);
         come(store, user);
         go(store, user);
-        // Somebody has made the entry and not yet said so in the slots, when the sweep finds it.
+        // The sweep finds an entry whose slots do not say so yet.
         block_on(store.enter(WORK, user, 2)).unwrap();
         block_on(store.leave_if_idle::<Slots>(WORK, user, &keys::slots(user), 2)).unwrap();
         assert_eq!(entry(store, user), None);

@@ -15,7 +15,7 @@ use framelift_domain::Time;
 
 use crate::ports::{Ambient, Change, Kv, Objects, Queue, Swap, Unavailable};
 
-/// What a store does wrong.
+/// The faults of a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quirks {
     /// Percent of the writes that report a conflict although they landed.
@@ -31,7 +31,7 @@ pub struct Quirks {
 }
 
 impl Quirks {
-    /// Each way of going wrong alone, and all of them together, by name.
+    /// Each fault alone, and all of them together, by name.
     pub const MODES: [(&'static str, Self); 6] = {
         let none = Self {
             conflict_although_written: 0,
@@ -80,17 +80,17 @@ pub struct MemoryKv {
 }
 
 impl MemoryKv {
-    /// An empty store that goes wrong as told.
+    /// An empty store with these faults.
     pub fn new(quirks: Quirks, seed: u64) -> Self {
         Self { rows: Mutex::new(Rows { quirks, random: Random::new(seed), ..Rows::default() }) }
     }
 
-    /// Changes what goes wrong from now on.
+    /// Changes the faults.
     pub fn set_quirks(&self, quirks: Quirks) {
         self.rows().quirks = quirks;
     }
 
-    /// All writes since the last call, in their order; the first call begins to keep them.
+    /// All writes since the last call, in order; the first call starts the recording.
     pub fn take_writes(&self) -> Vec<Write> {
         self.rows().trace.replace(Vec::new()).unwrap_or_default()
     }
@@ -108,7 +108,7 @@ impl MemoryKv {
         rows.values.keys().chain(rows.counters.keys()).cloned().collect()
     }
 
-    /// Puts a value there as an earlier process left it.
+    /// Writes a value without any check, as an earlier process may have left it.
     pub fn load(&self, key: &str, value: Vec<u8>) {
         self.rows().write(key, value);
     }
@@ -231,7 +231,7 @@ impl Kv for MemoryKv {
     }
 }
 
-/// What stands behind a network: some calls fail, half of those after they had their effect.
+/// A service behind a network: some calls fail, half of those after they had their effect.
 #[derive(Debug, Default)]
 struct Remote<T> {
     has: T,
@@ -395,7 +395,7 @@ impl Objects for &MemoryObjects {
     }
 }
 
-/// A clock that stands still but for pauses and whoever moves it, and repeatable randomness.
+/// A clock that moves by pauses and on request only, and repeatable randomness.
 #[derive(Debug)]
 pub struct TestAmbient {
     state: Mutex<(i64, Random)>,

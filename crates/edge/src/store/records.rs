@@ -1,4 +1,4 @@
-//! A video's record as it lies in the store.
+//! The stored form of a video's record.
 
 mod options;
 
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{Counted, Stored};
 use options::StoredOptions;
 
-/// Most bytes that a record may have when it is made: what comes later (shared uploads,
-/// warnings, failures) has its own bounds, and both together stay below what a value may have.
+/// Most bytes of a new record. What is added later (shared uploads, warnings, failures) has its own bounds,
+/// and both together stay below the maximum of a value.
 pub const MAX_NEW_BYTES: usize = 15 << 10;
 
 /// A video and its position in its owner's index.
@@ -21,8 +21,8 @@ pub struct VideoRow {
     pub video: Video,
     /// Its position; none for the tombstone of a video that never came to be.
     pub position: Option<u64>,
-    /// Whether its options are all understood. Otherwise newer code wrote them: the video can be
-    /// looked at and deleted, and not be worked on.
+    /// Whether its options are all understood. Otherwise newer code wrote them, and the video can be read and
+    /// deleted but not processed.
     pub understood: bool,
     /// How many of its bytes are counted.
     pub counted: Counted,
@@ -42,7 +42,7 @@ impl VideoRow {
 
     /// Whether a new record would be too large.
     pub fn is_too_large(&self) -> bool {
-        // A record always serializes; the store says so otherwise.
+        // A record that does not serialize is refused when it is written.
         serde_json::to_vec(self).is_ok_and(|bytes| bytes.len() > MAX_NEW_BYTES)
     }
 }

@@ -10,24 +10,24 @@ use super::update::{UpdateError, Updated};
 use super::{Recount, Store, StoreError, Stored, keys};
 use crate::ports::{Ambient, Kv};
 
-/// A video that is in the queue or worked on.
+/// A video that is `pending` or `processing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InFlight {
     /// The video.
     pub id: VideoId,
     /// Whether its message was sent.
     pub sent: bool,
-    /// Until when somebody is at sending it, so that nobody else does meanwhile.
+    /// While a call is sending it: until when no other call may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sending: Option<Time>,
 }
 
-/// Whether to send a video's message.
+/// Whether a call may send a video's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sending {
-    /// Yes; nobody else does until that time.
+    /// Yes; no other call may until that time.
     Ours,
-    /// Somebody else is at it.
+    /// Another call is sending it.
     Theirs,
     /// There is nothing to send.
     Over,
@@ -40,11 +40,11 @@ pub struct Slots {
     pub work: Membership,
     /// The account is deleted: nothing new is taken, nothing is dispatched.
     pub closed: bool,
-    /// Videos whose upload is to come, each with the time when it is given up.
+    /// Videos that await their upload, each with the time when it expires.
     pub awaiting: Vec<(VideoId, Time)>,
-    /// Videos whose upload was checked, in their order.
+    /// Videos whose upload was checked and that wait, in order.
     pub waiting: Vec<VideoId>,
-    /// Videos whose turn it is.
+    /// Videos in flight.
     pub in_flight: Vec<InFlight>,
     /// Bytes that the uploads of unfinished videos take up, or will.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -78,13 +78,13 @@ impl Day {
 /// Why nothing new is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoRoom {
-    /// The user has as many unfinished videos as one may.
+    /// The user has too many unfinished videos.
     Full,
     /// The user has begun as many uploads today as one may in a day.
     Day,
     /// The user's videos have so many bytes that this one does not fit in.
     Storage {
-        /// Bytes of all that is there.
+        /// Bytes of the existing videos.
         used: u64,
     },
     /// The account is deleted.
@@ -117,28 +117,28 @@ impl Slots {
         self.awaiting.is_empty() && self.waiting.is_empty() && self.in_flight.is_empty()
     }
 
-    /// Whether the video has been seen to arrive and is not finished.
+    /// Whether the video's upload was checked and the video is not finished.
     pub fn has_arrived(&self, id: VideoId) -> bool {
         self.waiting.contains(&id) || self.is_in_flight(id)
     }
 
-    /// Whether it is the video's turn.
+    /// Whether the video is in flight.
     pub fn is_in_flight(&self, id: VideoId) -> bool {
         self.in_flight.iter().any(|slot| slot.id == id)
     }
 
-    /// Whether the video is here at all.
+    /// Whether the video has a slot.
     pub fn contains(&self, id: VideoId) -> bool {
         self.has_arrived(id) || self.awaiting.iter().any(|(awaited, _)| *awaited == id)
     }
 
-    /// Its place among those that wait, from 1.
+    /// Its place among the waiting videos, from 1.
     pub fn position(&self, id: VideoId) -> Option<u32> {
         let place = self.waiting.iter().position(|waiting| *waiting == id)?;
         u32::try_from(place + 1).ok()
     }
 
-    /// Makes room for a video whose upload is to come, of so many bytes. Whether anything changed.
+    /// Adds a video that awaits its upload of so many bytes. Returns whether anything changed.
     pub fn reserve(
         &mut self,
         id: VideoId,
@@ -192,7 +192,8 @@ impl Slots {
         Ok(())
     }
 
-    /// The upload is there: the video waits, or it is its turn. Whether anything changed.
+    /// Moves a video whose upload was checked to those that wait or are in flight. Returns whether anything
+    /// changed.
     pub fn arrived(&mut self, id: VideoId, limits: &Limits) -> Result<bool, NoRoom> {
         if self.closed {
             return Err(NoRoom::Closed);
@@ -206,7 +207,7 @@ impl Slots {
         Ok(true)
     }
 
-    /// Whether the message of a video is to be sent by the one who asks, until that time.
+    /// Returns whether the caller may send a video's message, and reserves that until the given time.
     pub fn begin_sending(&mut self, id: VideoId, now: Time, until: Time) -> Sending {
         match self.in_flight.iter_mut().find(|slot| slot.id == id) {
             Some(slot) if slot.sent => Sending::Over,
@@ -219,7 +220,7 @@ impl Slots {
         }
     }
 
-    /// Its message was not sent after all. Whether anything changed.
+    /// Frees the reservation: the message was not sent. Returns whether anything changed.
     pub fn give_up_sending(&mut self, id: VideoId) -> bool {
         match self.in_flight.iter_mut().find(|slot| slot.id == id) {
             Some(slot) => slot.sending.take().is_some(),
@@ -227,7 +228,7 @@ impl Slots {
         }
     }
 
-    /// Its message is in the queue. Whether anything changed.
+    /// Records that its message was sent. Returns whether anything changed.
     pub fn sent(&mut self, id: VideoId) -> bool {
         match self.in_flight.iter_mut().find(|slot| slot.id == id) {
             Some(slot) => {
@@ -238,7 +239,7 @@ impl Slots {
         }
     }
 
-    /// The video is finished: the next one's turn. Whether anything changed.
+    /// Removes a finished video and moves up the next ones. Returns whether anything changed.
     pub fn free(&mut self, id: VideoId, limits: &Limits) -> bool {
         if !self.contains(id) {
             return false;

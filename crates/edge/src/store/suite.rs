@@ -1,9 +1,9 @@
-//! What every store has to pass: the port's promises, the building blocks over it, and the
-//! operations on videos. It runs natively on the store in memory and inside a guest on Spin's.
+//! The test suite of stores: the port's promises, the building blocks over it, and the operations on videos.
+//! It runs natively on the store in memory, and in a guest on Spin's.
 //!
-//! Every check makes keys of its own, so that it may run again on the same store; but one that
-//! is in use is no place for it, because its clock is put forward. A store
-//! that loses answers may make an operation fail; the checks then try again, as clients do.
+//! Every check makes new keys, so that it may run again on the same store; but not on a store in use,
+//! because checks move the clock forward. A store that loses answers may make an operation fail; the checks
+//! then try again, as clients do.
 
 mod basics;
 mod blocks;
@@ -13,7 +13,7 @@ use std::future::Future;
 
 use crate::ports::{Ambient, Kv};
 
-/// What went wrong in a check, if something did.
+/// The result of a check; the error says what went wrong.
 pub type Verdict = Result<(), String>;
 
 /// Defines [`CHECKS`] and [`run`] from the checks' functions.
@@ -52,14 +52,14 @@ checks!(
     life::uploads_expire_and_results_are_purged,
 );
 
-/// A key that nobody else uses.
+/// A new key.
 fn fresh_key<A: Ambient>(ambient: &A, name: &str) -> String {
     let mut random = [0; 8];
     ambient.fill_random(&mut random);
     format!("suite/{name}/{}", hex::encode(random))
 }
 
-/// Tries until it works, as a client does that is told to try again.
+/// Retries like a client that is told to try again.
 async fn retry<A, T, E, F>(ambient: &A, mut attempt: impl FnMut() -> F) -> Result<T, String>
 where
     A: Ambient,
@@ -107,7 +107,7 @@ impl<E: std::fmt::Display> Transient for super::update::UpdateError<E> {
     }
 }
 
-/// Fails the check that it stands in unless the condition holds.
+/// Makes the surrounding check fail unless the condition holds.
 macro_rules! check {
     ($condition:expr, $($arg:tt)+) => {
         if !$condition {

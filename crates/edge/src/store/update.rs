@@ -1,4 +1,4 @@
-//! Changes to one value that are right on every back end, also when answers are lost or wrong.
+//! Changes one value exactly once, also on back ends that lose answers or report false conflicts.
 //!
 //! A back end may report a conflict although the write landed, and an error says nothing at
 //! all. So each value carries the ids of its last writes, and a writer looks for its own
@@ -13,14 +13,14 @@ const OPS: usize = 16;
 /// Rounds of compare-and-swap before giving up.
 const ROUNDS: u32 = 12;
 
-/// What became of a change.
+/// The outcome of a change.
 #[derive(Debug)]
 pub struct Updated<T, R> {
     /// The value as it was written, or as it is if nothing was to be changed.
     pub value: T,
     /// Whether it was written.
     pub wrote: bool,
-    /// What the change function said besides, in the round that counts.
+    /// What the change function returned besides, in the round that was written.
     pub output: R,
 }
 
@@ -45,7 +45,7 @@ impl<E> From<Unavailable> for UpdateError<E> {
     }
 }
 
-/// What the change function saw and said in one round.
+/// What the change function saw and returned in one round.
 enum Seen<T, R, E> {
     Missing,
     Damaged(Damaged),
@@ -56,8 +56,8 @@ enum Seen<T, R, E> {
 }
 
 impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
-    /// Changes an existing value: `change` gets it and returns the value, whether it is to be
-    /// written, and anything else that the caller wants to know; it is called once a round.
+    /// Changes an existing value. `change` is called once a round: it gets the value and returns the new one,
+    /// whether to write it, and a result for the caller.
     pub async fn update<T: Stored, R, E>(
         &self,
         key: &str,

@@ -1,4 +1,4 @@
-//! How a value lies in the store: with its version, and with what newer code put into it.
+//! The stored form of values: a version, and fields of newer code that are kept.
 //!
 //! Code of one version meets values of others: older ones, which it brings up to date as it reads
 //! them, and newer ones, after a roll-back or while versions run side by side. So it passes over
@@ -81,7 +81,7 @@ impl Envelope {
             self.v = T::VERSION;
         }
         serde_path_to_error::deserialize(&self.value).map_err(|error| {
-            // What is wrong may quote the value, which is nobody's business.
+            // Serde's message may quote the value, which must not be logged.
             Damaged::new(key, format_args!("it does not decode at {}", error.path()))
         })
     }

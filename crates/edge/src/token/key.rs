@@ -1,4 +1,4 @@
-//! Keys of tokens: an Ed25519 seed in configuration, a JWK Set for everybody else.
+//! Signing keys: an Ed25519 seed in the configuration of `auth`, a JWK Set for the other components.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,7 +6,7 @@ use jwt_simple::prelude::{Ed25519KeyPair, Ed25519PublicKey, EdDSAPublicKeyLike};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A key that cannot be used.
+/// An invalid key.
 #[derive(Debug, thiserror::Error)]
 #[error("the key cannot be used: {0}")]
 pub struct InvalidKey(pub(super) String);

@@ -1,4 +1,4 @@
-//! What a verifier takes and what it refuses.
+//! Tests of which tokens a verifier accepts.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -49,7 +49,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         self.hand_over(&video).await
     }
 
-    /// The upload is there and as it should be: the video gets in line.
+    /// Queues a video whose upload is complete.
     pub(super) async fn hand_over(&self, video: &Video) -> Result<Response<Bytes>, Failure> {
         let after = self.jobs().uploaded(video.owner, video.id).await?;
         if matches!(video.state, State::AwaitingUpload { .. }) {
@@ -58,11 +58,11 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         json(StatusCode::ACCEPTED, &view::handed_over(&after))
     }
 
-    /// Puts the parts of a multipart upload together; 409 while some are missing.
+    /// Completes the multipart upload; 409 while parts are missing.
     async fn assemble(&self, video: &Video, multipart: &Multipart) -> Result<(), Failure> {
         let (objects, key) = (self.objects(), upload_key(video));
         let Some(parts) = objects.list_parts(&key, &multipart.upload_id).await? else {
-            // Put together before, or gone: what lies there decides.
+            // It was completed before, or aborted: the object decides.
             return Ok(());
         };
         let missing = missing_parts(multipart, video.size_bytes, &parts);
@@ -92,7 +92,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     }
 }
 
-/// Which parts have not arrived, or not whole; none if all have.
+/// Names the parts that are missing or incomplete; none if all have arrived.
 fn missing_parts(multipart: &Multipart, size_bytes: u64, arrived: &[StoredPart]) -> Option<String> {
     let mut ranges: Vec<(u32, u32)> = Vec::new();
     let mut arrived = arrived.iter().peekable();

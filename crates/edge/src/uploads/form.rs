@@ -1,4 +1,4 @@
-//! The two ways in which a file comes in one request: as the body, or as a field of a form.
+//! Reads a file from a request: from its body, or from a field of a form.
 
 use bytes::Bytes;
 use framelift_contract::options::OptionsBody;
@@ -15,10 +15,10 @@ use crate::http::{Failure, Incoming, MAX_JSON_BYTES, RequestBody, parse_json};
 use crate::service::request;
 use crate::service::stream::{RawBody, Source, broken};
 
-/// Bytes of a form besides its file.
+/// Most bytes of a form besides its file.
 const FORM_OVERHEAD_BYTES: u64 = 1 << 20;
 
-/// Bytes of a form whose file has `limit` bytes.
+/// Most bytes of a form whose file has at most `limit` bytes.
 pub(super) const fn most_bytes(limit: u64) -> u64 {
     limit.saturating_add(FORM_OVERHEAD_BYTES)
 }
@@ -54,7 +54,7 @@ pub(super) fn form_failure(error: &multer::Error) -> Failure {
     }
 }
 
-/// The boundary of a form; none if the body is no form.
+/// The boundary of a form; none if the body is not a form.
 pub(super) fn boundary(incoming: &Incoming) -> Result<Option<String>, Failure> {
     let Some(value) = incoming.header(&CONTENT_TYPE)? else { return Ok(None) };
     let essence = value.split(';').next().unwrap_or_default().trim();
@@ -73,8 +73,7 @@ pub(super) fn form(body: impl RequestBody, boundary: String, limit: u64) -> Mult
     Multipart::with_constraints(pieces, boundary, constraints)
 }
 
-/// The options as JSON text; pointers of what is wrong start with `prefix`, whether the JSON is of another
-/// form or says what cannot be.
+/// Parses options from JSON text; pointers of all errors start with `prefix`.
 pub(super) fn options(text: &[u8], prefix: &str) -> Result<Options, Failure> {
     let body: OptionsBody = parse_json(text).map_err(|failure| failure.within(prefix))?;
     request::options(Some(&body), prefix).map_err(Failure::validation)

@@ -1,13 +1,11 @@
-//! One upload under an idempotency key, however often it is sent.
+//! Idempotency of `POST /videos/upload`: the same file sent again is stored once.
 //!
-//! The key of an upload is known before its bytes, so that two things are decided late. While
-//! one request stores the file, the same key elsewhere gets 409 `idempotency-in-progress`: two
-//! never write the same object. The sender gives its turn back when it fails, and loses it when
-//! nothing comes from it for [`crate::jobs::SILENT_S`] seconds: the upload can then be sent
-//! again from its start. Once the file is stored, its digest, its size and its options are
-//! remembered; the same request sent again is read to its end and compared, and answered 422
-//! `idempotency-key-reused` if it differs. Before that only what comes ahead of the file (name,
-//! options, announced length) ties a broken upload to the one that follows.
+//! While one request stores the file, another one with the same key gets 409 `idempotency-in-progress`, so
+//! that two never write the same object. The sender gives its turn back when it fails, and loses it when no
+//! byte comes for [`crate::jobs::SILENT_S`] seconds; the file can then be sent again from its start. Once the
+//! file is stored, a digest of its bytes, size and options is remembered. The same request sent again is read
+//! to its end and compared, and answered 422 `idempotency-key-reused` if it differs. Until the file is stored,
+//! only what comes before it (name, options, announced length) can be compared.
 
 use std::cell::Cell;
 
@@ -33,7 +31,7 @@ impl<'a, K: Kv, Q: Queue, O: Objects, A: Ambient> Sender<'a, K, Q, O, A> {
         Self { jobs, turn: Cell::new(None) }
     }
 
-    /// Holds this turn from now on.
+    /// Takes this turn.
     pub(super) fn hold(&self, turn: Turn) {
         self.turn.set(Some(turn));
     }
@@ -46,7 +44,7 @@ impl<'a, K: Kv, Q: Queue, O: Objects, A: Ambient> Sender<'a, K, Q, O, A> {
         Ok(kept?)
     }
 
-    /// The file is stored and has this digest.
+    /// Ends the turn: the file is stored and has this digest.
     pub(super) async fn done(&self, digest: String) -> Result<(), Failure> {
         let Some(turn) = self.turn.take() else { return Ok(()) };
         let ended = self.jobs.end_turn(&turn, digest).await;
@@ -54,8 +52,8 @@ impl<'a, K: Kv, Q: Queue, O: Objects, A: Ambient> Sender<'a, K, Q, O, A> {
         Ok(ended?)
     }
 
-    /// The file did not get through. Whether somebody may send it again; as well as it goes,
-    /// for a turn ends by itself.
+    /// Gives the turn back after a failure. Returns whether the file may be sent again. Errors are ignored: a
+    /// turn also ends by itself.
     pub(super) async fn give_up(&self) -> bool {
         let Some(turn) = self.turn.take() else { return false };
         let _ = self.jobs.give_turn_back(&turn).await;
@@ -77,16 +75,15 @@ impl<S: Source, K: Kv, Q: Queue, O: Objects, A: Ambient> Source for Kept<'_, '_,
     }
 }
 
-/// A digest of all that an upload is: its bytes, and its options wherever they stood.
+/// The digest of an upload: its bytes, size and options, wherever these stood.
 pub(super) fn digest(sha256: &[u8], size_bytes: u64, options: &Options) -> Result<String, Failure> {
     let options = serde_json::to_vec(&OptionsBody::spelled_out(options)).map_err(Failure::internal)?;
     Ok(request::digest(&[sha256, &size_bytes.to_le_bytes(), &options]))
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
-    /// A file that was stored before: read to its end, compared, and stored no second time.
-    /// `known` is the digest of the stored one; without it (somebody else handed the upload
-    /// over) size and options decide.
+    /// Reads a file that was stored before to its end and compares it. `known` is the stored file's digest;
+    /// without it (the upload was handed over by `complete`), size and options decide.
     pub(super) async fn compare<S: Source>(
         &self,
         video: Video,
@@ -97,7 +94,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     ) -> Result<Video, Failure> {
         while cutter.part().await?.is_some() {}
         let (size_bytes, sha256) = (cutter.taken(), cutter.sha256());
-        // A form goes on only when nobody holds its last field.
+        // A form can be read on only after its last field was dropped.
         drop(cutter);
         let options = rest().await?.unwrap_or(options);
         let same = match known {

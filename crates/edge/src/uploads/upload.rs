@@ -58,18 +58,18 @@ pub(super) fn operation() -> Operation {
         .or(&[Code::UploadIncomplete, Code::IdempotencyInProgress, Code::ProcessingAlreadyFinished])
 }
 
-/// What an error about the file's media type points to, which no body and no query says.
+/// The pointer of an error about the file's media type: a header.
 const HEADER_POINTER: &str = "content-type";
 
 /// Bytes of a part; the store takes 10,000 of them.
 const PART_BYTES: usize = MIN_PART_BYTES as usize;
 
-/// What is known of the file before its first byte.
+/// What a request says of its file before the first byte.
 struct Announced {
     file_name: String,
     content_type: Option<String>,
     options: Options,
-    /// Its length, where the request says so.
+    /// Its length, where the request declares one.
     length: Option<u64>,
 }
 
@@ -91,7 +91,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let limit = self.stream_limit();
         incoming.check_not_coded()?;
         if let Some(boundary) = form::boundary(incoming)? {
-            // What else a form holds is small: it is refused before its first byte.
+            // The other fields of a form are small, so a form that is too large can be refused at once.
             if declared_length(incoming.headers()).is_some_and(|length| length > form::most_bytes(limit)) {
                 return Err(file::too_large(limit));
             }
@@ -147,8 +147,8 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         }
     }
 
-    /// Makes the record, stores the file, and notes what is known only now: its size, and the
-    /// options that `rest` found behind it. A file that does not get through leaves nothing.
+    /// Creates the record, stores the file, and records what is known only at its end: the size, and options
+    /// that `rest` found behind it. A failed upload leaves nothing.
     async fn take_in<S: Source>(
         &self,
         incoming: &Incoming,
@@ -194,7 +194,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let outcome = async {
             self.store(&video, first, &mut cutter, &sender).await?;
             let (size_bytes, sha256) = (cutter.taken(), cutter.sha256());
-            // A form goes on only when nobody holds its last field.
+            // A form can be read on only after its last field was dropped.
             drop(cutter);
             let options = rest().await?.unwrap_or(announced.options);
             sender.keep().await?;
@@ -213,7 +213,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         }
     }
 
-    /// Stores a file of which the first part is there.
+    /// Stores a file whose first part was read.
     async fn store<S: Source>(
         &self,
         video: &Video,
@@ -227,7 +227,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
             sender.keep().await?;
             return Ok(objects.put(&key, content_type, first).await?);
         };
-        // Their number is not known yet; nobody else uploads parts of this one.
+        // Their number is not known yet; only this call uploads parts.
         let plan = Plan { part_size: MIN_PART_BYTES, part_count: MAX_PARTS as u32 };
         let multipart: Multipart = match video.state.multipart() {
             Some(known) => self.going_on(video, known).await?,
@@ -256,25 +256,25 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         }
     }
 
-    /// The multipart upload of an earlier try; another one if it is over.
+    /// The multipart upload of an earlier try, or a new one if that has ended.
     async fn going_on(&self, video: &Video, known: &Multipart) -> Result<Multipart, Failure> {
         let (objects, key) = (self.objects(), upload_key(video));
         if objects.list_parts(&key, &known.upload_id).await?.is_some() {
             return Ok(known.clone());
         }
-        // The record keeps the first one's id. What breaks off here, the bucket cleans up.
+        // The record keeps the first one's id. If this call breaks off, the bucket's lifecycle rule cleans up.
         let content_type = video.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
         let upload_id = objects.create_multipart(&key, content_type).await?;
         Ok(Multipart { upload_id, ..known.clone() })
     }
 
-    /// Deletes the record of a file that did not get through, as well as it goes: what stays
-    /// expires. Under an idempotency key it stays, for the request that is sent again.
+    /// Deletes the record of a failed upload. Errors are ignored: a record that stays expires. With an
+    /// idempotency key the record is kept for the repeated request.
     async fn forget(&self, video: &Video) {
         let _ = self.jobs().delete(video.owner, video.id).await;
     }
 
-    /// Bytes that one stream may have.
+    /// Most bytes of one stream.
     fn stream_limit(&self) -> u64 {
         self.config.limits.max_upload_bytes.min(MAX_PARTS * MIN_PART_BYTES)
     }
@@ -304,7 +304,7 @@ fn content_length(incoming: &Incoming) -> Result<Option<u64>, Failure> {
     incoming.header(&CONTENT_LENGTH)?.map(|value| value.parse().map_err(malformed)).transpose()
 }
 
-/// What a form has behind its file: options, at most.
+/// Reads what a form has behind its file: at most options.
 async fn rest_of(
     form: &mut multer::Multipart<'static>,
     seen_options: bool,

@@ -1,4 +1,4 @@
-//! `GET /videos/{id}/upload-parts`: fresh URLs for the parts of a multipart upload, and what has arrived.
+//! `GET /videos/{id}/upload-parts`: fresh URLs for parts of a multipart upload, and the parts that arrived.
 
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode as Code;

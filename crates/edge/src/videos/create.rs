@@ -1,4 +1,4 @@
-//! `POST /videos`: makes the record of a video and says how to upload it.
+//! `POST /videos`: creates a video and says how to upload it.
 
 use bytes::Bytes;
 use framelift_contract::options::OptionsBody;
@@ -66,7 +66,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         json(StatusCode::CREATED, &CreateVideoResponse { id: video.id, status, upload })
     }
 
-    /// How the video is uploaded; a large one, by the multipart upload that was begun.
+    /// How to upload the video: by one PUT, or in parts if a multipart upload was begun.
     fn upload_of(&self, video: &Video, plan: Option<Plan>) -> Upload {
         let (objects, limits) = (self.objects(), &self.config.limits);
         let key = upload_key(video);
@@ -78,8 +78,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         };
         let method = MultipartMethod::Multipart;
         let State::AwaitingUpload { multipart: Some(multipart), .. } = &video.state else {
-            // The same request once more after the upload, or one whose video was called off meanwhile: there
-            // is nothing to send any more.
+            // A repeated request after the upload, or a video that was canceled meanwhile: nothing is to be uploaded.
             let Plan { part_size, part_count } = plan;
             let expires_at = self.ambient.now();
             let parts = Vec::new();
@@ -91,12 +90,11 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     }
 }
 
-/// The new video that a request asks for: first everything that does not validate, then the
-/// format, then the size.
+/// Checks a request: first everything that does not validate, then the format, then the size.
 fn check(request: CreateVideoRequest, limits: &Limits, incoming: &Incoming) -> Result<NewVideo, Failure> {
     let mut errors = Vec::new();
     errors.extend(rules::FILE_NAME.error("/file_name", &request.file_name));
-    // What is larger than any deployment takes is too large, not malformed.
+    // A size above the limit of any deployment is `file-too-large`, not malformed.
     let size_bytes = u64::try_from(request.size_bytes).unwrap_or(0);
     if size_bytes < rules::SIZE_BYTES.min {
         errors.push(FieldError::new("/size_bytes", rules::SIZE_BYTES.must()));

@@ -5,6 +5,7 @@ use framelift_contract::problem::ProblemCode as Code;
 use framelift_contract::rules::{CURSOR, PAGE};
 use framelift_contract::video::{Status, VideoPage};
 use http::{Response, StatusCode};
+use strum::VariantNames as _;
 
 use crate::http::{Failure, Incoming, Route};
 use crate::jobs::view;
@@ -18,7 +19,7 @@ pub(super) fn operation() -> Operation {
     Operation::new(ROUTE, "listVideos", "videos", Auth::User, "The caller's videos, newest first")
         .query("limit", "Videos on the page.", integer(PAGE, Some(20)))
         .query("cursor", "`next_cursor` of the page before.", keeping(&CURSOR))
-        .query("status", "Only videos of this status.", one_of(&Status::ALL.map(Status::as_str)))
+        .query("status", "Only videos of this status.", one_of(Status::VARIANTS))
         .conditional()
         .answers_with(
             StatusCode::OK,
@@ -46,7 +47,6 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
 }
 
 fn status(text: &str) -> Result<Status, Failure> {
-    let found = Status::ALL.into_iter().find(|status| status.as_str() == text);
-    let names = || Status::ALL.map(Status::as_str).join(", ");
-    found.ok_or_else(|| Failure::field("?status", format!("must be one of {}", names())))
+    let unknown = |_| Failure::field("?status", format!("must be one of {}", Status::VARIANTS.join(", ")));
+    text.parse().map_err(unknown)
 }

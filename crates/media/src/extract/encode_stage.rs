@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use framelift_domain::Options;
+use framelift_domain::{Checksum, Options};
 use sha2::{Digest, Sha256};
 
 use crate::EngineLimits;
@@ -40,7 +40,7 @@ pub(super) enum Content {
 pub(super) struct Encoded {
     pub(super) bytes: Vec<u8>,
     pub(super) crc: u32,
-    pub(super) sha256: [u8; 32],
+    pub(super) sha256: Checksum,
     pub(super) size: (u32, u32),
     /// For the storyboard, where one is wanted.
     pub(super) thumb: Option<Thumb>,
@@ -140,7 +140,7 @@ impl<'s> FrameEncoder<'s> {
         let thumb = options.storyboard.then(|| encoder.thumb(frame, *light, small)).flatten();
         Ok(Encoded {
             crc: crc32fast::hash(&bytes),
-            sha256: Sha256::digest(&bytes).into(),
+            sha256: <[u8; 32]>::from(Sha256::digest(&bytes)).into(),
             size: geometry.size,
             bytes,
             thumb,

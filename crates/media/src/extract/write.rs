@@ -14,7 +14,7 @@ use super::{Outcome, SourceInfo};
 use crate::archive::{self, Archive, Measure, Member, Names, add_member};
 use crate::encode;
 use crate::ffi::StreamInfo;
-use crate::manifest::{self, Header, Record, hex};
+use crate::manifest::{self, Header, Record};
 use crate::storyboard::{self, Storyboard};
 use crate::watch::Watch;
 use crate::{EngineLimits, ExtractError, Filter, Stage};
@@ -312,7 +312,7 @@ pub(super) fn finish(
     Ok(Outcome {
         frames: records.len() as u64,
         archive_bytes: finished.bytes,
-        archive_sha256: finished.sha256.map(|sha256| hex(&sha256)),
+        archive_sha256: finished.sha256,
         warnings,
         bytes_read: watch.bytes_read(),
         plan,

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use framelift_contract::manifest::{Frame, Strategy};
 use framelift_contract::options::OptionsBody;
-use framelift_domain::{Format, Options, Range, Rational, Select};
+use framelift_domain::{Checksum, Format, Options, Range, Rational, Select};
 
 use crate::extracted::{Extracted, Rgb};
 use crate::reference::Reference;
@@ -172,7 +172,7 @@ struct Comparison<'a> {
     sound: Vec<bool>,
     pictures: HashMap<usize, Rgb>,
     /// What was found of an image, by its hash, that should show a frame.
-    seen: HashMap<(String, usize), Option<String>>,
+    seen: HashMap<(Checksum, usize), Option<String>>,
     /// By case and by what differs: the strategies.
     problems: BTreeMap<(String, String), Vec<&'static str>>,
 }

@@ -2,7 +2,7 @@
 
 use framelift_contract::manifest::{Manifest, Strategy};
 use framelift_contract::options::OptionsBody;
-use framelift_domain::Format;
+use framelift_domain::{Checksum, Format};
 
 use crate::clips::{Clips, mp4_box};
 use crate::compare::Clip;
@@ -146,8 +146,8 @@ fn flv_files_that_were_joined() {
         options.format = Format::Png;
         let extract = |clip: &Clip| Extracted::from(&clip.path, &options, strategy).unwrap().manifest;
         let (one, four) = (extract(&part), extract(&joined));
-        let pictures = |manifest: &Manifest| -> Vec<String> {
-            manifest.frames.iter().map(|frame| frame.sha256.clone()).collect()
+        let pictures = |manifest: &Manifest| -> Vec<Checksum> {
+            manifest.frames.iter().map(|frame| frame.sha256).collect()
         };
         assert_eq!(pictures(&four), vec![pictures(&one); 4].concat(), "{strategy:?}");
         let times: Vec<_> = four.frames.iter().map(|frame| frame.time.parse::<f64>().unwrap()).collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use framelift_contract::manifest::Manifest;
-use framelift_domain::{Format, Options};
+use framelift_domain::{Checksum, Format, Options};
 use framelift_media::{
     Control, EngineLimits, ExtractError, FileSource, Filter, Numbered, Outcome, Output, Source, SourceInfo,
     Zip, extract_into,
@@ -54,9 +54,9 @@ pub(crate) fn run_filtered(
     Ok(Extracted { outcome, bytes, manifest })
 }
 
-pub(crate) fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> Checksum {
     use sha2::Digest as _;
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    <[u8; 32]>::from(sha2::Sha256::digest(bytes)).into()
 }
 
 /// An image in RGB.
@@ -134,7 +134,7 @@ impl Extracted {
     pub(crate) fn image(&self, index: usize) -> Rgb {
         let record = &self.manifest.frames[index];
         let bytes = self.member(&record.file);
-        assert_eq!((record.bytes, record.sha256.as_str()), (bytes.len() as u64, sha256(&bytes).as_str()));
+        assert_eq!((record.bytes, record.sha256), (bytes.len() as u64, sha256(&bytes)));
         let format = [Format::Jpeg, Format::Png, Format::Webp, Format::Avif]
             .into_iter()
             .find(|format| record.file.ends_with(&format!(".{}", format.extension())))

@@ -16,7 +16,7 @@ fn every_whole_answer_says_its_length() {
         let (status, length, bytes) = length(method, path);
         assert_eq!(length, Some(bytes), "{method} {path}: {status}");
     }
-    // These have none, and their bytes are none either (RFC 9110, section 8.6).
+    // These have neither a length nor a body (RFC 9110, section 8.6).
     assert_eq!(length("GET", "/worker"), (204, None, "0".into()));
     assert_eq!(length("HEAD", "/things/7"), (200, None, "0".into()));
 }

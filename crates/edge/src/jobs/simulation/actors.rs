@@ -1,5 +1,5 @@
-//! Who acts: users that upload, change their minds and try again; workers that do their jobs,
-//! fail, give up and die; and the sweep.
+//! The actors: users that upload, cancel and retry; workers that do their jobs, fail, release and die; and
+//! the sweep.
 
 use std::rc::Rc;
 
@@ -11,18 +11,18 @@ use super::world::{Received, World};
 use crate::jobs::{Idempotency, JobError, NewVideo, Result};
 use crate::ports::Ambient;
 
-/// Who acts.
+/// An actor.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Role {
     User(u8),
     Worker(&'static str),
     Sweep,
-    /// Whoever deletes that user's account, after a while.
+    /// Closes that user's account, after a while.
     Closer(u8),
 }
 
 impl Role {
-    /// What the actor does once; it begins anew when it is done.
+    /// One run of the actor; the executor starts the next one.
     pub(super) fn begin(self, world: &Rc<World>) -> Task {
         let world = Rc::clone(world);
         Box::pin(async move {
@@ -36,7 +36,7 @@ impl Role {
     }
 }
 
-/// Tries a few times, as long as it may help.
+/// Retries a few times, while the error is one that may pass.
 async fn retry<T>(world: &World, mut attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
     let mut tries = 0;
     loop {
@@ -62,7 +62,7 @@ async fn user(world: &World, user: UserId) {
         _ => look(world, user).await,
     };
     match outcome {
-        // What a user may meet with.
+        // Refusals that a user may get.
         Ok(())
         | Err(
             JobError::Unavailable(_)
@@ -126,7 +126,7 @@ async fn upload(world: &World, user: UserId) -> Result<()> {
     accepted(world, user, id).await
 }
 
-/// Hands a video over, and counts on it from then on.
+/// Hands a video over; from then on it must not be lost.
 async fn accepted(world: &World, user: UserId, id: VideoId) -> Result<()> {
     let video = retry(world, async || world.jobs().uploaded(user, id).await).await?;
     if matches!(video.state, State::AwaitingUpload { .. }) {
@@ -222,7 +222,7 @@ async fn tell(world: &World, id: VideoId) -> Result<()> {
     Ok(())
 }
 
-/// One job; whether its message is done with.
+/// Works on one job. Returns whether its message may be deleted.
 async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<bool> {
     let id = received.body.video_id;
     if received.body.notice.is_some() {
@@ -261,7 +261,7 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
             let result = Extraction {
                 size_bytes: 1 + world.below(50),
                 frames,
-                sha256: "ab".repeat(32),
+                sha256: [0xab; 32].into(),
                 bytes_read: 1,
                 warnings: vec![],
             };

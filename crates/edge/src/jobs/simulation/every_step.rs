@@ -1,6 +1,6 @@
-//! Each call with each fault at each of its steps: the caller dies before the step, the step fails, or it is
-//! done and its answer is lost. The caller tries again or never comes back; then workers and the sweep go on,
-//! and all must be as well as ever.
+//! Tries each fault at each step of each call: the caller dies before the step, the step fails, or it is done
+//! and its answer is lost. The caller retries or never comes back; then workers and the sweep go on, and in the
+//! end nothing may be lost or left over.
 //!
 //! Unlike the random runs beside it, this leaves out no step of any call; it has one fault at a time.
 
@@ -30,7 +30,7 @@ enum Fault {
     LostAnswer,
 }
 
-/// Counts the steps of a call and spoils one.
+/// Counts the steps of a call and makes one of them go wrong.
 struct Plan {
     fault: Fault,
     at: usize,
@@ -67,7 +67,7 @@ impl Plan {
         Err(Unavailable { what: "a service", detail: "on purpose".to_owned() })
     }
 
-    /// Runs a call; none if the caller died.
+    /// Runs a call; none if its caller dies.
     fn run<T>(&self, call: impl Future<Output = T>) -> Option<T> {
         let mut call = pin!(call);
         loop {
@@ -80,7 +80,7 @@ impl Plan {
     }
 }
 
-/// A port in whose calls the plan's fault happens.
+/// A port whose calls have the plan's fault.
 struct Spoilt<'a, T>(&'a T, &'a Plan);
 
 impl Kv for Spoilt<'_, MemoryKv> {
@@ -130,7 +130,7 @@ impl Objects for Spoilt<'_, MemoryObjects> {
     }
 }
 
-/// One call with one fault; whether it has so many steps.
+/// Makes one call with one fault. Returns whether the call has so many steps.
 fn check(call: Call, fault: Fault, at: usize, again: bool) -> std::result::Result<bool, String> {
     let mut scene = Scene::new();
     let id = scene.prepare(call);

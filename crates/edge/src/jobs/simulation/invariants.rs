@@ -13,7 +13,7 @@ use crate::store::records::VideoRow;
 use crate::store::slots::Slots;
 use crate::store::value::decode;
 
-/// All that was ever written, as it is now.
+/// The last value written under each key.
 pub(super) struct Invariants {
     limits: Limits,
     videos: BTreeMap<VideoId, VideoRow>,
@@ -89,7 +89,7 @@ impl Invariants {
         }
     }
 
-    /// Only what is over is removed.
+    /// Only values of what has ended may be removed.
     fn removed(&mut self, key: &str) -> Result<(), String> {
         self.revisions.remove(key);
         self.heads.remove(key);

@@ -1,5 +1,5 @@
-//! The world that the actors share: store, clock, a queue that delivers twice and out of order,
-//! an object store, and what was promised to whom.
+//! The world that the actors share: a store, a clock, a queue that delivers twice and out of order, an
+//! object store, and what users were promised.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,7 +56,7 @@ impl Ambient for Clock {
             if self.now_ms.get() >= until {
                 return Poll::Ready(());
             }
-            // Whoever waits for many at once polls only those that want it.
+            // A task that waits for several futures polls only those that were woken.
             context.waker().wake_by_ref();
             self.waits_until.set(Some(until));
             Poll::Pending
@@ -77,7 +77,7 @@ struct Message {
 pub(super) struct Received {
     pub(super) id: u64,
     pub(super) body: JobMessage,
-    /// It was received too often: it is for the consumer of the dead letters.
+    /// It was received too often and is a dead letter.
     pub(super) dead: bool,
 }
 
@@ -157,7 +157,7 @@ impl World {
         self.closing.borrow_mut().insert(user);
     }
 
-    /// The account that is to be closed is closed for good.
+    /// Records that the account is closed for good.
     pub(super) fn finish_closing(&self) {
         self.closed.set(true);
     }
@@ -238,7 +238,7 @@ impl World {
         self.objects.left()
     }
 
-    /// From now on so many percent of the removals of objects fail.
+    /// From now on, so many percent of the deletions of objects fail.
     pub(super) fn set_object_faults(&self, percent: u32) {
         self.objects.set_faults(percent);
     }
@@ -276,7 +276,7 @@ impl World {
         self.accepted.borrow().clone()
     }
 
-    /// A worker was told that its result is the video's.
+    /// Records that a worker was told that its result is published.
     pub(super) fn published(&self, id: VideoId, result: &Extraction) {
         let mut results = self.results.borrow_mut();
         let first = results.entry(id).or_insert_with(|| result.clone());

@@ -50,7 +50,7 @@ fn scenario() -> Desk {
         bytes_read: 1000,
     };
     block_on(jobs.progress(processing, 1, worker(), progress)).unwrap();
-    // Sent by somebody who died: its message is still to go.
+    // Its sender died before the message was sent.
     desk.queue.set_faults(100);
     let unsent = desk.create();
     block_on(jobs.uploaded(desk.user, unsent)).unwrap_err();
@@ -126,7 +126,7 @@ fn selections() -> Vec<Options> {
     all
 }
 
-/// Goes on with stored videos, in every way that writes them.
+/// Continues stored videos, by every call that writes them.
 fn go_on(kv: MemoryKv) -> Desk {
     let desk = Desk { kv, ..scenario() };
     let jobs = desk.jobs();

@@ -1,5 +1,5 @@
-//! A job's options as records keep them: spelled like those of the API when records began, and
-//! read by no rule but that they can be understood.
+//! The stored form of a job's options. Its spelling is that of the API's first version, and today's limits
+//! do not apply to it.
 
 use framelift_domain::{
     Crop, Fit, Format, Options, Place, PluginCode, PluginId, PluginPin, PluginRef, Range, Rational, Resize,
@@ -26,7 +26,7 @@ pub(super) struct StoredOptions {
     plugins: Vec<StoredPlugin>,
 }
 
-/// One of the fields; none of those that are known here, if newer code wrote it.
+/// Exactly one of these fields, or another one if newer code wrote it.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct StoredSelect {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -170,7 +170,7 @@ impl From<&Options> for StoredOptions {
 }
 
 impl StoredOptions {
-    /// The options, and whether all of them are understood; what is not has its default.
+    /// The options, and whether all of them are understood. What is not has its default.
     pub(super) fn read(self) -> (Options, bool) {
         let default = Options::default();
         let mut understood = true;

@@ -50,7 +50,7 @@ pub(super) async fn swaps_see_the_current_value<K: Kv, A: Ambient>(
     ambient: &A,
 ) -> Result<(), String> {
     let key = &fresh_key(ambient, "swap");
-    // Each write says who it is, so that one whose answer was wrong is recognized.
+    // Each write carries an id, so that one with a wrong answer is recognized.
     for (before, after) in [(None, "a"), (Some("a"), "b"), (Some("b"), "c")] {
         let write = || async {
             let mut wrong = false;
@@ -82,7 +82,7 @@ pub(super) async fn swaps_on_an_existing_key_are_exact<K: Kv, A: Ambient>(
     ambient: &A,
 ) -> Result<(), String> {
     let key = &fresh_key(ambient, "exact");
-    // Everyone adds a letter of its own, once: an update that is lost is missing at the end.
+    // Each writer adds its letter once: a lost update is missing at the end.
     let add = |letter: u8| {
         retry(ambient, move || async move {
             let outcome = kv

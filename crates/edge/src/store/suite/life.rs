@@ -77,7 +77,7 @@ impl<A: Ambient> Ambient for Later<'_, A> {
     }
 }
 
-/// What a check needs: a user of its own.
+/// A new user with ports, for one check.
 struct World<'a, K, A> {
     kv: &'a K,
     queue: Sent,
@@ -193,7 +193,7 @@ fn new_video() -> NewVideo {
 }
 
 fn extraction() -> Extraction {
-    Extraction { size_bytes: 7, frames: 2, sha256: "ab".repeat(32), bytes_read: 1000, warnings: vec![] }
+    Extraction { size_bytes: 7, frames: 2, sha256: [0xab; 32].into(), bytes_read: 1000, warnings: vec![] }
 }
 
 pub(super) async fn a_video_from_upload_to_result<K: Kv, A: Ambient>(

@@ -1,4 +1,4 @@
-//! A small world: one user, whose videos are in the state in which the call has the most to do.
+//! A small world: one user, whose videos are in the state in which the tested call has the most to do.
 
 mod plugins;
 
@@ -14,8 +14,8 @@ use super::{Plan, Spoilt};
 use crate::jobs::{Idempotency, JobError, Jobs, NewVideo, Result};
 use crate::store::memory::{MemoryKv, MemoryObjects, MemoryQueue, TestAmbient};
 
-/// The call that meets with the fault, in the state of things in which it has the most to do: one video may be
-/// in flight, and another one waits behind it.
+/// The tested call, in the state in which it has the most to do: one video may be in flight, and another one
+/// waits behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
     Create,
@@ -110,7 +110,7 @@ fn worker() -> WorkerId {
 }
 
 fn extraction() -> Extraction {
-    Extraction { size_bytes: 5, frames: 2, sha256: "ab".repeat(32), bytes_read: 10, warnings: vec![] }
+    Extraction { size_bytes: 5, frames: 2, sha256: [0xab; 32].into(), bytes_read: 10, warnings: vec![] }
 }
 
 impl Scene {
@@ -184,7 +184,7 @@ impl Scene {
         self.clock.advance_ms(1000 * i64::from(seconds));
     }
 
-    /// Brings about what the call finds; the video that it is about.
+    /// Makes the state that the call needs. Returns the video that the call is about.
     pub(super) fn prepare(&mut self, call: Call) -> VideoId {
         let nobody = VideoId::new(0, [0; 10]);
         match call {
@@ -267,7 +267,7 @@ impl Scene {
         }
     }
 
-    /// Makes the call. Returns what the caller may rely on from then on: a video that was accepted.
+    /// Makes the call. Returns the video that was accepted and must not be lost, if one was.
     pub(super) fn make(&self, call: Call, id: VideoId, plan: &Plan) -> Option<Result<Option<VideoId>>> {
         let (kv, queue) = (Spoilt(&self.kv, plan), Spoilt(&self.queue, plan));
         let objects = Spoilt(&self.objects, plan);
@@ -367,7 +367,7 @@ impl Scene {
         assert!(self.held_checks.is_empty(), "messages are left: {:?}", self.held_checks);
     }
 
-    /// One message; whether it is done with.
+    /// Handles one message. Returns whether it may be deleted.
     fn work(&self, message: &JobMessage) -> bool {
         let id = message.video_id;
         if message.notice.is_some() {

@@ -1,0 +1,62 @@
+//! SHA-256 checksums of archives, images and code.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A SHA-256 checksum; its text is 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Checksum([u8; 32]);
+
+/// Text that is not a checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a SHA-256 in 64 lower-case hexadecimal digits")]
+pub struct InvalidChecksum;
+
+impl From<[u8; 32]> for Checksum {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Checksum {
+    type Err = InvalidChecksum;
+
+    fn from_str(text: &str) -> Result<Self, InvalidChecksum> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| InvalidChecksum)?;
+        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Err(InvalidChecksum)
+        } else {
+            Ok(Self(bytes))
+        }
+    }
+}
+
+impl TryFrom<String> for Checksum {
+    type Error = InvalidChecksum;
+
+    fn try_from(text: String) -> Result<Self, InvalidChecksum> {
+        text.parse()
+    }
+}
+
+impl From<Checksum> for String {
+    fn from(checksum: Checksum) -> Self {
+        checksum.to_string()
+    }
+}
