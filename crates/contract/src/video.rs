@@ -350,3 +350,34 @@ pub struct DownloadResponse {
     /// Bytes of the archive.
     pub size_bytes: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use strum::VariantNames;
+
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_wire() {
+        for name in Status::VARIANTS {
+            let status: Status = serde_json::from_value(Value::from(*name)).unwrap();
+            assert_eq!((status.as_str(), name.parse()), (*name, Ok(status)));
+        }
+        for name in Stage::VARIANTS {
+            let stage: Stage = serde_json::from_value(Value::from(*name)).unwrap();
+            assert_eq!((stage.as_str(), name.parse()), (*name, Ok(stage)));
+        }
+    }
+
+    #[test]
+    fn progress_is_read_strictly() {
+        let read = |stage: &str, percent: i64| {
+            serde_json::from_value::<Progress>(serde_json::json!({
+                "stage": stage, "percent": percent, "frames_done": 0, "frames_expected": null, "bytes_read": 0
+            }))
+        };
+        assert!(read("reading", 0).is_ok() && read("done", 100).is_ok());
+        assert!(read("sleeping", 0).is_err() && read("done", 101).is_err() && read("done", -1).is_err());
+    }
+}

@@ -64,7 +64,7 @@ const TAGS: &[(&str, &str)] = &[
         "plugins",
         "Frame plugins: code that looks at the frames of a video, and keeps, drops, labels or changes them.",
     ),
-    ("workers", "What workers and components say to each other; the worker credential only."),
+    ("workers", "Calls of workers and between components, with the worker credential."),
     ("service", "Health, documentation and keys."),
 ];
 

@@ -15,7 +15,7 @@ use crate::service::{Service, event};
 pub(super) const ROUTE: Route = Route::post("/internal/jobs/{id}/claim");
 
 pub(super) fn operation() -> Operation {
-    Operation::for_workers(ROUTE, "claimJob", "Take a job")
+    Operation::for_workers(ROUTE, "claimJob", "Claim a job")
         .json(typed(&ClaimRequest {
             worker_id: examples::worker(),
             claim_id: Some("m-1".into()),

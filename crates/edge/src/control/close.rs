@@ -14,7 +14,11 @@ pub(super) const ROUTE: Route = Route::post("/internal/users/{id}/close");
 
 pub(super) fn operation() -> Operation {
     Operation::for_workers(ROUTE, "closeUser", "Close a deleted account's videos")
-        .answers(StatusCode::NO_CONTENT, "No video of it can be read or made any more.", Payload::Empty)
+        .answers(
+            StatusCode::NO_CONTENT,
+            "No video of the account can be read or created any more.",
+            Payload::Empty,
+        )
         .or(&[Code::NotFound])
 }
 

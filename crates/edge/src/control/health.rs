@@ -10,8 +10,14 @@ use crate::openapi::{Auth, Operation, typed};
 pub(super) const ROUTE: Route = Route::get("/health");
 
 pub(super) fn operation() -> Operation {
-    Operation::new(ROUTE, "getHealth", "service", Auth::Nobody, "Whether the app answers, and its version")
-        .answers(StatusCode::OK, "It does.", typed(&Health::new(HealthStatus::Ok)))
+    Operation::new(
+        ROUTE,
+        "getHealth",
+        "service",
+        Auth::Nobody,
+        "Check that the app answers; tells its version",
+    )
+    .answers(StatusCode::OK, "The app answers.", typed(&Health::new(HealthStatus::Ok)))
 }
 
 pub(super) fn answer() -> Result<Response<Bytes>, Failure> {

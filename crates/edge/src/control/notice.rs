@@ -12,7 +12,7 @@ use crate::service::Service;
 pub(super) const ROUTE: Route = Route::get("/internal/jobs/{id}/notice");
 
 pub(super) fn operation() -> Operation {
-    Operation::for_workers(ROUTE, "getNotice", "What is to be said about a video")
+    Operation::for_workers(ROUTE, "getNotice", "Get the unsent notice of a video")
         .answers(StatusCode::OK, "The notice.", typed(&examples::notice()))
         .or(&[Code::VideoNotFound, Code::JobFinished])
 }

@@ -21,7 +21,7 @@ pub(super) fn operation() -> Operation {
             kind: NoticeKind::Failed,
             video_id: examples::video(),
         }))
-        .answers(StatusCode::ACCEPTED, "It is queued.", raw("application/json", object()))
+        .answers(StatusCode::ACCEPTED, "The notice is queued.", raw("application/json", object()))
         .or(&[Code::VideoNotFound, Code::VideoNotOwned, Code::JobNotReady])
 }
 

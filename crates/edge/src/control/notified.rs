@@ -16,9 +16,9 @@ use crate::service::Service;
 pub(super) const ROUTE: Route = Route::post("/internal/jobs/{id}/notified");
 
 pub(super) fn operation() -> Operation {
-    Operation::for_workers(ROUTE, "reportNotified", "Say that the notices are out")
+    Operation::for_workers(ROUTE, "reportNotified", "Report that the notices were sent")
         .json(typed(&NotifiedReport { attempt: 1, worker_id: examples::worker() }))
-        .answers(StatusCode::OK, "Noted.", examples::report(Status::Failed))
+        .answers(StatusCode::OK, "The notices are recorded as sent.", examples::report(Status::Failed))
         .or(REPORT)
         .or(&[Code::JobNotReady])
 }

@@ -16,7 +16,7 @@ use crate::service::Service;
 pub(super) const ROUTE: Route = Route::post("/internal/jobs/{id}/progress");
 
 pub(super) fn operation() -> Operation {
-    Operation::for_workers(ROUTE, "reportProgress", "Say how far a job is; renews the lease")
+    Operation::for_workers(ROUTE, "reportProgress", "Report progress; renews the lease")
         .json(typed(&ProgressReport {
             attempt: 1,
             worker_id: examples::worker(),

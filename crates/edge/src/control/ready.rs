@@ -15,7 +15,7 @@ pub(super) const ROUTE: Route = Route::get("/health/ready");
 pub(super) fn operation() -> Operation {
     let summary = "Whether the store, the queue and the object store answer";
     Operation::new(ROUTE, "getReadiness", "service", Auth::Nobody, summary)
-        .answers(StatusCode::OK, "They do.", typed(&Health::new(HealthStatus::Ready)))
+        .answers(StatusCode::OK, "All of them answer.", typed(&Health::new(HealthStatus::Ready)))
         .or(&[Code::Unavailable])
 }
 

@@ -13,9 +13,13 @@ use crate::service::Service;
 pub(super) const ROUTE: Route = Route::post("/internal/sweep");
 
 pub(super) fn operation() -> Operation {
-    Operation::for_workers(ROUTE, "sweep", "Heal what was left half done")
-        .about("Bounded work for each call; however many call, the effect is one.")
-        .answers(StatusCode::OK, "What was done.", typed(&SweepAnswer { users: 3, ..SweepAnswer::default() }))
+    Operation::for_workers(ROUTE, "sweep", "Finish what crashed calls left undone")
+        .about("Each call does a bounded amount of work. Calls may run at the same time.")
+        .answers(
+            StatusCode::OK,
+            "What the sweep did.",
+            typed(&SweepAnswer { users: 3, ..SweepAnswer::default() }),
+        )
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {

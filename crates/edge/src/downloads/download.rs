@@ -16,18 +16,18 @@ use crate::service::{Service, file};
 pub(super) const ROUTE: Route = Route::get("/videos/{id}/download");
 
 pub(super) fn operation() -> Operation {
-    Operation::new(ROUTE, "downloadResult", "videos", Auth::User, "The ZIP archive of the frames")
+    Operation::new(ROUTE, "downloadResult", "videos", Auth::User, "Download the ZIP archive of the frames")
         .header("Accept", "`application/json` for the URL in a body instead of a redirect.", text())
         .answers(
             StatusCode::OK,
-            "Where the archive is, when JSON was asked for.",
+            "The archive's URL, if JSON was requested.",
             typed(&DownloadResponse {
                 url: "https://objects.example.com/framelift/results/1.zip?X-Amz-Signature=…".into(),
                 expires_at: examples::time().plus_s(3600),
                 size_bytes: 9_437_184,
             }),
         )
-        .answers_with(StatusCode::FOUND, "Where the archive is.", Payload::Empty, &["Location"])
+        .answers_with(StatusCode::FOUND, "`Location` is the archive's URL.", Payload::Empty, &["Location"])
         .or(OWN_VIDEO)
         .or(&[Code::ProcessingNotFinished, Code::ResultExpired])
 }

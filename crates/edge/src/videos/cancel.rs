@@ -15,7 +15,7 @@ pub(super) const ROUTE: Route = Route::post("/videos/{id}/cancel");
 
 pub(super) fn operation() -> Operation {
     Operation::new(ROUTE, "cancelVideo", "videos", Auth::User, "Cancel a video")
-        .answers(StatusCode::ACCEPTED, "It is canceled.", examples::accepted(Status::Canceled))
+        .answers(StatusCode::ACCEPTED, "The video is canceled.", examples::accepted(Status::Canceled))
         .or(OWN_VIDEO)
         .or(&[Code::ProcessingAlreadyFinished])
 }

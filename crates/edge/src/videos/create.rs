@@ -24,31 +24,37 @@ use crate::service::{Service, file, request, upload_key};
 pub(super) const ROUTE: Route = Route::post("/videos");
 
 pub(super) fn operation() -> Operation {
-    Operation::new(ROUTE, "createVideo", "videos", Auth::User, "Announce a video and learn how to upload it")
-        .idempotent()
-        .json(typed(&CreateVideoRequest {
-            file_name: "holiday.mp4".into(),
-            size_bytes: 73_400_320,
-            content_type: Some("video/mp4".into()),
-            options: Some(examples::every_two_seconds()),
-        }))
-        .answers(
-            StatusCode::CREATED,
-            "The record is there; upload as `upload` says, then call `complete`.",
-            typed(&CreateVideoResponse {
-                id: examples::video(),
-                status: Status::AwaitingUpload,
-                upload: Upload::Multipart(MultipartUpload {
-                    method: MultipartMethod::Multipart,
-                    part_size: 16_777_216,
-                    part_count: 5,
-                    parts: vec![examples::part(1), examples::part(2)],
-                    expires_at: examples::time().plus_s(3600),
-                }),
+    Operation::new(
+        ROUTE,
+        "createVideo",
+        "videos",
+        Auth::User,
+        "Create a video; the answer says how to upload it",
+    )
+    .idempotent()
+    .json(typed(&CreateVideoRequest {
+        file_name: "holiday.mp4".into(),
+        size_bytes: 73_400_320,
+        content_type: Some("video/mp4".into()),
+        options: Some(examples::every_two_seconds()),
+    }))
+    .answers(
+        StatusCode::CREATED,
+        "The record is there; upload as `upload` says, then call `complete`.",
+        typed(&CreateVideoResponse {
+            id: examples::video(),
+            status: Status::AwaitingUpload,
+            upload: Upload::Multipart(MultipartUpload {
+                method: MultipartMethod::Multipart,
+                part_size: 16_777_216,
+                part_count: 5,
+                parts: vec![examples::part(1), examples::part(2)],
+                expires_at: examples::time().plus_s(3600),
             }),
-        )
-        .or(&[Code::UnsupportedFileFormat, Code::FileTooLarge, Code::QuotaExceeded, Code::Unavailable])
-        .or(&[Code::StorageQuotaExceeded])
+        }),
+    )
+    .or(&[Code::UnsupportedFileFormat, Code::FileTooLarge, Code::QuotaExceeded, Code::Unavailable])
+    .or(&[Code::StorageQuotaExceeded])
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {

@@ -12,10 +12,10 @@ use crate::service::{Service, request};
 pub(super) const ROUTE: Route = Route::get("/videos/{id}");
 
 pub(super) fn operation() -> Operation {
-    Operation::new(ROUTE, "getVideo", "videos", Auth::User, "One video")
+    Operation::new(ROUTE, "getVideo", "videos", Auth::User, "Get a video")
         .conditional()
         .answers_with(StatusCode::OK, "The video.", typed(&examples::record()), &["ETag"])
-        .answers_with(StatusCode::NOT_MODIFIED, "As before.", Payload::Empty, &["ETag"])
+        .answers_with(StatusCode::NOT_MODIFIED, "Not modified.", Payload::Empty, &["ETag"])
         .or(OWN_VIDEO)
 }
 

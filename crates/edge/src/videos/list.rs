@@ -16,7 +16,7 @@ use crate::service::{Service, request};
 pub(super) const ROUTE: Route = Route::get("/videos");
 
 pub(super) fn operation() -> Operation {
-    Operation::new(ROUTE, "listVideos", "videos", Auth::User, "The caller's videos, newest first")
+    Operation::new(ROUTE, "listVideos", "videos", Auth::User, "List the caller's videos, newest first")
         .query("limit", "Videos on the page.", integer(PAGE, Some(20)))
         .query("cursor", "`next_cursor` of the page before.", keeping(&CURSOR))
         .query("status", "Only videos of this status.", one_of(Status::VARIANTS))
@@ -27,7 +27,7 @@ pub(super) fn operation() -> Operation {
             typed(&VideoPage { items: vec![examples::record()], next_cursor: None }),
             &["ETag"],
         )
-        .answers_with(StatusCode::NOT_MODIFIED, "As before.", Payload::Empty, &["ETag"])
+        .answers_with(StatusCode::NOT_MODIFIED, "Not modified.", Payload::Empty, &["ETag"])
         .or(&[Code::Unavailable])
 }
 

@@ -13,7 +13,7 @@ use crate::service::Service;
 pub(super) const ROUTE: Route = Route::get("/storage");
 
 pub(super) fn operation() -> Operation {
-    Operation::new(ROUTE, "getStorage", "videos", Auth::User, "Bytes that are used, and how many may be")
+    Operation::new(ROUTE, "getStorage", "videos", Auth::User, "Get the bytes used and the limit")
         .about(
             "Counts the uploads of unfinished videos by their declared size, and of finished ones the upload and \
              the result, as long as each is kept. What would exceed the limit is refused with \
@@ -21,7 +21,7 @@ pub(super) fn operation() -> Operation {
         )
         .answers(
             StatusCode::OK,
-            "The bytes of all the caller's videos.",
+            "The bytes of all the caller's videos, and the limit.",
             typed(&StorageResponse { used_bytes: 82_837_504, limit_bytes: 107_374_182_400 }),
         )
         .or(&[Code::Unavailable])
