@@ -28,7 +28,7 @@ pub(crate) enum Command {
     Hardware(HardwareArgs),
     /// Write, check, try and measure frame plugins
     #[command(subcommand)]
-    Plugin(PluginCommand),
+    Plugin(Box<PluginCommand>),
 }
 
 #[derive(Debug, Parser)]

@@ -28,7 +28,7 @@ fn extract(
     plugins: &[PluginRun],
 ) -> Result<(Extracted, Vec<u8>), RunError> {
     let (mut archive, source) = (Vec::new(), video());
-    let options = Options { storyboard: false, ..options(Select::Count(count.into())) };
+    let options = Options { storyboard: false, ..options(Select::Count(count)) };
     let info = info(name, &source);
     let zip = Box::new(Zip::new(&mut archive));
     let extracted =
@@ -144,8 +144,8 @@ fn compile_bomb() -> Vec<u8> {
     let (mut functions, mut bodies) = (Vec::new(), Vec::new());
     leb128(FUNCTIONS, &mut functions);
     leb128(FUNCTIONS, &mut bodies);
+    functions.extend(std::iter::repeat_n(0, FUNCTIONS));
     for _ in 0..FUNCTIONS {
-        functions.push(0);
         leb128(code.len(), &mut bodies);
         bodies.extend_from_slice(&code);
     }
