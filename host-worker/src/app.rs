@@ -24,6 +24,7 @@ use crate::notify::{EmailError, Notifier};
 use crate::queue::Queue;
 use crate::report::{ClientError, ControlClient};
 use crate::store::ObjectStore;
+use crate::webhook::{self, WebhookSender};
 use crate::{ambient, clients, shutdown, sweep};
 
 /// Children for decoders that wait for a job. More would only take memory: one starts faster than a
@@ -53,6 +54,9 @@ pub enum StartError {
     /// The mail client.
     #[error(transparent)]
     Email(#[from] EmailError),
+    /// The webhook client.
+    #[error(transparent)]
+    Webhooks(#[from] webhook::ClientError),
 }
 
 /// A running worker.
@@ -170,6 +174,7 @@ pub async fn start(
         control.clone(),
         metrics.clone(),
         &config.smtp,
+        WebhookSender::new(&config.webhooks)?,
         &config.links,
         config.queue.visibility,
     )?;

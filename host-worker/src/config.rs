@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::Path;
 
 pub use docs::{KeyDoc, SectionDoc, markdown, sections};
-pub use schema::{Control, Health, Limits, Links, Log, Queue, Smtp, Store, Worker};
+pub use schema::{Control, Health, Limits, Links, Log, Queue, Smtp, Store, Webhooks, Worker};
 pub use setting::{ByteSize, Directives, SandboxUse, Setting, Tls};
 
 use reader::Reader;
@@ -33,6 +33,8 @@ pub struct Config {
     pub worker: Worker,
     /// How e-mails leave.
     pub smtp: Smtp,
+    /// How events reach webhooks.
+    pub webhooks: Webhooks,
     /// Links in e-mails.
     pub links: Links,
     /// Health and metrics.
@@ -91,6 +93,7 @@ impl Config {
         let store = Store::read(reader);
         let worker = Worker::read(reader);
         let smtp = Smtp::read(reader);
+        let webhooks = Webhooks::read(reader);
         let links = Links::read(reader);
         let health = Health::read(reader);
         let limits = Limits::read(reader);
@@ -101,6 +104,7 @@ impl Config {
             store: store?,
             worker: worker?,
             smtp: smtp?,
+            webhooks: webhooks?,
             links: links?,
             health: health?,
             limits: limits?,

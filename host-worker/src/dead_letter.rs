@@ -136,7 +136,7 @@ impl DeadLetters {
 
     /// The job has ended; its owner may still have to be told.
     async fn finished(&self, task: &Task, receives: u32) -> (DeadLetter, Disposition) {
-        let said = self.context.send_pending_notice(task.video_id, &task.trace, receives).await;
+        let said = self.context.send_pending_notice(task, None, receives).await;
         (DeadLetter::Finished, said)
     }
 

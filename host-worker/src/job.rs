@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use framelift_contract::report::{Job, Notice};
-use framelift_domain::VideoId;
 use framelift_media::EngineLimits;
 use framelift_sandbox::Sandbox;
 use tokio_util::sync::CancellationToken;
@@ -129,14 +128,14 @@ impl JobContext {
         );
         async {
             if task.notice {
-                return self.send_pending_notice(task.video_id, &task.trace, receives).await;
+                return self.send_pending_notice(task, Some(permit), receives).await;
             }
             match self.claim(task).await {
                 Ok(job) => {
                     tracing::Span::current().record("attempt", job.attempt);
                     self.work(&job, &task.trace, receives, permit).await
                 }
-                Err(error) => self.not_claimed(task, receives, error).await,
+                Err(error) => self.not_claimed(task, permit, receives, error).await,
             }
         }
         .instrument(span)
@@ -163,7 +162,13 @@ impl JobContext {
         retry::message_delay(self.settings.retry_delay, receives)
     }
 
-    async fn not_claimed(&self, task: &Task, receives: u32, error: ReportError) -> Disposition {
+    async fn not_claimed(
+        &self,
+        task: &Task,
+        permit: Permit,
+        receives: u32,
+        error: ReportError,
+    ) -> Disposition {
         let later = self.message_delay(receives);
         match error {
             ReportError::LeaseHeld { retry_after } => {
@@ -175,7 +180,7 @@ impl JobContext {
                 tracing::info!("the job is not ready yet");
                 Disposition::PutOff(retry_after.unwrap_or(later), PutOff::NotReady)
             }
-            ReportError::JobFinished => self.send_pending_notice(task.video_id, &task.trace, receives).await,
+            ReportError::JobFinished => self.send_pending_notice(task, Some(permit), receives).await,
             ReportError::NotFound => {
                 tracing::warn!("the message's video is not known any more");
                 Disposition::Delete
@@ -194,14 +199,20 @@ impl JobContext {
         }
     }
 
-    /// Sends the notice that a finished job may still have.
+    /// Sends the notice that a finished job may still have, and the event that may be due at the owner's
+    /// webhook. A receiver that is slow takes no permit from the jobs.
     pub(crate) async fn send_pending_notice(
         &self,
-        video: VideoId,
-        trace: &Trace,
+        task: &Task,
+        permit: Option<Permit>,
         receives: u32,
     ) -> Disposition {
-        let said = self.notifier.deliver_pending(video, trace, &self.release).await;
+        let mut said = self.notifier.deliver_pending(task.video_id, &task.trace, &self.release).await;
+        drop(permit);
+        if said.is_ok() {
+            let event = task.video_id.into();
+            said = self.notifier.deliver_event(event, task.user_id, &task.trace, &self.release).await;
+        }
         self.after_notice(said, receives)
     }
 
@@ -216,7 +227,11 @@ impl JobContext {
         match notice {
             None => Disposition::Delete,
             Some(notice) => {
-                let said = self.notifier.deliver(notice, job.attempt, trace, &self.release).await;
+                let mut said = self.notifier.deliver(notice, job.attempt, trace, &self.release).await;
+                if said.is_ok() {
+                    let event = notice.video_id.into();
+                    said = self.notifier.deliver_event(event, notice.user_id, trace, &self.release).await;
+                }
                 self.after_notice(said, receives)
             }
         }

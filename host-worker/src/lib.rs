@@ -30,3 +30,4 @@ mod retry;
 pub mod shutdown;
 mod store;
 mod sweep;
+mod webhook;

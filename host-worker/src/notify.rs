@@ -6,16 +6,18 @@ mod text;
 use std::sync::Arc;
 use std::time::Duration;
 
-use framelift_contract::account::Contact;
+use framelift_contract::account::{Contact, WebhookContact};
 use framelift_contract::message::NoticeKind;
 use framelift_contract::report::Notice;
-use framelift_domain::VideoId;
+use framelift_contract::webhook::{ClaimedDelivery, DeliveryOutcome};
+use framelift_domain::{CorrelationId, EventId, UserId, VideoId};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Links, Smtp};
 use crate::health::Metrics;
 use crate::report::{ControlClient, ReportError, Trace, kind_name};
 use crate::retry::retry;
+use crate::webhook::{self, Outcome, WebhookSender};
 
 pub(crate) use email::{Email, EmailError};
 
@@ -28,12 +30,12 @@ pub(crate) enum NotifyError {
     /// The mail server could not be reached.
     #[error(transparent)]
     Email(#[from] EmailError),
-}
-
-/// A way to reach an owner. Webhooks will be another.
-#[derive(Debug)]
-enum Channel {
-    Email(Email),
+    /// As many events are being sent to webhooks as may be at once.
+    #[error("too many webhooks are called at once")]
+    Busy,
+    /// The worker stops.
+    #[error("the worker stops")]
+    Stopping,
 }
 
 /// Sends notices.
@@ -41,7 +43,8 @@ enum Channel {
 pub(crate) struct Notifier {
     control: ControlClient,
     metrics: Arc<Metrics>,
-    channels: Vec<Channel>,
+    email: Option<Email>,
+    webhooks: WebhookSender,
     /// How long one notice is tried before its message is left to come back.
     patience: Duration,
 }
@@ -52,6 +55,7 @@ impl Notifier {
         control: ControlClient,
         metrics: Arc<Metrics>,
         smtp: &Smtp,
+        webhooks: WebhookSender,
         links: &Links,
         patience: Duration,
     ) -> Result<Self, EmailError> {
@@ -59,7 +63,7 @@ impl Notifier {
         if email.is_none() {
             tracing::warn!("no mail server is configured: nobody is told by e-mail");
         }
-        Ok(Self { control, metrics, channels: email.into_iter().map(Channel::Email).collect(), patience })
+        Ok(Self { control, metrics, email, webhooks, patience })
     }
 
     /// Sends a notice and reports it as sent. At least once: what fails half-way is sent again,
@@ -73,12 +77,13 @@ impl Notifier {
     ) -> Result<(), NotifyError> {
         let contact =
             retry("contact", self.patience, cancel, || self.control.contact(notice.user_id, trace)).await?;
-        match contact {
-            Some(contact) => self.send(notice, &contact, cancel).await?,
+        match &contact {
+            Some(contact) => self.send(notice, contact, cancel).await?,
             None => tracing::info!("the account is gone: nobody is to be told"),
         }
+        let webhook = contact.is_some_and(|contact| contact.webhook.is_some());
         let told = retry("notified", self.patience, cancel, || {
-            self.control.notified(notice.video_id, attempt, trace)
+            self.control.notified(notice.video_id, attempt, webhook, trace)
         });
         match told.await {
             Ok(_) => Ok(()),
@@ -102,37 +107,130 @@ impl Notifier {
         }
     }
 
+    /// Sends an event to its owner's webhook, if it is due, and reports what came of it.
+    pub(crate) async fn deliver_event(
+        &self,
+        event: EventId,
+        user: UserId,
+        trace: &Trace,
+        cancel: &CancellationToken,
+    ) -> Result<(), NotifyError> {
+        let Some(_permit) = self.webhooks.permit(user) else {
+            self.metrics.notice("webhook", "put_off");
+            return Err(NotifyError::Busy);
+        };
+        let claim = || self.control.claim_delivery(event, trace);
+        let Some(delivery) = retry("delivery", self.patience, cancel, claim).await? else { return Ok(()) };
+        let contact = || self.control.contact(delivery.user_id, trace);
+        let contact = retry("contact", self.patience, cancel, contact).await?;
+        let (outcome, status, error) = match contact.as_ref().and_then(|contact| contact.webhook.as_ref()) {
+            None => (DeliveryOutcome::GiveUp, None, Some("no webhook is set".to_owned())),
+            Some(webhook) => {
+                let sent = tokio::select! {
+                    sent = self.webhooks.send(webhook, &delivery) => sent,
+                    () = cancel.cancelled() => return Err(NotifyError::Stopping),
+                };
+                self.note_attempt(&sent, &delivery);
+                match sent {
+                    Outcome::Delivered(status) => (DeliveryOutcome::Delivered, Some(status.as_u16()), None),
+                    Outcome::Failed(status, error) => {
+                        (DeliveryOutcome::Retry, status.map(|status| status.as_u16()), Some(error))
+                    }
+                    Outcome::Gone => {
+                        self.turn_off(&delivery, webhook, contact.as_ref(), trace, cancel).await?;
+                        let why = "the receiver is gone (410): the webhook is turned off".to_owned();
+                        (DeliveryOutcome::GiveUp, Some(410), Some(why))
+                    }
+                }
+            }
+        };
+        let report = retry("report of a delivery", self.patience, cancel, || {
+            self.control.report_delivery(&delivery, outcome, status, error.clone(), trace)
+        });
+        match report.await {
+            // It was pushed out of the log meanwhile.
+            Ok(()) | Err(ReportError::JobFinished | ReportError::NotFound) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn note_attempt(&self, sent: &Outcome, delivery: &ClaimedDelivery) {
+        let (event, attempt) = (delivery.event.as_str(), delivery.attempt);
+        match sent {
+            Outcome::Delivered(_) => {
+                self.metrics.notice("webhook", "sent");
+                tracing::info!(event_id = %delivery.id, event, attempt, "a webhook took an event");
+            }
+            Outcome::Failed(_, error) => {
+                self.metrics.notice("webhook", "failed");
+                tracing::info!(event_id = %delivery.id, event, attempt, error, "a webhook did not take an event");
+            }
+            Outcome::Gone => self.metrics.notice("webhook", "gone"),
+        }
+    }
+
+    /// Tells the owner that the webhook is turned off, and turns it off.
+    async fn turn_off(
+        &self,
+        delivery: &ClaimedDelivery,
+        webhook: &WebhookContact,
+        contact: Option<&Contact>,
+        trace: &Trace,
+        cancel: &CancellationToken,
+    ) -> Result<(), NotifyError> {
+        if let Some(contact) = contact
+            && let Some(address) = &contact.email
+        {
+            let mail =
+                text::webhook_off(&contact.name, &webhook::shown(&webhook.url), &delivery.correlation_id);
+            let id = format!("{}.webhook-off", delivery.id);
+            self.mail(&mail, &id, &delivery.correlation_id, address, cancel).await?;
+        }
+        let gone = || self.control.webhook_gone(delivery.user_id, &webhook.url, trace);
+        Ok(retry("webhook-gone", self.patience, cancel, gone).await?)
+    }
+
     async fn send(
         &self,
         notice: &Notice,
         contact: &Contact,
         cancel: &CancellationToken,
     ) -> Result<(), NotifyError> {
-        for channel in &self.channels {
-            match channel {
-                Channel::Email(email) => {
-                    let address = match notice.kind {
-                        NoticeKind::Failed => &contact.email,
-                        NoticeKind::Completed => &contact.completion_email,
-                    };
-                    let Some(address) = address else { continue };
-                    let sent = email.send(notice, &contact.name, address, self.patience, cancel).await;
-                    let outcome = match &sent {
-                        Ok(()) => "sent",
-                        Err(EmailError::Rejected(_)) => "rejected",
-                        Err(_) => "put_off",
-                    };
-                    self.metrics.notice("email", outcome);
-                    match sent {
-                        Ok(()) => tracing::info!(kind = kind_name(notice.kind), "an e-mail was sent"),
-                        // Sending it again would be refused again: the owner sees the state in the API.
-                        Err(EmailError::Rejected(reason)) => {
-                            tracing::error!(reason, "the mail server rejects an e-mail for good");
-                        }
-                        Err(error) => return Err(error.into()),
-                    }
-                }
+        let address = match notice.kind {
+            NoticeKind::Failed | NoticeKind::Expired => &contact.email,
+            NoticeKind::Completed => &contact.completion_email,
+            NoticeKind::Webhook => &None,
+        };
+        let (Some(address), Some(email)) = (address, &self.email) else { return Ok(()) };
+        let mail = text::compose_text(notice, &contact.name, email.public_url());
+        let id = format!("{}.{}", notice.video_id, kind_name(notice.kind));
+        self.mail(&mail, &id, &notice.correlation_id, address, cancel).await
+    }
+
+    /// Sends an e-mail. One that is rejected for good is logged: sending it again would be refused again.
+    async fn mail(
+        &self,
+        mail: &text::MailText,
+        id: &str,
+        correlation_id: &CorrelationId,
+        address: &str,
+        cancel: &CancellationToken,
+    ) -> Result<(), NotifyError> {
+        let Some(email) = &self.email else { return Ok(()) };
+        let sent = email.send(mail, id, correlation_id, address, self.patience, cancel).await;
+        let outcome = match &sent {
+            Ok(()) => "sent",
+            Err(EmailError::Rejected(_)) => "rejected",
+            Err(_) => "put_off",
+        };
+        self.metrics.notice("email", outcome);
+        match sent {
+            Ok(()) => tracing::info!(notice = id, "an e-mail was sent"),
+            // The owner sees the state in the API.
+            Err(EmailError::Rejected(reason)) => {
+                tracing::error!(reason, "the mail server rejects an e-mail for good");
             }
+            Err(error) => return Err(error.into()),
         }
         Ok(())
     }

@@ -13,7 +13,8 @@ use framelift_contract::report::{
     ReportAnswer, SweepAnswer,
 };
 use framelift_contract::video::Progress;
-use framelift_domain::{Checksum, CorrelationId, FailureCode, PluginId, UserId, VideoId, WorkerId};
+use framelift_contract::webhook::{ClaimedDelivery, DeliveryOutcome, DeliveryReport, WebhookGone};
+use framelift_domain::{Checksum, CorrelationId, EventId, FailureCode, PluginId, UserId, VideoId, WorkerId};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -111,7 +112,9 @@ impl ControlClient {
             body.extend_from_slice(&chunk);
         }
         if (200..300).contains(&status) {
-            return serde_json::from_slice(&body).map_err(|error| ReportError::Unavailable {
+            // An empty body says that it is done.
+            let body = if body.is_empty() { b"null" } else { body.as_slice() };
+            return serde_json::from_slice(body).map_err(|error| ReportError::Unavailable {
                 detail: format!("an answer that is not understood: {error}"),
                 retry_after: None,
             });
@@ -199,14 +202,15 @@ impl ControlClient {
         self.report(job.video_id, "fail", trace, &body).await
     }
 
-    /// The notice is out.
+    /// The notice is out; with `webhook`, the event is to be delivered to it.
     pub(crate) async fn notified(
         &self,
         video: VideoId,
         attempt: u32,
+        webhook: bool,
         trace: &Trace,
     ) -> Result<ReportAnswer, ReportError> {
-        let body = NotifiedReport { attempt, worker_id: self.worker_id.clone() };
+        let body = NotifiedReport { attempt, worker_id: self.worker_id.clone(), webhook };
         self.report(video, "notified", trace, &body).await
     }
 
@@ -260,6 +264,51 @@ impl ControlClient {
         self.worker_id.clone()
     }
 
+    /// Takes an event that is to be sent to its webhook; none if there is nothing to send now.
+    pub(crate) async fn claim_delivery(
+        &self,
+        event: EventId,
+        trace: &Trace,
+    ) -> Result<Option<ClaimedDelivery>, ReportError> {
+        let path = format!("internal/deliveries/{event}/claim");
+        match self.answer(self.request(Method::POST, &path, Some(trace))?).await {
+            Ok(delivery) => Ok(Some(delivery)),
+            Err(ReportError::NotFound | ReportError::JobFinished) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Says what came of sending an event. Idempotent for the same attempt.
+    pub(crate) async fn report_delivery(
+        &self,
+        delivery: &ClaimedDelivery,
+        outcome: DeliveryOutcome,
+        status: Option<u16>,
+        error: Option<String>,
+        trace: &Trace,
+    ) -> Result<(), ReportError> {
+        let path = format!("internal/deliveries/{}/report", delivery.id);
+        let worker_id = self.worker_id.clone();
+        let body = DeliveryReport { attempt: delivery.attempt, worker_id, outcome, status, error };
+        let request = self.request(Method::POST, &path, Some(trace))?.json(&body);
+        self.answer::<serde::de::IgnoredAny>(request).await.map(|_| ())
+    }
+
+    /// Turns off a webhook whose receiver is gone. Idempotent.
+    pub(crate) async fn webhook_gone(
+        &self,
+        user: UserId,
+        url: &Url,
+        trace: &Trace,
+    ) -> Result<(), ReportError> {
+        let path = format!("internal/users/{user}/webhook-gone");
+        let request = self.request(Method::POST, &path, Some(trace))?.json(&WebhookGone { url: url.clone() });
+        match self.answer::<serde::de::IgnoredAny>(request).await {
+            Ok(_) | Err(ReportError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Lets the edge heal what crashes left; says whether the credential is good, too.
     pub(crate) async fn sweep(&self) -> Result<SweepAnswer, ReportError> {
         let request = self.request(Method::POST, "internal/sweep", None)?.json(&serde_json::json!({}));
@@ -299,5 +348,7 @@ pub(crate) const fn kind_name(kind: NoticeKind) -> &'static str {
     match kind {
         NoticeKind::Failed => "failed",
         NoticeKind::Completed => "completed",
+        NoticeKind::Expired => "expired",
+        NoticeKind::Webhook => "webhook",
     }
 }

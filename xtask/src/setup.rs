@@ -72,6 +72,7 @@ const FROM_PYPI: &[Package] = &[
     package("moto[server]==5.2.5", "the S3 and SQS server that the tests run against besides our own"),
     package("av==18.1.0", "the decoder, with an FFmpeg of its own, that frames are compared with"),
     package("numpy==2.4.6", "the arithmetic of that comparison"),
+    package("standardwebhooks==1.1.0", "the receiver that checks our webhooks"),
 ];
 
 /// The programs that read the API document, from PyPI, pinned. One of them is Node.js, which npm's need.

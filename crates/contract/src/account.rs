@@ -237,7 +237,7 @@ pub struct Contact {
     pub user_id: UserId,
     /// The name.
     pub name: String,
-    /// The address for e-mails about failures; none if the owner wants none.
+    /// The address for e-mails about failures and uploads that did not come; none if the owner wants none.
     pub email: Option<String>,
     /// The address for e-mails about completions; none unless the owner asked for them.
     #[serde(default)]
@@ -246,7 +246,7 @@ pub struct Contact {
     pub webhook: Option<WebhookContact>,
 }
 
-/// A webhook and its signing secret.
+/// A webhook and its signing secrets.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct WebhookContact {
     /// Where to post.
@@ -254,6 +254,9 @@ pub struct WebhookContact {
     pub url: Url,
     /// Standard Webhooks secret (`whsec_…`).
     pub secret: String,
+    /// The secret before it, while that signs, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_secret: Option<String>,
 }
 
 /// Tells a field that is `null` from one that is missing.

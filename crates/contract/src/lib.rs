@@ -4,6 +4,7 @@
 //! spelling.
 
 pub mod account;
+pub mod address;
 pub mod manifest;
 pub mod message;
 pub mod object_key;
@@ -14,6 +15,7 @@ pub mod report;
 pub mod rules;
 pub mod service;
 pub mod video;
+pub mod webhook;
 
 /// The version of this engine and service, as manifests and user agents name it.
 pub const ENGINE: &str = concat!("framelift/", env!("CARGO_PKG_VERSION"));

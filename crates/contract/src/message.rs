@@ -11,6 +11,10 @@ pub enum NoticeKind {
     Failed,
     /// The video is done.
     Completed,
+    /// The upload did not come in time.
+    Expired,
+    /// No e-mail: an event whose webhook is due. In a message, `video_id` is the event's id.
+    Webhook,
 }
 
 /// A message of version 1: a job, or a notice to send.

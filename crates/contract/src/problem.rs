@@ -82,6 +82,10 @@ problems! {
     VideoNotFound = "video-not-found", 404, "There is no such video";
     /// The video belongs to another account.
     VideoNotOwned = "video-not-owned", 403, "The video belongs to another account";
+    /// The account has no webhook.
+    WebhookNotSet = "webhook-not-set", 409, "No webhook is set";
+    /// No such delivery of a webhook.
+    DeliveryNotFound = "delivery-not-found", 404, "There is no such delivery";
     /// No result yet, or none ever.
     ProcessingNotFinished = "processing-not-finished", 400, "The video has no result to download";
     /// The result was deleted after its retention.

@@ -161,6 +161,9 @@ pub struct NotifiedReport {
     /// The worker that reports.
     #[schema(value_type = String)]
     pub worker_id: WorkerId,
+    /// Whether the owner has a webhook, to which the event is to be delivered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub webhook: bool,
 }
 
 /// The answer to every report but `claim`.

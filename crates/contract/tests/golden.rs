@@ -30,6 +30,9 @@ use framelift_contract::video::{
     AcceptedResponse, CreateVideoRequest, CreateVideoResponse, DownloadResponse, RunRequest, StorageResponse,
     UploadPartsResponse, VideoPage, VideoResponse,
 };
+use framelift_contract::webhook::{
+    ClaimedDelivery, DeliveryPage, DeliveryReport, WebhookEvent, WebhookGone, WebhookSecret,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -99,10 +102,21 @@ fn every_file_is_understood_and_written_again() {
         ("update_account", round_trip::<UpdateAccountRequest>),
         ("upload_parts", round_trip::<UploadPartsResponse>),
         ("usage", round_trip::<Quotas>),
+        ("claimed_delivery", round_trip::<ClaimedDelivery>),
+        ("deliveries", round_trip::<DeliveryPage>),
+        ("delivery_report", round_trip::<DeliveryReport>),
+        ("event_completed", round_trip::<WebhookEvent>),
+        ("event_failed", round_trip::<WebhookEvent>),
+        ("event_plugin", round_trip::<WebhookEvent>),
+        ("event_test", round_trip::<WebhookEvent>),
+        ("notified_webhook", round_trip::<NotifiedReport>),
         ("validate", round_trip::<ValidateRequest>),
         ("validated", round_trip::<ValidateResponse>),
         ("video_processing", round_trip::<VideoResponse>),
         ("videos", round_trip::<VideoPage>),
+        ("webhook_gone", round_trip::<WebhookGone>),
+        ("webhook_message", round_trip::<JobMessage>),
+        ("webhook_secret", round_trip::<WebhookSecret>),
     ];
     for (name, round_trip) in types {
         let expected: Value = serde_json::from_str(&golden(name)).unwrap();

@@ -80,6 +80,24 @@ uuid_id!(
     "plugin id"
 );
 
+uuid_id!(
+    /// Something that an owner is told; a video's end has the id of the video.
+    EventId,
+    "event id"
+);
+
+impl From<VideoId> for EventId {
+    fn from(video: VideoId) -> Self {
+        Self(video.0)
+    }
+}
+
+impl From<EventId> for VideoId {
+    fn from(event: EventId) -> Self {
+        Self(event.0)
+    }
+}
+
 macro_rules! token_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*

@@ -15,7 +15,7 @@ pub mod video;
 
 pub use checksum::Checksum;
 pub use failure::{Failure, FailureCode};
-pub use id::{CorrelationId, PluginId, UserId, VideoId, WorkerId};
+pub use id::{CorrelationId, EventId, PluginId, UserId, VideoId, WorkerId};
 pub use limits::Limits;
 pub use options::{Crop, Fit, Format, Layout, Options, Place, Range, Resize, Select};
 pub use plugin::{PluginCode, PluginPin, PluginRef};

@@ -34,6 +34,8 @@ mod throttle;
 mod update_me;
 mod validate;
 mod validate_token;
+mod webhook_gone;
+mod webhook_secret;
 
 use framelift_contract::problem::ProblemCode;
 use framelift_domain::UserId;
@@ -64,7 +66,7 @@ component! {
     router: Router::new(ROUTES);
     call: [
         register, login, refresh, logout, validate_token, me, update_me, delete_me, change_password, sessions,
-        end_session, keys, contact,
+        end_session, keys, contact, webhook_secret, webhook_gone,
     ]
 }
 

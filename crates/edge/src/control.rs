@@ -1,9 +1,11 @@
 //! Component `control`: what workers and other components call, and the health of the app.
 
 mod claim;
+mod claim_delivery;
 mod claim_plugin;
 mod close;
 mod complete_job;
+mod deliveries;
 mod fail;
 mod health;
 mod notice;
@@ -11,6 +13,7 @@ mod notification;
 mod notified;
 mod progress;
 mod ready;
+mod report_delivery;
 mod report_plugin;
 mod sweep;
 mod usage;
@@ -27,7 +30,7 @@ component! {
     alone: [health];
     call: [
         claim, progress, complete_job, fail, notified, notice, sweep, close, notification, ready,
-        claim_plugin, report_plugin, usage,
+        claim_plugin, report_plugin, usage, claim_delivery, report_delivery,
     ]
 }
 

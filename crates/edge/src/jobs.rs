@@ -19,6 +19,7 @@ mod expire;
 mod finish;
 mod idempotency;
 mod measure;
+mod notices;
 mod owner;
 pub mod plugins;
 mod read;

@@ -64,6 +64,7 @@ const TAGS: &[(&str, &str)] = &[
         "plugins",
         "Frame plugins: code that looks at the frames of a video, and keeps, drops, labels or changes them.",
     ),
+    ("webhooks", "Events that were sent to the webhook of the account."),
     ("workers", "Calls of workers and between components, with the worker credential."),
     ("service", "Health, documentation and keys."),
 ];

@@ -14,6 +14,7 @@ pub mod keys;
 pub mod listing;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
 pub mod memory;
+pub mod outbox;
 pub mod plugins;
 pub mod records;
 pub mod slots;

@@ -26,5 +26,7 @@ mod plugins;
 mod streamed;
 #[path = "videos/trouble.rs"]
 mod trouble;
+#[path = "videos/webhooks.rs"]
+mod webhooks;
 #[path = "videos/workers.rs"]
 mod workers;

@@ -313,6 +313,7 @@ fn worker_program(
         ("FRAMELIFT_SMTP_PORT", smtp.port().to_string()),
         ("FRAMELIFT_SMTP_TLS", "none".to_owned()),
         ("FRAMELIFT_SMTP_FROM", "Framelift <framelift@localhost>".to_owned()),
+        ("FRAMELIFT_WEBHOOKS_ALLOW_PRIVATE", "true".to_owned()),
         ("FRAMELIFT_LINKS_PUBLIC_URL", api.to_owned()),
         ("FRAMELIFT_HEALTH_LISTEN", "127.0.0.1:0".to_owned()),
         ("AWS_ACCESS_KEY_ID", secrets.access_key_id.clone()),

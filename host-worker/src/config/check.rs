@@ -56,6 +56,12 @@ pub(super) fn cross_check(config: &Config, problems: &mut Vec<String>) {
         !((1 << 20)..=(1 << 30)).contains(&config.store.read_buffer.0),
         "[store] read_buffer: expected 1MiB to 1GiB",
     );
+    refuse(!(1..=1024).contains(&config.webhooks.concurrency), "[webhooks] concurrency: expected 1 to 1024");
+    // The edge leases an event for a minute.
+    refuse(
+        config.webhooks.timeout < seconds(1) || config.webhooks.timeout > seconds(40),
+        "[webhooks] timeout: expected 1 s to 40 s",
+    );
     refuse(smtp.host.is_some() && smtp.from.is_none(), "[smtp] from: required with host");
     refuse(
         smtp.username.is_some() != smtp.password.is_some(),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::reader::variable;
-use super::schema::{Control, Health, Limits, Links, Log, Queue, Section, Smtp, Store, Worker};
+use super::schema::{Control, Health, Limits, Links, Log, Queue, Section, Smtp, Store, Webhooks, Worker};
 
 /// What is known about a section.
 #[derive(Clone, Copy, Debug)]
@@ -36,13 +36,14 @@ pub struct KeyDoc {
 }
 
 /// Every section, in the file's order.
-pub fn sections() -> [SectionDoc; 9] {
+pub fn sections() -> [SectionDoc; 10] {
     [
         Control::DOC,
         Queue::DOC,
         Store::DOC,
         Worker::DOC,
         Smtp::DOC,
+        Webhooks::DOC,
         Links::DOC,
         Health::DOC,
         Limits::DOC,

@@ -175,6 +175,19 @@ section! {
 }
 
 section! {
+    /// How events reach the webhooks of accounts.
+    Webhooks as "webhooks" {
+        /// Events that are sent at once; of one account, a quarter of these.
+        concurrency: u32 = "16",
+        /// How long a receiver may take to answer.
+        timeout: Duration = "20s",
+        /// Whether loopback, private and reserved addresses are called, and plain http: for local
+        /// stacks, as the edge's `allow_private_webhooks`.
+        allow_private: bool = "false",
+    }
+}
+
+section! {
     /// Links in e-mails.
     Links as "links" {
         /// The address that users know the service by; without it, e-mails have no link.

@@ -30,9 +30,9 @@ pub(crate) struct StageLabels {
 /// What became of a notice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct NoticeLabels {
-    /// `email`.
+    /// `email`, `webhook`.
     pub channel: &'static str,
-    /// `sent`, `rejected`, `put_off`.
+    /// `sent`, `rejected`, `put_off`; of webhooks also `failed`, `gone`.
     pub outcome: &'static str,
 }
 

@@ -1,6 +1,7 @@
 //! Reads a message's text.
 
 use framelift_contract::message::{InvalidMessage, JobMessage, Message};
+use framelift_contract::report::Job;
 use framelift_domain::{PluginId, UserId, VideoId};
 
 use crate::report::Trace;
@@ -28,8 +29,10 @@ pub(crate) struct PluginTask {
 /// What a message about a video asks for.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
-    /// The video.
+    /// The video, or the event that is due at a webhook.
     pub video_id: VideoId,
+    /// Its owner.
+    pub user_id: UserId,
     /// What follows it through every call.
     pub trace: Trace,
     /// Whether only a notice is to be sent.
@@ -37,6 +40,11 @@ pub(crate) struct Task {
 }
 
 impl Task {
+    /// What is left to be done for a job that has ended.
+    pub(crate) fn of_notice(job: &Job, trace: &Trace) -> Self {
+        Self { video_id: job.video_id, user_id: job.user_id, trace: trace.clone(), notice: true }
+    }
+
     /// Reads a message about a video. Only ids are taken from it.
     pub(crate) fn parse(body: &str) -> Result<Self, InvalidMessage> {
         JobMessage::parse(body).map(Self::of)
@@ -45,6 +53,7 @@ impl Task {
     fn of(job: JobMessage) -> Self {
         Self {
             video_id: job.video_id,
+            user_id: job.user_id,
             trace: Trace { correlation_id: job.correlation_id },
             notice: job.notice.is_some(),
         }

@@ -7,7 +7,7 @@ use framelift_domain::{Failure, FailureCode};
 
 use super::attempt::Outcome;
 use super::permit::Permit;
-use super::{Disposition, JobContext};
+use super::{Disposition, JobContext, Task};
 use crate::health::{Dependency, PutOff};
 use crate::report::{Archive, ReportError, Trace};
 use crate::retry::{Retryable as _, retry};
@@ -173,7 +173,9 @@ impl JobContext {
                 self.remove_result(job).await;
                 match error {
                     // Whoever finished it may have died before the owner was told.
-                    ReportError::JobFinished => self.send_pending_notice(job.video_id, trace, receives).await,
+                    ReportError::JobFinished => {
+                        self.send_pending_notice(&Task::of_notice(job, trace), None, receives).await
+                    }
                     _ => Disposition::Delete,
                 }
             }

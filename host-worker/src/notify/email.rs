@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use framelift_contract::report::Notice;
+use framelift_domain::CorrelationId;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
@@ -12,9 +12,8 @@ use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::text::compose_text;
+use super::text::MailText;
 use crate::config::{Links, Smtp, Tls};
-use crate::report::kind_name;
 use crate::retry::{Retryable, retry};
 
 /// Why an e-mail was not sent.
@@ -65,6 +64,24 @@ impl Header for CorrelationHeader {
     }
 }
 
+/// Says that no person wrote it, so that no machine answers it (RFC 3834).
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
 impl Email {
     /// The configured server, if there is one.
     pub(crate) fn new(smtp: &Smtp, links: &Links) -> Result<Option<Self>, EmailError> {
@@ -95,16 +112,23 @@ impl Email {
         }))
     }
 
-    /// Sends a notice to an address; tries again where that may help, until `patience` ends or `cancel`.
-    pub(crate) async fn send(
+    /// The address that links lead to.
+    pub(crate) fn public_url(&self) -> Option<&Url> {
+        self.public_url.as_ref()
+    }
+
+    /// Sends an e-mail to an address; tries again where that may help, until `patience` ends or `cancel`.
+    /// The same `id` makes the same `Message-ID`, so that a receiver can tell a second copy.
+    pub(super) async fn send(
         &self,
-        notice: &Notice,
-        name: &str,
+        mail: &MailText,
+        id: &str,
+        correlation_id: &CorrelationId,
         address: &str,
         patience: Duration,
         cancel: &CancellationToken,
     ) -> Result<(), EmailError> {
-        let message = compose(notice, name, address, &self.from, self.public_url.as_ref())?;
+        let message = compose(mail, id, correlation_id, address, &self.from)?;
         retry("e-mail", patience, cancel, || async {
             let sending = self.transport.send(message.clone());
             let sent = tokio::select! {
@@ -124,37 +148,40 @@ impl Email {
     }
 }
 
-/// Makes the e-mail. Its `Message-ID` follows from the video and the kind, so that a receiver can
-/// tell a second copy.
+/// Makes the e-mail.
 fn compose(
-    notice: &Notice,
-    name: &str,
+    mail: &MailText,
+    id: &str,
+    correlation_id: &CorrelationId,
     address: &str,
     from: &Mailbox,
-    public_url: Option<&Url>,
 ) -> Result<Message, EmailError> {
     let rejected = |error: String| EmailError::Rejected(error);
     let to: Address = address.parse().map_err(|error| rejected(format!("the owner's address: {error}")))?;
-    let mail = compose_text(notice, name, public_url);
-    let id = format!("<{}.{}@{}>", notice.video_id, kind_name(notice.kind), from.email.domain());
     Message::builder()
         .from(from.clone())
         .to(Mailbox::new(None, to))
-        .subject(mail.subject)
-        .message_id(Some(id))
-        .header(CorrelationHeader(notice.correlation_id.to_string()))
-        .multipart(MultiPart::alternative_plain_html(mail.text, mail.html))
+        .subject(mail.subject.clone())
+        .date_now()
+        .message_id(Some(format!("<{id}@{}>", from.email.domain())))
+        .header(CorrelationHeader(correlation_id.to_string()))
+        .header(AutoSubmitted)
+        .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
         .map_err(|error| rejected(error.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::text::compose_text;
     use super::super::text::tests::failed;
     use super::*;
 
     fn composed(file_name: &str, address: &str) -> Result<String, EmailError> {
         let from = "Framelift <no-reply@frames.example.com>".parse().unwrap();
-        let message = compose(&failed(file_name), "Ada", address, &from, None)?;
+        let notice = failed(file_name);
+        let mail = compose_text(&notice, "Ada", None);
+        let id = format!("{}.failed", notice.video_id);
+        let message = compose(&mail, &id, &notice.correlation_id, address, &from)?;
         Ok(String::from_utf8(message.formatted()).unwrap())
     }
 
@@ -163,6 +190,10 @@ mod tests {
         let first = composed("a.mp4", "ada@example.com").unwrap();
         let id = "Message-ID: <018bcfe5-6800-7101-8101-010101010101.failed@frames.example.com>";
         assert!(first.contains(id), "{first}");
+        let second = composed("a.mp4", "ada@example.com").unwrap();
+        assert!(second.contains(id), "{second}");
+        let headers = ["Auto-Submitted: auto-generated", "Date: ", "text/plain"];
+        assert!(headers.iter().all(|header| first.contains(header)), "{first}");
         for header in ["X-Correlation-Id: c-1", "To: ada@example.com", "multipart/alternative", "text/html"] {
             assert!(first.contains(header), "{header} is not in {first}");
         }

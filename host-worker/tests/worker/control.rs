@@ -146,7 +146,10 @@ impl State {
         if !authorised || self.refuses_token {
             return problem(ProblemCode::Unauthenticated);
         }
-        let name = (*path.last().unwrap()).to_owned();
+        let name = match path.as_slice() {
+            ["internal", "deliveries", _, call] => format!("delivery-{call}"),
+            path => (*path.last().unwrap()).to_owned(),
+        };
         let header = request.headers().get("x-correlation-id");
         self.calls.push(Call {
             name: name.clone(),
@@ -173,6 +176,8 @@ impl State {
                 }
                 _ => return problem(ProblemCode::NotFound),
             },
+            // There is no webhook.
+            ["internal", "deliveries", ..] => return problem(ProblemCode::JobFinished),
             ["internal", "jobs", id, call] => {
                 let video: VideoId = id.parse().unwrap();
                 let Some(job) = self.jobs.get(&video) else { return problem(ProblemCode::VideoNotFound) };

@@ -202,6 +202,9 @@ pub enum State {
         end: End,
         /// The multipart upload to abort, where there was one under way.
         multipart: Option<Multipart>,
+        /// Whether its notices are out; they were not sent for those that older versions stored.
+        #[serde(default = "told")]
+        notified: bool,
     },
     /// The owner deleted it; this tombstone is left.
     Deleted {
@@ -212,6 +215,11 @@ pub enum State {
         /// Whether its objects were removed.
         removed: bool,
     },
+}
+
+
+const fn told() -> bool {
+    true
 }
 
 impl State {
@@ -235,6 +243,16 @@ impl State {
     /// Whether the state is terminal.
     pub const fn is_terminal(&self) -> bool {
         self.end().is_some()
+    }
+
+    /// Whether its owner is to be told of its end, and was not yet.
+    pub const fn has_notice_due(&self) -> bool {
+        matches!(
+            self,
+            Self::Completed { notified: false, .. }
+                | Self::Failed { notified: false, .. }
+                | Self::Expired { notified: false, .. }
+        )
     }
 
     /// Whether its upload has arrived.

@@ -51,7 +51,7 @@ fn sample(name: StateName) -> State {
         StateName::Completed => State::Completed { end: end(), result: result(), notified: false },
         StateName::Failed => State::Failed { end: end(), failure: failure(), notified: false },
         StateName::Canceled => State::Canceled { end: end(), uploaded: true, multipart: None },
-        StateName::Expired => State::Expired { end: end(), multipart: None },
+        StateName::Expired => State::Expired { end: end(), multipart: None, notified: false },
         StateName::Deleted => State::Deleted { end: end(), multipart: None, removed: false },
     }
 }
@@ -90,7 +90,7 @@ fn every_event_in_every_state() {
         (Event::TakenBack { grace_s: 300 }, "n n n e f f f f f"),
         (Event::Resent { grace_s: 600 }, "n n P p f f f f f"),
         (Event::GivenUp(failure()), "n n F F f F f f f"),
-        (Event::Notified, "n n n n C F f f f"),
+        (Event::Notified, "n n n n C F f E f"),
         (Event::Canceled, "X X X X f f X f f"),
         (Event::Deleted, "D D D D D D D D D"),
         (Event::Removed, "n n n n n n n n D"),

@@ -77,7 +77,8 @@ impl State {
         match self {
             Self::AwaitingUpload { expires_at, .. } if now < expires_at => Err(Reason::TooEarly),
             Self::AwaitingUpload { multipart, .. } => {
-                Ok(Self::Expired { end: End::new(Attempts::default(), Progress::default(), now), multipart })
+                let end = End::new(Attempts::default(), Progress::default(), now);
+                Ok(Self::Expired { end, multipart, notified: false })
             }
             Self::Expired { .. } => Ok(self),
             Self::Queued | Self::Pending(_) | Self::Processing(_) => Err(Reason::AlreadyPast),
@@ -214,7 +215,8 @@ impl State {
         match self {
             Self::Completed { end, result, .. } => Ok(Self::Completed { end, result, notified: true }),
             Self::Failed { end, failure, .. } => Ok(Self::Failed { end, failure, notified: true }),
-            Self::Canceled { .. } | Self::Expired { .. } | Self::Deleted { .. } => Err(Reason::Finished),
+            Self::Expired { end, multipart, .. } => Ok(Self::Expired { end, multipart, notified: true }),
+            Self::Canceled { .. } | Self::Deleted { .. } => Err(Reason::Finished),
             _ => Err(Reason::NotReady),
         }
     }

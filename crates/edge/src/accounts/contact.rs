@@ -7,7 +7,7 @@ use framelift_domain::UserId;
 use http::{Response, StatusCode};
 
 use super::Accounts;
-use super::record::{User, Webhook};
+use super::record::User;
 use crate::http::{Failure, Incoming, Route, json};
 use crate::openapi::{Operation, examples, typed};
 use crate::ports::{Ambient, Http, Kv};
@@ -24,8 +24,11 @@ pub(super) fn operation() -> Operation {
                 name: "Ada".into(),
                 email: Some("ada@example.com".into()),
                 completion_email: None,
-                webhook: examples::webhook_url()
-                    .map(|url| WebhookContact { url, secret: examples::WEBHOOK_SECRET.into() }),
+                webhook: examples::webhook_url().map(|url| WebhookContact {
+                    url,
+                    secret: examples::WEBHOOK_SECRET.into(),
+                    previous_secret: None,
+                }),
             }),
         )
         .or(&[Code::NotFound])
@@ -42,7 +45,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             name: profile.name,
             completion_email: profile.notify_of_completion.then(|| profile.email.clone()),
             email: profile.notify_by_email.then_some(profile.email),
-            webhook: profile.webhook.map(|Webhook { url, secret }| WebhookContact { url, secret }),
+            webhook: profile.webhook.map(|webhook| webhook.contact(self.ambient.now())),
         };
         json(StatusCode::OK, &contact)
     }

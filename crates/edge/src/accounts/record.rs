@@ -1,6 +1,6 @@
 //! What the store keeps of an account.
 
-use framelift_contract::account::{AccountResponse, NotificationSettings};
+use framelift_contract::account::{AccountResponse, NotificationSettings, WebhookContact};
 use framelift_domain::{Time, UserId};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -44,11 +44,46 @@ pub(super) struct Profile {
     pub(super) webhook: Option<Webhook>,
 }
 
-/// A webhook and its signing secret.
+/// A webhook and its signing secrets.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Webhook {
     pub(super) url: Url,
     pub(super) secret: String,
+    /// The secret before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<PreviousSecret>,
+}
+
+/// A secret that signs beside its successor for a while.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct PreviousSecret {
+    secret: String,
+    until: Time,
+}
+
+impl Webhook {
+    /// For how long two secrets sign, in seconds.
+    pub(super) const OVERLAP_S: u32 = 24 * 3600;
+
+    /// A new one.
+    pub(super) fn new(url: Url, secret: String) -> Self {
+        Self { url, secret, previous: None }
+    }
+
+    /// With another secret; the one until now signs until that time, too.
+    pub(super) fn rotated(self, secret: String, until: Time) -> Self {
+        Self { previous: Some(PreviousSecret { secret: self.secret, until }), secret, ..self }
+    }
+
+    /// What a worker signs with.
+    pub(super) fn contact(self, now: Time) -> WebhookContact {
+        let previous = self.previous.filter(|previous| now < previous.until);
+        WebhookContact {
+            url: self.url,
+            secret: self.secret,
+            previous_secret: previous.map(|previous| previous.secret),
+        }
+    }
 }
 
 impl std::fmt::Debug for Profile {

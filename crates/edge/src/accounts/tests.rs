@@ -14,6 +14,7 @@ mod golden;
 mod quotas;
 mod sessions;
 mod throttle;
+mod webhooks;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;

@@ -51,7 +51,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     pub(super) async fn update_me(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let id = self.caller(incoming).await?.0.id;
         let changes = check(incoming.json()?, self.config.allow_private_webhooks)?;
-        let secret = format!("whsec_{}", STANDARD.encode(self.random::<24>()));
+        let secret = self.fresh_webhook_secret();
         let result = self
             .store()
             .update(&user_key(id), |user: User| {
@@ -64,6 +64,11 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             })
             .await;
         json(StatusCode::OK, &settle(result, gone)?.output)
+    }
+
+    /// A signing secret as Standard Webhooks spells it: 24 random bytes.
+    pub(super) fn fresh_webhook_secret(&self) -> String {
+        format!("whsec_{}", STANDARD.encode(self.random::<24>()))
     }
 }
 
@@ -82,7 +87,7 @@ impl Changes {
         let current = profile.webhook.as_ref().map(|webhook| &webhook.url);
         match &self.webhook_url {
             Some(Some(url)) if current != Some(url) => {
-                profile.webhook = Some(Webhook { url: url.clone(), secret: secret.to_owned() });
+                profile.webhook = Some(Webhook::new(url.clone(), secret.to_owned()));
                 return (profile, true);
             }
             Some(None) => profile.webhook = None,

@@ -1,8 +1,7 @@
 //! What a name, an e-mail address, a password and a webhook may be.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use email_address::{EmailAddress, Options};
+use framelift_contract::address::is_public;
 use framelift_contract::rules::{ACCOUNT_NAME, MAX_EMAIL, PASSWORD, WEBHOOK_URL};
 use url::{Host, Url};
 
@@ -57,8 +56,8 @@ pub(super) fn webhook(text: &str, allow_private: bool) -> Result<Url, &'static s
     let url = Url::parse(text).map_err(|_| malformed)?;
     let private = match url.host().ok_or(malformed)? {
         Host::Domain(name) => is_private_name(name),
-        Host::Ipv4(address) => !is_public_v4(address),
-        Host::Ipv6(address) => !is_public_v6(address),
+        Host::Ipv4(address) => !is_public(address.into()),
+        Host::Ipv6(address) => !is_public(address.into()),
     };
     if private && !allow_private {
         return Err("must not name a loopback, private or reserved address");
@@ -84,31 +83,6 @@ fn is_private_name(name: &str) -> bool {
         || reserved.iter().any(|suffix| {
             name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         })
-}
-
-/// Whether an address is one of the public internet (IANA's special-purpose registry).
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    !(matches!(a, 0 | 10 | 127 | 224..)
-        || (a == 100 && (64..128).contains(&b))
-        || (a == 169 && b == 254)
-        || (a == 172 && (16..32).contains(&b))
-        || (a == 192 && b == 168)
-        || (a == 192 && b == 0 && (c == 0 || c == 2))
-        || (a == 198 && (b == 18 || b == 19))
-        || (a == 198 && b == 51 && c == 100)
-        || (a == 203 && b == 0 && c == 113))
-}
-
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    if let Some(v4) = address.to_ipv4_mapped() {
-        return is_public_v4(v4);
-    }
-    let segments = address.segments();
-    // Only 2000::/3 is given out; of it, 6to4 and Teredo lead elsewhere, 2001:db8::/32 nowhere.
-    segments[0] & 0xe000 == 0x2000
-        && segments[0] != 0x2002
-        && !(segments[0] == 0x2001 && (segments[1] == 0 || segments[1] == 0xdb8))
 }
 
 #[cfg(test)]

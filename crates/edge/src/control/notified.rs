@@ -17,7 +17,7 @@ pub(super) const ROUTE: Route = Route::post("/internal/jobs/{id}/notified");
 
 pub(super) fn operation() -> Operation {
     Operation::for_workers(ROUTE, "reportNotified", "Report that the notices were sent")
-        .json(typed(&NotifiedReport { attempt: 1, worker_id: examples::worker() }))
+        .json(typed(&NotifiedReport { attempt: 1, worker_id: examples::worker(), webhook: false }))
         .answers(StatusCode::OK, "The notices are recorded as sent.", examples::report(Status::Failed))
         .or(REPORT)
         .or(&[Code::JobNotReady])
@@ -28,6 +28,6 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         self.worker(incoming)?;
         let id = incoming.video_id()?;
         let report: NotifiedReport = incoming.json()?;
-        json(StatusCode::OK, &view::report(&self.jobs().notified_by(id, report.attempt).await?))
+        json(StatusCode::OK, &view::report(&self.jobs().notified(id, report.attempt, report.webhook).await?))
     }
 }

@@ -100,6 +100,9 @@ pub enum JobError {
     /// The check of a plugin is another attempt's by now.
     #[error("the attempt is not the current one")]
     StaleCheck,
+    /// No such delivery, or not any more.
+    #[error("there is no such delivery")]
+    DeliveryNotFound,
     /// The cursor was not made by this service.
     #[error("the cursor is not valid")]
     BadCursor,
@@ -117,6 +120,7 @@ impl JobError {
         match self {
             Self::VideoNotFound => ProblemCode::VideoNotFound,
             Self::VideoNotOwned => ProblemCode::VideoNotOwned,
+            Self::DeliveryNotFound => ProblemCode::DeliveryNotFound,
             Self::AccountClosed => ProblemCode::Unauthenticated,
             Self::QuotaExceeded { .. } | Self::DailyQuotaExceeded { .. } | Self::TooManyRuns { .. } => {
                 ProblemCode::QuotaExceeded

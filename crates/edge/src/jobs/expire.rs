@@ -2,7 +2,7 @@
 
 use framelift_contract::object_key;
 use framelift_domain::video::{Source, State};
-use framelift_domain::{UserId, VideoId};
+use framelift_domain::{EventId, UserId, VideoId};
 
 use super::{JobError, Jobs, Result, Swept};
 use crate::ports::{Ambient, Kv, Objects, Queue};
@@ -33,6 +33,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         for item in due.items.iter().take(MAX_REMOVED).copied() {
             let (user, outcome) = match item {
                 Expiring::Video(id) => (None, self.remove_video(id).await),
+                Expiring::Delivery(id) => (None, self.remove_delivery(id).await),
                 Expiring::User { user, step } => (Some(user), self.remove_user(user, step).await),
             };
             match outcome {
@@ -76,6 +77,12 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(Outcome::Done)
     }
 
+    /// Removes a delivery that newer ones have pushed out.
+    async fn remove_delivery(&self, id: EventId) -> Result<Outcome> {
+        self.store.forget(&keys::delivery(id)).await?;
+        Ok(Outcome::Done)
+    }
+
     /// Drops the oldest entries of a user's index, up to the first whose record still exists.
     async fn trim_index(&self, user: UserId) -> Result<()> {
         let head = self.store.head(user).await?;
@@ -110,6 +117,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         let busy = !slots.is_empty() || !slots.recounts.is_empty() || slots.used_bytes() > 0;
         let plugins = self.store.plugins(user).await?;
         let busy = busy || plugins.listed.listed || !plugins.versions.is_empty();
+        let outbox = self.store.outbox(user).await?;
+        let busy = busy || !outbox.due.is_empty() || outbox.notices.listed;
         if busy || slots.work.listed || head.kept.listed || head.retired < head.len() {
             return Ok(Outcome::Later);
         }
@@ -136,6 +145,10 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
         self.store.forget(&keys::rate(user)).await?;
         self.store.forget(&keys::plugins(user)).await?;
+        for event in outbox.kept {
+            self.store.forget(&keys::delivery(event)).await?;
+        }
+        self.store.forget(&keys::outbox(user)).await?;
         self.store.forget(&keys::index(user)).await?;
         self.store.forget(&keys::slots(user)).await?;
         Ok(Outcome::Done)

@@ -89,19 +89,23 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         most / 2 + u32::from_le_bytes(random) % (most / 2 + 1)
     }
 
-    /// Records that the notices of the video's end were sent.
-    pub async fn notified(&self, id: VideoId) -> Result<Video> {
-        self.apply(id, &Event::Notified).await
-    }
-
-    /// The same, reported by the worker of that attempt; 0 for a notice that has a message of its own.
-    pub async fn notified_by(&self, id: VideoId, attempt: u32) -> Result<Video> {
-        let state = self.row(id).await?.video.state;
-        if attempt != 0 && attempt != state.attempts().made {
-            let (state, event) = (state.name(), EventName::Notified);
+    /// Records that the notices of the video's end were sent, as the worker of that attempt reports (0 for a notice
+    /// that has a message of its own); with `webhook`, the owner has one, to which the event is to be delivered.
+    pub async fn notified(&self, id: VideoId, attempt: u32, webhook: bool) -> Result<Video> {
+        let video = self.row(id).await?.video;
+        if attempt != 0 && attempt != video.state.attempts().made {
+            let (state, event) = (video.state.name(), EventName::Notified);
             return Err(Refused { state, event, reason: Reason::Stale }.into());
         }
-        self.notified(id).await
+        let delivered = webhook && video.state.has_notice_due();
+        if delivered {
+            self.keep_delivery_of(&video).await?;
+        }
+        let video = self.apply(id, &Event::Notified).await?;
+        if !delivered && self.store.delivery(id.into()).await?.is_none() {
+            self.store.settle_due(video.owner, id.into(), None).await?;
+        }
+        Ok(video)
     }
 
     /// The unsent notice, if there is one.
@@ -113,7 +117,10 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     pub async fn queue_notice(&self, user: UserId, id: VideoId, kind: NoticeKind) -> Result<()> {
         let video = self.owned(user, id).await?.video;
         match (&video.state, kind) {
-            (State::Failed { .. }, NoticeKind::Failed) | (State::Completed { .. }, NoticeKind::Completed) => {
+            (State::Failed { .. }, NoticeKind::Failed)
+            | (State::Completed { .. }, NoticeKind::Completed)
+            | (State::Expired { .. }, NoticeKind::Expired)
+            | (State::Failed { .. } | State::Completed { .. } | State::Expired { .. }, NoticeKind::Webhook) => {
                 self.send(&video, Some(kind), 0).await
             }
             _ => Err(JobError::JobNotReady),

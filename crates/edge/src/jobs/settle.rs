@@ -1,10 +1,9 @@
 //! Dispatches videos: those whose slots say that it is their turn become `pending` and get their message.
 
-use framelift_contract::message::NoticeKind;
-use framelift_domain::video::{Event, Reason, State};
+use framelift_domain::video::{Event, Reason};
 use framelift_domain::{UserId, Video, VideoId};
 
-use super::{JobError, Jobs, Result};
+use super::{JobError, Jobs, Result, view};
 use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::keys;
 use crate::store::records::VideoRow;
@@ -103,7 +102,11 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
 
     /// Frees a video's slot and counts the bytes that it keeps, without dispatching the next ones.
     pub(super) async fn free(&self, user: UserId, id: VideoId) -> Result<bool> {
-        let row = self.store.video(id).await?.filter(VideoRow::is_miscounted);
+        let row = self.store.video(id).await?;
+        if let Some(row) = &row {
+            self.note_end(&row.video).await?;
+        }
+        let row = row.filter(VideoRow::is_miscounted);
         let token = self.store.op_id();
         let slots = self
             .store
@@ -134,13 +137,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// Finishes what a report that ended the video may have left undone: queues the notice, deletes an upload
     /// that is of no use, frees the slot.
     pub(super) async fn leave_slot(&self, video: &Video) -> Result<()> {
-        let notice = match video.state {
-            State::Failed { notified: false, .. } => Some(NoticeKind::Failed),
-            State::Completed { notified: false, .. } => Some(NoticeKind::Completed),
-            _ => None,
-        };
-        if notice.is_some() {
-            self.send(video, notice, 0).await?;
+        if let Some(notice) = view::notice(video) {
+            self.send(video, Some(notice.kind), 0).await?;
         }
         let cleanup = self.after_end(video).await?;
         self.free(video.owner, video.id).await?;

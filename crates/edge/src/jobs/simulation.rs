@@ -168,6 +168,9 @@ fn run(seed: u64) -> BTreeMap<String, usize> {
         executor.invariants.check_listed(&listed, &created, executor.world.user(user)).unwrap();
     }
 
+    let first = executor.world.user(0);
+    executor.invariants.all_received(first, &executor.world.webhooks()).unwrap();
+
     let ended = StateName::VARIANTS.iter().map(|name| (name.to_string(), executor.invariants.ended(*name)));
     let ended = ended.collect();
 
@@ -182,6 +185,7 @@ fn run(seed: u64) -> BTreeMap<String, usize> {
         executor.until(calm, 400_000, "removals are left", |_| world.swept_up());
     }
     executor.until(calm, 400_000, "records are left", Invariants::all_removed);
+    executor.invariants.none_kept_of(world.user(2)).unwrap();
     let keys: Vec<String> = world.kv.keys().into_iter().filter(|key| key.contains(&left)).collect();
     assert!(keys.is_empty(), "seed {seed}: {keys:?} are left");
     assert_eq!(world.objects_left(), Vec::<String>::new(), "seed {seed}: objects are left");

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::claim::{exhausted, timed_out};
 use super::{JobError, Jobs, Result};
 use crate::ports::{Ambient, Kv, Objects, Queue};
-use crate::store::listing::{KEPT, List, PLUGINS, WORK};
+use crate::store::listing::{KEPT, List, NOTICES, PLUGINS, WORK};
 use crate::store::records::VideoRow;
 use crate::store::slots::Slots;
 use crate::store::{Expiring, StoreError, Stored, keys};
@@ -25,6 +25,8 @@ const OVERTIME_S: u32 = 600;
 /// Most users with work that one call looks at: an instance on Spin has 256 swaps in its life, and one whose
 /// users all need help takes some ten for each.
 const WORK_USERS: usize = 16;
+/// Most users to be told something that one call looks at.
+const NOTICE_USERS: usize = 16;
 /// Most users with objects that one call looks at.
 const KEPT_USERS: usize = 8;
 /// Most users with plugins that one call looks at.
@@ -67,15 +69,49 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                 swept.troubles.push((user, error));
             }
         }
-        let users = match self.next_users(KEPT, KEPT_USERS, &mut swept.unread).await {
-            Ok((users, _)) => users,
-            // The counts so far are still answered.
+        // The counts so far are still answered, whatever becomes of the rest.
+        let notices = self.sweep_notices(&mut swept).await;
+        let kept = notices.and(self.sweep_kept(&mut swept).await);
+        match kept.and(self.sweep_plugins(&mut swept).await) {
             Err(JobError::Unavailable(error)) => {
                 swept.unread.push(error.into());
                 return Ok(swept);
             }
-            Err(error) => return Err(error),
-        };
+            outcome => outcome?,
+        }
+        match self.remove_due(&mut swept).await {
+            Err(JobError::Unavailable(error)) => swept.unread.push(error.into()),
+            outcome => outcome?,
+        }
+        Ok(swept)
+    }
+
+    /// Has the next users told what they are to be told and were not.
+    async fn sweep_notices(&self, swept: &mut Swept) -> Result<()> {
+        let (users, more) = self.next_users(NOTICES, NOTICE_USERS, &mut swept.unread).await?;
+        swept.answer.more |= more;
+        for (user, epoch) in users {
+            if let Err(error) = self.tell_user(user, epoch, swept).await {
+                swept.troubles.push((user, error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks after the plugins of the next users whose plugins need it.
+    async fn sweep_plugins(&self, swept: &mut Swept) -> Result<()> {
+        let (users, _) = self.next_users(PLUGINS, PLUGIN_USERS, &mut swept.unread).await?;
+        for (user, epoch) in users {
+            if let Err(error) = self.heal_plugins(user, epoch).await {
+                swept.troubles.push((user, error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes objects of the next users who have some to remove.
+    async fn sweep_kept(&self, swept: &mut Swept) -> Result<()> {
+        let (users, _) = self.next_users(KEPT, KEPT_USERS, &mut swept.unread).await?;
         for (user, epoch) in users {
             match self.retire_user(user, epoch, &mut swept.troubles).await {
                 Ok(cleanups) => {
@@ -87,22 +123,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                 Err(error) => swept.troubles.push((user, error)),
             }
         }
-        match self.next_users(PLUGINS, PLUGIN_USERS, &mut swept.unread).await {
-            Ok((users, _)) => {
-                for (user, epoch) in users {
-                    if let Err(error) = self.heal_plugins(user, epoch).await {
-                        swept.troubles.push((user, error));
-                    }
-                }
-            }
-            Err(JobError::Unavailable(error)) => swept.unread.push(error.into()),
-            Err(error) => return Err(error),
-        }
-        match self.remove_due(&mut swept).await {
-            Err(JobError::Unavailable(error)) => swept.unread.push(error.into()),
-            outcome => outcome?,
-        }
-        Ok(swept)
+        Ok(())
     }
 
     /// The next users of a list, each at most once, and whether there are more.
@@ -195,9 +216,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         match self.apply(id, &Event::Expired).await {
             Ok(video) => {
                 swept.answer.expired_uploads += 1;
-                let cleanup = self.after_end(&video).await?;
-                self.free(user, id).await?;
-                self.try_remove(cleanup.as_ref()).await;
+                self.leave_slot(&video).await?;
             }
             Err(JobError::Refused(_)) => {
                 let video = self.row(id).await?.video;

@@ -184,7 +184,7 @@ fn a_job_that_has_taken_too_long_fails_and_its_owner_hears_of_it() {
     desk.advance_s(600);
     assert!(desk.sweep().contains(&(lapsed, Some(NoticeKind::Failed))));
     assert_eq!(desk.video(lapsed).state.failure().unwrap().code, FailureCode::TimedOut);
-    block_on(desk.jobs().notified(lapsed)).unwrap();
+    block_on(desk.jobs().notified(lapsed, 0, false)).unwrap();
     assert_eq!(block_on(desk.jobs().notice(lapsed)), Ok(None));
 }
 

@@ -6,10 +6,12 @@ use framelift_contract::options::OptionsBody;
 use framelift_contract::plugin::JobPlugin;
 use framelift_contract::report::{Job, Notice, ReportAnswer};
 use framelift_contract::video::{AcceptedResponse, Status, VideoResponse};
+use framelift_contract::webhook::{DeliveryStatus, WebhookDelivery};
 use framelift_domain::video::State;
-use framelift_domain::{Limits, Video};
+use framelift_domain::{EventId, Limits, Video};
 
 use super::Found;
+use crate::store::outbox::{Delivery, DeliveryState};
 
 /// The status of a state; a deleted video has none, it is not there.
 pub const fn status(state: &State) -> Option<Status> {
@@ -99,6 +101,7 @@ pub fn notice(video: &Video) -> Option<Notice> {
     let (kind, end) = match &video.state {
         State::Completed { notified: false, end, .. } => (NoticeKind::Completed, end),
         State::Failed { notified: false, end, .. } => (NoticeKind::Failed, end),
+        State::Expired { notified: false, end, .. } => (NoticeKind::Expired, end),
         _ => return None,
     };
     Some(Notice {
@@ -110,6 +113,24 @@ pub fn notice(video: &Video) -> Option<Notice> {
         completed_at: end.at,
         failure: video.state.failure().cloned(),
     })
+}
+
+/// A delivery, as its owner sees it.
+pub fn delivery(id: EventId, delivery: Delivery) -> WebhookDelivery {
+    let (status, next_attempt_at) = match delivery.state {
+        DeliveryState::Pending { next_at, .. } => (DeliveryStatus::Pending, Some(next_at)),
+        DeliveryState::Delivered => (DeliveryStatus::Delivered, None),
+        DeliveryState::Failed => (DeliveryStatus::Failed, None),
+    };
+    WebhookDelivery {
+        id,
+        event: delivery.event,
+        video_id: delivery.video,
+        created_at: delivery.created_at,
+        status,
+        attempts: delivery.attempts,
+        next_attempt_at,
+    }
 }
 
 /// The answer to a report.

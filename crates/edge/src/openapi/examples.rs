@@ -7,6 +7,7 @@ use framelift_contract::options::{OptionsBody, SelectBody};
 use framelift_contract::plugin::{PluginCheck, PluginResponse, PluginState, builtin};
 use framelift_contract::report::{Job, Notice, ReportAnswer};
 use framelift_contract::video::{AcceptedResponse, Progress, Status, UploadPart, VideoResponse, VideoResult};
+use framelift_contract::webhook::{DeliveryAttempt, DeliveryStatus, EventType, WebhookDelivery};
 use framelift_domain::video::Stage;
 use framelift_domain::{
     Checksum, CorrelationId, Failure, FailureCode, Options, PluginId, Time, UserId, VideoId, WorkerId,
@@ -47,7 +48,7 @@ pub(crate) fn worker() -> WorkerId {
     parsed("worker-1")
 }
 
-fn correlation() -> CorrelationId {
+pub(crate) fn correlation() -> CorrelationId {
     parsed("018bcfe5-6800-7707-8707-070707070707")
 }
 
@@ -213,6 +214,31 @@ pub(crate) fn notice() -> Notice {
         file_name: "holiday.mp4".into(),
         completed_at: time(),
         failure: Some(Failure::new(FailureCode::NotAVideo, "no known container could be read")),
+    }
+}
+
+/// The body of a webhook.
+pub(crate) fn event_body() -> String {
+    let data = serde_json::json!({
+        "video_id": video(), "file_name": "holiday.mp4", "status": "completed", "result": record().result,
+        "failure": null, "created_at": time(), "completed_at": time().plus_s(9), "correlation_id": correlation(),
+    });
+    serde_json::json!({ "type": "video.completed", "timestamp": time().plus_s(9), "data": data }).to_string()
+}
+
+pub(crate) fn delivery() -> WebhookDelivery {
+    WebhookDelivery {
+        id: video().into(),
+        event: EventType::VideoCompleted,
+        video_id: Some(video()),
+        created_at: time().plus_s(9),
+        status: DeliveryStatus::Pending,
+        attempts: vec![DeliveryAttempt {
+            at: time().plus_s(10),
+            status: Some(503),
+            error: Some("the receiver answered 503".into()),
+        }],
+        next_attempt_at: Some(time().plus_s(15)),
     }
 }
 

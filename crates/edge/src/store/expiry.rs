@@ -5,7 +5,7 @@
 //! list of the hour in which it is due; the sweep goes through the hours that have passed, and checks each
 //! entry again before it removes anything. Nothing is entered for an hour that has begun.
 
-use framelift_domain::{Time, UserId, VideoId};
+use framelift_domain::{EventId, Time, UserId, VideoId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -33,6 +33,8 @@ const MAX_READ: u32 = 64;
 pub enum Expiring {
     /// The record of a video, if it is deleted.
     Video(VideoId),
+    /// A delivery that newer ones have pushed out.
+    Delivery(EventId),
     /// All values of a closed account, step by step.
     User {
         /// The user.
@@ -77,6 +79,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         let due = hour(self.ambient.now().plus_s(DELAY_S)) + 1;
         let id = match item {
             Expiring::Video(id) => id.to_string(),
+            Expiring::Delivery(id) => id.to_string(),
             Expiring::User { user, .. } => user.to_string(),
         };
         let shard = u32::from(Sha256::digest(id.as_bytes())[0]) % SHARDS;

@@ -4,13 +4,15 @@
 //! |---|---|---|
 //! | `video/<id>` | a video's record | the sweep, a day after its owner deleted it, or closed the account |
 //! | `slots/<user>` | a user's unfinished videos and bytes | the sweep, a day after the account was closed |
+//! | `outbox/<user>` | what a user is still to be told | the sweep, a day after the account was closed |
+//! | `delivery/<event>` | an event for a webhook, and its attempts | the same; or a day after 200 newer ones came |
 //! | `index/<user>` | the newest page of a user's videos | the same |
 //! | `index/<user>/<page>` | an older page | the same; or as soon as no record of its videos and of older ones is left |
 //! | `idempotency/<user>/<bucket>` | idempotency keys; at most 256 buckets a user | a key: when its bucket is written, after a day; a bucket: with the account |
 //! | `plugins/<user>` | all versions of a user's plugins | the sweep, a day after the account was closed |
 //! | `schema/<plugin>` | what a version says of its configuration | together with the version |
 //! | `rate/<user>` | a user's requests in this minute and the one before | the sweep, a day after the account was closed |
-//! | `work/<shard>/<page>`, `kept/<shard>/<page>`, `checks/<shard>/<page>` | users that the sweep looks after, in shards | never: there are as many pages as the most users at once needed |
+//! | `work/<shard>/<page>`, `kept/<shard>/<page>`, `checks/<shard>/<page>`, `notices/<shard>/<page>` | users that the sweep looks after, in shards | never: there are as many pages as the most users at once needed |
 //! | `expire/<hour>/<shard>/<page>` | what is to be removed in that hour | the sweep, when all of it is removed |
 //! | `sweep/<list>` | where the sweep goes on, one for each list | never |
 //! | `new/<key>`, `watch/<key>`, `new/<key>/<time>` | who creates a value ([`super::create`]) | together with the value ([`super::Store::forget`]) |
@@ -18,7 +20,7 @@
 //! The store `accounts` has its own table, in [`crate::accounts`]. What versions 0 and 1 left as
 //! `idempotency/<user>/<hash>` stays.
 
-use framelift_domain::{PluginId, Time, UserId, VideoId};
+use framelift_domain::{EventId, PluginId, Time, UserId, VideoId};
 use sha2::{Digest, Sha256};
 
 /// A video's record.
@@ -29,6 +31,16 @@ pub fn video(id: VideoId) -> String {
 /// All of a user's unfinished videos.
 pub fn slots(user: UserId) -> String {
     format!("slots/{user}")
+}
+
+/// What a user is still to be told.
+pub fn outbox(user: UserId) -> String {
+    format!("outbox/{user}")
+}
+
+/// An event for a webhook.
+pub fn delivery(event: EventId) -> String {
+    format!("delivery/{event}")
 }
 
 /// The newest page of a user's videos.

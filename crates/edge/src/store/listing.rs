@@ -35,6 +35,9 @@ pub const PLUGINS: List = List { name: "checks", shards: 8 };
 /// Users with objects to delete some day.
 pub const KEPT: List = List { name: "kept", shards: 64 };
 
+/// Users who are to be told something.
+pub const NOTICES: List = List { name: "notices", shards: 64 };
+
 /// Whether a user is in a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {

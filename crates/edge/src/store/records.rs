@@ -28,9 +28,10 @@ pub struct VideoRow {
     pub counted: Counted,
 }
 
-/// Tags of [`State`] and of [`Source`]. Version 2 counts bytes.
+/// Tags of [`State`] and of [`Source`]. Version 2 counts bytes, version 3 notes whether the owner of an upload that
+/// never came was told.
 impl Stored for VideoRow {
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const TAGS: &'static [&'static str] = &["name", "kind"];
 }
 

@@ -24,8 +24,8 @@ const NAMES: &[&str] = &["videos", "uploads", "downloads", "plugins", "control"]
 fn call<'w>(world: &'w World, operation: &Operation, id: &str) -> Call<'w> {
     let route = operation.route();
     let call = world.request(route.method.clone(), &route.path.replace("{id}", id).replace("{name}", id));
-    let of_users = ["/videos", "/storage", "/plugins"].iter().any(|prefix| route.path.starts_with(prefix));
-    if of_users { call.user(1) } else { call.worker() }
+    let of_users = ["/videos", "/storage", "/plugins", "/auth/me/webhook"];
+    if of_users.iter().any(|prefix| route.path.starts_with(prefix)) { call.user(1) } else { call.worker() }
 }
 
 /// What may be wrong with a request to any operation.
@@ -50,6 +50,8 @@ async fn whatever_the_operation(world: &World, operation: &Operation, theirs: &s
             "user_id": world.user(1), "worker_id": "w-1", "attempt": 1, "outcome": "ready"
         })),
         "reportNotified" => call(world, operation, id).json(json!({ "attempt": 1, "worker_id": "w-1" })),
+        "reportDelivery" => call(world, operation, id)
+            .json(json!({ "attempt": 1, "worker_id": "w-1", "outcome": "delivered" })),
         "sendNotification" => call(world, operation, id)
             .json(json!({ "user_id": world.user(1).to_string(), "kind": "failed", "video_id": id })),
         _ => call(world, operation, id),
@@ -140,7 +142,10 @@ async fn in_the_wrong_state(world: &World) {
     let done = world.uploaded(1).await;
     world.complete(&done).await;
     user(post.clone(), format!("/videos/{done}/cancel")).send().await;
-    world.report(&done, "notified", json!({ "attempt": 1, "worker_id": "w-1" })).await;
+    world.report(&done, "notified", json!({ "attempt": 1, "worker_id": "w-1", "webhook": true })).await;
+    for _ in 0..2 {
+        world.post(&format!("/internal/deliveries/{done}/claim")).worker().send().await;
+    }
     world.get(&format!("/internal/jobs/{done}/notice")).worker().send().await;
     world.advance_s(7 * 24 * 3600 + 1);
     user(get, format!("/videos/{done}/download")).send().await;

@@ -52,6 +52,9 @@ fn every_documented_problem_is_answered() {
         world.post("/auth/register", &ada).await;
         world.refresh("a.b").await;
         world.call("GET", "/internal/users/x/contact", Some(WORKER), &Value::Null).await;
+        let gone = json!({"url": "https://hooks.example.com/"});
+        world.call("POST", "/internal/users/x/webhook-gone", Some(WORKER), &gone).await;
+        world.call("POST", "/auth/me/webhook-secret", Some(&token), &Value::Null).await;
         let wrong = json!({"email":ADA,"password":"wrong"});
         let wrong_password = json!({"password":"wrong"});
         let change = json!({"password":"wrong","new_password":"another good password"});

@@ -13,6 +13,8 @@ async fn scenario() -> World {
         {"email": false, "email_on_completion": true, "webhook_url": "https://hooks.example.com/ada"}});
     let changed = world.call("PATCH", "/auth/me", Some(&access), &changes).await;
     assert_eq!(changed.status(), StatusCode::OK);
+    let rotated = world.call("POST", "/auth/me/webhook-secret", Some(&access), &Value::Null).await;
+    assert_eq!(rotated.status(), StatusCode::OK);
     world.post("/auth/login", &json!({"email": ADA, "password": "a wrong password"})).await;
     for (email, down) in [("gone@example.com", false), ("going@example.com", true)] {
         world.register(email).await;
@@ -44,12 +46,12 @@ async fn go_on(kv: MemoryKv) -> World {
 
 #[tokio::test]
 async fn what_is_written_is_the_newest_layout() {
-    golden::assert_written("accounts.v2", &scenario().await.kv);
+    golden::assert_written("accounts.v3", &scenario().await.kv);
 }
 
 #[tokio::test]
 async fn accounts_of_every_version_are_read_and_go_on() {
-    for version in ["accounts.v0", "accounts.v1", "accounts.v2"] {
+    for version in ["accounts.v0", "accounts.v1", "accounts.v2", "accounts.v3"] {
         go_on(golden::load(version)).await;
     }
 }

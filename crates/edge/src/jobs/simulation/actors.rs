@@ -3,8 +3,9 @@
 
 use std::rc::Rc;
 
+use framelift_contract::webhook::{DeliveryOutcome, DeliveryReport};
 use framelift_domain::video::{Extraction, Multipart, Progress, Stage, State};
-use framelift_domain::{Failure, FailureCode, Options, UserId, Video, VideoId, WorkerId};
+use framelift_domain::{EventId, Failure, FailureCode, Options, UserId, Video, VideoId, WorkerId};
 
 use super::Task;
 use super::world::{Received, World};
@@ -212,14 +213,42 @@ async fn tell(world: &World, id: VideoId) -> Result<()> {
         Err(JobError::VideoNotFound) => return Ok(()),
         outcome => outcome?,
     };
-    if notice.is_some() {
+    if let Some(notice) = notice {
         world.clock.pause(world.below(1_000) as u32).await;
-        match world.jobs().notified(id).await {
+        let webhook = notice.user_id == world.user(0);
+        match world.jobs().notified(id, 0, webhook).await {
             Ok(_) | Err(JobError::Refused(_)) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    deliver(world, id.into()).await
+}
+
+/// Sends an event to the webhook, whose receiver is not always well.
+async fn deliver(world: &World, id: EventId) -> Result<()> {
+    let delivery = match world.jobs().claim_delivery(id).await {
+        Err(JobError::JobFinished) => return Ok(()),
+        outcome => outcome?,
+    };
+    world.clock.pause(world.below(20_000) as u32).await;
+    let outcome = match world.below(10) {
+        0..=2 if delivery.round < 2 => DeliveryOutcome::Retry,
+        _ => {
+            world.take_webhook(id, &delivery.payload);
+            DeliveryOutcome::Delivered
+        }
+    };
+    let report = DeliveryReport {
+        attempt: delivery.made + 1,
+        worker_id: "w".parse().unwrap(),
+        outcome,
+        status: None,
+        error: None,
+    };
+    match retry(world, async || world.jobs().attempted(id, &report).await).await {
+        Ok(_) | Err(JobError::JobFinished) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Works on one job. Returns whether its message may be deleted.

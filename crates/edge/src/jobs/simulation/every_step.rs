@@ -153,6 +153,7 @@ fn check(call: Call, fault: Fault, at: usize, again: bool) -> std::result::Resul
             return Err(format!("tried again, it answers {answer:?}"));
         }
     }
+    let answered = matches!(answer, Some(Ok(_)));
     if let Some(Ok(accepted)) = answer {
         scene.accepted.extend(accepted);
         scene.dealt_with(call, id);
@@ -164,6 +165,7 @@ fn check(call: Call, fault: Fault, at: usize, again: bool) -> std::result::Resul
     }
     seen.all_done(&scene.accepted)?;
     scene.plugins_settled()?;
+    scene.check_received(call, answered, &seen)?;
     // What lasts longest is the same for most steps.
     if again || !at.is_multiple_of(5) {
         return Ok(reached);

@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use framelift_domain::video::{Source, State, StateName};
-use framelift_domain::{Limits, UserId, VideoId};
+use framelift_domain::{EventId, Limits, UserId, VideoId};
 
 use crate::store::Stored;
 use crate::store::index::{Head, SealedPage};
 use crate::store::listing::{ListPage, Member as _};
+use crate::store::outbox::{Delivery, DeliveryState, Outbox};
 use crate::store::plugins::Plugins;
 use crate::store::records::VideoRow;
 use crate::store::slots::Slots;
 use crate::store::value::decode;
+
+/// What a receiver got: the body of each event.
+pub(super) type Received = BTreeMap<EventId, String>;
 
 /// The last value written under each key.
 pub(super) struct Invariants {
@@ -22,6 +26,8 @@ pub(super) struct Invariants {
     positions: BTreeMap<(String, u64), VideoId>,
     lists: BTreeMap<String, ListPage>,
     revisions: BTreeMap<String, u64>,
+    outboxes: BTreeMap<String, Outbox>,
+    deliveries: BTreeMap<String, Delivery>,
 }
 
 impl Invariants {
@@ -34,6 +40,8 @@ impl Invariants {
             positions: BTreeMap::new(),
             lists: BTreeMap::new(),
             revisions: BTreeMap::new(),
+            outboxes: BTreeMap::new(),
+            deliveries: BTreeMap::new(),
         }
     }
 
@@ -67,7 +75,7 @@ impl Invariants {
                 }
                 (0..).zip(ids).try_for_each(|(n, id)| self.position(owner, page * 100 + n, id))
             }
-            ("work" | "kept" | "checks", 1) => {
+            ("work" | "kept" | "checks" | "notices", 1) => {
                 let page = self.versioned(key, value)?;
                 self.lists.insert(key.to_owned(), page);
                 Ok(())
@@ -84,6 +92,25 @@ impl Invariants {
                 }
                 Ok(())
             }
+            ("outbox", 0) => {
+                let outbox: Outbox = self.versioned(key, value)?;
+                let user: UserId = rest.parse().map_err(|_| "no user")?;
+                if !outbox.due.is_empty() && !self.is_listed("notices/", user) {
+                    return Err("notices of a user that is not in the list".to_owned());
+                }
+                self.outboxes.insert(key.to_owned(), outbox);
+                Ok(())
+            }
+            ("delivery", 0) => {
+                let delivery: Delivery = self.versioned(key, value)?;
+                let before = self.deliveries.insert(key.to_owned(), delivery.clone());
+                match before {
+                    Some(before) if before.payload != delivery.payload || before.made > delivery.made => {
+                        Err("an event was replaced by another one".to_owned())
+                    }
+                    _ => Ok(()),
+                }
+            }
             ("idempotency" | "watch" | "sweep" | "expire" | "schema", _) => Ok(()),
             _ => Err("a key of no known kind".to_owned()),
         }
@@ -93,6 +120,8 @@ impl Invariants {
     fn removed(&mut self, key: &str) -> Result<(), String> {
         self.revisions.remove(key);
         self.heads.remove(key);
+        self.outboxes.remove(key);
+        self.deliveries.remove(key);
         if self.slots.remove(key).is_some_and(|slots| !slots.closed || slots.used_bytes() > 0) {
             return Err("the slots of an open account were removed".to_owned());
         }
@@ -216,9 +245,7 @@ impl Invariants {
         for row in self.videos.values() {
             let video = &row.video;
             match &video.state {
-                State::Failed { notified: false, .. } | State::Completed { notified: false, .. } => {
-                    return Err(format!("nobody was told of {}", video.id));
-                }
+                state if state.has_notice_due() => return Err(format!("nobody was told of {}", video.id)),
                 state if !state.is_terminal() => return Err(format!("{} is {state:?}", video.id)),
                 _ => {}
             }
@@ -228,9 +255,43 @@ impl Invariants {
                 return Err(format!("{key} is {slots:?}"));
             }
         }
+        for (key, outbox) in &self.outboxes {
+            if !outbox.due.is_empty() || outbox.notices.listed {
+                return Err(format!("{key} is {outbox:?}"));
+            }
+        }
+        let pending = |delivery: &Delivery| matches!(delivery.state, DeliveryState::Pending { .. });
+        if let Some((key, _)) = self.deliveries.iter().find(|(_, delivery)| pending(delivery)) {
+            return Err(format!("{key} is pending"));
+        }
         self.all_counted()?;
-        match self.lists.iter().find(|(key, page)| key.starts_with("work/") && !page.users.is_empty()) {
+        let is_due = |key: &str| key.starts_with("work/") || key.starts_with("notices/");
+        match self.lists.iter().find(|(key, page)| is_due(key) && !page.users.is_empty()) {
             Some((key, page)) => Err(format!("{key} has {page:?}")),
+            None => Ok(()),
+        }
+    }
+
+    /// The receiver of an account with a webhook got the end of each of its videos, under one id; which are those
+    /// of the deliveries that it got.
+    pub(super) fn all_received(&self, user: UserId, received: &Received) -> Result<(), String> {
+        for row in self.videos.values().filter(|row| row.video.owner == user) {
+            let video = &row.video;
+            let field = format!("\"video_id\":\"{}\"", video.id);
+            let told =
+                matches!(video.state, State::Completed { .. } | State::Failed { .. } | State::Expired { .. });
+            let of_video = received.values().filter(|body| body.contains(&field)).count();
+            if (told && of_video != 1) || of_video > 1 {
+                return Err(format!("{of_video} events of {}, which is {}", video.id, video.state.name()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is left that was to be delivered for an account that is gone.
+    pub(super) fn none_kept_of(&self, user: UserId) -> Result<(), String> {
+        match self.deliveries.iter().find(|(_, delivery)| delivery.owner == user) {
+            Some((key, _)) => Err(format!("{key} is left")),
             None => Ok(()),
         }
     }

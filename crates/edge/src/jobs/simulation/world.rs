@@ -9,9 +9,10 @@ use std::task::Poll;
 use framelift_contract::message::JobMessage;
 use framelift_contract::object_key;
 use framelift_domain::video::Extraction;
-use framelift_domain::{Limits, Time, UserId, Video, VideoId};
+use framelift_domain::{EventId, Limits, Time, UserId, Video, VideoId};
 use futures::executor::block_on;
 
+use super::invariants;
 use crate::jobs::Jobs;
 use crate::ports::{Ambient, Queue};
 use crate::store::memory::{MemoryKv, MemoryObjects, MemoryQueue, Quirks, Random};
@@ -97,6 +98,8 @@ pub(super) struct World {
     closed: Cell<bool>,
     complaint: RefCell<Option<String>>,
     calm: Cell<bool>,
+    /// What the receiver of the first user's webhook took.
+    webhooks: RefCell<invariants::Received>,
 }
 
 impl World {
@@ -122,6 +125,7 @@ impl World {
             closed: Cell::new(false),
             complaint: RefCell::default(),
             calm: Cell::new(false),
+            webhooks: RefCell::default(),
         }
     }
 
@@ -258,6 +262,18 @@ impl World {
         if video.result_kept(self.clock.now(), &self.limits) && !self.objects.contains(&key) {
             self.complain(format!("{key} is gone, and {} has a result", video.id));
         }
+    }
+
+    /// The receiver of the first user's webhook takes an event: always the same one under its id.
+    pub(super) fn take_webhook(&self, id: EventId, body: &str) {
+        let mut webhooks = self.webhooks.borrow_mut();
+        if webhooks.entry(id).or_insert_with(|| body.to_owned()) != body {
+            self.complain(format!("{id} came with another body"));
+        }
+    }
+
+    pub(super) fn webhooks(&self) -> invariants::Received {
+        self.webhooks.borrow().clone()
     }
 
     pub(super) fn promise_created(&self, id: VideoId) {

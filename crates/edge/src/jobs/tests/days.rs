@@ -15,7 +15,7 @@ fn use_it(desk: &Desk, user: UserId, keys: &str) -> Vec<VideoId> {
         if n < 3 {
             block_on(jobs.claim(video.id, worker(), None)).unwrap();
             block_on(jobs.complete(video.id, 1, worker(), extraction())).unwrap();
-            block_on(jobs.notified(video.id)).unwrap();
+            block_on(jobs.notified(video.id, 0, false)).unwrap();
         }
         video.id
     });
@@ -41,7 +41,7 @@ fn the_store_does_not_grow_with_the_days() {
             desk.sweep();
         }
         // The lists of users have a fixed number of shards.
-        let is_list = |key: &str| ["work/", "kept/"].iter().any(|list| key.contains(list));
+        let is_list = |key: &str| ["work/", "kept/", "notices/"].iter().any(|list| key.contains(list));
         sizes.push(desk.kv.keys().iter().filter(|key| !is_list(key)).count());
     }
     // Hours of removal do not fall evenly on the days.

@@ -29,7 +29,7 @@ fn wait_behind_two_hundred(workers: usize, arrival_s: i64) -> i64 {
         busy = still;
         for (id, _) in done {
             block_on(jobs.complete(id, 1, worker(), extraction())).unwrap();
-            block_on(jobs.notified(id)).unwrap();
+            block_on(jobs.notified(id, 0, false)).unwrap();
         }
         queue.extend(desk.queue.take().into_iter().map(|(message, _)| message.video_id));
         // One worker starts a second, so that their jobs end at different times.

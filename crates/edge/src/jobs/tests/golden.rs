@@ -1,8 +1,9 @@
 //! Videos that earlier and later versions stored.
 
+use framelift_contract::webhook::{DeliveryOutcome, DeliveryReport, EventData, EventType};
 use framelift_domain::options::{Fit, Format, Range, Resize};
 use framelift_domain::video::{Progress, Stage};
-use framelift_domain::{PluginRef, Rational};
+use framelift_domain::{EventId, PluginRef, Rational};
 
 use super::*;
 use crate::jobs::plugins::Checked;
@@ -20,10 +21,23 @@ fn scenario() -> Desk {
     let mut result = extraction();
     result.warnings = vec!["\"90s\" lies beyond the end".into()];
     block_on(jobs.complete(completed, 1, worker(), result)).unwrap();
-    block_on(jobs.notified(completed)).unwrap();
+    block_on(jobs.notified(completed, 0, false)).unwrap();
     let failed = desk.claimed();
     let failure = Failure::new(FailureCode::CorruptInput, "no frame could be decoded");
     block_on(jobs.fail(failed, 1, worker(), failure)).unwrap();
+    block_on(jobs.notified(failed, 1, true)).unwrap();
+    block_on(jobs.claim_delivery(failed.into())).unwrap();
+    let test = EventData::Test { test: true };
+    let (id, c) = (EventId::new(1, [7; 10]), "c".parse().unwrap());
+    block_on(jobs.note_event(desk.user, id, EventType::WebhookTest, &c, test)).unwrap();
+    let report = DeliveryReport {
+        attempt: 1,
+        worker_id: worker(),
+        outcome: DeliveryOutcome::Retry,
+        status: Some(500),
+        error: Some("the receiver answered 500".into()),
+    };
+    block_on(jobs.attempted(id, &report)).unwrap();
     let canceled = desk.create();
     block_on(jobs.multipart_begun(desk.user, canceled, multipart())).unwrap();
     block_on(jobs.cancel(desk.user, canceled)).unwrap();
@@ -153,7 +167,7 @@ fn go_on(kv: MemoryKv) -> Desk {
     assert!(all.iter().any(|found| found.video.id == again));
 
     block_on(jobs.complete(processing.id, 1, worker(), extraction())).unwrap();
-    block_on(jobs.notified(processing.id)).unwrap();
+    block_on(jobs.notified(processing.id, 0, false)).unwrap();
     block_on(jobs.delete(desk.user, completed.id)).unwrap();
     let awaiting = in_state(StateName::AwaitingUpload);
     block_on(jobs.uploaded(desk.user, awaiting.id)).unwrap();
@@ -175,12 +189,12 @@ fn go_on(kv: MemoryKv) -> Desk {
 
 #[test]
 fn what_is_written_is_the_newest_layout() {
-    golden::assert_written("videos.v2", &scenario().kv);
+    golden::assert_written("videos.v3", &scenario().kv);
 }
 
 #[test]
 fn videos_of_every_version_are_read_and_go_on() {
-    for version in ["videos.v0", "videos.v1", "videos.v2"] {
+    for version in ["videos.v0", "videos.v1", "videos.v2", "videos.v3"] {
         let desk = go_on(golden::load(version));
         let all = block_on(desk.jobs().list(desk.user, None, 100, None)).unwrap().items;
         for options in selections() {

@@ -219,7 +219,7 @@ pub(super) async fn a_video_from_upload_to_result<K: Kv, A: Ambient>(
     }
     let notice = retry(ambient, || async { world.jobs().notice(id).await }).await?;
     check!(notice.is_some(), "there is no notice of the completion");
-    retry(ambient, || async { world.jobs().notified(id).await }).await?;
+    retry(ambient, || async { world.jobs().notified(id, 0, false).await }).await?;
     let notice = retry(ambient, || async { world.jobs().notice(id).await }).await?;
     check!(notice.is_none(), "a notice that is out is to be sent again");
     let again = world.jobs().claim(id, worker(), None).await;

@@ -1,15 +1,21 @@
 //! A small world: one user, whose videos are in the state in which the tested call has the most to do.
 
+mod notices;
 mod plugins;
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use framelift_contract::message::{JobMessage, PluginMessage};
 use framelift_contract::object_key;
+use framelift_contract::webhook::{DeliveryOutcome, EventData, EventType};
 use framelift_domain::video::{Extraction, Multipart, Progress, Stage};
-use framelift_domain::{Failure, FailureCode, Limits, Options, PluginId, UserId, Video, VideoId, WorkerId};
+use framelift_domain::{
+    EventId, Failure, FailureCode, Limits, Options, PluginId, UserId, Video, VideoId, WorkerId,
+};
 use futures::executor::block_on;
 
+use super::super::invariants::Received;
 use super::{Plan, Spoilt};
 use crate::jobs::{Idempotency, JobError, Jobs, NewVideo, Result};
 use crate::store::memory::{MemoryKv, MemoryObjects, MemoryQueue, TestAmbient};
@@ -51,9 +57,19 @@ pub(super) enum Call {
     SweepPluginUpload,
     SweepPluginMessage,
     SweepPluginRemoval,
+    TellWebhook,
+    TellExpired,
+    ClaimDelivery,
+    ReportDelivered,
+    ReportRetry,
+    Replay,
+    TestEvent,
+    SweepLostNotice,
+    SweepLostDelivery,
+    SweepClosedNotice,
 }
 
-pub(super) const CALLS: [Call; 33] = [
+pub(super) const CALLS: [Call; 43] = [
     Call::Create,
     Call::CreateWithKey,
     Call::MultipartBegun,
@@ -87,6 +103,16 @@ pub(super) const CALLS: [Call; 33] = [
     Call::SweepPluginUpload,
     Call::SweepPluginMessage,
     Call::SweepPluginRemoval,
+    Call::TellWebhook,
+    Call::TellExpired,
+    Call::ClaimDelivery,
+    Call::ReportDelivered,
+    Call::ReportRetry,
+    Call::Replay,
+    Call::TestEvent,
+    Call::SweepLostNotice,
+    Call::SweepLostDelivery,
+    Call::SweepClosedNotice,
 ];
 
 pub(super) struct Scene {
@@ -103,6 +129,10 @@ pub(super) struct Scene {
     held_checks: Vec<PluginMessage>,
     /// The version that the call is about.
     plugin: Option<PluginId>,
+    /// What the receiver of the webhook took.
+    received: RefCell<Received>,
+    /// Whether the account has no webhook.
+    no_webhook: bool,
 }
 
 fn worker() -> WorkerId {
@@ -130,6 +160,8 @@ impl Scene {
             held: Vec::new(),
             held_checks: Vec::new(),
             plugin: None,
+            received: RefCell::default(),
+            no_webhook: false,
         }
     }
 
@@ -175,7 +207,7 @@ impl Scene {
         let id = self.uploaded();
         self.claimed(id);
         block_on(self.jobs().complete(id, 1, worker(), extraction())).unwrap();
-        block_on(self.jobs().notified(id)).unwrap();
+        self.tell(id);
         self.held.clear();
         id
     }
@@ -186,6 +218,7 @@ impl Scene {
 
     /// Makes the state that the call needs. Returns the video that the call is about.
     pub(super) fn prepare(&mut self, call: Call) -> VideoId {
+        self.no_webhook = call == Call::Notified;
         let nobody = VideoId::new(0, [0; 10]);
         match call {
             Call::Create | Call::CreateWithKey => nobody,
@@ -228,6 +261,47 @@ impl Scene {
                 self.claimed(id);
                 let failure = Failure::new(FailureCode::CorruptInput, "no frame");
                 block_on(self.jobs().fail(id, 1, worker(), failure)).unwrap();
+                id
+            }
+            Call::TellWebhook => self.failed(),
+            Call::TellExpired => {
+                let id = self.created();
+                self.advance_s(self.limits.upload_ttl_s + 1);
+                block_on(self.jobs().sweep()).unwrap();
+                id
+            }
+            Call::TestEvent => self.completed(),
+            Call::ClaimDelivery | Call::ReportDelivered | Call::ReportRetry | Call::SweepLostDelivery => {
+                let id = self.failed();
+                block_on(self.jobs().notified(id, 1, true)).unwrap();
+                self.queue.take();
+                if matches!(call, Call::ReportDelivered | Call::ReportRetry) {
+                    let delivery = block_on(self.jobs().claim_delivery(id.into())).unwrap();
+                    if call == Call::ReportDelivered {
+                        self.take(id.into(), &delivery.payload);
+                    }
+                }
+                if call == Call::SweepLostDelivery {
+                    self.advance_s(self.limits.resend_after_s + 1);
+                }
+                id
+            }
+            Call::Replay => {
+                let id = self.failed();
+                block_on(self.jobs().notified(id, 1, true)).unwrap();
+                self.deliver(id.into());
+                id
+            }
+            Call::SweepLostNotice => {
+                let id = self.failed();
+                self.queue.take();
+                self.advance_s(self.limits.resend_after_s + 1);
+                id
+            }
+            Call::SweepClosedNotice => {
+                let id = self.failed();
+                self.queue.take();
+                block_on(self.jobs().close_user(self.user)).unwrap();
                 id
             }
             Call::SweepLostMessage => {
@@ -310,11 +384,30 @@ impl Scene {
                     let failure = Failure::new(FailureCode::Internal, "not now");
                     jobs.release(id, attempt, worker(), failure).await.map(nothing)
                 }
-                Call::Notified => jobs.notified_by(id, 1).await.map(nothing),
+                Call::Notified => jobs.notified(id, 1, false).await.map(nothing),
+                Call::TellWebhook | Call::TellExpired => jobs.notified(id, 0, true).await.map(nothing),
+                Call::ClaimDelivery => jobs.claim_delivery(id.into()).await.map(|_| None),
+                Call::ReportDelivered => {
+                    let report = Self::report(DeliveryOutcome::Delivered);
+                    jobs.attempted(id.into(), &report).await.map(|_| None)
+                }
+                Call::ReportRetry => {
+                    let report = Self::report(DeliveryOutcome::Retry);
+                    jobs.attempted(id.into(), &report).await.map(|_| None)
+                }
+                Call::Replay => jobs.replay(user, id.into()).await.map(|_| None),
+                Call::TestEvent => {
+                    let (id, c) = (EventId::new(5, [5; 10]), "c".parse().unwrap());
+                    let data = EventData::Test { test: true };
+                    jobs.note_event(user, id, EventType::WebhookTest, &c, data).await.map(|_| None)
+                }
                 Call::Cancel | Call::CancelAwaited => jobs.cancel(user, id).await.map(nothing),
                 Call::Delete | Call::DeleteCompleted => jobs.delete(user, id).await.map(|()| None),
                 Call::Close => jobs.close_user(user).await.map(|()| None),
-                Call::SweepLostMessage
+                Call::SweepLostNotice
+                | Call::SweepLostDelivery
+                | Call::SweepClosedNotice
+                | Call::SweepLostMessage
                 | Call::SweepLostWorker
                 | Call::SweepExpired
                 | Call::SweepRetention
@@ -331,21 +424,12 @@ impl Scene {
     /// What a worker does with the message that it holds after its report was answered.
     pub(super) fn dealt_with(&mut self, call: Call, id: VideoId) {
         match call {
-            Call::Complete | Call::Fail | Call::ReleaseForTheLastTime => self.tell(id),
-            Call::Release | Call::Notified => {}
+            Call::Complete | Call::Fail | Call::ReleaseForTheLastTime if !self.tell(id) => return,
+            Call::Complete | Call::Fail | Call::ReleaseForTheLastTime | Call::Release | Call::Notified => {}
             Call::CheckPlugin | Call::ReleasePlugin => self.held_checks.clear(),
             _ => return,
         }
         self.held.clear();
-    }
-
-    /// Sends the notice that is due, if there is one.
-    fn tell(&self, id: VideoId) {
-        match block_on(self.jobs().notice(id)) {
-            Ok(Some(_)) => drop(block_on(self.jobs().notified(id)).unwrap()),
-            Ok(None) | Err(JobError::VideoNotFound) => {}
-            Err(error) => panic!("a notice met with {error:?}"),
-        }
     }
 
     /// Workers and the sweep do their work for so many rounds of ten minutes.
@@ -371,23 +455,21 @@ impl Scene {
     fn work(&self, message: &JobMessage) -> bool {
         let id = message.video_id;
         if message.notice.is_some() {
-            self.tell(id);
-            return true;
+            return self.tell(id);
         }
         match block_on(self.jobs().claim(id, "v".parse().unwrap(), None)) {
             Ok(video) => {
                 assert!(self.objects.contains(&object_key::upload(video.owner, video.root())));
                 self.put_result(&video);
                 let attempt = video.state.attempts().made;
-                block_on(self.jobs().complete(id, attempt, "v".parse().unwrap(), extraction())).unwrap();
-                self.tell(id);
-                true
+                match block_on(self.jobs().complete(id, attempt, "v".parse().unwrap(), extraction())) {
+                    Ok(_) => self.tell(id),
+                    Err(JobError::Unavailable(_)) => false,
+                    Err(error) => panic!("a report met with {error:?}"),
+                }
             }
-            Err(JobError::JobFinished | JobError::VideoNotFound) => {
-                self.tell(id);
-                true
-            }
-            Err(JobError::LeaseHeld { .. } | JobError::JobNotReady) => false,
+            Err(JobError::JobFinished | JobError::VideoNotFound) => self.tell(id),
+            Err(JobError::LeaseHeld { .. } | JobError::JobNotReady | JobError::Unavailable(_)) => false,
             Err(error) => panic!("a claim met with {error:?}"),
         }
     }

@@ -1,0 +1,16 @@
+//! What the two calls over one delivery share.
+
+use framelift_contract::problem::ProblemCode;
+use framelift_domain::EventId;
+
+use crate::http::{Failure, Incoming};
+
+/// The event that the path's `{id}` names, if it can be one.
+pub(super) fn delivery_id(incoming: &Incoming) -> Option<EventId> {
+    incoming.param("id").parse().ok()
+}
+
+/// The answer where there is nothing to deliver.
+pub(super) fn finished() -> Failure {
+    Failure::new(ProblemCode::JobFinished, "there is nothing to deliver")
+}

@@ -1,0 +1,340 @@
+//! Telling owners: which events are due, their deliveries to webhooks, and the sweep that forgets none.
+//!
+//! A video's end is an event that its record holds (`notified: false`) from the change of state on. Before the
+//! video leaves its slot, its event is put into the owner's outbox, and stays there until a worker has reported
+//! that the notices are out and the webhook, if there is one, took it or was given up. Every step may be
+//! repeated; an event has one id, and its delivery one body, however often either is sent.
+
+use framelift_contract::message::{JobMessage, NoticeKind};
+use framelift_contract::webhook::{
+    DeliveryAttempt, DeliveryOutcome, DeliveryReport, EventData, EventType, VideoEvent, WebhookEvent,
+};
+use framelift_domain::{CorrelationId, EventId, Time, UserId, Video};
+
+use super::{Found, JobError, Jobs, Result, Swept, view};
+use crate::ports::{Ambient, Kv, Objects, Queue};
+use crate::store::listing::NOTICES;
+use crate::store::outbox::{Delivery, DeliveryState, Outbox};
+use crate::store::{Expiring, keys};
+
+/// Seconds from one attempt to the next, each shortened by up to a tenth by chance: eight attempts within 24 hours.
+const RETRY_AFTER_S: [u32; 7] = [5, 300, 1800, 2 * 3600, 5 * 3600, 8 * 3600, 8 * 3600];
+/// Seconds that a worker has for an attempt.
+const LEASE_S: u32 = 60;
+/// Seconds by which an attempt may come early: clocks differ.
+const EARLY_S: u32 = 5;
+/// The longest delay of a message, in seconds.
+const MAX_DELAY_S: i64 = 900;
+/// Attempts that are remembered.
+const MAX_ATTEMPTS: usize = 20;
+/// Most characters of an attempt's error.
+const MAX_ERROR_CHARS: usize = 200;
+/// Most due events of a user that one sweep looks at.
+const MAX_LOOKED_AT: usize = 8;
+
+/// Why a delivery is not to be sent now.
+enum NotNow {
+    Leased(u32),
+    Over,
+}
+
+impl From<NotNow> for JobError {
+    fn from(why: NotNow) -> Self {
+        match why {
+            NotNow::Leased(retry_after_s) => Self::LeaseHeld { retry_after_s },
+            NotNow::Over => Self::JobFinished,
+        }
+    }
+}
+
+impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
+    /// Puts the end of a video into its owner's outbox, if the owner was not told yet.
+    pub(super) async fn note_end(&self, video: &Video) -> Result<()> {
+        if !video.state.has_notice_due() {
+            return Ok(());
+        }
+        let (id, at) = (video.id.into(), self.now().plus_s(self.limits.resend_after_s));
+        let note = |outbox: &mut Outbox| {
+            let known = outbox.due.iter().any(|due| due.id == id);
+            (!known && outbox.set_due(id, at), ())
+        };
+        Ok(self.store.fill_outbox(video.owner, note).await?)
+    }
+
+    /// Keeps the delivery of a video's end, and makes it due.
+    pub(super) async fn keep_delivery_of(&self, video: &Video) -> Result<()> {
+        let Some((event, data)) = video_event(video) else { return Ok(()) };
+        let at = video.state.end().map_or(video.created_at, |end| end.at);
+        let mut delivery = self.delivery(video.owner, event, &video.correlation_id, at, data)?;
+        delivery.video = Some(video.id);
+        self.keep_delivery(video.id.into(), delivery).await
+    }
+
+    fn delivery(
+        &self,
+        owner: UserId,
+        event: EventType,
+        correlation_id: &CorrelationId,
+        timestamp: Time,
+        data: EventData,
+    ) -> Result<Delivery> {
+        let body = WebhookEvent { kind: event, timestamp, data };
+        let payload = serde_json::to_string(&body)
+            .map_err(|error| crate::ports::Unavailable { what: "webhooks", detail: error.to_string() })?;
+        let now = self.now();
+        Ok(Delivery {
+            owner,
+            event,
+            video: None,
+            correlation_id: correlation_id.clone(),
+            payload,
+            created_at: now,
+            made: 0,
+            round: 0,
+            attempts: Vec::new(),
+            state: DeliveryState::Pending { next_at: now, leased_until: None },
+        })
+    }
+
+    /// Stores a delivery, unless it is there, and makes it due.
+    async fn keep_delivery(&self, id: EventId, delivery: Delivery) -> Result<()> {
+        let owner = delivery.owner;
+        // The outbox first: a delivery that it does not name would stay for ever.
+        let at = self.now().plus_s(LEASE_S);
+        let dropped = self
+            .store
+            .fill_outbox(owner, |outbox| {
+                let dropped = outbox.keep(id);
+                let changed = outbox.set_due(id, at) || !dropped.is_empty();
+                (changed || outbox.kept.last() == Some(&id), dropped)
+            })
+            .await?;
+        for id in dropped {
+            self.store.remove_later(Expiring::Delivery(id)).await?;
+        }
+        self.store.create(&keys::delivery(id), &delivery).await?;
+        Ok(())
+    }
+
+    /// Notes an event that is not a video's end, and has it delivered. Repeated with the same id, it is the
+    /// same event.
+    pub async fn note_event(
+        &self,
+        user: UserId,
+        id: EventId,
+        event: EventType,
+        correlation_id: &CorrelationId,
+        data: EventData,
+    ) -> Result<Delivery> {
+        if self.is_closed(user).await? {
+            return Err(JobError::AccountClosed);
+        }
+        let delivery = self.delivery(user, event, correlation_id, self.now(), data)?;
+        self.keep_delivery(id, delivery.clone()).await?;
+        self.send_webhook(id, &delivery, 0).await?;
+        Ok(delivery)
+    }
+
+    async fn send_webhook(&self, id: EventId, delivery: &Delivery, delay_s: u32) -> Result<()> {
+        let message = JobMessage {
+            version: 1,
+            video_id: id.into(),
+            user_id: delivery.owner,
+            correlation_id: delivery.correlation_id.clone(),
+            notice: Some(NoticeKind::Webhook),
+        };
+        Ok(self.queue.send(&message.into(), delay_s).await?)
+    }
+
+    /// A worker is about to send an event to its webhook, for which it has a minute.
+    pub async fn claim_delivery(&self, id: EventId) -> Result<Delivery> {
+        let now = self.now();
+        let key = keys::delivery(id);
+        let claimed = self.store.update(&key, |mut delivery: Delivery| {
+            let DeliveryState::Pending { next_at, leased_until } = &mut delivery.state else {
+                return Err(NotNow::Over);
+            };
+            if let Some(until) = leased_until.filter(|until| now < *until) {
+                let ms = until.ms_since(now).clamp(1, i64::from(LEASE_S) * 1000);
+                return Err(NotNow::Leased(u32::try_from(ms).unwrap_or(1).div_ceil(1000)));
+            }
+            // Whatever made its message come early: the sweep sends another one.
+            if *next_at > now.plus_s(EARLY_S) {
+                return Err(NotNow::Over);
+            }
+            *leased_until = Some(now.plus_s(LEASE_S));
+            Ok((delivery, true, ()))
+        });
+        match claimed.await.map_err(JobError::from) {
+            Err(JobError::VideoNotFound) => Err(JobError::JobFinished),
+            outcome => Ok(outcome?.value),
+        }
+    }
+
+    /// What came of an attempt; repeated, it does what an earlier call left undone.
+    pub async fn attempted(&self, id: EventId, report: &DeliveryReport) -> Result<Delivery> {
+        let now = self.now();
+        let mut random = [0; 2];
+        self.ambient.fill_random(&mut random);
+        let key = keys::delivery(id);
+        let result = self.store.update(&key, |mut delivery: Delivery| {
+            if report.attempt <= delivery.made {
+                return Ok::<_, JobError>((delivery, false, ()));
+            }
+            delivery.made = report.attempt;
+            delivery.round += 1;
+            let error = report.error.as_ref().map(|error| error.chars().take(MAX_ERROR_CHARS).collect());
+            delivery.attempts.push(DeliveryAttempt { at: now, status: report.status, error });
+            let forget = delivery.attempts.len().saturating_sub(MAX_ATTEMPTS);
+            delivery.attempts.drain(..forget);
+            let wait_s = RETRY_AFTER_S.get(delivery.round as usize - 1).copied();
+            delivery.state = match (report.outcome, wait_s) {
+                (DeliveryOutcome::Delivered, _) => DeliveryState::Delivered,
+                (DeliveryOutcome::Retry, Some(wait_s)) => {
+                    let sooner_s = wait_s * u32::from(random[0]) / 2560;
+                    DeliveryState::Pending { next_at: now.plus_s(wait_s - sooner_s), leased_until: None }
+                }
+                (DeliveryOutcome::Retry | DeliveryOutcome::GiveUp, _) => DeliveryState::Failed,
+            };
+            Ok((delivery, true, ()))
+        });
+        let delivery = match result.await.map_err(JobError::from) {
+            Err(JobError::VideoNotFound) => return Err(JobError::JobFinished),
+            outcome => outcome?.value,
+        };
+        let next_at = match delivery.state {
+            DeliveryState::Pending { next_at, .. } => Some(next_at),
+            _ => None,
+        };
+        self.store.settle_due(delivery.owner, id, next_at).await?;
+        let delay_s = next_at.map(|at| at.ms_since(now).div_euclid(1000) + 1);
+        if let Some(delay_s) = delay_s.filter(|delay_s| *delay_s <= MAX_DELAY_S) {
+            // A later one is the sweep's; so is this one, if its message is lost.
+            self.send_webhook(id, &delivery, u32::try_from(delay_s).unwrap_or(0)).await?;
+        }
+        Ok(delivery)
+    }
+
+    /// A page of a user's deliveries, newest first, and the cursor of the next one.
+    pub async fn deliveries(
+        &self,
+        user: UserId,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<(EventId, Delivery)>, Option<String>)> {
+        let kept = self.store.outbox(user).await?.kept;
+        let end = match cursor {
+            None => kept.len(),
+            Some(cursor) => {
+                let before: EventId = cursor.parse().map_err(|_| JobError::BadCursor)?;
+                // One that was pushed out meanwhile has nothing before it.
+                kept.iter().position(|id| *id == before).unwrap_or(0)
+            }
+        };
+        let start = end.saturating_sub(limit as usize);
+        let mut page = Vec::new();
+        for id in kept[start..end].iter().rev() {
+            if let Some(delivery) = self.store.delivery(*id).await? {
+                page.push((*id, delivery));
+            }
+        }
+        Ok((page, kept.get(start).filter(|_| start > 0).map(ToString::to_string)))
+    }
+
+    /// Sends an event to the webhook once more, from the first attempt on.
+    pub async fn replay(&self, user: UserId, id: EventId) -> Result<Delivery> {
+        let outbox = self.store.outbox(user).await?;
+        if !outbox.kept.contains(&id) {
+            return Err(JobError::DeliveryNotFound);
+        }
+        let at = self.now().plus_s(LEASE_S);
+        self.store.fill_outbox(user, |outbox| (outbox.set_due(id, at), ())).await?;
+        let now = self.now();
+        let key = keys::delivery(id);
+        let replayed = self.store.update(&key, |mut delivery: Delivery| {
+            let leased_until = match delivery.state {
+                DeliveryState::Pending { leased_until, .. } => leased_until,
+                _ => None,
+            };
+            delivery.round = 0;
+            delivery.state = DeliveryState::Pending { next_at: now, leased_until };
+            Ok::<_, JobError>((delivery, true, ()))
+        });
+        let delivery = match replayed.await.map_err(JobError::from) {
+            Err(JobError::VideoNotFound) => return Err(JobError::DeliveryNotFound),
+            outcome => outcome?.value,
+        };
+        self.send_webhook(id, &delivery, 0).await?;
+        Ok(delivery)
+    }
+
+    /// Sends messages for what a user is to be told and was not, and takes out what is over.
+    pub(super) async fn tell_user(&self, user: UserId, epoch: u64, swept: &mut Swept) -> Result<()> {
+        let outbox = self.store.outbox(user).await?;
+        let now = self.now();
+        if outbox.due.is_empty() {
+            let key = keys::outbox(user);
+            return Ok(self.store.leave_if_idle::<Outbox>(NOTICES, user, &key, epoch).await?);
+        }
+        let closed = self.is_closed(user).await?;
+        let due = outbox.due.iter().filter(|due| due.at <= now || closed).take(MAX_LOOKED_AT);
+        // One that cannot be looked at does not hold up the others.
+        let mut outcome = Ok(());
+        for event in due {
+            outcome = outcome.and(self.tell_of(user, event.id, closed, swept).await);
+        }
+        outcome
+    }
+
+    async fn tell_of(&self, user: UserId, id: EventId, closed: bool, swept: &mut Swept) -> Result<()> {
+        if closed {
+            return Ok(self.store.settle_due(user, id, None).await?);
+        }
+        let now = self.now();
+        let row = self.store.video(id.into()).await?;
+        if let Some(video) = row.map(|row| row.video).filter(|video| video.state.has_notice_due()) {
+            self.send(&video, view::notice(&video).map(|notice| notice.kind), 0).await?;
+        } else {
+            let delivery = self.store.delivery(id).await?;
+            let (delivery, next_at) = match delivery {
+                Some(delivery) => match delivery.state {
+                    DeliveryState::Pending { next_at, leased_until } => {
+                        let at = leased_until.map_or(next_at, |until| until.max(next_at));
+                        (delivery, at)
+                    }
+                    _ => return Ok(self.store.settle_due(user, id, None).await?),
+                },
+                None => return Ok(self.store.settle_due(user, id, None).await?),
+            };
+            if next_at > now {
+                return Ok(self.store.settle_due(user, id, Some(next_at)).await?);
+            }
+            self.send_webhook(id, &delivery, 0).await?;
+        }
+        swept.answer.resent += 1;
+        let again = now.plus_s(self.limits.resend_after_s);
+        Ok(self.store.settle_due(user, id, Some(again)).await?)
+    }
+}
+
+/// The event of a video's end, if it has come to one of which its owner is told.
+fn video_event(video: &Video) -> Option<(EventType, EventData)> {
+    let kind = match view::notice(video)?.kind {
+        NoticeKind::Completed => EventType::VideoCompleted,
+        NoticeKind::Failed => EventType::VideoFailed,
+        NoticeKind::Expired => EventType::VideoExpired,
+        NoticeKind::Webhook => return None,
+    };
+    let seen = view::video(&Found { video: video.clone(), queue_position: None });
+    let data = VideoEvent {
+        video_id: seen.id,
+        file_name: seen.file_name,
+        status: seen.status,
+        result: seen.result,
+        failure: seen.failure,
+        created_at: seen.created_at,
+        completed_at: seen.completed_at.unwrap_or(seen.created_at),
+        correlation_id: video.correlation_id.clone(),
+    };
+    Some((kind, EventData::Video(data)))
+}
