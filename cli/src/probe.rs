@@ -15,10 +15,7 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<Done, Failed> {
         "{} in {}, {}{}, {}, {}{}{}{}",
         info.codec,
         info.container,
-        shown.map_or_else(
-            || "unknown size".to_owned(),
-            |(width, height)| format!("{width}×{height} pixels")
-        ),
+        shown.map_or_else(|| "unknown size".to_owned(), |(width, height)| format!("{width}×{height} pixels")),
         match stored {
             Some((width, height)) if stored != shown => format!(" (stored as {width}×{height})"),
             _ => String::new(),

@@ -217,7 +217,6 @@ pub enum State {
     },
 }
 
-
 const fn told() -> bool {
     true
 }
