@@ -4,7 +4,7 @@
 //! stored between `begin` and `stored`, and removed before its version is: what a crash leaves in between, the
 //! sweep finds by the version.
 //!
-//! A version that once could run is kept for [`GRACE_S`] after no name means it any more, and then until no
+//! A version that once could run is kept for `GRACE_S` after no name means it any more, and then until no
 //! unfinished video runs it: a request that pinned it has made its record by then.
 
 mod check;

@@ -20,17 +20,15 @@ fn ready() -> Checked {
 }
 
 impl Scene {
-    fn put_plugin<K: Kv, Q: Queue, O: Objects, A: Ambient>(
+    async fn put_plugin<K: Kv, Q: Queue, O: Objects, A: Ambient>(
         &self,
         jobs: &Jobs<'_, K, Q, O, A>,
         sha256: &str,
-    ) -> impl Future<Output = Result<PluginId>> {
-        async move {
-            let id = jobs.begin_plugin(self.user, NAME, 10, &"c".parse().unwrap()).await?;
-            self.objects.put(object_key::plugin(self.user, id));
-            jobs.plugin_stored(self.user, id, sha256, 10).await?;
-            Ok(id)
-        }
+    ) -> Result<PluginId> {
+        let id = jobs.begin_plugin(self.user, NAME, 10, &"c".parse().unwrap()).await?;
+        self.objects.put(object_key::plugin(self.user, id));
+        jobs.plugin_stored(self.user, id, sha256, 10).await?;
+        Ok(id)
     }
 
     fn new_plugin(&mut self, sha256: &str) -> PluginId {
