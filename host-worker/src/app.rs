@@ -186,7 +186,7 @@ pub async fn start(
         metrics: metrics.clone(),
         readiness: readiness.clone(),
         sandbox: Arc::new(sandbox),
-        plugins: Arc::new(CompiledPlugins::new()),
+        plugins: Arc::new(CompiledPlugins::default()),
         settings: Settings::of(config),
         draining: stop.clone(),
         release: release.clone(),

@@ -247,7 +247,7 @@ pub static CLAIM_ID: Text = Text::new(1, 64, "", "must have 1 to 64 characters")
 /// A worker's id, or a correlation id.
 static TOKEN_ID: Text = Text::new(1, 64, "^[A-Za-z0-9._-]*$", "must be 1 to 64 of A-Za-z0-9._-");
 /// The id of a video or of a user: a UUID in its canonical form.
-static UUID: Text = Text::new(
+pub static UUID: Text = Text::new(
     36,
     36,
     "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",

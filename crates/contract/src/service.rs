@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// `ok`, or `ready` if everything that the service needs answers, too.
-    #[schema(inline)]
     pub status: HealthStatus,
     /// The version of the service.
     #[schema(example = "0.1.0")]

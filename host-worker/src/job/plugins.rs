@@ -1,14 +1,13 @@
 //! Plugins: their components are fetched, compiled once, kept compiled, and checked when they are new.
 
-use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use framelift_contract::plugin::{CheckOutcome, JobPlugin, JobPluginCode, PluginCheck, PluginReport};
 use framelift_contract::report::Job;
 use framelift_domain::limits::MAX_PLUGIN_BYTES;
 use framelift_domain::{Failure, FailureCode};
-use framelift_plugin_host::{Compiled, Metering, PluginRun, Registry, Rejected, built_in, failure, sha256};
+use framelift_plugin_host::{Compiled, Metering, PluginRun, Rejected, built_in, failure, sha256};
 use framelift_sandbox::{CompileError, CompileLimits};
 use tokio_util::sync::CancellationToken;
 
@@ -21,40 +20,36 @@ use crate::report::{ReportError, Trace};
 use crate::retry::retry;
 use crate::store::StoreError;
 
-/// Bytes of compiled plugins that are kept.
-const MAX_KEPT_BYTES: u64 = 2 << 30;
+/// Bytes of compiled code that are kept in memory: a plugin in Rust has about one megabyte of it, one that brings
+/// an interpreter with it up to a hundred.
+const MAX_KEPT_BYTES: usize = 512 << 20;
 /// How long the report of a check is tried again.
 const REPORT_PATIENCE: Duration = Duration::from_secs(120);
 /// Characters of a reason.
 const MAX_REASON: usize = 1000;
 
-/// The plugins that this process has compiled. Without a folder for them, each job compiles its own.
-#[derive(Debug)]
-pub(crate) struct CompiledPlugins {
-    /// The folder is removed with this value.
-    kept: Option<(Registry, tempfile::TempDir)>,
-}
+/// The plugins that this process has compiled, the one used last at the end. In memory, so that a worker that is
+/// killed leaves nothing on the disk.
+#[derive(Debug, Default)]
+pub(crate) struct CompiledPlugins(Mutex<Vec<Arc<Compiled>>>);
 
 impl CompiledPlugins {
-    /// Makes a folder for them that nobody else can write to.
-    pub(crate) fn new() -> Self {
-        let open = || {
-            let folder = tempfile::Builder::new().prefix("framelift-plugins-").tempdir()?;
-            Ok::<_, io::Error>((Registry::open(folder.path().join("code"), MAX_KEPT_BYTES)?, folder))
-        };
-        let kept = open().inspect_err(|error| {
-            tracing::warn!(%error, "no folder for compiled plugins: each job compiles its own");
-        });
-        Self { kept: kept.ok() }
+    fn get(&self, sha256: &str) -> Option<Arc<Compiled>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().position(|compiled| compiled.sha256 == sha256)?;
+        let found = kept.remove(at);
+        kept.push(Arc::clone(&found));
+        Some(found)
     }
 
-    fn get(&self, sha256: &str) -> Option<Compiled> {
-        self.kept.as_ref()?.0.get(sha256, Metering::Time)
-    }
-
-    fn put(&self, compiled: &Compiled) {
-        if let Some(Err(error)) = self.kept.as_ref().map(|(registry, _)| registry.put(compiled)) {
-            tracing::warn!(%error, "a compiled plugin could not be kept; it is compiled again next time");
+    /// Keeps one; those that were not used for the longest time make room for it.
+    fn put(&self, compiled: &Arc<Compiled>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|other| other.sha256 != compiled.sha256);
+        kept.push(Arc::clone(compiled));
+        let mut bytes: usize = kept.iter().map(|compiled| compiled.code.len()).sum();
+        while bytes > MAX_KEPT_BYTES {
+            bytes -= kept.remove(0).code.len();
         }
     }
 }
@@ -118,7 +113,7 @@ impl JobContext {
                 name: name.clone(),
                 version: version.to_string(),
                 config: serde_json::Value::Object(config.clone()).to_string(),
-                compiled: Arc::new(compiled),
+                compiled,
             });
         }
         Ok(plugins)
@@ -130,14 +125,12 @@ impl JobContext {
         name: &str,
         code: Code<'_>,
         cancel: &CancellationToken,
-    ) -> Result<Compiled, PluginError> {
-        let plugins = self.plugins.clone();
-        let wanted = match &code {
-            Code::BuiltIn(component) => sha256(component),
-            Code::Upload(upload) => upload.sha256.clone(),
+    ) -> Result<Arc<Compiled>, PluginError> {
+        let known = match &code {
+            Code::BuiltIn(component) => self.plugins.get(&sha256(component)),
+            Code::Upload(upload) => self.plugins.get(&upload.sha256),
         };
-        let known = tokio::task::spawn_blocking(move || plugins.get(&wanted)).await;
-        if let Ok(Some(known)) = known {
+        if let Some(known) = known {
             return Ok(known);
         }
         let component = match code {
@@ -147,6 +140,7 @@ impl JobContext {
         let (sandbox, plugins, name) = (self.sandbox.clone(), self.plugins.clone(), name.to_owned());
         let compiling = tokio::task::spawn_blocking(move || {
             let compiled = sandbox.compile(&name, &component, &CompileLimits::default(), Metering::Time)?;
+            let compiled = Arc::new(compiled);
             plugins.put(&compiled);
             Ok::<_, CompileError>(compiled)
         });
@@ -201,7 +195,7 @@ impl JobContext {
         drop(permit);
         let (outcome, reason, config_schema) = match checked {
             Ok(compiled) => {
-                let schema = compiled.checked.config_schema;
+                let schema = compiled.checked.config_schema.as_ref();
                 (CheckOutcome::Ready, None, schema.and_then(|schema| schema.as_object().cloned()))
             }
             Err(PluginError::Rejected(Rejected(words))) => (CheckOutcome::Rejected, Some(words), None),

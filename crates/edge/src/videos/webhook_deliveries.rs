@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode as Code;
-use framelift_contract::rules::{CURSOR, PAGE};
+use framelift_contract::rules::{PAGE, UUID};
 use framelift_contract::webhook::DeliveryPage;
 use http::{Response, StatusCode};
 
@@ -19,7 +19,7 @@ pub(super) fn operation() -> Operation {
     Operation::new(ROUTE, "listWebhookDeliveries", "webhooks", Auth::User, summary)
         .about("Of an account, the last 200 are kept.")
         .query("limit", "Deliveries on the page.", integer(PAGE, Some(20)))
-        .query("cursor", "`next_cursor` of the page before.", keeping(&CURSOR))
+        .query("cursor", "`next_cursor` of the page before.", keeping(&UUID))
         .answers(
             StatusCode::OK,
             "A page.",
