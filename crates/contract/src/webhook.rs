@@ -121,6 +121,7 @@ pub struct DeliveryAttempt {
     #[schema(value_type = String, format = DateTime)]
     pub at: Time,
     /// What the receiver answered, if it did.
+    #[schema(maximum = 65535)]
     pub status: Option<u16>,
     /// Why it was not taken.
     pub error: Option<String>,
@@ -213,6 +214,7 @@ pub struct DeliveryReport {
     pub outcome: DeliveryOutcome,
     /// What the receiver answered, if it did.
     #[serde(default)]
+    #[schema(maximum = 65535)]
     pub status: Option<u16>,
     /// Why it was not taken, at most 200 characters.
     #[serde(default)]
