@@ -343,6 +343,7 @@ pub fn fields() -> Vec<(&'static str, &'static str, Value)> {
         ("FailReport", "worker_id", TOKEN_ID.keywords()),
         ("FailReport", "code", one_of(FailureCode::VARIANTS)),
         ("NotifiedReport", "worker_id", TOKEN_ID.keywords()),
+        ("DeliveryReport", "worker_id", TOKEN_ID.keywords()),
         ("NotificationRequest", "user_id", UUID.keywords()),
         ("NotificationRequest", "video_id", UUID.keywords()),
     ]
