@@ -40,6 +40,16 @@ pub enum RunError {
     Start(#[from] StartError),
 }
 
+/// What was written to a child that has its job. If it has ended meanwhile, it is asked how: that says why.
+fn unless_gone(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+            Ok(())
+        }
+        written => written,
+    }
+}
+
 /// Why a conversation ends before its time.
 enum End {
     Error(ExtractError),
@@ -102,7 +112,7 @@ impl Sandbox {
             child.limit(&limits, (size, beside), self.has_gpu())?;
             wire::write_json(&mut &child.events, Kind::Job, &Job::Extract(Box::new(job)))?;
             let mut codes = plugins.iter().map(|plugin| &plugin.compiled.code);
-            codes.try_for_each(|code| wire::write_code(&mut &child.events, code))
+            codes.try_for_each(|code| unless_gone(wire::write_code(&mut &child.events, code)))
         };
         let patience = self.patience(&limits);
         self.run(begin, source, patience, control, |talk| {
@@ -130,7 +140,7 @@ impl Sandbox {
         let begin = |child: &Running| {
             child.limit_compiling(limits, self.has_gpu())?;
             wire::write_json(&mut &child.events, Kind::Job, &job)?;
-            wire::write_code(&mut &child.events, component)
+            unless_gone(wire::write_code(&mut &child.events, component))
         };
         // A busy machine gives it a part of its processors.
         let deadline = limits.processor_time.saturating_mul(4).saturating_add(HEAD_START);
