@@ -267,7 +267,7 @@ impl Stack {
     ///
     /// # Panics
     /// If something is left over, a log tells a secret, or the stack does not end well.
-    pub async fn finish(mut self) {
+    pub async fn finish(self) {
         let info = self.info();
         for queue in [&info.queue_url, &info.dead_letter_url] {
             until("empty queues", || async {
@@ -278,6 +278,16 @@ impl Stack {
             })
             .await;
         }
+        self.finish_with_messages().await;
+    }
+
+    /// As [`Stack::finish`], where messages may be left: an event for a webhook that does not answer is sent again
+    /// for a day.
+    ///
+    /// # Panics
+    /// If something else is left over, a log tells a secret, or the stack does not end well.
+    pub async fn finish_with_messages(mut self) {
+        let info = self.info();
         assert_eq!(
             cloud::open_multipart_uploads(&info).await,
             Vec::<String>::new(),

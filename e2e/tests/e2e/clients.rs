@@ -91,7 +91,7 @@ async fn requests_made_from_the_document_are_answered_as_it_says() {
         }
     })
     .await;
-    stack.finish().await;
+    stack.finish_with_messages().await;
 }
 
 /// The API's document in a file of the folder.
