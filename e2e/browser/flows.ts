@@ -3,23 +3,12 @@ import { execFileSync } from "node:child_process";
 import { appendFile, copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser, Request } from "playwright-core";
-import { browse, check, type Look, PASSWORD, Visitor, type Where } from "./harness.ts";
+import { webhooks } from "./account.ts";
+import { browse, check, type Flow, LOOKS, type Look, nameOf, PASSWORD, type Visitor, visit, type Where } from "./harness.ts";
 
 const [flow = "", api = "", media = "", scratch = ""] = process.argv.slice(2);
 const where: Where = { api, media, scratch };
 const NOT_A_VIDEO = { name: "letter.mp4", mimeType: "video/mp4", buffer: Buffer.from("Dear Ada, no video.") };
-
-/** A visit that leaves a picture where it failed. */
-async function visit(browser: Browser, name: string, look: Look, steps: (visitor: Visitor) => Promise<void>) {
-  const visitor = await Visitor.arrive(browser, where, look);
-  try {
-    await steps(visitor);
-  } catch (error) {
-    await visitor.picture(`failed-${name}`).catch(() => {});
-    throw error;
-  }
-  await visitor.leave();
-}
 
 /** The names in a ZIP, as another program reads it. */
 function members(path: string): string[] {
@@ -29,7 +18,7 @@ function members(path: string): string[] {
 
 /** Sign up, upload two, download, run again, a failure that explains itself, sessions, the end of the account. */
 async function everything(browser: Browser) {
-  await visit(browser, "everything", {}, async (visitor) => {
+  await visit(browser, where, "everything", {}, async (visitor) => {
     const { page } = visitor;
     const button = (name: string | RegExp) => page.getByRole("button", { name });
     const email = await visitor.signUp("Ada");
@@ -151,7 +140,7 @@ async function throttle(visitor: Visitor, how: { offline?: boolean; uploadThroug
 
 /** The tab is closed in the middle of an upload; later the file is asked for again, and the rest is sent. */
 async function closedTab(browser: Browser) {
-  await visit(browser, "closed-tab", {}, async (visitor) => {
+  await visit(browser, where, "closed-tab", {}, async (visitor) => {
     const file = await large("long.mp4");
     await visitor.signUp("Grace");
     const part = (request: Request) => /partNumber=(\d+)/.exec(request.url())?.[1];
@@ -178,7 +167,7 @@ async function closedTab(browser: Browser) {
 
 /** The network goes in the middle of an upload and comes back; the upload is paused and goes on. */
 async function lostNetwork(browser: Browser) {
-  await visit(browser, "lost-network", {}, async (visitor) => {
+  await visit(browser, where, "lost-network", {}, async (visitor) => {
     const file = await large("slow.mp4");
     const { page } = visitor;
     await visitor.signUp("Mary");
@@ -200,27 +189,14 @@ async function lostNetwork(browser: Browser) {
 
 /** Every view in both schemes and languages, on a phone and on a desk: axe finds nothing. */
 async function everyView(browser: Browser) {
-  const looks: Look[] = [
-    { scheme: "light", locale: "en-GB" },
-    { scheme: "dark", locale: "pt-BR", phone: true },
-    { scheme: "dark", locale: "en-GB" },
-    { scheme: "light", locale: "pt-BR", phone: true },
-  ];
-  // The other pairs are for who wants their pictures.
-  for (const look of process.env.FRAMELIFT_TEST_PICTURES ? looks : looks.slice(0, 2)) {
-    const name = `${look.locale}-${look.scheme}-${look.phone ? "phone" : "desk"}`;
-    await visit(browser, name, look, (visitor) => views(visitor, name, look));
+  for (const look of LOOKS) {
+    await visit(browser, where, nameOf(look), look, (visitor) => views(visitor, look));
   }
 }
 
-async function views(visitor: Visitor, name: string, look: Look) {
+async function views(visitor: Visitor, look: Look) {
   const { page } = visitor;
-  const see = async (view: string, fullPage = true) => {
-    await visitor.picture(`${view}-${name}`, fullPage);
-    await visitor.mustBeAccessible(`${view}, ${name}`);
-    const wide = await page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth");
-    check(!wide, `${view}, ${name}: wider than the screen`);
-  };
+  const see = (view: string, fullPage = true) => visitor.see(view, look, fullPage);
   await page.goto(api);
   await page.locator("form .button.primary").click();
   await page.locator(".fault").first().waitFor();
@@ -259,13 +235,14 @@ async function views(visitor: Visitor, name: string, look: Look) {
   await page.locator("dialog").waitFor({ state: "detached" });
   await page.locator("a[href='#/account']").click();
   await page.locator(".rows .row").waitFor();
+  await page.locator(".quota").first().waitFor();
   await see("account");
   await page.goto(`${api}/#/videos/018b0000-0000-7000-8000-000000000000`);
   await page.locator(".empty h1").waitFor();
   await see("gone");
 }
 
-const flows: Record<string, (browser: Browser) => Promise<void>> = { everything, closedTab, lostNetwork, everyView };
+const flows: Record<string, Flow> = { everything, closedTab, lostNetwork, everyView, webhooks };
 const chosen = flows[flow];
 check(chosen, `there is no flow ${flow}`);
-await browse(chosen);
+await browse((browser) => chosen(browser, where));

@@ -110,6 +110,15 @@ export class Visitor {
     if ((found as string[]).length > 0) throw new Error(`${view}: ${(found as string[]).join("\n")}`);
   }
 
+  /** Looks at a view with all that it must hold to: accessible, no wider than the screen, without a complaint. */
+  async see(view: string, look: Look, fullPage = true) {
+    const name = `${view}-${nameOf(look)}`;
+    await this.picture(name, fullPage);
+    await this.mustBeAccessible(name);
+    const wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
+    check(!(await this.page.evaluate(wide)), `${name}: wider than the screen`);
+  }
+
   async picture(name: string, fullPage = true) {
     await mkdir(join(this.where.scratch, "pictures"), { recursive: true });
     await this.page.screenshot({ path: join(this.where.scratch, "pictures", `${name}.png`), fullPage });
@@ -120,6 +129,37 @@ export class Visitor {
     if (this.complaints.length > 0) throw new Error(`the browser complained:\n${this.complaints.join("\n")}`);
   }
 }
+
+/** What a flow is given: a browser, and what it is to look at. */
+export type Flow = (browser: Browser, where: Where) => Promise<void>;
+
+/** A visit that leaves a picture where it failed. */
+export async function visit(
+  browser: Browser,
+  where: Where,
+  name: string,
+  look: Look,
+  steps: (visitor: Visitor) => Promise<void>,
+) {
+  const visitor = await Visitor.arrive(browser, where, look);
+  try {
+    await steps(visitor);
+  } catch (error) {
+    await visitor.picture(`failed-${name}`).catch(() => {});
+    throw error;
+  }
+  await visitor.leave();
+}
+
+/** The looks in which a view is judged; the first two are enough where nobody wants the pictures. */
+export const LOOKS: readonly Look[] = [
+  { scheme: "light", locale: "en-GB" },
+  { scheme: "dark", locale: "pt-BR", phone: true },
+  { scheme: "dark", locale: "en-GB" },
+  { scheme: "light", locale: "pt-BR", phone: true },
+].slice(0, process.env.FRAMELIFT_TEST_PICTURES ? 4 : 2) as readonly Look[];
+
+export const nameOf = (look: Look) => `${look.locale}-${look.scheme}-${look.phone ? "phone" : "desk"}`;
 
 /** Runs a flow in a browser of its own. */
 export async function browse(flow: (browser: Browser) => Promise<void>) {

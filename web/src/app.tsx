@@ -2,17 +2,19 @@
 import { effect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { choose, LANGUAGES, type Language, language, t } from "./i18n";
+import { lazy } from "./lazy";
 import { go, route } from "./router";
 import { loadAccount, signedIn, signOut } from "./session";
 import { type Theme, theme } from "./theme";
 import { Icon, Logo } from "./ui";
 import { uploads } from "./uploads";
 import { news, reachable, watch } from "./videos";
-import { AccountView } from "./views/account";
 import { AuthView } from "./views/auth";
 import { statusText } from "./views/status";
 import { VideoView } from "./views/video";
 import { VideosView } from "./views/videos";
+
+const AccountView = lazy(async () => (await import("./views/account")).AccountView);
 
 effect(() => {
   const names = { videos: t().videos, video: t().details, account: t().account } as Record<string, string>;

@@ -29,3 +29,9 @@ export function describe(error: unknown): Description {
   }
   return plain(t().uploadLost);
 }
+
+/** What the service says is wrong with one field of the body, by its pointer. */
+export function faultAt(error: unknown, pointer: string): string | undefined {
+  if (!(error instanceof ApiError)) return undefined;
+  return error.errors.find((it) => it.pointer === pointer)?.detail;
+}

@@ -122,3 +122,9 @@ export async function loadAccount(): Promise<Account> {
   account.value = loaded;
   return loaded;
 }
+
+/** Takes over what a change of the account answered: the usage is in the answer to `GET` alone. */
+export function keepAccount(changed: Account) {
+  const { webhook_secret: _, ...rest } = changed;
+  account.value = { quotas: account.value?.quotas ?? null, ...rest };
+}

@@ -21,6 +21,11 @@ const PATHS = {
   sliders: "M4 7h9m4 0h3M4 17h3m4 0h9M15 4.8v4.4M9 14.8v4.4",
   user: "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8M4.5 20.5c1-4 4-5.5 7.5-5.5s6.5 1.5 7.5 5.5",
   out: "M10 4H5v16h5M15 8l4 4-4 4M19 12H9",
+  copy: "M9 9h11v11H9zM15 9V4H4v11h5",
+  plug: "M9 3v5M15 3v5M6.5 8h11v3.5a5.5 5.5 0 0 1-11 0zM12 17v4",
+  up: "M12 19V5m0 0-6 6m6-6 6 6",
+  down: "M12 5v14m0 0-6-6m6 6 6-6",
+  plus: "M12 5v14M5 12h14",
   sun: "M12 16a4 4 0 1 0 0-8 4 4 0 0 0 0 8M12 2.5v2M12 19.5v2M2.5 12h2M19.5 12h2M5.3 5.3l1.4 1.4M17.3 17.3l1.4 1.4M5.3 18.7l1.4-1.4M17.3 6.7l1.4-1.4",
   globe:
     "M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0M3 12h18M12 3c3 3 3.5 6 3.5 9s-.5 6-3.5 9c-3-3-3.5-6-3.5-9S9 6 12 3",
@@ -255,6 +260,31 @@ export function Notice({ kind, children }: { kind: "good" | "info" | "warn"; chi
   );
 }
 
+/** A text to take elsewhere, with a button that copies it. */
+export function Copyable({ label, text }: { label: string; text: string }) {
+  const id = useId();
+  const [copied, setCopied] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
+  const copy = () => {
+    input.current?.select();
+    navigator.clipboard?.writeText(text).then(
+      () => setCopied(true),
+      () => {},
+    );
+  };
+  return (
+    <div class="copyable">
+      <label class="unseen" for={id}>
+        {label}
+      </label>
+      <input ref={input} id={id} class="mono" readOnly value={text} onFocus={() => input.current?.select()} />
+      <Button icon={copied ? "check" : "copy"} onClick={copy}>
+        {copied ? t().copied : t().copy}
+      </Button>
+    </div>
+  );
+}
+
 interface BarProps {
   label: string;
   /** 0 to 100; none while that is not known. */
@@ -351,13 +381,18 @@ export function Confirm({ title, text, go, action, onClose, children }: ConfirmP
 export function useAction(action: () => Promise<void>): [() => void, boolean, unknown] {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(undefined);
+  const begun = useRef(false);
   const run = () => {
-    if (busy) return;
+    if (begun.current) return;
+    begun.current = true;
     setBusy(true);
     setError(undefined);
     action()
       .catch(setError)
-      .finally(() => setBusy(false));
+      .finally(() => {
+        begun.current = false;
+        setBusy(false);
+      });
   };
   return [run, busy, error];
 }

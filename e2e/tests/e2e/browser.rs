@@ -10,8 +10,11 @@ async fn browse(flows: &[&str]) {
     let env = vec![("SPIN_VARIABLE_SINGLE_PUT_BYTES", (5 << 20).to_string())];
     let stack = Stack::start(Setup { env, ..Setup::default() }).await;
     let folder = stack.scratch();
-    for file in ["flows.ts", "harness.ts", "package.json"] {
-        std::fs::copy(root().join("e2e/browser").join(file), folder.join(file)).unwrap();
+    for file in std::fs::read_dir(root().join("e2e/browser")).unwrap() {
+        let file = file.unwrap();
+        if file.file_type().unwrap().is_file() {
+            std::fs::copy(file.path(), folder.join(file.file_name())).unwrap();
+        }
     }
     let modules = tools("FRAMELIFT_TEST_BROWSER").join("node_modules");
     std::os::unix::fs::symlink(&modules, folder.join("node_modules")).unwrap();
@@ -39,4 +42,9 @@ async fn uploads_of_the_page_outlive_a_closed_tab_and_a_lost_network() {
 #[tokio::test]
 async fn every_view_of_the_page_is_accessible_in_both_schemes_and_languages() {
     browse(&["everyView"]).await;
+}
+
+#[tokio::test]
+async fn a_webhook_is_set_tried_and_followed_on_the_page() {
+    browse(&["webhooks"]).await;
 }

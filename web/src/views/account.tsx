@@ -1,11 +1,13 @@
-// The account: name, storage, notices, password, sessions, and its end.
+// The account: name, usage, notices, webhook, password, sessions, and its end.
 import { useEffect, useState } from "preact/hooks";
 import { type Account, call, type Session } from "../api";
-import { ago, bytes, when } from "../format";
+import { ago, when } from "../format";
 import { t } from "../i18n";
 import { go } from "../router";
-import { account, forgetAccount, loadAccount } from "../session";
-import { Bar, Button, Confirm, Field, Heading, Notice, Switch, Trouble, useAction } from "../ui";
+import { account, forgetAccount, keepAccount, loadAccount } from "../session";
+import { Button, Confirm, Field, Heading, Notice, Switch, Trouble, useAction } from "../ui";
+import { Usage } from "./quotas";
+import { Webhook } from "./webhook";
 
 export function AccountView() {
   const error = useLoad(loadAccount);
@@ -19,8 +21,9 @@ export function AccountView() {
       ) : (
         <>
           <Profile account={known} />
-          <Storage />
+          <Usage account={known} />
           <Notices account={known} />
+          <Webhook account={known} />
           <Password />
           <Sessions />
           <End account={known} />
@@ -43,7 +46,7 @@ function Profile({ account: { name, email, created_at } }: { account: Account })
   const [typed, type] = useState(name);
   const [saved, setSaved] = useState(false);
   const [run, busy, error] = useAction(async () => {
-    account.value = await call("patch", "/auth/me", { body: { name: typed.trim() } });
+    keepAccount(await call("patch", "/auth/me", { body: { name: typed.trim() } }));
     setSaved(true);
   });
   const fault = typed.trim() === "" ? t().nameMissing : undefined;
@@ -81,29 +84,11 @@ function Profile({ account: { name, email, created_at } }: { account: Account })
   );
 }
 
-function Storage() {
-  const [storage, setStorage] = useState<{ used_bytes: number; limit_bytes: number } | undefined>(undefined);
-  const error = useLoad(async () => setStorage(await call("get", "/storage")));
-  return (
-    <section class="card">
-      <h2>{t().storage}</h2>
-      {storage !== undefined && (
-        <>
-          <Bar label={t().storage} percent={(storage.used_bytes * 100) / Math.max(1, storage.limit_bytes)} />
-          <p>{t().storageUsed(bytes(storage.used_bytes), bytes(storage.limit_bytes))}</p>
-          <p class="help">{t().storageHelp}</p>
-        </>
-      )}
-      <Trouble error={error} />
-    </section>
-  );
-}
-
 function Notices({ account: { notifications } }: { account: Account }) {
   const [change, setChange] = useState<{ email?: boolean; email_on_completion?: boolean }>({});
   const [run, busy, error] = useAction(async () => {
     try {
-      account.value = await call("patch", "/auth/me", { body: { notifications: change } });
+      keepAccount(await call("patch", "/auth/me", { body: { notifications: change } }));
     } finally {
       setChange({});
     }

@@ -1,0 +1,84 @@
+// What people do with their account's webhook.
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Browser } from "playwright-core";
+import { check, LOOKS, visit, type Where } from "./harness.ts";
+
+/** A receiver of events that takes them or not. */
+async function receiver() {
+  const received: { id: string; body: { type: string } }[] = [];
+  const state = { status: 204, received, url: "", close: () => {} };
+  const server = createServer((request, answer) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => {
+      const body = JSON.parse(Buffer.concat(chunks).toString());
+      received.push({ id: String(request.headers["webhook-id"]), body });
+      answer.writeHead(state.status).end();
+    });
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  state.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/framelift`;
+  state.close = () => void server.close();
+  return state;
+}
+
+/** A webhook is set, tried, refused, sent again, given a new secret and removed. */
+export async function webhooks(browser: Browser, where: Where) {
+  const target = await receiver();
+  await visit(browser, where, "webhooks", {}, async (visitor) => {
+    const { page } = visitor;
+    const button = (name: string | RegExp) => page.getByRole("button", { name });
+    await visitor.signUp("Hedy");
+    await page.getByRole("link", { name: "Account" }).click();
+    await page.getByLabel("Address").fill("hooks.example.com");
+    await button("Add webhook").click();
+    await page.getByText("Enter an address such as").waitFor();
+    await page.getByLabel("Address").fill(target.url);
+    await button("Add webhook").click();
+    const secret = await page.getByLabel("Signing secret").inputValue();
+    check(/^whsec_[A-Za-z0-9+/=]{32,}$/.test(secret), "the secret is not shown");
+
+    await button("Send a test").click();
+    const delivery = (status: string) => page.locator(`[data-delivery=${status}]`);
+    await delivery("delivered").waitFor();
+    check(target.received[0]?.body.type === "webhook.test", JSON.stringify(target.received));
+    target.status = 500;
+    await button(/^Send again/).click();
+    await delivery("pending").waitFor();
+    await page.locator(".tries > summary").first().click();
+    await page.getByText(/500/).first().waitFor();
+    target.status = 200;
+    await delivery("delivered").waitFor();
+    check(new Set(target.received.map(({ id }) => id)).size === 1, "it was sent again with another id");
+
+    await button("New secret").click();
+    await page.locator("dialog").getByRole("button", { name: "New secret" }).click();
+    await page.getByText("The one before signs until").waitFor();
+    check((await page.getByLabel("Signing secret").inputValue()) !== secret, "the secret is the same");
+    await button("Remove").click();
+    await page.locator("dialog").getByRole("button", { name: "Remove" }).click();
+    await button("Add webhook").waitFor();
+    // Kept, although there is nothing to send to any more.
+    await delivery("delivered").waitFor();
+    check((await button(/^Send again/).count()) === 0, "it can still be sent");
+    await page.reload();
+    await delivery("delivered").waitFor();
+    check((await page.getByLabel("Signing secret").count()) === 0, "the secret is shown again");
+  });
+  for (const look of LOOKS) {
+    await visit(browser, where, "webhook", look, async (visitor) => {
+      target.status = 503;
+      await visitor.signUp("Hedy");
+      await visitor.page.locator("a[href='#/account']").click();
+      await visitor.page.locator("input[type=url]").fill(target.url);
+      await visitor.page.locator("form:has(input[type=url]) .button").click();
+      await visitor.page.locator(".copyable").waitFor();
+      await visitor.page.locator(".card:has(input[type=url]) .actions .button").first().click();
+      await visitor.page.locator(".tries > summary").click();
+      await visitor.page.locator(".tries li").first().waitFor();
+      await visitor.see("webhook", look);
+    });
+  }
+  target.close();
+}
