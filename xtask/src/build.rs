@@ -2,8 +2,7 @@
 
 use std::process::Command;
 
-use crate::run::{Result, cargo, root, run};
-use crate::setup;
+use crate::run::{Result, cargo, run};
 
 /// The edge components of `spin.toml`.
 pub(crate) const GUESTS: &[&str] = &[
@@ -59,20 +58,4 @@ pub(crate) fn programs(packages: &[&str]) -> Result {
         build.args(["--package", package]);
     }
     run(build)
-}
-
-/// Builds the plugins that come with the product, by what an author has, and puts them where they are tracked.
-pub(crate) fn plugins() -> Result {
-    setup::wasm_targets()?;
-    let folder = root().join("plugins");
-    let mut build = cargo(&["build", "--release", "--locked"]);
-    build.current_dir(&folder);
-    run(build)?;
-    for name in ["dedupe", "grayscale", "redact", "sharpest", "watermark"] {
-        let file = format!("{name}.wasm");
-        let built = folder.join("target/wasm32-unknown-unknown/release").join(&file);
-        std::fs::copy(&built, folder.join("built").join(&file))
-            .map_err(|error| format!("{}: {error}", built.display()))?;
-    }
-    Ok(())
 }

@@ -9,6 +9,7 @@ mod gpu_kit;
 mod infra;
 mod load;
 mod page;
+mod plugins;
 mod promises;
 mod run;
 mod setup;
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
         "bench" => bench::bench(&rest),
         "ffmpeg" => ffmpeg::build(&rest),
         "page" => page::build(),
-        "plugins" => build::plugins(),
+        "plugins" => plugins::plugins(&rest),
         "infra" => infra::infra(&rest),
         "gpu-kit" => gpu_kit::gpu_kit(),
         "load" => load::load(&rest),

@@ -1,10 +1,12 @@
 //! The rules that keep the code as `ARCHITECTURE.md` says: which crate may see which, what files
-//! look like, and that each promise of `SPECIFICATION.md` names a test that exists.
+//! look like, that each promise of `SPECIFICATION.md` names a test that exists, and that the plugins were built from the
+//! sources beside them.
 
 mod arrows;
 mod documents;
 mod files;
 
+use crate::plugins;
 use crate::run::{Result, command, output};
 
 /// Checks everything and prints all that is wrong.
@@ -15,6 +17,7 @@ pub(crate) fn tidy() -> Result {
     let mut problems = files::check(&files);
     problems.extend(documents::check(&files));
     problems.extend(arrows::check()?);
+    problems.extend(plugins::problems(&tracked)?);
     for problem in &problems {
         println!("  {problem}");
     }
