@@ -9,10 +9,26 @@ use framelift_sandbox::{Engine, RunError, Sandbox, Settings};
 use crate::outcome::Failed;
 use crate::output::Kind;
 use crate::plugin::PluginCommand;
+use crate::remote::account::AccountCommand;
+use crate::remote::download::DownloadArgs;
+use crate::remote::login::{LoginArgs, LogoutArgs};
+use crate::remote::run::RunArgs;
+use crate::remote::upload::UploadArgs;
+use crate::remote::videos::{IdsArgs, ListArgs, ShowArgs};
+use crate::shell::{CompletionsArgs, ManArgs};
 
-/// Gets frames out of videos.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some of several videos failed, 64 a wrong value,
+69 the service cannot be reached or is too busy, 77 not logged in or not allowed, 128 + n ended by
+signal n
+
+Environment: FRAMELIFT_SERVER and FRAMELIFT_TOKEN (an access token) stand in for a login,
+FRAMELIFT_LOG=debug says what happens, NO_COLOR turns colours off, HTTPS_PROXY and NO_PROXY are
+honoured";
+
+/// Gets frames out of videos, on this machine or by a Framelift service.
 #[derive(Debug, Parser)]
-#[command(name = "framelift", version)]
+#[command(name = "framelift", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -29,7 +45,48 @@ pub(crate) enum Command {
     /// Write, check, try and measure frame plugins
     #[command(subcommand)]
     Plugin(Box<PluginCommand>),
+    /// Log in to a service
+    Login(LoginArgs),
+    /// Log out
+    Logout(LogoutArgs),
+    /// Send videos to the service; an interrupted upload goes on with the same command
+    #[command(after_help = UPLOAD_EXAMPLES)]
+    Upload(Box<UploadArgs>),
+    /// List your videos, newest first
+    List(ListArgs),
+    /// Show one video
+    Show(ShowArgs),
+    /// Follow videos until they have ended
+    Watch(IdsArgs),
+    /// Download a video's frames; an interrupted download goes on with the same command
+    Download(DownloadArgs),
+    /// Process a video's upload again with other options
+    Run(Box<RunArgs>),
+    /// Cancel videos that are not finished
+    Cancel(IdsArgs),
+    /// Remove videos, with their uploads and frames
+    Rm(IdsArgs),
+    /// Show and change your account
+    #[command(subcommand)]
+    Account(Box<AccountCommand>),
+    /// Print a script that completes commands in a shell
+    #[command(after_help = COMPLETIONS)]
+    Completions(CompletionsArgs),
+    /// Write man pages
+    Man(ManArgs),
 }
+
+const UPLOAD_EXAMPLES: &str = "\
+Examples:
+  framelift upload holiday.mp4                           prints the video's id and ends
+  framelift upload holiday.mp4 --every 10 -o frames/     waits, and writes frames/holiday-frames.zip
+  framelift upload *.mp4 --keyframes --wait --json       one summary for programs";
+
+const COMPLETIONS: &str = "\
+Examples:
+  framelift completions bash > ~/.local/share/bash-completion/completions/framelift
+  framelift completions zsh > ~/.zfunc/_framelift
+  framelift completions fish > ~/.config/fish/completions/framelift.fish";
 
 #[derive(Debug, Parser)]
 pub(crate) struct HardwareArgs {

@@ -1,5 +1,6 @@
-//! `framelift`: frames out of videos, on this machine, with the engine of the service.
+//! `framelift`: frames out of videos, on this machine with the engine of the service, or by the service.
 
+mod app;
 mod args;
 mod extract;
 mod hardware;
@@ -10,6 +11,9 @@ mod plugin;
 mod plugins;
 mod probe;
 mod progress;
+mod remote;
+mod service;
+mod shell;
 mod staging;
 mod template;
 mod videos;
@@ -18,8 +22,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Cli, Command};
-use outcome::Printer;
+use args::Cli;
 
 fn main() -> ExitCode {
     if let Some(child) = framelift_sandbox::enter_if_asked() {
@@ -30,11 +33,5 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::from_env("FRAMELIFT_LOG"))
         .init();
-    let printer = |json| Printer { json, ..Printer::default() };
-    match cli.command {
-        Command::Extract(args) => extract::run(&args),
-        Command::Probe(args) => printer(args.json).report(probe::run(&args)),
-        Command::Hardware(args) => printer(args.json).report(hardware::run()),
-        Command::Plugin(command) => printer(command.json()).report(plugin::run(&command)),
-    }
+    app::run(cli)
 }

@@ -156,7 +156,12 @@ fn resize(images: &ImageArgs) -> Result<Option<ResizeBody>, String> {
 
 /// What is wrong, by the flag that it was given with.
 fn by_flag(error: &FieldError) -> String {
-    const FLAGS: [(&str, &str); 15] = [
+    format!("{}: {}", flag(&error.pointer), error.detail)
+}
+
+/// The flag that sets what a pointer into options leads to; the pointer itself where there is none.
+pub(crate) fn flag(pointer: &str) -> &str {
+    const FLAGS: [(&str, &str); 16] = [
         ("/select/every", "--every"),
         ("/select/fps", "--fps"),
         ("/select/count", "--count"),
@@ -172,9 +177,10 @@ fn by_flag(error: &FieldError) -> String {
         ("/resize/width", "the width"),
         ("/resize/height", "the height"),
         ("/resize/fit", "--fit"),
+        ("/plugins", "--plugin"),
     ];
-    let flag = FLAGS.iter().find(|(pointer, _)| error.pointer.starts_with(pointer));
-    format!("{}: {}", flag.map_or(error.pointer.as_str(), |(_, flag)| flag), error.detail)
+    let option = pointer.strip_prefix("/options").unwrap_or(pointer);
+    FLAGS.iter().find(|(start, _)| option.starts_with(start)).map_or(pointer, |(_, flag)| flag)
 }
 
 #[cfg(test)]

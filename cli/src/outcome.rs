@@ -1,5 +1,6 @@
 //! Prints how a run ends, and gives its exit code. Nothing else prints.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -9,6 +10,8 @@ use framelift_media::ExtractError;
 use framelift_plugin_host::failure;
 use framelift_sandbox::{CompileError, RunError};
 use serde_json::{Value, json};
+
+use crate::service::{Explained, ServiceError};
 
 /// The exit code of a wrong value (`EX_USAGE`).
 const WRONG_VALUE: u8 = 64;
@@ -31,6 +34,13 @@ pub(crate) enum Failed {
     /// Wrong values.
     Values(Vec<String>),
     Extraction(ExtractError),
+    /// The service, or the way to it.
+    Service(ServiceError),
+    /// A video that the service did not get frames out of: its failure's code, or its status.
+    Video {
+        code: String,
+        message: String,
+    },
     /// A signal said stop.
     Interrupted(i32),
     Other(anyhow::Error),
@@ -39,6 +49,12 @@ pub(crate) enum Failed {
 impl From<ExtractError> for Failed {
     fn from(error: ExtractError) -> Self {
         Self::Extraction(error)
+    }
+}
+
+impl From<ServiceError> for Failed {
+    fn from(error: ServiceError) -> Self {
+        Self::Service(error)
     }
 }
 
@@ -75,23 +91,37 @@ impl From<anyhow::Error> for Failed {
 /// A failure as it is printed.
 struct Told {
     exit: u8,
-    code: &'static str,
+    code: Cow<'static, str>,
     messages: Vec<String>,
-    hint: Option<&'static str>,
+    hint: Option<Cow<'static, str>>,
 }
 
 impl Failed {
     fn told(&self) -> Told {
-        let told = |exit, code, message: String| Told { exit, code, messages: vec![message], hint: None };
+        let told = |exit, code: &'static str, message: String| Told {
+            exit,
+            code: code.into(),
+            messages: vec![message],
+            hint: None,
+        };
         match self {
             Self::Values(messages) => {
                 Told { messages: messages.clone(), ..told(WRONG_VALUE, "invalid-options", String::new()) }
             }
             Self::Extraction(ExtractError::Failed(failure)) => {
                 let code = failure.code.as_str();
-                let hint = Some(hint(failure.code));
+                let hint = Some(hint(failure.code).into());
                 Told { hint, ..told(1, code, format!("{code}: {}", failure.message)) }
             }
+            Self::Service(error) => {
+                let Explained { exit, code, messages, hint } = error.explain();
+                Told { exit, code: code.into(), messages, hint: hint.map(Cow::from) }
+            }
+            Self::Video { code, message } => Told {
+                code: code.clone().into(),
+                hint: code.parse().ok().map(|code| hint(code).into()),
+                ..told(1, "", format!("{code}: {message}"))
+            },
             Self::Extraction(error) => told(1, "io", error.to_string()),
             Self::Interrupted(signal) => {
                 told(128 + u8::try_from(*signal).unwrap_or(0), "canceled", "interrupted".to_owned())
@@ -179,7 +209,8 @@ impl Printer {
             say(format_args!("{:#}", json!({"videos": videos, "done": done, "failed": failed})));
         } else {
             let rest = if failed > 0 { format!(", {failed} failed") } else { String::new() };
-            self.tell(format_args!("{done} of {of} videos done{rest}; {}", frames(count)));
+            let count = if count > 0 { format!("; {}", frames(count)) } else { String::new() };
+            self.tell(format_args!("{done} of {of} videos done{rest}{count}"));
         }
         match signal {
             Some(signal) => ExitCode::from(Failed::Interrupted(signal).told().exit),
@@ -205,7 +236,8 @@ impl Printer {
         }
     }
 
-    fn tell(self, line: impl Display) {
+    /// Prints a line for people, unless they want none.
+    pub(crate) fn tell(self, line: impl Display) {
         match self {
             Self { quiet: true, .. } => {}
             Self { stdout_taken: true, .. } => complain(line),
@@ -253,13 +285,13 @@ fn complain_of(video: Option<&str>, told: &Told) {
         let of = if video.is_some_and(|video| message.starts_with(video)) { "" } else { of.as_str() };
         complain(format_args!("error: {of}{message}"));
     }
-    if let Some(hint) = told.hint {
+    if let Some(hint) = &told.hint {
         complain(format_args!("hint: {hint}"));
     }
 }
 
 /// Prints a line of the result; a closed pipe is no error.
-fn say(line: impl Display) {
+pub(crate) fn say(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 

@@ -93,7 +93,7 @@ fn listed(manifest: &Path) -> Vec<String> {
 }
 
 /// Moves a file to a place at which none is.
-fn move_new(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn move_new(from: &Path, to: &Path) -> io::Result<()> {
     match fs::hard_link(from, to) {
         Ok(()) => fs::remove_file(from),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),

@@ -40,7 +40,7 @@ const PYTHON: Files = &[
 const JS: Files = &[
     ("plugin.js", include_str!("../../templates/js/plugin.js")),
     ("build.mjs", include_str!("../../templates/js/build.mjs")),
-    ("package.json", include_str!("../../templates/js/package.json.template")),
+    ("package.json", include_str!("../../templates/js/package.json")),
 ];
 
 impl Language {

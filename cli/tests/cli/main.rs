@@ -6,6 +6,7 @@
 mod component;
 mod output;
 mod plugins;
+mod shell;
 mod videos;
 
 use std::io::Read as _;

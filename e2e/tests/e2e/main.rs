@@ -4,6 +4,7 @@
 mod boundary;
 mod browser;
 mod chaos;
+mod cli;
 mod clients;
 mod failures;
 mod fairness;

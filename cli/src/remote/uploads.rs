@@ -1,0 +1,190 @@
+//! Uploads that are under way, kept so that the same command goes on where an earlier one was interrupted.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use framelift_contract::options::OptionsBody;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::service::{Service, places};
+
+/// An upload that nobody went on with is forgotten after so long; the service has given it up by then.
+const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// A file as it was when its upload began.
+pub(crate) struct LocalFile {
+    pub(crate) path: PathBuf,
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    modified: (i64, i64),
+}
+
+impl LocalFile {
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        let shown = || path.display().to_string();
+        let path = path.canonicalize().with_context(shown)?;
+        let found = fs::metadata(&path).with_context(shown)?;
+        if found.is_dir() {
+            bail!("{} is a folder; name the videos in it", shown());
+        }
+        if !found.is_file() || found.size() == 0 {
+            bail!("{} holds nothing, or is no file", shown());
+        }
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.with_context(|| format!("the name of {} is not UTF-8", shown()))?.to_owned();
+        let (size, modified) = (found.size(), (found.mtime(), found.mtime_nsec()));
+        Ok(Self { path, name, size, modified })
+    }
+
+    /// An error if the file is not what it was any more.
+    pub(crate) fn check_unchanged(&self) -> anyhow::Result<()> {
+        let found = fs::metadata(&self.path).with_context(|| self.path.display().to_string())?;
+        if (found.size(), (found.mtime(), found.mtime_nsec())) != (self.size, self.modified) {
+            bail!("{} was changed while it was uploaded; upload it again", self.path.display());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn read(&self) -> anyhow::Result<File> {
+        File::open(&self.path).with_context(|| self.path.display().to_string())
+    }
+}
+
+/// What is kept of an upload.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// By it the service knows the same request again.
+    pub(crate) idempotency_key: String,
+    /// The video, once there is one.
+    pub(crate) id: Option<String>,
+}
+
+/// The file in which an upload is kept.
+pub(crate) struct Place(PathBuf);
+
+impl Place {
+    /// Where the upload of this file with these options to the service's account is kept.
+    pub(crate) fn of(service: &Service, file: &LocalFile, options: &OptionsBody) -> anyhow::Result<Self> {
+        let options = serde_json::to_string(options).context("the options have no JSON form")?;
+        let folder = places::state()?.join("uploads");
+        let account = service.email().unwrap_or_default();
+        Ok(Self(folder.join(name(service.server(), &account, file, &options))))
+    }
+
+    /// What is kept; something new where nothing is.
+    pub(crate) fn read_or_begin(&self) -> anyhow::Result<Kept> {
+        if let Some(folder) = self.0.parent() {
+            remove_old(folder, KEPT_FOR);
+        }
+        match fs::read(&self.0) {
+            Ok(text) => match serde_json::from_slice(&text) {
+                Ok(kept) => return Ok(kept),
+                Err(error) => tracing::debug!(%error, "what is kept of an upload cannot be read"),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(|| self.0.display().to_string()),
+        }
+        let mut random = [0; 16];
+        getrandom::fill(&mut random)
+            .map_err(|error| anyhow::anyhow!("no random number can be had: {error}"))?;
+        let kept = Kept { idempotency_key: hex::encode(random), id: None };
+        self.keep(&kept)?;
+        Ok(kept)
+    }
+
+    pub(crate) fn keep(&self, kept: &Kept) -> anyhow::Result<()> {
+        places::write_private(&self.0, &serde_json::to_vec(kept).context("an upload has no JSON form")?)
+    }
+
+    /// The upload is done, or cannot go on.
+    pub(crate) fn forget(&self) {
+        if let Err(error) = fs::remove_file(&self.0) {
+            tracing::debug!(%error, "what is kept of an upload cannot be removed");
+        }
+    }
+}
+
+fn name(server: &str, account: &str, file: &LocalFile, options: &str) -> String {
+    let mut hash = Sha256::new();
+    let (size, modified) = (file.size.to_string(), format!("{:?}", file.modified));
+    for part in [server, account, &*file.path.to_string_lossy(), &size, &modified, options] {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    format!("{}.json", hex::encode(&hash.finalize()[..16]))
+}
+
+/// Removes what was kept for longer than `age`.
+fn remove_old(folder: &Path, age: Duration) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let modified = entry.metadata().and_then(|found| found.modified());
+        let old = modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|elapsed| elapsed >= age));
+        if old {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(folder: &Path) -> LocalFile {
+        fs::write(folder.join("a.mp4"), "bytes").unwrap();
+        LocalFile::open(&folder.join("a.mp4")).unwrap()
+    }
+
+    #[test]
+    fn what_is_kept_belongs_to_file_options_account_and_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = file(folder.path());
+        let other = LocalFile { size: 6, path: one.path.clone(), name: one.name.clone(), ..one };
+        let names = [
+            name("s", "ada", &one, "{}"),
+            name("s", "ada", &other, "{}"),
+            name("t", "ada", &one, "{}"),
+            name("s", "eve", &one, "{}"),
+            name("s", "ada", &one, "{1}"),
+        ];
+        for (at, left) in names.iter().enumerate() {
+            assert!(names[at + 1..].iter().all(|right| right != left), "{names:?}");
+        }
+        assert_eq!(names[0], name("s", "ada", &one, "{}"));
+    }
+
+    #[test]
+    fn an_upload_is_kept_until_it_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place(folder.path().join("uploads/x.json"));
+        let mut kept = place.read_or_begin().unwrap();
+        assert_eq!(place.read_or_begin().unwrap(), kept);
+        kept.id = Some("01a2".into());
+        place.keep(&kept).unwrap();
+        assert_eq!(place.read_or_begin().unwrap(), kept);
+        place.forget();
+        assert_ne!(place.read_or_begin().unwrap().idempotency_key, kept.idempotency_key);
+        remove_old(&folder.path().join("uploads"), Duration::ZERO);
+        assert_eq!(fs::read_dir(folder.path().join("uploads")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn files_that_change_or_are_none_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = file(folder.path());
+        file.check_unchanged().unwrap();
+        fs::write(folder.path().join("a.mp4"), "other bytes").unwrap();
+        assert!(file.check_unchanged().unwrap_err().to_string().contains("was changed"));
+        fs::write(folder.path().join("empty.mp4"), "").unwrap();
+        for (path, message) in
+            [("", "is a folder"), ("empty.mp4", "holds nothing"), ("none.mp4", "No such file")]
+        {
+            let error = LocalFile::open(&folder.path().join(path)).err().unwrap();
+            assert!(format!("{error:#}").contains(message), "{error:#}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Where the program keeps its own files, as the XDG base directory specification says, and how it writes
+//! them: for their owner alone, whole or not at all.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+/// For the login.
+pub(crate) fn config() -> anyhow::Result<PathBuf> {
+    folder("XDG_CONFIG_HOME", ".config")
+}
+
+/// For uploads that are under way.
+pub(crate) fn state() -> anyhow::Result<PathBuf> {
+    folder("XDG_STATE_HOME", ".local/state")
+}
+
+fn folder(variable: &str, default: &str) -> anyhow::Result<PathBuf> {
+    let set =
+        |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from);
+    // A relative path in such a variable is to be ignored.
+    let base = set(variable).filter(|path| path.is_absolute()).or_else(|| Some(set("HOME")?.join(default)));
+    let base = base.with_context(|| format!("neither {variable} nor HOME says where files may be kept"))?;
+    Ok(base.join("framelift"))
+}
+
+/// Makes a folder that only its owner may enter, and those above it.
+pub(crate) fn make_private(folder: &Path) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(0o700)))
+        .with_context(|| folder.display().to_string())
+}
+
+/// Replaces a file that only its owner may read.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    make_private(folder)?;
+    let write = || -> std::io::Result<()> {
+        // Files of this kind are made with mode 0600.
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (inner, mode) = (folder.path().join("a/b"), |path: &Path| {
+            fs::metadata(path).unwrap().permissions().mode() & 0o777
+        });
+        fs::create_dir_all(&inner).unwrap();
+        fs::set_permissions(&inner, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(inner.join("file"), "old").unwrap();
+        write_private(&inner.join("file"), b"new").unwrap();
+        assert_eq!((mode(&inner), mode(&inner.join("file"))), (0o700, 0o600));
+        assert_eq!(fs::read(inner.join("file")).unwrap(), b"new");
+        assert_eq!(fs::read_dir(&inner).unwrap().count(), 1);
+    }
+}
