@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         "infra" => infra::infra(&rest),
         "gpu-kit" => gpu_kit::gpu_kit(),
         "load" => load::load(&rest),
+        "simulate" => run::simulate(&rest),
         "setup" => setup::for_tests(),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

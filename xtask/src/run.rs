@@ -107,6 +107,15 @@ pub(crate) fn keys(args: &[String]) -> Result {
     run_stack("keys", args)
 }
 
+/// Simulated days, and what they take.
+pub(crate) fn simulate(args: &[String]) -> Result {
+    setup::compilers()?;
+    build::programs(&["framelift-simulate"])?;
+    let mut simulate = Command::new(target().join("debug/framelift-simulate"));
+    simulate.args(args);
+    run(simulate)
+}
+
 fn run_stack(subcommand: &str, args: &[String]) -> Result {
     let mut command = Command::new(target().join("debug/framelift-stack"));
     command.arg(subcommand).args(args).current_dir(root());

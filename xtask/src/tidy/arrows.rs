@@ -32,6 +32,7 @@ const LAYERS: &[&[&str]] = &[
         "framelift-edge-host",
         "framelift-stack",
         "framelift-gpu-kit",
+        "framelift-simulate",
         "framelift-e2e",
         "framelift-benches",
         "framelift-store-suite",
