@@ -1,4 +1,4 @@
-//! Puts the built page (`dist`) into the component: each file as it is, and compressed.
+//! Puts the built pages (`dist`) into the component, each file compressed.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn main() -> io::Result<()> {
     let dist = Path::new(&env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("dist");
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;
     println!("cargo::rerun-if-changed={}", dist.display());
-    let mut files = vec![dist.join("index.html")];
+    let mut files = vec![dist.join("docs.html"), dist.join("index.html")];
     for entry in fs::read_dir(dist.join("assets"))? {
         files.push(entry?.path());
     }
@@ -31,12 +31,10 @@ fn main() -> io::Result<()> {
         let mut encoder = GzEncoder::new(fs::File::create(&compressed)?, Compression::best());
         io::copy(&mut fs::File::open(&path)?, &mut encoder)?;
         encoder.finish()?;
-        let bytes = |path: &Path| format!("include_bytes!({:?})", path.display().to_string());
         let _ = writeln!(
             table,
-            "Asset {{ name: {name:?}, media_type: {media_type:?}, plain: {}, gzip: {} }},",
-            bytes(&path),
-            bytes(&compressed)
+            "Asset {{ name: {name:?}, media_type: {media_type:?}, gzip: include_bytes!({:?}) }},",
+            compressed.display().to_string()
         );
     }
     table.push(']');

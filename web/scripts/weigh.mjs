@@ -1,4 +1,4 @@
-// Fails the build when the page has more script than it may.
+// Fails the build when the page has more script than it may. The documentation of the API is a page of its own.
 import { readdir, readFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 
@@ -10,7 +10,7 @@ const assets = new URL("assets/", dist);
 const index = await readFile(new URL("index.html", dist), "utf8");
 const sizes = new Map();
 for (const name of await readdir(assets)) {
-  if (name.endsWith(".js"))
+  if (name.endsWith(".js") && !/^(docs|swagger)-/.test(name))
     sizes.set(name, gzipSync(await readFile(new URL(name, assets)), { level: 9 }).length);
 }
 const sum = (names) => names.reduce((total, name) => total + (sizes.get(name) ?? 0), 0);

@@ -48,3 +48,8 @@ async fn every_view_of_the_page_is_accessible_in_both_schemes_and_languages() {
 async fn a_webhook_is_set_tried_and_followed_on_the_page() {
     browse(&["webhooks"]).await;
 }
+
+#[tokio::test]
+async fn the_documentation_shows_and_tries_every_operation() {
+    browse(&["documentation"]).await;
+}

@@ -1,13 +1,12 @@
 //! `GET /docs`: the page to read and to try the API.
 
-use std::sync::LazyLock;
-
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 
-use super::{Web, reference, single_file};
+use super::Web;
+use super::page::{DOCS, DOCS_POLICY};
 use crate::http::{Failure, Incoming, Route};
-use crate::openapi::{self, Auth, Operation, raw, text};
+use crate::openapi::{Auth, Operation, Payload, raw, text};
 
 pub(super) const ROUTE: Route = Route::get("/docs");
 
@@ -19,19 +18,13 @@ pub(super) fn operation() -> Operation {
         Auth::Nobody,
         "A page to read this document and to try its operations",
     )
-    .answers(StatusCode::OK, "HTML.", raw("text/html", text()))
+    .conditional()
+    .answers_with(StatusCode::OK, "HTML.", raw("text/html", text()), &["ETag"])
+    .answers_with(StatusCode::NOT_MODIFIED, "As before.", Payload::Empty, &["ETag"])
 }
 
-/// The page, made once in the life of an instance.
-static PAGE: LazyLock<String> = LazyLock::new(|| {
-    let document = openapi::document();
-    let about = reference::paragraph(&document["info"]["description"]);
-    let page = include_str!("docs.html").replace("{{about}}", &about);
-    page.replace("{{reference}}", &reference::html(&document))
-});
-
 impl Web {
-    pub(super) async fn docs(&self, _: &Incoming) -> Result<Response<Bytes>, Failure> {
-        single_file(&PAGE)
+    pub(super) async fn docs(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
+        self.html(DOCS, HeaderValue::from_static(DOCS_POLICY), incoming)
     }
 }

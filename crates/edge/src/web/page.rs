@@ -1,6 +1,9 @@
-//! The files of the page: how they are sent, and what a browser may do with them.
+//! The files of the pages: how they are sent, and what a browser may do with them.
+
+use std::io::Read as _;
 
 use bytes::Bytes;
+use flate2::read::GzDecoder;
 use http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, REFERRER_POLICY, VARY,
 };
@@ -9,21 +12,26 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use super::Web;
 use crate::http::{Failure, Incoming, bytes, empty, entity_tag, if_none_match};
 
-/// One file of the page, as the build left it.
+/// One file of the pages, as the build left it: compressed alone, so that the component holds each file once.
 #[derive(Clone, Copy, Debug)]
 pub struct Asset {
     /// Its name, without a folder.
     pub name: &'static str,
     /// Its `Content-Type`.
     pub media_type: &'static str,
-    /// Its bytes.
-    pub plain: &'static [u8],
-    /// The same, compressed.
+    /// Its bytes, compressed.
     pub gzip: &'static [u8],
 }
 
 /// The file that `GET /` answers.
 pub(super) const INDEX: &str = "index.html";
+/// The file that `GET /docs` answers.
+pub(super) const DOCS: &str = "docs.html";
+
+/// What a browser may load and reach for the API's documentation: its own files, the pictures that its style sheet
+/// holds, and this service. What it makes of the document is markup made of text, which its library cleans.
+pub(super) const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What the page's browser may load and reach: the page's own files, this service, and the object store, to
 /// which uploads go and from which frames come (`blob:` in the page). No inline script or style, no markup made
@@ -41,19 +49,29 @@ impl Web {
         self.assets.iter().find(|asset| asset.name == name)
     }
 
-    /// The page itself: asked for anew each time, and not sent again while it is the same.
+    /// The page itself.
     pub(super) fn index(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
-        let asset = self.find(INDEX).ok_or_else(|| Failure::internal("the page was not built in"))?;
-        let tag = entity_tag(asset.plain);
+        let policy = HeaderValue::try_from(&self.policy).map_err(Failure::internal)?;
+        self.html(INDEX, policy, incoming)
+    }
+
+    /// A page: asked for anew each time, and not sent again while it is the same.
+    pub(super) fn html(
+        &self,
+        name: &str,
+        policy: HeaderValue,
+        incoming: &Incoming,
+    ) -> Result<Response<Bytes>, Failure> {
+        let asset = self.find(name).ok_or_else(|| Failure::internal("the page was not built in"))?;
+        let tag = entity_tag(asset.gzip);
         let mut response = if if_none_match(incoming.headers(), &tag) {
             empty(StatusCode::NOT_MODIFIED)
         } else {
-            asset.send(incoming.headers())
+            asset.send(incoming.headers())?
         };
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(ETAG, HeaderValue::try_from(tag).map_err(Failure::internal)?);
-        let policy = HeaderValue::try_from(&self.policy).map_err(Failure::internal)?;
         headers.insert(CONTENT_SECURITY_POLICY, policy);
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         Ok(response)
@@ -62,17 +80,24 @@ impl Web {
 
 impl Asset {
     /// An answer with the file, compressed where the client takes that.
-    pub(super) fn send(&self, asked: &HeaderMap) -> Response<Bytes> {
+    pub(super) fn send(&self, asked: &HeaderMap) -> Result<Response<Bytes>, Failure> {
         let compressed = takes_gzip(asked);
-        let body = if compressed { self.gzip } else { self.plain };
+        let body = if compressed { Bytes::from_static(self.gzip) } else { self.plain()? };
         let media_type = HeaderValue::from_static(self.media_type);
-        let mut response = bytes(StatusCode::OK, media_type, Bytes::from_static(body));
+        let mut response = bytes(StatusCode::OK, media_type, body);
         let headers = response.headers_mut();
         headers.append(VARY, HeaderValue::from_static("accept-encoding"));
         if compressed {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        response
+        Ok(response)
+    }
+
+    /// The file as it was before it was compressed.
+    fn plain(&self) -> Result<Bytes, Failure> {
+        let mut plain = Vec::new();
+        GzDecoder::new(self.gzip).read_to_end(&mut plain).map_err(Failure::internal)?;
+        Ok(plain.into())
     }
 }
 
