@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Browser, Request } from "playwright-core";
 import { webhooks } from "./account.ts";
 import { documentation } from "./docs.ts";
+import { plugins } from "./plugins.ts";
 import { browse, check, type Flow, LOOKS, type Look, nameOf, PASSWORD, type Visitor, visit, type Where } from "./harness.ts";
 
 const [flow = "", api = "", media = "", scratch = ""] = process.argv.slice(2);
@@ -243,7 +244,7 @@ async function views(visitor: Visitor, look: Look) {
   await see("gone");
 }
 
-const flows: Record<string, Flow> = { everything, closedTab, lostNetwork, everyView, webhooks, documentation };
+const flows: Record<string, Flow> = { everything, closedTab, lostNetwork, everyView, webhooks, documentation, plugins };
 const chosen = flows[flow];
 check(chosen, `there is no flow ${flow}`);
 await browse((browser) => chosen(browser, where));

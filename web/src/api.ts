@@ -33,6 +33,8 @@ interface Request<O> {
   path?: Record<string, string>;
   query?: Record<string, string | number | undefined>;
   body?: Body<O>;
+  /** A body that is not JSON. */
+  content?: Blob;
   headers?: Record<string, string>;
   signal?: AbortSignal;
 }
@@ -89,11 +91,12 @@ export async function callWhole<M extends Method, P extends PathOf<M>>(
     const headers = new Headers({ accept: "application/json", ...request.headers });
     if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
     if (request.body !== undefined) headers.set("content-type", "application/json");
+    if (request.content !== undefined) headers.set("content-type", request.content.type);
     try {
       return await fetch(target, {
         method: method.toUpperCase(),
         headers,
-        body: request.body === undefined ? null : JSON.stringify(request.body),
+        body: request.body === undefined ? (request.content ?? null) : JSON.stringify(request.body),
         credentials: "omit",
         // What the page keeps, it keeps itself: with its entity tag.
         cache: "no-store",

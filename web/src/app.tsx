@@ -14,10 +14,16 @@ import { statusText } from "./views/status";
 import { VideoView } from "./views/video";
 import { VideosView } from "./views/videos";
 
+const PluginsView = lazy(async () => (await import("./views/plugins")).PluginsView);
 const AccountView = lazy(async () => (await import("./views/account")).AccountView);
 
 effect(() => {
-  const names = { videos: t().videos, video: t().details, account: t().account } as Record<string, string>;
+  const names = {
+    videos: t().videos,
+    video: t().details,
+    plugins: t().plugins,
+    account: t().account,
+  } as Record<string, string>;
   const view = signedIn.value ? names[route.value.view] : t().signIn;
   document.title = view === undefined ? "Framelift" : `${view} – Framelift`;
 });
@@ -68,6 +74,8 @@ function Inside() {
       </p>
       {shown.view === "account" ? (
         <AccountView />
+      ) : shown.view === "plugins" ? (
+        <PluginsView />
       ) : shown.view === "video" ? (
         <VideoView key={shown.id} id={shown.id} frame={shown.frame} />
       ) : (
@@ -80,7 +88,7 @@ function Inside() {
 function Head() {
   const current = (view: string) => (route.value.view === view ? "page" : undefined);
   return (
-    <header class="head">
+    <header class={signedIn.value ? "head signed-in" : "head"}>
       <a class="brand" href="#/" aria-label="Framelift">
         <Logo />
         <span>Framelift</span>
@@ -91,6 +99,10 @@ function Head() {
             <a href="#/" aria-current={current("videos")}>
               <Icon name="film" />
               <span>{t().videos}</span>
+            </a>
+            <a href="#/plugins" aria-current={current("plugins")}>
+              <Icon name="plug" />
+              <span>{t().plugins}</span>
             </a>
             <a href="#/account" aria-current={current("account")}>
               <Icon name="user" />

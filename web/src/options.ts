@@ -1,5 +1,6 @@
 // What people type into the form of options, and what the API is asked for.
 import type { Options, Select } from "./api";
+import { isWrong, type Step } from "./plugins";
 
 export type Mode = "every" | "count" | "at" | "scenes" | "keyframes" | "fps" | "all";
 export const MODES: readonly Mode[] = ["every", "count", "at", "scenes", "keyframes", "fps", "all"];
@@ -31,6 +32,7 @@ export interface Form {
   cropHeight: string;
   stream: string;
   storyboard: boolean;
+  plugins: readonly Step[];
 }
 
 export const DEFAULTS: Form = {
@@ -55,11 +57,12 @@ export const DEFAULTS: Form = {
   cropHeight: "",
   stream: "",
   storyboard: false,
+  plugins: [],
 };
 
 export type Field = keyof Form;
 /** What is wrong with a field. */
-export type Fault = "duration" | "place" | "places" | "number" | "whole" | "crop";
+export type Fault = "duration" | "place" | "places" | "number" | "whole" | "crop" | "plugins";
 export type Faults = Partial<Record<Field, Fault>>;
 
 const KEY = "framelift.options";
@@ -159,6 +162,13 @@ export function read(form: Form): { options: Options; faults: Faults } {
   const stream = optional("stream", (it) => whole(it, 0, 65535), "whole");
   if (stream !== undefined) options.stream = stream;
   if (form.storyboard) options.storyboard = true;
+  if (form.plugins.length > 0) {
+    options.plugins = form.plugins.map(({ name, config }) => ({
+      name,
+      config: config as Record<string, never>,
+    }));
+    if (form.plugins.some(isWrong)) faults.plugins = "plugins";
+  }
   return { options, faults };
 }
 
@@ -186,6 +196,48 @@ function select(form: Form, faults: Faults): Select {
     case "all":
       return { all: true };
   }
+}
+
+/** The fields that the service speaks of by these pointers, behind `/options`. */
+const POINTERS: Record<string, Field> = {
+  "/select/every": "every",
+  "/select/count": "count",
+  "/select/at": "at",
+  "/select/fps": "fps",
+  "/select/scenes/threshold": "threshold",
+  "/select/scenes/max": "max",
+  "/range/start": "start",
+  "/range/end": "end",
+  "/tolerance": "tolerance",
+  "/quality": "quality",
+  "/resize/width": "width",
+  "/resize/height": "height",
+  "/crop/x": "cropX",
+  "/crop/y": "cropY",
+  "/crop/width": "cropWidth",
+  "/crop/height": "cropHeight",
+  "/stream": "stream",
+};
+
+/** What the service says is wrong with options: by field, and by pointer within the list of plugins. */
+export interface Refusal {
+  fields: Partial<Record<Field, string>>;
+  plugins: ReadonlyMap<string, string>;
+  /** Whether each fault has its place in the form. */
+  whole: boolean;
+}
+
+export function refusalOf(errors: readonly { pointer: string; detail: string }[]): Refusal {
+  const refusal: Refusal = { fields: {}, plugins: new Map(), whole: errors.length > 0 };
+  const plugins = new Map<string, string>();
+  for (const { pointer, detail } of errors) {
+    const at = pointer.replace(/^\/options/, "");
+    const field = POINTERS[at] ?? POINTERS[at.replace(/\/\d+$/, "")];
+    if (field !== undefined) refusal.fields[field] = detail;
+    else if (/^\/plugins\/\d/.test(at)) plugins.set(at.slice("/plugins".length), detail);
+    else refusal.whole = false;
+  }
+  return { ...refusal, plugins };
 }
 
 /** The form that asks for these options. */
@@ -220,5 +272,10 @@ export function formOf(options: Options): Form {
   }
   form.stream = options.stream == null ? "" : String(options.stream);
   form.storyboard = options.storyboard ?? false;
+  form.plugins = (options.plugins ?? []).map(({ name, config }, n) => ({
+    key: `${n}`,
+    name,
+    config: config ?? {},
+  }));
   return form;
 }

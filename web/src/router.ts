@@ -5,6 +5,7 @@ export type Route =
   | { view: "videos" }
   | { view: "video"; id: string; frame: number | undefined }
   | { view: "account" }
+  | { view: "plugins" }
   | { view: "sign-in" }
   | { view: "sign-up" };
 
@@ -14,6 +15,7 @@ function read(): Route {
   if (video !== undefined)
     return { view: "video", id: video, frame: frame === undefined ? frame : Number(frame) };
   if (path === "/account") return { view: "account" };
+  if (path === "/plugins") return { view: "plugins" };
   if (path === "/sign-in") return { view: "sign-in" };
   if (path === "/sign-up") return { view: "sign-up" };
   return { view: "videos" };

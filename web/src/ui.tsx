@@ -61,6 +61,8 @@ interface ButtonProps {
   disabled?: boolean;
   /** What it acts on, for screen readers, behind its text. */
   of?: string;
+  /** Shows the icon alone. */
+  terse?: boolean;
   onClick?: () => void;
 }
 
@@ -72,18 +74,20 @@ export function Button({
   busy,
   disabled,
   of,
+  terse,
   onClick,
 }: ButtonProps) {
   return (
     <button
       type={type}
       class={`button ${kind}`}
+      title={terse ? String(children) : undefined}
       disabled={disabled || busy}
       aria-busy={busy}
       onClick={onClick}
     >
       {icon && <Icon name={icon} />}
-      <span>{children}</span>
+      <span class={terse ? "unseen" : undefined}>{children}</span>
       {of && <span class="unseen"> {of}</span>}
     </button>
   );
@@ -344,16 +348,18 @@ interface ConfirmProps {
   title: string;
   text: string;
   go: string;
-  action: () => Promise<void>;
+  /** Does it; true where there is something to read before the dialog closes. */
+  action: () => Promise<unknown>;
+  /** What closes the dialog after it was done, where there is something to read. */
+  done?: string;
   onClose: () => void;
   children?: ComponentChildren;
 }
 
 /** Asks before something is done that cannot be undone. */
-export function Confirm({ title, text, go, action, onClose, children }: ConfirmProps) {
+export function Confirm({ title, text, go, action, done, onClose, children }: ConfirmProps) {
   const [run, busy, error] = useAction(async () => {
-    await action();
-    onClose();
+    if ((await action()) !== true) onClose();
   });
   return (
     <Dialog title={title} onClose={onClose}>
@@ -367,10 +373,12 @@ export function Confirm({ title, text, go, action, onClose, children }: ConfirmP
         {children}
         <Trouble error={error} />
         <footer>
-          <Button onClick={onClose}>{t().keepIt}</Button>
-          <Button kind="danger" type="submit" busy={busy}>
-            {go}
-          </Button>
+          <Button onClick={onClose}>{done ?? t().keepIt}</Button>
+          {done === undefined && (
+            <Button kind="danger" type="submit" busy={busy}>
+              {go}
+            </Button>
+          )}
         </footer>
       </form>
     </Dialog>

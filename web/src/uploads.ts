@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { ApiError, call, type NewVideo, type Options, patiently } from "./api";
 import { fingerprint, uniqueId } from "./fingerprint";
+import { lastForm, read } from "./options";
 import { OtherFile } from "./other-file";
 import type { Sender } from "./sender";
 import { account } from "./session";
@@ -19,6 +20,8 @@ export interface Upload {
   /** Bytes a second, over the last seconds. */
   speed: number;
   error: unknown;
+  /** The options that the service did not take, as JSON. */
+  refused: string | undefined;
 }
 
 interface Job {
@@ -118,6 +121,7 @@ export async function addFile(file: File, options: Options) {
     sent: 0,
     speed: 0,
     error: undefined,
+    refused: undefined,
   };
   jobs.set(key, { file, options, upload: undefined, samples: [] });
   uploads.value = [...uploads.value, entry];
@@ -139,7 +143,7 @@ export async function resume(id: string, file: File) {
   const key = print ?? id;
   jobs.set(key, { file, options: video.options, upload: undefined, samples: [] });
   const begun = { id, key, name: video.file_name, size: file.size, sent: 0, speed: 0, error: undefined };
-  uploads.value = [...uploads.value, { ...begun, state: "starting" }];
+  uploads.value = [...uploads.value, { ...begun, state: "starting", refused: undefined }];
   await goOn(key, id);
 }
 
@@ -191,7 +195,10 @@ async function startAnew(key: string, id: string) {
 async function start(key: string) {
   const job = jobs.get(key);
   if (job === undefined) return;
-  change(key, { state: "starting", error: undefined });
+  // Options that were not taken have been mended since.
+  if (uploads.value.some((it) => it.key === key && it.refused !== undefined))
+    job.options = read(lastForm()).options;
+  change(key, { state: "starting", error: undefined, refused: undefined });
   // The same key each time, so that a lost answer makes no second video.
   const headers = { "idempotency-key": uniqueId() };
   const { file, options } = job;
@@ -204,7 +211,8 @@ async function start(key: string) {
     await send(key, made.id, partSize);
     refreshVideos();
   } catch (error) {
-    change(key, { state: "failed", error });
+    const refused = error instanceof ApiError && error.code === "validation-failed";
+    change(key, { state: "failed", error, refused: refused ? JSON.stringify(options) : undefined });
   }
 }
 

@@ -53,3 +53,8 @@ async fn a_webhook_is_set_tried_and_followed_on_the_page() {
 async fn the_documentation_shows_and_tries_every_operation() {
     browse(&["documentation"]).await;
 }
+
+#[tokio::test]
+async fn plugins_are_uploaded_chosen_configured_and_tried_on_the_page() {
+    browse(&["plugins"]).await;
+}

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { number } from "../format";
 import { type Messages, t } from "../i18n";
+import { lazy } from "../lazy";
 import {
   DEFAULTS,
   type Fault,
@@ -11,24 +12,31 @@ import {
   FORMATS,
   type Form,
   MODES,
+  type Refusal,
 } from "../options";
 import { Button, Choice, Field, Switch } from "../ui";
 
 interface Props {
   form: Form;
   faults: Faults;
+  /** What the service did not take of it. */
+  refusal?: Refusal | undefined;
   onChange: (form: Form) => void;
 }
 
+const PluginChain = lazy(async () => (await import("./plugin-chain")).PluginChain);
+
 const text = (key: string) => t()[key as keyof Messages] as string;
 
-export function OptionsForm({ form, faults, onChange }: Props) {
+export function OptionsForm({ form, faults, refusal, onChange }: Props) {
   const set = <K extends FieldName>(field: K, value: Form[K]) => onChange({ ...form, [field]: value });
   const extra: readonly FieldName[] = ["start", "end", "tolerance", "width", "height", "cropX", "cropY"];
   const advanced = [...extra, "cropWidth", "cropHeight", "stream"] as readonly FieldName[];
   const used = advanced.some((field) => form[field] !== DEFAULTS[field]) || form.storyboard;
   const [open] = useState(used);
-  const fault = (field: FieldName) => faults[field] && text(`fault_${faults[field] as Fault}`);
+  const [chained, setChained] = useState(form.plugins.length > 0);
+  const fault = (field: FieldName) =>
+    (faults[field] && text(`fault_${faults[field] as Fault}`)) || refusal?.fields[field];
   const field = (
     name: FieldName,
     help?: string,
@@ -82,7 +90,7 @@ export function OptionsForm({ form, faults, onChange }: Props) {
         />
         {form.format !== "png" && field("quality", t().quality_help, undefined, "numeric")}
       </div>
-      <details class="more" open={open || advanced.some((name) => faults[name] !== undefined)}>
+      <details class="more" open={open || advanced.some((name) => fault(name) !== undefined)}>
         <summary>{t().optionsMore}</summary>
         <div class="grid">
           <fieldset>
@@ -126,9 +134,26 @@ export function OptionsForm({ form, faults, onChange }: Props) {
             help={t().storyboard_help}
           />
         </div>
-        <Button kind="quiet" icon="retry" onClick={() => onChange(DEFAULTS)}>
+        <Button kind="quiet" icon="retry" onClick={() => onChange({ ...DEFAULTS, plugins: form.plugins })}>
           {t().optionsReset}
         </Button>
+      </details>
+      <details
+        class="more"
+        open={chained}
+        onToggle={(event) => {
+          const { currentTarget } = event;
+          setChained(currentTarget.open);
+        }}
+      >
+        <summary>{t().pluginsOf(form.plugins.length)}</summary>
+        {chained && (
+          <PluginChain
+            steps={form.plugins}
+            refused={refusal?.plugins}
+            onChange={(plugins) => set("plugins", plugins)}
+          />
+        )}
       </details>
     </div>
   );
@@ -159,5 +184,6 @@ export function summary(form: Form): string {
   const format = form.format === "webp" ? "WebP" : form.format.toUpperCase();
   words.push(form.format === "png" ? format : `${format} ${form.quality || 90}`);
   if (form.width || form.height) words.push(`${form.width || "…"} × ${form.height || "…"}`);
+  if (form.plugins.length > 0) words.push(form.plugins.map(({ name }) => name).join(" → "));
   return words.join(" · ");
 }

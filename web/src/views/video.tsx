@@ -3,7 +3,8 @@ import { useEffect, useState } from "preact/hooks";
 import { ApiError, call, type Video } from "../api";
 import { bytes, duration, number, when } from "../format";
 import { type Messages, t } from "../i18n";
-import { formOf, read } from "../options";
+import { lazy } from "../lazy";
+import { type Form, formOf, read, refusalOf } from "../options";
 import { go } from "../router";
 import { Button, Confirm, Dialog, Heading, Icon, Trouble, useAction } from "../ui";
 import { uploadOf } from "../uploads";
@@ -12,6 +13,8 @@ import { Frames } from "./frames";
 import { OptionsForm, summary } from "./options-form";
 import { ProcessingBar, StatusBadge } from "./status";
 import { Interrupted } from "./videos";
+
+const TryOut = lazy(async () => (await import("./try-out")).TryOut);
 
 export function VideoView({ id, frame }: { id: string; frame: number | undefined }) {
   const listed = videos.value.find((video) => video.id === id);
@@ -214,11 +217,14 @@ function RunAgain({ video, onClose }: { video: Video; onClose: () => void }) {
   const [form, setForm] = useState(() => formOf(video.options));
   const { options, faults } = read(form);
   const wrong = Object.keys(faults).length > 0;
+  const [sent, setSent] = useState<Form | undefined>(undefined);
   const [run, busy, error] = useAction(async () => {
+    setSent(form);
     const id = await runAgain(video.id, options);
     onClose();
     go(`/videos/${id}`);
   });
+  const refusal = error instanceof ApiError ? refusalOf(error.errors) : undefined;
   return (
     <Dialog title={t().runAgainTitle} onClose={onClose} wide>
       <form
@@ -229,8 +235,14 @@ function RunAgain({ video, onClose }: { video: Video; onClose: () => void }) {
         }}
       >
         <p>{t().runAgainText}</p>
-        <OptionsForm form={form} faults={faults} onChange={setForm} />
-        <Trouble error={error} />
+        <OptionsForm
+          form={form}
+          faults={faults}
+          refusal={sent === form ? refusal : undefined}
+          onChange={setForm}
+        />
+        {options.plugins !== undefined && <TryOut id={video.id} options={options} wrong={wrong} />}
+        {!refusal?.whole && <Trouble error={error} />}
         <footer>
           <Button onClick={onClose}>{t().close}</Button>
           <Button kind="primary" type="submit" busy={busy} disabled={wrong}>

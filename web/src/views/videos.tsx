@@ -2,10 +2,10 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { EXTENSIONS } from "../../generated/extensions";
-import type { Video } from "../api";
+import { ApiError, type Video } from "../api";
 import { ago, bytes, duration, number } from "../format";
 import { type Messages, t } from "../i18n";
-import { type Form, formOf, lastForm, read, rememberForm } from "../options";
+import { type Form, formOf, lastForm, read, refusalOf, rememberForm } from "../options";
 import { Bar, Button, Confirm, Heading, Icon, Notice, Trouble, useAction } from "../ui";
 import { abandon, addFile, pause, resume, retry, type Upload, unpause, uploads } from "../uploads";
 import { deleteVideo, download, loaded, loadOlder, older, videos } from "../videos";
@@ -28,6 +28,13 @@ export function VideosView() {
 // ---- Adding videos -------------------------------------------------------------------------
 
 const complaint = signal<string | undefined>(undefined);
+
+/** What the service did not take of these options, where an upload failed by them. */
+function refusalOfUploads(form: Form) {
+  const asked = JSON.stringify(read(form).options);
+  const refused = uploads.value.find((it) => it.refused === asked)?.error;
+  return refused instanceof ApiError ? refusalOf(refused.errors) : undefined;
+}
 
 function Add() {
   const [form, setForm] = useState<Form>(lastForm);
@@ -132,7 +139,7 @@ function Add() {
           <span class="fold-title">{t().optionsTitle}</span>
           <span class="fold-value">{wrong ? t().optionsWrong : summary(form)}</span>
         </summary>
-        <OptionsForm form={form} faults={faults} onChange={change} />
+        <OptionsForm form={form} faults={faults} refusal={refusalOfUploads(form)} onChange={change} />
         <p class="help">{t().optionsApply}</p>
       </details>
     </section>

@@ -1,0 +1,57 @@
+// The plugins that the caller may use: the list, uploads, and how options name them.
+import { signal } from "@preact/signals";
+import { call, type Plugin } from "./api";
+import { faultsOf, type Schema, type Wrong } from "./schema";
+
+/** The caller's own plugins, then those that come with the service; none until they are loaded. */
+export const plugins = signal<readonly Plugin[] | undefined>(undefined);
+
+export async function loadPlugins() {
+  plugins.value = (await call("get", "/plugins")).items;
+}
+
+/** A name for a plugin, made of its file's: lower case, digits, single dots, dashes and underscores. */
+export function nameOf(file: string): string {
+  const stem = file.replace(/(\.component)?\.wasm$/i, "").toLowerCase();
+  return stem
+    .replace(/[^a-z0-9._-]+/g, "-")
+    .replace(/([._-])[._-]+/g, "$1")
+    .replace(/^[._-]+|[._-]+$/g, "")
+    .slice(0, 64);
+}
+
+export const isName = (name: string) => name.length <= 64 && /^[a-z0-9]+([._-][a-z0-9]+)*$/.test(name);
+
+export async function uploadPlugin(name: string, file: Blob) {
+  const content = new Blob([file], { type: "application/wasm" });
+  const made = await call("put", "/plugins/{name}", { path: { name }, content });
+  const others = (plugins.value ?? []).filter((it) => it.built_in || it.name !== made.name);
+  plugins.value = [made, ...others];
+}
+
+/** One plugin of the options, as the form has it. */
+export interface Step {
+  key: string;
+  name: string;
+  config: unknown;
+}
+
+/** The plugin that a name means now. */
+export const pluginOf = (name: string) => usable(plugins.value ?? []).find((it) => it.name === name);
+
+/** What is wrong with the step's configuration, as far as its plugin says what it takes. */
+export function stepFaults({ name, config }: Step): Map<string, Wrong> {
+  const schema = (pluginOf(name)?.config_schema ?? {}) as Schema;
+  return faultsOf({ ...schema, type: "object" }, config);
+}
+
+export function isWrong(step: Step): boolean {
+  const gone = plugins.value !== undefined && pluginOf(step.name) === undefined;
+  return gone || stepFaults(step).size > 0;
+}
+
+/** Those whose name means them: a plugin of the caller's own takes the place of one that comes with the service. */
+export function usable(all: readonly Plugin[]): Plugin[] {
+  const ready = all.filter((it) => it.built_in || it.ready_version != null);
+  return ready.filter((it) => !it.built_in || !ready.some((own) => !own.built_in && own.name === it.name));
+}

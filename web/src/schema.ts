@@ -1,0 +1,140 @@
+// The part of JSON Schema that configurations of plugins are described by: what a form can show, what a new one
+// begins with, and what is wrong with a value. Pointers are those of the API's problems.
+
+export interface Schema {
+  type?: string;
+  title?: string;
+  description?: string;
+  properties?: Record<string, Schema>;
+  required?: readonly string[];
+  items?: Schema;
+  contentEncoding?: string;
+  enum?: readonly unknown[];
+  default?: unknown;
+  minimum?: number;
+  maximum?: number;
+  minLength?: number;
+  maxLength?: number;
+  minItems?: number;
+  maxItems?: number;
+  oneOf?: readonly Schema[];
+  additionalProperties?: unknown;
+}
+
+export type Json = unknown;
+export type Fields = Record<string, Json>;
+
+export type Kind = "text" | "file" | "number" | "switch" | "choice" | "color" | "fields" | "list" | "json";
+
+/** How a value is asked for; what a form cannot show is asked for as JSON. */
+export function kindOf(schema: Schema): Kind {
+  if (schema.enum?.every((it) => typeof it === "string")) return "choice";
+  if (schema.type === "string") return schema.contentEncoding === "base64" ? "file" : "text";
+  if (schema.type === "integer" || schema.type === "number") return "number";
+  if (schema.type === "boolean") return "switch";
+  if (isColor(schema)) return "color";
+  if (schema.type === "array" && schema.items?.type === "object" && showable(schema.items)) return "list";
+  if (showable(schema)) return "fields";
+  return "json";
+}
+
+const showable = ({ type, properties }: Schema) => type === "object" && properties !== undefined;
+
+/** Red, green and blue, as 0 to 255. */
+function isColor({ type, minItems, maxItems, items }: Schema): boolean {
+  const byte = items?.type === "integer" && items.minimum === 0 && items.maximum === 255;
+  return type === "array" && minItems === 3 && maxItems === 3 && byte;
+}
+
+/** A value to begin with: what must be there, as small as it may be. What has a default is left out. */
+export function initial(schema: Schema): Json {
+  if (schema.enum !== undefined) return schema.default ?? schema.enum[0];
+  switch (schema.type) {
+    case "object": {
+      const needed = Object.entries(schema.properties ?? {}).filter(([name]) =>
+        schema.required?.includes(name),
+      );
+      return Object.fromEntries(needed.map(([name, field]) => [name, initial(field)]));
+    }
+    case "array":
+      return (
+        schema.default ?? Array.from({ length: schema.minItems ?? 0 }, () => initial(schema.items ?? {}))
+      );
+    case "integer":
+    case "number":
+      return schema.default ?? schema.minimum ?? 0;
+    case "boolean":
+      return schema.default ?? false;
+    case "string":
+      return schema.default ?? "";
+    default:
+      return schema.default ?? null;
+  }
+}
+
+/** What is wrong with a value. */
+export type Wrong =
+  | { what: "missing" | "type" | "choice" | "one_of"; words?: string }
+  | { what: "least" | "most" | "shortest" | "longest"; than: number };
+
+/** Every fault of a value, by its pointer. */
+export function faultsOf(schema: Schema, value: Json, at = ""): Map<string, Wrong> {
+  const faults = new Map<string, Wrong>();
+  check(schema, value, at, faults);
+  return faults;
+}
+
+function check(schema: Schema, value: Json, at: string, faults: Map<string, Wrong>) {
+  if (schema.type !== undefined && !isA(schema.type, value)) {
+    faults.set(at, { what: "type" });
+    return;
+  }
+  if (schema.enum !== undefined && !schema.enum.includes(value)) {
+    faults.set(at, { what: "choice", words: schema.enum.join(", ") });
+  }
+  const range = (size: number, least: number | undefined, most: number | undefined, long: boolean) => {
+    if (least !== undefined && size < least)
+      faults.set(at, { what: long ? "shortest" : "least", than: least });
+    if (most !== undefined && size > most) faults.set(at, { what: long ? "longest" : "most", than: most });
+  };
+  if (typeof value === "number") range(value, schema.minimum, schema.maximum, false);
+  if (typeof value === "string") range([...value].length, schema.minLength, schema.maxLength, true);
+  if (Array.isArray(value)) {
+    range(value.length, schema.minItems, schema.maxItems, true);
+    value.forEach((item, n) => {
+      check(schema.items ?? {}, item, `${at}/${n}`, faults);
+    });
+  }
+  if (isA("object", value)) {
+    const fields = value as Fields;
+    for (const name of schema.required ?? []) {
+      if (!(name in fields)) faults.set(`${at}/${escaped(name)}`, { what: "missing" });
+    }
+    for (const [name, field] of Object.entries(schema.properties ?? {})) {
+      if (name in fields) check(field, fields[name], `${at}/${escaped(name)}`, faults);
+    }
+    const ways = schema.oneOf ?? [];
+    const fitting = ways.filter((way) => faultsOf(way, value).size === 0);
+    if (ways.length > 0 && fitting.length !== 1) {
+      faults.set(at, { what: "one_of", words: ways.flatMap((way) => way.required ?? []).join(", ") });
+    }
+  }
+}
+
+/** A name in a JSON pointer (RFC 6901). */
+export const escaped = (name: string) => name.replaceAll("~", "~0").replaceAll("/", "~1");
+
+function isA(type: string, value: Json): boolean {
+  switch (type) {
+    case "object":
+      return typeof value === "object" && value !== null && !Array.isArray(value);
+    case "array":
+      return Array.isArray(value);
+    case "integer":
+      return Number.isInteger(value);
+    case "null":
+      return value === null;
+    default:
+      return typeof value === type;
+  }
+}

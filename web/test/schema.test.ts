@@ -1,0 +1,51 @@
+// The forms of configurations agree with what the service says of the plugins that come with it.
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { faultsOf, initial, kindOf, type Schema } from "../src/schema";
+
+const folder = "../crates/contract/src/plugin/builtin";
+const schemas = new Map<string, Schema>();
+for (const file of await readdir(folder)) {
+  const { name, config_schema } = JSON.parse(await readFile(`${folder}/${file}`, "utf8"));
+  schemas.set(name, config_schema);
+}
+const schema = (name: string): Schema => schemas.get(name) ?? assert.fail(`no plugin ${name}`);
+const faults = (name: string, value: unknown) => Object.fromEntries(faultsOf(schema(name), value));
+
+test("every field of the plugins that come with the service has a form", () => {
+  function visit(at: string, it: Schema) {
+    assert.notEqual(kindOf(it), "json", at);
+    for (const [name, field] of Object.entries(it.properties ?? {})) visit(`${at}/${name}`, field);
+    if (kindOf(it) === "list") visit(`${at}/items`, it.items ?? {});
+  }
+  assert.ok(schemas.size >= 5);
+  for (const [name, it] of schemas) visit(name, it);
+});
+
+test("a new configuration has what must be there and nothing else", () => {
+  assert.deepEqual(initial(schema("dedupe")), {});
+  assert.deepEqual(initial(schema("redact")), { areas: [{ x: 0, y: 0, width: 1, height: 1 }] });
+  assert.deepEqual(initial(schema("watermark")), {});
+});
+
+test("faults are found where the service finds them", () => {
+  assert.deepEqual(faults("dedupe", { distance: 65 }), { "/distance": { what: "most", than: 64 } });
+  assert.deepEqual(faults("dedupe", { distance: "six" }), { "/distance": { what: "type" } });
+  assert.deepEqual(faults("dedupe", { distance: 1.5 }), { "/distance": { what: "type" } });
+  assert.deepEqual(faults("redact", { areas: [] }), { "/areas": { what: "shortest", than: 1 } });
+  assert.deepEqual(faults("redact", {}), { "/areas": { what: "missing" } });
+  const area = { x: 0, y: 0, width: 0, height: 1, mode: "smear" };
+  assert.deepEqual(faults("redact", { areas: [area] }), {
+    "/areas/0/width": { what: "least", than: 1 },
+    "/areas/0/mode": { what: "choice", words: "blur, fill" },
+  });
+  assert.deepEqual(faults("watermark", {}), { "": { what: "one_of", words: "text, png" } });
+  assert.deepEqual(faults("watermark", { text: "draft", color: [0, 0, 255] }), {});
+});
+
+test("what no form shows is asked for as JSON", () => {
+  for (const it of [{}, { type: "object" }, { type: "array", items: { type: "string" } }, { enum: [1, 2] }]) {
+    assert.equal(kindOf(it), "json", JSON.stringify(it));
+  }
+});
