@@ -1,4 +1,5 @@
-//! Reads the dead-letter queue: a job that has used up its tries fails, and its owner is told.
+//! Reads the dead-letter queue: a job that has used up its tries fails, and its owner is told; the check of a plugin is
+//! given back, so that it is tried again or the plugin is rejected.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use tracing::Instrument as _;
 
 use crate::health::{DeadLetter, Dependency, PutOff};
 use crate::intake::ReceiveTimes;
-use crate::job::{Disposition, JobContext, Task};
+use crate::job::{Disposition, JobContext, Task, Work};
 use crate::queue::{Lease, Queue, Received};
 use crate::report::ReportError;
 use crate::retry::{self, Retryable as _};
@@ -19,7 +20,7 @@ use crate::retry::{self, Retryable as _};
 /// Attempts after which a job is given up: as many as the job queue delivers a message
 /// (`maxReceiveCount`), so that five workers that died of one video are enough.
 const MAX_TRIES: u32 = 5;
-/// How long a message that is not a job stays invisible: it is kept for people to look at, and must
+/// How long a message that is neither a job nor a check stays invisible: it is kept for people to look at, and must
 /// not be received again and again. SQS refuses more than 12 hours from when it
 /// was received.
 const HIDE_FOR: Duration = Duration::from_secs(11 * 3600);
@@ -73,8 +74,8 @@ impl DeadLetters {
 
     async fn handle(&self, message: Received, logged: &mut HashSet<String>) {
         let lease = Lease::hold(&self.queue, &message, self.times.visibility, self.times.heartbeat);
-        let (outcome, disposition) = match Task::parse(&message.body) {
-            Ok(task) => {
+        let (outcome, disposition) = match Work::parse(&message.body) {
+            Ok(Work::Video(task)) => {
                 let span = tracing::info_span!(
                     "dead_letter",
                     message_id = message.message_id,
@@ -82,6 +83,15 @@ impl DeadLetters {
                     video_id = %task.video_id,
                 );
                 self.give_up(&task, message.receives).instrument(span).await
+            }
+            Ok(Work::Plugin(task)) => {
+                let span = tracing::info_span!(
+                    "dead_letter",
+                    message_id = message.message_id,
+                    correlation_id = %task.trace.correlation_id,
+                    plugin_id = %task.plugin_id,
+                );
+                self.context.give_back_check(&task, message.receives).instrument(span).await
             }
             Err(error) => (DeadLetter::Kept, Disposition::Reject(error.to_string())),
         };

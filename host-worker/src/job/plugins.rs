@@ -15,7 +15,7 @@ use super::message::PluginTask;
 use super::permit::Permit;
 use super::{CLAIM_PATIENCE, Disposition, JobContext};
 use crate::ambient;
-use crate::health::{Dependency, PutOff};
+use crate::health::{DeadLetter, Dependency, PutOff};
 use crate::report::{ReportError, Trace};
 use crate::retry::retry;
 use crate::store::StoreError;
@@ -175,16 +175,45 @@ impl JobContext {
         if sha256(&component) != upload.sha256 { Err(changed()) } else { Ok(component) }
     }
 
-    /// Checks a plugin that was uploaded, and reports how that ended.
-    pub(crate) async fn check_plugin(&self, task: &PluginTask, receives: u32, permit: Permit) -> Disposition {
-        let later = self.message_delay(receives);
+    /// Takes the check of a plugin that was uploaded; what becomes of the message if it cannot.
+    async fn claim_check(&self, task: &PluginTask, later: Duration) -> Result<PluginCheck, Disposition> {
         let claim_id = ambient::token();
         let claimed = retry("claim", CLAIM_PATIENCE, &self.draining, || {
             self.control.claim_plugin(task.plugin_id, task.user_id, &claim_id, &task.trace)
         });
-        let check = match claimed.await {
+        claimed.await.map_err(|error| self.plugin_put_off(error, later))
+    }
+
+    /// Gives back a check whose message became a dead letter. The claim counts as an attempt, so that the plugin is
+    /// rejected after the last one.
+    pub(crate) async fn give_back_check(
+        &self,
+        task: &PluginTask,
+        receives: u32,
+    ) -> (DeadLetter, Disposition) {
+        let later = self.message_delay(receives);
+        match self.claim_check(task, later).await {
+            Ok(check) => {
+                let reason = "workers received the message about it too often".to_owned();
+                tracing::error!(
+                    plugin = check.name,
+                    version = check.version,
+                    "the check of a plugin is given back"
+                );
+                let outcome = (CheckOutcome::Released, Some(reason), None);
+                (DeadLetter::GivenBack, self.report_check(&check, &task.trace, outcome, later).await)
+            }
+            Err(gone @ Disposition::Delete) => (DeadLetter::Gone, gone),
+            Err(put_off) => (DeadLetter::PutOff, put_off),
+        }
+    }
+
+    /// Checks a plugin that was uploaded, and reports how that ended.
+    pub(crate) async fn check_plugin(&self, task: &PluginTask, receives: u32, permit: Permit) -> Disposition {
+        let later = self.message_delay(receives);
+        let check = match self.claim_check(task, later).await {
             Ok(check) => check,
-            Err(error) => return self.plugin_put_off(error, later),
+            Err(disposition) => return disposition,
         };
         let upload = Upload {
             object_key: &check.object_key,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::component::{DROP, ERROR, GIVE_BACK, GUEST, Guest};
-use crate::rig::{JOBS, Rig, small_video};
+use crate::rig::{DEAD, JOBS, Rig, eventually, small_video};
 
 const KEY: &str = "plugins/u/p";
 
@@ -97,8 +97,8 @@ async fn a_plugin_that_fails_is_named_with_its_words() {
     rig.assert_no_leftovers().await;
 }
 
-/// Checks an uploaded component; what is reported.
-async fn check(rig: &Rig, component: &[u8]) -> Value {
+/// Asks, by a message in that queue, for the check of an uploaded component; what is reported.
+async fn check(rig: &Rig, queue: &str, component: &[u8]) -> Value {
     rig.put(KEY, component.to_vec()).await;
     let (plugin_id, user_id) = (PluginId::new(3, [9; 10]), UserId::new(1, [9; 10]));
     rig.control.set_check(PluginCheck {
@@ -115,20 +115,37 @@ async fn check(rig: &Rig, component: &[u8]) -> Value {
         lease_s: 600,
     });
     let message = json!({"version": 1, "plugin_id": plugin_id, "user_id": user_id, "correlation_id": "c-9"});
-    rig.send_text(JOBS, &message.to_string()).await;
-    rig.no_messages().await;
+    rig.send_text(queue, &message.to_string()).await;
+    eventually("the message to go", async || rig.messages(queue).await.is_empty()).await;
     rig.control.calls("report").last().unwrap().body.clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_uploaded_plugin_is_checked() {
     let rig = Rig::start().await;
-    let report = check(&rig, &half()).await;
+    let report = check(&rig, JOBS, &half()).await;
     assert_eq!((&report["outcome"], &report["attempt"]), (&json!("ready"), &json!(4)));
-    let report = check(&rig, b"no component").await;
+    let report = check(&rig, JOBS, b"no component").await;
     assert_eq!(report["outcome"], "rejected");
     assert_eq!(report["reason"], "is not a WebAssembly component in binary form");
-    let report = check(&rig, &Guest { process: "unreachable", ..GUEST }.build()).await;
+    let report = check(&rig, JOBS, &Guest { process: "unreachable", ..GUEST }.build()).await;
     assert_eq!(report["outcome"], "rejected");
     assert!(report["reason"].as_str().unwrap().starts_with("failed on a test frame: trapped"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_became_a_dead_letter_is_given_back() {
+    let rig = Rig::start().await;
+    let report = check(&rig, DEAD, &half()).await;
+    assert_eq!((&report["outcome"], &report["attempt"]), (&json!("released"), &json!(4)));
+    assert_eq!(report["reason"], "workers received the message about it too often");
+    assert!(rig.messages(JOBS).await.is_empty(), "control sends the next message");
+    // Another one was deleted meanwhile: its dead letter goes, too.
+    let gone = json!({
+        "version": 1, "plugin_id": PluginId::new(3, [8; 10]), "user_id": UserId::new(1, [9; 10]),
+        "correlation_id": "c-8",
+    });
+    rig.send_text(DEAD, &gone.to_string()).await;
+    eventually("the dead letter to go", async || rig.messages(DEAD).await.is_empty()).await;
+    assert_eq!(rig.control.calls("report").len(), 1);
 }
