@@ -11,6 +11,7 @@ mod fairness;
 mod hostile;
 mod hosts;
 mod journey;
+mod plugins;
 mod readme;
 mod restarts;
 mod store_suite;
