@@ -141,6 +141,7 @@ fn secrets() -> Value {
         "worker_token": key(2),
         "email_key": key(3),
         "refresh_keys": format!("local:{}", key(4)),
+        "frames_key": key(5),
         "access_key_id": ACCESS_KEY_ID,
         "secret_access_key": SECRET_ACCESS_KEY,
     })

@@ -1,6 +1,7 @@
 //! The work on one message: claim, attempt, report, notice.
 
 mod attempt;
+mod index;
 mod message;
 mod permit;
 mod plugins;

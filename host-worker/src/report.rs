@@ -179,6 +179,7 @@ impl ControlClient {
             sha256: result.sha256,
             bytes_read: result.bytes_read,
             warnings: result.warnings,
+            indexed: result.indexed,
         };
         self.report(job.video_id, "complete", trace, &body).await
     }
@@ -341,6 +342,8 @@ pub(crate) struct Archive {
     pub bytes_read: u64,
     /// What the owner should know.
     pub warnings: Vec<String>,
+    /// Whether the index of its frames is stored.
+    pub indexed: bool,
 }
 
 /// The kind's name, in logs and message ids.

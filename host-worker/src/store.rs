@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::retry::{self, Retryable};
@@ -106,6 +108,23 @@ impl ObjectStore {
             if got.len() < length { Err(StoreError::Changed) } else { Ok(got) }
         })
         .await
+    }
+
+    /// Stores a whole object.
+    pub(crate) async fn put(
+        &self,
+        key: &str,
+        content_type: &str,
+        bytes: Bytes,
+        cancel: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        retry(cancel, || async {
+            let request = self.client.put_object().bucket(&self.bucket).key(key);
+            let body = ByteStream::from(bytes.clone());
+            request.content_type(content_type).body(body).send().await.map_err(StoreError::of)
+        })
+        .await?;
+        Ok(())
     }
 
     /// Removes an object; one that is not there is no error.

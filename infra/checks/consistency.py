@@ -84,7 +84,7 @@ def every_key_without_a_default_is_given():
 def the_composition_gives_every_key():
     """`infra/compose`: with the secrets that `cargo xtask keys` prints, all that the programs need and know."""
     services = yaml.safe_load(read("infra/compose/compose.yaml"))["services"]
-    printed = {"SIGNING_KEY", "PUBLIC_KEYS", "WORKER_TOKEN", "EMAIL_KEY", "REFRESH_KEYS"}
+    printed = {"SIGNING_KEY", "PUBLIC_KEYS", "WORKER_TOKEN", "EMAIL_KEY", "REFRESH_KEYS", "FRAMES_KEY"}
     edge = services["edge"]["environment"].keys() | {f"SPIN_VARIABLE_{name}" for name in printed}
     worker = services["worker"]["environment"].keys() | {"FRAMELIFT_CONTROL_TOKEN"}
     required = {f"SPIN_VARIABLE_{name.upper()}" for name, about in edge_variables().items() if about.get("required")}

@@ -5,6 +5,8 @@
 
 pub mod account;
 pub mod address;
+pub mod frame;
+pub mod frame_index;
 pub mod manifest;
 pub mod message;
 pub mod object_key;

@@ -14,7 +14,7 @@ pub fn upload(user: UserId, video: VideoId) -> String {
     format!("{UPLOADS}{user}/{video}")
 }
 
-/// The prefix of all archives of a video, of whatever attempt.
+/// The prefix of all archives and indexes of a video, of whatever attempt.
 pub fn results_of(user: UserId, video: VideoId) -> String {
     format!("{RESULTS}{user}/{video}/")
 }
@@ -23,6 +23,11 @@ pub fn results_of(user: UserId, video: VideoId) -> String {
 /// result.
 pub fn result(user: UserId, video: VideoId, attempt: u32) -> String {
     format!("{}{attempt}.zip", results_of(user, video))
+}
+
+/// The index of the frames in the archive of one attempt ([`crate::frame_index`]).
+pub fn frame_index(user: UserId, video: VideoId, attempt: u32) -> String {
+    format!("{}{attempt}.index.bin", results_of(user, video))
 }
 
 /// The component of one version of a user's plugin.
@@ -44,5 +49,6 @@ mod tests {
         let (user, video) = (UserId::new(1, [1; 10]), VideoId::new(2, [2; 10]));
         assert_eq!(upload(user, video), format!("uploads/{user}/{video}"));
         assert_eq!(result(user, video, 3), format!("results/{user}/{video}/3.zip"));
+        assert_eq!(frame_index(user, video, 3), format!("results/{user}/{video}/3.index.bin"));
     }
 }

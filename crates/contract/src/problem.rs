@@ -90,6 +90,16 @@ problems! {
     ProcessingNotFinished = "processing-not-finished", 400, "The video has no result to download";
     /// The result was deleted after its retention.
     ResultExpired = "result-expired", 410, "The result has expired";
+    /// The video has no frame of that number, or none at or before that time.
+    FrameNotFound = "frame-not-found", 404, "There is no such frame";
+    /// The result was made before frames could be fetched one by one.
+    FramesNotIndexed = "frames-not-indexed", 404, "The frames of this result cannot be fetched one by one";
+    /// A link to a frame that is not ours, or has expired.
+    InvalidLink = "invalid-link", 403, "The link is not valid";
+    /// The range lies behind the end.
+    RangeNotSatisfiable = "range-not-satisfiable", 416, "There are no such bytes";
+    /// The stored result is missing or damaged.
+    ResultDamaged = "result-damaged", 502, "The stored result cannot be read";
     /// The upload was deleted.
     SourceExpired = "source-expired", 410, "The upload is not kept any more";
     /// The video is in a terminal state.

@@ -51,6 +51,9 @@ pub struct Job {
     pub source_key: String,
     /// The key to write the archive to.
     pub result_key: String,
+    /// The key to write the index of the archive's frames to; absent where none is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index_key: Option<String>,
     /// The prefix under which earlier attempts may have left archives or multipart uploads.
     pub result_prefix: String,
     /// This attempt, from 1.
@@ -99,12 +102,15 @@ pub struct CompleteReport {
     /// Warnings for the user, at most 100 of 500 characters.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// Whether the index of the archive's frames is stored, at the job's `index_key`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub indexed: bool,
 }
 
 impl From<CompleteReport> for Extraction {
     fn from(report: CompleteReport) -> Self {
-        let CompleteReport { size_bytes, frames, sha256, bytes_read, warnings, .. } = report;
-        Self { size_bytes, frames, sha256, bytes_read, warnings }
+        let CompleteReport { size_bytes, frames, sha256, bytes_read, warnings, indexed, .. } = report;
+        Self { size_bytes, frames, sha256, bytes_read, warnings, indexed }
     }
 }
 

@@ -267,6 +267,10 @@ pub struct VideoResult {
     pub sha256: Checksum,
     /// Warnings for the owner.
     pub warnings: Vec<String>,
+    /// Whether single frames can be fetched (`GET /videos/{id}/frames`); older results have the archive alone,
+    /// and this is absent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub indexed: bool,
 }
 
 impl From<&Extraction> for VideoResult {
@@ -276,6 +280,7 @@ impl From<&Extraction> for VideoResult {
             frames: made.frames,
             sha256: made.sha256,
             warnings: made.warnings.clone(),
+            indexed: made.indexed,
         }
     }
 }

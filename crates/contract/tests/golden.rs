@@ -14,6 +14,7 @@ use framelift_contract::account::{
     RefreshRequest, RegisterRequest, RegisterResponse, SessionList, TokenResponse, UpdateAccountRequest,
     ValidateRequest, ValidateResponse,
 };
+use framelift_contract::frame::FramePage;
 use framelift_contract::manifest::{self, Manifest};
 use framelift_contract::message::{JobMessage, Message, NoticeKind, PluginMessage};
 use framelift_contract::options::OptionsBody;
@@ -64,6 +65,7 @@ fn every_file_is_understood_and_written_again() {
         ("claim", round_trip::<ClaimRequest>),
         ("claim_plugin", round_trip::<ClaimPluginRequest>),
         ("complete", round_trip::<CompleteReport>),
+        ("complete_indexed", round_trip::<CompleteReport>),
         ("contact", round_trip::<Contact>),
         ("create_video", round_trip::<CreateVideoRequest>),
         ("created_multipart", round_trip::<CreateVideoResponse>),
@@ -72,6 +74,7 @@ fn every_file_is_understood_and_written_again() {
         ("deleted_plugin", round_trip::<DeletedPluginResponse>),
         ("download", round_trip::<DownloadResponse>),
         ("fail", round_trip::<FailReport>),
+        ("frames", round_trip::<FramePage>),
         ("job", round_trip::<Job>),
         ("login", round_trip::<LoginRequest>),
         ("manifest", round_trip::<Manifest>),

@@ -15,6 +15,13 @@ pub struct Checksum([u8; 32]);
 #[error("must be a SHA-256 in 64 lower-case hexadecimal digits")]
 pub struct InvalidChecksum;
 
+impl Checksum {
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 impl From<[u8; 32]> for Checksum {
     fn from(bytes: [u8; 32]) -> Self {
         Self(bytes)

@@ -5,6 +5,7 @@
 //! Every response carries `X-Correlation-Id`; every error becomes a problem document and is logged once,
 //! here.
 
+mod answer_body;
 mod body;
 mod component;
 mod cors;
@@ -26,9 +27,10 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
+pub use answer_body::{AnswerBody, Body, BrokenOff};
 pub(crate) use body::declared_length;
 pub use body::{BodyError, MAX_JSON_BYTES, RequestBody, collect};
-pub(crate) use component::component;
+pub(crate) use component::{component, streaming_component};
 pub use cors::{Cors, InvalidOrigin};
 pub use credential::{Caller, WorkerToken};
 pub(crate) use etag::{entity_tag, if_none_match};
@@ -47,13 +49,13 @@ pub const CORRELATION_HEADER: HeaderName = HeaderName::from_static("x-correlatio
 
 /// Answers one request: finds the endpoint, calls `handler` with its position in the router's list, maps a
 /// failure to its problem document. `HEAD` is served by the endpoint of `GET`, without the body.
-pub async fn answer<B>(
+pub async fn answer<B, T: AnswerBody>(
     router: &Result<Router, InvalidRoutes>,
     ambient: &impl Ambient,
     parts: Parts,
     body: B,
-    handler: impl AsyncFnOnce(usize, &mut Incoming, B) -> Result<Response<Bytes>, Failure>,
-) -> Response<Bytes> {
+    handler: impl AsyncFnOnce(usize, &mut Incoming, B) -> Result<Response<T>, Failure>,
+) -> Response<T> {
     let mut incoming = Incoming::new(parts, ambient);
     let router = router.as_ref().map_err(Failure::internal);
     let result = match router.and_then(|router| router.find(incoming.method(), incoming.path())) {
@@ -61,7 +63,7 @@ pub async fn answer<B>(
             incoming.set_params(params);
             handler(endpoint, &mut incoming, body).await
         }
-        Ok(Found::Options(allow)) => options(&allow),
+        Ok(Found::Options(allow)) => options(&allow).map(|response| response.map(T::from)),
         Err(failure) => Err(failure),
     };
     finish(result, &incoming)
@@ -81,12 +83,12 @@ fn options(allow: &str) -> Result<Response<Bytes>, Failure> {
 /// The length lets a host send head and body in one piece. Without it the host sends chunks, and the
 /// last one, of no bytes, waits for the client's delayed acknowledgement where the host has not set
 /// `TCP_NODELAY`: 40 ms on every small answer.
-fn finish(result: Result<Response<Bytes>, Failure>, incoming: &Incoming) -> Response<Bytes> {
+fn finish<T: AnswerBody>(result: Result<Response<T>, Failure>, incoming: &Incoming) -> Response<T> {
     let mut response = match result {
         Ok(response) => response,
         Err(failure) => {
             failure.log(incoming);
-            failure.into_response(incoming.correlation_id())
+            failure.into_response(incoming.correlation_id()).map(T::from)
         }
     };
     decorate(&mut response, incoming.correlation_id());
@@ -95,10 +97,11 @@ fn finish(result: Result<Response<Bytes>, Failure>, incoming: &Incoming) -> Resp
     }
     if incoming.method() == http::Method::HEAD {
         // Not with the length of the body that is left out: the host would miss those bytes.
-        *response.body_mut() = Bytes::new();
-    } else if may_have_length(response.status()) {
-        let length = HeaderValue::from(response.body().len());
-        response.headers_mut().insert(CONTENT_LENGTH, length);
+        *response.body_mut() = T::from(Bytes::new());
+        response.headers_mut().remove(CONTENT_LENGTH);
+    } else if let Some(length) = response.body().whole_length().filter(|_| may_have_length(response.status()))
+    {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     response
 }

@@ -15,7 +15,7 @@ use rusty_s3::{Bucket, Credentials, Method, UrlStyle};
 use url::Url;
 
 pub use calls::{Completion, ObjectHead, StoredPart, UnfinishedUpload};
-pub use disposition::attachment;
+pub use disposition::{attachment, inline};
 
 use crate::ports::{Ambient, Http, Objects, Unavailable};
 

@@ -47,6 +47,7 @@ pub const COMPONENTS: &[Component] = components!(
     "uploads" = uploads,
     "videos" = videos,
     "downloads" = downloads,
+    "frames" = frames,
     "plugins" = plugins,
     "control" = control,
     "web" = web

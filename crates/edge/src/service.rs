@@ -1,4 +1,4 @@
-//! The base of the components `videos`, `uploads`, `downloads` and `control`: ports, configuration,
+//! The base of the components `videos`, `uploads`, `downloads`, `frames`, `plugins` and `control`: ports, configuration,
 //! authentication, and access to objects.
 //!
 //! A handler reads the request, calls an operation of [`crate::jobs`], talks to the object
@@ -16,6 +16,7 @@ pub(crate) mod stream;
 
 use framelift_contract::object_key;
 use framelift_contract::problem::ProblemCode as Code;
+use framelift_domain::video::{Extraction, State};
 use framelift_domain::{UserId, Video};
 use futures::future::join;
 use http::HeaderName;
@@ -23,6 +24,7 @@ use serde_json::json;
 
 use self::config::Credential;
 pub use self::config::{Config, NAMES, Role, Variables};
+use crate::frames::Frames;
 use crate::http::{Failure, Incoming, Level, log};
 use crate::jobs::Jobs;
 use crate::object_store::ObjectStore;
@@ -76,6 +78,25 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
             return Err(Failure::unauthenticated("the account of this access token does not exist any more"));
         }
         Ok(user)
+    }
+
+    /// Attempt and result of a finished video, if the result is still kept.
+    pub(crate) fn kept_result<'v>(&self, video: &'v Video) -> Result<(u32, &'v Extraction), Failure> {
+        let State::Completed { end, result, .. } = &video.state else {
+            let detail = format!("the video is {} and has no result", video.state.name());
+            return Err(Failure::new(Code::ProcessingNotFinished, detail));
+        };
+        if !video.result_kept(self.ambient.now(), &self.config.limits) {
+            let detail = "the result was deleted after its time; run the video again";
+            return Err(Failure::new(Code::ResultExpired, detail));
+        }
+        Ok((end.attempts.made, result))
+    }
+
+    /// What component `frames` has besides.
+    pub(crate) fn frames(&self) -> Result<&'a Frames, Failure> {
+        let frames = self.config.frames.as_ref();
+        frames.ok_or_else(|| Failure::internal("a component without links was called as the one with them"))
     }
 
     /// Passes for a call of a worker or of another component; 401 otherwise.

@@ -14,6 +14,8 @@ mod access;
 mod bad_input;
 #[path = "videos/documented.rs"]
 mod documented;
+#[path = "videos/frames.rs"]
+mod frames;
 #[path = "videos/life.rs"]
 mod life;
 #[path = "videos/manifest.rs"]

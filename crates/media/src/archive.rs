@@ -25,6 +25,19 @@ pub struct Member<'a> {
     pub size: u64,
     /// The CRC-32 of its bytes.
     pub crc: u32,
+    /// What it shows, if it is an image of a frame.
+    pub image: Option<Image>,
+}
+
+/// What an image shows, for those who index an archive while it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// When its frame is shown.
+    pub time: Rational,
+    /// Pixels across and down.
+    pub size: (u32, u32),
+    /// Whether the container marks its frame as a sync point.
+    pub keyframe: bool,
 }
 
 /// Takes members one after the other.

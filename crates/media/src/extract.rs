@@ -56,7 +56,7 @@ use measure::Measure;
 use survey::Survey;
 use write::Writer;
 
-pub use write::OTHER_MEMBERS;
+pub use write::{MANIFEST, OTHER_MEMBERS};
 
 /// What is known of the video besides its bytes; it goes into the manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -46,12 +46,12 @@ mod window;
 mod words;
 
 pub use archive::{
-    Archive, ArchiveError, Content, Files, Finished, Member, Names, Numbered, Tar, Zip, add_member,
+    Archive, ArchiveError, Content, Files, Finished, Image, Member, Names, Numbered, Tar, Zip, add_member,
 };
 pub use budget::preparation_budget;
 pub use control::{Control, Progress, Stage};
 pub use error::ExtractError;
-pub use extract::{OTHER_MEMBERS, Outcome, Output, SourceInfo, extract, extract_into};
+pub use extract::{MANIFEST, OTHER_MEMBERS, Outcome, Output, SourceInfo, extract, extract_into};
 pub use ffi::VideoStream;
 pub use filter::Filter;
 pub use hardware::{HardwareCodec, HardwareInfo, hardware};

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use framelift_domain::{Failure, FailureCode, Options};
 use framelift_media::{
-    Archive, Control, EngineLimits, ExtractError, Member, MemorySource, Names, Numbered, OTHER_MEMBERS,
-    Progress, Source, SourceInfo, Stage, VideoInfo, add_member, unsupported,
+    Archive, Control, EngineLimits, ExtractError, Image, Member, MemorySource, Names, Numbered,
+    OTHER_MEMBERS, Progress, Source, SourceInfo, Stage, VideoInfo, add_member, unsupported,
 };
 use framelift_plugin_host::{Compiled, Metering, PluginRun, Rejected, sha256};
 
@@ -372,7 +372,13 @@ impl Talk<'_> {
                 }
                 Message::Member(start) => {
                     let name = members.begin(&start.id)?;
-                    let member = Member { name: &name, size: start.size, crc: start.crc };
+                    let image = match start.id {
+                        MemberId::Image { time, .. } => {
+                            Some(Image { time, size: start.pixels, keyframe: start.keyframe })
+                        }
+                        MemberId::Other(_) => None,
+                    };
+                    let member = Member { name: &name, size: start.size, crc: start.crc, image };
                     let ended = RefCell::new(None);
                     let content = |out: &mut dyn io::Write| self.pieces(start.size, out, &ended);
                     let added = add_member(&mut *archive, member, &content, max_bytes);

@@ -168,7 +168,8 @@ impl Archive for RemoteArchive<'_> {
     fn add(&mut self, member: Member<'_>, content: Content<'_>) -> Result<(), ArchiveError> {
         let named = self.names.named.0.borrow_mut().take();
         let id = named.ok_or_else(|| io::Error::other("a member that was not named"))?;
-        let start = MemberStart { size: member.size, crc: member.crc, id };
+        let (pixels, keyframe) = member.image.map_or(((0, 0), false), |image| (image.size, image.keyframe));
+        let start = MemberStart { size: member.size, crc: member.crc, pixels, keyframe, id };
         self.events.send(Kind::Member, &start.encode())?;
         let mut pieces = io::BufWriter::with_capacity(64 << 10, Pieces(self.events));
         content(&mut pieces)?;

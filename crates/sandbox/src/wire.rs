@@ -43,7 +43,7 @@ pub(crate) enum Kind {
     AskName = 4,
     /// Parent: the name.
     Name = 5,
-    /// Child: a member begins (size, checksum, [`MemberId`]).
+    /// Child: a member begins ([`MemberStart`]).
     Member = 6,
     /// Child: a piece of the member.
     Piece = 7,
@@ -89,7 +89,7 @@ impl Kind {
             Self::Hello | Self::Job | Self::Done | Self::Failed => MAX_JSON,
             Self::Progress => 29,
             Self::AskName => MAX_ID,
-            Self::Member => 12 + MAX_ID,
+            Self::Member => START + MAX_ID,
             Self::Name => MAX_NAME,
             Self::Piece | Self::Data | Self::Code => MAX_PIECE,
             Self::Read => 12,
@@ -412,14 +412,23 @@ fn ended(body: &[u8]) -> Result<(), Malformed> {
 pub(crate) struct MemberStart {
     pub(crate) size: u64,
     pub(crate) crc: u32,
+    /// Pixels across and down, of an image.
+    pub(crate) pixels: (u32, u32),
+    pub(crate) keyframe: bool,
     pub(crate) id: MemberId,
 }
 
+/// Bytes of a [`MemberStart`] before its id.
+const START: usize = 21;
+
 impl MemberStart {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut body = Vec::with_capacity(12 + MAX_ID);
+        let mut body = Vec::with_capacity(START + MAX_ID);
         body.extend_from_slice(&self.size.to_le_bytes());
         body.extend_from_slice(&self.crc.to_le_bytes());
+        body.extend_from_slice(&self.pixels.0.to_le_bytes());
+        body.extend_from_slice(&self.pixels.1.to_le_bytes());
+        body.push(u8::from(self.keyframe));
         self.id.encode(&mut body);
         body
     }
@@ -427,7 +436,9 @@ impl MemberStart {
     pub(crate) fn decode(mut body: &[u8]) -> Result<Self, Malformed> {
         let size = u64::from_le_bytes(take(&mut body)?);
         let crc = u32::from_le_bytes(take(&mut body)?);
-        Ok(Self { size, crc, id: MemberId::decode(body)? })
+        let pixels = (u32::from_le_bytes(take(&mut body)?), u32::from_le_bytes(take(&mut body)?));
+        let [keyframe] = take(&mut body)?;
+        Ok(Self { size, crc, pixels, keyframe: keyframe != 0, id: MemberId::decode(body)? })
     }
 }
 
@@ -571,7 +582,7 @@ mod tests {
         ) {
             let time = Rational::new(num.into(), den.into()).unwrap_or(Rational::ZERO);
             let id = MemberId::Image { number, time, extension: "jpg".into() };
-            let start = MemberStart { size, crc, id };
+            let start = MemberStart { size, crc, pixels: (crc, 7), keyframe: crc % 2 == 0, id };
             prop_assert_eq!(MemberStart::decode(&start.encode()), Ok(start));
             let progress = Progress {
                 stage: Stage::Finishing, percent, frames_done: number, frames_expected: expected, bytes_read: size,

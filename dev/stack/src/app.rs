@@ -275,6 +275,7 @@ fn edge_variables(secrets: &Secrets, services: &Services) -> anyhow::Result<BTre
         ("worker_token", secrets.worker_token.clone()),
         ("email_key", secrets.email_key.clone()),
         ("refresh_keys", secrets.refresh_keys.clone()),
+        ("frames_key", secrets.frames_key.clone()),
         ("aws_access_key_id", secrets.access_key_id.clone()),
         ("aws_secret_access_key", secrets.secret_access_key.clone()),
         ("aws_region", clients::REGION.to_owned()),

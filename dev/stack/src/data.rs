@@ -29,6 +29,9 @@ pub(crate) struct Secrets {
     /// Makes refresh tokens; missing in folders of earlier versions.
     #[serde(default)]
     pub(crate) refresh_keys: String,
+    /// Signs links to frames; missing in folders of earlier versions.
+    #[serde(default)]
+    pub(crate) frames_key: String,
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: String,
 }
@@ -70,8 +73,14 @@ impl DataDir {
             Ok(text) => {
                 let mut secrets: Secrets = serde_json::from_slice(&text)
                     .with_context(|| format!("{} is damaged", path.display()))?;
-                if secrets.refresh_keys.is_empty() {
+                let lacks = (secrets.refresh_keys.is_empty(), secrets.frames_key.is_empty());
+                if lacks.0 {
                     secrets.refresh_keys = format!("local:{}", random(32)?);
+                }
+                if lacks.1 {
+                    secrets.frames_key = random(32)?;
+                }
+                if lacks != (false, false) {
                     write_private(&path, &serde_json::to_vec_pretty(&secrets)?)?;
                 }
                 Ok(secrets)
@@ -82,6 +91,7 @@ impl DataDir {
                     worker_token: random(32)?,
                     email_key: random(32)?,
                     refresh_keys: format!("local:{}", random(32)?),
+                    frames_key: random(32)?,
                     access_key_id: "framelift-local".into(),
                     secret_access_key: random(30)?,
                 };
@@ -131,18 +141,22 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_an_earlier_version_gets_the_secret_that_it_lacks() {
+    fn a_folder_of_an_earlier_version_gets_the_secrets_that_it_lacks() {
         let folder = tempfile::tempdir().unwrap();
         let data = DataDir::open(folder.path()).unwrap();
         let secrets = data.secrets().unwrap();
         let path = folder.path().join("secrets.json");
         let mut stored = serde_json::to_value(&secrets).unwrap();
-        stored.as_object_mut().unwrap().remove("refresh_keys");
+        for name in ["refresh_keys", "frames_key"] {
+            stored.as_object_mut().unwrap().remove(name);
+        }
         std::fs::write(&path, stored.to_string()).unwrap();
         let mended = data.secrets().unwrap();
         assert_eq!(mended.email_key, secrets.email_key);
         assert!(mended.refresh_keys.starts_with("local:"));
-        assert_eq!(data.secrets().unwrap().refresh_keys, mended.refresh_keys);
+        assert!(mended.frames_key.len() > 40);
+        let kept = data.secrets().unwrap();
+        assert_eq!((kept.refresh_keys, kept.frames_key), (mended.refresh_keys, mended.frames_key));
     }
 
     #[test]

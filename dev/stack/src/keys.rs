@@ -28,6 +28,7 @@ fn make(
             ("WORKER_TOKEN", random()?),
             ("EMAIL_KEY", random()?),
             ("REFRESH_KEYS", format!("{}:{}", random()?.get(..6).unwrap_or("key"), random()?)),
+            ("FRAMES_KEY", random()?),
         ]);
     };
     let in_use = Verifier::from_jwks(in_use).context("these are no public keys")?;
@@ -45,7 +46,7 @@ mod tests {
     #[test]
     fn a_new_key_is_trusted_beside_the_old_one() {
         let first = make(None, || random(32)).unwrap();
-        assert_eq!(first.len(), 5);
+        assert_eq!(first.len(), 6);
         assert_eq!(value(&first, "REFRESH_KEYS").find(':'), Some(6));
         let second = make(Some(value(&first, "PUBLIC_KEYS")), || random(32)).unwrap();
         assert_ne!(value(&first, "SIGNING_KEY"), value(&second, "SIGNING_KEY"));

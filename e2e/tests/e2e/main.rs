@@ -8,6 +8,7 @@ mod cli;
 mod clients;
 mod failures;
 mod fairness;
+mod frames;
 mod hostile;
 mod hosts;
 mod journey;

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use framelift_contract::frame_index;
 use framelift_contract::report::Job;
 use framelift_domain::{Failure, FailureCode, Options};
 use framelift_media::{ExtractError, SourceInfo, Zip};
@@ -13,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::JobContext;
+use super::index::{Indexed, Notes};
 use super::permit::Permit;
 use super::stop::{Stop, Stopper};
 use super::supervise::Supervisor;
@@ -252,11 +254,12 @@ impl Attempt<'_> {
         // Whatever the decoder does, this comes back when the attempt is stopped.
         let ended = tokio::task::spawn_blocking(move || {
             span.in_scope(|| {
-                let archive = Box::new(Zip::new(&mut sink));
+                let mut notes = Notes::default();
+                let archive = Box::new(Indexed::new(Zip::new(&mut sink), &mut notes));
                 let outcome = sandbox
                     .extract_into(source, info, &options, &limits, &plugins, archive, None, &*watch)?;
                 sink.finish().map_err(ExtractError::Sink)?;
-                Ok(outcome.outcome)
+                Ok((outcome.outcome, notes.index(options.format)))
             })
         })
         .await;
@@ -267,16 +270,16 @@ impl Attempt<'_> {
             Some(Stop::Shutdown) => context.settings.stop_timeout,
             _ => ABORT_TIMEOUT,
         };
-        let stored = tokio::time::timeout(abort_timeout, upload.stored());
+        let upload = tokio::time::timeout(abort_timeout, upload.stored());
         Tried::Ended(match ended {
-            Ok(Ok(outcome)) => {
+            Ok(Ok((outcome, index))) => {
                 tracing::info!(event = "FramesExtracted", frames = outcome.frames, bytes_read = self.watch.bytes_read(), bytes_asked_for = outcome.bytes_read, strategy = ?outcome.plan.strategy, "the frames are extracted");
                 // Parts are still being sent, and each is tried again for a limited time.
-                let result = stored.into_inner().await;
+                let outcome = self.stored(outcome, index, upload.into_inner().await).await;
                 context.metrics.stage_took("storing", storing.elapsed());
-                self.stored(outcome, result)
+                outcome
             }
-            Ok(Err(RunError::Extract(error))) => match (error, stored.await) {
+            Ok(Err(RunError::Extract(error))) => match (error, upload.await) {
                 // The engine saw only that nobody took its bytes; the upload knows why.
                 (ExtractError::Sink(_), Ok(Err(error))) if error != StoreError::Cancelled => {
                     Outcome::Released(format!("the archive could not be stored: {error}"))
@@ -286,22 +289,28 @@ impl Attempt<'_> {
             Ok(Err(RunError::Crashed(crash))) => {
                 context.metrics.decoder_crashes.inc();
                 tracing::error!(kind = ?crash.kind, reason = crash.reason, last_words = crash.last_words, "the decoder's process did not end well");
-                let _ = stored.await;
+                let _ = upload.await;
                 return Tried::Crashed(crash);
             }
             Ok(Err(RunError::Start(error))) => {
-                let _ = stored.await;
+                let _ = upload.await;
                 Outcome::Released(error.to_string())
             }
             Err(error) => {
                 tracing::error!(error = %error, "the thread of a decoder ended");
-                let _ = stored.await;
+                let _ = upload.await;
                 Outcome::failed(FailureCode::Internal, "the worker's side of the decoder crashed")
             }
         })
     }
 
-    fn stored(&self, outcome: framelift_media::Outcome, stored: Result<u64, StoreError>) -> Outcome {
+    /// Stores the index, too, and says what there is to publish.
+    async fn stored(
+        &self,
+        outcome: framelift_media::Outcome,
+        index: Option<Vec<u8>>,
+        stored: Result<u64, StoreError>,
+    ) -> Outcome {
         match stored {
             Ok(size) if size == outcome.archive_bytes => {
                 let Some(sha256) = outcome.archive_sha256 else {
@@ -311,6 +320,12 @@ impl Attempt<'_> {
                     );
                 };
                 tracing::info!(event = "ZipGenerated", size_bytes = size, "the archive is stored");
+                let indexed = match self.store_index(index).await {
+                    Ok(indexed) => indexed,
+                    Err(error) => {
+                        return Outcome::Released(format!("the index could not be stored: {error}"));
+                    }
+                };
                 self.context.metrics.frames.inc_by(outcome.frames);
                 self.context.metrics.bytes_written.inc_by(size);
                 Outcome::Completed(Archive {
@@ -319,6 +334,7 @@ impl Attempt<'_> {
                     sha256,
                     bytes_read: self.watch.bytes_read(),
                     warnings: bounded(outcome.warnings),
+                    indexed,
                 })
             }
             Ok(size) => Outcome::Released(format!(
@@ -327,6 +343,13 @@ impl Attempt<'_> {
             )),
             Err(error) => Outcome::Released(format!("the archive could not be stored: {error}")),
         }
+    }
+
+    /// Stores the index of the archive's frames; false if there is none, or none is wanted.
+    async fn store_index(&self, index: Option<Vec<u8>>) -> Result<bool, StoreError> {
+        let (Some(key), Some(index)) = (&self.job.index_key, index) else { return Ok(false) };
+        self.context.store.put(key, frame_index::CONTENT_TYPE, index.into(), &self.stopper.token).await?;
+        Ok(true)
     }
 }
 

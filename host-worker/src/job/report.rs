@@ -193,10 +193,16 @@ impl JobContext {
         }
     }
 
-    /// Removes this attempt's own archive, which was not published. The next attempt, or the end of
+    /// Removes this attempt's own archive and its index, which were not published. The next attempt, or the end of
     /// the video, removes what is left.
     async fn remove_result(&self, job: &Job) {
-        match tokio::time::timeout(REMOVE_TIMEOUT, self.store.delete(&job.result_key)).await {
+        let removed = async {
+            if let Some(key) = &job.index_key {
+                self.store.delete(key).await?;
+            }
+            self.store.delete(&job.result_key).await
+        };
+        match tokio::time::timeout(REMOVE_TIMEOUT, removed).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(error = %error, "the attempt's archive could not be removed");

@@ -7,14 +7,14 @@ use super::{ObjectStore, StoreError, retry};
 /// What was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Removed {
-    /// Archives.
+    /// Archives and indexes.
     pub objects: u32,
     /// Multipart uploads.
     pub uploads: u32,
 }
 
 impl ObjectStore {
-    /// Removes archives and multipart uploads under `prefix` that attempts before `attempt`
+    /// Removes archives, indexes and multipart uploads under `prefix` that attempts before `attempt`
     /// wrote; never those of a later one, which may have taken over meanwhile.
     pub(crate) async fn remove_leftovers(&self, prefix: &str, attempt: u32) -> Result<Removed, StoreError> {
         let (mut removed, never) = (Removed::default(), CancellationToken::new());
@@ -46,11 +46,11 @@ impl ObjectStore {
     }
 }
 
-/// Whether a key is the archive of an attempt before `attempt`. One page of a list holds them
-/// all: a job has fewer than 1,000 attempts.
+/// Whether a key is the archive or the index of an attempt before `attempt`. One page of a list holds them
+/// all: a job has fewer than 500 attempts.
 fn is_earlier(prefix: &str, key: &str, attempt: u32) -> bool {
     key.strip_prefix(prefix)
-        .and_then(|name| name.strip_suffix(".zip"))
+        .and_then(|name| name.strip_suffix(".zip").or_else(|| name.strip_suffix(".index.bin")))
         .and_then(|number| number.parse::<u32>().ok())
         .is_some_and(|number| number < attempt)
 }
@@ -67,6 +67,8 @@ mod tests {
         let (user, video) = (UserId::new(1, [1; 10]), VideoId::new(2, [2; 10]));
         let prefix = object_key::results_of(user, video);
         let earlier = |attempt| is_earlier(&prefix, &object_key::result(user, video, attempt), 3);
+        assert_eq!([earlier(1), earlier(2), earlier(3), earlier(4)], [true, true, false, false]);
+        let earlier = |attempt| is_earlier(&prefix, &object_key::frame_index(user, video, attempt), 3);
         assert_eq!([earlier(1), earlier(2), earlier(3), earlier(4)], [true, true, false, false]);
         for other in ["results/x/1.zip", &format!("{prefix}1.zip.tmp"), &format!("{prefix}x/1.zip"), &prefix]
         {

@@ -194,7 +194,7 @@ impl Writer {
     async fn finish(&mut self, last: Bytes) -> Result<u64, StoreError> {
         if self.multipart.is_none() {
             self.bytes = last.len() as u64;
-            self.put_whole(last).await?;
+            self.store.put(&self.key, ZIP, last, &self.cancel).await?;
         } else {
             if !last.is_empty() {
                 self.send(last).await?;
@@ -209,16 +209,6 @@ impl Writer {
             return Ok(stored);
         }
         Err(StoreError::Unavailable(format!("{} bytes were sent, {stored} are stored", self.bytes)))
-    }
-
-    async fn put_whole(&self, bytes: Bytes) -> Result<(), StoreError> {
-        retry(&self.cancel, || async {
-            let request = self.store.client.put_object().bucket(&self.store.bucket).key(&self.key);
-            let body = ByteStream::from(bytes.clone());
-            request.content_type(ZIP).body(body).send().await.map_err(StoreError::of)
-        })
-        .await?;
-        Ok(())
     }
 
     async fn complete(&mut self) -> Result<(), StoreError> {

@@ -69,6 +69,7 @@ impl Control {
             plugins: Vec::new(),
             source_key: object_key::upload(user, video),
             result_key: object_key::result(user, video, attempt),
+            index_key: Some(object_key::frame_index(user, video, attempt)),
             result_prefix: object_key::results_of(user, video),
             attempt,
             lease_expires_at: Time::from_unix_ms(0),

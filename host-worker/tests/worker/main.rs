@@ -15,6 +15,7 @@ mod smtp;
 
 use std::io::{Cursor, Read as _};
 
+use framelift_contract::frame_index::{Extent, HEADER_BYTES, Header, ROW_BYTES, Row};
 use framelift_contract::manifest::Manifest;
 use framelift_contract::problem::ProblemCode;
 use framelift_contract::report::Job;
@@ -35,14 +36,33 @@ async fn assert_archive(rig: &Rig, job: &Job, frames: usize) {
     assert_eq!(report["size_bytes"], archive.len());
     assert_eq!(report["frames"], frames);
     assert_eq!(report["attempt"], job.attempt);
-    let mut zip = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
+    let mut zip = zip::ZipArchive::new(Cursor::new(&archive)).unwrap();
     let mut manifest = String::new();
     zip.by_name("manifest.json").unwrap().read_to_string(&mut manifest).unwrap();
     let manifest: Manifest = serde_json::from_str(&manifest).unwrap();
     assert_eq!(manifest.frames.len(), frames);
     assert_eq!(manifest.source.file_name, job.file_name);
+    let index = rig.object(job.index_key.as_deref().unwrap()).await.expect("the index is stored");
+    assert_eq!(report["indexed"], true);
+    assert_index(&index, &archive, &manifest);
     for frame in &manifest.frames {
         assert_eq!(zip.by_name(&frame.file).unwrap().size(), frame.bytes);
+    }
+}
+
+/// Checks that an index leads to every image of an archive, and to its manifest.
+fn assert_index(index: &[u8], archive: &[u8], manifest: &Manifest) {
+    let (header, rows) = index.split_at(HEADER_BYTES);
+    let header = Header::decode(header).unwrap();
+    assert_eq!((header.frames, header.archive_bytes), (manifest.frames.len() as u64, archive.len() as u64));
+    let bytes = |extent: Extent| &archive[extent.offset as usize..][..extent.length as usize];
+    assert_eq!(&serde_json::from_slice::<Manifest>(bytes(header.manifest)).unwrap(), manifest);
+    assert_eq!(rows.len(), manifest.frames.len() * ROW_BYTES);
+    for (row, frame) in rows.chunks_exact(ROW_BYTES).zip(&manifest.frames) {
+        let row = Row::decode(row.try_into().unwrap());
+        assert_eq!(<[u8; 32]>::from(Sha256::digest(bytes(row.image))), *frame.sha256.as_bytes());
+        assert_eq!((u32::from(row.width), u32::from(row.height)), (frame.width, frame.height));
+        assert_eq!((row.time_ns as f64 / 1e9, row.keyframe), (frame.time_seconds, frame.keyframe));
     }
 }
 
@@ -151,12 +171,14 @@ async fn what_is_not_a_job_goes_to_the_dead_letters_and_stays_there() {
 async fn a_stale_attempt_removes_its_own_archive() {
     let rig = Rig::start().await;
     let job = rig.add(1, small_video(), json!({"select": {"count": 2}}), 4).await;
-    let published = job.result_key.replace("/4.zip", "/5.zip");
-    rig.put(&published, &b"the next attempt's"[..]).await;
+    let published = ["5.index.bin", "5.zip"].map(|name| format!("{}{name}", job.result_prefix));
+    for key in &published {
+        rig.put(key, &b"the next attempt's"[..]).await;
+    }
     rig.control.script("complete", &[Some(ProblemCode::Unavailable), Some(ProblemCode::StaleAttempt)]);
     rig.send(&job).await;
     rig.no_messages().await;
-    assert_eq!(rig.keys("results/").await, [published]);
+    assert_eq!(rig.keys("results/").await, published);
     assert!(rig.control.calls("fail").is_empty());
 }
 
@@ -231,13 +253,16 @@ async fn leftovers_of_earlier_attempts_go() {
     let rig = Rig::start().await;
     let job = rig.add(1, small_video(), json!({"select": {"count": 1}}), 3).await;
     for attempt in [1, 2, 9] {
-        rig.put(&format!("{}{attempt}.zip", job.result_prefix), &b"left"[..]).await;
+        for name in ["zip", "index.bin"] {
+            rig.put(&format!("{}{attempt}.{name}", job.result_prefix), &b"left"[..]).await;
+        }
     }
     rig.begin_upload(&format!("{}2.zip", job.result_prefix)).await;
     rig.send(&job).await;
     rig.no_messages().await;
-    let later = format!("{}9.zip", job.result_prefix);
-    assert_eq!(rig.keys("results/").await, [job.result_key.clone(), later], "later attempts' stay");
+    let stay =
+        ["3.index.bin", "3.zip", "9.index.bin", "9.zip"].map(|name| format!("{}{name}", job.result_prefix));
+    assert_eq!(rig.keys("results/").await, stay, "later attempts' stay");
     assert_eq!(rig.open_uploads().await, 0);
 }
 

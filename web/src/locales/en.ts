@@ -382,6 +382,12 @@ export const en = {
   "problem_video-not-owned": "This video belongs to another account.",
   "problem_result-expired":
     "The result was deleted, because its time was over. Run the video again, or upload it again.",
+  "problem_frame-not-found": "The video has no such frame.",
+  "problem_frames-not-indexed":
+    "This result is from before frames could be shown one by one. Download it, or run the video again.",
+  "problem_invalid-link": "The link to this frame has expired. Open the video again for a new one.",
+  "problem_range-not-satisfiable": "The frame is shorter than what was asked for. Reload the page.",
+  "problem_result-damaged": "The stored result cannot be read any more. Run the video again.",
   "problem_source-expired": "The upload was deleted, because its time was over. Upload the video again.",
   "problem_processing-already-finished": "The video is finished already.",
   "problem_invalid-token": "This link or login is not good any more. Ask for a new one, or sign in again.",

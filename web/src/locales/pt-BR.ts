@@ -444,6 +444,12 @@ export const ptBR: Messages = {
   "problem_video-not-owned": "Este vídeo pertence a outra conta.",
   "problem_result-expired":
     "O resultado foi apagado porque o prazo terminou. Processe ou envie o vídeo de novo.",
+  "problem_frame-not-found": "O vídeo não tem este quadro.",
+  "problem_frames-not-indexed":
+    "Este resultado é de antes de os quadros poderem ser mostrados um a um. Baixe-o ou processe o vídeo de novo.",
+  "problem_invalid-link": "O link deste quadro expirou. Abra o vídeo de novo para obter outro.",
+  "problem_range-not-satisfiable": "O quadro é menor do que o pedido. Recarregue a página.",
+  "problem_result-damaged": "O resultado guardado não pode mais ser lido. Processe o vídeo de novo.",
   "problem_source-expired": "O envio foi apagado porque o prazo terminou. Envie o vídeo de novo.",
   "problem_processing-already-finished": "O vídeo já terminou.",
   "problem_invalid-token": "Este link ou login não vale mais. Peça um novo ou entre de novo.",

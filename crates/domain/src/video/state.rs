@@ -112,6 +112,9 @@ pub struct Extraction {
     pub bytes_read: u64,
     /// Warnings for the owner.
     pub warnings: Vec<String>,
+    /// Whether the index of its frames lies beside the archive. Absent in records from before there were any.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub indexed: bool,
 }
 
 /// The data of [`State::Pending`].

@@ -21,7 +21,14 @@ fn multipart(id: &str) -> Multipart {
 }
 
 fn result() -> Extraction {
-    Extraction { size_bytes: 9, frames: 3, sha256: [0xab; 32].into(), bytes_read: 5, warnings: vec![] }
+    Extraction {
+        size_bytes: 9,
+        frames: 3,
+        sha256: [0xab; 32].into(),
+        bytes_read: 5,
+        warnings: vec![],
+        indexed: true,
+    }
 }
 
 fn failure() -> Failure {

@@ -24,6 +24,7 @@ pub(super) fn operation() -> Operation {
             sha256: examples::checksum(),
             bytes_read: 73_400_320,
             warnings: Vec::new(),
+            indexed: true,
         }))
         .answers(StatusCode::OK, "The video is completed.", examples::report(Status::Completed))
         .or(REPORT)

@@ -4,7 +4,6 @@ use bytes::Bytes;
 use framelift_contract::object_key;
 use framelift_contract::problem::ProblemCode as Code;
 use framelift_contract::video::DownloadResponse;
-use framelift_domain::video::State;
 use http::header::{ACCEPT, LOCATION, VARY};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
@@ -36,15 +35,8 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     pub(super) async fn download(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let user = self.caller(incoming).await?;
         let video = self.jobs().find(user, incoming.video_id()?).await?.video;
-        let State::Completed { end, result, .. } = &video.state else {
-            let detail = format!("the video is {} and has no result", video.state.name());
-            return Err(Failure::new(Code::ProcessingNotFinished, detail));
-        };
-        if !video.result_kept(self.ambient.now(), &self.config.limits) {
-            let detail = "the result was deleted after its time; run the video again";
-            return Err(Failure::new(Code::ResultExpired, detail));
-        }
-        let key = object_key::result(video.owner, video.id, end.attempts.made);
+        let (attempt, result) = self.kept_result(&video)?;
+        let key = object_key::result(video.owner, video.id, attempt);
         let name = file::archive_name(&video.file_name);
         let get = self.objects().presign_get(&key, &name, self.config.limits.url_ttl_s);
         let mut response = if wants_json(incoming.headers()) {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, ORIGIN,
@@ -14,11 +13,11 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use url::Url;
 
 /// The headers that a page may send.
-const SENT: &str =
-    "Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-Correlation-Id";
+const SENT: &str = "Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range, \
+     X-Correlation-Id";
 /// The headers of answers that a page may read, besides those that every page may.
-const READ: &str = "Content-Disposition, ETag, Location, RateLimit, RateLimit-Policy, Retry-After, \
-                    WWW-Authenticate, X-Correlation-Id";
+const READ: &str = "Accept-Ranges, Content-Disposition, Content-Location, Content-Range, ETag, Location, RateLimit, \
+                    RateLimit-Policy, Retry-After, WWW-Authenticate, X-Correlation-Id";
 /// Seconds for which a browser remembers that it may: the most that Chromium takes.
 const REMEMBERED_S: u16 = 7200;
 
@@ -100,7 +99,7 @@ impl Cors {
 
 impl Asked {
     /// Adds the CORS headers to a response, errors included, and `Vary` where it depends on the origin.
-    pub(crate) fn tell(self, response: &mut Response<Bytes>) {
+    pub(crate) fn tell<B>(self, response: &mut Response<B>) {
         let is_found = response.status() == StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
         if !matches!(self, Self::Closed) {
@@ -128,6 +127,7 @@ impl Asked {
 mod tests {
     use std::collections::BTreeSet;
 
+    use bytes::Bytes;
     use http::Request;
     use serde_json::Value;
 

@@ -6,8 +6,8 @@ use std::fmt::Display;
 use bytes::Bytes;
 use framelift_contract::problem::{self, FieldError, Problem, ProblemCode};
 use framelift_domain::CorrelationId;
-use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::header::{ALLOW, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use super::body::BodyError;
@@ -26,7 +26,8 @@ pub struct Failure {
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     retry_after_s: Option<u32>,
-    allow: Option<String>,
+    /// A header that belongs to the problem.
+    header: Option<(HeaderName, String)>,
     cause: Option<String>,
 }
 
@@ -38,7 +39,7 @@ impl Failure {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after_s: None,
-            allow: None,
+            header: None,
             cause: None,
         }
     }
@@ -83,10 +84,17 @@ impl Failure {
         Self::new(ProblemCode::Unavailable, "the service is not configured").retry_after(60).because(cause)
     }
 
+    /// 416: what was asked for has so many bytes, and the range begins behind them.
+    pub fn range_not_satisfiable(length: u64) -> Self {
+        let detail = format!("there are {length} bytes");
+        let header = Some((CONTENT_RANGE, format!("bytes */{length}")));
+        Self { header, ..Self::new(ProblemCode::RangeNotSatisfiable, detail) }
+    }
+
     /// 405: the path has other methods, which `allow` lists for the `Allow` header.
     pub fn method_not_allowed(allow: String) -> Self {
         let detail = format!("the methods here are {allow}");
-        Self { allow: Some(allow), ..Self::new(ProblemCode::MethodNotAllowed, detail) }
+        Self { header: Some((ALLOW, allow)), ..Self::new(ProblemCode::MethodNotAllowed, detail) }
     }
 
     /// Says when to try again (`Retry-After`).
@@ -113,7 +121,7 @@ impl Failure {
         let level = if self.code.status() >= 500 { Level::Error } else { Level::Info };
         let mut fields = vec![
             ("http.method", json!(incoming.method().as_str())),
-            ("http.path", json!(incoming.path())),
+            ("http.path", json!(incoming.path_for_log())),
             ("http.status", json!(self.code.status())),
             ("problem.code", json!(self.code.as_str())),
         ];
@@ -138,8 +146,10 @@ impl Failure {
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
-            headers.insert(ALLOW, allow);
+        if let Some((name, text)) = self.header
+            && let Ok(value) = HeaderValue::try_from(text)
+        {
+            headers.insert(name, value);
         }
         response
     }

@@ -21,6 +21,9 @@ use super::route::Params;
 use crate::ports::Ambient;
 use crate::token::Verifier;
 
+/// Where the paths of links begin, which are credentials.
+const LINKS: &str = "/f/";
+
 /// One request: its head, the parameters of its path, and its body once that was read.
 #[derive(Debug)]
 pub struct Incoming {
@@ -77,6 +80,11 @@ impl Incoming {
     /// The path, as it was sent.
     pub fn path(&self) -> &str {
         self.parts.uri.path()
+    }
+
+    /// The path without what must not stand in a log: a link to a frame opens it.
+    pub(crate) fn path_for_log(&self) -> &str {
+        if self.path().starts_with(LINKS) { "/f/…" } else { self.path() }
     }
 
     /// The headers.

@@ -4,7 +4,7 @@ use framelift_contract::account::{Quota, Quotas};
 use framelift_contract::rules::CURSOR;
 use framelift_contract::video::Status;
 use framelift_domain::video::{State, StateName};
-use framelift_domain::{UserId, VideoId};
+use framelift_domain::{UserId, Video, VideoId};
 use futures::future::join_all;
 use serde_json::json;
 
@@ -42,6 +42,15 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             }
             _ => Ok(Found { video: row.video, queue_position: None }),
         }
+    }
+
+    /// A video that somebody has a link to; none if it, or its owner's account, was deleted.
+    pub async fn find_linked(&self, id: VideoId) -> Result<Option<Video>> {
+        let Some(row) = self.store.video(id).await? else { return Ok(None) };
+        if matches!(row.video.state, State::Deleted { .. }) || self.is_closed(row.video.owner).await? {
+            return Ok(None);
+        }
+        Ok(Some(row.video))
     }
 
     /// Bytes that the user's videos take up, unfinished ones included.

@@ -93,7 +93,14 @@ fn new_video(options: Options) -> NewVideo {
 }
 
 fn extraction() -> Extraction {
-    Extraction { size_bytes: 1, frames: 2, sha256: [0xab; 32].into(), bytes_read: 10, warnings: vec![] }
+    Extraction {
+        size_bytes: 1,
+        frames: 2,
+        sha256: [0xab; 32].into(),
+        bytes_read: 10,
+        warnings: vec![],
+        indexed: false,
+    }
 }
 
 fn internal() -> Failure {

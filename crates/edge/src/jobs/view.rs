@@ -88,6 +88,7 @@ pub fn job(video: &Video, limits: &Limits) -> Option<Job> {
         plugins: video.options.plugins.iter().filter_map(|it| JobPlugin::of(video.owner, it)).collect(),
         source_key: object_key::upload(video.owner, video.root()),
         result_key: object_key::result(video.owner, video.id, attempt),
+        index_key: Some(object_key::frame_index(video.owner, video.id, attempt)),
         result_prefix: object_key::results_of(video.owner, video.id),
         attempt,
         lease_expires_at: processing.lease.expires_at,

@@ -83,6 +83,17 @@ impl<H: Http, A: Ambient> ObjectStore<'_, H, A> {
         }))
     }
 
+    /// So many bytes of an object; none if there is no such object, or it ends before them.
+    pub async fn get_range(&self, key: &str, from: u64, length: u64) -> Result<Option<Bytes>, Unavailable> {
+        let range = format!("bytes={from}-{}", from + length.saturating_sub(1));
+        let answer = self.call(Method::Get, Some(key), &[], &[("range", &range)], Bytes::new()).await?;
+        if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE) {
+            return Ok(None);
+        }
+        self.expect_success(&answer, "GetObject")?;
+        Ok(Some(answer.into_body()).filter(|bytes| bytes.len() as u64 == length))
+    }
+
     /// Begins a multipart upload and returns its id.
     pub async fn create_multipart(&self, key: &str, content_type: &str) -> Result<String, Unavailable> {
         let headers = [("content-type", content_type)];

@@ -1,12 +1,21 @@
-//! The `Content-Disposition` of a download (RFC 6266), for whatever name the user gave.
+//! The `Content-Disposition` of an answer (RFC 6266), for whatever name the user gave.
 
 use std::fmt::Write as _;
 
-/// `attachment` with a plain name, and with the exact one (RFC 8187) where the plain one
-/// cannot say it.
+/// To be saved, under that name.
 pub fn attachment(file_name: &str) -> String {
+    disposition("attachment", file_name)
+}
+
+/// To be shown, and saved under that name if at all.
+pub fn inline(file_name: &str) -> String {
+    disposition("inline", file_name)
+}
+
+/// A disposition with a plain name, and with the exact one (RFC 8187) where the plain one cannot say it.
+fn disposition(kind: &str, file_name: &str) -> String {
     let plain: String = file_name.chars().map(plain_character).collect();
-    let mut value = format!("attachment; filename=\"{plain}\"");
+    let mut value = format!("{kind}; filename=\"{plain}\"");
     if plain != file_name {
         value.push_str("; filename*=UTF-8''");
         for byte in file_name.bytes() {
@@ -33,11 +42,16 @@ fn plain_character(character: char) -> char {
 
 #[cfg(test)]
 mod tests {
-    use super::attachment;
+    use super::{attachment, inline};
 
     #[test]
     fn a_plain_name_stays() {
         assert_eq!(attachment("my trip-frames.zip"), r#"attachment; filename="my trip-frames.zip""#);
+    }
+
+    #[test]
+    fn what_is_shown_has_a_name_too() {
+        assert_eq!(inline("a-000001.jpg"), r#"inline; filename="a-000001.jpg""#);
     }
 
     #[test]

@@ -34,6 +34,9 @@ const RATE: [&str; 2] = ["RateLimit", "RateLimit-Policy"];
 /// The headers of answers.
 const HEADERS: &[(&str, &str)] = &[
     (CORRELATION, "The request's correlation id: the caller's, or a new one."),
+    ("Accept-Ranges", "`bytes`: the request may have a `Range`."),
+    ("Content-Disposition", "The name for saving."),
+    ("Content-Range", "Which of the bytes are answered, and how many there are."),
     ("ETag", "For `If-None-Match`."),
     ("Location", "A presigned URL."),
     (
@@ -456,6 +459,7 @@ fn problem_response(status: u16, codes: &[ProblemCode]) -> Response {
         .content(problem::CONTENT_TYPE, content);
     let own = match status {
         401 => Some("WWW-Authenticate"),
+        416 => Some("Content-Range"),
         429 | 503 => Some("Retry-After"),
         _ => None,
     };

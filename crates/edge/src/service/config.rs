@@ -10,6 +10,7 @@ use framelift_domain::limits::MOST_UPLOAD_BYTES;
 use url::Url;
 
 use super::rate::Rates;
+use crate::frames::{Blocks, Frames, LinkKeys};
 use crate::http::{Cors, WorkerToken};
 use crate::object_store::ObjectStoreConfig;
 use crate::queue::SqsConfig;
@@ -49,6 +50,7 @@ pub const NAMES: &[&str] = &[
     "max_job_s",
     "resend_after_s",
     "take_back_after_s",
+    "frames_key",
     Cors::VARIABLE,
 ];
 
@@ -67,6 +69,8 @@ pub struct Config {
     pub cors: Cors,
     /// How often users call.
     pub rates: Rates,
+    /// What component `frames` has besides.
+    pub frames: Option<Frames>,
 }
 
 /// How a component authenticates its callers: users or workers, never both.
@@ -85,6 +89,8 @@ pub enum Role {
     Users,
     /// Serves users' calls that only read.
     Readers,
+    /// Serves single frames, by links too.
+    Frames,
     /// Serves calls of workers and of other components.
     Workers,
 }
@@ -94,7 +100,7 @@ impl Config {
     pub fn read(variables: &Variables, role: Role) -> Result<Self, Vec<String>> {
         let mut reader = Reader { variables, problems: Vec::new() };
         let credential = match role {
-            Role::Users | Role::Readers => {
+            Role::Users | Role::Readers | Role::Frames => {
                 reader.checked("public_keys", Verifier::from_jwks).map(Credential::Users)
             }
             Role::Workers => {
@@ -102,13 +108,15 @@ impl Config {
             }
         };
         let object_store = reader.object_store();
-        let queue = if role == Role::Readers { None } else { reader.queue() };
+        let queue = if matches!(role, Role::Readers | Role::Frames) { None } else { reader.queue() };
+        let links = if role == Role::Frames { reader.checked("frames_key", LinkKeys::parse) } else { None };
         let limits = reader.limits();
         let cors = Cors::read(variables).map_err(|problem| reader.problems.push(problem));
         match (credential, object_store, cors) {
             (Some(credential), Some(object_store), Ok(cors)) if reader.problems.is_empty() => {
                 let rates = Rates::new(limits.max_requests_per_minute);
-                Ok(Self { object_store, queue, limits, credential, cors, rates })
+                let frames = links.map(|links| Frames { links, blocks: Blocks::default() });
+                Ok(Self { object_store, queue, limits, credential, cors, rates, frames })
             }
             _ => Err(reader.problems),
         }

@@ -6,10 +6,8 @@ use framelift_domain::Limits;
 
 use crate::http::Failure;
 
-/// The end of an archive's name.
-const ARCHIVE_SUFFIX: &str = "-frames.zip";
 /// The longest name of a file on the usual file systems, in bytes.
-const MAX_ARCHIVE_NAME_BYTES: usize = 255;
+const MAX_NAME_BYTES: usize = 255;
 
 /// Passes for a name whose extension is accepted; 415 otherwise.
 pub(crate) fn check_format(name: &str) -> Result<(), Failure> {
@@ -32,18 +30,33 @@ pub(crate) fn too_large(limit: u64) -> Failure {
     Failure::new(ProblemCode::FileTooLarge, format!("a file may have at most {limit} bytes"))
 }
 
-/// The name of a downloaded archive: the file's name without folders, as long as file systems allow.
+/// The name of a downloaded archive.
 pub(crate) fn archive_name(file_name: &str) -> String {
+    named(file_name, "-frames.zip")
+}
+
+/// The name of a downloaded frame.
+pub(crate) fn frame_name(file_name: &str, number: u64, extension: &str) -> String {
+    named(file_name, &format!("-{number:06}.{extension}"))
+}
+
+/// The name of a downloaded manifest.
+pub(crate) fn manifest_name(file_name: &str) -> String {
+    named(file_name, "-manifest.json")
+}
+
+/// The file's name without folders and extension, as long as file systems allow, and a suffix.
+fn named(file_name: &str, suffix: &str) -> String {
     let file_name = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
     let stem = match file_name.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() => stem,
         _ => file_name,
     };
-    let mut end = stem.len().min(MAX_ARCHIVE_NAME_BYTES - ARCHIVE_SUFFIX.len());
+    let mut end = stem.len().min(MAX_NAME_BYTES - suffix.len());
     while !stem.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}{ARCHIVE_SUFFIX}", &stem[..end])
+    format!("{}{suffix}", &stem[..end])
 }
 
 #[cfg(test)]
@@ -61,6 +74,8 @@ mod tests {
             assert!(name.ends_with("-frames.zip") && (252..=255).contains(&name.len()), "{name}");
             assert!(long.starts_with(name.strip_suffix("-frames.zip").unwrap()), "{name}");
         }
+        assert_eq!(frame_name("a/trip.mp4", 42, "jpg"), "trip-000042.jpg");
+        assert_eq!(manifest_name("trip.mp4"), "trip-manifest.json");
         assert_eq!(archive_name("C:\\Videos\\trip.to/a.b\\x.mov"), "x-frames.zip");
     }
 }

@@ -4,17 +4,27 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::Response;
+use futures::channel::{mpsc, oneshot};
+use futures::{SinkExt as _, StreamExt as _};
+use http::{Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{Either, StreamBody};
 use spin_sdk::http::{FullBody, Request};
 
 use super::{SpinAmbient, SpinHttp, SpinKv, configured};
-use crate::http::Failure;
+use crate::http::{Body, BrokenOff, Failure};
 use crate::queue::Sqs;
 use crate::service::{self, Config, Role};
-use crate::{control, downloads, plugins, uploads, videos};
+use crate::{control, downloads, frames, plugins, uploads, videos};
 
 /// A guest's response.
 pub type Answer = Response<FullBody<Bytes>>;
+
+/// The response of a guest that streams.
+pub type StreamedAnswer = Response<Either<FullBody<Bytes>, StreamBody<mpsc::Receiver<Piece>>>>;
+
+/// A piece of a body.
+type Piece = Result<Frame<Bytes>, BrokenOff>;
 
 /// The label of the store.
 const STORE: &str = "videos";
@@ -77,6 +87,65 @@ macro_rules! guest {
     };
 }
 
+/// Answers one request with a service whose answers may be streamed. The body borrows from the request's service, so
+/// a task of its own holds that until the last byte is sent.
+macro_rules! streaming_guest {
+    ($(#[$doc:meta])* $name:ident, $role:expr) => {
+        $(#[$doc])*
+        pub async fn $name(request: Request) -> StreamedAnswer {
+            let (head, answered) = oneshot::channel();
+            spin_sdk::wasip3::spawn(async move {
+                let (parts, body) = request.into_parts();
+                let config = configuration($role).await;
+                let cors = config.as_ref().map(|config| config.cors.clone()).unwrap_or_default();
+                let opened = match config {
+                    Ok(config) => Opened::open(config).await,
+                    Err(failure) => Err(failure),
+                };
+                match opened {
+                    Ok(opened) => {
+                        let queue = opened.queue();
+                        let service = Ok(opened.service(&queue));
+                        send(head, $name::serve(service, &cors, &SpinAmbient, parts, body).await).await;
+                    }
+                    Err(failure) => {
+                        let service = Err::<Service<'_>, _>(failure);
+                        send(head, $name::serve(service, &cors, &SpinAmbient, parts, body).await).await;
+                    }
+                }
+            });
+            // The task above always answers; if it were gone, so would be this instance.
+            answered.await.unwrap_or_else(|_| {
+                let mut response = Response::new(Either::Left(FullBody::new(Bytes::new())));
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response
+            })
+        }
+    };
+}
+
+/// Hands an answer over, and then its body piece by piece, for as long as somebody takes them.
+async fn send(head: oneshot::Sender<StreamedAnswer>, answer: Response<Body<'_>>) {
+    let (parts, body) = answer.into_parts();
+    match body {
+        Body::Whole(bytes) => {
+            let _ = head.send(Response::from_parts(parts, Either::Left(FullBody::new(bytes))));
+        }
+        Body::Pieces(mut pieces) => {
+            // One piece waits while the one before it is sent.
+            let (mut sender, receiver) = mpsc::channel(0);
+            if head.send(Response::from_parts(parts, Either::Right(StreamBody::new(receiver)))).is_err() {
+                return;
+            }
+            while let Some(piece) = pieces.next().await {
+                if sender.send(piece.map(Frame::data)).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
 guest!(
     /// Component `videos`.
     videos,
@@ -91,6 +160,11 @@ guest!(
     /// Component `downloads`.
     downloads,
     Role::Readers
+);
+streaming_guest!(
+    /// Component `frames`.
+    frames,
+    Role::Frames
 );
 guest!(
     /// Component `plugins`, whose bodies may be components.

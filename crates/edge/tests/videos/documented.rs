@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::world::{Call, Component, MIB, World, completed, component_of, failed};
 
 const UNKNOWN: &str = "018bcfe5-6800-7707-8707-070707070707";
-const NAMES: &[&str] = &["videos", "uploads", "downloads", "plugins", "control"];
+const NAMES: &[&str] = &["videos", "uploads", "downloads", "frames", "plugins", "control"];
 
 /// A request to an operation with the credential that it asks for.
 fn call<'w>(world: &'w World, operation: &Operation, id: &str) -> Call<'w> {
@@ -273,6 +273,41 @@ async fn plugins_and_their_checks(world: &World) {
     }
 }
 
+/// Frames of results that are not made yet, old, gone, damaged or have fewer of them, and wrong ranges.
+async fn frames_that_cannot_be_had(world: &World) {
+    let calls = ["frames", "frames/1", "frames/at/1s", "manifest"];
+    let get = |id: &str, call: &str| world.get(&format!("/videos/{id}/{call}")).user(1);
+    let (unfinished, old) = (world.uploaded(1).await, world.uploaded(1).await);
+    world.complete(&old).await;
+    let (good, damaged) = (world.indexed(1, &[b"first"]).await, world.indexed(1, &[b"first"]).await);
+    let never_read = world.indexed(1, &[b"first"]).await;
+    world.forget_result(&never_read);
+    get(&never_read, "frames").send().await;
+    let link = |page: Value| page["items"][0]["url"].as_str().unwrap().to_owned();
+    let to_damaged = link(get(&damaged, "frames").send().await.json());
+    let to_good = link(get(&good, "frames").send().await.json());
+    world.forget_result(&damaged);
+    world.get(&to_damaged).send().await;
+    world.get(&to_good).header("range", "bytes=9-").send().await;
+    let all = get(&good, "frames").send().await.json()["url_template"].as_str().unwrap().to_owned();
+    world.get(&all.replace("{n}", "2")).send().await;
+    for call in calls {
+        get(&unfinished, call).send().await;
+        get(&old, call).send().await;
+        get(&damaged, call).send().await;
+        get(&good, call).header("range", "bytes=9999-").send().await;
+    }
+    get(&good, "frames/2").send().await;
+    get(&good, "frames/at/x").send().await;
+    world.advance_s(3000);
+    world.request(Method::DELETE, &format!("/videos/{good}")).user(1).send().await;
+    world.get(&to_good).send().await;
+    world.advance_s(7 * 24 * 3600);
+    for call in calls {
+        get(&damaged, call).send().await;
+    }
+}
+
 async fn too_many(world: &World) {
     let id = world.uploaded(1).await;
     world.complete(&id).await;
@@ -304,12 +339,14 @@ async fn every_documented_problem_is_answered() {
     let (states, keys, many) = (World::new(), World::new(), World::with(&[("max_open_per_user", "3")]));
     let full = World::with(&[("max_stored_bytes_per_user", "1048580")]);
     let plugins = World::with(&[("max_plugins_per_user", "3")]);
+    let frames = World::new();
+    Box::pin(frames_that_cannot_be_had(&frames)).await;
     plugins_and_their_checks(&plugins).await;
     in_the_wrong_state(&states).await;
     keys_that_are_used(&keys).await;
     too_many(&many).await;
     too_many(&full).await;
-    let answered: BTreeSet<conformance::Pair> = [world, limited, plugins, states, keys, many, full]
+    let answered: BTreeSet<conformance::Pair> = [world, limited, plugins, frames, states, keys, many, full]
         .into_iter()
         .flat_map(|world| world.problems.into_inner())
         .collect();

@@ -12,7 +12,7 @@ fn image_name(index: usize) -> String {
 }
 
 fn add(archive: &mut dyn Archive, name: &str, bytes: &[u8]) {
-    let member = Member { name, size: bytes.len() as u64, crc: crc32fast::hash(bytes) };
+    let member = Member { name, size: bytes.len() as u64, crc: crc32fast::hash(bytes), image: None };
     archive.add(member, &|out| out.write_all(bytes)).unwrap();
 }
 
@@ -56,11 +56,11 @@ fn another_reader_opens_it() {
 fn a_member_that_a_short_header_cannot_hold_is_refused() {
     let mut archive = Zip::new(io::sink());
     for size in [u64::from(u32::MAX), 1 << 40] {
-        let member = Member { name: "manifest.json", size, crc: 0 };
+        let member = Member { name: "manifest.json", size, crc: 0, image: None };
         let refused = archive.add(member, &|_| panic!("it is not to be written"));
         assert!(matches!(refused, Err(ArchiveError::TooLarge)), "{size}");
     }
-    let member = Member { name: "manifest.json", size: u64::from(u32::MAX) - 1, crc: 0 };
+    let member = Member { name: "manifest.json", size: u64::from(u32::MAX) - 1, crc: 0, image: None };
     assert!(archive.add(member, &|_| Ok(())).is_ok());
 }
 
@@ -93,7 +93,7 @@ fn files_stay_in_their_folder_and_are_never_replaced() {
     let mut files = Files::new(&folder);
     add(&mut files, "frames/a.jpg", b"one");
     for name in ["frames/a.jpg", "../a.jpg", "/tmp/a.jpg", "x/../../a.jpg", ".", ""] {
-        let member = Member { name, size: 3, crc: 0 };
+        let member = Member { name, size: 3, crc: 0, image: None };
         let refused = files.add(member, &|out| out.write_all(b"two"));
         assert!(matches!(refused, Err(ArchiveError::Sink(_))), "{name:?}");
     }
@@ -131,7 +131,7 @@ fn write(path: &Path, large: usize, small: usize) {
     let zeros = vec![0; if large > 0 { LARGE } else { 0 }];
     let crc = crc32fast::hash(&zeros);
     for i in 0..large {
-        let member = Member { name: &image_name(i), size: zeros.len() as u64, crc };
+        let member = Member { name: &image_name(i), size: zeros.len() as u64, crc, image: None };
         archive.add(member, &|out| out.write_all(&zeros)).unwrap();
     }
     for i in 0..small {

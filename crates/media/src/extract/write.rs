@@ -11,7 +11,7 @@ use super::chain::{Chain, Item};
 use super::encode_stage::{Content, Encoded, FrameEncoder, Job, NotEncoded, Work};
 use super::ordered::{Ordered, Place};
 use super::{Outcome, SourceInfo};
-use crate::archive::{self, Archive, Measure, Member, Names, add_member};
+use crate::archive::{self, Archive, Image, Measure, Member, Names, add_member};
 use crate::encode;
 use crate::ffi::StreamInfo;
 use crate::manifest::{self, Header, Record};
@@ -20,7 +20,7 @@ use crate::watch::Watch;
 use crate::{EngineLimits, ExtractError, Filter, Stage};
 
 /// The member that describes the others.
-const MANIFEST: &str = "manifest.json";
+pub const MANIFEST: &str = "manifest.json";
 
 /// The members that are no images.
 pub const OTHER_MEMBERS: [&str; 3] = [MANIFEST, storyboard::SHEET, storyboard::CUES];
@@ -97,7 +97,7 @@ impl<'a> Writer<'a> {
 
     /// Adds a member that is no image.
     fn other(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExtractError> {
-        let member = Member { name, size: bytes.len() as u64, crc: crc32fast::hash(bytes) };
+        let member = Member { name, size: bytes.len() as u64, crc: crc32fast::hash(bytes), image: None };
         self.add(member, &|out| out.write_all(bytes))
     }
 
@@ -196,7 +196,9 @@ impl<'a> Writer<'a> {
         for requested in requests.iter().copied().take(MAX_COPIES) {
             let name = self.names.image(self.records.len() as u64 + 1, placed.time, self.extension);
             let bytes = u32::try_from(image.bytes.len()).unwrap_or(u32::MAX);
-            let member = Member { name: &name, size: image.bytes.len() as u64, crc: image.crc };
+            let shown = Image { time: placed.time, size: image.size, keyframe };
+            let size = image.bytes.len() as u64;
+            let member = Member { name: &name, size, crc: image.crc, image: Some(shown) };
             self.add(member, &|out| out.write_all(&image.bytes))?;
             self.records.push(Record {
                 requested,
@@ -303,7 +305,7 @@ pub(super) fn finish(
     // Twice: to measure it, and to write it, so that it is never in memory as a whole.
     let manifest: archive::Content<'_> = &|out| manifest::write(out, &header, &records);
     let (size, crc) = Measure::of(manifest).map_err(ExtractError::Sink)?;
-    writer.add(Member { name: &names.other(MANIFEST), size, crc }, manifest)?;
+    writer.add(Member { name: &names.other(MANIFEST), size, crc, image: None }, manifest)?;
     let finished = writer.archive.finish().map_err(ExtractError::Sink)?;
     watch.reach(1000);
     if !watch.go_on() {

@@ -293,6 +293,7 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
                 sha256: [0xab; 32].into(),
                 bytes_read: 1,
                 warnings: vec![],
+                indexed: true,
             };
             let completed =
                 retry(world, async || world.jobs().complete(id, attempt, name.clone(), result.clone()).await);

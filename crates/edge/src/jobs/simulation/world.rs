@@ -251,16 +251,19 @@ impl World {
         self.objects.begin(object_key::upload(user, id), upload_id.to_owned());
     }
 
-    /// A worker stores the archive of its attempt.
+    /// A worker stores the archive of its attempt, and its index.
     pub(super) fn put_result(&self, video: &Video) {
-        self.objects.put(object_key::result(video.owner, video.id, video.state.attempts().made));
+        for key in result_keys(video) {
+            self.objects.put(key);
+        }
     }
 
     /// A result that may be downloaded is there.
     pub(super) fn read_result(&self, video: &Video) {
-        let key = object_key::result(video.owner, video.id, video.state.attempts().made);
-        if video.result_kept(self.clock.now(), &self.limits) && !self.objects.contains(&key) {
-            self.complain(format!("{key} is gone, and {} has a result", video.id));
+        for key in result_keys(video) {
+            if video.result_kept(self.clock.now(), &self.limits) && !self.objects.contains(&key) {
+                self.complain(format!("{key} is gone, and {} has a result", video.id));
+            }
         }
     }
 
@@ -319,4 +322,10 @@ impl World {
         // The port's last method has no faults of its own.
         let _ = self.queue.ready().await;
     }
+}
+
+/// The objects that an attempt's result is made of.
+fn result_keys(video: &Video) -> [String; 2] {
+    let attempt = video.state.attempts().made;
+    [object_key::result, object_key::frame_index].map(|key| key(video.owner, video.id, attempt))
 }

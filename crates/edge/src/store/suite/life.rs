@@ -193,7 +193,14 @@ fn new_video() -> NewVideo {
 }
 
 fn extraction() -> Extraction {
-    Extraction { size_bytes: 7, frames: 2, sha256: [0xab; 32].into(), bytes_read: 1000, warnings: vec![] }
+    Extraction {
+        size_bytes: 7,
+        frames: 2,
+        sha256: [0xab; 32].into(),
+        bytes_read: 1000,
+        warnings: vec![],
+        indexed: true,
+    }
 }
 
 pub(super) async fn a_video_from_upload_to_result<K: Kv, A: Ambient>(

@@ -140,7 +140,14 @@ fn worker() -> WorkerId {
 }
 
 fn extraction() -> Extraction {
-    Extraction { size_bytes: 5, frames: 2, sha256: [0xab; 32].into(), bytes_read: 10, warnings: vec![] }
+    Extraction {
+        size_bytes: 5,
+        frames: 2,
+        sha256: [0xab; 32].into(),
+        bytes_read: 10,
+        warnings: vec![],
+        indexed: true,
+    }
 }
 
 impl Scene {
@@ -193,7 +200,9 @@ impl Scene {
     }
 
     fn put_result(&self, video: &Video) {
-        self.objects.put(object_key::result(video.owner, video.id, video.state.attempts().made));
+        for key in [object_key::result, object_key::frame_index] {
+            self.objects.put(key(video.owner, video.id, video.state.attempts().made));
+        }
     }
 
     /// A worker takes the message and the job.

@@ -1,0 +1,46 @@
+//! Component `frames`: single frames of finished videos, read out of the archive, and the archive's manifest.
+//!
+//! An archive is a ZIP of stored members in the object store, and an index beside it says where each lies
+//! ([`framelift_contract::frame_index`]). So a frame is a range of one object: nothing is unpacked, copied or kept.
+
+mod frame;
+mod frame_at;
+mod index;
+mod link;
+mod linked_frame;
+mod list_frames;
+mod manifest;
+mod part;
+mod range;
+
+use framelift_contract::problem::ProblemCode as Code;
+use http::HeaderValue;
+
+pub use index::Blocks;
+pub use link::LinkKeys;
+
+use crate::http::{Router, streaming_component};
+use crate::ports::{Ambient, Http, Kv, Queue};
+use crate::service::Service;
+
+/// What the component has besides what all readers have.
+#[derive(Debug)]
+pub struct Frames {
+    /// The keys of links.
+    pub links: LinkKeys,
+    /// Parts of indexes that were read.
+    pub blocks: Blocks,
+}
+
+/// The problems of every call that reads a result, besides those of a video of one's own.
+const RESULT: &[Code] =
+    &[Code::ProcessingNotFinished, Code::ResultExpired, Code::FramesNotIndexed, Code::ResultDamaged];
+
+/// How long the owner's browser keeps an image: it never changes.
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
+
+streaming_component! {
+    'a Service<'a, K, Q, H, A> where [K: Kv, Q: Queue, H: Http, A: Ambient];
+    router: Router::new(ROUTES);
+    call: [list_frames, frame, frame_at, manifest, linked_frame]
+}
