@@ -24,8 +24,11 @@ const MAX_HANDED_OVER: usize = 160 << 20;
 const MAX_ELEMENTS: usize = 100_000;
 const MAX_INSTANCES: usize = 64;
 const MAX_MEMORIES: usize = 4;
-/// Characters of a plugin's error that are kept.
-const MAX_WORDS: usize = 1024;
+/// Characters of a plugin's error that are kept. A failure's message has room for 1,000, with the plugin's name.
+const MAX_WORDS: usize = 500;
+/// Lines of its log that follow them, and characters of each.
+const MAX_LOGGED: usize = 3;
+const MAX_LINE: usize = 120;
 
 /// A running plugin. It is a filter of the extraction engine.
 pub struct Plugin {
@@ -139,7 +142,7 @@ impl Plugin {
     /// The outer error is a failure, the inner one the plugin's own.
     pub(crate) fn configure(&mut self, configuration: &str) -> Result<Result<(), String>, FilterError> {
         let said = self.call(|calls, store| calls.call_configure(store, configuration))?;
-        Ok(said.map_err(shortened))
+        Ok(said.map_err(|words| self.said(&words)))
     }
 
     /// The schema of its configuration, if it exports one.
@@ -157,6 +160,11 @@ impl Plugin {
     /// What is known of its work; up to date after each call, also after the one that failed.
     pub fn record(&self) -> Arc<Mutex<Record>> {
         Arc::clone(&self.store.data().record)
+    }
+
+    /// The error that a call has returned.
+    fn said(&self, words: &str) -> String {
+        with_log(words, &lock(&self.store.data().record).log)
     }
 
     fn call<T>(
@@ -190,7 +198,7 @@ fn timed<T>(
     usage.fuel = fuel;
     result.map_err(|error| {
         let state = store.data();
-        let mut words = match error.downcast_ref::<Trap>() {
+        let words = match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) if left < limits.call => {
                 format!("took more than {} s for the video", limits.video.as_secs_f64())
             }
@@ -202,19 +210,32 @@ fn timed<T>(
             Some(trap) => format!("trapped: {trap}"),
             None => format!("failed: {}", error.root_cause()),
         };
-        // What a language's panic hook writes before it traps.
-        if let Some(last) = record.log.lines.last().filter(|line| line.starts_with("error: ")) {
-            words = format!("{words} ({last})");
-        }
-        FilterError(shortened(words))
+        FilterError(with_log(&words, &record.log))
     })
 }
 
+/// Why a plugin failed, and after it the last warnings and errors of its log: what its owner gets to see of it. A
+/// language's panic hook writes there before it traps.
+fn with_log(words: &str, log: &Log) -> String {
+    let serious = |line: &&String| line.starts_with("error: ") || line.starts_with("warn: ");
+    let mut last: Vec<String> = log
+        .lines
+        .iter()
+        .rev()
+        .filter(serious)
+        .take(MAX_LOGGED)
+        .map(|line| shortened(line, MAX_LINE))
+        .collect();
+    last.reverse();
+    let words = shortened(words, MAX_WORDS);
+    if last.is_empty() { words } else { format!("{words} ({})", last.join("; ")) }
+}
+
 /// A plugin chooses the length of its errors, and the host of its messages.
-fn shortened(words: String) -> String {
-    match words.char_indices().nth(MAX_WORDS) {
+fn shortened(words: &str, most: usize) -> String {
+    match words.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &words[..end]),
-        None => words,
+        None => words.to_owned(),
     }
 }
 
@@ -239,7 +260,7 @@ impl Filter for Plugin {
         lock(&self.store.data().record).usage.frames += 1;
         let said = self.call(|calls, store| calls.call_process(store, lent))?;
         let canvas = self.store.data_mut().table.delete(frame).map_err(table)?;
-        let verdict = verdict(said.map_err(|words| FilterError(shortened(words)))?);
+        let verdict = verdict(said.map_err(|words| FilterError(self.said(&words)))?);
         let picture = canvas.finish().map_err(FilterError)?;
         let state = self.store.data_mut();
         if verdict == Verdict::Hold {
@@ -250,7 +271,7 @@ impl Filter for Plugin {
 
     fn finish(&mut self) -> Result<Finished, FilterError> {
         let said = self.call(|calls, store| calls.call_finish(store))?;
-        let summary = said.map_err(|words| FilterError(shortened(words)))?;
+        let summary = said.map_err(|words| FilterError(self.said(&words)))?;
         Ok(Finished { decided: std::mem::take(&mut self.store.data_mut().decided), summary })
     }
 }
