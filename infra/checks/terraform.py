@@ -73,7 +73,7 @@ def the_production_environment_is_valid():
     terraform("environments/prod", "validate", "-no-color")
 
 
-@check(slow=True)
+@check
 def the_development_environment_is_valid():
     terraform("environments/dev", "validate", "-no-color")
 
