@@ -13,7 +13,7 @@ mod source;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use configure::What;
+use configure::Target;
 
 use crate::run::{Result, cargo, command, output, root, run};
 use crate::setup;
@@ -21,7 +21,7 @@ use crate::setup;
 const VARIABLE: &str = "FRAMELIFT_FFMPEG";
 const PKG_CONFIG_PATH: &str = "PKG_CONFIG_PATH";
 /// The oldest supported libavcodec: that of FFmpeg 5.1.
-const OLDEST: (u32, u32) = (59, 37);
+const MIN_AVCODEC: (u32, u32) = (59, 37);
 
 /// An FFmpeg to link to.
 enum Choice {
@@ -33,7 +33,7 @@ enum Choice {
 
 impl Choice {
     /// The choice of the variable.
-    fn said() -> Option<Self> {
+    fn from_variable() -> Option<Self> {
         match std::env::var(VARIABLE).as_deref() {
             Ok("system") => Some(Self::System),
             Ok("own") => Some(Self::Own),
@@ -42,8 +42,8 @@ impl Choice {
         }
     }
 
-    fn made() -> Self {
-        Self::said().unwrap_or_else(|| if recipe::is_built(&own()) { Self::Own } else { Self::System })
+    fn current() -> Self {
+        Self::from_variable().unwrap_or_else(|| if recipe::is_built(&own()) { Self::Own } else { Self::System })
     }
 }
 
@@ -58,8 +58,8 @@ fn pkg_config(folder: &Path) -> PathBuf {
 
 /// Has `pkg-config` look first where the variable says. Where it says nothing, what Cargo's configuration or the
 /// user has set stays: another value would make Cargo compile again what its own commands have compiled.
-pub(crate) fn choose_for(command: &mut Command) {
-    match Choice::said() {
+pub(crate) fn set_pkg_config_path(command: &mut Command) {
+    match Choice::from_variable() {
         None => command,
         Some(Choice::System) => command.env(PKG_CONFIG_PATH, ""),
         Some(Choice::Own) => command.env(PKG_CONFIG_PATH, pkg_config(&own())),
@@ -70,9 +70,9 @@ pub(crate) fn choose_for(command: &mut Command) {
 /// Installs the system's packages where they are chosen; elsewhere says what is wrong with the choice.
 pub(crate) fn set_up() -> Result {
     setup::media()?;
-    let chosen = match Choice::made() {
+    let chosen = match Choice::current() {
         Choice::System => {
-            setup::systems_ffmpeg()?;
+            setup::system_ffmpeg()?;
             "the system's".to_owned()
         }
         Choice::Own if !recipe::is_built(&own()) => {
@@ -86,7 +86,7 @@ pub(crate) fn set_up() -> Result {
         Choice::Folder(folder) => folder.display().to_string(),
     };
     let mut query = command("pkg-config", &["--modversion", "libavcodec"]);
-    choose_for(&mut query);
+    set_pkg_config_path(&mut query);
     let Ok(version) = output(query) else {
         return Err(format!(
             "pkg-config finds no FFmpeg: install the packages that README.md names, or set {VARIABLE}"
@@ -94,8 +94,8 @@ pub(crate) fn set_up() -> Result {
     };
     let version = version.trim();
     let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
-    if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < OLDEST {
-        let (major, minor) = OLDEST;
+    if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < MIN_AVCODEC {
+        let (major, minor) = MIN_AVCODEC;
         return Err(format!(
             "FFmpeg ({chosen}) is too old: its libavcodec is {version}, {major}.{minor} (FFmpeg 5.1) is needed"
         ));
@@ -112,26 +112,26 @@ pub(crate) fn build(args: &[String]) -> Result {
         _ => return Err("ffmpeg takes nothing but --again, which fetches and builds what is newest".into()),
     };
     let folder = own();
-    if !again && recipe::is_as_wanted(What::Libraries, &folder) {
-        println!("FFmpeg is built: {}", recipe::what_is_built(&folder));
+    if !again && recipe::is_up_to_date(Target::Libraries, &folder) {
+        println!("FFmpeg is built: {}", recipe::describe(&folder));
         return Ok(());
     }
-    setup::ffmpegs_build()?;
-    recipe::build(What::Libraries, &folder)?;
+    setup::ffmpeg_build()?;
+    recipe::build(Target::Libraries, &folder)?;
     // Cargo does not look at libraries that it has not built.
     for profile in ["dev", "release"] {
         run(cargo(&["clean", "--quiet", "--package", "ffmpeg-sys-next", "--profile", profile]))?;
     }
-    println!("FFmpeg is built: {}", recipe::what_is_built(&folder));
+    println!("FFmpeg is built: {}", recipe::describe(&folder));
     Ok(())
 }
 
 /// An `ffmpeg` program of the same recipe, built if it is not there.
 pub(crate) fn program() -> Result<PathBuf> {
     let folder = root().join("target/ffmpeg/program");
-    if !recipe::is_as_wanted(What::Program, &folder) {
-        setup::ffmpegs_build()?;
-        recipe::build(What::Program, &folder)?;
+    if !recipe::is_up_to_date(Target::Program, &folder) {
+        setup::ffmpeg_build()?;
+        recipe::build(Target::Program, &folder)?;
     }
     Ok(folder.join("bin/ffmpeg"))
 }

@@ -8,7 +8,7 @@ use crate::run::{Result, cargo, command, output, root, run, target};
 use crate::{ffmpeg, setup};
 
 /// Bytes that the folder may have.
-const MOST_BYTES: u64 = 60 << 20;
+const MAX_BYTES: u64 = 60 << 20;
 
 /// A clip: its file, what it shows, and how it is encoded.
 struct Clip {
@@ -23,7 +23,7 @@ const fn clip(file: &'static str, input: &'static str, encoder: &'static str) ->
 
 /// Something small that moves, with colours and edges.
 const SMALL: &str = "-f lavfi -i testsrc2=size=384x256:rate=25:duration=2";
-const ODD: &str = "-f lavfi -i testsrc2=size=383x255:rate=25:duration=1";
+const ODD_SIZE: &str = "-f lavfi -i testsrc2=size=383x255:rate=25:duration=1";
 /// Footage, enlarged by mirrored copies of itself so that it keeps a camera's detail.
 const HD: &str = "-stream_loop 2 -i e2e/media/big-buck-bunny-5s.mp4 -an -r 30";
 
@@ -43,7 +43,7 @@ fn clips() -> Vec<Clip> {
         clip("check-av1-10.mkv", SMALL, "-c:v libsvtav1 -preset 12 -pix_fmt yuv420p10le"),
         clip("check-mpeg1video-8.ts", SMALL, "-c:v mpeg1video -bf 2 -q:v 3 -pix_fmt yuv420p"),
         clip("check-mpeg2video-8.ts", SMALL, "-c:v mpeg2video -bf 2 -q:v 3 -pix_fmt yuv420p"),
-        clip("fallback-odd-size.mp4", ODD, "-c:v libx264 -pix_fmt yuv444p"),
+        clip("fallback-odd-size.mp4", ODD_SIZE, "-c:v libx264 -pix_fmt yuv444p"),
         clip("fallback-chroma-422.mp4", SMALL, "-c:v libx264 -pix_fmt yuv422p"),
         clip("fallback-h264-10-bits.mp4", SMALL, "-c:v libx264 -pix_fmt yuv420p10le"),
         clip("fallback-mpeg4.mp4", SMALL, "-c:v mpeg4 -q:v 3 -pix_fmt yuv420p"),
@@ -115,7 +115,7 @@ pub(crate) fn gpu_kit() -> Result {
     }
     let bytes = size(&kit)?;
     println!("{}: {:.1} MiB; copy it, and run run.sh", kit.display(), bytes as f64 / f64::from(1 << 20));
-    if bytes > MOST_BYTES { Err(format!("that is more than {} MiB", MOST_BYTES >> 20)) } else { Ok(()) }
+    if bytes > MAX_BYTES { Err(format!("that is more than {} MiB", MAX_BYTES >> 20)) } else { Ok(()) }
 }
 
 fn pack(kit: &Path, peer: &Path) -> Result {

@@ -15,7 +15,7 @@ pub(crate) fn build() -> Result {
     run(setup::npm_command(&root().join("web"), &["run", "--silent", "build"]))
 }
 
-/// Builds the page anew. What was tracked of it must be what comes out.
+/// Builds the page anew; fails where the result is not what is tracked.
 pub(crate) fn check() -> Result {
     let tracked = files()?;
     build()?;

@@ -30,7 +30,7 @@ pub(crate) fn command(program: &str, args: &[&str]) -> Command {
 /// `cargo`, the one that runs this, with the FFmpeg that is chosen.
 pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut cargo = command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()), args);
-    ffmpeg::choose_for(&mut cargo);
+    ffmpeg::set_pkg_config_path(&mut cargo);
     cargo
 }
 

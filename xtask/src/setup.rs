@@ -42,7 +42,7 @@ const FFMPEG: &[Package] = &[
 ];
 
 /// What building an FFmpeg of our own needs besides.
-const FFMPEGS_BUILD: &[Package] = &[
+const FFMPEG_BUILD: &[Package] = &[
     package("meson", "builds dav1d, which decodes AV1"),
     package("ninja-build", "builds dav1d, which decodes AV1"),
     package("zlib1g-dev", "reads compressed parts of containers and pictures"),
@@ -119,13 +119,13 @@ pub(crate) fn media() -> Result {
 }
 
 /// The system's FFmpeg.
-pub(crate) fn systems_ffmpeg() -> Result {
+pub(crate) fn system_ffmpeg() -> Result {
     debian(FFMPEG)
 }
 
 /// What building an FFmpeg needs.
-pub(crate) fn ffmpegs_build() -> Result {
-    debian(COMPILERS.iter().chain(MEDIA).chain(FFMPEGS_BUILD))
+pub(crate) fn ffmpeg_build() -> Result {
+    debian(COMPILERS.iter().chain(MEDIA).chain(FFMPEG_BUILD))
 }
 
 /// Programs that tests run.

@@ -34,7 +34,7 @@ pub(crate) fn test(args: &[String]) -> Result {
     let binaries = binaries::build(&selection, &packages, &needs)?;
     let tally = run_all(&binaries, &selection)?;
     if selection.is_all() && tally.failed == 0 {
-        every_promise_was_kept(&binaries, &tally)?;
+        check_promises_ran(&binaries, &tally)?;
     }
     tally.print_skipped();
     println!("{tally}");
@@ -122,7 +122,7 @@ fn run(binary: &Binary, selection: &Selection) -> Result<Tally> {
 }
 
 /// Each test that `SPECIFICATION.md` names has run.
-fn every_promise_was_kept(binaries: &[Binary], tally: &Tally) -> Result {
+fn check_promises_ran(binaries: &[Binary], tally: &Tally) -> Result {
     let (references, _) = promises::read()?;
     let not_run: Vec<_> = references
         .iter()

@@ -27,14 +27,14 @@ const SWITCHES: &[&str] = &[
 
 /// What is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum Target {
     /// The libraries that the engine is linked to.
     Libraries,
     /// The `ffmpeg` program, which the engine is measured against where there is no other.
     Program,
 }
 
-impl What {
+impl Target {
     fn switches(self) -> &'static [&'static str] {
         match self {
             Self::Libraries => &["--disable-programs"],
@@ -60,7 +60,7 @@ const OTHER_NAMES: &[(&str, &str)] = &[
 ];
 
 /// All arguments but where to install.
-pub(super) fn arguments(what: What) -> Vec<String> {
+pub(super) fn arguments(what: Target) -> Vec<String> {
     let refused = REFUSED.iter().map(|(name, _)| *name);
     let demuxers: Vec<&str> = TAKEN.iter().copied().chain(refused).chain(NAMED.iter().copied()).collect();
     let lists = [
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(named("msmpeg4"), "msmpeg4v3");
         assert_eq!(named("png_pipe"), "image_png_pipe");
         assert_eq!(named("h264"), "h264");
-        let lists = arguments(What::Libraries);
+        let lists = arguments(Target::Libraries);
         assert!(lists.iter().any(|list| list.starts_with("--enable-decoder=h264,hevc,")));
         assert!(!lists.iter().any(|list| list.contains("gpl") || list.contains("protocol")));
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use std::{fs, io, thread};
 
-use super::configure::{self, What};
+use super::configure::{self, Target};
 use super::source::{self, Source};
 use super::{PKG_CONFIG_PATH, pkg_config};
 use crate::run::{Result, command, output, run_into};
@@ -17,7 +17,7 @@ const RECIPE: u32 = 1;
 const RECORD: &str = "built";
 
 /// What a build depends on, besides the sources' versions.
-fn inputs(what: What) -> String {
+fn inputs(what: Target) -> String {
     format!("recipe {RECIPE}\n{}\n", configure::arguments(what).join("\n"))
 }
 
@@ -32,17 +32,17 @@ pub(super) fn is_built(folder: &Path) -> bool {
 }
 
 /// Whether there is one of today's lists and recipe.
-pub(super) fn is_as_wanted(what: What, folder: &Path) -> bool {
+pub(super) fn is_up_to_date(what: Target, folder: &Path) -> bool {
     record(folder).is_some_and(|(_, built_from)| built_from == inputs(what))
 }
 
 /// The names and versions of what is built.
-pub(super) fn what_is_built(folder: &Path) -> String {
+pub(super) fn describe(folder: &Path) -> String {
     record(folder).map_or_else(|| "nothing".to_owned(), |(versions, _)| versions)
 }
 
 /// Fetches, configures, compiles and installs into `folder`, in place of what is there.
-pub(super) fn build(what: What, folder: &Path) -> Result {
+pub(super) fn build(what: Target, folder: &Path) -> Result {
     let unpacked = folder.with_file_name("build");
     let build = Build { folder, log: folder.with_file_name("build.log"), started: Instant::now() };
     let cannot = |error: io::Error| format!("cannot build FFmpeg in {}: {error}", folder.display());

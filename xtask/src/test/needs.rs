@@ -39,7 +39,7 @@ impl Needs {
             guests.push("framelift-test-guest");
         }
         Ok(Self {
-            ffmpeg: whole_system || sees_ffmpeg(packages)?,
+            ffmpeg: whole_system || uses_ffmpeg(packages)?,
             tools: has(TOOLS),
             peers: has(PEERS) && !selection.lib,
             clients: whole_system,
@@ -69,7 +69,7 @@ impl Needs {
     }
 }
 
-fn sees_ffmpeg(packages: &[String]) -> Result<bool> {
+fn uses_ffmpeg(packages: &[String]) -> Result<bool> {
     let mut tree = cargo(&["tree", "--edges", "normal,build,dev", "--prefix", "none", "--format", "{p}"]);
     packages.iter().for_each(|package| {
         tree.args(["--package", package]);
