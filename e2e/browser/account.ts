@@ -1,7 +1,7 @@
-// What people do with their account's webhook.
+// What people do with their account: its webhook, and the links that are mailed to them.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { check, LOOKS, visit, type Where } from "./harness.ts";
 
 /** A receiver of events that takes them or not. */
@@ -81,4 +81,67 @@ export async function webhooks(browser: Browser, where: Where) {
     });
   }
   target.close();
+}
+
+/** What the service answers to calls about links: which are good is the service's to know. */
+async function answerLinks(page: Page, asked: { path: string; body: Record<string, string> }[]) {
+  const gone = { type: "urn:framelift:problem:invalid-token", title: "", status: 401, detail: "", code: "invalid-token", correlation_id: "c" };
+  await page.route(/\/auth\/(password\/reset|password\/reset-request|verify)$/, async (route) => {
+    const request = route.request();
+    const body = request.postDataJSON();
+    asked.push({ path: new URL(request.url()).pathname, body });
+    if (body.token === "old") {
+      await route.fulfill({ status: 401, contentType: "application/problem+json", body: JSON.stringify(gone) });
+    } else {
+      await route.fulfill({ status: body.email === undefined ? 204 : 202 });
+    }
+  });
+}
+
+/** A forgotten password is replaced, and an address confirmed, by links; old links say what to do. */
+export async function links(browser: Browser, where: Where) {
+  for (const look of LOOKS) {
+    await visit(browser, where, "links", look, async (visitor) => {
+      const { page } = visitor;
+      const asked: { path: string; body: Record<string, string> }[] = [];
+      await answerLinks(page, asked);
+      await page.goto(where.api);
+      await page.locator("a[href='#/forgot']").click();
+      await page.locator("input[type=email]").fill("ada");
+      await page.locator("form .button.primary").click();
+      await page.locator(".fault").waitFor();
+      await page.locator("input[type=email]").fill("ada@example.com");
+      await visitor.see("forgot", look);
+      await page.locator("form .button.primary").click();
+      await page.locator(".notice.info").waitFor();
+      check(asked.at(-1)?.body.email === "ada@example.com", JSON.stringify(asked));
+      await visitor.see("forgot-sent", look);
+
+      await page.goto(`${where.api}/reset#token=old`);
+      await page.locator("input[type=password]").fill("short");
+      await page.locator("form .button.primary").click();
+      await page.locator(".fault").waitFor();
+      await page.locator("input[type=password]").fill("staple in the correct battery");
+      await visitor.see("reset", look);
+      await page.locator("form .button.primary").click();
+      await page.locator(".notice.warn").waitFor();
+      await visitor.see("reset-old", look);
+      await page.locator(".button.primary").click();
+      check(page.url() === `${where.api}/#/forgot`, page.url());
+      await page.goto(`${where.api}/reset#token=good`);
+      await page.locator("input[type=password]").fill("staple in the correct battery");
+      await page.locator("form .button.primary").click();
+      await page.locator(".notice.good").waitFor();
+      const sent = asked.at(-1);
+      check(sent?.path === "/auth/password/reset" && sent.body.token === "good", JSON.stringify(sent));
+      await page.locator(".button.primary").click();
+      check(page.url() === `${where.api}/#/sign-in`, `the token stays in the address: ${page.url()}`);
+
+      await page.goto(`${where.api}/verify#token=old`);
+      await page.locator(".notice.warn").waitFor();
+      await page.goto(`${where.api}/verify?again#token=good`);
+      await page.locator(".notice.good").waitFor();
+      await visitor.see("verify", look);
+    });
+  }
 }

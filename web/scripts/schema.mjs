@@ -4,10 +4,9 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import openapi, { astToString } from "openapi-typescript";
 
 const snapshots = "../../crates/edge/src/openapi/snapshots";
-const source = new URL(
-  `${snapshots}/framelift_edge__openapi__tests__the_document_holds_still.snap`,
-  import.meta.url,
-);
+const source =
+  process.env.FRAMELIFT_API_DOCUMENT ??
+  new URL(`${snapshots}/framelift_edge__openapi__tests__the_document_holds_still.snap`, import.meta.url);
 const snapshot = await readFile(source, "utf8");
 const document = JSON.parse(snapshot.slice(snapshot.indexOf("\n{")));
 const types = astToString(await openapi(document, { alphabetize: true }));

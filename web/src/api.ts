@@ -8,6 +8,7 @@ export type Status = Schemas["Status"];
 export type Options = Schemas["OptionsBody"];
 export type Select = Schemas["SelectBody"];
 export type Account = Schemas["AccountResponse"];
+export type Frame = Schemas["FrameItem"];
 export type Delivery = Schemas["WebhookDelivery"];
 export type Plugin = Schemas["PluginResponse"];
 export type Session = Schemas["Session"];
@@ -71,7 +72,15 @@ export interface Whole<T> {
 }
 
 /** Calls without a token: there is none yet. */
-const OPEN: readonly string[] = ["/auth/register", "/auth/login", "/auth/refresh", "/auth/logout"];
+const OPEN: readonly string[] = [
+  "/auth/register",
+  "/auth/login",
+  "/auth/refresh",
+  "/auth/logout",
+  "/auth/password/reset-request",
+  "/auth/password/reset",
+  "/auth/verify",
+];
 
 /** Sends one request and reads its answer; an expired access token is renewed once. */
 export async function callWhole<M extends Method, P extends PathOf<M>>(

@@ -72,6 +72,13 @@ export function initial(schema: Schema): Json {
   }
 }
 
+/** The fields in the order in which they are asked for: those that must be there first. */
+export function fieldsOf({ properties = {}, required = [], oneOf = [] }: Schema): [string, Schema][] {
+  const first = [...required, ...oneOf.flatMap((way) => way.required ?? [])];
+  const rank = (name: string) => (first.includes(name) ? first.indexOf(name) : first.length);
+  return Object.entries(properties).sort(([a], [b]) => rank(a) - rank(b));
+}
+
 /** What is wrong with a value. */
 export type Wrong =
   | { what: "missing" | "type" | "choice" | "one_of"; words?: string }

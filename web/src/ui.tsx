@@ -15,6 +15,7 @@ const PATHS = {
   trash: "M5 7h14M10 7V4.5h4V7M7 7l1 13h8l1-13",
   check: "M5 12.5 10 17.5 19.5 7",
   alert: "M12 8.5v5m0 3v.2M12 3.5 2.5 20h19z",
+  info: "M12 11v5.5m0-9v.2M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0",
   clock: "M12 7v5l3.5 2M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0",
   back: "M19 12H5m0 0 6-6m-6 6 6 6",
   forth: "M5 12h14m0 0-6-6m6 6-6 6",
@@ -258,7 +259,7 @@ export function Trouble({ error }: { error: unknown }) {
 export function Notice({ kind, children }: { kind: "good" | "info" | "warn"; children: ComponentChildren }) {
   return (
     <div class={`notice ${kind}`} role="status">
-      <Icon name={kind === "good" ? "check" : "alert"} />
+      <Icon name={kind === "good" ? "check" : kind === "info" ? "info" : "alert"} />
       <div>{children}</div>
     </div>
   );

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { faultsOf, initial, kindOf, type Schema } from "../src/schema";
+import { faultsOf, fieldsOf, initial, kindOf, type Schema } from "../src/schema";
 
 const folder = "../crates/contract/src/plugin/builtin";
 const schemas = new Map<string, Schema>();
@@ -27,6 +27,13 @@ test("a new configuration has what must be there and nothing else", () => {
   assert.deepEqual(initial(schema("dedupe")), {});
   assert.deepEqual(initial(schema("redact")), { areas: [{ x: 0, y: 0, width: 1, height: 1 }] });
   assert.deepEqual(initial(schema("watermark")), {});
+});
+
+test("what must be there is asked for first", () => {
+  const names = (it: Schema | undefined) => fieldsOf(it ?? {}).map(([name]) => name);
+  assert.deepEqual(names(schema("watermark")).slice(0, 2), ["text", "png"]);
+  const areas = schema("redact").properties?.areas;
+  assert.deepEqual(names(areas?.items).slice(0, 4), ["x", "y", "width", "height"]);
 });
 
 test("faults are found where the service finds them", () => {

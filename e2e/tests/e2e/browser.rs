@@ -58,3 +58,8 @@ async fn the_documentation_shows_and_tries_every_operation() {
 async fn plugins_are_uploaded_chosen_configured_and_tried_on_the_page() {
     browse(&["plugins"]).await;
 }
+
+#[tokio::test]
+async fn ten_thousand_frames_are_scrolled_through_on_the_page() {
+    browse(&["manyFrames"]).await;
+}

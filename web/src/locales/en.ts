@@ -38,6 +38,28 @@ export const en = {
   passwordShort: "Use 10 characters or more.",
   passwordLong: "Use 128 characters or fewer.",
 
+  forgot: "Forgot your password?",
+  forgotTitle: "Set a new password",
+  forgotText: "Enter the e-mail address of your account. We send a link by which you set a new password.",
+  forgotGo: "Send the link",
+  forgotSent: (email: string) =>
+    `If there is an account for ${email}, a link is on its way to it. It is good for an hour. Look into the spam folder, too.`,
+  backToSignIn: "Back to sign in",
+  resetTitle: "Choose a new password",
+  resetText: "All sessions of your account end. Sign in again with the new password.",
+  resetGo: "Set password",
+  resetDone: "The new password holds. Sign in with it.",
+  linkBroken: "This link is not good any more: it was used, is too old, or a newer one was sent.",
+  newLink: "Ask for a new link",
+  verifyTitle: "E-mail address",
+  verifyRuns: "Confirming your e-mail address…",
+  verifyDone: "Your e-mail address is confirmed.",
+  verifyAgain: "Sign in and ask for another link in your account.",
+  unconfirmed: "This address is not confirmed yet.",
+  verifySend: "Send a link",
+  verifySent: "A link is on its way. Follow it to confirm the address.",
+  goOn: "Go on",
+
   dropTitle: "Drop videos here",
   choose: "Choose files",
   dropHelp: "MP4, MOV, MKV, WebM, AVI and more, one or many",
@@ -195,6 +217,7 @@ export const en = {
   framesUnreadable: "The frames cannot be shown here. The ZIP can still be downloaded.",
   frameLabel: (n: string, time: string) => (time === "" ? `Frame ${n}` : `Frame ${n}, ${time}`),
   viewerHelp: "Step with the arrow keys; Page Up and Page Down go ten frames.",
+  linkHelp: (time: string) => `The link opens without signing in until ${time}.`,
   previous: "Previous",
   next: "Next",
   copyLink: "Copy link",
@@ -313,6 +336,7 @@ export const en = {
   uploadPluginHelp:
     "A WebAssembly component of at most 32 MiB. A worker checks it; an upload by the name of one that is there is its new version.",
   chooseComponent: "Choose a .wasm file",
+  chooseFile: "Choose a file",
   pluginName: "Plugin name",
   pluginNameHelp: "Options call it by this name.",
   pluginNameWrong: "Use lower-case letters and digits, with single dots, dashes or underscores between them.",
@@ -410,6 +434,8 @@ export const en = {
   "problem_plugin-quota-exceeded":
     "There is no room for another plugin or version. Delete plugins that you no longer need.",
   "problem_record-damaged": "What we kept of this is damaged. Tell us the reference.",
+  "problem_email-not-verified":
+    "Confirm your e-mail address first, by the link that we sent. The account page sends another one.",
   problem_unavailable: "The service is busy and cannot answer right now. Try again in a moment.",
   problem_unauthenticated: "Sign in to go on.",
   problem_internal: "Something went wrong on our side. Try again; if it stays, tell us the reference.",

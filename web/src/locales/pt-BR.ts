@@ -98,6 +98,28 @@ export const ptBR: Messages = {
   passwordShort: "Use 10 caracteres ou mais.",
   passwordLong: "Use no máximo 128 caracteres.",
 
+  forgot: "Esqueceu a senha?",
+  forgotTitle: "Criar uma nova senha",
+  forgotText: "Digite o e-mail da sua conta. Enviamos um link para você criar uma nova senha.",
+  forgotGo: "Enviar o link",
+  forgotSent: (email) =>
+    `Se existe uma conta para ${email}, um link está a caminho. Ele vale por uma hora. Veja também a caixa de spam.`,
+  backToSignIn: "Voltar para entrar",
+  resetTitle: "Escolha uma nova senha",
+  resetText: "Todas as sessões da sua conta terminam. Entre de novo com a nova senha.",
+  resetGo: "Definir a senha",
+  resetDone: "A nova senha está valendo. Entre com ela.",
+  linkBroken: "Este link não vale mais: já foi usado, é antigo demais, ou um mais novo foi enviado.",
+  newLink: "Pedir um novo link",
+  verifyTitle: "E-mail",
+  verifyRuns: "Confirmando seu e-mail…",
+  verifyDone: "Seu e-mail está confirmado.",
+  verifyAgain: "Entre e peça outro link na sua conta.",
+  unconfirmed: "Este e-mail ainda não foi confirmado.",
+  verifySend: "Enviar um link",
+  verifySent: "Um link está a caminho. Siga-o para confirmar o e-mail.",
+  goOn: "Continuar",
+
   dropTitle: "Solte vídeos aqui",
   choose: "Escolher arquivos",
   dropHelp: "MP4, MOV, MKV, WebM, AVI e outros, um ou vários",
@@ -255,6 +277,7 @@ export const ptBR: Messages = {
   framesUnreadable: "Os quadros não podem ser mostrados aqui. O ZIP ainda pode ser baixado.",
   frameLabel: (n, time) => (time === "" ? `Quadro ${n}` : `Quadro ${n}, ${time}`),
   viewerHelp: "Avance com as setas; Page Up e Page Down andam dez quadros.",
+  linkHelp: (time) => `O link abre sem entrar na conta até ${time}.`,
   previous: "Anterior",
   next: "Próximo",
   copyLink: "Copiar link",
@@ -376,6 +399,7 @@ export const ptBR: Messages = {
   uploadPluginHelp:
     "Um componente WebAssembly de até 32 MiB. Ele é verificado; um envio com o nome de um que já existe é a nova versão dele.",
   chooseComponent: "Escolher um arquivo .wasm",
+  chooseFile: "Escolher um arquivo",
   pluginName: "Nome do plugin",
   pluginNameHelp: "As opções o chamam por este nome.",
   pluginNameWrong: "Use letras minúsculas e dígitos, com um só ponto, hífen ou sublinhado entre eles.",
@@ -472,6 +496,8 @@ export const ptBR: Messages = {
   "problem_plugin-quota-exceeded":
     "Não há espaço para outro plugin ou versão. Exclua plugins de que não precisa mais.",
   "problem_record-damaged": "O que guardamos disto está danificado. Informe a referência.",
+  "problem_email-not-verified":
+    "Confirme antes seu e-mail, pelo link que enviamos. A página da conta envia outro.",
   problem_unavailable: "O serviço está ocupado e não pode responder agora. Tente de novo em instantes.",
   problem_unauthenticated: "Entre para continuar.",
   problem_internal: "Algo deu errado do nosso lado. Tente de novo; se continuar, informe a referência.",

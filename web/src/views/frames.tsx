@@ -1,55 +1,55 @@
 // The frames of a result: a grid that holds many thousands, and one large, stepped through by the arrow keys.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { Archive, type Frame } from "../archive";
-import { number } from "../format";
+import type { Frame } from "../api";
+import { number, when } from "../format";
+import { Frames } from "../frames";
 import { t } from "../i18n";
 import { go } from "../router";
-import { Button, Dialog, Trouble } from "../ui";
+import { Button, Dialog, Icon, Trouble } from "../ui";
 
 /** The narrowest cell, and the space between two, in CSS pixels. */
 const CELL = 150;
 const GAP = 8;
+/** What is scrolled by faster than this is not fetched. */
+const STILL_MS = 60;
 /** Rows beyond the screen that are there already. */
 const BEYOND = 2;
 
 interface Props {
   id: string;
-  /** The video's name without its extension. */
+  count: number;
+  /** The video's name without its extension, and that of its images. */
   stem: string;
+  extension: string;
   /** The frame that is shown large, from 1. */
   shown: number | undefined;
 }
 
-export function Frames({ id, stem, shown }: Props) {
-  const [archive, setArchive] = useState<Archive | undefined>(undefined);
+export function FramesCard({ id, count, stem, extension, shown }: Props) {
+  const [frames, setFrames] = useState<Frames | undefined>(undefined);
   const [error, setError] = useState<unknown>(undefined);
   useEffect(() => {
-    let opened: Archive | undefined;
     let ended = false;
-    Archive.open(id).then((it) => {
-      opened = it;
-      if (ended) it.close();
-      else setArchive(it);
-    }, setError);
+    Frames.open(id, count).then(
+      (it) => !ended && setFrames(it),
+      (problem) => !ended && setError(problem),
+    );
     return () => {
       ended = true;
-      opened?.close();
     };
-  }, [id]);
-  const frame = shown === undefined ? undefined : archive?.frames[shown - 1];
+  }, [id, count]);
   return (
     <section class="card" aria-labelledby="frames">
       <h2 id="frames">{t().framesTitle}</h2>
       {error !== undefined && <p class="help">{t().framesUnreadable}</p>}
-      {archive === undefined && error === undefined && <p role="status">{t().loading}</p>}
-      {archive !== undefined && archive.frames.length > 0 && (
-        <Grid archive={archive} onShow={(n) => go(`/videos/${id}/${n + 1}`)} />
-      )}
-      {archive !== undefined && frame !== undefined && shown !== undefined && (
+      {frames === undefined && error === undefined && <p role="status">{t().loading}</p>}
+      {frames !== undefined && <Grid frames={frames} onShow={(n) => go(`/videos/${id}/${n + 1}`)} />}
+      {frames !== undefined && shown !== undefined && shown >= 1 && shown <= count && (
         <Viewer
-          archive={archive}
+          frames={frames}
           n={shown - 1}
-          stem={stem}
+          // As the service names it, which browsers rank differently.
+          name={(n) => `${stem}-${String(n + 1).padStart(6, "0")}.${extension}`}
           onShow={(n) => history.replaceState(null, "", `#/videos/${id}/${n + 1}`)}
           onClose={() => go(`/videos/${id}`)}
         />
@@ -58,14 +58,14 @@ export function Frames({ id, stem, shown }: Props) {
   );
 }
 
-const timeOf = ({ time }: Frame) => (time === undefined ? "" : `${number(time, 3)} s`);
-const label = (frame: Frame, n: number) => t().frameLabel(number(n + 1), timeOf(frame));
+const timeOf = (frame: Frame | undefined) =>
+  frame === undefined ? "" : `${number(frame.time_seconds, 3)} s`;
+const label = (frame: Frame | undefined, n: number) => t().frameLabel(number(n + 1), timeOf(frame));
 
-function Grid({ archive, onShow }: { archive: Archive; onShow: (n: number) => void }) {
+function Grid({ frames, onShow }: { frames: Frames; onShow: (n: number) => void }) {
   const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   const [top, setTop] = useState(0);
-  const { frames } = archive;
   useEffect(() => {
     const element = box.current;
     if (element === null) return;
@@ -80,20 +80,22 @@ function Grid({ archive, onShow }: { archive: Archive; onShow: (n: number) => vo
   }, []);
   const columns = Math.max(2, Math.floor((width + GAP) / (CELL + GAP)));
   const cell = (width - GAP * (columns - 1)) / columns;
-  const first = frames[0];
+  const first = frames.frame(0);
   const ratio = Math.min(2, Math.max(0.5, first === undefined ? 16 / 9 : first.width / first.height));
   const row = cell / ratio + GAP;
-  const rows = Math.ceil(frames.length / columns);
+  const rows = Math.ceil(frames.count / columns);
   const height = Math.min(rows * row - GAP, 480);
   const from = Math.max(0, Math.floor(top / row) - BEYOND);
   const to = Math.min(rows, Math.ceil((top + height) / row) + BEYOND);
-  const visible = width === 0 ? [] : frames.slice(from * columns, to * columns);
+  const begin = from * columns;
+  const end = width === 0 ? begin : Math.min(frames.count, to * columns);
+  useKnown(frames, begin, end);
   // Sizes are set as properties: the page's policy forbids style attributes.
   return (
     <div ref={box} class="frames" style={{ height: `${height}px` }}>
       <div style={{ height: `${rows * row - GAP}px` }}>
-        {visible.map((frame, index) => {
-          const n = from * columns + index;
+        {Array.from({ length: end - begin }, (_, index) => {
+          const n = begin + index;
           const place = {
             width: `${cell}px`,
             height: `${row - GAP}px`,
@@ -102,7 +104,7 @@ function Grid({ archive, onShow }: { archive: Archive; onShow: (n: number) => vo
           };
           return (
             <button key={n} type="button" class="frame" style={place} onClick={() => onShow(n)}>
-              <Picture archive={archive} n={n} alt={label(frame, n)} />
+              <Picture frames={frames} n={n} alt={label(frames.frame(n), n)} />
             </button>
           );
         })}
@@ -111,46 +113,56 @@ function Grid({ archive, onShow }: { archive: Archive; onShow: (n: number) => vo
   );
 }
 
-function Picture({ archive, n, alt }: { archive: Archive; n: number; alt: string }) {
-  const [url, setUrl] = useState<string | undefined>(undefined);
-  const [failed, setFailed] = useState<unknown>(undefined);
+/** What is said of these frames, once nothing flies by any more. */
+function useKnown(frames: Frames, begin: number, end: number) {
+  frames.news.value;
   useEffect(() => {
-    let gone = false;
-    setFailed(undefined);
+    const timer = setTimeout(() => void frames.need(begin, end).catch(() => {}), STILL_MS);
+    return () => clearTimeout(timer);
+  }, [frames, begin, end]);
+}
+
+function Picture({ frames, n, alt }: { frames: Frames; n: number; alt: string }) {
+  const [still, setStill] = useState(false);
+  const [failed, setFailed] = useState(0);
+  useEffect(() => {
+    setStill(false);
+    setFailed(0);
     // What only flies by is not fetched.
-    const timer = setTimeout(() => {
-      archive.picture(n).then(
-        (it) => !gone && setUrl(it),
-        (error) => !gone && setFailed(error),
-      );
-    }, 60);
-    return () => {
-      gone = true;
-      clearTimeout(timer);
-    };
-  }, [archive, n]);
-  if (failed !== undefined) return <span class="help">{alt}</span>;
-  return url === undefined ? (
-    <span class="unseen">{alt}</span>
+    const timer = setTimeout(() => setStill(true), STILL_MS);
+    return () => clearTimeout(timer);
+  }, [frames, n]);
+  const renew = () => {
+    // Its link may be over: it is tried once more with a new one.
+    if (failed > 0) return setFailed(2);
+    frames.need(n, n + 1).then(
+      () => setFailed(1),
+      () => setFailed(2),
+    );
+  };
+  if (failed > 1) return <span class="help">{alt}</span>;
+  return still ? (
+    <img key={failed} src={frames.url(n)} alt={alt} draggable={false} decoding="async" onError={renew} />
   ) : (
-    <img src={url} alt={alt} draggable={false} />
+    <span class="unseen">{alt}</span>
   );
 }
 
 interface ViewerProps {
-  archive: Archive;
+  frames: Frames;
   n: number;
-  stem: string;
+  name: (n: number) => string;
   onShow: (n: number) => void;
   onClose: () => void;
 }
 
-function Viewer({ archive, n: opened, stem, onShow, onClose }: ViewerProps) {
+function Viewer({ frames, n: opened, name, onShow, onClose }: ViewerProps) {
   const [n, setN] = useState(opened);
   const [copied, setCopied] = useState(false);
   const [error, setError] = useState<unknown>(undefined);
-  const last = archive.frames.length - 1;
-  const frame = archive.frames[n];
+  const last = frames.count - 1;
+  const frame = frames.frame(n);
+  useKnown(frames, Math.max(0, n - 1), n + 2);
   const step = useMemo(
     () => (by: number) => {
       setCopied(false);
@@ -162,7 +174,7 @@ function Viewer({ archive, n: opened, stem, onShow, onClose }: ViewerProps) {
     onShow(n);
     // The next ones are there when they are stepped to.
     for (const beside of [n + 1, n - 1])
-      if (archive.frames[beside] !== undefined) archive.picture(beside).catch(() => {});
+      if (beside >= 0 && beside <= last) new Image().src = frames.url(beside);
   }, [n]);
   useEffect(() => {
     const steps: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
@@ -175,23 +187,14 @@ function Viewer({ archive, n: opened, stem, onShow, onClose }: ViewerProps) {
     addEventListener("keydown", pressed);
     return () => removeEventListener("keydown", pressed);
   }, [step, last]);
-  if (frame === undefined) return null;
-  const save = async () => {
-    try {
-      const link = document.createElement("a");
-      link.href = await archive.picture(n);
-      link.download = `${stem}-${frame.name}`;
-      link.click();
-    } catch (problem) {
-      setError(problem);
-    }
-  };
   return (
     <Dialog title={label(frame, n)} onClose={onClose} wide>
       <div class="viewer">
-        <Picture key={n} archive={archive} n={n} alt={label(frame, n)} />
+        <Picture key={n} frames={frames} n={n} alt={label(frame, n)} />
       </div>
-      <p class="help">{t().viewerHelp}</p>
+      <p class="help">
+        {t().viewerHelp} {t().linkHelp(when(frames.until))}
+      </p>
       <Trouble error={error} />
       <footer>
         <Button disabled={n === 0} icon="back" onClick={() => step(-1)}>
@@ -202,14 +205,17 @@ function Viewer({ archive, n: opened, stem, onShow, onClose }: ViewerProps) {
         </Button>
         <Button
           onClick={() => {
-            navigator.clipboard?.writeText(location.href).then(() => setCopied(true), setError);
+            navigator.clipboard
+              ?.writeText(new URL(frames.url(n), location.href).href)
+              .then(() => setCopied(true), setError);
           }}
         >
           {copied ? t().copied : t().copyLink}
         </Button>
-        <Button kind="primary" icon="download" onClick={() => void save()}>
-          {t().saveFrame}
-        </Button>
+        <a class="button primary" href={frames.url(n)} download={name(n)}>
+          <Icon name="download" />
+          <span>{t().saveFrame}</span>
+        </a>
       </footer>
     </Dialog>
   );

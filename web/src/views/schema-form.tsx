@@ -1,8 +1,8 @@
 // A form made from a JSON schema.
-import { useId, useState } from "preact/hooks";
+import { useId, useRef, useState } from "preact/hooks";
 import { bytes } from "../format";
 import { t } from "../i18n";
-import { escaped, type Fields, initial, type Json, kindOf, type Schema } from "../schema";
+import { escaped, type Fields, fieldsOf, initial, type Json, kindOf, type Schema } from "../schema";
 import { Button, Choice, Field, Switch } from "../ui";
 
 interface Props {
@@ -56,7 +56,7 @@ function ObjectFields({ plugin, path, at, schema, value, faults, onChange }: Obj
   };
   return (
     <div class="grid schema">
-      {Object.entries(schema.properties ?? {}).map(([name, field]) => (
+      {fieldsOf(schema).map(([name, field]) => (
         <Value
           key={name}
           plugin={plugin}
@@ -80,7 +80,7 @@ interface ValueProps extends ObjectProps {
 function Value(props: ValueProps) {
   const { plugin, name, path, at, schema, value, faults, onChange } = props;
   const label = t().schemaLabel(plugin, path, capital(name));
-  const help = schema.description && t().schemaText(plugin, path, schema.description);
+  const help = schema.description && t().schemaText(plugin, path, schema.description.replaceAll("`", ""));
   const fault = faults.get(at);
   const standard = schema.default === undefined ? "" : t().standard(String(schema.default));
   switch (kindOf(schema)) {
@@ -135,7 +135,9 @@ function Value(props: ValueProps) {
     case "color":
       return <ColorField label={label} value={value ?? schema.default} help={help} onChange={onChange} />;
     case "file":
-      return <FileField label={label} value={value} help={help} fault={fault} onChange={onChange} />;
+      return (
+        <FileField label={label.toUpperCase()} value={value} help={help} fault={fault} onChange={onChange} />
+      );
     case "list":
       return <ListFields {...props} />;
     case "fields":
@@ -226,24 +228,36 @@ function FileField({ label, value, help, fault, onChange }: FieldProps) {
     for (const byte of data) text += String.fromCharCode(byte);
     onChange(btoa(text));
   };
+  const input = useRef<HTMLInputElement>(null);
   return (
     <div class="field">
       <label for={id}>{label}</label>
-      <input
-        id={id}
-        type="file"
-        aria-invalid={fault !== undefined}
-        aria-describedby={`${id}-help`}
-        onChange={(event) => void take(event.currentTarget.files?.[0])}
-      />
-      <p class="help" id={`${id}-help`}>
-        {size === undefined ? help : bytes(size)}
-      </p>
-      {size !== undefined && (
-        <Button kind="quiet" icon="cross" of={label} onClick={() => onChange(undefined)}>
-          {t().removeEntry}
+      <div class="picked">
+        <Button icon="upload" of={label} onClick={() => input.current?.click()}>
+          {t().chooseFile}
         </Button>
-      )}
+        {size !== undefined && (
+          <>
+            <span>{bytes(size)}</span>
+            <Button kind="quiet" icon="cross" of={label} terse onClick={() => onChange(undefined)}>
+              {t().removeEntry}
+            </Button>
+          </>
+        )}
+        <input
+          ref={input}
+          id={id}
+          class="unseen"
+          type="file"
+          tabIndex={-1}
+          aria-invalid={fault !== undefined}
+          onChange={(event) => {
+            void take(event.currentTarget.files?.[0]);
+            event.currentTarget.value = "";
+          }}
+        />
+      </div>
+      {help && <p class="help">{help}</p>}
       {fault && <p class="fault">{fault}</p>}
     </div>
   );

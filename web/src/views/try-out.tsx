@@ -2,7 +2,7 @@
 // here.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, type Options, type Video } from "../api";
-import { Archive } from "../archive";
+import { Frames } from "../frames";
 import { t } from "../i18n";
 import { place } from "../options";
 import { Button, Field, Trouble, useAction } from "../ui";
@@ -15,13 +15,11 @@ type Outcome = { picture: string } | { words: string };
 export function TryOut({ id, options, wrong }: { id: string; options: Options; wrong: boolean }) {
   const [at, setAt] = useState("50%");
   const [outcome, setOutcome] = useState<Outcome | undefined>(undefined);
-  const archive = useRef<Archive | undefined>(undefined);
   const left = useRef(false);
   const read = place(at);
   useEffect(
     () => () => {
       left.current = true;
-      archive.current?.close();
     },
     [],
   );
@@ -49,9 +47,11 @@ export function TryOut({ id, options, wrong }: { id: string; options: Options; w
   async function outcomeOf(video: Video): Promise<Outcome> {
     if (video.failure) return { words: video.failure.message };
     if (video.result?.frames !== 1) return { words: t().tryDropped };
-    archive.current?.close();
-    archive.current = await Archive.open(video.id);
-    return { picture: await archive.current.picture(0) };
+    const picture = new Image();
+    picture.src = (await Frames.open(video.id, 1)).url(0);
+    // It is gone from the service when it is shown.
+    await picture.decode();
+    return { picture: picture.src };
   }
 
   return (

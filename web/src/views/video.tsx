@@ -9,11 +9,11 @@ import { go } from "../router";
 import { Button, Confirm, Dialog, Heading, Icon, Trouble, useAction } from "../ui";
 import { uploadOf } from "../uploads";
 import { cancel, deleteVideo, download, isActive, isCancelable, runAgain, videos } from "../videos";
-import { Frames } from "./frames";
 import { OptionsForm, summary } from "./options-form";
 import { ProcessingBar, StatusBadge } from "./status";
 import { Interrupted } from "./videos";
 
+const FramesCard = lazy(async () => (await import("./frames")).FramesCard);
 const TryOut = lazy(async () => (await import("./try-out")).TryOut);
 
 export function VideoView({ id, frame }: { id: string; frame: number | undefined }) {
@@ -131,7 +131,13 @@ function Found({ video, frame }: { video: Video; frame: number | undefined }) {
         </section>
       )}
       {result && result.frames > 0 && (
-        <Frames id={id} stem={video.file_name.replace(/\.[^.]*$/, "")} shown={frame} />
+        <FramesCard
+          id={id}
+          count={result.frames}
+          stem={video.file_name.replace(/\.[^.]*$/, "")}
+          extension={video.options.format?.replace("jpeg", "jpg") ?? "jpg"}
+          shown={frame}
+        />
       )}
       <Facts video={video} />
       {asking === "again" && <RunAgain video={video} onClose={close} />}

@@ -34,11 +34,10 @@ pub(super) const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; sty
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What the page's browser may load and reach: the page's own files, this service, and the object store, to
-/// which uploads go and from which frames come (`blob:` in the page). No inline script or style, no markup made
-/// of text, no frame around it.
+/// which uploads go. No inline script or style, no markup made of text, no frame around it.
 pub(super) fn policy(object_store: &str) -> String {
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
          connect-src 'self' {object_store}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
          require-trusted-types-for 'script'; trusted-types 'none'"
     )

@@ -58,7 +58,7 @@ fn the_page_may_load_its_own_files_and_reach_the_object_store_alone() {
     assert_eq!(header("referrer-policy"), "no-referrer");
     assert_eq!(
         header("content-security-policy"),
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
          connect-src 'self' https://frames.s3.example.com; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     );
