@@ -2,9 +2,9 @@
 
 use crate::build::{GUESTS, TEST_GUESTS, native_workspace};
 use crate::run::{Result, cargo, command, run, succeeds};
-use crate::{infra, page, setup, test, tidy};
+use crate::{clients, infra, page, setup, test, tidy};
 
-/// Tidy, fmt, clippy, deny, docs, the page, the quick checks of `infra/`, then, unless `--without-tests` is given,
+/// Tidy, fmt, clippy, deny, docs, the page, the clients' types, the quick checks of `infra/`, then, unless `--without-tests` is given,
 /// every test.
 pub(crate) fn ci(args: &[String]) -> Result {
     let with_tests = match args {
@@ -19,6 +19,7 @@ pub(crate) fn ci(args: &[String]) -> Result {
     step("licences and sources of dependencies", deny)?;
     step("documentation", docs)?;
     step("the page", page::check)?;
+    step("the types of the clients", clients::check)?;
     step("infrastructure", || infra::infra(&["--quick".to_owned()]))?;
     if with_tests { test::test(&[]) } else { Ok(()) }
 }

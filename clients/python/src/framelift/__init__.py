@@ -1,0 +1,19 @@
+"""A client of Framelift: send a video, get its frames."""
+
+from ._client import AsyncClient, Client
+from ._errors import DamagedResult, FrameliftError, ProcessingFailed, Refused, Unreachable
+from ._frames import Frame
+from .webhooks import InvalidSignature, verify
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "DamagedResult",
+    "Frame",
+    "FrameliftError",
+    "InvalidSignature",
+    "ProcessingFailed",
+    "Refused",
+    "Unreachable",
+    "verify",
+]

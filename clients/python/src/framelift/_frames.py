@@ -1,0 +1,150 @@
+"""Frames of an archive that is never downloaded whole: its members are stored as they are, so each is a range."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+from ._errors import DamagedResult
+from ._steps import Session, Step, read, wait
+
+TAIL = 64 << 10
+BATCH = 4 << 20
+LOCAL_HEADER = 30
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image, and what the manifest says of it."""
+
+    number: int
+    """From 1."""
+    file: str
+    """Its name in the archive."""
+    time: str
+    """Its presentation time in seconds, exactly: `1001/30000`."""
+    seconds: float
+    """The same, as near as a float comes."""
+    width: int
+    height: int
+    keyframe: bool
+    data: bytes
+    """The image file."""
+
+
+class _Window(io.RawIOBase):
+    """A file of which only the end is there."""
+
+    def __init__(self, size: int, start: int, data: bytes) -> None:
+        self._size, self._start, self._data, self._at = size, start, data, 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise OSError("before the start")
+        self._at = base + offset
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        if self._at < self._start:
+            raise _Earlier(self._at)
+        begin = self._at - self._start
+        piece = self._data[begin:] if size < 0 else self._data[begin : begin + size]
+        self._at += len(piece)
+        return piece
+
+
+class _Earlier(Exception):
+    def __init__(self, start: int) -> None:
+        self.start = start
+
+
+def frames(session: Session, id: str) -> Generator[Step | Frame, Any, None]:
+    """The frames in their order, read some megabytes at a time."""
+    found = yield from wait(session, id)
+    result = found.get("result")
+    assert result is not None, "a completed video has a result"
+    size = result["size_bytes"]
+    start = max(0, size - TAIL)
+    while True:
+        data = bytearray()
+        yield from read(session, id, start, size - 1, data.extend)
+        try:
+            members = zipfile.ZipFile(_Window(size, start, bytes(data))).infolist()
+            break
+        except _Earlier as earlier:
+            start = earlier.start
+        except zipfile.BadZipFile as error:
+            raise DamagedResult(str(error)) from error
+    members.sort(key=lambda member: member.header_offset)
+    # Where the directory begins is not told; no member reaches beyond it.
+    ends = [member.header_offset for member in members[1:]] + [size]
+    spans = {m.filename: (m.header_offset, min(end, m.header_offset + m.file_size + (1 << 16)), m.file_size) for m, end in zip(members, ends)}
+    if "manifest.json" not in spans:
+        raise DamagedResult("the archive has no manifest")
+    first, last, length = spans["manifest.json"]
+    data = bytearray()
+    yield from read(session, id, first, last - 1, data.extend)
+    listed = json.loads(_content(data, 0, length))["frames"]
+    at = 0
+    while at < len(listed):
+        first, last, _ = _span(spans, listed[at])
+        batch = [listed[at]]
+        for record in listed[at + 1 :]:
+            begin, end, _ = _span(spans, record)
+            if begin != last or end - first > BATCH:
+                break
+            batch.append(record)
+            last = end
+        data = bytearray()
+        yield from read(session, id, first, last - 1, data.extend)
+        for number, record in enumerate(batch, at + 1):
+            begin, _, length = _span(spans, record)
+            image = _content(data, begin - first, length)
+            if hashlib.sha256(image).hexdigest() != record["sha256"]:
+                raise DamagedResult(f"{record['file']} is not what was made")
+            yield Frame(
+                number=number,
+                file=record["file"],
+                time=record["time"],
+                seconds=record["time_seconds"],
+                width=record["width"],
+                height=record["height"],
+                keyframe=record["keyframe"],
+                data=image,
+            )
+        at += len(batch)
+
+
+def _span(spans: dict[str, tuple[int, int, int]], record: dict[str, Any]) -> tuple[int, int, int]:
+    try:
+        return spans[record["file"]]
+    except KeyError:
+        raise DamagedResult(f"{record['file']} is not in the archive") from None
+
+
+def _content(data: bytearray, offset: int, length: int) -> bytes:
+    """A member's bytes, behind its local header."""
+    header = data[offset : offset + LOCAL_HEADER]
+    if header[:4] != b"PK\x03\x04":
+        raise DamagedResult("a member is not where the archive says")
+    names = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+    begin = offset + LOCAL_HEADER + names
+    content = bytes(data[begin : begin + length])
+    if len(content) != length:
+        raise DamagedResult("a member is cut off")
+    return content

@@ -1,0 +1,129 @@
+// What needs no service: `node tests.mjs` where `framelift` can be imported.
+
+import assert from "node:assert/strict";
+import { webcrypto } from "node:crypto";
+import test from "node:test";
+
+// As in Node.js 18.
+delete globalThis.crypto;
+const { Client, DamagedResult, InvalidSignature, verify } = await import("framelift");
+
+const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+// The example of the specification's own libraries.
+const BODY = '{"test": 2432232314}';
+const HEADERS = {
+  "Webhook-Id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+  "Webhook-Timestamp": "1614265330",
+  "Webhook-Signature": "v1,Y3JhcA== v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+};
+
+test("a good signature gives the event", async () => {
+  assert.deepEqual(await verify(SECRET, BODY, HEADERS, 1614265331), { test: 2432232314 });
+  assert.deepEqual(await verify(SECRET, BODY, new Headers(HEADERS), 1614265331), { test: 2432232314 });
+});
+
+test("what is not signed so is refused", async () => {
+  for (const [secret, body, headers, now] of [
+    [SECRET, `${BODY} `, HEADERS, 1614265330],
+    [SECRET, BODY, HEADERS, 1614265330 + 301],
+    [SECRET, BODY, HEADERS, 1614265330 - 301],
+    [SECRET, BODY, { ...HEADERS, "Webhook-Id": "other" }, 1614265330],
+    [SECRET, BODY, { ...HEADERS, "Webhook-Timestamp": "x" }, 1614265330],
+    [SECRET, BODY, {}, 1614265330],
+    ["whsec_c2VjcmV0", BODY, HEADERS, 1614265330],
+    ["whsec_?", BODY, HEADERS, 1614265330],
+  ]) {
+    await assert.rejects(verify(secret, body, headers, now), InvalidSignature);
+  }
+});
+
+/** A stored ZIP, with a directory in the large form if `large`. */
+async function archive(count, large) {
+  const encode = (text) => new TextEncoder().encode(text);
+  const digest = async (data) => Buffer.from(await webcrypto.subtle.digest("SHA-256", data)).toString("hex");
+  const parts = [];
+  const entries = [];
+  let at = 0;
+  const add = (name, data) => {
+    const header = Buffer.alloc(30);
+    header.writeUInt32LE(0x04034b50, 0);
+    header.writeUInt16LE(name.length, 26);
+    const entry = Buffer.alloc(46);
+    entry.writeUInt32LE(0x02014b50, 0);
+    entry.writeUInt32LE(large ? 0xffffffff : data.length, 20);
+    entry.writeUInt32LE(large ? 0xffffffff : data.length, 24);
+    entry.writeUInt16LE(name.length, 28);
+    entry.writeUInt16LE(large ? 28 : 0, 30);
+    entry.writeUInt32LE(large ? 0xffffffff : at, 42);
+    const extra = Buffer.alloc(large ? 28 : 0);
+    if (large) {
+      extra.writeUInt16LE(1, 0);
+      extra.writeUInt16LE(24, 2);
+      [data.length, data.length, at].forEach((value, n) => extra.writeBigUInt64LE(BigInt(value), 4 + 8 * n));
+    }
+    entries.push(entry, encode(name), extra);
+    parts.push(header, encode(name), data);
+    at += 30 + name.length + data.length;
+  };
+  const frames = [];
+  for (let n = 1; n <= count; n += 1) {
+    const data = new Uint8Array(n % 997).fill(n % 251);
+    const file = `frames/frame_${n}.jpg`;
+    add(file, data);
+    frames.push({ file, time: `${n}/25`, time_seconds: n / 25, width: 4, height: 2, keyframe: n === 1, sha256: await digest(data) });
+  }
+  add("manifest.json", encode(JSON.stringify({ frames })));
+  const directory = Buffer.concat(entries);
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(0x06054b50, 0);
+  end.writeUInt16LE(large ? 0xffff : count + 1, 10);
+  end.writeUInt32LE(large ? 0xffffffff : directory.length, 12);
+  end.writeUInt32LE(large ? 0xffffffff : at, 16);
+  const more = Buffer.alloc(large ? 76 : 0);
+  if (large) {
+    more.writeUInt32LE(0x06064b50, 0);
+    [count + 1, directory.length, at].forEach((value, n) => more.writeBigUInt64LE(BigInt(value), 32 + 8 * n));
+    more.writeUInt32LE(0x07064b50, 56);
+    more.writeBigUInt64LE(BigInt(at + directory.length), 64);
+  }
+  return Buffer.concat([...parts, directory, more, end]);
+}
+
+/** The frames that a client reads of it, and how many ranges it asked for. */
+async function read(bytes) {
+  let ranges = 0;
+  globalThis.fetch = async (url, { headers }) => {
+    if (!url.startsWith("http://store")) {
+      const record = { id: "1", status: "completed", result: { size_bytes: bytes.length } };
+      return Response.json(url.endsWith("/download") ? { url: "http://store" } : record);
+    }
+    ranges += 1;
+    const [start, end] = headers.range.slice(6).split("-").map(Number);
+    return new Response(bytes.subarray(start, end + 1), { status: 206 });
+  };
+  const frames = [];
+  for await (const frame of new Client("http://api", "token").frames("1")) frames.push(frame);
+  return { frames, ranges };
+}
+
+test("frames come in order, by few ranges", async () => {
+  for (const [count, large] of [[1, false], [3000, false], [40, true]]) {
+    const { frames, ranges } = await read(await archive(count, large));
+    assert.deepEqual(frames.map((frame) => frame.number), Array.from({ length: count }, (_, n) => n + 1));
+    assert.deepEqual(frames.at(-1).data, new Uint8Array(count % 997).fill(count % 251));
+    assert.equal(frames[0].seconds, 0.04);
+    assert.ok(ranges <= 5, `${ranges} ranges`);
+  }
+});
+
+test("damage is told", async () => {
+  const whole = await archive(30, false);
+  const image = whole.indexOf(Buffer.alloc(20, 20));
+  const header = whole.indexOf(Buffer.from("PK\x03\x04"), 100);
+  for (const at of [image, header, whole.length - 22]) {
+    const damaged = Buffer.from(whole);
+    damaged.write("bad", at);
+    await assert.rejects(read(damaged), DamagedResult);
+  }
+  await assert.rejects(read(Buffer.from("no archive at all, but long enough")), DamagedResult);
+});
