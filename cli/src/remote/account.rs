@@ -201,7 +201,7 @@ fn set(service: &Service, args: &SetArgs) -> Result<Done, Failed> {
         let message = "nothing is to be changed: give --name, --email or --email-on-completion";
         return Err(Failed::Values(vec![message.to_owned()]));
     }
-    let notifications = (email.is_some() || email_on_completion.is_some()).then(|| UpdateNotifications {
+    let notifications = (email.is_some() || email_on_completion.is_some()).then_some(UpdateNotifications {
         email: *email,
         email_on_completion: *email_on_completion,
         webhook_url: None,
