@@ -434,8 +434,6 @@ export const en = {
   "problem_plugin-quota-exceeded":
     "There is no room for another plugin or version. Delete plugins that you no longer need.",
   "problem_record-damaged": "What we kept of this is damaged. Tell us the reference.",
-  "problem_email-not-verified":
-    "Confirm your e-mail address first, by the link that we sent. The account page sends another one.",
   problem_unavailable: "The service is busy and cannot answer right now. Try again in a moment.",
   problem_unauthenticated: "Sign in to go on.",
   problem_internal: "Something went wrong on our side. Try again; if it stays, tell us the reference.",

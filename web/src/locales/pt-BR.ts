@@ -496,8 +496,6 @@ export const ptBR: Messages = {
   "problem_plugin-quota-exceeded":
     "Não há espaço para outro plugin ou versão. Exclua plugins de que não precisa mais.",
   "problem_record-damaged": "O que guardamos disto está danificado. Informe a referência.",
-  "problem_email-not-verified":
-    "Confirme antes seu e-mail, pelo link que enviamos. A página da conta envia outro.",
   problem_unavailable: "O serviço está ocupado e não pode responder agora. Tente de novo em instantes.",
   problem_unauthenticated: "Entre para continuar.",
   problem_internal: "Algo deu errado do nosso lado. Tente de novo; se continuar, informe a referência.",
