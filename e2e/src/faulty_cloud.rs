@@ -94,10 +94,10 @@ impl FaultyCloud {
         self.sqs.faults().add(Rule::new(Fault::Duplicate).every(random.u32(3..9)));
         if random.bool() {
             // The sweep sends lost messages of jobs again, but not those of notices.
-            self.sqs.lose(QUEUE, "\"notice\"").await.unwrap();
+            self.sqs.lose_message(QUEUE, "\"notice\"").await.unwrap();
         }
         if random.bool() {
-            self.sqs.hold_back(QUEUE, Duration::from_secs(random.u64(1..8))).await.unwrap();
+            self.sqs.delay_message(QUEUE, Duration::from_secs(random.u64(1..8))).await.unwrap();
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A guest that computes holds its thread, so a few more than there are processors keep the host
 /// answering.
-const FEWEST_THREADS: usize = 4;
+const MIN_THREADS: usize = 4;
 
 /// Serves the components of a Spin application in one process.
 #[derive(Parser)]
@@ -81,7 +81,7 @@ pub(crate) fn run(mut options: Options) -> ExitCode {
     let config = options.config();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.max(FEWEST_THREADS))
+        .worker_threads(cores.max(MIN_THREADS))
         .enable_all()
         .build();
     let result = runtime.context("cannot start the runtime").and_then(|runtime| {
@@ -107,20 +107,20 @@ async fn serve_until_signal(config: HostConfig, ready_file: Option<&Path>) -> an
     let mut interrupt = signal(SignalKind::interrupt())?;
     let server = tokio::select! {
         server = serve(config) => server?,
-        () = either(&mut terminate, &mut interrupt) => return Ok(()),
+        () = wait_for_either(&mut terminate, &mut interrupt) => return Ok(()),
     };
     let address = format!("http://{}", server.addr);
     if let Some(file) = ready_file {
         write_whole(file, &address).with_context(|| format!("cannot write {}", file.display()))?;
     }
     println!("listening on {address}");
-    either(&mut terminate, &mut interrupt).await;
+    wait_for_either(&mut terminate, &mut interrupt).await;
     tracing::info!("edge host stops");
     server.shutdown().await;
     Ok(())
 }
 
-async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+async fn wait_for_either(terminate: &mut Signal, interrupt: &mut Signal) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -19,7 +19,7 @@ use crate::guest::{Grants, Guest};
 use crate::outbound::Outbound;
 
 /// The requests that one instance takes at the same time.
-const CONCURRENT: usize = 16;
+const MAX_CONCURRENT: usize = 16;
 /// How long an instance without requests is kept.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -115,7 +115,7 @@ impl WorkerState for Worker {
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
         if total >= self.reuse {
             ShouldAccept::Never
-        } else if concurrent >= CONCURRENT {
+        } else if concurrent >= MAX_CONCURRENT {
             ShouldAccept::No
         } else {
             ShouldAccept::Yes

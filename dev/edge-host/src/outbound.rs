@@ -25,7 +25,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// goes up in this time, too.
 const FIRST_BYTE: Duration = Duration::from_secs(600);
 /// Between two pieces of the answer, where the guest sets none.
-const BETWEEN_BYTES: Duration = Duration::from_secs(120);
+const BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long an unused connection is kept: less than servers do, so that it is rarely one that
 /// the other side is about to close.
 const IDLE: Duration = Duration::from_secs(20);
@@ -88,7 +88,7 @@ impl Outbound {
             return app.chain(&target, request).await.ok_or(Error::DestinationNotFound);
         }
         let first_byte = options.first_byte_timeout.unwrap_or(FIRST_BYTE);
-        let between_bytes = options.between_bytes_timeout.unwrap_or(BETWEEN_BYTES);
+        let between_bytes = options.between_bytes_timeout.unwrap_or(BETWEEN_BYTES_TIMEOUT);
         let answer = tokio::time::timeout(first_byte, self.client.request(request))
             .await
             .map_err(|_| Error::ConnectionReadTimeout)?

@@ -21,13 +21,13 @@ pub struct Options {
     /// The clock for times of receipt.
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Bytes of the largest mail that is taken.
-    pub largest_mail: usize,
+    pub max_mail_bytes: usize,
 }
 
 impl Default for Options {
     #[expect(clippy::disallowed_methods, reason = "this is the adapter that other code takes the time from")]
     fn default() -> Self {
-        Self { now: Arc::new(Timestamp::now), largest_mail: 25 << 20 }
+        Self { now: Arc::new(Timestamp::now), max_mail_bytes: 25 << 20 }
     }
 }
 

@@ -50,7 +50,7 @@ pub async fn start_with(config: MailConfig, options: Options) -> Result<MailServ
         .map_err(|source| StartError::Folder { path, source })?;
     let store = Arc::new(store);
     let stopping = CancellationToken::new();
-    let smtp = serve_smtp(smtp, Arc::clone(&store), options.largest_mail, stopping.clone());
+    let smtp = serve_smtp(smtp, Arc::clone(&store), options.max_mail_bytes, stopping.clone());
     let http = serve_http(http, store, stopping.clone());
     let serving = tokio::spawn(async {
         tokio::join!(smtp, http);
@@ -90,11 +90,11 @@ async fn listen(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartE
 async fn serve_smtp(
     listener: TcpListener,
     store: Arc<Store>,
-    largest_mail: usize,
+    max_mail_bytes: usize,
     stopping: CancellationToken,
 ) {
     framelift_listener::serve(listener, stopping.clone(), GRACE, |stream, _, _| {
-        let connection = Connection::new(stream, Arc::clone(&store), largest_mail);
+        let connection = Connection::new(stream, Arc::clone(&store), max_mail_bytes);
         let stopping = stopping.clone();
         async move {
             if let Err(error) = connection.serve(stopping).await {

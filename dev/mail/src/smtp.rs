@@ -16,9 +16,9 @@ use crate::store::Store;
 use session::{AuthStep, Next, Session};
 
 /// RFC 5321, 4.5.3.2.7: a server waits at least five minutes for the next command.
-const PATIENCE: Duration = Duration::from_secs(300);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// Requests that make no sense before the connection is closed.
-const MOST_ERRORS: u32 = 20;
+const MAX_ERRORS: u32 = 20;
 
 /// How the next bytes of a client are read.
 enum Reading {
@@ -33,7 +33,7 @@ enum Reading {
 pub(crate) struct Connection {
     stream: TcpStream,
     store: Arc<Store>,
-    largest_mail: usize,
+    max_mail_bytes: usize,
     session: Session,
     requests: RequestReceiver,
     reading: Reading,
@@ -41,12 +41,12 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, store: Arc<Store>, largest_mail: usize) -> Self {
+    pub(crate) fn new(stream: TcpStream, store: Arc<Store>, max_mail_bytes: usize) -> Self {
         Self {
             stream,
             store,
-            largest_mail,
-            session: Session::new(largest_mail),
+            max_mail_bytes,
+            session: Session::new(max_mail_bytes),
             requests: RequestReceiver::default(),
             reading: Reading::Requests,
             errors: 0,
@@ -59,7 +59,7 @@ impl Connection {
         let mut buffer = vec![0; 16 << 10];
         loop {
             let read = tokio::select! {
-                read = tokio::time::timeout(PATIENCE, self.stream.read(&mut buffer)) => read,
+                read = tokio::time::timeout(IDLE_TIMEOUT, self.stream.read(&mut buffer)) => read,
                 () = stopping.cancelled() => {
                     return self.stream.write_all(b"421 4.3.2 shutting down\r\n").await;
                 }
@@ -90,7 +90,7 @@ impl Connection {
                     Err(smtp_proto::Error::NeedsMoreData { .. }) => break,
                     Err(error) => {
                         self.errors += 1;
-                        if self.errors > MOST_ERRORS {
+                        if self.errors > MAX_ERRORS {
                             Next::Close("421 4.7.0 too many errors\r\n".to_owned())
                         } else {
                             Next::Answer(session::refuse(&error))
@@ -105,14 +105,14 @@ impl Connection {
                 }
                 Reading::Data(receiver, data) => {
                     let complete = receiver.ingest(&mut bytes, data);
-                    if complete && data.len() <= self.largest_mail {
+                    if complete && data.len() <= self.max_mail_bytes {
                         let data = std::mem::take(data);
                         Next::Answer(self.keep(data).await)
                     } else if complete {
                         self.session.reset();
                         Next::Answer(session::TOO_LARGE.to_owned())
                     } else {
-                        if data.len() > self.largest_mail {
+                        if data.len() > self.max_mail_bytes {
                             let rest = DummyDataReceiver::new_data(receiver);
                             self.reading = Reading::TooMuch(rest);
                         }

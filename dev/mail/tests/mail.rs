@@ -42,15 +42,15 @@ impl Fixture {
         Self::with_limit(25 << 20).await
     }
 
-    async fn with_limit(largest_mail: usize) -> Self {
-        Self::on(tempfile::tempdir().unwrap(), largest_mail).await
+    async fn with_limit(max_mail_bytes: usize) -> Self {
+        Self::on(tempfile::tempdir().unwrap(), max_mail_bytes).await
     }
 
-    async fn on(folder: TempDir, largest_mail: usize) -> Self {
+    async fn on(folder: TempDir, max_mail_bytes: usize) -> Self {
         // Fails when another test of this process was faster.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let received: Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
-        let options = Options { now: Arc::new(move || received), largest_mail };
+        let options = Options { now: Arc::new(move || received), max_mail_bytes };
         Self { server: start_with(config(&folder), options).await.unwrap(), folder, http: Client::new() }
     }
 

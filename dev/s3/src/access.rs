@@ -1,4 +1,4 @@
-//! Who may call: the one access key, and the checks of a signature's scope that `s3s` leaves out.
+//! Authentication: the one access key, and the checks of a signature's scope that `s3s` leaves out.
 
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
@@ -23,8 +23,8 @@ impl S3Auth for Keys {
     }
 }
 
-/// Refuses what S3 refuses although the signature itself is right.
-pub(crate) struct Gate {
+/// Checks the scope of a valid signature: its region, its signed headers and its age.
+pub(crate) struct ScopeCheck {
     pub(crate) region: String,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Gate {
 const MAX_EXPIRES_SECONDS: u32 = 604_800;
 
 #[async_trait::async_trait]
-impl S3Access for Gate {
+impl S3Access for ScopeCheck {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
         if cx.credentials().is_none() {
             return Err(s3_error!(AccessDenied, "Access Denied"));

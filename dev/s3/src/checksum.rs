@@ -84,9 +84,9 @@ impl Sum {
     }
 }
 
-/// What a request says about its body, besides the length.
+/// The checksums that a request declares for its body.
 #[derive(Debug, Default)]
-pub(crate) struct Declared {
+pub(crate) struct DeclaredChecksums {
     md5: Option<Vec<u8>>,
     sum: Option<(Algorithm, Expected)>,
 }
@@ -98,7 +98,7 @@ enum Expected {
     Trailer,
 }
 
-impl Declared {
+impl DeclaredChecksums {
     /// Reads `Content-MD5`, `x-amz-checksum-*` and `x-amz-trailer`.
     pub(crate) fn from_headers(headers: &HeaderMap) -> S3Result<Self> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());

@@ -15,15 +15,15 @@ pub(crate) fn refusal(status: u16, code: &'static str) -> S3Error {
 
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was closed on purpose")]
-struct Cut;
+struct ClosedOnPurpose;
 
 /// Closes the connection without an answer.
 pub(crate) fn reset() -> HttpError {
-    HttpError::new(Box::new(Cut))
+    HttpError::new(Box::new(ClosedOnPurpose))
 }
 
 /// Lets `after` bytes of the body through and then fails, which closes the connection.
-pub(crate) fn cut(response: HttpResponse, after: u64) -> HttpResponse {
+pub(crate) fn truncate(response: HttpResponse, after: u64) -> HttpResponse {
     let (mut parts, body) = response.into_parts();
     // The length stays announced, so that the client can tell the cut from the end.
     if let Some(length) = http_body::Body::size_hint(&body).exact()
@@ -33,15 +33,15 @@ pub(crate) fn cut(response: HttpResponse, after: u64) -> HttpResponse {
     }
     let mut left = usize::try_from(after).unwrap_or(usize::MAX);
     let stream = body.map(move |chunk| {
-        let mut chunk: Bytes = chunk.map_err(|_| Cut)?;
+        let mut chunk: Bytes = chunk.map_err(|_| ClosedOnPurpose)?;
         if left == 0 {
-            return Err(Cut);
+            return Err(ClosedOnPurpose);
         }
         chunk.truncate(left);
         left -= chunk.len();
         Ok(chunk)
     });
     // A body that ends before the cut is cut at its end.
-    let stream = stream.chain(futures::stream::once(async { Err(Cut) }));
+    let stream = stream.chain(futures::stream::once(async { Err(ClosedOnPurpose) }));
     http::Response::from_parts(parts, Body::from(StreamingBlob::wrap(stream)))
 }

@@ -1,5 +1,5 @@
-//! What stands before the protocol layer: request ids, cross-origin rules, faults, and letting
-//! a client that still sends see why it was refused.
+//! Handles HTTP requests before the S3 protocol layer: request ids, CORS, injected faults, and reading the
+//! rest of a refused body, so that its sender sees the answer.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,16 +23,16 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
 /// How much of a refused body is read, so that its sender gets to see the answer.
 const DRAIN_BYTES: usize = 64 * 1024 * 1024;
-const DRAIN_TIME: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One per server, shared by its connections.
 #[derive(Clone)]
-pub(crate) struct Front {
+pub(crate) struct Frontend {
     pub(crate) service: S3Service,
     pub(crate) faults: Faults,
 }
 
-impl Front {
+impl Frontend {
     /// Answers one request.
     pub(crate) async fn answer(self, request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
         let origin = request.headers().contains_key(http::header::ORIGIN);
@@ -75,7 +75,7 @@ impl Front {
             body.drain().await;
         }
         Ok(match fault {
-            Some(Fault::Truncate { after }) => faults::cut(response, after),
+            Some(Fault::Truncate { after }) => faults::truncate(response, after),
             _ => response,
         })
     }
@@ -103,7 +103,7 @@ impl Shared {
             }
         };
         // A client that is slower than this gets a reset.
-        let _ = tokio::time::timeout(DRAIN_TIME, reading).await;
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, reading).await;
     }
 }
 

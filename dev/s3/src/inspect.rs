@@ -57,9 +57,9 @@ impl S3Server {
         while let Some(body) = &mut body
             && let Some(chunk) = body.next().await
         {
-            let broken =
+            let body_error =
                 |error: s3s::StdError| S3Error::with_message(S3ErrorCode::InternalError, error.to_string());
-            bytes.extend_from_slice(&chunk.map_err(broken)?);
+            bytes.extend_from_slice(&chunk.map_err(body_error)?);
         }
         Ok(Some(Object { bytes: bytes.into(), content_type: output.content_type }))
     }

@@ -1,4 +1,4 @@
-//! Taking in a body: bounded memory, written and hashed off the executor, checked before it counts.
+//! Receives a request's body in bounded memory: written and hashed off the executor, checked at its end.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -11,21 +11,21 @@ use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3ErrorCode, S3Result, TrailingHeaders, s3_error};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::checksum::{Algorithm, Declared, Digests, Sum};
+use crate::checksum::{Algorithm, DeclaredChecksums, Digests, Sum};
 use crate::store::StoreError;
 use crate::store::blobs::{Blobs, Pending};
 
-/// Bytes gathered before they are written; one batch gathers while the one before is written.
+/// Bytes of a batch that is written at once.
 const BATCH: usize = 512 * 1024;
 
 /// S3's largest single upload: 5 GiB.
-const MAX_BODY: u64 = 5 * 1024 * 1024 * 1024;
+const MAX_BODY_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
-/// What a request says about the body that follows.
+/// The length and checksums that a request declares for its body.
 #[derive(Debug)]
-pub(crate) struct Announced {
+pub(crate) struct IncomingBody {
     length: u64,
-    declared: Declared,
+    declared: DeclaredChecksums,
     trailers: Option<TrailingHeaders>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Received {
     pub(crate) sum: Option<Sum>,
 }
 
-impl Announced {
+impl IncomingBody {
     /// `content_length` is the length without `aws-chunked` framing.
     pub(crate) fn new(
         headers: &HeaderMap,
@@ -55,10 +55,10 @@ impl Announced {
             })?
             .try_into()
             .map_err(|_| s3_error!(InvalidArgument, "the length is negative"))?;
-        if length > MAX_BODY {
+        if length > MAX_BODY_BYTES {
             return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
         }
-        Ok(Self { length, declared: Declared::from_headers(headers)?, trailers })
+        Ok(Self { length, declared: DeclaredChecksums::from_headers(headers)?, trailers })
     }
 
     /// The checksum algorithm the body comes with.
@@ -73,8 +73,8 @@ impl Announced {
         let owned = Arc::clone(blobs);
         let writing = spawn_blocking(move || Writer::create(&owned, digests));
         let (writer, size) = match body {
-            Some(body) => feed(writing, body, self.length).await?,
-            None => (joined(writing).await?, 0),
+            Some(body) => write_batches(writing, body, self.length).await?,
+            None => (join(writing).await?, 0),
         };
         if size < self.length {
             return Err(incomplete(
@@ -88,13 +88,13 @@ impl Announced {
             unpublished.1.publish(&unpublished.0)?;
             Ok(unpublished.1)
         });
-        let file = joined(publishing).await?;
+        let file = join(publishing).await?;
         Ok(Received { file, size, md5, sum })
     }
 }
 
 /// The next chunks, about a batch of them; none at the end.
-async fn gather(body: &mut StreamingBlob) -> S3Result<Vec<Bytes>> {
+async fn next_batch(body: &mut StreamingBlob) -> S3Result<Vec<Bytes>> {
     let mut batch = Vec::new();
     let mut size = 0;
     while size < BATCH {
@@ -105,23 +105,22 @@ async fn gather(body: &mut StreamingBlob) -> S3Result<Vec<Bytes>> {
                 size += chunk.len();
                 batch.push(chunk);
             }
-            Some(Err(error)) => return Err(broken(error.as_ref())),
+            Some(Err(error)) => return Err(body_error(error.as_ref())),
         }
     }
     Ok(batch)
 }
 
-/// Hands the body on batch by batch and says how long it was; a batch gathers while the one
-/// before is written.
-async fn feed(
+/// Writes the body in batches and returns its length; one batch is read while the one before is written.
+async fn write_batches(
     mut writing: JoinHandle<io::Result<Writer>>,
     mut body: StreamingBlob,
     length: u64,
 ) -> S3Result<(Writer, u64)> {
     let mut size = 0_u64;
     let failure = loop {
-        let batch = match gather(&mut body).await {
-            Ok(batch) if batch.is_empty() => return Ok((joined(writing).await?, size)),
+        let batch = match next_batch(&mut body).await {
+            Ok(batch) if batch.is_empty() => return Ok((join(writing).await?, size)),
             Ok(batch) => batch,
             Err(error) => break error,
         };
@@ -129,22 +128,22 @@ async fn feed(
         if size > length {
             break incomplete("The body is longer than declared.");
         }
-        let writer = joined(writing).await?;
+        let writer = join(writing).await?;
         writing = spawn_blocking(move || writer.write(&batch));
     };
     // Waited for, so that the unfinished file is gone when the answer comes.
-    drop(joined(writing).await);
+    drop(join(writing).await);
     Err(failure)
 }
 
-async fn joined<T>(task: JoinHandle<io::Result<T>>) -> S3Result<T> {
+async fn join<T>(task: JoinHandle<io::Result<T>>) -> S3Result<T> {
     let result = task.await.map_err(io::Error::other).and_then(|done| done);
     Ok(result.map_err(StoreError::from)?)
 }
 
 /// Why a body ended early. The types of `s3s` behind these errors are private, so that only
 /// their text tells a wrong signature from a lost connection.
-fn broken(error: &(dyn std::error::Error + Send + Sync + 'static)) -> S3Error {
+fn body_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> S3Error {
     let text = error.to_string();
     if text.contains("Sha256Mismatch") {
         let code = S3ErrorCode::Custom("XAmzContentSHA256Mismatch".into());

@@ -13,10 +13,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::access::{Gate, Keys};
+use crate::access::{ScopeCheck, Keys};
 use crate::ambient::now_ms;
 use crate::api::Api;
-use crate::front::Front;
+use crate::front::Frontend;
 use crate::store::{Store, StoreError};
 use crate::{Error, S3Config};
 
@@ -88,8 +88,8 @@ pub async fn start(config: S3Config) -> Result<S3Server, Error> {
         u32::try_from(config.clock_skew.as_secs()).unwrap_or(u32::MAX);
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(protocol))));
     builder.set_auth(Keys { id: config.access_key_id, secret: config.secret_access_key.into() });
-    builder.set_access(Gate { region: config.region });
-    let front = Front { service: builder.build(), faults: config.faults.clone() };
+    builder.set_access(ScopeCheck { region: config.region });
+    let front = Frontend { service: builder.build(), faults: config.faults.clone() };
     let stop = CancellationToken::new();
     let task = tokio::spawn(serve(listener, front, store, stop.clone()));
     tracing::debug!(%addr, "s3 listens");
@@ -113,7 +113,7 @@ async fn create_buckets(store: &Store, config: &S3Config) -> Result<(), Error> {
     })
 }
 
-async fn serve(listener: TcpListener, front: Front, store: Store, stop: CancellationToken) {
+async fn serve(listener: TcpListener, front: Frontend, store: Store, stop: CancellationToken) {
     framelift_listener::serve(listener, stop, GRACE, |stream, _, watcher| {
         let front = front.clone();
         let service = service_fn(move |request| front.clone().answer(request));

@@ -1,4 +1,4 @@
-//! What the server is started with.
+//! The server's configuration.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,14 +9,14 @@ use framelift_dev_faults::Faults;
 
 use crate::clock::{Clock, SystemClock};
 
-/// Where the queue listens, where it keeps its file, and whom it believes.
+/// Where the server listens, where it keeps its file, and which credentials it accepts.
 #[derive(Clone)]
 pub struct SqsConfig {
     /// Address to listen on; port 0 picks a free one.
     pub listen: SocketAddr,
     /// Folder of the database file; created when missing. One server per folder.
     pub data_dir: PathBuf,
-    /// The one access key that is known.
+    /// The one access key that is accepted.
     pub access_key_id: String,
     /// Its secret.
     pub secret_access_key: String,
@@ -27,7 +27,7 @@ pub struct SqsConfig {
 }
 
 impl SqsConfig {
-    /// A server on a free port of this machine's own, for the account 000000000000.
+    /// A server on a free loopback port, for the account 000000000000.
     pub fn local(
         data_dir: PathBuf,
         access_key_id: impl Into<String>,
@@ -58,7 +58,7 @@ impl fmt::Debug for SqsConfig {
     }
 }
 
-/// What tests exchange: the clock, the quotas and the faults.
+/// What tests replace: the clock, the quotas and the faults.
 #[derive(Clone)]
 pub struct Options {
     /// Decides delays, visibility, retention, long polls and the age of signatures.

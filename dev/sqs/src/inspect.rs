@@ -46,7 +46,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    fn lose(&mut self, queue: &str, unless: &str) -> Result<Option<String>, ApiError> {
+    fn lose_message(&mut self, queue: &str, unless: &str) -> Result<Option<String>, ApiError> {
         let lost = self.connection.query_row(
             "DELETE FROM messages WHERE seq = (
                  SELECT min(seq) FROM messages JOIN queues ON queues.id = queue_id
@@ -58,7 +58,7 @@ impl Store {
         Ok(lost.optional()?)
     }
 
-    fn hold_back(&mut self, queue: &str, by_ms: i64) -> Result<bool, ApiError> {
+    fn delay_message(&mut self, queue: &str, by_ms: i64) -> Result<bool, ApiError> {
         let changed = self.connection.execute(
             "UPDATE messages SET visible_ms = max(visible_ms, sent_ms) + ?2 WHERE seq = (
                  SELECT min(seq) FROM messages JOIN queues ON queues.id = queue_id
@@ -91,9 +91,9 @@ impl SqsServer {
     ///
     /// # Errors
     /// The store fails.
-    pub async fn lose(&self, queue: &str, unless: &str) -> Result<Option<String>, Refused> {
+    pub async fn lose_message(&self, queue: &str, unless: &str) -> Result<Option<String>, Refused> {
         let (queue, part) = (queue.to_owned(), unless.to_owned());
-        let lost = self.service.db.run(move |store| store.lose(&queue, &part)).await;
+        let lost = self.service.db.run(move |store| store.lose_message(&queue, &part)).await;
         lost.map_err(|error| Refused(error.to_string()))
     }
 
@@ -102,9 +102,9 @@ impl SqsServer {
     ///
     /// # Errors
     /// The store fails.
-    pub async fn hold_back(&self, queue: &str, by: Duration) -> Result<bool, Refused> {
+    pub async fn delay_message(&self, queue: &str, by: Duration) -> Result<bool, Refused> {
         let (queue, by_ms) = (queue.to_owned(), i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
-        let held = self.service.db.run(move |store| store.hold_back(&queue, by_ms)).await;
+        let held = self.service.db.run(move |store| store.delay_message(&queue, by_ms)).await;
         held.map_err(|error| Refused(error.to_string()))
     }
 

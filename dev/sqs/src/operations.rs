@@ -17,7 +17,7 @@ use crate::{
     config::Limits,
     error::{ApiError, Code},
     naming::Naming,
-    polling::Bells,
+    polling::QueueSignals,
     store::{Db, Handle},
     wire,
 };
@@ -30,7 +30,7 @@ pub(crate) struct Service {
     pub(crate) credentials: Credentials,
     pub(crate) limits: Limits,
     pub(crate) faults: Faults,
-    pub(crate) bells: Arc<Bells>,
+    pub(crate) signals: Arc<QueueSignals>,
     /// Ends long polls when the server shuts down.
     pub(crate) stopping: CancellationToken,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Answer {
 pub(crate) struct Lease {
     db: Db,
     clock: Arc<dyn Clock>,
-    bells: Arc<Bells>,
+    signals: Arc<QueueSignals>,
     queue: String,
     handles: Vec<Handle>,
 }
@@ -65,11 +65,11 @@ impl Drop for Lease {
         }
         let handles = std::mem::take(&mut self.handles);
         let queue = std::mem::take(&mut self.queue);
-        let (now, bells) = (self.clock.now().as_millisecond(), Arc::clone(&self.bells));
+        let (now, signals) = (self.clock.now().as_millisecond(), Arc::clone(&self.signals));
         self.db.run_unattended(move |store| {
             // The error is logged where it is made; the visibility timeout heals the rest.
             let _ = store.give_back(&handles, now);
-            bells.ring(&queue);
+            signals.notify(&queue);
         });
     }
 }
@@ -179,7 +179,7 @@ fn collect<R>(results: Checked<R>, outcomes: Vec<Result<(), ApiError>>) -> wire:
 }
 
 /// The outcome of the single entry of a request that is not a batch.
-fn only(outcomes: Vec<Result<(), ApiError>>) -> Result<(), ApiError> {
+fn single(outcomes: Vec<Result<(), ApiError>>) -> Result<(), ApiError> {
     outcomes.into_iter().next().unwrap_or_else(|| Err(ApiError::internal()))
 }
 

@@ -1,4 +1,4 @@
-//! Who waits for messages, and waking them.
+//! Wakes long polls when their queue may have a message for them.
 
 use std::{
     collections::HashMap,
@@ -10,16 +10,16 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-/// The bells of all queues.
+/// The signals of all queues.
 #[derive(Default)]
-pub(crate) struct Bells {
-    queues: Mutex<HashMap<String, Arc<Bell>>>,
+pub(crate) struct QueueSignals {
+    queues: Mutex<HashMap<String, Arc<QueueSignal>>>,
     waiting: watch::Sender<usize>,
 }
 
-/// Rings when a queue may have something for a receiver that found nothing.
+/// Wakes receivers that found nothing when their queue may have a message.
 #[derive(Default)]
-pub(crate) struct Bell {
+pub(crate) struct QueueSignal {
     pub(crate) notify: Notify,
     /// A receiver waits for room among the messages in flight.
     saturated: AtomicBool,
@@ -28,52 +28,53 @@ pub(crate) struct Bell {
 /// Counts one waiting request while it lives.
 pub(crate) struct Waiting<'a>(&'a watch::Sender<usize>);
 
-impl Bells {
-    pub(crate) fn of(&self, queue: &str) -> Arc<Bell> {
+impl QueueSignals {
+    pub(crate) fn of(&self, queue: &str) -> Arc<QueueSignal> {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bell) = queues.get(queue) {
-            return Arc::clone(bell);
+        if let Some(signal) = queues.get(queue) {
+            return Arc::clone(signal);
         }
-        let bell = Arc::<Bell>::default();
-        queues.insert(queue.to_owned(), Arc::clone(&bell));
-        bell
+        let signal = Arc::<QueueSignal>::default();
+        queues.insert(queue.to_owned(), Arc::clone(&signal));
+        signal
     }
 
     /// Something became visible, or will become so earlier than a waiting receiver knows.
-    pub(crate) fn ring(&self, queue: &str) {
+    pub(crate) fn notify(&self, queue: &str) {
         self.of(queue).notify.notify_waiters();
     }
 
-    /// A message left the queue: that matters only where the quota was reached.
-    pub(crate) fn made_room(&self, queue: &str) {
-        let bell = self.of(queue);
-        if bell.saturated.swap(false, Ordering::AcqRel) {
-            bell.notify.notify_waiters();
+    /// A message left the queue: wakes receivers that found the quota of messages in flight reached.
+    pub(crate) fn notify_freed(&self, queue: &str) {
+        let signal = self.of(queue);
+        if signal.saturated.swap(false, Ordering::AcqRel) {
+            signal.notify.notify_waiters();
         }
     }
 
-    /// Says once to everybody that the queue has gone, and forgets it.
+    /// Wakes the receivers of a queue that was deleted.
     pub(crate) fn remove(&self, queue: &str) {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bell) = queues.remove(queue) {
-            bell.notify.notify_waiters();
+        if let Some(signal) = queues.remove(queue) {
+            signal.notify.notify_waiters();
         }
     }
 
     /// Counts a request as waiting until the value is dropped.
-    pub(crate) fn waits(&self) -> Waiting<'_> {
+    pub(crate) fn count_waiting(&self) -> Waiting<'_> {
         self.waiting.send_modify(|count| *count += 1);
         Waiting(&self.waiting)
     }
 
-    /// How many requests wait, to be watched.
+    /// A channel with the number of waiting requests.
     pub(crate) fn waiting(&self) -> watch::Receiver<usize> {
         self.waiting.subscribe()
     }
 }
 
-impl Bell {
-    pub(crate) fn saturated(&self) {
+impl QueueSignal {
+    /// A receiver waits until fewer messages are in flight.
+    pub(crate) fn mark_saturated(&self) {
         self.saturated.store(true, Ordering::Release);
     }
 }

@@ -25,7 +25,7 @@ use answer_body::AnswerBody;
 mod answer_body;
 
 /// Ten messages of the largest batch, each character escaped, and their frame.
-const LARGEST_REQUEST: usize = 8 << 20;
+const MAX_REQUEST_BYTES: usize = 8 << 20;
 /// How long requests under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
 const JSON: &str = "application/x-amz-json-1.0";
@@ -71,7 +71,7 @@ pub async fn start_with(config: SqsConfig, options: Options) -> Result<SqsServer
         },
         limits: options.limits,
         faults: options.faults,
-        bells: Arc::default(),
+        signals: Arc::default(),
         stopping: CancellationToken::new(),
     });
     let serving = tokio::spawn(serve(listener, address, Arc::clone(&service)));
@@ -123,7 +123,7 @@ impl SqsServer {
     /// because of a fault.
     #[must_use]
     pub fn waiting_requests(&self) -> watch::Receiver<usize> {
-        self.service.bells.waiting()
+        self.service.signals.waiting()
     }
 
     /// Ends long polls with an empty answer, finishes the requests under way, and closes the
@@ -160,7 +160,7 @@ async fn respond(
     match fault {
         Some(Fault::Delay(delay)) => {
             let until = service.clock.now().checked_add(delay).unwrap_or(jiff::Timestamp::MAX);
-            let _waiting = service.bells.waits();
+            let _waiting = service.signals.count_waiting();
             service.clock.sleep_until(until).await;
         }
         Some(Fault::Stall) => std::future::pending().await,
@@ -233,11 +233,11 @@ fn operation(headers: &HeaderMap) -> Option<&str> {
 }
 
 async fn read(body: Incoming) -> Result<Bytes, ApiError> {
-    match Limited::new(body, LARGEST_REQUEST).collect().await {
+    match Limited::new(body, MAX_REQUEST_BYTES).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(ApiError::new(
             Code::RequestTooLarge,
-            format!("The request is longer than {LARGEST_REQUEST} bytes."),
+            format!("The request is longer than {MAX_REQUEST_BYTES} bytes."),
         )),
         Err(error) => Err(ApiError::new(Code::Serialization, format!("The request ended early: {error}"))),
     }

@@ -17,10 +17,10 @@ use crate::services::Services;
 use crate::stack_file::{Contents, Pids, StackFile};
 
 /// How long the first answer may take: the first start compiles the components.
-const READY_WITHIN: Duration = Duration::from_secs(180);
+const START_TIMEOUT: Duration = Duration::from_secs(180);
 /// How many requests one instance of a component serves. Under Spin an instance has 256 swaps in its life, and
 /// a request of ours needs up to 8, more when writers conflict.
-const REQUESTS_AN_INSTANCE: &str = "16";
+const REQUESTS_PER_INSTANCE: &str = "16";
 
 /// The running stack.
 pub(crate) struct Stack {
@@ -91,7 +91,7 @@ impl Stack {
                 pids: Pids { edge: None, workers: vec![None; workers.len()] },
             },
         ));
-        follow(&file, &edge, &workers);
+        keep_up_to_date(&file, &edge, &workers);
         let mail = services.mail_url.clone();
         let stack = Self { api, mail, services, edge, workers, stop_workers, stop_edge, file, _data: data };
         match stack.wait_until_ready().await {
@@ -109,7 +109,7 @@ impl Stack {
         urls.extend(self.workers.iter().filter_map(|worker| {
             worker.state.borrow().url.as_ref().map(|url| format!("{url}/health/ready"))
         }));
-        let give_up = Instant::now() + READY_WITHIN;
+        let deadline = Instant::now() + START_TIMEOUT;
         for url in urls {
             loop {
                 let answer = client.get(&url).send().await;
@@ -118,7 +118,7 @@ impl Stack {
                     Ok(answer) => answer.text().await.unwrap_or_default(),
                     Err(error) => error.to_string(),
                 };
-                anyhow::ensure!(Instant::now() < give_up, "{url} is not ready: {last}");
+                anyhow::ensure!(Instant::now() < deadline, "{url} is not ready: {last}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -139,24 +139,24 @@ impl Stack {
 }
 
 /// Keeps `stack.json` up to date.
-fn follow(file: &Arc<StackFile>, edge: &Supervised, workers: &[Supervised]) {
+fn keep_up_to_date(file: &Arc<StackFile>, edge: &Supervised, workers: &[Supervised]) {
     let mut state = edge.state.clone();
     state.mark_changed();
-    let of_edge = Arc::clone(file);
+    let edge_file = Arc::clone(file);
     tokio::spawn(async move {
         while state.changed().await.is_ok() {
             let pid = state.borrow_and_update().pid;
-            of_edge.change(|contents| contents.pids.edge = pid);
+            edge_file.change(|contents| contents.pids.edge = pid);
         }
     });
     for (number, worker) in workers.iter().enumerate() {
         let mut state = worker.state.clone();
         state.mark_changed();
-        let of_worker = Arc::clone(file);
+        let worker_file = Arc::clone(file);
         tokio::spawn(async move {
             while state.changed().await.is_ok() {
                 let state = state.borrow_and_update().clone();
-                of_worker.change(|contents| {
+                worker_file.change(|contents| {
                     contents.pids.workers[number] = state.pid;
                     contents.worker_metrics[number] =
                         state.url.map(|url| format!("{url}/metrics")).unwrap_or_default();
@@ -175,7 +175,7 @@ fn check_port(port: u16) -> anyhow::Result<()> {
 }
 
 /// A program beside this one.
-fn sibling(name: &str) -> anyhow::Result<PathBuf> {
+fn program_beside_this(name: &str) -> anyhow::Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name(name);
     anyhow::ensure!(path.is_file(), "{} is not built", path.display());
     Ok(path)
@@ -209,7 +209,7 @@ fn edge_program(
             "--state-dir",
             &state.to_string_lossy(),
             "--max-instance-reuse-count",
-            REQUESTS_AN_INSTANCE,
+            REQUESTS_PER_INSTANCE,
         ];
         let args = args.map(str::to_owned).to_vec();
         return Ok(Program { name: "spin".into(), path, args, env, log, liveness: None, forks: true });
@@ -228,12 +228,12 @@ fn edge_program(
         "--cache".to_owned(),
         cache.to_string_lossy().into_owned(),
         "--max-instance-reuse-count".to_owned(),
-        REQUESTS_AN_INSTANCE.to_owned(),
+        REQUESTS_PER_INSTANCE.to_owned(),
     ];
     if let Some(quirks) = &options.quirks {
         args.extend(["--quirks".to_owned(), quirks.clone()]);
     }
-    let path = sibling("framelift-edge-host")?;
+    let path = program_beside_this("framelift-edge-host")?;
     Ok(Program { name: "edge".into(), path, args, env, log, liveness: None, forks: false })
 }
 
@@ -330,7 +330,7 @@ fn worker_program(
     }
     Ok(Program {
         name: format!("worker {number}"),
-        path: sibling("framelift-worker")?,
+        path: program_beside_this("framelift-worker")?,
         args: Vec::new(),
         env,
         log: logs.join(format!("worker-{number}.log")),

@@ -28,12 +28,12 @@ pub(crate) struct Program {
     pub(crate) forks: bool,
 }
 
-/// What a process is right now.
+/// The current state of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct State {
     /// The process that does the work.
     pub(crate) pid: Option<u32>,
-    /// The URL that it said it listens on.
+    /// The URL on which it listens, as it printed it.
     pub(crate) url: Option<String>,
     /// Times that it was started again.
     pub(crate) restarts: u32,
@@ -47,16 +47,16 @@ pub(crate) struct Supervised {
 
 /// What a program prints once it serves.
 const LISTENING: &str = "listening on ";
-/// How often a process is asked whether it is alive.
-const ASK_EVERY: Duration = Duration::from_secs(2);
-/// How long it may take to answer; a machine may be busy.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
-/// How many answers in a row may be bad or missing.
-const BAD_ANSWERS: u32 = 3;
+/// How often a process's health is checked.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
+/// How long a health check may take; a machine may be busy.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Failed health checks in a row after which a process is started again.
+const MAX_FAILED_CHECKS: u32 = 3;
 /// How long a process may take to stop by itself.
-const STOP_WITHIN: Duration = Duration::from_secs(30);
-/// Starts processes, and stops them when it is told to.
-const TAKE_ALONG: &str = r#"trap 'trap "" TERM; kill -TERM 0; wait' TERM; "$@" & wait $!"#;
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// A shell script that passes SIGTERM on to the processes that its command has started.
+const FORWARD_SIGTERM: &str = r#"trap 'trap "" TERM; kill -TERM 0; wait' TERM; "$@" & wait $!"#;
 
 impl Supervised {
     /// Starts the program and waits until it says where it listens.
@@ -75,7 +75,7 @@ impl Supervised {
             }
         }
         let (sender, state) =
-            watch::channel(State { pid: working(&program, &child), url: Some(url), restarts: 0 });
+            watch::channel(State { pid: worker_pid(&program, &child), url: Some(url), restarts: 0 });
         let group = child.id();
         let task = tokio::spawn(async move {
             let mut group = group;
@@ -89,7 +89,7 @@ impl Supervised {
                         signal_group(&program, group, "-KILL").await;
                     }
                     problem = unhealthy(&program, &sender) => {
-                        tracing::warn!(name = program.name, problem, "a process is of no more use; it is started again");
+                        tracing::warn!(name = program.name, problem, "a process does not pass its health check; it is started again");
                         terminate(&program, &mut child).await;
                         sender.send_modify(|state| state.pid = None);
                     }
@@ -107,7 +107,7 @@ impl Supervised {
                         Ok((started, url)) => {
                             child = started;
                             group = child.id();
-                            let pid = working(&program, &child);
+                            let pid = worker_pid(&program, &child);
                             sender.send_modify(|state| {
                                 *state = State { pid, url: Some(url), restarts: state.restarts + 1 };
                             });
@@ -141,7 +141,7 @@ async fn launch(program: &Program) -> anyhow::Result<(Child, String)> {
             let mut command = Command::new(setpriv);
             command.args(["--pdeathsig", "TERM", "--"]);
             if program.forks {
-                command.args(["sh", "-c", TAKE_ALONG, "sh"]);
+                command.args(["sh", "-c", FORWARD_SIGTERM, "sh"]);
             }
             command.arg(&program.path);
             command
@@ -189,12 +189,12 @@ async fn first_url(stdout: ChildStdout) -> Option<String> {
 async fn unhealthy(program: &Program, state: &watch::Sender<State>) -> String {
     let url = state.borrow().url.clone();
     let (Some(url), Some(path)) = (url, program.liveness) else { return std::future::pending().await };
-    let Ok(client) = reqwest::Client::builder().timeout(ANSWERS_WITHIN).no_proxy().build() else {
+    let Ok(client) = reqwest::Client::builder().timeout(HEALTH_TIMEOUT).no_proxy().build() else {
         return std::future::pending().await;
     };
     let mut bad = 0;
     loop {
-        tokio::time::sleep(ASK_EVERY).await;
+        tokio::time::sleep(HEALTH_INTERVAL).await;
         let problem = match client.get(format!("{url}{path}")).send().await {
             Ok(answer) if answer.status().is_success() => {
                 bad = 0;
@@ -204,7 +204,7 @@ async fn unhealthy(program: &Program, state: &watch::Sender<State>) -> String {
             Err(error) => format!("{path} does not answer: {error}"),
         };
         bad += 1;
-        if bad == BAD_ANSWERS {
+        if bad == MAX_FAILED_CHECKS {
             return problem;
         }
     }
@@ -217,7 +217,7 @@ async fn terminate(program: &Program, child: &mut Child) {
     } else if let Some(pid) = group {
         let _ = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await;
     }
-    if tokio::time::timeout(STOP_WITHIN, child.wait()).await.is_err() {
+    if tokio::time::timeout(STOP_TIMEOUT, child.wait()).await.is_err() {
         let _ = child.kill().await;
     }
     signal_group(program, group, "-KILL").await;
@@ -234,7 +234,7 @@ async fn signal_group(program: &Program, group: Option<u32>, signal: &str) {
 }
 
 /// The process that does a program's work: the child itself, or the last of those that it started.
-fn working(program: &Program, child: &Child) -> Option<u32> {
+fn worker_pid(program: &Program, child: &Child) -> Option<u32> {
     let mut pid = child.id()?;
     if !program.forks {
         return Some(pid);
@@ -290,7 +290,7 @@ mod tests {
     }
 
     /// Waits until a process is no more; one that only its parent has not noticed yet counts as gone.
-    async fn gone(pid: u32) {
+    async fn wait_until_gone(pid: u32) {
         loop {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             if stat.is_empty() || stat.contains(") Z ") {
@@ -313,20 +313,20 @@ mod tests {
         // The one in front dies: what it started does not live on and hold the port.
         assert!(signal(written(folder.path(), "up"), "-KILL").await);
         state.wait_for(|state| state.restarts == 1).await.unwrap();
-        gone(first).await;
+        wait_until_gone(first).await;
         // The one that works dies: the rest follows, and all of it is started again.
         let second = written(folder.path(), "trigger");
         assert_ne!(first, second);
         let up = written(folder.path(), "up");
         assert!(signal(second, "-KILL").await);
         state.wait_for(|state| state.restarts == 2).await.unwrap();
-        gone(up).await;
+        wait_until_gone(up).await;
         // Stopped, nothing is left.
         let last = [written(folder.path(), "up"), written(folder.path(), "trigger")];
         stop.cancel();
         supervised.ended().await;
         for pid in last {
-            gone(pid).await;
+            wait_until_gone(pid).await;
         }
     }
 
@@ -381,7 +381,7 @@ mod tests {
                 let again = state.wait_for(|state| state.restarts == 1).await.unwrap().clone();
                 assert_ne!(again.pid, Some(pid));
             } else {
-                tokio::time::sleep(ASK_EVERY * (BAD_ANSWERS + 1)).await;
+                tokio::time::sleep(HEALTH_INTERVAL * (MAX_FAILED_CHECKS + 1)).await;
                 assert_eq!((state.borrow().restarts, state.borrow().pid), (0, Some(pid)));
             }
             stop.cancel();

@@ -12,7 +12,7 @@ use crate::app::{self, Signals, Stack, say};
 use crate::options::{DemoOptions, UpOptions};
 
 /// How long the video may take.
-const DONE_WITHIN: Duration = Duration::from_secs(180);
+const JOB_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Runs the demonstration on a stack of its own.
 pub(crate) async fn demo(options: DemoOptions) -> anyhow::Result<()> {
@@ -202,13 +202,13 @@ impl Api {
     }
 
     async fn finished(&self, path: &str) -> anyhow::Result<Value> {
-        let give_up = Instant::now() + DONE_WITHIN;
+        let deadline = Instant::now() + JOB_TIMEOUT;
         loop {
             let record = self.json(Method::GET, path, None, StatusCode::OK).await?;
             if !record["completed_at"].is_null() {
                 return Ok(record);
             }
-            ensure!(Instant::now() < give_up, "the video was not done in time: {record}");
+            ensure!(Instant::now() < deadline, "the video was not done in time: {record}");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }

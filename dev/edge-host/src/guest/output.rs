@@ -9,7 +9,7 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
 /// A line longer than this is logged in pieces, so that a guest cannot fill the host's memory.
-const LONGEST_LINE: usize = 16 * 1024;
+const MAX_LINE_BYTES: usize = 16 * 1024;
 
 /// The target of events whose message is a guest's line. Ours are JSON: a formatter may write them as such.
 pub const GUEST_LOG: &str = "guest";
@@ -31,12 +31,12 @@ impl Output {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         while !bytes.is_empty() {
             let end = bytes.iter().position(|byte| *byte == b'\n');
-            let room = LONGEST_LINE - line.len();
+            let room = MAX_LINE_BYTES - line.len();
             let taken = end.unwrap_or(bytes.len()).min(room);
             let (text, rest) = bytes.split_at(taken);
             line.extend_from_slice(text);
             bytes = rest.strip_prefix(b"\n").unwrap_or(rest);
-            if rest.len() != bytes.len() || line.len() == LONGEST_LINE {
+            if rest.len() != bytes.len() || line.len() == MAX_LINE_BYTES {
                 self.log(&line);
                 line.clear();
             }

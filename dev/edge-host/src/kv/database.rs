@@ -239,7 +239,7 @@ impl Database {
             Some(read) => statement.execute(params![store, key, value, version, read])?,
             None => statement.execute(params![store, key, value, version])?,
         };
-        if written == 0 || self.quirks.says_conflict_although_written() {
+        if written == 0 || self.quirks.reports_false_conflict() {
             Ok(Swap::Conflict)
         } else {
             Ok(Swap::Written)

@@ -6,7 +6,7 @@ use super::{CasHandle, OpenStore};
 use crate::guest::View;
 
 /// Of open stores, and of compare-and-swaps.
-const MOST: u32 = 256;
+const MAX_OPEN: u32 = 256;
 
 /// The handles that an instance counts as holding.
 #[derive(Debug, Default)]
@@ -17,14 +17,14 @@ pub(crate) struct Handles {
 
 /// Counts one more; an error at the limit.
 fn take(count: &mut u32) -> bool {
-    let free = *count < MOST;
+    let free = *count < MAX_OPEN;
     *count += u32::from(free);
     free
 }
 
 impl View<'_> {
     /// Gives the guest a store; nothing where it holds too many.
-    pub(super) fn hold_store(
+    pub(super) fn add_store(
         &mut self,
         store: OpenStore,
     ) -> Result<Option<Resource<OpenStore>>, ResourceTableError> {
@@ -39,7 +39,7 @@ impl View<'_> {
     }
 
     /// Gives the guest a compare-and-swap; nothing where it holds too many.
-    pub(super) fn hold_swap(
+    pub(super) fn add_swap(
         &mut self,
         cas: CasHandle,
     ) -> Result<Option<Resource<CasHandle>>, ResourceTableError> {

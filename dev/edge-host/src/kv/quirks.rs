@@ -85,7 +85,7 @@ impl Quirks {
         (z ^ (z >> 31)) % 100 < PERCENT
     }
 
-    pub(super) fn says_conflict_although_written(&mut self) -> bool {
+    pub(super) fn reports_false_conflict(&mut self) -> bool {
         self.settings.conflict_although_written && self.chance()
     }
 
@@ -136,7 +136,7 @@ mod tests {
     fn a_seed_gives_the_same_run() {
         let run = |seed| {
             let mut quirks = Quirks::new("all".parse().unwrap(), seed);
-            (0..64).map(|_| quirks.says_conflict_although_written()).collect::<Vec<_>>()
+            (0..64).map(|_| quirks.reports_false_conflict()).collect::<Vec<_>>()
         };
         assert_eq!(run(7), run(7));
         assert_ne!(run(7), run(8));

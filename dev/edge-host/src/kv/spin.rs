@@ -31,7 +31,7 @@ impl<T: Send + 'static> HostStoreWithStore<T> for Granted {
         accessor.with(|mut access| {
             let mut view = access.get();
             let Some(store) = view.grants.open_store(&label) else { return Ok(Err(Error::AccessDenied)) };
-            Ok(view.hold_store(store)?.ok_or(Error::StoreTableFull))
+            Ok(view.add_store(store)?.ok_or(Error::StoreTableFull))
         })
     }
 

@@ -25,7 +25,7 @@ impl View<'_> {
 impl store::Host for View<'_> {
     async fn open(&mut self, identifier: String) -> Answer<Resource<OpenStore>> {
         let Some(store) = self.grants.open_store(&identifier) else { return Ok(Err(Error::AccessDenied)) };
-        Ok(self.hold_store(store)?.ok_or_else(|| Error::Other("store table full".to_owned())))
+        Ok(self.add_store(store)?.ok_or_else(|| Error::Other("store table full".to_owned())))
     }
 }
 
@@ -95,7 +95,7 @@ impl atomics::Host for View<'_> {
         Ok(match outcome {
             Ok((Swap::Written, _)) => Ok(()),
             Ok((Swap::Conflict, read)) => {
-                let fresh = self.hold_swap(CasHandle { store, key, read })?;
+                let fresh = self.add_swap(CasHandle { store, key, read })?;
                 Err(fresh.map_or_else(|| CasError::StoreError(too_many_swaps()), CasError::CasFailed))
             }
             Err(error) => Err(CasError::StoreError(Error::Other(error))),
@@ -109,7 +109,7 @@ impl atomics::HostCas for View<'_> {
         let wanted = key.clone();
         match store.run(move |db, label| db.snapshot(label, &wanted)).await {
             Ok(read) => {
-                let cas = self.hold_swap(CasHandle { store, key, read })?;
+                let cas = self.add_swap(CasHandle { store, key, read })?;
                 Ok(cas.ok_or_else(too_many_swaps))
             }
             Err(error) => Ok(Err(Error::Other(error))),

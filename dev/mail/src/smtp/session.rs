@@ -5,7 +5,7 @@ use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, Error, Request};
 use crate::mail::Envelope;
 
 /// RFC 5321, 4.5.3.1.8: at least a hundred recipients.
-const MOST_RECIPIENTS: usize = 100;
+const MAX_RECIPIENTS: usize = 100;
 
 pub(super) const TOO_LARGE: &str = "552 5.3.4 the mail is too large\r\n";
 const OUT_OF_ORDER: &str = "503 5.5.1 bad sequence of commands\r\n";
@@ -32,15 +32,15 @@ pub(super) enum AuthStep {
 
 /// One client's conversation.
 pub(super) struct Session {
-    largest_mail: usize,
+    max_mail_bytes: usize,
     greeted: bool,
     /// The mail being handed in: once its sender is known, then with its recipients.
     envelope: Option<Envelope>,
 }
 
 impl Session {
-    pub(super) fn new(largest_mail: usize) -> Self {
-        Self { largest_mail, greeted: false, envelope: None }
+    pub(super) fn new(max_mail_bytes: usize) -> Self {
+        Self { max_mail_bytes, greeted: false, envelope: None }
     }
 
     /// Forgets the mail being handed in, and returns what was known of it.
@@ -56,7 +56,7 @@ impl Session {
                 return Next::Answer(format!(
                     "250-localhost\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n\
                      250-ENHANCEDSTATUSCODES\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE {}\r\n",
-                    self.largest_mail
+                    self.max_mail_bytes
                 ));
             }
             Request::Helo { .. } => {
@@ -65,14 +65,14 @@ impl Session {
                 "250 localhost\r\n"
             }
             Request::Mail { .. } if !self.greeted || self.envelope.is_some() => OUT_OF_ORDER,
-            Request::Mail { from } if from.size > self.largest_mail => TOO_LARGE,
+            Request::Mail { from } if from.size > self.max_mail_bytes => TOO_LARGE,
             Request::Mail { from } => {
                 self.envelope = Some(Envelope { from: from.address, to: Vec::new() });
                 OK
             }
             Request::Rcpt { to } => match &mut self.envelope {
                 None => OUT_OF_ORDER,
-                Some(envelope) if envelope.to.len() >= MOST_RECIPIENTS => "452 4.5.3 too many recipients\r\n",
+                Some(envelope) if envelope.to.len() >= MAX_RECIPIENTS => "452 4.5.3 too many recipients\r\n",
                 Some(envelope) => {
                     envelope.to.push(to.address);
                     OK
@@ -150,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    fn say(session: &mut Session, line: &str) -> String {
+    fn send(session: &mut Session, line: &str) -> String {
         let line = format!("{line}\r\n");
         let request: Result<Request<Cow<'_, str>>, Error> = Request::parse(&mut line.as_bytes().iter());
         match request {
@@ -183,7 +183,7 @@ mod tests {
             ("HELO again", "250"),
             ("RCPT TO:<b@example.org>", "503"),
         ] {
-            let answer = say(&mut session, line);
+            let answer = send(&mut session, line);
             assert!(answer.starts_with(code), "{line}: {answer}");
         }
     }
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_said() {
         let mut session = Session::new(1000);
-        say(&mut session, "EHLO client.example.org");
+        send(&mut session, "EHLO client.example.org");
         for (line, code) in [
             ("", "500"),
             ("DANCE", "500"),
@@ -206,7 +206,7 @@ mod tests {
             ("BDAT 10 LAST", "closes: 502"),
             ("QUIT", "closes: 221"),
         ] {
-            let answer = say(&mut session, line);
+            let answer = send(&mut session, line);
             assert!(answer.starts_with(code), "{line}: {answer}");
         }
     }
@@ -214,10 +214,10 @@ mod tests {
     #[test]
     fn any_credentials_are_good() {
         let mut session = Session::new(1000);
-        say(&mut session, "EHLO client.example.org");
-        assert!(say(&mut session, "AUTH PLAIN AGEAYg==").starts_with("235"));
-        assert!(say(&mut session, "AUTH PLAIN").starts_with("334"));
-        assert!(say(&mut session, "AUTH LOGIN").starts_with("334 VXNl"));
+        send(&mut session, "EHLO client.example.org");
+        assert!(send(&mut session, "AUTH PLAIN AGEAYg==").starts_with("235"));
+        assert!(send(&mut session, "AUTH PLAIN").starts_with("334"));
+        assert!(send(&mut session, "AUTH LOGIN").starts_with("334 VXNl"));
         let next = session.credentials(AuthStep::Name, b"YQ==");
         assert!(matches!(next, Next::Credentials(AuthStep::Last, _)));
         assert_eq!(session.credentials(AuthStep::Last, b"Yg=="), Next::Answer(ACCEPTED.to_owned()));
@@ -230,11 +230,11 @@ mod tests {
     #[test]
     fn recipients_have_an_end() {
         let mut session = Session::new(1000);
-        say(&mut session, "EHLO client.example.org");
-        say(&mut session, "MAIL FROM:<a@example.org>");
+        send(&mut session, "EHLO client.example.org");
+        send(&mut session, "MAIL FROM:<a@example.org>");
         for _ in 0..100 {
-            assert_eq!(say(&mut session, "RCPT TO:<b@example.org>"), OK);
+            assert_eq!(send(&mut session, "RCPT TO:<b@example.org>"), OK);
         }
-        assert!(say(&mut session, "RCPT TO:<b@example.org>").starts_with("452"));
+        assert!(send(&mut session, "RCPT TO:<b@example.org>").starts_with("452"));
     }
 }

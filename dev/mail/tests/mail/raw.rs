@@ -33,16 +33,16 @@ impl Raw {
         }
     }
 
-    async fn say(&mut self, line: &str) -> String {
+    async fn send(&mut self, line: &str) -> String {
         self.write(format!("{line}\r\n").as_bytes()).await;
         self.answer().await
     }
 
     async fn start_mail(&mut self) {
-        assert!(self.say("EHLO client").await.starts_with("250 "));
-        assert!(self.say("MAIL FROM:<a@example.org>").await.starts_with("250 "));
-        assert!(self.say("RCPT TO:<b@example.org>").await.starts_with("250 "));
-        assert!(self.say("DATA").await.starts_with("354 "));
+        assert!(self.send("EHLO client").await.starts_with("250 "));
+        assert!(self.send("MAIL FROM:<a@example.org>").await.starts_with("250 "));
+        assert!(self.send("RCPT TO:<b@example.org>").await.starts_with("250 "));
+        assert!(self.send("DATA").await.starts_with("354 "));
     }
 
     async fn is_closed(&mut self) -> bool {
@@ -65,7 +65,7 @@ async fn a_hostile_mail_cannot_leave_its_place() {
     let mails = Fixture::new().await;
     let mut raw = Raw::connect(&mails).await;
     raw.start_mail().await;
-    assert!(raw.say(HOSTILE).await.starts_with("250 2.0.0 kept as "));
+    assert!(raw.send(HOSTILE).await.starts_with("250 2.0.0 kept as "));
     let listed = mails.json("/api/mails").await;
     let html = listed[0]["html"].as_str().unwrap();
     assert!(html.contains("<script>alert(5)</script>"), "{html}");
@@ -123,11 +123,11 @@ async fn bytes_in_any_portions_mean_the_same() {
 async fn nonsense_is_answered_and_then_hung_up_on() {
     let mails = Fixture::new().await;
     let mut raw = Raw::connect(&mails).await;
-    assert!(raw.say("GET / HTTP/1.1").await.starts_with("500 "));
+    assert!(raw.send("GET / HTTP/1.1").await.starts_with("500 "));
     for _ in 0..19 {
-        assert!(raw.say("\u{1}\u{ff}").await.starts_with('5'));
+        assert!(raw.send("\u{1}\u{ff}").await.starts_with('5'));
     }
-    assert!(raw.say("DANCE").await.starts_with("421 "));
+    assert!(raw.send("DANCE").await.starts_with("421 "));
     assert!(raw.is_closed().await);
     // A line without an end is not collected for ever.
     let mut raw = Raw::connect(&mails).await;
@@ -141,10 +141,10 @@ async fn data_beyond_the_limit_is_read_to_its_end_and_refused() {
     let mut raw = Raw::connect(&mails).await;
     raw.start_mail().await;
     raw.write("0123456789\r\n".repeat(5000).as_bytes()).await;
-    assert!(raw.say(".").await.starts_with("552 "));
+    assert!(raw.send(".").await.starts_with("552 "));
     assert_eq!(mails.files(), 0);
     raw.start_mail().await;
-    assert!(raw.say("Subject: small\r\n\r\nx\r\n.").await.starts_with("250 "));
+    assert!(raw.send("Subject: small\r\n\r\nx\r\n.").await.starts_with("250 "));
     assert_eq!(mails.subjects("/api/mails").await, ["small"]);
 }
 

@@ -25,15 +25,15 @@ macro_rules! attributes {
     }};
 }
 
-pub(super) fn of_put(input: &mut PutObjectInput) -> S3Result<Attributes> {
+pub(super) fn from_put(input: &mut PutObjectInput) -> S3Result<Attributes> {
     Ok(attributes!(input))
 }
 
-pub(super) fn of_create(input: &mut CreateMultipartUploadInput) -> S3Result<Attributes> {
+pub(super) fn from_create(input: &mut CreateMultipartUploadInput) -> S3Result<Attributes> {
     Ok(attributes!(input))
 }
 
-pub(super) fn of_copy(input: &mut CopyObjectInput) -> S3Result<Attributes> {
+pub(super) fn from_copy(input: &mut CopyObjectInput) -> S3Result<Attributes> {
     Ok(attributes!(input))
 }
 

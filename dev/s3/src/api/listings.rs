@@ -20,7 +20,7 @@ pub(super) async fn objects(
             .ok()
             .filter(|from| !from.is_empty())
             .ok_or_else(|| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))?,
-        (None, Some(key)) => after(key.as_bytes()),
+        (None, Some(key)) => successor(key.as_bytes()),
         (None, None) => Vec::new(),
     };
     let query = Query {

@@ -8,9 +8,9 @@ use super::attributes::{self, set_sum, sum_type};
 use super::listings::limit;
 use crate::ambient::{new_id, now_ms, timestamp};
 use crate::checksum::{Algorithm, Sum};
-use crate::receive::Announced;
+use crate::receive::IncomingBody;
 use crate::store::objects::WriteCondition;
-use crate::store::uploads::{Claimed, NewUpload, Part as StoredPart, UploadName};
+use crate::store::uploads::{RequestedPart, NewUpload, Part as StoredPart, UploadName};
 
 /// S3's highest part number.
 const MAX_PART_NUMBER: i32 = 10_000;
@@ -29,7 +29,7 @@ pub(super) async fn create(
     }
     let upload = NewUpload {
         id: new_id(),
-        attributes: attributes::of_create(&mut input)?,
+        attributes: attributes::from_create(&mut input)?,
         bucket: input.bucket.clone(),
         key: input.key.clone(),
         initiated_ms: now_ms(),
@@ -58,7 +58,7 @@ pub(super) async fn upload_part(
             "Part number must be an integer between 1 and 10000, inclusive"
         ));
     }
-    let announced = Announced::new(&headers, input.content_length, trailing_headers)?;
+    let announced = IncomingBody::new(&headers, input.content_length, trailing_headers)?;
     let name = UploadName { id: input.upload_id, bucket: input.bucket, key: input.key };
     // Looked up before the body comes, and again in the transaction that keeps it.
     let asked = name.clone();
@@ -93,7 +93,7 @@ pub(super) async fn complete(
     input: CompleteMultipartUploadInput,
 ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
     let listed = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
-    let claimed = listed.into_iter().map(claim).collect::<S3Result<Vec<_>>>()?;
+    let claimed = listed.into_iter().map(requested_part).collect::<S3Result<Vec<_>>>()?;
     let expected_size = match input.mpu_object_size {
         Some(size) => Some(
             u64::try_from(size).map_err(|_| s3_error!(InvalidArgument, "the object's size is negative"))?,
@@ -173,7 +173,7 @@ pub(super) async fn list_parts(api: &Api, input: ListPartsInput) -> S3Result<S3R
 }
 
 /// Reads one entry of the completing request.
-fn claim(part: CompletedPart) -> S3Result<Claimed> {
+fn requested_part(part: CompletedPart) -> S3Result<RequestedPart> {
     let malformed = || {
         s3_error!(
             MalformedXML,
@@ -191,7 +191,7 @@ fn claim(part: CompletedPart) -> S3Result<Claimed> {
         let value = value?;
         Some(Sum { algorithm, value })
     });
-    Ok(Claimed {
+    Ok(RequestedPart {
         number: part.part_number.ok_or_else(malformed)?,
         etag: part.e_tag.ok_or_else(malformed)?.into_value(),
         sum,

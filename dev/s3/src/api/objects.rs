@@ -8,7 +8,7 @@ use super::Api;
 use super::attributes::{self, set_sum, sum_type};
 use super::conditions::ReadCondition;
 use crate::ambient::{now_ms, timestamp};
-use crate::receive::Announced;
+use crate::receive::IncomingBody;
 use crate::store::objects::{NewObject, Object, Segment, WriteCondition};
 use crate::store::{StoreError, reader};
 
@@ -29,8 +29,8 @@ pub(super) async fn put(api: &Api, req: S3Request<PutObjectInput>) -> S3Result<S
             "A header you provided implies functionality that is not implemented: x-amz-write-offset-bytes"
         ));
     }
-    let announced = Announced::new(&headers, input.content_length, trailing_headers)?;
-    let attributes = attributes::of_put(&mut input)?;
+    let announced = IncomingBody::new(&headers, input.content_length, trailing_headers)?;
+    let attributes = attributes::from_put(&mut input)?;
     let bucket = input.bucket.clone();
     // A wrong bucket is said before the body comes, and looked at again when it is there.
     api.store.run(move |work| work.need_bucket(&bucket)).await?;
@@ -253,7 +253,7 @@ pub(super) async fn copy(
         ..Default::default()
     };
     set_sum!(result, &sum);
-    let attributes = if replace { attributes::of_copy(&mut input)? } else { source.attributes.clone() };
+    let attributes = if replace { attributes::from_copy(&mut input)? } else { source.attributes.clone() };
     let blobs = source.blobs();
     let object = NewObject {
         bucket: input.bucket,

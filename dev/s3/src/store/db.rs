@@ -103,7 +103,7 @@ pub(crate) struct Work<'a> {
 
 impl Work<'_> {
     /// The file belongs to the index once this transaction commits, else it is removed.
-    pub(crate) fn adopt(&mut self, blob: Pending) {
+    pub(crate) fn add_file(&mut self, blob: Pending) {
         self.adopted.push(blob);
     }
 

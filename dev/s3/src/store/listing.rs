@@ -34,7 +34,7 @@ pub(crate) struct Page {
 const BATCH: usize = 1000;
 
 /// The first byte string behind `key`.
-pub(crate) fn after(key: &[u8]) -> Vec<u8> {
+pub(crate) fn successor(key: &[u8]) -> Vec<u8> {
     [key, b"\0"].concat()
 }
 
@@ -82,7 +82,7 @@ impl Work<'_> {
                     }
                     continue 'batches;
                 }
-                from = after(key.as_bytes());
+                from = successor(key.as_bytes());
                 page.objects.push(Listed {
                     key,
                     etag: row.get(1)?,

@@ -167,7 +167,7 @@ impl Work<'_> {
     ) -> Result<()> {
         // First of all, so that they are removed when anything below says no.
         for file in files {
-            self.adopt(file);
+            self.add_file(file);
         }
         self.need_bucket(&object.bucket)?;
         let present = self.identity(&object.bucket, &object.key)?;

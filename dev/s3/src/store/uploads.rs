@@ -49,7 +49,7 @@ pub(crate) struct Part {
 }
 
 /// A part as the completing request names it.
-pub(crate) struct Claimed {
+pub(crate) struct RequestedPart {
     pub(crate) number: i32,
     pub(crate) etag: String,
     /// Base64 of the checksum, with its algorithm.
@@ -100,7 +100,7 @@ impl Work<'_> {
 
     /// Stores a part in place of one with the same number.
     pub(crate) fn put_part(&mut self, name: &UploadName, part: &Part, file: Pending) -> Result<()> {
-        self.adopt(file);
+        self.add_file(file);
         self.upload(name)?;
         let before: Option<String> = self
             .tx
@@ -155,7 +155,7 @@ impl Work<'_> {
     pub(crate) fn complete_upload(
         &mut self,
         name: &UploadName,
-        claimed: &[Claimed],
+        claimed: &[RequestedPart],
         expected_size: Option<u64>,
         condition: &WriteCondition,
         now_ms: i64,
@@ -215,7 +215,7 @@ impl Work<'_> {
         let (key, id) = match id_marker {
             Some(id) if !key_marker.is_empty() => (key_marker.as_bytes().to_vec(), id),
             _ if key_marker.is_empty() => (Vec::new(), ""),
-            _ => (after(key_marker.as_bytes()), ""),
+            _ => (successor(key_marker.as_bytes()), ""),
         };
         Ok(self
             .tx
@@ -263,7 +263,7 @@ impl Work<'_> {
 /// The stored parts that the request names, after all checks of S3.
 fn select<'a>(
     stored: &'a [Part],
-    claimed: &[Claimed],
+    claimed: &[RequestedPart],
     algorithm: Option<Algorithm>,
 ) -> Result<Vec<&'a Part>> {
     if claimed.is_empty() {

@@ -13,14 +13,14 @@ use crate::{
     wire::{Batch, BatchResult, Outgoing, Receipt, ReceiptRequest, SendMessage, Sent},
 };
 
-/// Nothing beside the id of a batch's entry.
-type Nothing = serde_json::Map<String, Value>;
+/// A result without fields besides the id of the batch's entry.
+type EmptyResult = serde_json::Map<String, Value>;
 
 impl Service {
     pub(super) async fn send_message(&self, request: SendMessage) -> Result<Sent, ApiError> {
         let queue = self.queue_of(request.queue_url.as_deref())?;
         let (message, sent) = accept(request.message)?;
-        only(self.send(queue, vec![message]).await?)?;
+        single(self.send(queue, vec![message]).await?)?;
         Ok(sent)
     }
 
@@ -42,21 +42,21 @@ impl Service {
     ) -> Result<Vec<Result<(), ApiError>>, ApiError> {
         let (name, now) = (queue.clone(), self.now_ms());
         let outcomes = self.db.run(move |store| store.send(&name, messages, now)).await?;
-        self.bells.ring(&queue);
+        self.signals.notify(&queue);
         Ok(outcomes)
     }
 
     pub(super) async fn delete_message(&self, request: ReceiptRequest) -> Result<Value, ApiError> {
         let queue = self.queue_of(request.queue_url.as_deref())?;
         let (handle, _) = handle_of(request.receipt)?;
-        only(self.delete(queue, vec![handle]).await?)?;
+        single(self.delete(queue, vec![handle]).await?)?;
         Ok(json!({}))
     }
 
     pub(super) async fn delete_message_batch(
         &self,
         request: Batch<Receipt>,
-    ) -> Result<BatchResult<Nothing>, ApiError> {
+    ) -> Result<BatchResult<EmptyResult>, ApiError> {
         let queue = self.queue_of(request.queue_url.as_deref())?;
         validate::batch(&request.entries)?;
         let (handles, results) = prepare(request.entries, handle_of);
@@ -70,21 +70,21 @@ impl Service {
     ) -> Result<Vec<Result<(), ApiError>>, ApiError> {
         let name = queue.clone();
         let outcomes = self.db.run(move |store| store.delete(&name, handles)).await?;
-        self.bells.made_room(&queue);
+        self.signals.notify_freed(&queue);
         Ok(outcomes)
     }
 
     pub(super) async fn change_visibility(&self, request: ReceiptRequest) -> Result<Value, ApiError> {
         let queue = self.queue_of(request.queue_url.as_deref())?;
         let (change, _) = change_of(request.receipt)?;
-        only(self.change(queue, vec![change]).await?)?;
+        single(self.change(queue, vec![change]).await?)?;
         Ok(json!({}))
     }
 
     pub(super) async fn change_visibility_batch(
         &self,
         request: Batch<Receipt>,
-    ) -> Result<BatchResult<Nothing>, ApiError> {
+    ) -> Result<BatchResult<EmptyResult>, ApiError> {
         let queue = self.queue_of(request.queue_url.as_deref())?;
         validate::batch(&request.entries)?;
         let (changes, results) = prepare(request.entries, change_of);
@@ -98,7 +98,7 @@ impl Service {
     ) -> Result<Vec<Result<(), ApiError>>, ApiError> {
         let (name, now) = (queue.clone(), self.now_ms());
         let outcomes = self.db.run(move |store| store.change_visibility(&name, changes, now)).await?;
-        self.bells.ring(&queue);
+        self.signals.notify(&queue);
         Ok(outcomes)
     }
 }
@@ -133,15 +133,15 @@ fn accept(message: Outgoing) -> Result<(NewMessage, Sent), ApiError> {
     Ok((message, sent))
 }
 
-fn handle_of(receipt: Receipt) -> Result<(Handle, Nothing), ApiError> {
+fn handle_of(receipt: Receipt) -> Result<(Handle, EmptyResult), ApiError> {
     let handle = receipt
         .receipt_handle
         .filter(|handle| !handle.is_empty())
         .ok_or_else(|| ApiError::missing("ReceiptHandle"))?;
-    Ok((Handle::decode(&handle)?, Nothing::new()))
+    Ok((Handle::decode(&handle)?, EmptyResult::new()))
 }
 
-fn change_of(receipt: Receipt) -> Result<(Change, Nothing), ApiError> {
+fn change_of(receipt: Receipt) -> Result<(Change, EmptyResult), ApiError> {
     let timeout = validate::range("VisibilityTimeout", receipt.visibility_timeout, 0, MAX_VISIBILITY)?
         .ok_or_else(|| ApiError::missing("VisibilityTimeout"))?;
     let (handle, nothing) = handle_of(receipt)?;

@@ -10,7 +10,7 @@ use crate::{
     wire::{CreateQueue, GetQueueAttributes, ListQueues, NamedQueue, SetQueueAttributes},
 };
 
-const MOST_QUEUES: i64 = 1000;
+const MAX_QUEUES: i64 = 1000;
 
 impl Service {
     pub(super) async fn create_queue(&self, request: CreateQueue, endpoint: &str) -> Result<Value, ApiError> {
@@ -34,8 +34,8 @@ impl Service {
     }
 
     pub(super) async fn list_queues(&self, request: ListQueues, endpoint: &str) -> Result<Value, ApiError> {
-        let asked = validate::range("MaxResults", request.max_results, 1, MOST_QUEUES)?;
-        let limit = u32::try_from(asked.unwrap_or(MOST_QUEUES)).unwrap_or_default();
+        let asked = validate::range("MaxResults", request.max_results, 1, MAX_QUEUES)?;
+        let limit = u32::try_from(asked.unwrap_or(MAX_QUEUES)).unwrap_or_default();
         let after = match request.next_token {
             Some(token) => BASE64_URL_SAFE_NO_PAD
                 .decode(&token)
@@ -61,7 +61,7 @@ impl Service {
         let queue = self.queue_of(request.queue_url.as_deref())?;
         let name = queue.clone();
         self.db.run(move |store| store.delete_queue(&name)).await?;
-        self.bells.remove(&queue);
+        self.signals.remove(&queue);
         Ok(json!({}))
     }
 
@@ -69,7 +69,7 @@ impl Service {
         let queue = self.queue_of(request.queue_url.as_deref())?;
         let name = queue.clone();
         self.db.run(move |store| store.purge_queue(&name)).await?;
-        self.bells.made_room(&queue);
+        self.signals.notify_freed(&queue);
         Ok(json!({}))
     }
 
@@ -111,7 +111,7 @@ impl Service {
             .run(move |store| store.set_attributes(&name, now, |settings| settings.apply(&attributes)))
             .await?;
         // A changed redrive policy may concern messages that are visible already.
-        self.bells.ring(&queue);
+        self.signals.notify(&queue);
         Ok(json!({}))
     }
 }

@@ -15,8 +15,8 @@ use crate::{
     wire::{Attributes, Message, ReceiveMessage},
 };
 
-const MOST_MESSAGES: i64 = 10;
-const LONGEST_WAIT: i64 = 20;
+const MAX_MESSAGES: i64 = 10;
+const MAX_WAIT_S: i64 = 20;
 const SYSTEM_ATTRIBUTES: [&str; 10] = [
     "AWSTraceHeader",
     "All",
@@ -33,9 +33,9 @@ const SYSTEM_ATTRIBUTES: [&str; 10] = [
 impl Service {
     pub(super) async fn receive_message(&self, request: ReceiveMessage) -> Result<Answer, ApiError> {
         let queue = self.queue_of(request.queue_url.as_deref())?;
-        let max = validate::range("MaxNumberOfMessages", request.max_number_of_messages, 1, MOST_MESSAGES)?;
+        let max = validate::range("MaxNumberOfMessages", request.max_number_of_messages, 1, MAX_MESSAGES)?;
         let visibility = validate::range("VisibilityTimeout", request.visibility_timeout, 0, MAX_VISIBILITY)?;
-        let wait = validate::range("WaitTimeSeconds", request.wait_time_seconds, 0, LONGEST_WAIT)?;
+        let wait = validate::range("WaitTimeSeconds", request.wait_time_seconds, 0, MAX_WAIT_S)?;
         let mut wanted = request.attribute_names;
         wanted.extend(request.message_system_attribute_names);
         if let Some(unknown) = wanted.iter().find(|name| !SYSTEM_ATTRIBUTES.contains(&name.as_str())) {
@@ -73,10 +73,10 @@ impl Service {
         };
         let deadline = started + wait * 1000;
         loop {
-            // The order matters: from here on no ring is missed.
-            let bell = self.bells.of(queue);
-            let mut rung = pin!(bell.notify.notified());
-            rung.as_mut().enable();
+            // Before the store is read: from here on no notification is missed.
+            let signal = self.signals.of(queue);
+            let mut notified = pin!(signal.notify.notified());
+            notified.as_mut().enable();
 
             let now = self.now_ms();
             let (messages, lease, next_visible, saturated) = self.take(queue, max, visibility, now).await?;
@@ -94,9 +94,9 @@ impl Service {
             }
             let until = next_visible.map_or(deadline, |at| at.min(deadline));
             let until = Timestamp::from_millisecond(until).unwrap_or(Timestamp::MAX);
-            let _waiting = self.bells.waits();
+            let _waiting = self.signals.count_waiting();
             tokio::select! {
-                () = rung => {}
+                () = notified => {}
                 () = self.clock.sleep_until(until) => {}
                 () = self.stopping.cancelled() => {}
             }
@@ -116,7 +116,7 @@ impl Service {
         let mut lease = Lease {
             db: self.db.clone(),
             clock: Arc::clone(&self.clock),
-            bells: Arc::clone(&self.bells),
+            signals: Arc::clone(&self.signals),
             queue: queue.to_owned(),
             handles: Vec::new(),
         };
@@ -125,11 +125,11 @@ impl Service {
             .run(move |store| {
                 let taken = store.receive(&lease.queue, &take, || faults.next_is_duplicate())?;
                 if let Some(dead_letter_queue) = &taken.moved_to {
-                    lease.bells.ring(dead_letter_queue);
+                    lease.signals.notify(dead_letter_queue);
                 }
                 if taken.saturated {
                     // Here, in step with the deletions that make room again.
-                    lease.bells.of(&lease.queue).saturated();
+                    lease.signals.of(&lease.queue).mark_saturated();
                 }
                 let handles = taken.messages.iter().map(|message| message.handle.clone());
                 lease.handles = handles.collect();

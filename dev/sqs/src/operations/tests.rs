@@ -19,7 +19,7 @@ async fn service(folder: &tempfile::TempDir) -> Service {
         },
         limits: Limits::default(),
         faults: Faults::default(),
-        bells: Arc::default(),
+        signals: Arc::default(),
         stopping: CancellationToken::new(),
     };
     for (operation, body) in [
@@ -55,7 +55,7 @@ async fn an_answer_that_is_dropped_gives_its_messages_back() {
     // A receiver that waits gets it at once.
     let answer = receive(&service, 0).await;
     let (second, ()) = tokio::join!(receive(&service, 20), async {
-        service.bells.waiting().wait_for(|n| *n == 1).await.unwrap();
+        service.signals.waiting().wait_for(|n| *n == 1).await.unwrap();
         drop(answer);
     });
     assert!(text(&second).contains(r#""Body":"x""#));

@@ -41,10 +41,10 @@ impl Queue {
     }
 
     pub(super) fn find(transaction: &Transaction<'_>, name: &str) -> Result<Self, ApiError> {
-        Self::look_up(transaction, name)?.ok_or_else(ApiError::no_queue)
+        Self::find_if_any(transaction, name)?.ok_or_else(ApiError::no_queue)
     }
 
-    pub(super) fn look_up(transaction: &Transaction<'_>, name: &str) -> rusqlite::Result<Option<Self>> {
+    pub(super) fn find_if_any(transaction: &Transaction<'_>, name: &str) -> rusqlite::Result<Option<Self>> {
         transaction
             .prepare_cached("SELECT * FROM queues WHERE name = ?1")?
             .query_row([name], Self::read)
@@ -71,7 +71,7 @@ impl Store {
         change: impl FnOnce(&mut Settings) -> Result<(), ApiError>,
     ) -> Result<(), ApiError> {
         let transaction = self.connection.transaction()?;
-        let existing = Queue::look_up(&transaction, name)?;
+        let existing = Queue::find_if_any(&transaction, name)?;
         let mut settings = existing.as_ref().map_or_else(Settings::default, |queue| queue.settings.clone());
         change(&mut settings)?;
         if let Some(queue) = existing {
@@ -180,7 +180,7 @@ fn check_redrive(
     let wrong = |reason| Err(ApiError::invalid("RedrivePolicy", arn, reason));
     match naming.queue_of_arn(arn) {
         Some(target) if target == queue => wrong("A queue cannot be its own dead letter target."),
-        Some(target) if Queue::look_up(transaction, target)?.is_some() => Ok(()),
+        Some(target) if Queue::find_if_any(transaction, target)?.is_some() => Ok(()),
         _ => wrong("Dead letter target does not exist."),
     }
 }

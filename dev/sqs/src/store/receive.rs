@@ -69,7 +69,7 @@ impl Store {
             Some(policy) => self
                 .naming
                 .queue_of_arn(&policy.dead_letter_target_arn)
-                .map(|name| Queue::look_up(&transaction, name))
+                .map(|name| Queue::find_if_any(&transaction, name))
                 .transpose()?
                 .flatten()
                 .map(|target| (target, policy.max_receive_count)),
@@ -90,12 +90,12 @@ impl Store {
             }) {
                 match (&redrive, candidate) {
                     (Some((target, _)), Picked::Exhausted(seq)) => {
-                        move_away(&transaction, seq, target, &self.naming.arn(&queue.name), take.now)?;
+                        move_to_dead_letter_queue(&transaction, seq, target, &self.naming.arn(&queue.name), take.now)?;
                         taken.moved_to = Some(target.name.clone());
                         moved = true;
                     }
                     (_, Picked::Exhausted(seq) | Picked::Next(seq)) => {
-                        let message = mark(&transaction, &queue, seq, take)?;
+                        let message = mark_received(&transaction, &queue, seq, take)?;
                         if duplicate() {
                             copy(&transaction, seq, take.now)?;
                         }
@@ -217,7 +217,7 @@ fn fair_order(
     picked
 }
 
-fn mark(
+fn mark_received(
     transaction: &Transaction<'_>,
     queue: &Queue,
     seq: i64,
@@ -266,7 +266,7 @@ impl TakenMessage {
     }
 }
 
-fn move_away(
+fn move_to_dead_letter_queue(
     transaction: &Transaction<'_>,
     seq: i64,
     target: &Queue,

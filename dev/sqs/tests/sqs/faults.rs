@@ -86,8 +86,8 @@ async fn messages_are_lost_and_overtaken_on_demand() {
         queue.send(body, None).await;
     }
     let name = queue.url.rsplit_once('/').unwrap().1;
-    assert_eq!(queue.server.lose(name, "keep").await.unwrap().as_deref(), Some("first"));
-    assert!(queue.server.hold_back(name, Duration::from_secs(60)).await.unwrap());
+    assert_eq!(queue.server.lose_message(name, "keep").await.unwrap().as_deref(), Some("first"));
+    assert!(queue.server.delay_message(name, Duration::from_secs(60)).await.unwrap());
     assert_eq!(bodies(&queue.receive(10).await), ["second"]);
-    assert_eq!(queue.server.lose(name, "keep").await.unwrap(), None, "received ones stay");
+    assert_eq!(queue.server.lose_message(name, "keep").await.unwrap(), None, "received ones stay");
 }
