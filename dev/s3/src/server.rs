@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::access::{ScopeCheck, Keys};
+use crate::access::{Keys, ScopeCheck};
 use crate::ambient::now_ms;
 use crate::api::Api;
 use crate::front::Frontend;

@@ -5,7 +5,7 @@ use s3s::{S3Response, S3Result, s3_error};
 
 use super::Api;
 use crate::ambient::timestamp;
-use crate::store::listing::{Query, after};
+use crate::store::listing::{Query, successor};
 
 /// Most entries of one answer.
 const MAX_KEYS: i32 = 1000;

@@ -10,7 +10,7 @@ use crate::ambient::{new_id, now_ms, timestamp};
 use crate::checksum::{Algorithm, Sum};
 use crate::receive::IncomingBody;
 use crate::store::objects::WriteCondition;
-use crate::store::uploads::{RequestedPart, NewUpload, Part as StoredPart, UploadName};
+use crate::store::uploads::{NewUpload, Part as StoredPart, RequestedPart, UploadName};
 
 /// S3's highest part number.
 const MAX_PART_NUMBER: i32 = 10_000;

@@ -4,7 +4,7 @@ use rusqlite::OptionalExtension as _;
 use s3s::s3_error;
 
 use super::blobs::Pending;
-use super::listing::{after, after_prefix};
+use super::listing::{after_prefix, successor};
 use super::objects::{Attributes, NewObject, Segment, WriteCondition, sum};
 use super::{Result, Work};
 use crate::checksum::{Algorithm, Sum, composite_etag};

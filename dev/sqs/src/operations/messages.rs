@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Service, collect, only, prepare};
+use super::{Service, collect, prepare, single};
 use crate::{
     digest,
     error::ApiError,

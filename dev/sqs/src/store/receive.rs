@@ -90,7 +90,13 @@ impl Store {
             }) {
                 match (&redrive, candidate) {
                     (Some((target, _)), Picked::Exhausted(seq)) => {
-                        move_to_dead_letter_queue(&transaction, seq, target, &self.naming.arn(&queue.name), take.now)?;
+                        move_to_dead_letter_queue(
+                            &transaction,
+                            seq,
+                            target,
+                            &self.naming.arn(&queue.name),
+                            take.now,
+                        )?;
                         taken.moved_to = Some(target.name.clone());
                         moved = true;
                     }
