@@ -1,6 +1,6 @@
 //! Queue messages. Workers trust only the ids in them: `claim` returns the job.
 
-use framelift_domain::{CorrelationId, PluginId, UserId, VideoId};
+use framelift_domain::{CorrelationId, PluginId, TraceParent, UserId, VideoId};
 use serde::{Deserialize, Serialize};
 
 /// The kind of a notice.
@@ -28,6 +28,9 @@ pub struct JobMessage {
     pub user_id: UserId,
     /// The id of the request that it follows from.
     pub correlation_id: CorrelationId,
+    /// The trace that the video belongs to. Older senders name none; what is malformed is no reason to refuse.
+    #[serde(default, deserialize_with = "well_formed", skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<TraceParent>,
     /// The notice to send; without one, the message is a job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<NoticeKind>,
@@ -106,6 +109,11 @@ impl JobMessage {
     }
 }
 
+fn well_formed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<TraceParent>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(value.as_str().and_then(|text| text.parse().ok()))
+}
+
 /// The JSON of a message whose version is known.
 fn read(body: &str) -> Result<serde_json::Value, InvalidMessage> {
     let malformed = |error: serde_json::Error| InvalidMessage::Malformed(error.to_string());
@@ -129,8 +137,10 @@ mod tests {
     fn the_golden_message() {
         let job = JobMessage::parse(JOB).unwrap();
         assert_eq!(serde_json::to_string(&job).unwrap(), JOB);
-        let later = JOB.replace('}', r#","traceparent":"00-0af7-b7ad-01"}"#);
-        assert_eq!(JobMessage::parse(&later).unwrap(), job, "what is added later is no reason to refuse");
+        for more in [r#""later":1"#, r#""traceparent":"00-0af7-b7ad-01""#, r#""traceparent":7"#] {
+            let message = JOB.replace('}', &format!(",{more}}}"));
+            assert_eq!(JobMessage::parse(&message).unwrap(), job, "{more} is no reason to refuse");
+        }
     }
 
     #[test]

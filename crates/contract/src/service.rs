@@ -24,8 +24,54 @@ pub enum HealthStatus {
 }
 
 impl Health {
+    /// Why a worker of that version must not call this edge; none if it may. An edge knows the calls of workers of its
+    /// own and of earlier minor versions, so that it is the one to be updated first.
+    pub fn mismatch(&self, worker: &str) -> Option<String> {
+        let edge = &self.version;
+        let number = |version: &str| -> Option<(u32, u32)> {
+            let mut parts = version.split('.').map(|part| part.parse().ok());
+            Some((parts.next()??, parts.next()??))
+        };
+        let (Some(of_edge), Some(of_worker)) = (number(edge), number(worker)) else {
+            return Some(format!(
+                "the edge tells {edge:?}, and this worker {worker:?}: these are no versions"
+            ));
+        };
+        if of_edge.0 != of_worker.0 {
+            return Some(format!(
+                "the edge is version {edge}, and this worker {worker}: they do not fit together"
+            ));
+        }
+        (of_edge < of_worker).then(|| {
+            format!("the edge is version {edge}, older than this worker ({worker}): update the edge first")
+        })
+    }
+
     /// The health of this version.
     pub fn new(status: HealthStatus) -> Self {
         Self { status, version: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edge_serves_workers_of_its_own_and_of_earlier_versions() {
+        let mismatch = |edge: &str, worker: &str| {
+            Health { status: HealthStatus::Ok, version: edge.to_owned() }.mismatch(worker)
+        };
+        for (edge, worker) in [("0.1.0", "0.1.9"), ("1.3.0", "1.2.7"), ("2.0.0-rc.1", "2.0.0")] {
+            assert_eq!(mismatch(edge, worker), None, "{edge} {worker}");
+        }
+        for (edge, worker, part) in [
+            ("1.2.0", "1.3.0", "update the edge first"),
+            ("1.3.0", "2.0.0", "do not fit"),
+            ("2.0.0", "1.9.0", "do not fit"),
+            ("", "1.0.0", "no versions"),
+        ] {
+            assert!(mismatch(edge, worker).is_some_and(|why| why.contains(part)), "{edge} {worker}");
+        }
     }
 }

@@ -81,6 +81,7 @@ fn every_file_is_understood_and_written_again() {
         ("message", round_trip::<JobMessage>),
         ("notice", round_trip::<Notice>),
         ("notice_message", round_trip::<JobMessage>),
+        ("traced_message", round_trip::<JobMessage>),
         ("notification", round_trip::<NotificationRequest>),
         ("notified", round_trip::<NotifiedReport>),
         ("options_scenes", round_trip::<OptionsBody>),
@@ -146,10 +147,15 @@ fn what_is_made_is_written_as_the_files_say() {
         video_id: video_id.parse().unwrap(),
         user_id: user_id.parse().unwrap(),
         correlation_id: "c-1".parse().unwrap(),
+        traceparent: None,
         notice: Some(NoticeKind::Completed),
     };
     is_written_as("notice_message", &message);
     assert_eq!(JobMessage::parse(&golden("notice_message")).unwrap(), message);
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap();
+    let traced = JobMessage { traceparent: Some(traceparent), notice: None, ..message };
+    is_written_as("traced_message", &traced);
+    assert_eq!(JobMessage::parse(&golden("traced_message")).unwrap(), traced);
 
     let check = PluginMessage {
         version: 1,

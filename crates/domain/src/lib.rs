@@ -11,6 +11,7 @@ pub mod options;
 pub mod plugin;
 pub mod rational;
 pub mod time;
+pub mod trace;
 pub mod video;
 
 pub use checksum::Checksum;
@@ -21,4 +22,5 @@ pub use options::{Crop, Fit, Format, Layout, Options, Place, Range, Resize, Sele
 pub use plugin::{PluginCode, PluginPin, PluginRef};
 pub use rational::Rational;
 pub use time::Time;
+pub use trace::TraceParent;
 pub use video::{State, Video};

@@ -5,7 +5,7 @@ mod source;
 mod state;
 mod transition;
 
-use crate::{CorrelationId, Failure, FailureCode, Limits, Options, Time, UserId, VideoId};
+use crate::{CorrelationId, Failure, FailureCode, Limits, Options, Time, TraceParent, UserId, VideoId};
 
 pub use event::{Event, EventName, Reason, Refused};
 pub use source::{MAX_REFS, Source, SourceError};
@@ -30,6 +30,8 @@ pub struct Video {
     pub options: Options,
     /// The id of the request that made it.
     pub correlation_id: CorrelationId,
+    /// The trace that the request belongs to, if it named one.
+    pub trace_parent: Option<TraceParent>,
     /// Whether it has an upload of its own, and which videos share that.
     pub source: Source,
     /// When the record was made.
@@ -43,6 +45,11 @@ impl Video {
     pub fn apply(mut self, event: Event, now: Time) -> Result<Self, Refused> {
         self.state = self.state.apply(event, now)?;
         Ok(self)
+    }
+
+    /// The trace that everything about the video belongs to.
+    pub fn trace(&self) -> TraceParent {
+        self.trace_parent.unwrap_or_else(|| TraceParent::of(&self.correlation_id))
     }
 
     /// The id under which the upload is stored: its own, or that of the video that it is a run of.

@@ -46,6 +46,8 @@ use crate::ports::Ambient;
 
 /// The header that carries the correlation id, both ways.
 pub const CORRELATION_HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
+/// The header that names the caller's trace (W3C Trace Context).
+const TRACE_HEADER: HeaderName = HeaderName::from_static("traceparent");
 
 /// Answers one request: finds the endpoint, calls `handler` with its position in the router's list, maps a
 /// failure to its problem document. `HEAD` is served by the endpoint of `GET`, without the body.

@@ -35,7 +35,7 @@ pub mod view;
 
 use framelift_contract::message::{JobMessage, NoticeKind};
 use framelift_domain::video::{Event, Multipart, Refused};
-use framelift_domain::{CorrelationId, Limits, Options, Time, UserId, Video, VideoId};
+use framelift_domain::{CorrelationId, Limits, Options, Time, TraceParent, UserId, Video, VideoId};
 
 use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::Store;
@@ -74,6 +74,8 @@ pub struct NewVideo {
     pub options: Options,
     /// The id of the request.
     pub correlation_id: CorrelationId,
+    /// The trace that the request belongs to, if it named one.
+    pub trace_parent: Option<TraceParent>,
 }
 
 /// A video, and its place in its owner's queue while it waits.
@@ -136,6 +138,7 @@ impl<'a, K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'a, K, Q, O, A> {
             video_id: video.id,
             user_id: video.owner,
             correlation_id: video.correlation_id.clone(),
+            traceparent: Some(video.trace()),
             notice,
         };
         Ok(self.queue.send(&message.into(), delay_s).await?)

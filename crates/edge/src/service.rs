@@ -117,6 +117,11 @@ pub(crate) fn upload_key(video: &Video) -> String {
 
 /// Writes a domain event to the log.
 pub(crate) fn event(name: &str, video: &Video) {
-    let fields = [("event", json!(name)), ("video.id", json!(video.id)), ("user.id", json!(video.owner))];
+    let fields = [
+        ("event", json!(name)),
+        ("video.id", json!(video.id)),
+        ("user.id", json!(video.owner)),
+        ("trace_id", json!(video.trace().trace_id())),
+    ];
     log(Level::Info, name, Some(&video.correlation_id), &fields);
 }

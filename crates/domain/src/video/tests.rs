@@ -251,6 +251,7 @@ fn video(state: State) -> Video {
         content_type: None,
         options: Options::default(),
         correlation_id: id.into(),
+        trace_parent: None,
         source: Source::own(id),
         created_at: at(0),
         state,

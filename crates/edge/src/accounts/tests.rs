@@ -12,6 +12,7 @@ mod documented;
 mod faults;
 mod golden;
 mod quotas;
+mod rotation;
 mod sessions;
 mod throttle;
 mod webhooks;

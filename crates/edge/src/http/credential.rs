@@ -19,31 +19,39 @@ pub struct Caller {
     pub session: Option<String>,
 }
 
-/// The secret that workers (and components among themselves) send as a bearer token.
+/// The secret that workers (and components among themselves) send as a bearer token. While it is changed there are two
+/// of them, and either is good.
 #[derive(Clone)]
-pub struct WorkerToken(String);
+pub struct WorkerToken(Vec<String>);
 
-/// A worker token that is too short to be a secret.
+/// Secrets that work at the same time.
+const MAX_WORKER_TOKENS: usize = 2;
+
+/// A worker token that is too short to be a secret, or none, or too many.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the worker token must be 16 to 512 visible ASCII characters")]
+#[error("expected one or two worker tokens with a space between, each of 16 to 512 visible ASCII characters")]
 pub struct WeakWorkerToken;
 
 impl WorkerToken {
-    /// Checks the configured secret: 16 to 512 visible ASCII characters.
-    pub fn new(secret: impl Into<String>) -> Result<Self, WeakWorkerToken> {
-        let secret = secret.into();
-        let visible = secret.bytes().all(|byte| byte.is_ascii_graphic());
-        if visible && (16..=512).contains(&secret.len()) { Ok(Self(secret)) } else { Err(WeakWorkerToken) }
+    /// Checks the configured secrets: each of 16 to 512 visible ASCII characters, with spaces between.
+    pub fn new(secrets: &str) -> Result<Self, WeakWorkerToken> {
+        let good = |secret: &str| {
+            secret.bytes().all(|byte| byte.is_ascii_graphic()) && (16..=512).contains(&secret.len())
+        };
+        let secrets: Vec<String> = secrets.split(' ').map(str::to_owned).collect();
+        let all_good = secrets.len() <= MAX_WORKER_TOKENS && secrets.iter().all(|secret| good(secret));
+        if all_good { Ok(Self(secrets)) } else { Err(WeakWorkerToken) }
     }
 
-    /// Whether the text is this secret, compared in constant time.
+    /// Whether the text is one of the secrets, each compared in constant time.
     pub fn matches(&self, candidate: &str) -> bool {
-        Sha256::digest(&self.0).ct_eq(&Sha256::digest(candidate)).into()
+        let candidate = Sha256::digest(candidate);
+        self.0.iter().fold(false, |good, secret| bool::from(Sha256::digest(secret).ct_eq(&candidate)) | good)
     }
 
     /// The value of the `Authorization` header for a call of our own.
     pub fn authorization(&self) -> String {
-        format!("Bearer {}", self.0)
+        format!("Bearer {}", self.0.first().map_or("", String::as_str))
     }
 }
 

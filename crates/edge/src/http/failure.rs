@@ -128,6 +128,9 @@ impl Failure {
         if let Some(cause) = &self.cause {
             fields.push(("cause", json!(cause)));
         }
+        if let Some(parent) = incoming.trace_parent() {
+            fields.push(("trace_id", json!(parent.trace_id())));
+        }
         log(level, self.code.title(), Some(incoming.correlation_id()), &fields);
     }
 

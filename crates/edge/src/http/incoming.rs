@@ -4,13 +4,12 @@ use std::cell::Cell;
 
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode;
-use framelift_domain::{CorrelationId, Time, VideoId};
+use framelift_domain::{CorrelationId, Time, TraceParent, VideoId};
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
 use serde::de::DeserializeOwned;
 
-use super::CORRELATION_HEADER;
 use super::body::{BodyError, MAX_JSON_BYTES, collect};
 use super::credential::{Caller, WorkerToken};
 use super::failure::Failure;
@@ -18,6 +17,7 @@ use super::parse::parse_json;
 use super::query::Query;
 use super::quota::Quota;
 use super::route::Params;
+use super::{CORRELATION_HEADER, TRACE_HEADER};
 use crate::ports::Ambient;
 use crate::token::Verifier;
 
@@ -70,6 +70,13 @@ impl Incoming {
     /// The id that every line and message that follows from this request carries.
     pub fn correlation_id(&self) -> &CorrelationId {
         &self.correlation_id
+    }
+
+    /// The trace that the caller names; none where that is malformed or named twice.
+    pub fn trace_parent(&self) -> Option<TraceParent> {
+        let mut named = self.parts.headers.get_all(TRACE_HEADER).iter();
+        let only = named.next().filter(|_| named.next().is_none())?;
+        only.to_str().ok()?.parse().ok()
     }
 
     /// The method.

@@ -452,7 +452,14 @@ fn users_and_workers_are_told_apart() {
 #[test]
 fn a_worker_token_is_a_secret() {
     assert!(WorkerToken::new("short").is_err());
-    assert!(WorkerToken::new("with spaces in it, long enough").is_err());
+    let (one, other) = ("with-one-space-in-it", "and-long-enough-each");
+    let both = WorkerToken::new(&format!("{one} {other}")).unwrap();
+    assert!(both.matches(one) && both.matches(other) && !both.matches(&format!("{one} {other}")));
+    for bad in
+        [format!("{one} short"), format!("{one}  {other}"), format!("{one} {other} {one}"), String::new()]
+    {
+        assert!(WorkerToken::new(&bad).is_err(), "{bad}");
+    }
     assert_eq!(format!("{:?}", WorkerToken::new(SECRET).unwrap()), "WorkerToken(redacted)");
 }
 

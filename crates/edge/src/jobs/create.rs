@@ -1,7 +1,7 @@
 //! Creates videos: for a new upload, and as a run over an existing one.
 
 use framelift_domain::video::{Event, MAX_REFS, Source, SourceError, State, StateName};
-use framelift_domain::{CorrelationId, Options, Time, UserId, Video, VideoId};
+use framelift_domain::{CorrelationId, Options, Time, TraceParent, UserId, Video, VideoId};
 
 use super::{Idempotency, JobError, Jobs, NewVideo, Result};
 use crate::ports::{Ambient, Kv, Objects, Queue};
@@ -40,6 +40,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             content_type: new.content_type,
             options,
             correlation_id: new.correlation_id,
+            trace_parent: new.trace_parent,
             source: Source::own(id),
             created_at: now,
             state: State::AwaitingUpload { expires_at, multipart: None },
@@ -54,6 +55,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         of: VideoId,
         options: Options,
         correlation_id: CorrelationId,
+        trace_parent: Option<TraceParent>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Video> {
         let model = self.owned(user, of).await?.video;
@@ -82,6 +84,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                     id,
                     options,
                     correlation_id,
+                    trace_parent,
                     source: Source::Of { root },
                     created_at: now,
                     state: State::AwaitingUpload { expires_at, multipart: None },

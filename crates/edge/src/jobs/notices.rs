@@ -9,7 +9,7 @@ use framelift_contract::message::{JobMessage, NoticeKind};
 use framelift_contract::webhook::{
     DeliveryAttempt, DeliveryOutcome, DeliveryReport, EventData, EventType, VideoEvent, WebhookEvent,
 };
-use framelift_domain::{CorrelationId, EventId, Time, UserId, Video};
+use framelift_domain::{CorrelationId, EventId, Time, TraceParent, UserId, Video};
 
 use super::{Found, JobError, Jobs, Result, Swept, view};
 use crate::ports::{Ambient, Kv, Objects, Queue};
@@ -67,6 +67,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         let at = video.state.end().map_or(video.created_at, |end| end.at);
         let mut delivery = self.delivery(video.owner, event, &video.correlation_id, at, data)?;
         delivery.video = Some(video.id);
+        delivery.trace_parent = video.trace_parent;
         self.keep_delivery(video.id.into(), delivery).await
     }
 
@@ -87,6 +88,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             event,
             video: None,
             correlation_id: correlation_id.clone(),
+            trace_parent: None,
             payload,
             created_at: now,
             made: 0,
@@ -136,11 +138,13 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     }
 
     async fn send_webhook(&self, id: EventId, delivery: &Delivery, delay_s: u32) -> Result<()> {
+        let trace = delivery.trace_parent.unwrap_or_else(|| TraceParent::of(&delivery.correlation_id));
         let message = JobMessage {
             version: 1,
             video_id: id.into(),
             user_id: delivery.owner,
             correlation_id: delivery.correlation_id.clone(),
+            traceparent: Some(trace),
             notice: Some(NoticeKind::Webhook),
         };
         Ok(self.queue.send(&message.into(), delay_s).await?)

@@ -247,6 +247,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             content_type: None,
             options: Options::default(),
             correlation_id: id.into(),
+            trace_parent: None,
             source: Source::own(id),
             created_at: now,
             state: State::tombstone(now),

@@ -89,6 +89,7 @@ fn new_video(options: Options) -> NewVideo {
         content_type: Some("video/mp4".into()),
         options,
         correlation_id: "c".parse().unwrap(),
+        trace_parent: None,
     }
 }
 
@@ -113,7 +114,8 @@ fn somebody_elses_video_is_refused_and_an_unknown_one_is_not_found() {
     let id = desk.uploaded();
     let (other, unknown) = (UserId::new(1, [2; 10]), VideoId::new(9, [9; 10]));
     let jobs = desk.jobs();
-    let run = |user, id| block_on(jobs.run(user, id, Options::default(), "c".parse().unwrap(), None)).err();
+    let run =
+        |user, id| block_on(jobs.run(user, id, Options::default(), "c".parse().unwrap(), None, None)).err();
     for (user, id, expected) in [
         (other, id, JobError::VideoNotOwned),
         (desk.user, unknown, JobError::VideoNotFound),
@@ -308,9 +310,11 @@ fn options_that_cannot_be_kept_are_refused_and_all_others_fit() {
     // The largest record of all: shared to the full, with all warnings that fit.
     block_on(desk.jobs().uploaded(desk.user, id)).unwrap();
     for _ in 0..99 {
-        block_on(desk.jobs().run(desk.user, id, Options::default(), "c".parse().unwrap(), None)).unwrap();
+        block_on(desk.jobs().run(desk.user, id, Options::default(), "c".parse().unwrap(), None, None))
+            .unwrap();
     }
-    let one_more = block_on(desk.jobs().run(desk.user, id, Options::default(), "c".parse().unwrap(), None));
+    let one_more =
+        block_on(desk.jobs().run(desk.user, id, Options::default(), "c".parse().unwrap(), None, None));
     assert_eq!(one_more, Err(JobError::TooManyRuns { limit: 100 }));
     desk.claimed_of(id);
     let warnings = vec!["\u{1}".repeat(500); 100];
@@ -326,8 +330,14 @@ fn a_key_of_another_kind_of_request_never_hands_over_an_unchecked_upload() {
     let awaiting =
         block_on(desk.jobs().create(desk.user, new_video(Options::default()), Some(&key))).unwrap();
     let done = desk.uploaded();
-    let run =
-        block_on(desk.jobs().run(desk.user, done, Options::default(), "c".parse().unwrap(), Some(&key)));
+    let run = block_on(desk.jobs().run(
+        desk.user,
+        done,
+        Options::default(),
+        "c".parse().unwrap(),
+        None,
+        Some(&key),
+    ));
     assert_eq!(run, Err(JobError::IdempotencyKeyReused));
     assert_eq!(desk.video(awaiting.id).state.name(), StateName::AwaitingUpload);
     assert_eq!(block_on(desk.jobs().remember(desk.user, done, &key)), Err(JobError::IdempotencyKeyReused));

@@ -50,6 +50,7 @@ fn message() -> JobMessage {
         video_id: VideoId::new(1, [1; 10]),
         user_id: UserId::new(2, [2; 10]),
         correlation_id: "c-1".parse().unwrap(),
+        traceparent: None,
         notice: None,
     }
 }

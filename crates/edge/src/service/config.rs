@@ -103,9 +103,7 @@ impl Config {
             Role::Users | Role::Readers | Role::Frames => {
                 reader.checked("public_keys", Verifier::from_jwks).map(Credential::Users)
             }
-            Role::Workers => {
-                reader.checked("worker_token", |text| WorkerToken::new(text)).map(Credential::Workers)
-            }
+            Role::Workers => reader.checked("worker_token", WorkerToken::new).map(Credential::Workers),
         };
         let object_store = reader.object_store();
         let queue = if matches!(role, Role::Readers | Role::Frames) { None } else { reader.queue() };

@@ -5,7 +5,7 @@
 //! its place (a finished video of its slot), so that the sweep finds every one that is not told.
 
 use framelift_contract::webhook::{DeliveryAttempt, EventType};
-use framelift_domain::{CorrelationId, EventId, Time, UserId, VideoId};
+use framelift_domain::{CorrelationId, EventId, Time, TraceParent, UserId, VideoId};
 use serde::{Deserialize, Serialize};
 
 use super::listing::{Member, Membership, NOTICES};
@@ -111,6 +111,9 @@ pub struct Delivery {
     pub video: Option<VideoId>,
     /// The id of the request that it follows from.
     pub correlation_id: CorrelationId,
+    /// The trace that it belongs to; none in what older versions stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_parent: Option<TraceParent>,
     /// The body that is sent, the same each time.
     pub payload: String,
     /// When it was noted.

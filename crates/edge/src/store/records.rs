@@ -3,7 +3,7 @@
 mod options;
 
 use framelift_domain::video::{Source, State};
-use framelift_domain::{CorrelationId, Time, UserId, Video, VideoId};
+use framelift_domain::{CorrelationId, Time, TraceParent, UserId, Video, VideoId};
 use serde::{Deserialize, Serialize};
 
 use super::{Counted, Stored};
@@ -59,6 +59,8 @@ struct Record {
     content_type: Option<String>,
     options: StoredOptions,
     correlation_id: CorrelationId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace_parent: Option<TraceParent>,
     source: Source,
     created_at: Time,
     state: State,
@@ -77,6 +79,7 @@ impl From<VideoRow> for Record {
             content_type,
             options,
             correlation_id,
+            trace_parent,
             source,
             created_at,
             state,
@@ -89,6 +92,7 @@ impl From<VideoRow> for Record {
             content_type,
             options: StoredOptions::from(&options),
             correlation_id,
+            trace_parent,
             source,
             created_at,
             state,
@@ -110,6 +114,7 @@ impl From<Record> for VideoRow {
                 content_type: record.content_type,
                 options,
                 correlation_id: record.correlation_id,
+                trace_parent: record.trace_parent,
                 source: record.source,
                 created_at: record.created_at,
                 state: record.state,

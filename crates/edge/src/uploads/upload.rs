@@ -174,6 +174,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
             content_type: announced.content_type,
             options: announced.options.clone(),
             correlation_id: incoming.correlation_id().clone(),
+            trace_parent: incoming.trace_parent(),
         };
         let video = self.jobs().create(user, new, request.as_ref()).await?;
         let past = is_past_upload(&video)?;

@@ -119,6 +119,7 @@ fn check(request: CreateVideoRequest, limits: &Limits, incoming: &Incoming) -> R
                 content_type: request.content_type,
                 options,
                 correlation_id: incoming.correlation_id().clone(),
+                trace_parent: incoming.trace_parent(),
             })
         }
         Ok(_) => Err(Failure::validation(errors)),

@@ -33,8 +33,9 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let body: RunRequest = incoming.json_or_default()?;
         let options = request::options(body.options.as_ref(), "/options").map_err(Failure::validation)?;
         let idempotency = request_of(incoming, &[])?;
-        let correlation_id = incoming.correlation_id().clone();
-        let video = self.jobs().run(user, id, options, correlation_id, idempotency.as_ref()).await?;
+        let (correlation_id, trace) = (incoming.correlation_id().clone(), incoming.trace_parent());
+        let jobs = self.jobs();
+        let video = jobs.run(user, id, options, correlation_id, trace, idempotency.as_ref()).await?;
         json(StatusCode::ACCEPTED, &view::handed_over(&video))
     }
 }

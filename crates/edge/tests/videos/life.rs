@@ -1,5 +1,6 @@
 //! A video's life, each answer as it is.
 
+use framelift_domain::TraceParent;
 use serde_json::json;
 
 use crate::world::{MIB, World, completed, failed};
@@ -23,6 +24,24 @@ async fn calls_at_the_same_time_send_one_message() {
         assert_eq!(world.cloud.take_sent().len(), 1);
         assert_eq!(world.post(&complete).user(1).send().await.status, 202);
         assert!(world.cloud.take_sent().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_video_belongs_to_the_trace_that_its_first_request_names() {
+    let world = World::new();
+    let named = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let made = TraceParent::of(&"c-1".parse().unwrap()).to_string();
+    for (sent, kept) in [(named, named), ("", &made), ("00-nonsense", &made)] {
+        let body = json!({ "file_name": "a.mp4", "size_bytes": MIB });
+        let created =
+            world.post("/videos").user(1).header("traceparent", sent).json(body).send().await.json();
+        assert_eq!(world.put(&created, MIB), 200);
+        let complete = format!("/videos/{}/complete", created["id"].as_str().unwrap());
+        let other = "00-11111111111111111111111111111111-2222222222222222-01";
+        assert_eq!(world.post(&complete).user(1).header("traceparent", other).send().await.status, 202);
+        let message = &world.cloud.take_sent()[0].message;
+        assert_eq!(message.traceparent.unwrap().to_string(), kept, "{sent}");
     }
 }
 

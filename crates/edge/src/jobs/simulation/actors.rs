@@ -87,6 +87,7 @@ fn new_video(id: VideoId, size_bytes: u64) -> NewVideo {
         content_type: None,
         options: Options::default(),
         correlation_id: id.into(),
+        trace_parent: None,
     }
 }
 
@@ -159,7 +160,7 @@ async fn run(world: &World, user: UserId) -> Result<()> {
     let request = idempotency(world);
     let run = retry(world, async || {
         let correlation_id = video.id.into();
-        world.jobs().run(user, video.id, Options::default(), correlation_id, request.as_ref()).await
+        world.jobs().run(user, video.id, Options::default(), correlation_id, None, request.as_ref()).await
     });
     match run.await {
         Ok(run) => {

@@ -20,7 +20,9 @@ fn use_it(desk: &Desk, user: UserId, keys: &str) -> Vec<VideoId> {
         video.id
     });
     let mut ids: Vec<VideoId> = ids.collect();
-    ids.push(block_on(jobs.run(user, ids[0], Options::default(), "c".parse().unwrap(), None)).unwrap().id);
+    ids.push(
+        block_on(jobs.run(user, ids[0], Options::default(), "c".parse().unwrap(), None, None)).unwrap().id,
+    );
     ids
 }
 

@@ -71,8 +71,15 @@ fn scenario() -> Desk {
     desk.queue.set_faults(0);
     let queued = desk.create();
     let _ = block_on(jobs.uploaded(desk.user, queued));
-    block_on(jobs.run(desk.user, completed, Options::default(), "c".parse().unwrap(), Some(&request("b"))))
-        .unwrap();
+    block_on(jobs.run(
+        desk.user,
+        completed,
+        Options::default(),
+        "c".parse().unwrap(),
+        None,
+        Some(&request("b")),
+    ))
+    .unwrap();
     for options in selections() {
         let video = block_on(jobs.create(desk.user, new_video(options), Some(&request("c")))).unwrap();
         if let Ok(super::super::Claimed::Turn(turn)) =
@@ -162,7 +169,8 @@ fn go_on(kv: MemoryKv) -> Desk {
     // The same request is known again, and its sender is still at work.
     let request = Idempotency { key: "b".into(), request_hash: "ab".repeat(32) };
     desk.clock.advance_ms(-7 * 25 * 3_600_000);
-    let again = jobs.run(desk.user, completed.id, Options::default(), "c".parse().unwrap(), Some(&request));
+    let again =
+        jobs.run(desk.user, completed.id, Options::default(), "c".parse().unwrap(), None, Some(&request));
     let again = block_on(again).unwrap().id;
     assert!(all.iter().any(|found| found.video.id == again));
 

@@ -189,6 +189,7 @@ fn new_video() -> NewVideo {
         content_type: None,
         options: Options::default(),
         correlation_id: "suite".parse().unwrap_or_else(|_| unreachable!("the id is well-formed")),
+        trace_parent: None,
     }
 }
 
@@ -329,7 +330,7 @@ pub(super) async fn runs_share_an_upload<K: Kv, A: Ambient>(kv: &K, ambient: &A)
             let (correlation_id, request) = (new_video().correlation_id, world.request());
             loop {
                 let (jobs, id) = (world.jobs(), correlation_id.clone());
-                match jobs.run(world.user, of, Options::default(), id, Some(&request)).await {
+                match jobs.run(world.user, of, Options::default(), id, None, Some(&request)).await {
                     Err(JobError::Unavailable(_)) => ambient.pause(5_000).await,
                     outcome => return outcome,
                 }

@@ -183,6 +183,7 @@ impl Scene {
             content_type: None,
             options: Options::default(),
             correlation_id: "c".parse().unwrap(),
+            trace_parent: None,
         }
     }
 
@@ -375,7 +376,7 @@ impl Scene {
                 }
                 Call::Run => {
                     let correlation_id = "c".parse().unwrap();
-                    let run = jobs.run(user, id, Options::default(), correlation_id, None).await;
+                    let run = jobs.run(user, id, Options::default(), correlation_id, None, None).await;
                     run.map(|video| Some(video.id))
                 }
                 Call::Claim => jobs.claim(id, worker(), Some("again".to_owned())).await.map(nothing),
