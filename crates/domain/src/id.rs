@@ -23,6 +23,11 @@ macro_rules! uuid_id {
             pub fn new(unix_ms: u64, random: [u8; 10]) -> Self {
                 Self(uuid::Builder::from_unix_timestamp_millis(unix_ms, &random).into_uuid())
             }
+
+            /// When it was made, in milliseconds since 1970: the first 48 bits (RFC 9562, section 5.7).
+            pub fn unix_ms(self) -> u64 {
+                (self.0.as_u128() >> 80) as u64
+            }
         }
 
         impl fmt::Display for $name {
@@ -81,7 +86,8 @@ uuid_id!(
 );
 
 uuid_id!(
-    /// Something that an owner is told; a video's end has the id of the video.
+    /// Something that an owner is told; a video's end has the id of the video, a plugin's rejection that of the plugin's
+    /// version.
     EventId,
     "event id"
 );
@@ -89,6 +95,12 @@ uuid_id!(
 impl From<VideoId> for EventId {
     fn from(video: VideoId) -> Self {
         Self(video.0)
+    }
+}
+
+impl From<PluginId> for EventId {
+    fn from(plugin: PluginId) -> Self {
+        Self(plugin.0)
     }
 }
 

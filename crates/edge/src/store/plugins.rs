@@ -81,6 +81,9 @@ pub enum VersionState {
         sha256: String,
         /// Why.
         reason: String,
+        /// Whether its owner is still to be told.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        untold: bool,
     },
 }
 
@@ -122,7 +125,10 @@ impl Member for Plugins {
 
     fn is_idle(&self) -> bool {
         let settled = |version: &Version| {
-            let checked = matches!(version.state, VersionState::Ready { .. } | VersionState::Rejected { .. });
+            let checked = matches!(
+                version.state,
+                VersionState::Ready { .. } | VersionState::Rejected { untold: false, .. }
+            );
             checked && version.retired_at.is_none() && !self.closed
         };
         self.versions.iter().all(settled)
@@ -252,11 +258,19 @@ impl Plugins {
         let sha256 = sha256.clone();
         version.state = match rejected {
             None => VersionState::Ready { sha256 },
-            Some(reason) => VersionState::Rejected { sha256, reason: bounded(reason) },
+            Some(reason) => VersionState::Rejected { sha256, reason: bounded(reason), untold: true },
         };
         let name = version.name.clone();
         self.make_room(&name, now);
         true
+    }
+
+    /// The owner is told of a version's rejection, or will be; whether anything changed.
+    pub fn told(&mut self, id: PluginId) -> bool {
+        match self.version_mut(id).map(|version| &mut version.state) {
+            Some(VersionState::Rejected { untold, .. }) => std::mem::take(untold),
+            _ => false,
+        }
     }
 
     /// From now on no name means these versions; whether anything changed.

@@ -107,6 +107,22 @@ fn sha256(bytes: &[u8]) -> String {
     hex::encode(sha2::Sha256::digest(bytes))
 }
 
+/// One message was sent, by which the owner is told of the rejection.
+async fn assert_told(world: &World, id: &str, reason: &str) {
+    let sent = world.cloud.take_sent();
+    assert_eq!(sent.len(), 1);
+    let message = serde_json::to_value(&sent[0].message).unwrap();
+    assert_eq!((&message["notice"], &message["video_id"]), (&json!("webhook"), &json!(id)));
+    // There is no notice of a video of that id.
+    assert_eq!(world.get(&format!("/internal/jobs/{id}/notice")).worker().send().await.status, 404);
+    let claimed = world.post(&format!("/internal/deliveries/{id}/claim")).worker().send().await.json();
+    let event: Value = serde_json::from_str(claimed["payload"].as_str().unwrap()).unwrap();
+    assert_eq!(event["type"], "plugin.rejected");
+    assert_eq!(event["data"], json!({ "plugin": "mine", "reason": reason }));
+    let delivered = json!({ "attempt": 1, "worker_id": "w-1", "outcome": "delivered" });
+    world.post(&format!("/internal/deliveries/{id}/report")).worker().json(delivered).send().await;
+}
+
 #[tokio::test]
 async fn a_rejected_plugin_says_why_and_leaves_the_one_before() {
     let world = World::new();
@@ -115,10 +131,14 @@ async fn a_rejected_plugin_says_why_and_leaves_the_one_before() {
         world.claim_plugin(1, &id).await;
         let rejected =
             json!({ "attempt": 1, "outcome": "rejected", "reason": "it imports wasi:sockets/tcp" });
-        assert_eq!(world.report_plugin(1, &id, rejected).await.json(), json!({ "state": "rejected" }));
+        for _ in 0..2 {
+            let answer = world.report_plugin(1, &id, rejected.clone()).await;
+            assert_eq!(answer.json(), json!({ "state": "rejected" }));
+        }
+        id
     };
     world.put_plugin(1, "mine", &component(1)).send().await;
-    reject().await;
+    assert_told(&world, &reject().await, "it imports wasi:sockets/tcp").await;
     let shown = get(&world, "mine").await;
     assert_eq!((&shown["state"], &shown["ready_version"]), (&json!("rejected"), &Value::Null));
     assert_eq!(shown["reason"], "it imports wasi:sockets/tcp");
@@ -128,7 +148,7 @@ async fn a_rejected_plugin_says_why_and_leaves_the_one_before() {
     // The next version runs; one after it that is rejected does not take its place.
     world.ready_plugin(1, "mine", &component(2)).await;
     world.put_plugin(1, "mine", &component(3)).send().await;
-    reject().await;
+    let _ = reject().await;
     let shown = get(&world, "mine").await;
     assert_eq!((&shown["version"], &shown["ready_version"]), (&json!(3), &json!(2)));
     assert_eq!(create(&world, json!([{ "name": "mine" }])).await.status, 201);
@@ -205,7 +225,9 @@ async fn no_plugin_is_checked_for_ever() {
         world.advance_s(60);
     }
     assert_eq!(world.cloud.plugin_checks().len(), 2 + 4);
-    assert_eq!(get(&world, "mine").await["reason"], "no check came to an end in 5 attempts: no room");
+    let reason = "no check came to an end in 5 attempts: no room";
+    assert_eq!(get(&world, "mine").await["reason"], reason);
+    assert_told(&world, &id, reason).await;
     // Workers that die of it.
     world.put_plugin(1, "mine", &component(2)).send().await;
     let id = last_check(&world);
@@ -215,6 +237,7 @@ async fn no_plugin_is_checked_for_ever() {
     }
     assert_eq!(world.claim_plugin(1, &id).await.short(), "410 job-finished");
     assert_eq!(get(&world, "mine").await["state"], "rejected");
+    assert_told(&world, &id, "no check came to an end in 5 attempts").await;
     // No worker at all.
     world.put_plugin(1, "mine", &component(3)).send().await;
     for _ in 0..30 {
@@ -223,6 +246,8 @@ async fn no_plugin_is_checked_for_ever() {
     }
     let shown = get(&world, "mine").await;
     assert_eq!((&shown["version"], &shown["state"]), (&json!(3), &json!("rejected")));
+    let told = world.cloud.take_sent();
+    assert_eq!(told.last().unwrap().message.video_id.to_string(), last_check(&world));
     assert_eq!(world.cloud.keys().len(), 1, "older ones are gone: {:?}", world.cloud.keys());
 }
 

@@ -1,13 +1,14 @@
 //! Workers that check plugins: claims with a lease, and how a check ended.
 
 use framelift_contract::message::{Message, PluginMessage};
+use framelift_contract::webhook::{EventData, EventType, PluginEvent};
 use framelift_domain::{PluginId, UserId, WorkerId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{JobError, Jobs, Result};
 use crate::ports::{Ambient, Kv, Objects, Queue};
-use crate::store::plugins::{CheckLease, Version, VersionState};
+use crate::store::plugins::{CheckLease, Plugins, Version, VersionState};
 use crate::store::{Stored, keys};
 
 /// How long a worker may take over a check, in seconds: its lease is not renewed.
@@ -96,8 +97,30 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         let plugins = claimed.await?.value;
         match plugins.version(id) {
             Some(version) if matches!(version.state, VersionState::Checking { .. }) => Ok(version.clone()),
-            _ => Err(JobError::JobFinished),
+            Some(version) => {
+                self.tell_rejection(user, version).await?;
+                Err(JobError::JobFinished)
+            }
+            None => Err(JobError::JobFinished),
         }
+    }
+
+    /// Has the owner told of a rejection, unless that was done before.
+    pub(super) async fn tell_rejection(&self, user: UserId, version: &Version) -> Result<()> {
+        let VersionState::Rejected { reason, untold: true, .. } = &version.state else { return Ok(()) };
+        let data = EventData::Plugin(PluginEvent { plugin: version.name.clone(), reason: reason.clone() });
+        let (id, correlation_id) = (version.id, &version.correlation_id);
+        match self.note_event(user, id.into(), EventType::PluginRejected, correlation_id, data).await {
+            Ok(_) | Err(JobError::AccountClosed) => {}
+            Err(error) => return Err(error),
+        }
+        let key = keys::plugins(user);
+        let told = self.store.update(&key, |mut plugins: Plugins| {
+            let changed = plugins.told(id);
+            Ok::<_, JobError>((plugins, changed, ()))
+        });
+        told.await?;
+        Ok(())
     }
 
     /// The check of that attempt ended. Repeated, the same; one that was given back too often rejects the
@@ -158,6 +181,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         if reported.output {
             self.send_check(user, version, delay_s).await?;
         }
+        self.tell_rejection(user, version).await?;
         Ok(version.clone())
     }
 }

@@ -26,6 +26,8 @@ enum Due {
     Message,
     /// It is to be rejected.
     Rejection,
+    /// Its owner is to be told that it was rejected.
+    Notice,
 }
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
@@ -65,6 +67,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                 let retired_at = version.retired_at?;
                 (retired_at.plus_s(GRACE_S) <= now).then_some(Due::RemovalUnlessUsed)
             }
+            VersionState::Rejected { untold: true, .. } => Some(Due::Notice),
             // No job was ever given it.
             _ if version.retired_at.is_some() => Some(Due::Removal),
             VersionState::Rejected { .. } => None,
@@ -96,9 +99,12 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                     let changed = plugins.checked(version.id, Some(&exhausted(None)), now);
                     Ok::<_, JobError>((plugins, changed, ()))
                 });
-                rejected.await?;
-                Ok(())
+                match rejected.await?.value.version(version.id) {
+                    Some(version) => self.tell_rejection(user, version).await,
+                    None => Ok(()),
+                }
             }
+            Due::Notice => self.tell_rejection(user, version).await,
         }
     }
 

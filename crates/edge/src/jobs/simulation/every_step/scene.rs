@@ -50,10 +50,12 @@ pub(super) enum Call {
     PutPlugin,
     ReplacePlugin,
     CheckPlugin,
+    RejectPlugin,
     ReleasePlugin,
     DeletePlugin,
     CreateWithPlugin,
     CloseWithPlugins,
+    SweepPluginRejection,
     SweepPluginUpload,
     SweepPluginMessage,
     SweepPluginRemoval,
@@ -69,7 +71,7 @@ pub(super) enum Call {
     SweepClosedNotice,
 }
 
-pub(super) const CALLS: [Call; 43] = [
+pub(super) const CALLS: [Call; 45] = [
     Call::Create,
     Call::CreateWithKey,
     Call::MultipartBegun,
@@ -96,10 +98,12 @@ pub(super) const CALLS: [Call; 43] = [
     Call::PutPlugin,
     Call::ReplacePlugin,
     Call::CheckPlugin,
+    Call::RejectPlugin,
     Call::ReleasePlugin,
     Call::DeletePlugin,
     Call::CreateWithPlugin,
     Call::CloseWithPlugins,
+    Call::SweepPluginRejection,
     Call::SweepPluginUpload,
     Call::SweepPluginMessage,
     Call::SweepPluginRemoval,
@@ -422,6 +426,7 @@ impl Scene {
                 | Call::SweepExpired
                 | Call::SweepRetention
                 | Call::SweepRemoval
+                | Call::SweepPluginRejection
                 | Call::SweepPluginUpload
                 | Call::SweepPluginMessage
                 | Call::SweepPluginRemoval => jobs.sweep().await.map(|_| None),
@@ -436,7 +441,7 @@ impl Scene {
         match call {
             Call::Complete | Call::Fail | Call::ReleaseForTheLastTime if !self.tell(id) => return,
             Call::Complete | Call::Fail | Call::ReleaseForTheLastTime | Call::Release | Call::Notified => {}
-            Call::CheckPlugin | Call::ReleasePlugin => self.held_checks.clear(),
+            Call::CheckPlugin | Call::RejectPlugin | Call::ReleasePlugin => self.held_checks.clear(),
             _ => return,
         }
         self.held.clear();

@@ -66,7 +66,12 @@ impl Scene {
                 self.ready_plugin("aa");
                 self.claimed_check("bb");
             }
-            Call::ReleasePlugin => drop(self.claimed_check("aa")),
+            Call::ReleasePlugin | Call::RejectPlugin => drop(self.claimed_check("aa")),
+            Call::SweepPluginRejection => {
+                self.new_plugin("aa");
+                self.queue.take_plugins();
+                self.advance_s(25 * 3600);
+            }
             Call::DeletePlugin => {
                 self.ready_plugin("aa");
                 let video = block_on(self.jobs().create(self.user, Self::with_plugin(), None)).unwrap();
@@ -111,6 +116,10 @@ impl Scene {
             Call::PutPlugin => self.put_plugin(jobs, "aa").await.map(drop),
             Call::ReplacePlugin => self.put_plugin(jobs, "bb").await.map(drop),
             Call::CheckPlugin => jobs.plugin_checked(user, id, (1, &worker), ready()).await.map(drop),
+            Call::RejectPlugin => {
+                let rejected = Checked::Rejected("it imports a socket".to_owned());
+                jobs.plugin_checked(user, id, (1, &worker), rejected).await.map(drop)
+            }
             Call::ReleasePlugin => {
                 let released = Checked::Released("not now".to_owned());
                 jobs.plugin_checked(user, id, (1, &worker), released).await.map(drop)
@@ -148,8 +157,12 @@ impl Scene {
             if !self.objects.contains(&object_key::plugin(self.user, version.id)) {
                 return Err(format!("{version:?} has no component"));
             }
-            if !version.is_ready() {
-                return Err(format!("{version:?} is not ready"));
+            if !version.is_ready() && !matches!(version.state, VersionState::Rejected { untold: false, .. }) {
+                return Err(format!("{version:?} is not settled"));
+            }
+            let told = self.received.borrow().contains_key(&version.id.into());
+            if told == version.is_ready() {
+                return Err(format!("{version:?}: told: {told}"));
             }
         }
         if plugins.closed && !plugins.versions.is_empty() {
