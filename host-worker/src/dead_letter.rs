@@ -123,7 +123,8 @@ impl DeadLetters {
     /// Returns what is done with the message, and what became of it if that is not to put it off.
     async fn give_up(&self, task: &Task, receives: u32) -> (DeadLetter, Disposition) {
         let context = &self.context;
-        let claimed = if task.notice { Err(ReportError::JobFinished) } else { context.claim(task).await };
+        let claimed =
+            if task.notice.is_some() { Err(ReportError::JobFinished) } else { context.claim(task).await };
         match claimed {
             Ok(job) => self.fail(task, &job, receives).await,
             // A worker is at it after all. Whatever it reports, the next look finds.

@@ -128,7 +128,7 @@ impl JobContext {
             attempt = tracing::field::Empty,
         );
         async {
-            if task.notice {
+            if task.notice.is_some() {
                 return self.send_pending_notice(task, Some(permit), receives).await;
             }
             match self.claim(task).await {
@@ -208,6 +208,11 @@ impl JobContext {
         permit: Option<Permit>,
         receives: u32,
     ) -> Disposition {
+        if let Some(kind) = task.notice.filter(|kind| kind.is_of_account()) {
+            let (user, link) = (task.user_id, task.video_id.into());
+            let said = self.notifier.deliver_account_mail(user, kind, link, &task.trace, &self.release).await;
+            return self.after_notice(said, receives);
+        }
         let mut said = self.notifier.deliver_pending(task.video_id, &task.trace, &self.release).await;
         drop(permit);
         if said.is_ok() {

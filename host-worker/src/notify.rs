@@ -9,7 +9,7 @@ use std::time::Duration;
 use framelift_contract::account::{Contact, WebhookContact};
 use framelift_contract::message::NoticeKind;
 use framelift_contract::report::Notice;
-use framelift_contract::webhook::{ClaimedDelivery, DeliveryOutcome};
+use framelift_contract::webhook::{ClaimedDelivery, DeliveryOutcome, EventData, WebhookEvent};
 use framelift_domain::{CorrelationId, EventId, UserId, VideoId};
 use tokio_util::sync::CancellationToken;
 
@@ -107,6 +107,32 @@ impl Notifier {
         }
     }
 
+    /// Mails a link to the owner of an account, if it is still good. At least once, under the same message id and
+    /// with the same link. Without a mail server, or an address for the link to lead to, nobody gets it.
+    pub(crate) async fn deliver_account_mail(
+        &self,
+        user: UserId,
+        kind: NoticeKind,
+        link: EventId,
+        trace: &Trace,
+        cancel: &CancellationToken,
+    ) -> Result<(), NotifyError> {
+        let Some(public_url) = self.email.as_ref().and_then(Email::public_url) else {
+            tracing::error!(
+                kind = kind_name(kind),
+                "no link is mailed: [smtp] or [links] public_url is not set"
+            );
+            return Ok(());
+        };
+        let ask = || self.control.account_mail(user, kind, link, trace);
+        let Some(mail) = retry("mail", self.patience, cancel, ask).await? else { return Ok(()) };
+        let Some(text) = text::with_link(kind, &mail, public_url, &trace.correlation_id) else {
+            return Ok(());
+        };
+        let id = format!("{link}.{}", kind_name(kind));
+        self.mail(&text, &id, &trace.correlation_id, &mail.email, cancel).await
+    }
+
     /// Sends an event to its owner's webhook, if it is due, and reports what came of it.
     pub(crate) async fn deliver_event(
         &self,
@@ -123,6 +149,13 @@ impl Notifier {
         let Some(delivery) = retry("delivery", self.patience, cancel, claim).await? else { return Ok(()) };
         let contact = || self.control.contact(delivery.user_id, trace);
         let contact = retry("contact", self.patience, cancel, contact).await?;
+        if delivery.attempt == 1
+            && let Some(address) = contact.as_ref().and_then(|contact| contact.email.as_ref())
+            && let Some(mail) = rejection(&delivery, contact.as_ref())
+        {
+            let id = format!("{}.plugin-rejected", delivery.id);
+            self.mail(&mail, &id, &delivery.correlation_id, address, cancel).await?;
+        }
         let (outcome, status, error) = match contact.as_ref().and_then(|contact| contact.webhook.as_ref()) {
             None => (DeliveryOutcome::GiveUp, None, Some("no webhook is set".to_owned())),
             Some(webhook) => {
@@ -199,7 +232,7 @@ impl Notifier {
         let address = match notice.kind {
             NoticeKind::Failed | NoticeKind::Expired => &contact.email,
             NoticeKind::Completed => &contact.completion_email,
-            NoticeKind::Webhook => &None,
+            NoticeKind::Webhook | NoticeKind::PasswordReset | NoticeKind::EmailVerification => &None,
         };
         let (Some(address), Some(email)) = (address, &self.email) else { return Ok(()) };
         let mail = text::compose_text(notice, &contact.name, email.public_url());
@@ -234,4 +267,12 @@ impl Notifier {
         }
         Ok(())
     }
+}
+
+/// The e-mail beside the event that a plugin was rejected; none of another event. A video's e-mail goes out before its
+/// event is kept, so that an owner without a webhook gets it too; a plugin has but its event.
+fn rejection(delivery: &ClaimedDelivery, contact: Option<&Contact>) -> Option<text::MailText> {
+    let event: WebhookEvent = serde_json::from_str(&delivery.payload).ok()?;
+    let EventData::Plugin(plugin) = event.data else { return None };
+    Some(text::plugin_rejected(&contact?.name, &plugin, &delivery.correlation_id))
 }

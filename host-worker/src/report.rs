@@ -5,7 +5,7 @@ mod error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use framelift_contract::account::Contact;
+use framelift_contract::account::{AccountMail, AccountMailRequest, Contact};
 use framelift_contract::message::NoticeKind;
 use framelift_contract::plugin::{ClaimPluginRequest, PluginCheck, PluginReport, PluginReportAnswer};
 use framelift_contract::report::{
@@ -235,6 +235,23 @@ impl ControlClient {
         }
     }
 
+    /// What is to be mailed to the owner of an account; none if there is nothing, or nobody.
+    pub(crate) async fn account_mail(
+        &self,
+        user: UserId,
+        kind: NoticeKind,
+        link_id: EventId,
+        trace: &Trace,
+    ) -> Result<Option<AccountMail>, ReportError> {
+        let path = format!("internal/users/{user}/mail");
+        let body = AccountMailRequest { kind, link_id };
+        match self.answer(self.request(Method::POST, &path, Some(trace))?.json(&body)).await {
+            Ok(mail) => Ok(Some(mail)),
+            Err(ReportError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Takes the check of a plugin, for a lease. `claim_id` is fresh for each message received.
     pub(crate) async fn claim_plugin(
         &self,
@@ -353,5 +370,7 @@ pub(crate) const fn kind_name(kind: NoticeKind) -> &'static str {
         NoticeKind::Completed => "completed",
         NoticeKind::Expired => "expired",
         NoticeKind::Webhook => "webhook",
+        NoticeKind::PasswordReset => "password-reset",
+        NoticeKind::EmailVerification => "email-verification",
     }
 }

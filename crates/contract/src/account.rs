@@ -1,9 +1,11 @@
 //! Bodies of the account calls.
 
-use framelift_domain::{Time, UserId};
+use framelift_domain::{EventId, Time, UserId};
 use serde::{Deserialize, Serialize};
 use url::Url;
 use utoipa::ToSchema;
+
+use crate::message::NoticeKind;
 
 /// `POST /auth/register`.
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
@@ -118,6 +120,10 @@ pub struct AccountResponse {
     pub name: String,
     /// The e-mail address.
     pub email: String,
+    /// Whether the owner has followed a link that was mailed to the address. Where the service asks for that,
+    /// nothing can be uploaded before.
+    #[serde(default)]
+    pub email_verified: bool,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
@@ -197,6 +203,58 @@ pub struct ChangePasswordRequest {
     /// The password from now on.
     #[schema(format = "password")]
     pub new_password: String,
+}
+
+/// `POST /auth/password/reset-request`.
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetPasswordMailRequest {
+    /// The e-mail address of the account.
+    pub email: String,
+}
+
+/// `POST /auth/password/reset`.
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetPasswordRequest {
+    /// What the link in the e-mail has behind `token=`.
+    pub token: String,
+    /// The password from now on.
+    #[schema(format = "password")]
+    pub password: String,
+}
+
+/// `POST /auth/verify`.
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyEmailRequest {
+    /// What the link in the e-mail has behind `token=`.
+    pub token: String,
+}
+
+/// `POST /internal/users/{id}/mail` (worker credential): a link is about to be mailed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountMailRequest {
+    /// `password_reset` or `email_verification`.
+    pub kind: NoticeKind,
+    /// The link's id, as the message has it.
+    #[schema(value_type = String)]
+    pub link_id: EventId,
+}
+
+/// Whom to mail a link to, and what is in it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccountMail {
+    /// The name.
+    pub name: String,
+    /// The address.
+    pub email: String,
+    /// What the link has behind `token=`: a secret.
+    pub token: String,
+    /// When the link ends.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Time,
 }
 
 /// One login.

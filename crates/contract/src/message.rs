@@ -15,6 +15,17 @@ pub enum NoticeKind {
     Expired,
     /// No e-mail: an event whose webhook is due. In a message, `video_id` is the event's id.
     Webhook,
+    /// A link by which a forgotten password is replaced. `video_id` is the link's id.
+    PasswordReset,
+    /// A link by which an address is confirmed. `video_id` is the link's id.
+    EmailVerification,
+}
+
+impl NoticeKind {
+    /// Whether it is about an account, and not about a video.
+    pub const fn is_of_account(self) -> bool {
+        matches!(self, Self::PasswordReset | Self::EmailVerification)
+    }
 }
 
 /// A message of version 1: a job, or a notice to send.

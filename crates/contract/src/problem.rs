@@ -60,8 +60,10 @@ problems! {
     InvalidCredentials = "invalid-credentials", 401, "The e-mail address or the password is wrong";
     /// Too many failed logins.
     TooManyAttempts = "too-many-attempts", 429, "Too many attempts";
-    /// A refresh token that is unknown, used, expired or revoked.
-    InvalidToken = "invalid-token", 401, "The refresh token is not valid";
+    /// A refresh token, or the token of a mailed link, that is unknown, used, expired or revoked.
+    InvalidToken = "invalid-token", 401, "The token is not valid";
+    /// The account's address was not confirmed, and must be.
+    EmailNotVerified = "email-not-verified", 403, "The e-mail address is not confirmed";
     /// A file name whose extension is not accepted.
     UnsupportedFileFormat = "unsupported-file-format", 415, "The file format is not supported";
     /// The upload is larger than allowed.

@@ -294,6 +294,7 @@ pub fn fields() -> Vec<(&'static str, &'static str, Value)> {
         ("RegisterRequest", "email", json!({ "maxLength": MAX_EMAIL })),
         ("RegisterRequest", "password", PASSWORD.keywords()),
         ("ChangePasswordRequest", "new_password", PASSWORD.keywords()),
+        ("ResetPasswordRequest", "password", PASSWORD.keywords()),
         ("UpdateAccountRequest", "name", ACCOUNT_NAME.keywords()),
         ("UpdateNotifications", "webhook_url", WEBHOOK_URL.keywords()),
         ("CreateVideoRequest", "file_name", VIDEO_FILE_NAME.keywords()),
@@ -344,6 +345,8 @@ pub fn fields() -> Vec<(&'static str, &'static str, Value)> {
         ("FailReport", "code", one_of(FailureCode::VARIANTS)),
         ("NotifiedReport", "worker_id", TOKEN_ID.keywords()),
         ("DeliveryReport", "worker_id", TOKEN_ID.keywords()),
+        ("AccountMailRequest", "kind", one_of(&["password_reset", "email_verification"])),
+        ("AccountMailRequest", "link_id", UUID.keywords()),
         ("NotificationRequest", "user_id", UUID.keywords()),
         ("NotificationRequest", "video_id", UUID.keywords()),
     ]

@@ -10,9 +10,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use framelift_contract::account::{
-    AccountResponse, ChangePasswordRequest, Contact, DeleteAccountRequest, LoginRequest, Quotas,
-    RefreshRequest, RegisterRequest, RegisterResponse, SessionList, TokenResponse, UpdateAccountRequest,
-    ValidateRequest, ValidateResponse,
+    AccountMail, AccountMailRequest, AccountResponse, ChangePasswordRequest, Contact, DeleteAccountRequest,
+    LoginRequest, Quotas, RefreshRequest, RegisterRequest, RegisterResponse, ResetPasswordMailRequest,
+    ResetPasswordRequest, SessionList, TokenResponse, UpdateAccountRequest, ValidateRequest,
+    ValidateResponse, VerifyEmailRequest,
 };
 use framelift_contract::frame::FramePage;
 use framelift_contract::manifest::{self, Manifest};
@@ -61,6 +62,9 @@ fn every_file_is_understood_and_written_again() {
     let types: &[(&str, RoundTrip)] = &[
         ("accepted", round_trip::<AcceptedResponse>),
         ("account", round_trip::<AccountResponse>),
+        ("account_mail", round_trip::<AccountMail>),
+        ("account_mail_request", round_trip::<AccountMailRequest>),
+        ("account_message", round_trip::<JobMessage>),
         ("change_password", round_trip::<ChangePasswordRequest>),
         ("claim", round_trip::<ClaimRequest>),
         ("claim_plugin", round_trip::<ClaimPluginRequest>),
@@ -98,6 +102,8 @@ fn every_file_is_understood_and_written_again() {
         ("register", round_trip::<RegisterRequest>),
         ("registered", round_trip::<RegisterResponse>),
         ("report_answer", round_trip::<ReportAnswer>),
+        ("reset_password", round_trip::<ResetPasswordRequest>),
+        ("reset_request", round_trip::<ResetPasswordMailRequest>),
         ("run", round_trip::<RunRequest>),
         ("sessions", round_trip::<SessionList>),
         ("storage", round_trip::<StorageResponse>),
@@ -116,6 +122,7 @@ fn every_file_is_understood_and_written_again() {
         ("notified_webhook", round_trip::<NotifiedReport>),
         ("validate", round_trip::<ValidateRequest>),
         ("validated", round_trip::<ValidateResponse>),
+        ("verify_email", round_trip::<VerifyEmailRequest>),
         ("video_processing", round_trip::<VideoResponse>),
         ("videos", round_trip::<VideoPage>),
         ("webhook_gone", round_trip::<WebhookGone>),

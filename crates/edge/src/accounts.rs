@@ -9,9 +9,11 @@
 //! |---|---|
 //! | `user/<uid>`, `sessions/<uid>` | never: of a deleted account, a mark of some 100 bytes stays |
 //! | `email/<hash>` | never: of an address that is free again, a mark of some 100 bytes stays, because sign-ups race for it |
+//! | `rate/<uid>` | with the account: requests of a user in this minute and the one before |
 //! | `attempts/<bucket>` | never: there are 4096 at most; counts in them go after 15 minutes, when the bucket is written |
 //! | `new/<key>`, `watch/<key>`, `new/<key>/<time>` | never: they belong to the values above |
 
+mod account_mail;
 mod attempts;
 mod change_password;
 mod config;
@@ -20,6 +22,7 @@ mod delete_me;
 mod end_session;
 mod gate;
 mod keys;
+mod link;
 mod login;
 mod logout;
 mod me;
@@ -27,6 +30,9 @@ mod origin;
 mod record;
 mod refresh;
 mod register;
+mod request_reset;
+mod resend_verification;
+mod reset_password;
 mod secret;
 mod session;
 mod sessions;
@@ -34,6 +40,7 @@ mod throttle;
 mod update_me;
 mod validate;
 mod validate_token;
+mod verify_email;
 mod webhook_gone;
 mod webhook_secret;
 
@@ -66,7 +73,8 @@ component! {
     router: Router::new(ROUTES);
     call: [
         register, login, refresh, logout, validate_token, me, update_me, delete_me, change_password, sessions,
-        end_session, keys, contact, webhook_secret, webhook_gone,
+        end_session, keys, contact, webhook_secret, webhook_gone, request_reset, reset_password, verify_email,
+        resend_verification, account_mail,
     ]
 }
 
@@ -74,10 +82,9 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     /// The account of the request's access token, if it exists and is not being deleted.
     async fn owner(&self, incoming: &Incoming) -> Result<(Caller, Profile), Failure> {
         let caller = incoming.user(&self.config.verifier, self.ambient.now())?;
-        match self.user(caller.id).await? {
-            Some(User::Active(profile)) => Ok((caller, profile)),
-            _ => Err(gone()),
-        }
+        let Some(User::Active(profile)) = self.user(caller.id).await? else { return Err(gone()) };
+        self.config.rates.admit(&self.store(), self.ambient, caller.id, incoming).await?;
+        Ok((caller, profile))
     }
 
     /// As [`Self::owner`], if the login that the token goes back to was not ended.

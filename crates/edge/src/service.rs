@@ -25,7 +25,7 @@ use serde_json::json;
 use self::config::Credential;
 pub use self::config::{Config, NAMES, Role, Variables};
 use crate::frames::Frames;
-use crate::http::{Failure, Incoming, Level, log};
+use crate::http::{Caller, Failure, Incoming, Level, log};
 use crate::jobs::Jobs;
 use crate::object_store::ObjectStore;
 use crate::ports::{Ambient, Http, Kv, Queue};
@@ -60,24 +60,33 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
 
     /// The user who calls; 401 if the account was deleted.
     pub(crate) async fn caller(&self, incoming: &Incoming) -> Result<UserId, Failure> {
+        Ok(self.identified(incoming).await?.id)
+    }
+
+    /// The user who calls to upload something; 403 while the address must be confirmed.
+    pub(crate) async fn uploader(&self, incoming: &Incoming) -> Result<UserId, Failure> {
+        let caller = self.identified(incoming).await?;
+        if caller.email_verified {
+            return Ok(caller.id);
+        }
+        let detail = "follow the link in the e-mail that was sent to you, then refresh the access token";
+        Err(Failure::new(Code::EmailNotVerified, detail))
+    }
+
+    async fn identified(&self, incoming: &Incoming) -> Result<Caller, Failure> {
         let Credential::Users(verifier) = &self.config.credential else {
             return Err(Failure::internal("a component for workers was called as one for users"));
         };
-        let user = incoming.user(verifier, self.ambient.now())?.id;
+        let caller = incoming.user(verifier, self.ambient.now())?;
+        let user = caller.id;
         let (jobs, store) = (self.jobs(), Store::new(self.kv, self.ambient));
-        let (quota, closed) =
-            join(self.config.rates.count(&store, self.ambient, user), jobs.is_closed(user)).await;
-        if let Some(quota) = quota {
-            incoming.set_quota(quota);
-            if !quota.allows() {
-                let detail = "there were too many requests in the last minute";
-                return Err(Failure::new(Code::RateLimited, detail).retry_after(quota.reset_s));
-            }
-        }
+        let admitted = self.config.rates.admit(&store, self.ambient, user, incoming);
+        let (admitted, closed) = join(admitted, jobs.is_closed(user)).await;
+        admitted?;
         if closed? {
             return Err(Failure::unauthenticated("the account of this access token does not exist any more"));
         }
-        Ok(user)
+        Ok(caller)
     }
 
     /// Attempt and result of a finished video, if the result is still kept.

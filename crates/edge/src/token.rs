@@ -41,6 +41,8 @@ pub struct Claims {
     pub id: String,
     /// The login that it was issued for (`sid`, as in OpenID Connect); missing in older tokens.
     pub session: Option<String>,
+    /// Whether the account's address was confirmed, or need not be.
+    pub email_verified: bool,
 }
 
 /// A token is not valid; says why, for the log.
@@ -54,6 +56,9 @@ struct Own {
     email: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
+    /// As in OpenID Connect; there where the address must be confirmed, and is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email_verified: Option<bool>,
 }
 
 /// Signs tokens. Holds the private key, which only `auth` has.
@@ -87,6 +92,28 @@ impl Signer {
         session: Option<&str>,
         now: Time,
     ) -> Result<String, InvalidKey> {
+        self.sign(
+            user,
+            id,
+            now,
+            Own { email: email.to_owned(), sid: session.map(str::to_owned), email_verified: None },
+        )
+    }
+
+    /// The same of a user who must confirm the address and has not: nothing can be uploaded with it.
+    pub fn issue_unverified(
+        &self,
+        user: UserId,
+        email: &str,
+        id: &str,
+        session: Option<&str>,
+        now: Time,
+    ) -> Result<String, InvalidKey> {
+        let (email, sid) = (email.to_owned(), session.map(str::to_owned));
+        self.sign(user, id, now, Own { email, sid, email_verified: Some(false) })
+    }
+
+    fn sign(&self, user: UserId, id: &str, now: Time, custom: Own) -> Result<String, InvalidKey> {
         let now_s = now.unix_s().unsigned_abs();
         let claims = JWTClaims {
             issued_at: Some(Duration::from_secs(now_s)),
@@ -97,7 +124,7 @@ impl Signer {
             audiences: Some(Audiences::AsString(AUDIENCE.to_owned())),
             jwt_id: Some(id.to_owned()),
             nonce: None,
-            custom: Own { email: email.to_owned(), sid: session.map(str::to_owned) },
+            custom,
         };
         self.pair.sign(claims).map_err(|error| InvalidKey(error.to_string()))
     }
@@ -169,6 +196,7 @@ impl Verifier {
             id: claims.jwt_id.unwrap_or_default(),
             email: claims.custom.email,
             session: claims.custom.sid,
+            email_verified: claims.custom.email_verified != Some(false),
             expires_s: i64::try_from(expires_s).map_err(|error| refuse(&error))?,
         })
     }

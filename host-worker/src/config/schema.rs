@@ -190,7 +190,8 @@ section! {
 section! {
     /// Links in e-mails.
     Links as "links" {
-        /// The address that users know the service by; without it, e-mails have no link.
+        /// The address that users know the service by; without it, e-mails have no link, and those that are about a
+        /// link (a new password, an address to confirm) are not sent.
         public_url: Option<Url>,
     }
 }

@@ -1,6 +1,6 @@
 //! Reads a message's text.
 
-use framelift_contract::message::{InvalidMessage, JobMessage, Message};
+use framelift_contract::message::{InvalidMessage, JobMessage, Message, NoticeKind};
 use framelift_contract::report::Job;
 use framelift_domain::{PluginId, UserId, VideoId};
 
@@ -29,20 +29,21 @@ pub(crate) struct PluginTask {
 /// What a message about a video asks for.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
-    /// The video, or the event that is due at a webhook.
+    /// The video, the event that is due at a webhook, or the link that is to be mailed.
     pub video_id: VideoId,
     /// Its owner.
     pub user_id: UserId,
     /// What follows it through every call.
     pub trace: Trace,
-    /// Whether only a notice is to be sent.
-    pub notice: bool,
+    /// The notice to send; none is to be worked on the video.
+    pub notice: Option<NoticeKind>,
 }
 
 impl Task {
     /// What is left to be done for a job that has ended.
     pub(crate) fn of_notice(job: &Job, trace: &Trace) -> Self {
-        Self { video_id: job.video_id, user_id: job.user_id, trace: trace.clone(), notice: true }
+        let notice = Some(NoticeKind::Webhook);
+        Self { video_id: job.video_id, user_id: job.user_id, trace: trace.clone(), notice }
     }
 
     /// Reads a message about a video. Only ids are taken from it.
@@ -55,7 +56,7 @@ impl Task {
             video_id: job.video_id,
             user_id: job.user_id,
             trace: Trace { correlation_id: job.correlation_id },
-            notice: job.notice.is_some(),
+            notice: job.notice,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The texts of e-mails.
 
+use framelift_contract::account::AccountMail;
 use framelift_contract::message::NoticeKind;
 use framelift_contract::report::Notice;
+use framelift_contract::webhook::PluginEvent;
 use framelift_domain::CorrelationId;
 use url::Url;
 
@@ -38,7 +40,10 @@ pub(super) fn compose_text(notice: &Notice, name: &str, public_url: Option<&Url>
     let file = one_line(&notice.file_name);
     let mut lines = Vec::new();
     let subject = match notice.kind {
-        NoticeKind::Completed | NoticeKind::Webhook => {
+        NoticeKind::Completed
+        | NoticeKind::Webhook
+        | NoticeKind::PasswordReset
+        | NoticeKind::EmailVerification => {
             lines.push(format!("the frames of your video \"{file}\" are ready."));
             format!("Your frames are ready: {file}")
         }
@@ -64,6 +69,62 @@ pub(super) fn compose_text(notice: &Notice, name: &str, public_url: Option<&Url>
     let reference =
         format!("Video {}, {}, reference {}", notice.video_id, notice.completed_at, notice.correlation_id);
     letter(subject, name, &lines, link.as_ref().map(|link| ("Look at the video", link)), &reference)
+}
+
+/// Writes a mail with a link that proves that its reader owns the address; none of a kind that has none. The token
+/// stands behind `#`, which no browser sends, so that it gets into no log.
+pub(super) fn with_link(
+    kind: NoticeKind,
+    mail: &AccountMail,
+    public_url: &Url,
+    reference: &CorrelationId,
+) -> Option<MailText> {
+    let until = format!("It is good until {}, for one use.", mail.expires_at);
+    let (path, subject, label, lines) = match kind {
+        NoticeKind::PasswordReset => (
+            "reset",
+            "Set a new password",
+            "Set a new password",
+            [
+                "somebody, most likely you, asked for a new password for your account.".to_owned(),
+                format!("Follow the link to set one. {until} All your logins end then."),
+                "If it was not you, there is nothing to do: your password stays as it is.".to_owned(),
+            ],
+        ),
+        NoticeKind::EmailVerification => (
+            "verify",
+            "Confirm your e-mail address",
+            "Confirm the address",
+            [
+                "an account was made with this e-mail address.".to_owned(),
+                format!("Follow the link to confirm that the address is yours. {until}"),
+                "If it was not you, there is nothing to do.".to_owned(),
+            ],
+        ),
+        _ => return None,
+    };
+    let link = public_url.join(&format!("{path}#token={}", mail.token)).ok()?;
+    let reference = format!("Reference {reference}");
+    Some(letter(subject.to_owned(), &mail.name, &lines, Some((label, &link)), &reference))
+}
+
+/// Writes that a plugin was checked and is not taken.
+pub(super) fn plugin_rejected(name: &str, plugin: &PluginEvent, reference: &CorrelationId) -> MailText {
+    let called = one_line(&plugin.plugin);
+    let lines = [
+        format!("your plugin \"{called}\" was checked and is not taken."),
+        format!("Reason: {}.", one_line(plugin.reason.trim_end_matches('.'))),
+        "What you can do: `framelift plugin check` says the same on your machine. Upload the plugin again when it \
+         passes."
+            .to_owned(),
+    ];
+    letter(
+        format!("Your plugin was rejected: {called}"),
+        name,
+        &lines,
+        None,
+        &format!("Reference {reference}"),
+    )
 }
 
 /// Writes that a webhook is turned off, because its receiver is gone.
@@ -147,6 +208,35 @@ pub(super) mod tests {
         let mail = webhook_off("<b>", "hooks.example.com\r\nBcc: x", &"c-1".parse().unwrap());
         assert!(mail.text.contains("hooks.example.com  Bcc: x is turned off"), "{}", mail.text);
         assert!(!mail.html.contains("<b>") && mail.text.contains("Reference c-1"));
+    }
+
+    #[test]
+    fn mailed_links_have_their_tokens_behind_the_hash() {
+        let url = Url::parse("https://frames.example.com/").unwrap();
+        let mail = AccountMail {
+            name: "<b>".into(),
+            email: "ada@example.com".into(),
+            token: "a.b-c_d.e".into(),
+            expires_at: Time::from_unix_ms(1_700_000_000_000),
+        };
+        for (kind, path, says) in [
+            (NoticeKind::PasswordReset, "reset", "good until 2023-11-14T22:13:20.000Z"),
+            (NoticeKind::EmailVerification, "verify", "confirm that the address is yours"),
+        ] {
+            let text = with_link(kind, &mail, &url, &"c-1".parse().unwrap()).unwrap();
+            let link = format!("https://frames.example.com/{path}#token=a.b-c_d.e");
+            assert!(text.text.contains(&link) && text.html.contains(&link), "{}", text.text);
+            assert!(text.text.contains(says) && !text.html.contains("<b>"), "{}", text.text);
+        }
+        assert_eq!(with_link(NoticeKind::Failed, &mail, &url, &"c-1".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn a_rejected_plugin_and_why() {
+        let plugin = PluginEvent { plugin: "mark".into(), reason: "it imports wasi:sockets/tcp.".into() };
+        let mail = plugin_rejected("Ada", &plugin, &"c-1".parse().unwrap());
+        assert_eq!(mail.subject, "Your plugin was rejected: mark");
+        assert!(mail.text.contains("Reason: it imports wasi:sockets/tcp.\n"), "{}", mail.text);
     }
 
     #[test]

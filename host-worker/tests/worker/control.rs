@@ -9,6 +9,7 @@ use framelift_contract::object_key;
 use framelift_contract::plugin::{JobPlugin, PluginCheck};
 use framelift_contract::problem::{Problem, ProblemCode};
 use framelift_contract::report::{Job, Notice};
+use framelift_contract::webhook::ClaimedDelivery;
 use framelift_domain::{Failure, Time, UserId, VideoId};
 use http::Request;
 use serde_json::{Value, json};
@@ -34,6 +35,12 @@ struct State {
     calls: Vec<Call>,
     scripted: HashMap<&'static str, VecDeque<Option<ProblemCode>>>,
     refuses_token: bool,
+    /// The webhook of every account.
+    webhook: Value,
+    /// Events that are due, by their ids.
+    due: BTreeMap<String, ClaimedDelivery>,
+    /// The answer to whoever asks what to mail about an account.
+    account_mail: Option<Value>,
 }
 
 #[derive(Clone)]
@@ -87,6 +94,19 @@ impl Control {
     /// The plugin that may be claimed to be checked.
     pub(crate) fn set_check(&self, check: PluginCheck) {
         self.state.lock().unwrap().check = Some(check);
+    }
+
+    pub(crate) fn set_webhook(&self, webhook: Value) {
+        self.state.lock().unwrap().webhook = webhook;
+    }
+
+    /// An event that is due at the webhook until what came of it is reported.
+    pub(crate) fn add_delivery(&self, delivery: ClaimedDelivery) {
+        self.state.lock().unwrap().due.insert(delivery.id.to_string(), delivery);
+    }
+
+    pub(crate) fn set_account_mail(&self, mail: Option<Value>) {
+        self.state.lock().unwrap().account_mail = mail;
     }
 
     pub(crate) fn set_outstanding(&self, job: &Job, failure: Failure) {
@@ -166,7 +186,7 @@ impl State {
                 json!({"users":0,"expired_uploads":0,"resent":0,"lapsed_leases":0,"expired_results":0,"more":false})
             }
             ["internal", "users", id, "contact"] => {
-                json!({"user_id": id, "name": "Ada", "email": "ada@example.com", "webhook": null})
+                json!({"user_id": id, "name": "Ada", "email": "ada@example.com", "webhook": self.webhook})
             }
             ["internal", "plugins", id, call] => match (&self.check, *call) {
                 (Some(check), "claim") if check.plugin_id.to_string() == *id => {
@@ -177,8 +197,17 @@ impl State {
                 }
                 _ => return problem(ProblemCode::NotFound),
             },
-            // There is no webhook.
-            ["internal", "deliveries", ..] => return problem(ProblemCode::JobFinished),
+            ["internal", "users", _, "mail"] => match &self.account_mail {
+                Some(mail) => mail.clone(),
+                None => return problem(ProblemCode::NotFound),
+            },
+            ["internal", "deliveries", id, call] => {
+                let due = if *call == "claim" { self.due.get(*id).cloned() } else { self.due.remove(*id) };
+                match due {
+                    Some(delivery) => serde_json::to_value(delivery).unwrap(),
+                    None => return problem(ProblemCode::JobFinished),
+                }
+            }
             ["internal", "jobs", id, call] => {
                 let video: VideoId = id.parse().unwrap();
                 let Some(job) = self.jobs.get(&video) else { return problem(ProblemCode::VideoNotFound) };

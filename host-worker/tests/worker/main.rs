@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's fakes may panic as its checks do")]
 
+mod account_mails;
 #[path = "../../../crates/plugin-host/tests/plugins/component.rs"]
 #[expect(dead_code, reason = "the tests of the plugins' host use all of it")]
 mod component;
@@ -12,6 +13,7 @@ mod plugins;
 mod process;
 mod rig;
 mod smtp;
+mod webhooks;
 
 use std::io::{Cursor, Read as _};
 

@@ -476,6 +476,7 @@ export const ptBR: Messages = {
   "problem_result-damaged": "O resultado guardado não pode mais ser lido. Processe o vídeo de novo.",
   "problem_source-expired": "O envio foi apagado porque o prazo terminou. Envie o vídeo de novo.",
   "problem_processing-already-finished": "O vídeo já terminou.",
+  "problem_email-not-verified": "Confirme primeiro o seu e-mail: siga o link que enviamos e entre de novo.",
   "problem_invalid-token": "Este link ou login não vale mais. Peça um novo ou entre de novo.",
   problem_forbidden: "Sua conta não tem permissão para isto.",
   "problem_not-found": "Isto não está mais aqui.",

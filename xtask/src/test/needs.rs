@@ -9,7 +9,7 @@ use crate::{ffmpeg, setup};
 const TOOLS: &[&str] =
     &["framelift-media", "framelift-worker", "framelift-cli", "framelift-e2e", "framelift-benches"];
 /// Packages whose tests compare with what comes from PyPI.
-const PEERS: &[&str] = &["framelift-media", "framelift-dev-sqs", "framelift-e2e"];
+const PEERS: &[&str] = &["framelift-media", "framelift-worker", "framelift-dev-sqs", "framelift-e2e"];
 
 /// What is to be installed and built.
 #[derive(Debug, Default)]

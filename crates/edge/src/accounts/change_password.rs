@@ -5,7 +5,7 @@ use framelift_contract::account::ChangePasswordRequest;
 use framelift_contract::problem::ProblemCode as Code;
 use http::{Response, StatusCode};
 
-use super::record::{Profile, User};
+use super::record::User;
 use super::throttle::Guesser;
 use super::{Accounts, gone, invalid_credentials, settle, user_key, validate};
 use crate::http::{Failure, Incoming, Route, empty};
@@ -52,7 +52,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
                 if current.password_set_at != profile.password_set_at {
                     return Err(invalid_credentials());
                 }
-                let changed = Profile { password: fresh.clone(), password_set_at: Some(now), ..current };
+                let changed = current.with_password(fresh.clone(), now);
                 Ok((User::Active(changed), true, ()))
             })
             .await;

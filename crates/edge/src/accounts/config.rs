@@ -1,10 +1,14 @@
 //! The configuration of component `auth`, read whole and checked before anything is answered.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use framelift_domain::Limits;
 
 use super::gate::Gate;
 use super::secret::{MIN_KEY_CHARS, Secrets};
 use crate::http::{Cors, WorkerToken};
+use crate::service::rate::Rates;
 use crate::token::{Signer, Verifier};
 
 /// What the component is configured with.
@@ -15,8 +19,11 @@ pub struct Config {
     pub(super) secrets: Secrets,
     pub(super) worker_token: WorkerToken,
     pub(super) allow_private_webhooks: bool,
+    pub(super) verify_email: bool,
     pub(super) proxy_hops: u8,
     pub(super) gate: Gate,
+    /// How often users call.
+    pub(super) rates: Rc<Rates>,
     /// The origins whose pages may call.
     pub cors: Cors,
 }
@@ -35,8 +42,10 @@ impl Config {
         "refresh_keys",
         "worker_token",
         "allow_private_webhooks",
+        "verify_email",
         "proxy_hops",
         "hashes_at_once",
+        "max_requests_per_minute",
         Cors::VARIABLE,
     ];
 
@@ -49,8 +58,10 @@ impl Config {
     ///   tokens, those of all are good;
     /// - `worker_token`: the worker credential;
     /// - `allow_private_webhooks`: `true` or `false` (default);
+    /// - `verify_email`: `true` or `false` (default): whether an address must be confirmed before uploads;
     /// - `proxy_hops`: how many proxies of ours append to `X-Forwarded-For`, 0 (default) to 10;
     /// - `hashes_at_once`: password hashes under way for one instance, 1 to 64, default 2;
+    /// - `max_requests_per_minute`: requests of one user, 0 to 1,000,000, default 1,200; 0 is as many as they like;
     /// - `cors_origins`: the origins whose pages may call, with spaces between.
     pub fn read(variables: &BTreeMap<&'static str, String>) -> Result<Self, InvalidConfig> {
         let mut problems = Vec::new();
@@ -78,15 +89,16 @@ impl Config {
         let worker_token = WorkerToken::new(worker_token).map_err(|error| note("worker_token", &error)).ok();
         let further = get("public_keys").map(Verifier::from_jwks).transpose();
         let further = further.map_err(|error| note("public_keys", &error)).unwrap_or_default();
-        let allow_private_webhooks = match get("allow_private_webhooks") {
+        let mut flag = |name: &str| match get(name) {
             None | Some("false") => false,
             Some("true") => true,
             Some(_) => {
-                note("allow_private_webhooks", &"must be true or false");
+                note(name, &"must be true or false");
                 false
             }
         };
-        let mut number = |name: &str, from: u8, to: u8, default: u8| match get(name).map(str::parse) {
+        let (allow_private_webhooks, verify_email) = (flag("allow_private_webhooks"), flag("verify_email"));
+        let mut number = |name: &str, from: u32, to: u32, default: u32| match get(name).map(str::parse) {
             None => default,
             Some(Ok(number)) if (from..=to).contains(&number) => number,
             Some(_) => {
@@ -96,6 +108,8 @@ impl Config {
         };
         let (proxy_hops, hashes_at_once) =
             (number("proxy_hops", 0, 10, 0), number("hashes_at_once", 1, 64, 2));
+        let most = Limits::default().max_requests_per_minute;
+        let per_minute = number("max_requests_per_minute", 0, 1_000_000, most);
         let cors = Cors::read(variables).map_err(|problem| problems.push(problem));
         match (signer, worker_token, secrets, cors) {
             (Some(signer), Some(worker_token), Some(secrets), Ok(cors)) if problems.is_empty() => Ok(Self {
@@ -104,8 +118,10 @@ impl Config {
                 secrets,
                 worker_token,
                 allow_private_webhooks,
-                proxy_hops,
-                gate: Gate::new(u32::from(hashes_at_once)),
+                verify_email,
+                proxy_hops: u8::try_from(proxy_hops).unwrap_or(0),
+                gate: Gate::new(hashes_at_once),
+                rates: Rc::new(Rates::new(per_minute)),
                 cors,
             }),
             _ => Err(InvalidConfig(problems)),

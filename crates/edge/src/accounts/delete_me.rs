@@ -18,6 +18,7 @@ use crate::http::{CORRELATION_HEADER, Failure, Incoming, Route, empty};
 use crate::openapi::{Auth, Operation, Payload, typed};
 use crate::passwords::Verdict;
 use crate::ports::{Ambient, Http, Kv, Unavailable};
+use crate::store::keys;
 
 pub(super) const ROUTE: Route = Route::delete("/auth/me");
 
@@ -49,6 +50,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             Some(User::Gone) => return Ok(empty(StatusCode::ACCEPTED)),
             None => return Err(gone()),
         };
+        self.config.rates.admit(&self.store(), self.ambient, caller.id, incoming).await?;
         let account = self.config.secrets.email(&profile.email);
         // Counted by the token itself: nobody else's failures refuse the call.
         let (guesser, hash) = (Guesser::Caller(&caller.token), Some(profile.password.as_str()));
@@ -102,6 +104,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             })
             .await;
         settle(freed, missing)?;
+        store.forget(&keys::rate(id)).await?;
         let gone = store.update(&user_key(id), |_: User| Ok((User::Gone, true, ()))).await;
         settle(gone, missing).map(|_| ())
     }

@@ -77,11 +77,11 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             self.end_sessions(id, |session| session == family).await?;
             return Err(invalid_credentials());
         }
-        self.tokens(&Refresh { user: id, family, generation: 0 }, &profile.email, now)
+        self.tokens(&Refresh { user: id, family, generation: 0 }, &profile, now)
     }
 
     /// The account that has the address, if it can be used.
-    async fn active(&self, account: &str) -> Result<Option<(UserId, Profile)>, StoreError> {
+    pub(super) async fn active(&self, account: &str) -> Result<Option<(UserId, Profile)>, StoreError> {
         let owner: Option<Owner> = self.store().get(&email_key(account)).await?;
         let Some(id) = owner.and_then(|owner| owner.user) else { return Ok(None) };
         Ok(match self.user(id).await? {
@@ -110,11 +110,16 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     pub(super) fn tokens(
         &self,
         refresh: &Refresh,
-        email: &str,
+        profile: &Profile,
         since: Time,
     ) -> Result<Response<Bytes>, Failure> {
         let (refresh_token, id) = self.config.secrets.seal(refresh);
-        let access_token = self.config.signer.issue(refresh.user, email, &id, Some(&refresh.family), since);
+        let (signer, email) = (&self.config.signer, &profile.email);
+        let access_token = if self.config.verify_email && profile.email_verified_at.is_none() {
+            signer.issue_unverified(refresh.user, email, &id, Some(&refresh.family), since)
+        } else {
+            signer.issue(refresh.user, email, &id, Some(&refresh.family), since)
+        };
         let access_token = access_token.map_err(Failure::internal)?;
         let age_s = self.ambient.now().unix_s().saturating_sub(since.unix_s());
         let expires_in = ACCESS_TTL_S.saturating_sub(u32::try_from(age_s).unwrap_or(0));

@@ -1,7 +1,7 @@
 //! What the store keeps of an account.
 
 use framelift_contract::account::{AccountResponse, NotificationSettings, WebhookContact};
-use framelift_domain::{Time, UserId};
+use framelift_domain::{EventId, Time, UserId};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -35,6 +35,15 @@ pub(super) struct Profile {
     /// When its owner changed the password last; none since sign-up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) password_set_at: Option<Time>,
+    /// The link by which the password may be replaced: the newest one that was mailed and not used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reset_link: Option<EventId>,
+    /// The newest link by which the address may be confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) verification_link: Option<EventId>,
+    /// When its owner followed a link that was mailed to the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) email_verified_at: Option<Time>,
     /// Whether to send e-mails about failures.
     pub(super) notify_by_email: bool,
     /// Whether to send e-mails about completions.
@@ -102,12 +111,18 @@ pub(super) struct Owner {
 impl Stored for Owner {}
 
 impl Profile {
+    /// With another password, which makes mailed links void.
+    pub(super) fn with_password(self, password: String, now: Time) -> Self {
+        Self { password, password_set_at: Some(now), reset_link: None, ..self }
+    }
+
     /// What its owner sees.
     pub(super) fn response(&self, id: UserId, webhook_secret: Option<String>) -> AccountResponse {
         AccountResponse {
             id,
             name: self.name.clone(),
             email: self.email.clone(),
+            email_verified: self.email_verified_at.is_some(),
             created_at: self.created_at,
             notifications: NotificationSettings {
                 email: self.notify_by_email,

@@ -47,7 +47,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             .await;
         match settle(result, invalid_token)?.output {
             Rotation::Current(generation, since) => {
-                self.tokens(&Refresh { generation, ..used }, &profile.email, since)
+                self.tokens(&Refresh { generation, ..used }, &profile, since)
             }
             Rotation::Replayed => {
                 Err(invalid_token().because("a used refresh token came back: family revoked"))

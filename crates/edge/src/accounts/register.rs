@@ -1,14 +1,16 @@
 //! `POST /auth/register`: makes an account. The account is written first and found by nobody; the claim of its address commits.
 
 use framelift_contract::account::{RegisterRequest, RegisterResponse};
+use framelift_contract::message::NoticeKind;
 use framelift_contract::problem::{FieldError, ProblemCode as Code};
 use framelift_domain::UserId;
 use http::{Response, StatusCode};
+use serde_json::json as value;
 
 use super::record::{Owner, Profile, User};
 use super::session::Sessions;
 use super::{Accounts, email_key, sessions_key, settle, user_key, validate};
-use crate::http::{Failure, Incoming, Route, json};
+use crate::http::{Failure, Incoming, Level, Route, json, log};
 use crate::openapi::{Auth, Operation, examples, typed};
 use crate::ports::{Ambient, Http, Kv};
 use bytes::Bytes;
@@ -51,6 +53,9 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             created_at: now,
             password: self.hash(&body.password).await?,
             password_set_at: None,
+            reset_link: None,
+            verification_link: None,
+            email_verified_at: None,
             notify_by_email: true,
             notify_of_completion: false,
             webhook: None,
@@ -65,6 +70,15 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
                 settle(gone, || Failure::internal("the new account vanished"))?;
             }
             return Err(failure);
+        }
+        if self.config.verify_email {
+            // The account is there: who does not get the mail asks for another one.
+            let queued = self.queue_link(id, NoticeKind::EmailVerification, incoming).await;
+            if let Err(error) = queued {
+                let fields = [("cause", value!(error.to_string()))];
+                let message = "the mail to a new account is not queued";
+                log(Level::Warn, message, Some(incoming.correlation_id()), &fields);
+            }
         }
         json(StatusCode::CREATED, &RegisterResponse { id, name, email, created_at: now })
     }

@@ -5,9 +5,10 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use framelift_domain::UserId;
+use framelift_domain::{EventId, Time, UserId};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use subtle::ConstantTimeEq;
 
 /// The variables `email_key` and `refresh_keys`, as one key for each use.
 #[derive(Clone)]
@@ -25,6 +26,25 @@ struct RefreshKey {
     id: String,
     refresh: [u8; 32],
     token_id: [u8; 32],
+    link: [u8; 32],
+}
+
+/// What a link in an e-mail is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To replace a forgotten password.
+    ResetPassword,
+    /// To confirm an address.
+    VerifyEmail,
+}
+
+impl Purpose {
+    const fn label(self) -> &'static [u8] {
+        match self {
+            Self::ResetPassword => b"reset/",
+            Self::VerifyEmail => b"verify/",
+        }
+    }
 }
 
 /// A refresh token's content: derived from these, so that the store never holds one.
@@ -67,7 +87,16 @@ impl RefreshKey {
             return Err(format!("the key {id} is shorter than {MIN_KEY_CHARS} characters"));
         }
         let derive = |label: &str| mac(key.as_bytes(), &[label.as_bytes()]);
-        Ok(Self { id: id.to_owned(), refresh: derive("refresh"), token_id: derive("token-id") })
+        let id = id.to_owned();
+        Ok(Self { id, refresh: derive("refresh"), token_id: derive("token-id"), link: derive("link") })
+    }
+
+    fn link_id(&self, purpose: Purpose, user: UserId, unix_ms: u64) -> EventId {
+        let (user, time) = (user.to_string(), unix_ms.to_be_bytes());
+        let tag = mac(&self.link, &[b"id/", purpose.label(), user.as_bytes(), &time]);
+        let mut random = [0; 10];
+        random.copy_from_slice(&tag[..10]);
+        EventId::new(unix_ms, random)
     }
 
     fn parse_all(text: &str) -> Result<Vec<Self>, String> {
@@ -111,6 +140,48 @@ impl Secrets {
         let tag = mac(&key.refresh, &[signed.as_bytes()]);
         let token_id = mac(&key.token_id, &[payload.as_bytes()]);
         (format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag)), URL_SAFE_NO_PAD.encode(&token_id[..16]))
+    }
+
+    /// A new link's id. Behind its time stands what we alone can make, so that nobody has a link mailed that was not
+    /// asked for here.
+    pub(super) fn link_id(&self, purpose: Purpose, user: UserId, now: Time) -> EventId {
+        let unix_ms = now.unix_ms().unsigned_abs();
+        self.refresh.first().map_or(EventId::new(0, [0; 10]), |key| key.link_id(purpose, user, unix_ms))
+    }
+
+    /// Whether we made a link's id.
+    pub(super) fn made_link(&self, purpose: Purpose, user: UserId, link: EventId) -> bool {
+        let same = |key: &RefreshKey| {
+            let ours = key.link_id(purpose, user, link.unix_ms()).to_string();
+            bool::from(ours.as_bytes().ct_eq(link.to_string().as_bytes()))
+        };
+        self.refresh.iter().any(same)
+    }
+
+    /// The token of a link that is mailed to a user: derived, so that a mail that is sent again has the same one
+    /// and the store holds none.
+    pub(super) fn seal_link(&self, purpose: Purpose, user: UserId, id: EventId) -> String {
+        let Some(key) = self.refresh.first() else { return String::new() };
+        let signed = format!("{}.{}", key.id, URL_SAFE_NO_PAD.encode(format!("{user}.{id}")));
+        let tag = mac(&key.link, &[purpose.label(), signed.as_bytes()]);
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
+    }
+
+    /// The user and the link of a token that we made for this purpose; compared in constant time.
+    pub(super) fn open_link(&self, purpose: Purpose, token: &str) -> Option<(UserId, EventId)> {
+        if token.len() > 512 {
+            return None;
+        }
+        let (signed, tag) = token.rsplit_once('.')?;
+        let (id, encoded) = signed.split_once('.')?;
+        let key = self.refresh.iter().find(|key| key.id == id)?;
+        let mut check = Hmac::<Sha256>::new_from_slice(&key.link).ok()?;
+        check.update(purpose.label());
+        check.update(signed.as_bytes());
+        check.verify_slice(&URL_SAFE_NO_PAD.decode(tag).ok()?).ok()?;
+        let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()?;
+        let (user, link) = payload.split_once('.')?;
+        Some((user.parse().ok()?, link.parse().ok()?))
     }
 
     /// The content of a refresh token that we made.
@@ -181,6 +252,45 @@ mod tests {
         ] {
             assert_eq!(secrets.open(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_links_token_is_read_back_for_its_purpose_alone_and_cannot_be_changed() {
+        let secrets = secrets("a:0123456789abcdef");
+        let (user, link) = (refresh().user, EventId::new(2, [2; 10]));
+        let token = secrets.seal_link(Purpose::ResetPassword, user, link);
+        assert_eq!(secrets.open_link(Purpose::ResetPassword, &token), Some((user, link)));
+        assert_eq!(secrets.open_link(Purpose::VerifyEmail, &token), None);
+        let other = secrets.seal_link(Purpose::ResetPassword, user, EventId::new(3, [2; 10]));
+        let forged = format!("{}.{}", other.rsplit_once('.').unwrap().0, token.rsplit_once('.').unwrap().1);
+        let refresh = secrets.seal(&refresh()).0;
+        for bad in ["", ".", "a..", "a.b.c", &token[1..], &forged, &refresh, &"x".repeat(1000)] {
+            assert_eq!(secrets.open_link(Purpose::ResetPassword, bad), None, "{bad}");
+        }
+        assert_eq!(secrets.open(&token), None, "no refresh token");
+        // A key that is good beside its successor opens it, and no other one.
+        let both = self::secrets("b:fedcba9876543210 a:0123456789abcdef");
+        assert_eq!(both.open_link(Purpose::ResetPassword, &token), Some((user, link)));
+        assert_eq!(self::secrets("a:fedcba9876543210").open_link(Purpose::ResetPassword, &token), None);
+    }
+
+    #[test]
+    fn a_links_id_is_ours_or_not() {
+        let secrets = secrets("a:0123456789abcdef");
+        let (user, now) = (refresh().user, Time::from_unix_ms(1_700_000_000_000));
+        let link = secrets.link_id(Purpose::ResetPassword, user, now);
+        let is_ours = |secrets: &Secrets, purpose, user, link| secrets.made_link(purpose, user, link);
+        assert!(is_ours(&secrets, Purpose::ResetPassword, user, link));
+        assert!(is_ours(
+            &self::secrets("b:fedcba9876543210 a:0123456789abcdef"),
+            Purpose::ResetPassword,
+            user,
+            link
+        ));
+        assert!(!is_ours(&self::secrets("a:fedcba9876543210"), Purpose::ResetPassword, user, link));
+        assert!(!is_ours(&secrets, Purpose::VerifyEmail, user, link));
+        assert!(!is_ours(&secrets, Purpose::ResetPassword, UserId::new(1, [2; 10]), link));
+        assert!(!is_ours(&secrets, Purpose::ResetPassword, user, EventId::new(link.unix_ms(), [1; 10])));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod bad_input;
 mod documented;
 mod faults;
 mod golden;
+mod links;
 mod quotas;
 mod rotation;
 mod sessions;
@@ -113,6 +114,7 @@ fn variables() -> std::collections::BTreeMap<&'static str, String> {
         ("email_key", "an e-mail key for tests".to_owned()),
         ("refresh_keys", "a:the-first-refresh-key".to_owned()),
         ("worker_token", WORKER.to_owned()),
+        ("max_requests_per_minute", "0".to_owned()),
     ]
     .into()
 }

@@ -41,6 +41,11 @@ fn too_many(retry_after_s: u32) -> Failure {
         .retry_after(retry_after_s)
 }
 
+fn too_many_mails(retry_after_s: u32) -> Failure {
+    Failure::new(ProblemCode::TooManyAttempts, "too many e-mails were asked for; try again later")
+        .retry_after(retry_after_s)
+}
+
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     /// Compares a password with an account's, or pretends to when there is none. The attempt is
     /// counted before the hash is computed; 429 when too many of this guesser failed.
@@ -70,6 +75,27 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             .await?;
         }
         Ok(verdict)
+    }
+
+    /// Counts what is limited by itself, whatever comes of it; 429 when there was too much.
+    pub(super) async fn spend(&self, counters: &[Counter]) -> Result<(), Failure> {
+        for counter in counters {
+            let (store, key, now) = (self.store(), bucket(counter), self.ambient.now());
+            store.create(&key, &Attempts::default()).await?;
+            let result = store
+                .update(&key, |attempts: Attempts| {
+                    let (attempts, admission) = attempts.begin(counter, now);
+                    let admitted = admission == Admission::Admitted;
+                    Ok((if admitted { attempts.failed(counter, now) } else { attempts }, admitted, admission))
+                })
+                .await;
+            match settle(result, no_value)?.output {
+                Admission::Admitted => {}
+                Admission::Refused(retry_after_s) => return Err(too_many_mails(retry_after_s)),
+                Admission::Busy => return Err(too_many_mails(1)),
+            }
+        }
+        Ok(())
     }
 
     /// The hash of a new password.

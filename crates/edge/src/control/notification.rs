@@ -16,6 +16,7 @@ pub(super) const ROUTE: Route = Route::post("/notification");
 
 pub(super) fn operation() -> Operation {
     Operation::for_workers(ROUTE, "sendNotification", "Queue a notice")
+        .about("Of an account (`password_reset`, `email_verification`), `video_id` is the id of the link.")
         .json(typed(&NotificationRequest {
             user_id: examples::user(),
             kind: NoticeKind::Failed,
@@ -29,7 +30,12 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     pub(super) async fn notification(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         self.worker(incoming)?;
         let request: NotificationRequest = incoming.json()?;
-        self.jobs().queue_notice(request.user_id, request.video_id, request.kind).await?;
+        let (user, id) = (request.user_id, request.video_id);
+        if request.kind.is_of_account() {
+            self.jobs().queue_account_mail(user, id.into(), request.kind, incoming.correlation_id()).await?;
+        } else {
+            self.jobs().queue_notice(user, id, request.kind).await?;
+        }
         json(StatusCode::ACCEPTED, &value!({ "status": "queued" }))
     }
 }

@@ -17,6 +17,8 @@ pub struct Caller {
     pub token: String,
     /// The login that the token was issued for; older tokens do not name it.
     pub session: Option<String>,
+    /// Whether the address was confirmed when the token was made, or need not be.
+    pub email_verified: bool,
 }
 
 /// The secret that workers (and components among themselves) send as a bearer token. While it is changed there are two

@@ -152,7 +152,13 @@ impl Incoming {
         let claims = verifier.verify(self.bearer()?, now).map_err(|error| {
             Failure::unauthenticated("the access token is malformed, expired or not ours").because(error)
         })?;
-        Ok(Caller { id: claims.user, email: claims.email, token: claims.id, session: claims.session })
+        Ok(Caller {
+            id: claims.user,
+            email: claims.email,
+            token: claims.id,
+            session: claims.session,
+            email_verified: claims.email_verified,
+        })
     }
 
     /// Passes if the worker credential came with the request; 401 otherwise.

@@ -310,7 +310,10 @@ fn a_wrong_value_is_described_in_words_of_json() {
         (r#"{"config":[]}"#, "/config: expected an object"),
         (r#"{"newtype":[true]}"#, "/newtype: expected an object"),
         (r#"{"newtype":true}"#, "/newtype: expected an object"),
-        (r#"{"kind":"later"}"#, "/kind: expected one of `failed`, `completed`, `expired`, `webhook`"),
+        (
+            r#"{"kind":"later"}"#,
+            "/kind: expected one of `failed`, `completed`, `expired`, `webhook`, `password_reset`, `email_verification`",
+        ),
         (r#"{"kind":{"completed":null}}"#, "/kind: expected a string"),
         (r#"{"kind":1}"#, "/kind: expected a string"),
         (r#"{"user":1}"#, "/user: expected a string"),

@@ -137,6 +137,24 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(delivery)
     }
 
+    /// Has a worker mail a link to a user, whose id may be nobody's: then it finds that out.
+    pub async fn queue_account_mail(
+        &self,
+        user: UserId,
+        link: EventId,
+        kind: NoticeKind,
+        correlation_id: &CorrelationId,
+    ) -> Result<()> {
+        let message = JobMessage {
+            version: 1,
+            video_id: link.into(),
+            user_id: user,
+            correlation_id: correlation_id.clone(),
+            notice: Some(kind),
+        };
+        Ok(self.queue.send(&message.into(), 0).await?)
+    }
+
     async fn send_webhook(&self, id: EventId, delivery: &Delivery, delay_s: u32) -> Result<()> {
         let trace = delivery.trace_parent.unwrap_or_else(|| TraceParent::of(&delivery.correlation_id));
         let message = JobMessage {
@@ -327,7 +345,7 @@ fn video_event(video: &Video) -> Option<(EventType, EventData)> {
         NoticeKind::Completed => EventType::VideoCompleted,
         NoticeKind::Failed => EventType::VideoFailed,
         NoticeKind::Expired => EventType::VideoExpired,
-        NoticeKind::Webhook => return None,
+        NoticeKind::Webhook | NoticeKind::PasswordReset | NoticeKind::EmailVerification => return None,
     };
     let seen = view::video(&Found { video: video.clone(), queue_position: None });
     let data = VideoEvent {

@@ -18,6 +18,7 @@ use super::operation::{Payload, typed};
 
 pub(crate) const ACCESS_TOKEN: &str = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl";
 pub(crate) const REFRESH_TOKEN: &str = "MDE4YmNmZTUuMDBmZi4w.dGFn";
+pub(crate) const LINK_TOKEN: &str = "a.MDE4YmNmZTUuMDE4YmNmZTU.dGFn";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
 
 /// 14 November 2023, as in the domain's own tests.
@@ -70,6 +71,7 @@ pub(crate) fn account(webhook_secret: Option<&str>) -> AccountResponse {
         id: user(),
         name: "Ada".into(),
         email: "ada@example.com".into(),
+        email_verified: true,
         created_at: time(),
         notifications: NotificationSettings {
             email: true,

@@ -169,11 +169,6 @@ fn of_keywords(keywords: Value) -> Schema {
     }
 }
 
-/// Whether users may call only so often; accounts have limits of their own.
-fn limits_rate(auth: Auth, tag: &str) -> bool {
-    auth == Auth::User && tag != "accounts"
-}
-
 fn parameter(place: ParameterIn, name: &str, about: &str, schema: Schema) -> Parameter {
     let required = if place == ParameterIn::Path { Required::True } else { Required::False };
     ParameterBuilder::new()
@@ -202,7 +197,7 @@ impl Operation {
         if auth != Auth::Nobody {
             problems.push(ProblemCode::Unauthenticated);
         }
-        if limits_rate(auth, tag) {
+        if auth == Auth::User {
             problems.push(ProblemCode::RateLimited);
         }
         Self {
@@ -390,7 +385,7 @@ impl Operation {
         for (status, about, payload, headers) in &self.answers {
             let mut response =
                 ResponseBuilder::new().description(*about).header_ref(CORRELATION, header_ref(CORRELATION));
-            let rate: &[&str] = if limits_rate(self.auth, self.tag) { &RATE } else { &[] };
+            let rate: &[&str] = if self.auth == Auth::User { &RATE } else { &[] };
             for name in headers.iter().chain(rate) {
                 response = response.header_ref(*name, header_ref(name));
             }

@@ -7,10 +7,11 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use framelift_contract::problem::ProblemCode;
 use framelift_domain::{Time, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::http::Quota;
+use crate::http::{Failure, Incoming, Quota};
 use crate::ports::{Ambient, Kv};
 use crate::store::update::UpdateError;
 use crate::store::{Store, Stored, keys};
@@ -81,7 +82,7 @@ impl Rates {
 
     /// Counts a request, and says whether it may go on; none where there is no limit. A store that does not
     /// answer stops nobody here.
-    pub(crate) async fn count<K: Kv, A: Ambient>(
+    async fn count<K: Kv, A: Ambient>(
         &self,
         store: &Store<'_, K, A>,
         ambient: &A,
@@ -120,6 +121,23 @@ impl Rates {
         let remaining = self.per_minute.saturating_sub(used).max(1);
         let reset_s = u32::try_from((MINUTE_MS - passed_ms + 999) / 1000).unwrap_or(60);
         Some(self.quota(remaining, reset_s))
+    }
+
+    /// Counts a request, and tells its answer what is left; 429 when there were too many.
+    pub(crate) async fn admit<K: Kv, A: Ambient>(
+        &self,
+        store: &Store<'_, K, A>,
+        ambient: &A,
+        user: UserId,
+        incoming: &Incoming,
+    ) -> Result<(), Failure> {
+        let Some(quota) = self.count(store, ambient, user).await else { return Ok(()) };
+        incoming.set_quota(quota);
+        if quota.allows() {
+            return Ok(());
+        }
+        let detail = "there were too many requests in the last minute";
+        Err(Failure::new(ProblemCode::RateLimited, detail).retry_after(quota.reset_s))
     }
 
     fn quota(&self, remaining: u32, reset_s: u32) -> Quota {

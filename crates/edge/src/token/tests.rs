@@ -45,7 +45,7 @@ fn signed_with(change: impl FnOnce(&mut JWTClaims<Own>)) -> String {
         audiences: Some(Audiences::AsString(AUDIENCE.into())),
         jwt_id: Some("t-1".into()),
         nonce: None,
-        custom: Own { email: "ada@example.com".into(), sid: None },
+        custom: Own { email: "ada@example.com".into(), sid: None, email_verified: None },
     };
     change(&mut claims);
     signer().pair.sign(claims).unwrap()
@@ -76,6 +76,7 @@ fn a_token_says_who_and_until_when() {
             expires_s: NOW + 3600,
             id: "t-1".into(),
             session: Some("s-1".into()),
+            email_verified: true,
         }
     );
 }
@@ -132,7 +133,7 @@ fn forged_tokens_are_refused() {
             audiences: Some(Audiences::AsString(AUDIENCE.into())),
             jwt_id: None,
             nonce: None,
-            custom: Own { email: "ada@example.com".into(), sid: None },
+            custom: Own { email: "ada@example.com".into(), sid: None, email_verified: None },
         })
         .unwrap();
     refused(&confused);

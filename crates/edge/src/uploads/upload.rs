@@ -54,7 +54,7 @@ pub(super) fn operation() -> Operation {
         .answers(StatusCode::ACCEPTED, "The video is handed over.", examples::accepted(Status::Pending))
         .or(&[Code::BadRequest, Code::PayloadTooLarge, Code::UnsupportedMediaType])
         .or(&[Code::UnsupportedFileFormat, Code::FileTooLarge, Code::QuotaExceeded, Code::Unavailable])
-        .or(&[Code::StorageQuotaExceeded])
+        .or(&[Code::StorageQuotaExceeded, Code::EmailNotVerified])
         .or(&[Code::UploadIncomplete, Code::IdempotencyInProgress, Code::ProcessingAlreadyFinished])
 }
 
@@ -79,7 +79,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         incoming: &Incoming,
         body: impl RequestBody,
     ) -> Result<Response<Bytes>, Failure> {
-        let user = self.caller(incoming).await?;
+        let user = self.uploader(incoming).await?;
         let query = incoming.query(&["file_name", "options"])?;
         let options = match query.get("options") {
             Some(text) if !text.is_empty() => form::options(text.as_bytes(), "?options")?,

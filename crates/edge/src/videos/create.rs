@@ -54,12 +54,12 @@ pub(super) fn operation() -> Operation {
         }),
     )
     .or(&[Code::UnsupportedFileFormat, Code::FileTooLarge, Code::QuotaExceeded, Code::Unavailable])
-    .or(&[Code::StorageQuotaExceeded])
+    .or(&[Code::StorageQuotaExceeded, Code::EmailNotVerified])
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     pub(super) async fn create(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
-        let user = self.caller(incoming).await?;
+        let user = self.uploader(incoming).await?;
         let idempotency = request_of(incoming, &[])?;
         let new = check(incoming.json()?, &self.config.limits, incoming)?;
         let mut video = self.jobs().create(user, new, idempotency.as_ref()).await?;

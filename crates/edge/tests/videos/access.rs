@@ -113,6 +113,19 @@ async fn only_good_tokens_open() {
 }
 
 #[tokio::test]
+async fn who_must_confirm_the_address_uploads_nothing_before() {
+    let world = World::new();
+    let bearer = format!("Bearer {}", world.unverified(1));
+    let body = serde_json::json!({ "file_name": "a.mp4", "size_bytes": 1 });
+    let create = world.post("/videos").header("authorization", &bearer).json(body.clone()).send().await;
+    assert_eq!(create.short(), "403 email-not-verified");
+    let upload = world.post("/videos/upload?file_name=a.mp4").header("authorization", &bearer).body("x");
+    assert_eq!(upload.send().await.short(), "403 email-not-verified");
+    assert_eq!(world.get("/videos").header("authorization", &bearer).send().await.status, 200);
+    assert_eq!(world.post("/videos").user(1).json(body).send().await.status, 201, "a fresh token may");
+}
+
+#[tokio::test]
 async fn workers_have_their_own_credential() {
     let world = World::new();
     let id = world.uploaded(1).await;

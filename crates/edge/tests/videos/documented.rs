@@ -308,6 +308,14 @@ async fn frames_that_cannot_be_had(world: &World) {
     }
 }
 
+/// Uploads of somebody who has not confirmed the address.
+async fn unverified(world: &World) {
+    let bearer = format!("Bearer {}", world.unverified(1));
+    let create = world.post("/videos").header("authorization", &bearer);
+    create.json(json!({ "file_name": "a.mp4", "size_bytes": 1 })).send().await;
+    world.post("/videos/upload?file_name=a.mp4").header("authorization", &bearer).body("x").send().await;
+}
+
 async fn too_many(world: &World) {
     let id = world.uploaded(1).await;
     world.complete(&id).await;
@@ -344,6 +352,7 @@ async fn every_documented_problem_is_answered() {
     plugins_and_their_checks(&plugins).await;
     in_the_wrong_state(&states).await;
     keys_that_are_used(&keys).await;
+    unverified(&keys).await;
     too_many(&many).await;
     too_many(&full).await;
     let answered: BTreeSet<conformance::Pair> = [world, limited, plugins, frames, states, keys, many, full]

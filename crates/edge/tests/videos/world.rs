@@ -126,6 +126,11 @@ impl World {
         self.signer.issue(self.user(n), "u@example.com", "t", None, self.ambient.now()).unwrap()
     }
 
+    /// The same of a user who has not confirmed the address.
+    pub(crate) fn unverified(&self, n: u8) -> String {
+        self.signer.issue_unverified(self.user(n), "u@example.com", "t", None, self.ambient.now()).unwrap()
+    }
+
     pub(crate) fn now(&self) -> Time {
         self.ambient.now()
     }

@@ -18,6 +18,17 @@ fn request(operation: &Operation, token: &str) -> http::request::Builder {
         .header("authorization", format!("Bearer {credential}"))
 }
 
+/// The same accounts, whose owners may make one call a minute.
+fn limited(world: &World) -> World {
+    let mut variables = variables();
+    variables.insert("max_requests_per_minute", "1".to_owned());
+    let kv = MemoryKv::default();
+    for (key, value) in world.kv.dump("") {
+        kv.load(&key, value);
+    }
+    World { kv, config: Config::read(&variables).unwrap(), ..World::new() }
+}
+
 #[test]
 fn every_documented_problem_is_answered() {
     block_on(async {
@@ -55,6 +66,26 @@ fn every_documented_problem_is_answered() {
         let gone = json!({"url": "https://hooks.example.com/"});
         world.call("POST", "/internal/users/x/webhook-gone", Some(WORKER), &gone).await;
         world.call("POST", "/auth/me/webhook-secret", Some(&token), &Value::Null).await;
+        for n in 0..11 {
+            let reset = json!({"token": "a.b.c", "password": PASSWORD});
+            world.post("/auth/password/reset", &reset).await;
+            world.post("/auth/verify", &json!({"token": "a.b.c"})).await;
+            world.post("/auth/password/reset-request", &json!({"email": ADA})).await;
+            world.call("POST", "/auth/verify/resend", Some(&token), &Value::Null).await;
+            let mail = json!({"kind": "password_reset", "link_id": UserId::new(n, [1; 10])});
+            world.call("POST", "/internal/users/x/mail", Some(WORKER), &mail).await;
+        }
+        let limited = limited(&world);
+        for operation in operations() {
+            if operation.problems().contains(&ProblemCode::RateLimited) {
+                for _ in 0..2 {
+                    let request = request(&operation, &token)
+                        .body(Bytes::from(json!({"password": PASSWORD}).to_string()));
+                    limited.send(request.unwrap()).await;
+                }
+            }
+        }
+        world.problems.borrow_mut().extend(limited.problems.take());
         let wrong = json!({"email":ADA,"password":"wrong"});
         let wrong_password = json!({"password":"wrong"});
         let change = json!({"password":"wrong","new_password":"another good password"});
