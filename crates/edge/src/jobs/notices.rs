@@ -151,6 +151,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             user_id: user,
             correlation_id: correlation_id.clone(),
             notice: Some(kind),
+            traceparent: Some(TraceParent::of(correlation_id)),
         };
         Ok(self.queue.send(&message.into(), 0).await?)
     }
