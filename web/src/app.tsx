@@ -14,6 +14,9 @@ import { statusText } from "./views/status";
 import { VideoView } from "./views/video";
 import { VideosView } from "./views/videos";
 
+const ForgotView = lazy(async () => (await import("./views/links")).ForgotView);
+const ResetView = lazy(async () => (await import("./views/links")).ResetView);
+const VerifyView = lazy(async () => (await import("./views/links")).VerifyView);
 const PluginsView = lazy(async () => (await import("./views/plugins")).PluginsView);
 const AccountView = lazy(async () => (await import("./views/account")).AccountView);
 
@@ -24,7 +27,12 @@ effect(() => {
     plugins: t().plugins,
     account: t().account,
   } as Record<string, string>;
-  const view = signedIn.value ? names[route.value.view] : t().signIn;
+  const links = { forgot: t().forgotTitle, reset: t().resetTitle, verify: t().verifyTitle } as Record<
+    string,
+    string
+  >;
+  const { view: shown } = route.value;
+  const view = links[shown] ?? (signedIn.value ? names[shown] : t().signIn);
   document.title = view === undefined ? "Framelift" : `${view} – Framelift`;
 });
 
@@ -42,13 +50,22 @@ export function App() {
       </button>
       <Head />
       <main id="main" tabIndex={-1}>
-        {signedIn.value ? <Inside /> : <AuthView />}
+        <View />
       </main>
       <footer class="foot">
         <a href="/docs">{t().documentation}</a>
       </footer>
     </>
   );
+}
+
+/** Links of e-mails work whether somebody is signed in. */
+function View() {
+  const { value: shown } = route;
+  if (shown.view === "forgot") return <ForgotView />;
+  if (shown.view === "reset") return <ResetView token={shown.token} />;
+  if (shown.view === "verify") return <VerifyView token={shown.token} />;
+  return signedIn.value ? <Inside /> : <AuthView />;
 }
 
 function skip() {

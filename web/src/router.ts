@@ -1,4 +1,5 @@
-// Which view is shown. Addresses are behind the `#`, as in the links of e-mails: `/#/videos/ID`.
+// Which view is shown. Addresses are behind the `#`, as in the links of e-mails: `/#/videos/ID`. Links that prove
+// who reads an e-mail have a path and the token behind the `#`, which no browser sends: `/reset#token=TOKEN`.
 import { signal } from "@preact/signals";
 
 export type Route =
@@ -7,10 +8,17 @@ export type Route =
   | { view: "account" }
   | { view: "plugins" }
   | { view: "sign-in" }
-  | { view: "sign-up" };
+  | { view: "sign-up" }
+  | { view: "forgot" }
+  | { view: "reset"; token: string }
+  | { view: "verify"; token: string };
 
 function read(): Route {
   const path = location.hash.replace(/^#/, "");
+  const token = /^token=([!-~]{1,2048})$/.exec(path)?.[1] ?? "";
+  if (location.pathname === "/reset") return { view: "reset", token };
+  if (location.pathname === "/verify") return { view: "verify", token };
+  if (path === "/forgot" || location.pathname === "/forgot") return { view: "forgot" };
   const [, video, frame] = /^\/videos\/([0-9a-zA-Z-]{1,64})(?:\/(\d{1,9}))?$/.exec(path) ?? [];
   if (video !== undefined)
     return { view: "video", id: video, frame: frame === undefined ? frame : Number(frame) };
@@ -31,5 +39,11 @@ addEventListener("hashchange", () => {
 });
 
 export function go(path: string) {
-  location.hash = path;
+  if (location.pathname === "/") {
+    location.hash = path;
+    return;
+  }
+  // The token of a link stays in no address.
+  history.replaceState(null, "", `/#${path}`);
+  route.value = read();
 }

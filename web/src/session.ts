@@ -110,6 +110,12 @@ export async function signOut() {
   }
 }
 
+/** After a new password was set by a link: all logins of the account have ended. */
+export function endedElsewhere() {
+  ended.value = false;
+  forget();
+}
+
 /** After the account is gone: nothing of it stays on this device. */
 export function forgetAccount(email: string) {
   localStorage.removeItem(DEVICE + email.toLowerCase());

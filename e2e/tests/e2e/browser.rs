@@ -63,3 +63,8 @@ async fn plugins_are_uploaded_chosen_configured_and_tried_on_the_page() {
 async fn ten_thousand_frames_are_scrolled_through_on_the_page() {
     browse(&["manyFrames"]).await;
 }
+
+#[tokio::test]
+async fn mailed_links_are_followed_on_the_page() {
+    browse(&["links"]).await;
+}

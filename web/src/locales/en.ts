@@ -414,7 +414,8 @@ export const en = {
   "problem_result-damaged": "The stored result cannot be read any more. Run the video again.",
   "problem_source-expired": "The upload was deleted, because its time was over. Upload the video again.",
   "problem_processing-already-finished": "The video is finished already.",
-  "problem_email-not-verified": "Confirm your e-mail address first: follow the link that we sent you, then sign in again.",
+  "problem_email-not-verified":
+    "Confirm your e-mail address first: follow the link that we sent you, then sign in again.",
   "problem_invalid-token": "This link or login is not good any more. Ask for a new one, or sign in again.",
   problem_forbidden: "This is not allowed for your account.",
   "problem_not-found": "This is not there any more.",

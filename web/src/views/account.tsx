@@ -42,7 +42,28 @@ function useLoad(load: () => Promise<unknown>): unknown {
   return error;
 }
 
-function Profile({ account: { name, email, created_at } }: { account: Account }) {
+/** Another link by which the address is confirmed. */
+function Unconfirmed() {
+  const [sent, setSent] = useState(false);
+  const [run, busy, error] = useAction(async () => {
+    await call("post", "/auth/verify/resend");
+    setSent(true);
+  });
+  if (sent) return <Notice kind="good">{t().verifySent}</Notice>;
+  return (
+    <>
+      <div class="beside">
+        <p class="help">{t().unconfirmed}</p>
+        <Button kind="quiet" busy={busy} onClick={run}>
+          {t().verifySend}
+        </Button>
+      </div>
+      <Trouble error={error} />
+    </>
+  );
+}
+
+function Profile({ account: { name, email, email_verified, created_at } }: { account: Account }) {
   const [typed, type] = useState(name);
   const [saved, setSaved] = useState(false);
   const [run, busy, error] = useAction(async () => {
@@ -56,6 +77,7 @@ function Profile({ account: { name, email, created_at } }: { account: Account })
       <p class="help">
         {email} · {t().memberSince(when(created_at))}
       </p>
+      {email_verified === false && <Unconfirmed />}
       <form
         class="inline"
         noValidate

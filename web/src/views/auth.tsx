@@ -83,6 +83,11 @@ export function AuthView() {
             type="password"
             autocomplete={making ? "new-password" : "current-password"}
           />
+          {!making && (
+            <a class="aside" href="#/forgot">
+              {t().forgot}
+            </a>
+          )}
           <Trouble error={error} />
           <Button kind="primary" type="submit" busy={busy}>
             {making ? t().signUp : t().signIn}
