@@ -22,6 +22,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Show(args) => report(&args.service, remote::videos::show(&args)),
         Command::Watch(args) => wait::watch(&args),
         Command::Download(args) => report(&args.service, download::download(&args)),
+        Command::Frames(args) => report(args.service(), remote::frames::run(&args)),
         Command::Run(args) => report(&args.service, again::run(&args)),
         Command::Cancel(args) => remote::videos::each(&args, remote::videos::cancel),
         Command::Rm(args) => remote::videos::each(&args, remote::videos::remove),

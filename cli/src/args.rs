@@ -11,6 +11,7 @@ use crate::output::Kind;
 use crate::plugin::PluginCommand;
 use crate::remote::account::AccountCommand;
 use crate::remote::download::DownloadArgs;
+use crate::remote::frames::FramesArgs;
 use crate::remote::login::{LoginArgs, LogoutArgs};
 use crate::remote::run::RunArgs;
 use crate::remote::upload::UploadArgs;
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     Watch(IdsArgs),
     /// Download a video's frames; an interrupted download goes on with the same command
     Download(DownloadArgs),
+    /// Get single frames of a finished video, or all of them into a folder
+    Frames(FramesArgs),
     /// Process a video's upload again with other options
     Run(Box<RunArgs>),
     /// Cancel videos that are not finished

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod download;
+pub(crate) mod frames;
 pub(crate) mod login;
 pub(crate) mod run;
 pub(crate) mod select;

@@ -101,6 +101,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Its body as it came.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Its body.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ServiceError> {
         serde_json::from_slice(&self.body).map_err(|error| ServiceError::Strange {

@@ -4,6 +4,7 @@
 #[path = "../../../crates/plugin-host/tests/plugins/component.rs"]
 #[expect(dead_code, reason = "the tests of the plugins' host use all of it")]
 mod component;
+mod frames;
 mod output;
 mod plugins;
 mod shell;
