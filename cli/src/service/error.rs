@@ -75,8 +75,10 @@ impl ServiceError {
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            // Too many passwords were tried: that ends in minutes, not seconds.
-            Self::Refused(refusal) if refusal.code == "too-many-attempts" => false,
+            // Too many passwords were tried: that ends in minutes, not seconds. Damage does not end.
+            Self::Refused(refusal) if matches!(&*refusal.code, "too-many-attempts" | "result-damaged") => {
+                false
+            }
             Self::Refused(refusal) => {
                 matches!(refusal.status, 502..=504)
                     || matches!(&*refusal.code, "rate-limited" | "idempotency-in-progress")

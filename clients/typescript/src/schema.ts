@@ -23,6 +23,11 @@ export interface components {
             created_at: string;
             /** @description The e-mail address. */
             email: string;
+            /**
+             * @description Whether the owner has followed a link that was mailed to the address. Where the service asks for that,
+             *     nothing can be uploaded before.
+             */
+            email_verified?: boolean;
             /** @description The account's id. */
             id: string;
             /** @description The name. */
@@ -404,7 +409,7 @@ export interface components {
          * @description A problem's code.
          * @enum {string}
          */
-        ProblemCode: "malformed-json" | "bad-request" | "validation-failed" | "unauthenticated" | "forbidden" | "not-found" | "method-not-allowed" | "payload-too-large" | "unsupported-media-type" | "email-taken" | "invalid-credentials" | "too-many-attempts" | "invalid-token" | "unsupported-file-format" | "file-too-large" | "quota-exceeded" | "storage-quota-exceeded" | "rate-limited" | "upload-incomplete" | "idempotency-key-reused" | "idempotency-in-progress" | "video-not-found" | "video-not-owned" | "webhook-not-set" | "delivery-not-found" | "processing-not-finished" | "result-expired" | "frame-not-found" | "frames-not-indexed" | "invalid-link" | "range-not-satisfiable" | "result-damaged" | "source-expired" | "processing-already-finished" | "plugin-not-found" | "plugin-quota-exceeded" | "lease-held" | "job-finished" | "job-not-ready" | "stale-attempt" | "unavailable" | "record-damaged" | "internal";
+        ProblemCode: "malformed-json" | "bad-request" | "validation-failed" | "unauthenticated" | "forbidden" | "not-found" | "method-not-allowed" | "payload-too-large" | "unsupported-media-type" | "email-taken" | "invalid-credentials" | "too-many-attempts" | "invalid-token" | "email-not-verified" | "unsupported-file-format" | "file-too-large" | "quota-exceeded" | "storage-quota-exceeded" | "rate-limited" | "upload-incomplete" | "idempotency-key-reused" | "idempotency-in-progress" | "video-not-found" | "video-not-owned" | "webhook-not-set" | "delivery-not-found" | "processing-not-finished" | "result-expired" | "frame-not-found" | "frames-not-indexed" | "invalid-link" | "range-not-satisfiable" | "result-damaged" | "source-expired" | "processing-already-finished" | "plugin-not-found" | "plugin-quota-exceeded" | "lease-held" | "job-finished" | "job-not-ready" | "stale-attempt" | "unavailable" | "record-damaged" | "internal";
         /** @description The progress of a video. */
         Progress: {
             /**
@@ -534,6 +539,21 @@ export interface components {
             id: string;
             /** @description The name. */
             name: string;
+        };
+        /** @description `POST /auth/password/reset-request`. */
+        ResetPasswordMailRequest: {
+            /** @description The e-mail address of the account. */
+            email: string;
+        };
+        /** @description `POST /auth/password/reset`. */
+        ResetPasswordRequest: {
+            /**
+             * Format: password
+             * @description The password from now on.
+             */
+            password: string;
+            /** @description What the link in the e-mail has behind `token=`. */
+            token: string;
         };
         /** @description The images' size. */
         ResizeBody: {
@@ -746,6 +766,11 @@ export interface components {
             /** @description The account's id. */
             sub?: string | null;
         };
+        /** @description `POST /auth/verify`. */
+        VerifyEmailRequest: {
+            /** @description What the link in the e-mail has behind `token=`. */
+            token: string;
+        };
         /** @description `GET /videos`. */
         VideoPage: {
             /** @description Newest first. */
@@ -898,6 +923,8 @@ export type RangeBody = components['schemas']['RangeBody'];
 export type RefreshRequest = components['schemas']['RefreshRequest'];
 export type RegisterRequest = components['schemas']['RegisterRequest'];
 export type RegisterResponse = components['schemas']['RegisterResponse'];
+export type ResetPasswordMailRequest = components['schemas']['ResetPasswordMailRequest'];
+export type ResetPasswordRequest = components['schemas']['ResetPasswordRequest'];
 export type ResizeBody = components['schemas']['ResizeBody'];
 export type RunRequest = components['schemas']['RunRequest'];
 export type ScenesBody = components['schemas']['ScenesBody'];
@@ -915,6 +942,7 @@ export type UploadPartsResponse = components['schemas']['UploadPartsResponse'];
 export type UploadedPart = components['schemas']['UploadedPart'];
 export type ValidateRequest = components['schemas']['ValidateRequest'];
 export type ValidateResponse = components['schemas']['ValidateResponse'];
+export type VerifyEmailRequest = components['schemas']['VerifyEmailRequest'];
 export type VideoPage = components['schemas']['VideoPage'];
 export type VideoResponse = components['schemas']['VideoResponse'];
 export type VideoResult = components['schemas']['VideoResult'];

@@ -284,7 +284,7 @@ Whether a plugin can run.
 """
 
 
-ProblemCode: TypeAlias = Literal['malformed-json', 'bad-request', 'validation-failed', 'unauthenticated', 'forbidden', 'not-found', 'method-not-allowed', 'payload-too-large', 'unsupported-media-type', 'email-taken', 'invalid-credentials', 'too-many-attempts', 'invalid-token', 'unsupported-file-format', 'file-too-large', 'quota-exceeded', 'storage-quota-exceeded', 'rate-limited', 'upload-incomplete', 'idempotency-key-reused', 'idempotency-in-progress', 'video-not-found', 'video-not-owned', 'webhook-not-set', 'delivery-not-found', 'processing-not-finished', 'result-expired', 'frame-not-found', 'frames-not-indexed', 'invalid-link', 'range-not-satisfiable', 'result-damaged', 'source-expired', 'processing-already-finished', 'plugin-not-found', 'plugin-quota-exceeded', 'lease-held', 'job-finished', 'job-not-ready', 'stale-attempt', 'unavailable', 'record-damaged', 'internal']
+ProblemCode: TypeAlias = Literal['malformed-json', 'bad-request', 'validation-failed', 'unauthenticated', 'forbidden', 'not-found', 'method-not-allowed', 'payload-too-large', 'unsupported-media-type', 'email-taken', 'invalid-credentials', 'too-many-attempts', 'invalid-token', 'email-not-verified', 'unsupported-file-format', 'file-too-large', 'quota-exceeded', 'storage-quota-exceeded', 'rate-limited', 'upload-incomplete', 'idempotency-key-reused', 'idempotency-in-progress', 'video-not-found', 'video-not-owned', 'webhook-not-set', 'delivery-not-found', 'processing-not-finished', 'result-expired', 'frame-not-found', 'frames-not-indexed', 'invalid-link', 'range-not-satisfiable', 'result-damaged', 'source-expired', 'processing-already-finished', 'plugin-not-found', 'plugin-quota-exceeded', 'lease-held', 'job-finished', 'job-not-ready', 'stale-attempt', 'unavailable', 'record-damaged', 'internal']
 """
 A problem's code.
 """
@@ -461,6 +461,32 @@ class RegisterResponse(TypedDict):
     name: str
     """
     The name.
+    """
+
+
+class ResetPasswordMailRequest(TypedDict):
+    """
+    `POST /auth/password/reset-request`.
+    """
+
+    email: str
+    """
+    The e-mail address of the account.
+    """
+
+
+class ResetPasswordRequest(TypedDict):
+    """
+    `POST /auth/password/reset`.
+    """
+
+    password: str
+    """
+    The password from now on.
+    """
+    token: str
+    """
+    What the link in the e-mail has behind `token=`.
     """
 
 
@@ -728,6 +754,17 @@ class ValidateResponse(TypedDict):
     """
 
 
+class VerifyEmailRequest(TypedDict):
+    """
+    `POST /auth/verify`.
+    """
+
+    token: str
+    """
+    What the link in the e-mail has behind `token=`.
+    """
+
+
 class VideoResult(TypedDict):
     """
     The result of a completed video.
@@ -833,6 +870,11 @@ class AccountResponse(TypedDict):
     email: str
     """
     The e-mail address.
+    """
+    email_verified: NotRequired[bool]
+    """
+    Whether the owner has followed a link that was mailed to the address. Where the service asks for that,
+    nothing can be uploaded before.
     """
     id: str
     """
