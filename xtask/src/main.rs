@@ -6,6 +6,7 @@ mod build;
 mod ci;
 mod clients;
 mod ffmpeg;
+mod fuzz;
 mod gpu_kit;
 mod infra;
 mod load;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         "clients" => clients::clients(&rest),
         "plugins" => plugins::plugins(&rest),
         "infra" => infra::infra(&rest),
+        "fuzz" => fuzz::fuzz(&rest),
         "gpu-kit" => gpu_kit::gpu_kit(),
         "load" => load::load(&rest),
         "simulate" => run::simulate(&rest),

@@ -2,6 +2,8 @@
 
 mod complete;
 mod form;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod once;
 mod upload;
 mod upload_parts;

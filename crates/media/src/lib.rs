@@ -26,6 +26,8 @@ mod extract;
 mod ffi;
 pub mod filter;
 mod formats;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod geometry;
 mod hardware;
 mod inspect;
