@@ -6,9 +6,10 @@ use std::process::Command;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use framelift_benches::extract_into_nothing;
 use framelift_contract::manifest::Strategy;
 use framelift_domain::{Fit, Options, Rational, Resize, Select};
-use framelift_media::{EngineLimits, HardwareUse, MemorySource, Outcome, SourceInfo, extract, hardware};
+use framelift_media::{EngineLimits, HardwareUse, MemorySource, hardware};
 
 const VIDEOS: [(&str, &str, &str); 3] = [
     ("h264-1080p", "1920x1080", "-c:v libx264 -preset veryfast"),
@@ -31,11 +32,6 @@ fn make(folder: &Path, name: &str, size: &str, encoder: &str) -> MemorySource {
     MemorySource(Arc::from(std::fs::read(path).expect("the video was just made")))
 }
 
-fn run(source: MemorySource, options: &Options, limits: &EngineLimits) -> Outcome {
-    let info = SourceInfo { file_name: "video".to_owned(), size: source.0.len() as u64 };
-    extract(Box::new(source), info, options, limits, std::io::sink(), &()).expect("it is a good video")
-}
-
 #[expect(clippy::print_stderr, reason = "a bench that is skipped must say so")]
 fn jobs(c: &mut Criterion) {
     if let Some(problem) = &hardware().problem {
@@ -56,11 +52,11 @@ fn jobs(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("hardware/{name}"));
         group.sample_size(10).throughput(Throughput::Elements(FRAMES));
         for (job, options) in &jobs {
-            let plan = run(video.clone(), options, &gpu).plan;
+            let plan = extract_into_nothing(video.clone(), options, &gpu).plan;
             assert_eq!(plan.strategy, Strategy::Hardware, "{}", plan.reason);
             for (on, limits) in [("gpu", &gpu), ("cpu", &cpu)] {
                 group.bench_function(format!("{job}/{on}"), |b| {
-                    let work = |source| black_box(run(source, options, limits));
+                    let work = |source| black_box(extract_into_nothing(source, options, limits));
                     b.iter_batched(|| video.clone(), work, BatchSize::PerIteration);
                 });
             }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use framelift_benches::{BUNNY, CARS, NASA, Sample};
 use framelift_domain::{Format, Options, Select};
-use framelift_media::{EngineLimits, HardwareUse, SourceInfo, Zip};
+use framelift_media::{EngineLimits, HardwareUse, Output, Request};
 use framelift_sandbox::{Engine, Sandbox, Settings};
 
 /// Rounds that count; one more warms up.
@@ -61,12 +61,12 @@ fn main() -> ExitCode {
 }
 
 fn time(engine: &Engine, sample: Sample, options: &Options) -> Duration {
-    let source = sample.load();
-    let info = SourceInfo { file_name: sample.file.to_owned(), size: source.0.len() as u64 };
-    let limits = EngineLimits { hardware: HardwareUse::Never, ..EngineLimits::default() };
-    let archive = Box::new(Zip::new(std::io::sink()));
+    let (source, file_name) = (Box::new(sample.load()), sample.file.to_owned());
+    let limits = &EngineLimits { hardware: HardwareUse::Never, ..EngineLimits::default() };
+    let output = Output::zip(std::io::sink());
+    let request = Request { source, file_name, options, limits, output, control: &() };
     let began = Instant::now();
-    let done = engine.extract_into(Box::new(source), info, options, &limits, &[], archive, None, &());
+    let done = engine.extract(request, &[]);
     let took = began.elapsed();
     done.expect("the sample is a good video");
     took

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use framelift_domain::Options;
-use framelift_media::{EngineLimits, MemorySource, SourceInfo, extract};
+use framelift_media::{EngineLimits, MemorySource, Outcome, Output, Request, extract};
 
 /// A sample video of the repository.
 #[derive(Clone, Copy, Debug)]
@@ -35,9 +35,12 @@ impl Sample {
 
 /// Extracts into nothing, on `threads` threads (0: one for each core), and gives the number of images.
 pub fn run(source: MemorySource, options: &Options, threads: usize) -> u64 {
-    let info = SourceInfo { file_name: "sample".to_owned(), size: source.0.len() as u64 };
-    let limits = EngineLimits { threads, ..EngineLimits::default() };
-    extract(Box::new(source), info, options, &limits, std::io::sink(), &())
-        .expect("the sample is a good video")
-        .frames
+    extract_into_nothing(source, options, &EngineLimits { threads, ..EngineLimits::default() }).frames
+}
+
+/// Extracts into nothing.
+pub fn extract_into_nothing(source: MemorySource, options: &Options, limits: &EngineLimits) -> Outcome {
+    let (source, output) = (Box::new(source), Output::zip(std::io::sink()));
+    let request = Request { source, file_name: "sample".to_owned(), options, limits, output, control: &() };
+    extract(request, Vec::new()).expect("it is a good video")
 }

@@ -7,9 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use framelift_domain::Options;
-use framelift_media::{
-    Archive, EngineLimits, FileSource, Files, Names, Outcome, Source as _, SourceInfo, Tar, Zip,
-};
+use framelift_media::{Archive, EngineLimits, FileSource, Files, Names, Outcome, Request, Tar, Zip};
 use framelift_plugin_host::{Metering, PluginRun};
 use framelift_sandbox::{Engine, RunError};
 use serde_json::json;
@@ -126,13 +124,16 @@ impl Job<'_> {
         archive: Box<dyn Archive + '_>,
         names: Option<&dyn Names>,
     ) -> Result<Outcome, RunError> {
-        let info = SourceInfo { file_name: video.file_name(), size: source.size() };
         let (threads, hardware) = (self.args.threads, self.args.hardware);
-        let limits = EngineLimits { threads, hardware, ..EngineLimits::default() };
-        let (source, terminal) = (Box::new(source), &self.terminal);
-        let (options, plugins) = (&self.options, &self.plugins);
-        let result =
-            self.engine.extract_into(source, info, options, &limits, plugins, archive, names, terminal);
+        let request = Request {
+            source: Box::new(source),
+            file_name: video.file_name(),
+            options: &self.options,
+            limits: &EngineLimits { threads, hardware, ..EngineLimits::default() },
+            output: framelift_media::Output { archive, names },
+            control: &self.terminal,
+        };
+        let result = self.engine.extract(request, &self.plugins);
         self.terminal.finish();
         Ok(result?.outcome)
     }

@@ -7,7 +7,7 @@ mod try_out;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use framelift_media::{EngineLimits, FileSource, HardwareUse, Source as _, SourceInfo};
+use framelift_media::{EngineLimits, FileSource, HardwareUse, Output, Request};
 use framelift_plugin_host::{Metering, PluginRun};
 use framelift_sandbox::{Engine, Extracted, RunError};
 use serde_json::json;
@@ -134,14 +134,14 @@ impl WorkArgs {
         plugins: &[PluginRun],
         archive: Box<dyn framelift_media::Archive + '_>,
     ) -> Result<Extracted, Failed> {
-        let options = options::options(&self.select, &self.images, None).map_err(Failed::Values)?;
+        let options = &options::options(&self.select, &self.images, None).map_err(Failed::Values)?;
         let opened = FileSource::open(&self.video);
         let source = opened.map_err(|error| anyhow::anyhow!("{}: {error}", self.video.display()))?;
         let file_name = self.video.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let info = SourceInfo { file_name, size: source.size() };
-        let limits = EngineLimits { hardware: HardwareUse::Never, ..EngineLimits::default() };
-        let source = Box::new(source);
-        let extracted = engine.extract_into(source, info, &options, &limits, plugins, archive, None, &());
+        let limits = &EngineLimits { hardware: HardwareUse::Never, ..EngineLimits::default() };
+        let (source, output) = (Box::new(source), Output { archive, names: None });
+        let request = Request { source, file_name, options, limits, output, control: &() };
+        let extracted = engine.extract(request, plugins);
         extracted.map_err(|error: RunError| error.into())
     }
 }

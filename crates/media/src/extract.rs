@@ -32,7 +32,6 @@ pub(crate) mod stretches;
 mod survey;
 mod write;
 
-use std::io::Write;
 use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -41,14 +40,14 @@ use framelift_contract::manifest::{Plan, Source as SourceRecord, Strategy};
 use framelift_domain::{Checksum, FailureCode, Options, Rational};
 use serde::{Deserialize, Serialize};
 
-use crate::archive::{Archive, Names, Numbered, Zip};
+use crate::archive::Numbered;
 use crate::ffi::{Input, Threading};
 use crate::filter::Filter;
 use crate::hardware::{self, DecoderSlot, GpuChoice};
 use crate::select;
 use crate::view::{Hidden, View};
 use crate::watch::{Stop, Watch};
-use crate::{Control, EngineLimits, ExtractError, Source, Stage, unsupported};
+use crate::{EngineLimits, ExtractError, Output, Request, Stage, unsupported};
 use decode::{Problem, Start};
 use encode_stage::FrameEncoder;
 use groups::Ended;
@@ -57,15 +56,6 @@ use survey::Survey;
 use write::Writer;
 
 pub use write::{MANIFEST, OTHER_MEMBERS};
-
-/// What is known of the video besides its bytes; it goes into the manifest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceInfo {
-    /// The name it was uploaded under. Nothing is ever opened by it.
-    pub file_name: String,
-    /// Its length in bytes.
-    pub size: u64,
-}
 
 /// A finished extraction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,41 +76,16 @@ pub struct Outcome {
     pub source: SourceRecord,
 }
 
-/// Extracts from `source` what `options` ask into a ZIP, which is written to `sink` front to back
-/// while the video is still being decoded. See [`extract_into`].
-pub fn extract<W: Write>(
-    source: Box<dyn Source>,
-    info: SourceInfo,
-    options: &Options,
-    limits: &EngineLimits,
-    sink: W,
-    control: &dyn Control,
-) -> Result<Outcome, ExtractError> {
-    let output = Output { archive: Box::new(Zip::new(sink)), names: &Numbered };
-    extract_into(source, info, options, limits, Vec::new(), output, control)
-}
-
-/// Where the images go.
-pub struct Output<'a> {
-    /// What holds them.
-    pub archive: Box<dyn Archive + 'a>,
-    /// What they are called there.
-    pub names: &'a dyn Names,
-}
-
-/// Extracts from `source` what `options` ask, through `filters` in their order, into an archive.
+/// Extracts what `request` asks for; the pictures pass `filters` in their order.
 ///
-/// Runs on the caller's thread and on threads that have ended when it returns. On an error the
-/// archive is incomplete, to be thrown away.
-pub fn extract_into<'a>(
-    source: Box<dyn Source>,
-    info: SourceInfo,
-    options: &'a Options,
-    limits: &EngineLimits,
+/// The archive is written front to back while the video is still being decoded. Runs on the caller's
+/// thread and on threads that have ended when it returns. On an error the archive is incomplete, to be
+/// thrown away.
+pub fn extract<'a>(
+    request: Request<'a>,
     filters: Vec<Box<dyn Filter + 'a>>,
-    output: Output<'a>,
-    control: &dyn Control,
 ) -> Result<Outcome, ExtractError> {
+    let Request { source, file_name, options, limits, output, control } = request;
     if let Some(pointer) = unsupported(options, filters.len()).first() {
         return Err(ExtractError::Unsupported(pointer));
     }
@@ -128,6 +93,7 @@ pub fn extract_into<'a>(
     if !watch.go_on() {
         return Err(watch.stop_error());
     }
+    let size = source.size();
     let input = open::open(source, options.stream, limits, watch)?;
     let stream = input.info().clone();
     if stream.timeless {
@@ -144,6 +110,7 @@ pub fn extract_into<'a>(
     // For its name, and to refuse what cannot be decoded before anything is read.
     let decoder = open::decoder(&input, limits, 1, Threading::OnePicture)?.name().to_owned();
     let Output { archive, names } = output;
+    let names = names.unwrap_or(&Numbered);
     let mut writer = Writer::new(archive, names, filters, options, limits.max_output_bytes);
     let gpu = hardware::choose(&input, options, limits);
     // Where the GPU was asked for and is not to be had, the planner chooses.
@@ -151,7 +118,7 @@ pub fn extract_into<'a>(
     let limits = &EngineLimits { strategy, ..limits.clone() };
     let job = Job { options, limits, watch, decoder };
     let (plan, duration) = job.run(input, gpu, &mut writer)?;
-    write::finish(writer, duration, info, &stream, (options, limits), plan, watch)
+    write::finish(writer, duration, (file_name, size), &stream, (options, limits), plan, watch)
 }
 
 /// What stays the same while a job is run.
@@ -238,7 +205,7 @@ impl<'c> Job<'_, 'c> {
         watch.enter(Stage::Extracting);
         let image_bytes = plan::image_bytes(options, input.info());
         let selector = selector.clone();
-        let ended = groups::run(input, survey, selector, reach, image_bytes, options, limits, watch, writer)?;
+        let ended = groups::run(self, input, survey, selector, reach, image_bytes, writer)?;
         match ended {
             Ended::Done(duration) => Ok((planned.plan, duration)),
             Ended::Surprised(source) => {

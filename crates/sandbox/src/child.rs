@@ -5,12 +5,13 @@ use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
-use framelift_media::{ExtractError, HardwareUse, Output, SourceInfo, extract_into, probe};
+use framelift_media::{ExtractError, HardwareUse, Output, Request, probe};
 
+use crate::framing;
+use crate::messages::{self, Done, ExtractJob, Extracted, Hello, Job, Kind};
 use crate::plugins::{self, Loaded};
 use crate::remote::{Events, RemoteArchive, RemoteNames, RemoteSource, Throttled};
 use crate::restrict;
-use crate::wire::{self, Done, ExtractJob, Extracted, Hello, Job, Kind};
 
 /// The first argument of a child; the second says whether it may use a GPU.
 pub(crate) const ARGUMENT: &str = "--framelift-sandbox-child";
@@ -61,11 +62,11 @@ fn run(gpu: bool, before: Work) -> io::Result<()> {
     // Where the filters cannot be installed, this one cannot either, and the parent knows it.
     let freezes = confined.is_ok() && !gpu;
     note("seccomp", confined);
-    let hello = Hello { version: wire::VERSION, missing, hardware };
-    wire::write_json(&mut *events.out(), Kind::Hello, &hello)?;
+    let hello = Hello { version: messages::VERSION, missing, hardware };
+    framing::write_json(&mut *events.out(), Kind::Hello, &hello)?;
 
     let freeze = || if freezes { restrict::freeze().map_err(io::Error::other) } else { Ok(()) };
-    let done = match wire::json(&events.receive(Kind::Job)?)? {
+    let done = match messages::json(&events.receive(Kind::Job)?)? {
         Job::Extract(job) => {
             let plugins = plugins::load(&job.plugins, &events)?;
             freeze()?;
@@ -79,8 +80,8 @@ fn run(gpu: bool, before: Work) -> io::Result<()> {
         Job::Check(job) => Ok(plugins::check(&job, &events, freeze)?),
     };
     match done {
-        Ok(done) => wire::write_json(&mut *events.out(), Kind::Done, &done),
-        Err(ExtractError::Failed(failure)) => wire::write_json(&mut *events.out(), Kind::Failed, &failure),
+        Ok(done) => framing::write_json(&mut *events.out(), Kind::Done, &done),
+        Err(ExtractError::Failed(failure)) => framing::write_json(&mut *events.out(), Kind::Failed, &failure),
         Err(ExtractError::Source(_)) => events.send(Kind::SourceFailed, &[]),
         // The parent looks for options that the engine does not do, and the other two mean that it has gone.
         Err(ExtractError::Unsupported(_) | ExtractError::Sink(_) | ExtractError::Cancelled) => {
@@ -98,20 +99,21 @@ fn extract(
 ) -> io::Result<Result<Done, ExtractError>> {
     let options = job.options()?;
     let names = RemoteNames::new(job.asks_names.then_some(events));
-    let archive = Box::new(RemoteArchive { events, names: &names, bytes: 0 });
-    let output = Output { archive, names: &names };
+    let archive = RemoteArchive { events, names: &names, bytes: 0 };
+    let output = Output { names: Some(&names), ..Output::new(archive) };
     let source = reads.of_size(job.size);
     let mut limits = job.limits;
     if !gpu {
         limits.hardware = HardwareUse::Never;
     }
-    let info = SourceInfo { file_name: job.file_name, size: job.size };
     let mut running = match plugins.start(&job.plugins) {
         Ok(running) => running,
         Err(failure) => return Ok(Err(ExtractError::Failed(failure))),
     };
     let filters = std::mem::take(&mut running.filters);
-    let outcome = extract_into(source, info, &options, &limits, filters, output, &Throttled::new(events));
+    let (options, limits, control) = (&options, &limits, &Throttled::new(events));
+    let request = Request { source, file_name: job.file_name, options, limits, output, control };
+    let outcome = framelift_media::extract(request, filters);
     let extracted = |outcome| Extracted { outcome, plugins: running.records() };
     Ok(outcome.map(|outcome| Done::Extract(Box::new(extracted(outcome)))))
 }

@@ -8,18 +8,19 @@ use std::time::Duration;
 use framelift_domain::{Failure, FailureCode, Options};
 use framelift_media::{
     Archive, Control, EngineLimits, ExtractError, Image, Member, MemorySource, Names, Numbered,
-    OTHER_MEMBERS, Progress, Source, SourceInfo, Stage, VideoInfo, add_member, unsupported,
+    OTHER_MEMBERS, Output, Progress, Request, Source, Stage, VideoInfo, add_member, unsupported,
 };
 use framelift_plugin_host::{Compiled, Metering, PluginRun, Rejected, sha256};
 
 use crate::crash::{Crash, Kind as CrashKind};
+use crate::framing::{self, Frames};
 use crate::limits;
+use crate::messages::{
+    self, CheckJob, Done, ExtractJob, Extracted, Job, Kind, MemberId, MemberStart, PluginJob,
+};
 use crate::plugins::{CompileError, CompileLimits};
 use crate::pool::{Running, Sandbox, StartError};
 use crate::reads::{self, Heard, ReadsEnd, Reason};
-use crate::wire::{
-    self, CheckJob, Done, ExtractJob, Extracted, Frames, Job, Kind, MemberId, MemberStart, PluginJob,
-};
 
 /// How often the caller is asked whether to go on while nothing comes.
 const TICK: Duration = Duration::from_millis(100);
@@ -68,34 +69,24 @@ fn broken(rule: impl std::fmt::Display) -> End {
     End::Crashed(Crash::new(CrashKind::Protocol, format!("the decoder sent {rule}")))
 }
 
-impl From<wire::Malformed> for End {
-    fn from(error: wire::Malformed) -> Self {
+impl From<messages::Malformed> for End {
+    fn from(error: messages::Malformed) -> Self {
         broken(error)
     }
 }
 
 impl Sandbox {
-    /// As [`framelift_media::extract_into`], in a child. Without `names`, members are called as the
-    /// service calls them.
-    #[expect(clippy::too_many_arguments, reason = "the engine's own signature")]
-    pub fn extract_into<'a>(
-        &self,
-        source: Box<dyn Source>,
-        info: SourceInfo,
-        options: &'a Options,
-        limits: &EngineLimits,
-        plugins: &[PluginRun],
-        archive: Box<dyn Archive + 'a>,
-        names: Option<&'a dyn Names>,
-        control: &dyn Control,
-    ) -> Result<Extracted, RunError> {
+    /// As [`framelift_media::extract`], through plugins in their order, in a child.
+    pub fn extract(&self, request: Request<'_>, plugins: &[PluginRun]) -> Result<Extracted, RunError> {
+        let Request { source, file_name, options, limits, output, control } = request;
+        let Output { archive, names } = output;
         if let Some(pointer) = unsupported(options, plugins.len()).first() {
             return Err(ExtractError::Unsupported(pointer).into());
         }
         // A child cannot see how many processors a container may use.
         let limits = EngineLimits { threads: limits.thread_count(), ..limits.clone() };
-        let job =
-            ExtractJob::new(info.file_name.clone(), info.size, options, limits.clone(), names.is_some());
+        let size = source.size();
+        let job = ExtractJob::new(file_name.clone(), size, options, limits.clone(), names.is_some());
         let mut job =
             job.ok_or_else(|| failed(FailureCode::Internal, "the options have no form to be sent in"))?;
         job.plugins = plugins.iter().map(PluginJob::of).collect();
@@ -107,12 +98,11 @@ impl Sandbox {
             images: 0,
             others: Vec::new(),
         };
-        let size = source.size();
         let begin = |child: &Running| {
             child.limit(&limits, (size, beside), self.has_gpu())?;
-            wire::write_json(&mut &child.events, Kind::Job, &Job::Extract(Box::new(job)))?;
+            framing::write_json(&mut &child.events, Kind::Job, &Job::Extract(Box::new(job)))?;
             let mut codes = plugins.iter().map(|plugin| &plugin.compiled.code);
-            codes.try_for_each(|code| unless_gone(wire::write_code(&mut &child.events, code)))
+            codes.try_for_each(|code| unless_gone(framing::write_code(&mut &child.events, code)))
         };
         let patience = self.patience(&limits);
         self.run(begin, source, patience, control, |talk| {
@@ -120,8 +110,8 @@ impl Sandbox {
                 return Err(broken("the result of another job"));
             };
             let outcome = &mut extracted.outcome;
-            outcome.source.file_name = info.file_name;
-            outcome.source.size_bytes = info.size;
+            outcome.source.file_name = file_name;
+            outcome.source.size_bytes = size;
             Ok(*extracted)
         })
     }
@@ -139,8 +129,8 @@ impl Sandbox {
         let job = Job::Check(CheckJob { name: name.to_owned(), bytes, fuel });
         let begin = |child: &Running| {
             child.limit_compiling(limits, self.has_gpu())?;
-            wire::write_json(&mut &child.events, Kind::Job, &job)?;
-            unless_gone(wire::write_code(&mut &child.events, component))
+            framing::write_json(&mut &child.events, Kind::Job, &job)?;
+            unless_gone(framing::write_code(&mut &child.events, component))
         };
         // A busy machine gives it a part of its processors.
         let deadline = limits.processor_time.saturating_mul(4).saturating_add(HEAD_START);
@@ -153,7 +143,7 @@ impl Sandbox {
                     Message::Progress => {}
                     Message::Code => {
                         code.extend_from_slice(talk.frames.borrow().body());
-                        if code.len() as u64 > wire::MAX_CODE {
+                        if code.len() as u64 > messages::MAX_CODE {
                             return Err(broken("more code than a plugin can have"));
                         }
                     }
@@ -190,7 +180,7 @@ impl Sandbox {
         let (limits, size) = (EngineLimits::default(), source.size());
         let begin = |child: &Running| {
             child.limit(&limits, (size, 0), self.has_gpu())?;
-            wire::write_json(&mut &child.events, Kind::Job, &Job::Probe(size))
+            framing::write_json(&mut &child.events, Kind::Job, &Job::Probe(size))
         };
         self.run(begin, source, self.patience(&limits), &(), |talk| {
             loop {
@@ -317,7 +307,7 @@ impl Talk<'_> {
         let body = frames.body();
         Ok(match kind {
             Kind::Progress => {
-                *self.last.borrow_mut() = wire::decode_progress(body)?;
+                *self.last.borrow_mut() = messages::decode_progress(body)?;
                 self.tick()?;
                 Message::Progress
             }
@@ -325,8 +315,8 @@ impl Talk<'_> {
             Kind::Member => Message::Member(MemberStart::decode(body)?),
             Kind::Piece => Message::Piece,
             Kind::Code => Message::Code,
-            Kind::Done => Message::Done(wire::json(body)?),
-            Kind::Failed => return Err(ExtractError::Failed(wire::failure(body)?).into()),
+            Kind::Done => Message::Done(messages::json(body)?),
+            Kind::Failed => return Err(ExtractError::Failed(messages::failure(body)?).into()),
             Kind::SourceFailed => {
                 return Err(match self.reads_end.take() {
                     Some(Reason::Source(error)) => ExtractError::Source(error).into(),
@@ -367,7 +357,7 @@ impl Talk<'_> {
                 Message::Progress => {}
                 Message::AskName(id) => {
                     let name = members.name(&id)?;
-                    let sent = wire::write(&mut { self.socket }, Kind::Name, name.as_bytes());
+                    let sent = framing::write(&mut { self.socket }, Kind::Name, name.as_bytes());
                     sent.map_err(|_| End::Gone)?;
                 }
                 Message::Member(start) => {
@@ -449,7 +439,7 @@ impl Members<'_> {
             _ => return Err(broken("a member that was not asked for")),
         };
         // Of a template that the user wrote.
-        if name.len() > wire::MAX_NAME {
+        if name.len() > messages::MAX_NAME {
             return Err(failed(FailureCode::Internal, "an image's name is too long").into());
         }
         Ok(name)

@@ -1,14 +1,11 @@
 //! The extraction engine, in this process or in a child: one signature for both.
 
-use framelift_domain::{Failure, Options};
-use framelift_media::{
-    Archive, Control, EngineLimits, ExtractError, Names, Output, Source, SourceInfo, VideoInfo, extract_into,
-    probe,
-};
+use framelift_domain::Failure;
+use framelift_media::{ExtractError, Request, Source, VideoInfo, extract, probe};
 use framelift_plugin_host::{Compiled, Host, Metering, PluginLimits, PluginRun, Running, failure};
 
+use crate::messages::Extracted;
 use crate::plugins::{CompileError, CompileLimits};
-use crate::wire::Extracted;
 use crate::{RunError, Sandbox};
 
 /// Where videos are decoded.
@@ -21,30 +18,16 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// As [`framelift_media::extract_into`].
-    #[expect(clippy::too_many_arguments, reason = "the engine's own signature")]
-    pub fn extract_into<'a>(
-        &self,
-        source: Box<dyn Source>,
-        info: SourceInfo,
-        options: &'a Options,
-        limits: &EngineLimits,
-        plugins: &[PluginRun],
-        archive: Box<dyn Archive + 'a>,
-        names: Option<&'a dyn Names>,
-        control: &dyn Control,
-    ) -> Result<Extracted, RunError> {
+    /// As [`framelift_media::extract`], through plugins in their order.
+    pub fn extract(&self, request: Request<'_>, plugins: &[PluginRun]) -> Result<Extracted, RunError> {
         match self {
             Self::InProcess => {
-                let output = Output { archive, names: names.unwrap_or(&framelift_media::Numbered) };
                 let mut running = start(plugins).map_err(ExtractError::Failed)?;
                 let filters = std::mem::take(&mut running.filters);
-                let outcome = extract_into(source, info, options, limits, filters, output, control)?;
+                let outcome = extract(request, filters)?;
                 Ok(Extracted { outcome, plugins: running.records() })
             }
-            Self::Sandboxed(sandbox) => {
-                sandbox.extract_into(source, info, options, limits, plugins, archive, names, control)
-            }
+            Self::Sandboxed(sandbox) => sandbox.extract(request, plugins),
         }
     }
 

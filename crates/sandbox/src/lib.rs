@@ -3,7 +3,7 @@
 //! ```text
 //!  parent (worker, command line)                      child (the same program, executed again)
 //!  Source ◄── reads.rs ◄──────── socket 0 ──────────  RemoteSource ┐
-//!  Archive ◄─ conversation.rs ◄─ socket 1 ──────────  RemoteArchive ├ media::extract_into
+//!  Archive ◄─ conversation.rs ◄─ socket 1 ──────────  RemoteArchive ├ media::extract
 //!  Control ◄─                                         Throttled    ┘
 //!  log     ◄─ crash.rs ◄──────── pipe 2 ────────────  panics, aborts
 //! ```
@@ -19,20 +19,21 @@ mod child;
 mod conversation;
 mod crash;
 mod engine;
+mod framing;
 mod kernel;
 mod limits;
+mod messages;
 mod plugins;
 mod pool;
 mod reads;
 mod remote;
 mod restrict;
 mod syscalls;
-mod wire;
 
 pub use child::{Work, enter_if_asked, serve};
 pub use conversation::RunError;
 pub use crash::{Crash, Kind};
 pub use engine::Engine;
+pub use messages::Extracted;
 pub use plugins::{CompileError, CompileLimits};
 pub use pool::{Sandbox, Settings, StartError};
-pub use wire::Extracted;

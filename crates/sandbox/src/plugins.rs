@@ -7,8 +7,9 @@ use std::time::Duration;
 use framelift_domain::Failure;
 use framelift_plugin_host::{Code, Host, Metering, PluginLimits, Rejected, Running, failure};
 
+use crate::framing;
+use crate::messages::{CheckJob, Done, PluginJob};
 use crate::remote::Events;
-use crate::wire::{self, CheckJob, Done, PluginJob};
 
 /// What compiling and checking one plugin may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +88,7 @@ pub(crate) fn check(
     };
     match code.check(&job.name) {
         Ok(checked) => {
-            wire::write_code(&mut *events.out(), &bytes)?;
+            framing::write_code(&mut *events.out(), &bytes)?;
             Ok(Done::Check(Box::new(checked)))
         }
         Err(Rejected(words)) => Ok(Done::Rejected(words)),

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use framelift_media::{EngineLimits, HardwareInfo, HardwareUse};
 
 use crate::child::{ARGUMENT, CPU, GPU};
+use crate::framing::Frames;
+use crate::messages::{self, Hello, Kind};
 use crate::plugins::CompileLimits;
-use crate::wire::{self, Frames, Hello, Kind};
 use crate::{crash, limits, restrict};
 
 /// How long a child may take until it is ready. A GPU's driver may have to wake the GPU up.
@@ -205,11 +206,11 @@ impl Running {
         self.events.set_read_timeout(Some(READY_WITHIN))?;
         let mut frames = Frames::new(&self.events);
         let hello: Hello = match frames.next()? {
-            (Kind::Hello, body) => wire::json(body)?,
-            _ => return Err(wire::Malformed("another first message").into()),
+            (Kind::Hello, body) => messages::json(body)?,
+            _ => return Err(messages::Malformed("another first message").into()),
         };
-        if hello.version != wire::VERSION {
-            return Err(wire::Malformed("another version of the protocol").into());
+        if hello.version != messages::VERSION {
+            return Err(messages::Malformed("another version of the protocol").into());
         }
         (self.missing, self.hardware) = (hello.missing, hello.hardware);
         Ok(())

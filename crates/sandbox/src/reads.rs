@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use framelift_media::Source;
 
-use crate::wire::{self, Frames, Kind, MAX_PIECE};
+use crate::framing::{self, Frames};
+use crate::messages::{self, Kind, MAX_PIECE};
 
 /// When a child was last heard of; shared by the threads that listen to it.
 #[derive(Debug)]
@@ -83,12 +84,12 @@ pub(crate) fn serve(mut socket: &UnixStream, mut source: Box<dyn Source>, heard:
     let mut buffer = vec![0; 64 << 10];
     loop {
         let request = match frames.next() {
-            Ok((Kind::Read, body)) => wire::decode_read(body).map(Some),
-            Ok((Kind::Expect, body)) => wire::decode_ranges(body).map(|ranges| {
+            Ok((Kind::Read, body)) => messages::decode_read(body).map(Some),
+            Ok((Kind::Expect, body)) => messages::decode_ranges(body).map(|ranges| {
                 source.expect(&ranges);
                 None
             }),
-            Ok(_) => Err(wire::Malformed("a message on the wrong socket")),
+            Ok(_) => Err(messages::Malformed("a message on the wrong socket")),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 end.lock().get_or_insert(Reason::Rules(error.to_string()));
                 return;
@@ -113,10 +114,10 @@ pub(crate) fn serve(mut socket: &UnixStream, mut source: Box<dyn Source>, heard:
         heard.note();
         heard.waits.store(false, Relaxed);
         let sent = match read {
-            Ok(n) => wire::write(&mut socket, Kind::Data, &buffer[..n.min(length)]),
+            Ok(n) => framing::write(&mut socket, Kind::Data, &buffer[..n.min(length)]),
             Err(error) => {
                 end.lock().get_or_insert(Reason::Source(error));
-                wire::write(&mut socket, Kind::ReadFailed, &[])
+                framing::write(&mut socket, Kind::ReadFailed, &[])
             }
         };
         if sent.is_err() {

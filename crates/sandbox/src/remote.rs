@@ -11,7 +11,8 @@ use std::time::Instant;
 use framelift_domain::Rational;
 use framelift_media::{Archive, ArchiveError, Content, Control, Finished, Member, Names, Progress, Source};
 
-use crate::wire::{self, Frames, Kind, MAX_PIECE, MemberId, MemberStart};
+use crate::framing::{self, Frames};
+use crate::messages::{self, Kind, MAX_PIECE, MemberId, MemberStart};
 
 /// Microseconds between two reports of progress in the same stage.
 const PROGRESS_EVERY: u64 = 100_000;
@@ -32,7 +33,7 @@ impl Events {
     }
 
     pub(crate) fn send(&self, kind: Kind, body: &[u8]) -> io::Result<()> {
-        wire::write(&mut *self.out(), kind, body)
+        framing::write(&mut *self.out(), kind, body)
     }
 
     /// Waits for the parent's next message.
@@ -81,7 +82,7 @@ impl Source for RemoteSource {
             return Ok(0);
         }
         let length = buf.len().min(MAX_PIECE);
-        wire::write(&mut self.socket, Kind::Read, &wire::encode_read(offset, length as u32))?;
+        framing::write(&mut self.socket, Kind::Read, &messages::encode_read(offset, length as u32))?;
         match self.answers.next()? {
             (Kind::Data, bytes) if bytes.len() <= length => {
                 buf[..bytes.len()].copy_from_slice(bytes);
@@ -94,7 +95,7 @@ impl Source for RemoteSource {
 
     fn expect(&mut self, ranges: &[Range<u64>]) {
         // A hint; where the parent has gone, the next read says so.
-        let _ = wire::write(&mut self.socket, Kind::Expect, &wire::encode_ranges(ranges));
+        let _ = framing::write(&mut self.socket, Kind::Expect, &messages::encode_ranges(ranges));
     }
 }
 
@@ -224,6 +225,6 @@ impl Control for Throttled<'_> {
         if self.due.compare_exchange(due, now + PROGRESS_EVERY, Relaxed, Relaxed).is_err() && !entered {
             return true;
         }
-        self.events.send(Kind::Progress, &wire::encode_progress(progress)).is_ok()
+        self.events.send(Kind::Progress, &messages::encode_progress(progress)).is_ok()
     }
 }

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use framelift_domain::{FailureCode, Options, Select};
 use framelift_media::{
-    EngineLimits, ExtractError, HardwareUse, MemorySource, Names, Outcome, Output, Progress, Source,
-    SourceInfo, Stage, Tar, Zip, extract_into,
+    EngineLimits, ExtractError, HardwareUse, MemorySource, Names, Outcome, Output, Progress, Request, Source,
+    Stage, Tar, extract,
 };
 use framelift_sandbox::{Kind, RunError, Sandbox, Settings, StartError};
 
@@ -53,18 +53,23 @@ fn options(select: Select) -> Options {
     Options { select, ..Options::default() }
 }
 
-fn info(name: &str, source: &MemorySource) -> SourceInfo {
-    SourceInfo { file_name: name.to_owned(), size: source.size() }
+fn request<'a>(
+    source: impl Source + 'static,
+    name: &str,
+    options: &'a Options,
+    limits: &'a EngineLimits,
+    output: Output<'a>,
+) -> Request<'a> {
+    let (source, file_name) = (Box::new(source), name.to_owned());
+    Request { source, file_name, options, limits, output, control: &() }
 }
 
 /// Extracts four frames from a video of that name.
 fn run(sandbox: &Sandbox, name: &str, limits: &EngineLimits) -> Result<(Outcome, Vec<u8>), RunError> {
-    let (mut archive, source) = (Vec::new(), video());
-    let options = options(Select::Count(4));
-    let info = info(name, &source);
-    let zip = Box::new(Zip::new(&mut archive));
-    let outcome = sandbox.extract_into(Box::new(source), info, &options, limits, &[], zip, None, &())?;
-    Ok((outcome.outcome, archive))
+    let (mut archive, options) = (Vec::new(), options(Select::Count(4)));
+    let request = request(video(), name, &options, limits, Output::zip(&mut archive));
+    let extracted = sandbox.extract(request, &[])?;
+    Ok((extracted.outcome, archive))
 }
 
 /// The crash of a child that does what the name says; the next job is fine.
@@ -83,15 +88,10 @@ fn the_same_job_gives_the_same_bytes_inside_and_outside() {
     {
         let options = Options { storyboard: true, ..options(select) };
         let (mut inside, mut outside) = (Vec::new(), Vec::new());
-        let info = || info("a.mp4", &source);
-        let archive = Box::new(Zip::new(&mut inside));
-        let boxed = sandbox
-            .extract_into(Box::new(source.clone()), info(), &options, &limits(), &[], archive, None, &())
-            .unwrap();
-        let output = Output { archive: Box::new(Zip::new(&mut outside)), names: &framelift_media::Numbered };
-        let plain =
-            extract_into(Box::new(source.clone()), info(), &options, &limits(), Vec::new(), output, &())
-                .unwrap();
+        let limits = limits();
+        let request = |archive| request(source.clone(), "a.mp4", &options, &limits, Output::zip(archive));
+        let boxed = sandbox.extract(request(&mut inside), &[]).unwrap();
+        let plain = extract(request(&mut outside), Vec::new()).unwrap();
         assert_eq!(boxed.outcome, plain);
         assert!(inside == outside, "the archives differ");
     }
@@ -110,16 +110,14 @@ fn members_are_called_as_the_parent_says() {
         }
     }
     let Some(sandbox) = sandbox(settings()) else { return };
-    let (source, options) = (video(), options(Select::Count(2)));
+    let (options, limits) = (options(Select::Count(2)), limits());
     let (mut inside, mut outside) = (Vec::new(), Vec::new());
-    let names: &dyn Names = &Shouting;
-    let archive = Box::new(Tar::new(&mut inside));
-    let info = || info("a.mp4", &source);
-    sandbox
-        .extract_into(Box::new(source.clone()), info(), &options, &limits(), &[], archive, Some(names), &())
-        .unwrap();
-    let output = Output { archive: Box::new(Tar::new(&mut outside)), names };
-    extract_into(Box::new(source.clone()), info(), &options, &limits(), Vec::new(), output, &()).unwrap();
+    let request = |archive| {
+        let output = Output { names: Some(&Shouting), ..Output::new(Tar::new(archive)) };
+        request(video(), "a.mp4", &options, &limits, output)
+    };
+    sandbox.extract(request(&mut inside), &[]).unwrap();
+    extract(request(&mut outside), Vec::new()).unwrap();
     assert!(inside == outside, "the archives differ");
 }
 
@@ -184,11 +182,9 @@ fn a_caller_that_says_stop_is_obeyed_whatever_the_child_does() {
     for name in ["hang", "spin", "good.mp4"] {
         let asked = AtomicU64::new(0);
         let control = |_: &Progress| asked.fetch_add(1, Relaxed) < 2;
-        let source = video();
-        let (info, options) = (info(name, &source), options(Select::All));
-        let archive = Box::new(Zip::new(std::io::sink()));
-        let ended =
-            sandbox.extract_into(Box::new(source), info, &options, &limits(), &[], archive, None, &control);
+        let (options, limits) = (options(Select::All), limits());
+        let request = request(video(), name, &options, &limits, Output::zip(std::io::sink()));
+        let ended = sandbox.extract(Request { control: &control, ..request }, &[]);
         assert!(matches!(ended, Err(RunError::Extract(ExtractError::Cancelled))), "{name}: {ended:?}");
     }
 }
@@ -270,17 +266,14 @@ fn errors_of_the_source_and_the_sink_are_the_callers_own() {
         }
     }
     let Some(sandbox) = sandbox(settings()) else { return };
-    let (source, options) = (video(), options(Select::Count(2)));
-    let archive = Box::new(Zip::new(std::io::sink()));
-    let info_of = SourceInfo { file_name: "a".into(), size: 1 << 20 };
-    let ended = sandbox.extract_into(Box::new(Broken), info_of, &options, &limits(), &[], archive, None, &());
+    let (options, limits) = (options(Select::Count(2)), limits());
+    let output = Output::zip(std::io::sink());
+    let ended = sandbox.extract(request(Broken, "a", &options, &limits, output), &[]);
     assert!(
         matches!(&ended, Err(RunError::Extract(ExtractError::Source(error))) if error.to_string() == "the cable is cut"),
         "{ended:?}"
     );
-    let info = info("a", &source);
-    let archive = Box::new(Zip::new(Full));
-    let ended = sandbox.extract_into(Box::new(source), info, &options, &limits(), &[], archive, None, &());
+    let ended = sandbox.extract(request(video(), "a", &options, &limits, Output::zip(Full)), &[]);
     assert!(
         matches!(&ended, Err(RunError::Extract(ExtractError::Sink(error))) if error.kind() == std::io::ErrorKind::StorageFull),
         "{ended:?}"
@@ -291,9 +284,9 @@ fn errors_of_the_source_and_the_sink_are_the_callers_own() {
 fn the_engines_own_verdict_comes_through() {
     let Some(sandbox) = sandbox(settings()) else { return };
     let rubbish = MemorySource(Arc::from([7_u8; 5000]));
-    let (info, options) = (info("a", &rubbish), options(Select::Count(2)));
-    let archive = Box::new(Zip::new(std::io::sink()));
-    let ended = sandbox.extract_into(Box::new(rubbish), info, &options, &limits(), &[], archive, None, &());
+    let (options, standard) = (options(Select::Count(2)), limits());
+    let request = request(rubbish, "a", &options, &standard, Output::zip(std::io::sink()));
+    let ended = sandbox.extract(request, &[]);
     let Err(RunError::Extract(ExtractError::Failed(failure))) = ended else { panic!("{ended:?}") };
     assert_eq!(failure.code, FailureCode::NotAVideo);
     let small = EngineLimits { max_output_bytes: 10_000, ..limits() };
@@ -314,10 +307,9 @@ fn progress_is_seen_by_the_caller() {
         }
         true
     };
-    let source = video();
-    let (info, options) = (info("a", &source), options(Select::Count(2)));
-    let archive = Box::new(Zip::new(std::io::sink()));
-    sandbox.extract_into(Box::new(source), info, &options, &limits(), &[], archive, None, &control).unwrap();
+    let (options, limits) = (options(Select::Count(2)), limits());
+    let request = request(video(), "a", &options, &limits, Output::zip(std::io::sink()));
+    sandbox.extract(Request { control: &control, ..request }, &[]).unwrap();
     let stages = stages.into_inner().unwrap();
     assert_eq!(stages.first(), Some(&Stage::Opening));
     assert_eq!(stages.last(), Some(&Stage::Finishing));

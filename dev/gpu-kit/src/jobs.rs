@@ -4,7 +4,7 @@ use std::io::{Cursor, Read as _, Write};
 
 use framelift_contract::manifest::{Manifest, Strategy};
 use framelift_domain::Options;
-use framelift_media::{EngineLimits, HardwareUse, Outcome, SourceInfo, extract};
+use framelift_media::{EngineLimits, HardwareUse, Outcome, Output, Request, extract};
 
 use crate::clips::Clip;
 
@@ -29,9 +29,10 @@ impl On {
 
 /// Extracts into `sink`.
 pub(crate) fn run(clip: &Clip, options: &Options, on: On, sink: impl Write) -> Result<Outcome, String> {
-    let info = SourceInfo { file_name: clip.name.clone(), size: clip.source.0.len() as u64 };
-    extract(Box::new(clip.source.clone()), info, options, &on.limits(), sink, &())
-        .map_err(|error| format!("{}: {error:?}", clip.name))
+    let (source, limits) = (Box::new(clip.source.clone()), &on.limits());
+    let (file_name, output) = (clip.name.clone(), Output::zip(sink));
+    let request = Request { source, file_name, options, limits, output, control: &() };
+    extract(request, Vec::new()).map_err(|error| format!("{}: {error:?}", clip.name))
 }
 
 /// Extracts on the GPU into nothing; an error where the GPU was not used.

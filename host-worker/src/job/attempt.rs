@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use framelift_contract::frame_index;
 use framelift_contract::report::Job;
 use framelift_domain::{Failure, FailureCode, Options};
-use framelift_media::{ExtractError, SourceInfo, Zip};
+use framelift_media::{ExtractError, Output, Request, Zip};
 use framelift_plugin_host::PluginRun;
 use framelift_sandbox::{Crash, RunError};
 use tokio::runtime::Handle;
@@ -230,7 +230,7 @@ impl Attempt<'_> {
         let (context, job) = (self.context, self.job);
         let (mut sink, upload) =
             context.store.upload(&job.result_key, context.settings.part_size, &self.stopper.token);
-        let info = SourceInfo { file_name: job.file_name.clone(), size: opened.size };
+        let file_name = job.file_name.clone();
         let source = S3Source::new(
             context.store.clone(),
             opened.clone(),
@@ -255,11 +255,12 @@ impl Attempt<'_> {
         let ended = tokio::task::spawn_blocking(move || {
             span.in_scope(|| {
                 let mut notes = Notes::default();
-                let archive = Box::new(Indexed::new(Zip::new(&mut sink), &mut notes));
-                let outcome = sandbox
-                    .extract_into(source, info, &options, &limits, &plugins, archive, None, &*watch)?;
+                let (options, limits, control) = (&options, &limits, &*watch);
+                let output = Output::new(Indexed::new(Zip::new(&mut sink), &mut notes));
+                let request = Request { source, file_name, options, limits, output, control };
+                let extracted = sandbox.extract(request, &plugins)?;
                 sink.finish().map_err(ExtractError::Sink)?;
-                Ok((outcome.outcome, notes.index(options.format)))
+                Ok((extracted.outcome, notes.index(options.format)))
             })
         })
         .await;

@@ -37,7 +37,7 @@ use super::encode_stage::FrameEncoder;
 use super::in_flight::InFlight;
 use super::survey::Survey;
 use super::write::{Taken, Writer};
-use super::{encode_stage, open, share};
+use super::{Job, encode_stage, open, share};
 use crate::ffi::{Input, Threading};
 use crate::select::Selector;
 use crate::timeline::Placed;
@@ -73,18 +73,16 @@ struct Shared<'a, 'c> {
 }
 
 /// Extracts what `selector` wants; the input is at its start.
-#[expect(clippy::too_many_arguments, reason = "one call, with what the stages share")]
 pub(super) fn run(
+    job: &Job<'_, '_>,
     input: Input<'_>,
     survey: &Survey,
     selector: Selector,
     reach: Reach,
     image_bytes: u64,
-    options: &Options,
-    limits: &EngineLimits,
-    watch: &Watch<'_>,
     writer: &mut Writer<'_>,
 ) -> Result<Ended, ExtractError> {
+    let &Job { options, limits, watch, .. } = job;
     let threads = limits.thread_count();
     // Each decoder has its references, about ten pictures in all.
     let fit = usize::try_from(input.pictures_that_fit() / 10).unwrap_or(usize::MAX);

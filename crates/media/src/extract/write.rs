@@ -7,10 +7,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use framelift_contract::manifest::{Labels, Plan, Source as SourceRecord};
 use framelift_domain::{FailureCode, Options, Rational};
 
+use super::Outcome;
 use super::chain::{Chain, Item};
 use super::encode_stage::{Content, Encoded, FrameEncoder, Job, NotEncoded, Work};
 use super::ordered::{Ordered, Place};
-use super::{Outcome, SourceInfo};
 use crate::archive::{self, Archive, Image, Measure, Member, Names, add_member};
 use crate::encode;
 use crate::ffi::StreamInfo;
@@ -272,7 +272,7 @@ fn describe(reason: &NotEncoded) -> &str {
 pub(super) fn finish(
     mut writer: Writer<'_>,
     duration: Option<Rational>,
-    info: SourceInfo,
+    (file_name, size_bytes): (String, u64),
     stream: &StreamInfo,
     (options, limits): (&Options, &EngineLimits),
     plan: Plan,
@@ -287,8 +287,8 @@ pub(super) fn finish(
         writer.add_storyboard(duration.unwrap_or(last).max(last))?;
     }
     let source = SourceRecord {
-        file_name: info.file_name,
-        size_bytes: info.size,
+        file_name,
+        size_bytes,
         sha256: None,
         codec: stream.codec.clone(),
         width: stream.width,

@@ -11,7 +11,7 @@ use super::*;
 use crate::extract::open;
 use crate::ffi::{StreamInfo, Threading};
 use crate::watch::Watch;
-use crate::{ExtractError, MemorySource, Outcome, SourceInfo, extract};
+use crate::{ExtractError, MemorySource, Outcome, Output, Request, extract};
 
 thread_local! {
     /// Taken for the process's GPU by what runs on this thread.
@@ -79,10 +79,11 @@ fn try_run(
 ) -> Result<(Vec<u8>, Outcome), ExtractError> {
     let mut archive = Vec::new();
     let source = Box::new(MemorySource(Arc::from(bytes)));
-    let info = SourceInfo { file_name: "video".to_owned(), size: bytes.len() as u64 };
     // FFmpeg's threads do not conceal damage in the same way each time.
     let limits = EngineLimits { strategy, threads: 1, ..EngineLimits::default() };
-    let outcome = extract(source, info, options, &limits, &mut archive, &())?;
+    let (limits, output) = (&limits, Output::zip(&mut archive));
+    let request = Request { source, file_name: "video".to_owned(), options, limits, output, control: &() };
+    let outcome = extract(request, Vec::new())?;
     Ok((archive, outcome))
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use framelift_contract::manifest::{Manifest, Strategy};
 use framelift_domain::Options;
-use framelift_media::{EngineLimits, FileSource, Source as _, SourceInfo, extract};
+use framelift_media::{EngineLimits, FileSource, Output, Request, extract};
 
 /// An archive.
 pub(crate) struct Extracted {
@@ -24,10 +24,11 @@ impl Extracted {
     /// Extracts by `strategy`, or by the planner's choice; the error is for the report.
     pub(crate) fn from(path: &Path, options: &Options, strategy: Option<Strategy>) -> Result<Self, String> {
         let source = Box::new(FileSource::open(path).unwrap());
-        let info = SourceInfo { file_name: "clip".to_owned(), size: source.size() };
-        let limits = EngineLimits { threads: 2, strategy, ..EngineLimits::default() };
+        let limits = &EngineLimits { threads: 2, strategy, ..EngineLimits::default() };
         let mut bytes = Vec::new();
-        extract(source, info, options, &limits, &mut bytes, &()).map_err(|error| error.to_string())?;
+        let output = Output::zip(&mut bytes);
+        let request = Request { source, file_name: "clip".to_owned(), options, limits, output, control: &() };
+        extract(request, Vec::new()).map_err(|error| error.to_string())?;
         let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
         let manifest = serde_json::from_reader(archive.by_name("manifest.json").unwrap()).unwrap();
         Ok(Self { archive, manifest })

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use framelift_domain::{FailureCode, Options, Rational, Select};
-use framelift_media::{EngineLimits, ExtractError, FileSource, MemorySource, Progress, Source};
+use framelift_media::{
+    EngineLimits, ExtractError, FileSource, MemorySource, Output, Progress, Request, Source,
+};
 
 use crate::clips::Clips;
 use crate::run::{Extracted, run, run_with};
@@ -243,8 +245,10 @@ fn a_sink_that_fails_is_not_the_videos_fault() {
     let clips = Clips::new();
     let path = clips.make("a.mp4", 75, X264);
     let source = Box::new(FileSource::open(&path).unwrap());
-    let info = framelift_media::SourceInfo { file_name: "a.mp4".into(), size: source.size() };
-    let result = framelift_media::extract(source, info, &all(), &EngineLimits::default(), Full(70_000), &());
+    let (options, limits) = (&all(), &EngineLimits::default());
+    let output = Output::zip(Full(70_000));
+    let request = Request { source, file_name: "a.mp4".into(), options, limits, output, control: &() };
+    let result = framelift_media::extract(request, Vec::new());
     assert!(matches!(result, Err(ExtractError::Sink(_))), "{result:?}");
 }
 

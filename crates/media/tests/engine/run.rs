@@ -7,8 +7,7 @@ use std::process::Stdio;
 use framelift_contract::manifest::Manifest;
 use framelift_domain::{Checksum, Format, Options};
 use framelift_media::{
-    Control, EngineLimits, ExtractError, FileSource, Filter, Numbered, Outcome, Output, Source, SourceInfo,
-    Zip, extract_into,
+    Control, EngineLimits, ExtractError, FileSource, Filter, Outcome, Output, Request, Source, extract,
 };
 
 use crate::avif;
@@ -41,10 +40,10 @@ pub(crate) fn run_filtered(
     filters: Vec<Box<dyn Filter + '_>>,
     control: &dyn Control,
 ) -> Result<Extracted, ExtractError> {
-    let info = SourceInfo { file_name: "clip".to_owned(), size: source.size() };
     let mut bytes = Vec::new();
-    let output = Output { archive: Box::new(Zip::new(&mut bytes)), names: &Numbered };
-    let outcome = extract_into(source, info, options, limits, filters, output, control)?;
+    let output = Output::zip(&mut bytes);
+    let request = Request { source, file_name: "clip".to_owned(), options, limits, output, control };
+    let outcome = extract(request, filters)?;
     let mut zip = zip::ZipArchive::new(Cursor::new(&bytes)).unwrap();
     let manifest: Manifest = serde_json::from_reader(zip.by_name("manifest.json").unwrap()).unwrap();
     assert_eq!(outcome.archive_bytes, bytes.len() as u64);

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use framelift_domain::{FailureCode, Options, Select};
-use framelift_media::{EngineLimits, ExtractError, HardwareUse, MemorySource, SourceInfo, Zip};
+use framelift_media::{EngineLimits, ExtractError, HardwareUse, MemorySource, Output, Request};
 use framelift_sandbox::{RunError, Sandbox, Settings};
 
 /// The longest that a bad file may keep a worker busy.
@@ -61,18 +61,18 @@ fn sandbox() -> Sandbox {
 
 /// What is wrong with how a file was dealt with.
 fn verdict(sandbox: &Sandbox, case: &Case, select: Select) -> Result<(), String> {
-    let limits = EngineLimits {
+    let limits = &EngineLimits {
         threads: 2,
         hardware: HardwareUse::Never,
         max_wall: LONGEST,
         ..EngineLimits::default()
     };
-    let options = Options { select, ..Options::default() };
-    let source = MemorySource(case.bytes.clone().into());
-    let info = SourceInfo { file_name: "case.mp4".to_owned(), size: case.bytes.len() as u64 };
+    let options = &Options { select, ..Options::default() };
+    let source = Box::new(MemorySource(case.bytes.clone().into()));
     let mut archive = Vec::new();
-    let zip = Box::new(Zip::new(&mut archive));
-    match sandbox.extract_into(Box::new(source), info, &options, &limits, &[], zip, None, &()) {
+    let output = Output::zip(&mut archive);
+    let request = Request { source, file_name: "case.mp4".to_owned(), options, limits, output, control: &() };
+    match sandbox.extract(request, &[]) {
         Ok(done) if case.refused => Err(format!("{} frames of what is no video", done.outcome.frames)),
         Ok(done) if done.outcome.frames == 0 => Err("an empty result".to_owned()),
         Ok(_) => Ok(()),

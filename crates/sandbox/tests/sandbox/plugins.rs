@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use framelift_domain::{FailureCode, Options, Select};
-use framelift_media::{ExtractError, Zip};
+use framelift_media::{ExtractError, Output};
 use framelift_plugin_host::{Compiled, Metering, PluginRun};
 use framelift_sandbox::{CompileError, CompileLimits, Engine, Extracted, RunError, Sandbox};
 
 use crate::component::{DROP, ERROR, GIVE_BACK, GUEST, Guest, HOLD};
-use crate::{info, limits, options, run, sandbox, settings, video};
+use crate::{limits, options, request, run, sandbox, settings, video};
 
 fn compile(engine: &Engine, guest: Guest<'_>) -> Compiled {
     engine.compile("it", &guest.build(), &CompileLimits::default(), Metering::Time).unwrap()
@@ -27,12 +27,10 @@ fn extract(
     count: u32,
     plugins: &[PluginRun],
 ) -> Result<(Extracted, Vec<u8>), RunError> {
-    let (mut archive, source) = (Vec::new(), video());
+    let (mut archive, limits) = (Vec::new(), limits());
     let options = Options { storyboard: false, ..options(Select::Count(count)) };
-    let info = info(name, &source);
-    let zip = Box::new(Zip::new(&mut archive));
-    let extracted =
-        engine.extract_into(Box::new(source), info, &options, &limits(), plugins, zip, None, &())?;
+    let request = request(video(), name, &options, &limits, Output::zip(&mut archive));
+    let extracted = engine.extract(request, plugins)?;
     Ok((extracted, archive))
 }
 
