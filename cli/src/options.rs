@@ -3,8 +3,8 @@
 
 use framelift_contract::options::{CropBody, OptionsBody, RangeBody, ResizeBody, ScenesBody, SelectBody};
 use framelift_contract::problem::FieldError;
-use framelift_domain::options::format_duration;
-use framelift_domain::{Format, Options, Rational, Select};
+use framelift_domain::options::{format_duration, parse_duration};
+use framelift_domain::{Format, Options, Place, Rational, Select};
 
 use crate::args::{ImageArgs, SelectArgs};
 
@@ -16,11 +16,12 @@ pub(crate) fn options(
 ) -> Result<Options, Vec<String>> {
     let one = |message: String| vec![message];
     let rate = select.fps.as_deref().map(rate).transpose().map_err(one)?;
+    let place = |flag: &str, text: &Option<String>| text.as_deref().map(|text| place(flag, text)).transpose();
+    let (start, end) = (place("--from", &select.from).map_err(one)?, place("--to", &select.to).map_err(one)?);
     let body = OptionsBody {
         select: select_body(select, rate).map_err(one)?,
-        range: (select.from.is_some() || select.to.is_some())
-            .then(|| RangeBody { start: time(&select.from), end: time(&select.to) }),
-        tolerance: time(&select.tolerance),
+        range: (start.is_some() || end.is_some()).then_some(RangeBody { start, end }),
+        tolerance: duration("--tolerance", &select.tolerance).map_err(one)?,
         format: images_format(images, format).map_err(one)?,
         quality: integer("--quality", &images.quality).map_err(one)?,
         stream: integer("--stream", &select.stream).map_err(one)?,
@@ -41,11 +42,15 @@ pub(crate) fn options(
 
 fn select_body(args: &SelectArgs, rate: Option<Rational>) -> Result<Option<SelectBody>, String> {
     let body = SelectBody {
-        every: time(&args.every),
+        every: duration("--every", &args.every)?,
         // It need not be a decimal: the exact one is put in afterwards.
         fps: rate.map(|_| 1.into()),
         count: integer("--count", &args.count)?,
-        at: args.at.as_ref().map(|places| places.iter().map(|place| seconds(place)).collect()),
+        at: args
+            .at
+            .as_ref()
+            .map(|places| places.iter().map(|text| place("--at", text)).collect())
+            .transpose()?,
         keyframes: args.keyframes.then_some(true),
         scenes: args.scenes.as_deref().map(scenes).transpose()?,
         all: args.all.then_some(true),
@@ -65,8 +70,26 @@ fn rate(text: &str) -> Result<Rational, String> {
     }
 }
 
-fn time(text: &Option<String>) -> Option<String> {
-    text.as_deref().map(seconds)
+/// A duration as the API writes it.
+fn duration(flag: &str, text: &Option<String>) -> Result<Option<String>, String> {
+    let Some(text) = text else { return Ok(None) };
+    let duration = seconds(text);
+    match parse_duration(&duration) {
+        Ok(_) => Ok(Some(duration)),
+        Err(_) => Err(format!("{flag}: {text:?} is no duration such as 2, 0.5, 250ms, 1m or 00:00:02")),
+    }
+}
+
+/// A place in the video as the API writes it.
+fn place(flag: &str, text: &str) -> Result<String, String> {
+    let place = seconds(text);
+    match place.parse::<Place>() {
+        Ok(_) => Ok(place),
+        Err(_) => Err(format!(
+            "{flag}: {text:?} is no time such as 2, 250ms or 00:00:02, no percentage up to 100%, and no frame \
+             number such as #300"
+        )),
+    }
 }
 
 /// A time as the API writes it, where `text` is a number of seconds or `[HH:]MM:SS[.fff]`; all else stays
@@ -198,7 +221,7 @@ mod tests {
             ("90:00", "5400s"),
             ("50%", "50%"),
             ("#3", "#3"),
-            // Left to the service's rules, which refuse them.
+            // Refused by the caller.
             ("00:61:00", "00:61:00"),
             ("1:2:3:4", "1:2:3:4"),
             ("1:60", "1:60"),

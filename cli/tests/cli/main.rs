@@ -220,13 +220,18 @@ fn usage_and_values_have_codes_of_their_own() {
         assert_eq!(framelift(folder.path(), usage).status.code(), Some(2), "{usage:?}");
     }
     for (values, message) in [
-        (&["--every", "soon"][..], "error: --every: expected a duration"),
+        (
+            &["--every", "banana"][..],
+            "error: --every: \"banana\" is no duration such as 2, 0.5, 250ms, 1m or 00:00:02",
+        ),
+        (&["--tolerance", "soon"], "error: --tolerance: \"soon\" is no duration such as 2, "),
+        (&["--from", "1:2:3:4"], "error: --from: \"1:2:3:4\" is no time such as 2, 250ms or 00:00:02, no "),
         (&["--every", "0"], "error: --every: must be at least"),
         (&["--count", "many"], "--count"),
         (&["--fps", "0"], "--fps"),
         (&["--fps", "1/0"], "--fps"),
-        (&["--at", "120%"], "--at"),
-        (&["--at", "1,00:99"], "--at"),
+        (&["--at", "120%"], "error: --at: \"120%\" is no time such as 2, "),
+        (&["--at", "1,00:99"], "error: --at: \"00:99\" is no time such as 2, "),
         (&["--from", "5s", "--to", "00:00:05"], "--to: must lie after"),
         (&["--to", "0%"], "--to: must lie after"),
         (&["--quality", "101"], "--quality"),
