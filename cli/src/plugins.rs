@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use framelift_plugin_host::{Compiled, Metering, PluginRun, Registry, built_in, sha256};
+use framelift_domain::Checksum;
+use framelift_plugin_host::{Compiled, Metering, PluginRun, Registry, built_in};
 use framelift_sandbox::{CompileLimits, Engine};
 
 use crate::outcome::{Failed, not_compiled};
@@ -90,7 +91,7 @@ pub(crate) fn compiled(
         Some(component) => component.to_vec(),
         None => std::fs::read(&spec.path).with_context(|| spec.path.display().to_string())?,
     };
-    if let Some(known) = registry.and_then(|registry| registry.get(&sha256(&component), metering)) {
+    if let Some(known) = registry.and_then(|registry| registry.get(Checksum::of(&component), metering)) {
         return Ok(known);
     }
     let name = spec.name();

@@ -94,9 +94,9 @@ pub struct Plugin {
     /// Its version, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The SHA-256 of its code in hexadecimal, where that is known.
+    /// The SHA-256 of its code, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
+    pub sha256: Option<Checksum>,
     /// Frames that it dropped.
     pub dropped: u64,
     /// Its summary at the end.

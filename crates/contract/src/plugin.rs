@@ -3,7 +3,7 @@
 pub mod builtin;
 mod schema;
 
-use framelift_domain::{CorrelationId, PluginCode, PluginId, PluginRef, Time, UserId, WorkerId};
+use framelift_domain::{Checksum, CorrelationId, PluginCode, PluginId, PluginRef, Time, UserId, WorkerId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -34,7 +34,8 @@ pub struct PluginResponse {
     /// The version that new videos get: the newest one that is ready. Null while there is none.
     pub ready_version: Option<u32>,
     /// SHA-256 of the newest version in hexadecimal; null for one that comes with the service.
-    pub sha256: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub sha256: Option<Checksum>,
     /// Bytes of the newest version; null for one that comes with the service.
     pub size_bytes: Option<u64>,
     /// The state of the newest version.
@@ -102,7 +103,8 @@ pub enum JobPluginCode {
         /// The component's key.
         object_key: String,
         /// The component's SHA-256 in hexadecimal.
-        sha256: String,
+        #[schema(value_type = String)]
+        sha256: Checksum,
         /// The component's bytes.
         size_bytes: u64,
     },
@@ -117,7 +119,7 @@ impl JobPlugin {
             PluginCode::Uploaded { id, sha256, size_bytes } => JobPluginCode::Uploaded {
                 plugin_id: *id,
                 object_key: object_key::plugin(user, *id),
-                sha256: sha256.clone(),
+                sha256: *sha256,
                 size_bytes: *size_bytes,
             },
         };
@@ -163,7 +165,8 @@ pub struct PluginCheck {
     /// The component's key.
     pub object_key: String,
     /// The component's SHA-256 in hexadecimal.
-    pub sha256: String,
+    #[schema(value_type = String)]
+    pub sha256: Checksum,
     /// The component's bytes.
     pub size_bytes: u64,
     /// This attempt, from 1.

@@ -1,6 +1,6 @@
 //! Frame plugins of a job, and the code that their names stood for when the job was created.
 
-use crate::PluginId;
+use crate::{Checksum, PluginId};
 
 /// Most plugins of one video.
 pub const MAX_PER_VIDEO: usize = 8;
@@ -43,8 +43,8 @@ pub enum PluginCode {
     Uploaded {
         /// The uploaded version.
         id: PluginId,
-        /// SHA-256 of the component, in hex.
-        sha256: String,
+        /// SHA-256 of the component.
+        sha256: Checksum,
         /// Bytes of the component.
         size_bytes: u64,
     },

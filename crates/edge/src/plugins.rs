@@ -46,7 +46,7 @@ fn own(plugins: &Plugins, name: &str, config_schema: Option<Map<String, Value>>)
         built_in: false,
         version: newest.version,
         ready_version: plugins.ready(name).map(|ready| ready.version),
-        sha256: newest.sha256().map(str::to_owned),
+        sha256: newest.sha256(),
         size_bytes: Some(newest.size_bytes),
         state,
         reason: reason.map(str::to_owned),

@@ -7,7 +7,7 @@
 
 mod picture;
 
-use framelift_domain::FailureCode;
+use framelift_domain::{Checksum, FailureCode};
 
 pub use picture::{Picture, PictureError, Rgb, Shades};
 
@@ -64,7 +64,7 @@ pub trait Filter {
     /// What it is called in the manifest and in errors.
     fn name(&self) -> &str;
 
-    /// Its version and the SHA-256 of its code in hexadecimal, where it has them.
+    /// Its version and the SHA-256 of its code, where it has them.
     fn origin(&self) -> Option<Origin> {
         None
     }
@@ -81,8 +81,8 @@ pub trait Filter {
 pub struct Origin {
     /// Its version.
     pub version: String,
-    /// The code's SHA-256 in hexadecimal.
-    pub sha256: String,
+    /// The code's SHA-256.
+    pub sha256: Checksum,
 }
 
 impl FilterError {

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use framelift_domain::Checksum;
 use framelift_media::filter::FilterError;
-use sha2::{Digest as _, Sha256};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Config, Engine};
 
@@ -38,7 +38,7 @@ pub struct Host {
 pub struct Code {
     pub(crate) pre: Arc<FramePluginPre<State>>,
     pub(crate) limits: Arc<PluginLimits>,
-    pub(crate) sha256: String,
+    pub(crate) sha256: Checksum,
     pub(crate) clock: Arc<Clock>,
 }
 
@@ -61,11 +61,6 @@ impl std::fmt::Debug for Code {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Code").field("sha256", &self.sha256).finish_non_exhaustive()
     }
-}
-
-/// The SHA-256 of a component in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
 }
 
 /// The settings decide what compiled code looks like, so they are the same wherever it is compiled and run.
@@ -141,7 +136,7 @@ impl Host {
     ///
     /// # Errors
     /// What is wrong with the component.
-    pub fn load(&self, compiled: &[u8], sha256: &str) -> Result<Code, Rejected> {
+    pub fn load(&self, compiled: &[u8], sha256: Checksum) -> Result<Code, Rejected> {
         // SAFETY: the bytes come from `compile`. Should the compiler have been brought to make something else
         // of a hostile component, then it is this process that runs it: the sandbox's child, which may do
         // nothing but decode.
@@ -168,16 +163,16 @@ impl Host {
         Ok(Code {
             pre: Arc::new(pre),
             limits: Arc::clone(&self.limits),
-            sha256: sha256.to_owned(),
+            sha256,
             clock: Arc::clone(&self.clock),
         })
     }
 }
 
 impl Code {
-    /// The component's SHA-256 in hexadecimal.
-    pub fn sha256(&self) -> &str {
-        &self.sha256
+    /// The component's SHA-256.
+    pub fn sha256(&self) -> Checksum {
+        self.sha256
     }
 
     /// Starts it for one video, with a configuration in JSON.

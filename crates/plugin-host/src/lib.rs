@@ -18,7 +18,7 @@ mod run;
 
 pub use builtin::built_in;
 pub use check::{Checked, MAX_SCHEMA_BYTES};
-pub use code::{Code, Host, Rejected, sha256};
+pub use code::{Code, Host, Rejected};
 pub use limits::{Metering, PluginLimits};
 pub use logging::Log;
 pub use plugin::{Plugin, Record, Usage};

@@ -135,7 +135,7 @@ impl Plugin {
         let _ = store.set_fuel(u64::MAX);
         let instance = timed(&mut store, |store| code.pre.instance_pre().instantiate(store))?;
         let calls = timed(&mut store, |store| FramePlugin::new(store, &instance))?;
-        let origin = Origin { version: version.to_owned(), sha256: code.sha256.clone() };
+        let origin = Origin { version: version.to_owned(), sha256: code.sha256 };
         Ok(Self { store, instance, calls, name: name.to_owned(), origin, _clock: Arc::clone(&code.clock) })
     }
 

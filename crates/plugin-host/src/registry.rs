@@ -7,6 +7,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use framelift_domain::Checksum;
 use wasmtime::Engine;
 
 use crate::check::Checked;
@@ -35,12 +36,12 @@ impl Registry {
         Ok(Self { folder, max_bytes, compilers })
     }
 
-    fn path(&self, sha256: &str, metering: Metering) -> PathBuf {
+    fn path(&self, sha256: Checksum, metering: Metering) -> PathBuf {
         self.folder.join(format!("{sha256}-{}", self.compilers[metering as usize]))
     }
 
     /// Returns what was made of the component with this SHA-256, if it is there.
-    pub fn get(&self, sha256: &str, metering: Metering) -> Option<Compiled> {
+    pub fn get(&self, sha256: Checksum, metering: Metering) -> Option<Compiled> {
         let path = self.path(sha256, metering);
         let mut file = BufReader::new(File::open(&path).ok()?);
         let mut checked = Vec::new();
@@ -52,7 +53,7 @@ impl Registry {
         #[expect(clippy::disallowed_methods, reason = "a file's time, which says only what is removed first")]
         let now = SystemTime::now();
         let _ = file.get_ref().set_modified(now);
-        Some(Compiled { sha256: sha256.to_owned(), code, metering, checked })
+        Some(Compiled { sha256, code, metering, checked })
     }
 
     /// Keeps what was compiled.
@@ -61,7 +62,7 @@ impl Registry {
     /// Where it cannot be written.
     pub fn put(&self, compiled: &Compiled) -> io::Result<()> {
         let Compiled { sha256, code, metering, checked } = compiled;
-        let path = self.path(sha256, *metering);
+        let path = self.path(*sha256, *metering);
         let part = path.with_extension(std::process::id().to_string());
         let mut file = File::create(&part)?;
         let written = serde_json::to_writer(&mut file, checked)

@@ -2,19 +2,19 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use framelift_domain::{Failure, FailureCode};
+use framelift_domain::{Checksum, Failure, FailureCode};
 use framelift_media::Filter;
 
 use crate::check::Checked;
-use crate::code::{Code, Host, Rejected, sha256};
+use crate::code::{Code, Host, Rejected};
 use crate::limits::Metering;
 use crate::plugin::Record;
 
 /// A component that has passed its check, and the code that was made of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compiled {
-    /// The component's SHA-256 in hexadecimal.
-    pub sha256: String,
+    /// The component's SHA-256.
+    pub sha256: Checksum,
     /// What [`Host::compile`] has made of it.
     pub code: Vec<u8>,
     /// Whether the code counts instructions.
@@ -86,8 +86,8 @@ impl Host {
     /// # Errors
     /// What is wrong with it.
     pub fn accept(&self, name: &str, component: &[u8]) -> Result<Compiled, Rejected> {
-        let (code, sha256) = (self.compile(component)?, sha256(component));
-        let checked = self.load(&code, &sha256)?.check(name)?;
+        let (code, sha256) = (self.compile(component)?, Checksum::of(component));
+        let checked = self.load(&code, sha256)?.check(name)?;
         Ok(Compiled { sha256, code, metering: self.metering(), checked })
     }
 }

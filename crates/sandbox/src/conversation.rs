@@ -5,12 +5,12 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use framelift_domain::{Failure, FailureCode, Options};
+use framelift_domain::{Checksum, Failure, FailureCode, Options};
 use framelift_media::{
     Archive, Control, EngineLimits, ExtractError, Image, Member, MemorySource, Names, Numbered,
     OTHER_MEMBERS, Output, Progress, Request, Source, Stage, VideoInfo, add_member, unsupported,
 };
-use framelift_plugin_host::{Compiled, Metering, PluginRun, Rejected, sha256};
+use framelift_plugin_host::{Compiled, Metering, PluginRun, Rejected};
 
 use crate::crash::{Crash, Kind as CrashKind};
 use crate::framing::{self, Frames};
@@ -172,7 +172,7 @@ impl Sandbox {
             // Nothing is extracted.
             Err(RunError::Extract(error)) => return Err(Rejected(error.to_string()).into()),
         };
-        Ok(Compiled { sha256: sha256(component), code, metering, checked })
+        Ok(Compiled { sha256: Checksum::of(component), code, metering, checked })
     }
 
     /// As [`framelift_media::probe`], in a child.

@@ -60,7 +60,7 @@ fn start(plugins: &[PluginRun]) -> Result<Running, Failure> {
     let host = Host::new(PluginLimits::default(), first.compiled.metering).map_err(refused)?;
     let load = |plugin: &PluginRun| {
         let Compiled { sha256, code, .. } = &*plugin.compiled;
-        host.load(code, sha256).map_err(|error| failure(&plugin.name, error))
+        host.load(code, *sha256).map_err(|error| failure(&plugin.name, error))
     };
     let codes = plugins.iter().map(load).collect::<Result<Vec<_>, _>>()?;
     let named = |(code, plugin)| {

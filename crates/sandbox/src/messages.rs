@@ -7,7 +7,7 @@ use std::io;
 use std::ops::Range;
 
 use framelift_contract::options::OptionsBody;
-use framelift_domain::{Failure, Options, Rational, Select};
+use framelift_domain::{Checksum, Failure, Options, Rational, Select};
 use framelift_media::{EngineLimits, HardwareInfo, Outcome, Progress, Stage, VideoInfo};
 use framelift_plugin_host::{Checked, Metering, PluginRun, Record};
 use serde::de::DeserializeOwned;
@@ -159,7 +159,7 @@ pub(crate) struct PluginJob {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) config: String,
-    pub(crate) sha256: String,
+    pub(crate) sha256: Checksum,
     /// Bytes of its code.
     pub(crate) bytes: u64,
     /// Whether the code counts instructions.
@@ -188,7 +188,7 @@ impl PluginJob {
             name: name.clone(),
             version: version.clone(),
             config: config.clone(),
-            sha256: compiled.sha256.clone(),
+            sha256: compiled.sha256,
             bytes: compiled.code.len() as u64,
             fuel: compiled.metering == Metering::TimeAndFuel,
         }

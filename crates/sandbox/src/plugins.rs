@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use framelift_domain::Failure;
+use framelift_domain::{Checksum, Failure};
 use framelift_plugin_host::{Code, Host, Metering, PluginLimits, Rejected, Running, failure};
 
 use crate::framing;
@@ -52,7 +52,7 @@ pub(crate) fn load(jobs: &[PluginJob], events: &Events) -> io::Result<Loaded> {
     for job in jobs {
         let bytes = events.receive_code(job.bytes)?;
         if let Ok(codes) = &mut loaded {
-            match host.load(&bytes, &job.sha256) {
+            match host.load(&bytes, job.sha256) {
                 Ok(code) => codes.push(code),
                 Err(error) => loaded = Err(failure(&job.name, error)),
             }
@@ -80,7 +80,8 @@ pub(crate) fn check(
 ) -> io::Result<Done> {
     let component = events.receive_code(job.bytes)?;
     let host = Host::new(PluginLimits::default(), metering(job.fuel)).map_err(io::Error::other)?;
-    let compiled = host.compile(&component).and_then(|bytes| Ok((host.load(&bytes, "")?, bytes)));
+    let sha256 = Checksum::of(&component);
+    let compiled = host.compile(&component).and_then(|bytes| Ok((host.load(&bytes, sha256)?, bytes)));
     freeze()?;
     let (code, bytes) = match compiled {
         Ok(compiled) => compiled,

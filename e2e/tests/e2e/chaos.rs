@@ -13,6 +13,7 @@ mod storm;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use framelift_domain::Checksum;
 use framelift_e2e::faulty_cloud::FaultyCloud;
 use framelift_e2e::process::signal;
 use framelift_e2e::{Setup, Stack, User, cloud, until};
@@ -149,7 +150,7 @@ async fn check_customer(stack: &Stack, customer: &Customer, expected: &BTreeMap<
             "completed" => {
                 assert_eq!(Some(&video["result"]["sha256"]), expected.get(clip), "{clip}: {video}");
                 let archive = customer.user.download(id).await;
-                assert_eq!(customer::sha256(&archive), video["result"]["sha256"], "{clip}: {video}");
+                assert_eq!(Checksum::of(&archive).to_string(), video["result"]["sha256"], "{clip}: {video}");
             }
             "failed" => {
                 let code = video["failure"]["code"].as_str().unwrap();

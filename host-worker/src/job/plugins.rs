@@ -6,8 +6,8 @@ use std::time::Duration;
 use framelift_contract::plugin::{CheckOutcome, JobPlugin, JobPluginCode, PluginCheck, PluginReport};
 use framelift_contract::report::Job;
 use framelift_domain::limits::MAX_PLUGIN_BYTES;
-use framelift_domain::{Failure, FailureCode};
-use framelift_plugin_host::{Compiled, Metering, PluginRun, Rejected, built_in, failure, sha256};
+use framelift_domain::{Checksum, Failure, FailureCode};
+use framelift_plugin_host::{Compiled, Metering, PluginRun, Rejected, built_in, failure};
 use framelift_sandbox::{CompileError, CompileLimits};
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,7 @@ const MAX_REASON: usize = 1000;
 pub(crate) struct CompiledPlugins(Mutex<Vec<Arc<Compiled>>>);
 
 impl CompiledPlugins {
-    fn get(&self, sha256: &str) -> Option<Arc<Compiled>> {
+    fn get(&self, sha256: Checksum) -> Option<Arc<Compiled>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = kept.iter().position(|compiled| compiled.sha256 == sha256)?;
         let found = kept.remove(at);
@@ -83,7 +83,7 @@ enum Code<'a> {
 /// An uploaded component.
 struct Upload<'a> {
     object_key: &'a str,
-    sha256: String,
+    sha256: Checksum,
     size_bytes: u64,
 }
 
@@ -98,7 +98,7 @@ impl JobContext {
         for JobPlugin { name, version, config, code } in &job.plugins {
             let code = match code {
                 JobPluginCode::Uploaded { object_key, sha256, size_bytes, .. } => {
-                    Code::Upload(Upload { object_key, sha256: sha256.clone(), size_bytes: *size_bytes })
+                    Code::Upload(Upload { object_key, sha256: *sha256, size_bytes: *size_bytes })
                 }
                 JobPluginCode::BuiltIn => Code::BuiltIn(built_in(name).ok_or_else(|| {
                     let message = format!("this worker has no plugin {name} of its own");
@@ -127,8 +127,8 @@ impl JobContext {
         cancel: &CancellationToken,
     ) -> Result<Arc<Compiled>, PluginError> {
         let known = match &code {
-            Code::BuiltIn(component) => self.plugins.get(&sha256(component)),
-            Code::Upload(upload) => self.plugins.get(&upload.sha256),
+            Code::BuiltIn(component) => self.plugins.get(Checksum::of(component)),
+            Code::Upload(upload) => self.plugins.get(upload.sha256),
         };
         if let Some(known) = known {
             return Ok(known);
@@ -172,7 +172,7 @@ impl JobContext {
             StoreError::Changed => changed(),
             error => PluginError::Later(error.to_string()),
         })?;
-        if sha256(&component) != upload.sha256 { Err(changed()) } else { Ok(component) }
+        if Checksum::of(&component) != upload.sha256 { Err(changed()) } else { Ok(component) }
     }
 
     /// Takes the check of a plugin that was uploaded; what becomes of the message if it cannot.
@@ -215,11 +215,8 @@ impl JobContext {
             Ok(check) => check,
             Err(disposition) => return disposition,
         };
-        let upload = Upload {
-            object_key: &check.object_key,
-            sha256: check.sha256.clone(),
-            size_bytes: check.size_bytes,
-        };
+        let upload =
+            Upload { object_key: &check.object_key, sha256: check.sha256, size_bytes: check.size_bytes };
         let checked = self.compiled(&check.name, Code::Upload(upload), &self.release).await;
         drop(permit);
         let (outcome, reason, config_schema) = match checked {

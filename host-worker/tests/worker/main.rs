@@ -22,9 +22,8 @@ use framelift_contract::manifest::Manifest;
 use framelift_contract::problem::ProblemCode;
 use framelift_contract::report::Job;
 use framelift_dev_faults::{Fault, Rule};
-use framelift_domain::{Failure, FailureCode};
+use framelift_domain::{Checksum, Failure, FailureCode};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use rig::{DEAD, JOBS, Rig, endless_video, eventually, message, put_off_s, small_video, video};
 
@@ -33,8 +32,7 @@ async fn assert_archive(rig: &Rig, job: &Job, frames: usize) {
     let calls = rig.control.calls("complete");
     let report = &calls.iter().find(|call| call.correlation_id == job.correlation_id.as_str()).unwrap().body;
     let archive = rig.object(&job.result_key).await.expect("the archive is stored");
-    let sum: String = Sha256::digest(&archive).iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(report["sha256"], sum);
+    assert_eq!(report["sha256"], Checksum::of(&archive).to_string());
     assert_eq!(report["size_bytes"], archive.len());
     assert_eq!(report["frames"], frames);
     assert_eq!(report["attempt"], job.attempt);

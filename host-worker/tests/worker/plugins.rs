@@ -5,18 +5,13 @@ use std::io::{Cursor, Read as _};
 use framelift_contract::manifest::Manifest;
 use framelift_contract::plugin::{JobPlugin, JobPluginCode, PluginCheck};
 use framelift_contract::report::Job;
-use framelift_domain::{PluginId, Time, UserId};
+use framelift_domain::{Checksum, PluginId, Time, UserId};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::component::{DROP, ERROR, GIVE_BACK, GUEST, Guest};
 use crate::rig::{DEAD, JOBS, Rig, eventually, small_video};
 
 const KEY: &str = "plugins/u/p";
-
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 /// A plugin that drops every second frame.
 fn half() -> Vec<u8> {
@@ -46,7 +41,7 @@ fn plugin(name: &str, component: &[u8]) -> JobPlugin {
         code: JobPluginCode::Uploaded {
             plugin_id: PluginId::new(3, [1; 10]),
             object_key: KEY.to_owned(),
-            sha256: hex(component),
+            sha256: Checksum::of(component),
             size_bytes: component.len() as u64,
         },
     }
@@ -66,7 +61,7 @@ async fn frames_pass_the_plugins_of_their_job() {
     assert_eq!(manifest.frames.len(), 2);
     let record = &manifest.plugins[0];
     assert_eq!((record.name.as_str(), record.version.as_deref(), record.dropped), ("half", Some("7"), 1));
-    assert_eq!(record.sha256, Some(hex(&component)));
+    assert_eq!(record.sha256, Some(Checksum::of(&component)));
 
     // The next job takes the code that was compiled, also where the component has gone.
     rig.put(KEY, b"something else".to_vec()).await;
@@ -108,7 +103,7 @@ async fn check(rig: &Rig, queue: &str, component: &[u8]) -> Value {
         name: "new".to_owned(),
         version: 2,
         object_key: KEY.to_owned(),
-        sha256: hex(component),
+        sha256: Checksum::of(component),
         size_bytes: component.len() as u64,
         attempt: 4,
         lease_expires_at: Time::from_unix_ms(0),

@@ -15,7 +15,9 @@ use std::collections::BTreeMap;
 use framelift_contract::object_key;
 use framelift_contract::plugin::{PluginInUse, PluginState, builtin};
 use framelift_contract::problem::FieldError;
-use framelift_domain::{CorrelationId, Options, PluginCode, PluginId, PluginPin, PluginRef, UserId, VideoId};
+use framelift_domain::{
+    Checksum, CorrelationId, Options, PluginCode, PluginId, PluginPin, PluginRef, UserId, VideoId,
+};
 use futures::{StreamExt as _, stream};
 
 use super::{JobError, Jobs, Result};
@@ -109,7 +111,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         &self,
         user: UserId,
         id: PluginId,
-        sha256: &str,
+        sha256: Checksum,
         size_bytes: u64,
     ) -> Result<Uploaded> {
         let now = self.now();
@@ -249,9 +251,10 @@ fn pin(
         errors.push(FieldError::new(format!("{pointer}/name"), detail));
         None
     };
-    if let Some(ready) = plugins.ready(&plugin.name) {
+    if let Some(ready) = plugins.ready(&plugin.name)
+        && let Some(sha256) = ready.sha256()
+    {
         let (id, size_bytes) = (ready.id, ready.size_bytes);
-        let sha256 = ready.sha256().unwrap_or_default().to_owned();
         let code = PluginCode::Uploaded { id, sha256, size_bytes };
         return Some(PluginPin { version: ready.version, code });
     }

@@ -62,8 +62,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let id = jobs.begin_plugin(user, name, most_bytes, incoming.correlation_id()).await?;
         let outcome = async {
             self.store_component(user, id, first, &mut cutter).await?;
-            let sha256 = hex::encode(cutter.sha256());
-            Ok(jobs.plugin_stored(user, id, &sha256, cutter.taken()).await?)
+            Ok(jobs.plugin_stored(user, id, cutter.sha256(), cutter.taken()).await?)
         };
         let uploaded = match outcome.await {
             Ok(uploaded) => uploaded,

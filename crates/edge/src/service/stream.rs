@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use framelift_contract::problem::ProblemCode;
+use framelift_domain::Checksum;
 use http_body::Body;
 use http_body_util::BodyExt as _;
 use sha2::{Digest, Sha256};
@@ -48,7 +49,8 @@ pub(crate) struct Cutter<S> {
     buffer: BytesMut,
     rest: Bytes,
     ended: bool,
-    hash: Option<Sha256>,
+    hashing: bool,
+    hash: Sha256,
 }
 
 impl<S: Source> Cutter<S> {
@@ -62,13 +64,14 @@ impl<S: Source> Cutter<S> {
             buffer: BytesMut::new(),
             rest: Bytes::new(),
             ended: false,
-            hash: None,
+            hashing: false,
+            hash: Sha256::new(),
         }
     }
 
     /// Turns hashing on or off.
     pub(crate) fn hashing(mut self, hashing: bool) -> Self {
-        self.hash = hashing.then(Sha256::new);
+        self.hashing = hashing;
         self
     }
 
@@ -103,8 +106,8 @@ impl<S: Source> Cutter<S> {
         if self.taken > self.limit {
             return Err(crate::service::file::too_large(self.limit));
         }
-        if let Some(hash) = &mut self.hash {
-            hash.update(&piece);
+        if self.hashing {
+            self.hash.update(&piece);
         }
         self.rest = piece;
         Ok(())
@@ -115,9 +118,9 @@ impl<S: Source> Cutter<S> {
         self.taken
     }
 
-    /// The SHA-256 of what was read so far; empty if hashing is off.
-    pub(crate) fn sha256(&self) -> Vec<u8> {
-        self.hash.clone().map(|hash| hash.finalize().to_vec()).unwrap_or_default()
+    /// The SHA-256 of what was read so far; of nothing if hashing is off.
+    pub(crate) fn sha256(&self) -> Checksum {
+        <[u8; 32]>::from(self.hash.clone().finalize()).into()
     }
 }
 
@@ -166,8 +169,8 @@ mod tests {
         let pieces = || Pieces(vec![Bytes::from_static(b"ab"), Bytes::new(), Bytes::from_static(b"c")]);
         let mut cutter = Cutter::new(pieces(), 2, 9).hashing(true);
         while cutter.part().await.unwrap().is_some() {}
-        assert_eq!(cutter.sha256(), Sha256::digest(b"abc").to_vec());
-        assert!(Cutter::new(pieces(), 2, 9).sha256().is_empty());
+        assert_eq!(cutter.sha256(), Checksum::of("abc"));
+        assert_eq!(Cutter::new(pieces(), 2, 9).sha256(), Checksum::of(""));
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use framelift_domain::{CorrelationId, Limits, PluginId, Time, UserId, WorkerId};
+use framelift_domain::{Checksum, CorrelationId, Limits, PluginId, Time, UserId, WorkerId};
 use serde::{Deserialize, Serialize};
 
 use super::listing::{Member, Membership};
@@ -61,8 +61,8 @@ pub enum VersionState {
     },
     /// A worker is to check it, or does so.
     Checking {
-        /// SHA-256 of the component, in hex.
-        sha256: String,
+        /// SHA-256 of the component.
+        sha256: Checksum,
         /// Checks that were begun.
         attempts: u32,
         /// From when on a worker is expected to take it.
@@ -72,13 +72,13 @@ pub enum VersionState {
     },
     /// It can run.
     Ready {
-        /// SHA-256 of the component, in hex.
-        sha256: String,
+        /// SHA-256 of the component.
+        sha256: Checksum,
     },
     /// It cannot run.
     Rejected {
-        /// SHA-256 of the component, in hex.
-        sha256: String,
+        /// SHA-256 of the component.
+        sha256: Checksum,
         /// Why.
         reason: String,
         /// Whether its owner is still to be told.
@@ -136,9 +136,9 @@ impl Member for Plugins {
 }
 
 impl Version {
-    /// SHA-256 of the component in hex; none while it is being uploaded.
-    pub fn sha256(&self) -> Option<&str> {
-        match &self.state {
+    /// SHA-256 of the component; none while it is being uploaded.
+    pub fn sha256(&self) -> Option<Checksum> {
+        match self.state {
             VersionState::Uploading { .. } => None,
             VersionState::Checking { sha256, .. }
             | VersionState::Ready { sha256 }
@@ -220,7 +220,7 @@ impl Plugins {
     /// The component is stored, and is to be checked; older versions of the name that cannot run make room.
     /// The same component as the newest version of the name changes nothing: then it is that one's id that
     /// comes back. None if the upload was given up meanwhile.
-    pub fn stored(&mut self, id: PluginId, sha256: &str, size_bytes: u64, now: Time) -> Option<PluginId> {
+    pub fn stored(&mut self, id: PluginId, sha256: Checksum, size_bytes: u64, now: Time) -> Option<PluginId> {
         let known = self.version(id)?;
         match known.state {
             VersionState::Uploading { .. } if known.retired_at.is_none() => {}
@@ -236,7 +236,6 @@ impl Plugins {
             return Some(same);
         }
         let version = self.version_mut(id)?;
-        let sha256 = sha256.to_owned();
         version.state = VersionState::Checking { sha256, attempts: 0, since: now, lease: None };
         version.size_bytes = size_bytes;
         self.make_room(&name, now);
@@ -254,8 +253,7 @@ impl Plugins {
     /// The check of a version ended; whether anything changed.
     pub fn checked(&mut self, id: PluginId, rejected: Option<&str>, now: Time) -> bool {
         let Some(version) = self.version_mut(id) else { return false };
-        let VersionState::Checking { sha256, .. } = &version.state else { return false };
-        let sha256 = sha256.clone();
+        let VersionState::Checking { sha256, .. } = version.state else { return false };
         version.state = match rejected {
             None => VersionState::Ready { sha256 },
             Some(reason) => VersionState::Rejected { sha256, reason: bounded(reason), untold: true },
@@ -335,7 +333,7 @@ mod tests {
         let (version, limits) = (new(n, name, 1), Limits::default());
         let (id, now) = (version.id, version.created_at);
         plugins.begin(version, &limits).unwrap();
-        plugins.stored(id, &format!("{n:064x}"), 1, now).unwrap()
+        plugins.stored(id, [n; 32].into(), 1, now).unwrap()
     }
 
     fn later(n: u8) -> Time {
@@ -350,7 +348,7 @@ mod tests {
             let version = new(n, &format!("{n:064}"), 1);
             let id = version.id;
             plugins.begin(version, &limits).unwrap();
-            plugins.stored(id, &"ab".repeat(32), 1, later(n)).unwrap();
+            plugins.stored(id, [0xab; 32].into(), 1, later(n)).unwrap();
             plugins.checked(id, Some(&"\u{1}\"é".repeat(400)), later(n));
             plugins.retire(later(n), |version| version.id == id);
         }
@@ -384,7 +382,7 @@ mod tests {
         let again = new(4, "a", 1);
         let id = again.id;
         plugins.begin(again, &Limits::default()).unwrap();
-        assert_eq!(plugins.stored(id, &format!("{:064x}", 3), 1, later(4)), Some(third));
+        assert_eq!(plugins.stored(id, [3; 32].into(), 1, later(4)), Some(third));
         assert!(plugins.version(id).unwrap().retired_at.is_some());
         // An older version that is checked late does not take the place of a newer one.
         let (fifth, sixth) = (add(&mut plugins, 5, "b"), add(&mut plugins, 6, "b"));

@@ -12,7 +12,7 @@ use std::cell::Cell;
 use bytes::Bytes;
 use framelift_contract::options::OptionsBody;
 use framelift_domain::video::State;
-use framelift_domain::{Options, Video};
+use framelift_domain::{Checksum, Options, Video};
 
 use crate::http::Failure;
 use crate::jobs::{JobError, Jobs, Turn};
@@ -76,9 +76,9 @@ impl<S: Source, K: Kv, Q: Queue, O: Objects, A: Ambient> Source for Kept<'_, '_,
 }
 
 /// The digest of an upload: its bytes, size and options, wherever these stood.
-pub(super) fn digest(sha256: &[u8], size_bytes: u64, options: &Options) -> Result<String, Failure> {
+pub(super) fn digest(sha256: Checksum, size_bytes: u64, options: &Options) -> Result<String, Failure> {
     let options = serde_json::to_vec(&OptionsBody::spelled_out(options)).map_err(Failure::internal)?;
-    Ok(request::digest(&[sha256, &size_bytes.to_le_bytes(), &options]))
+    Ok(request::digest(&[sha256.as_bytes().as_slice(), &size_bytes.to_le_bytes(), &options]))
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
@@ -98,7 +98,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         drop(cutter);
         let options = rest().await?.unwrap_or(options);
         let same = match known {
-            Some(known) => known == digest(&sha256, size_bytes, &options)?,
+            Some(known) => known == digest(sha256, size_bytes, &options)?,
             None => video.size_bytes == size_bytes && video.options.unpinned() == options,
         };
         if !same {

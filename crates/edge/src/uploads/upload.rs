@@ -200,7 +200,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
             let options = rest().await?.unwrap_or(announced.options);
             sender.keep().await?;
             let video = self.jobs().measured(user, video.id, size_bytes, Some(&options)).await?;
-            sender.done(once::digest(&sha256, size_bytes, &options)?).await?;
+            sender.done(once::digest(sha256, size_bytes, &options)?).await?;
             Ok(video)
         };
         match outcome.await {

@@ -1,6 +1,7 @@
 //! Tenants' plugins: from the upload over the check to the jobs that run them, and the end.
 
 use bytes::Bytes;
+use framelift_domain::Checksum;
 use http::Request;
 use http_body::Frame;
 use http_body_util::StreamBody;
@@ -79,7 +80,7 @@ async fn a_plugin_is_checked_and_pinned_to_the_jobs_that_name_it() {
         assert_eq!((&own["version"], &own["config"]), (&json!(version), &json!({ "level": 3 })));
         let stored = world.cloud.object(own["code"]["object_key"].as_str().unwrap());
         assert_eq!(stored, component(version));
-        assert_eq!(own["code"]["sha256"], sha256(&stored));
+        assert_eq!(own["code"]["sha256"], Checksum::of(&stored).to_string());
         assert_eq!(built_in["code"], json!({ "kind": "built_in" }));
     }
     // The same bytes once more are no new version.
@@ -100,11 +101,6 @@ async fn a_plugin_is_checked_and_pinned_to_the_jobs_that_name_it() {
     }
     sweep(&world, 3).await;
     assert_eq!(kept(), 0, "{:?}", world.cloud.keys());
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::Digest as _;
-    hex::encode(sha2::Sha256::digest(bytes))
 }
 
 /// One message was sent, by which the owner is told of the rejection.

@@ -24,10 +24,7 @@ fn archive(members: usize) -> Vec<u8> {
     }
     add(&mut *archive, "manifest.json", format!("{members}\n").as_bytes());
     let finished = archive.finish().unwrap();
-    assert_eq!(
-        finished,
-        Finished { bytes: bytes.len() as u64, sha256: Some(<[u8; 32]>::from(Sha256::digest(&bytes)).into()) }
-    );
+    assert_eq!(finished, Finished { bytes: bytes.len() as u64, sha256: Some(Checksum::of(&bytes)) });
     bytes
 }
 

@@ -5,7 +5,6 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use framelift_domain::{Checksum, Options};
-use sha2::{Digest, Sha256};
 
 use crate::EngineLimits;
 use crate::convert::caveat;
@@ -140,7 +139,7 @@ impl<'s> FrameEncoder<'s> {
         let thumb = options.storyboard.then(|| encoder.thumb(frame, *light, small)).flatten();
         Ok(Encoded {
             crc: crc32fast::hash(&bytes),
-            sha256: <[u8; 32]>::from(Sha256::digest(&bytes)).into(),
+            sha256: Checksum::of(&bytes),
             size: geometry.size,
             bytes,
             thumb,

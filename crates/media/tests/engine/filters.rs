@@ -33,7 +33,7 @@ impl Filter for By<'_> {
     }
 
     fn origin(&self) -> Option<Origin> {
-        Some(Origin { version: "2".to_owned(), sha256: "ab".repeat(32) })
+        Some(Origin { version: "2".to_owned(), sha256: [0xab; 32].into() })
     }
 
     fn process(&mut self, mut picture: Picture) -> Result<Answer, FilterError> {
@@ -163,7 +163,7 @@ fn pictures_are_dropped_labelled_held_back_and_decided_on_later() {
         assert_eq!(plugins, [("fourth", 27), ("not-11", 1)]);
         assert_eq!(manifest.plugins[0].summary.as_deref(), Some("every fourth"));
         assert_eq!(manifest.plugins[0].version.as_deref(), Some("2"));
-        assert_eq!(manifest.plugins[0].sha256, Some("ab".repeat(32)));
+        assert_eq!(manifest.plugins[0].sha256, Some([0xab; 32].into()));
         assert_eq!(extracted.outcome.frames, 10);
     }
 }

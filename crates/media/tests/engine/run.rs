@@ -54,8 +54,7 @@ pub(crate) fn run_filtered(
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> Checksum {
-    use sha2::Digest as _;
-    <[u8; 32]>::from(sha2::Sha256::digest(bytes)).into()
+    Checksum::of(bytes)
 }
 
 /// An image in RGB.

@@ -1,15 +1,16 @@
 //! Plugins that are started here, and the frames that they are shown.
 
+use framelift_domain::Checksum;
 use framelift_domain::Rational;
 use framelift_media::Filter as _;
 use framelift_media::filter::{Answer, FilterError, Picture, Rgb};
-use framelift_plugin_host::{Code, Host, Metering, Plugin, PluginLimits, Rejected, sha256};
+use framelift_plugin_host::{Code, Host, Metering, Plugin, PluginLimits, Rejected};
 
 pub(crate) use crate::component::*;
 
 /// Compiles and loads a component.
 pub(crate) fn load(host: &Host, component: &[u8]) -> Result<Code, Rejected> {
-    host.load(&host.compile(component)?, &sha256(component))
+    host.load(&host.compile(component)?, Checksum::of(component))
 }
 
 pub(crate) fn host(limits: PluginLimits) -> Host {

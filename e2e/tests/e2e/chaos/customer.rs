@@ -6,7 +6,6 @@ use std::time::Duration;
 use framelift_e2e::{PATIENCE, User};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::clips::Clip;
 
@@ -29,11 +28,6 @@ pub(crate) struct Customer {
     pub(crate) seen: BTreeMap<String, Value>,
     random: fastrand::Rng,
     client: reqwest::Client,
-}
-
-/// In hexadecimal digits, as the API shows it.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Customer {

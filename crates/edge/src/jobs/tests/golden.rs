@@ -103,20 +103,20 @@ fn scenario() -> Desk {
 /// A plugin in each state, and a video that runs one.
 fn plugins_of(desk: &Desk) {
     let (jobs, user, correlation_id) = (desk.jobs(), desk.user, "c".parse().unwrap());
-    let put = |name: &str, sha256: &str| {
+    let put = |name: &str, sha256: [u8; 32]| {
         let id = block_on(jobs.begin_plugin(user, name, 10, &correlation_id)).unwrap();
-        block_on(jobs.plugin_stored(user, id, &sha256.repeat(32), 9)).unwrap();
+        block_on(jobs.plugin_stored(user, id, sha256.into(), 9)).unwrap();
         block_on(jobs.claim_plugin(user, id, &worker(), "a claim")).unwrap();
         id
     };
     let checked = |id, checked| block_on(jobs.plugin_checked(user, id, (1, &worker()), checked)).unwrap();
     let schema = serde_json::Map::from_iter([("type".to_owned(), "object".into())]);
-    checked(put("mine", "ab"), Checked::Ready(Some(schema)));
+    checked(put("mine", [0xab; 32]), Checked::Ready(Some(schema)));
     let options = Options { plugins: vec![PluginRef::new("mine", r#"{"level":3}"#)], ..Options::default() };
     block_on(jobs.create(user, new_video(options), None)).unwrap();
-    checked(put("mine", "cd"), Checked::Ready(None));
-    put("mine", "ef");
-    checked(put("other", "ab"), Checked::Rejected("it imports wasi:sockets/tcp".into()));
+    checked(put("mine", [0xcd; 32]), Checked::Ready(None));
+    put("mine", [0xef; 32]);
+    checked(put("other", [0xab; 32]), Checked::Rejected("it imports wasi:sockets/tcp".into()));
     block_on(jobs.begin_plugin(user, "coming", 10, &correlation_id)).unwrap();
 }
 

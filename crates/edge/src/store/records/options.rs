@@ -2,8 +2,8 @@
 //! do not apply to it.
 
 use framelift_domain::{
-    Crop, Fit, Format, Options, Place, PluginCode, PluginId, PluginPin, PluginRef, Range, Rational, Resize,
-    Select,
+    Checksum, Crop, Fit, Format, Options, Place, PluginCode, PluginId, PluginPin, PluginRef, Range, Rational,
+    Resize, Select,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
@@ -95,7 +95,7 @@ struct StoredPin {
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredUpload {
     id: PluginId,
-    sha256: String,
+    sha256: Checksum,
     size_bytes: u64,
 }
 
@@ -107,7 +107,7 @@ impl From<&PluginPin> for StoredPin {
         let (kind, uploaded) = match &pin.code {
             PluginCode::BuiltIn => (BUILT_IN, None),
             PluginCode::Uploaded { id, sha256, size_bytes } => {
-                let upload = StoredUpload { id: *id, sha256: sha256.clone(), size_bytes: *size_bytes };
+                let upload = StoredUpload { id: *id, sha256: *sha256, size_bytes: *size_bytes };
                 (UPLOADED, Some(upload))
             }
         };

@@ -13,6 +13,8 @@ use crate::store::Store;
 use crate::store::plugins::VersionState;
 
 const NAME: &str = "mine";
+const AA: [u8; 32] = [0xaa; 32];
+const BB: [u8; 32] = [0xbb; 32];
 
 /// What has the most to do when it ends: it says something of its configuration.
 fn ready() -> Checked {
@@ -23,29 +25,29 @@ impl Scene {
     async fn put_plugin<K: Kv, Q: Queue, O: Objects, A: Ambient>(
         &self,
         jobs: &Jobs<'_, K, Q, O, A>,
-        sha256: &str,
+        sha256: [u8; 32],
     ) -> Result<PluginId> {
         let id = jobs.begin_plugin(self.user, NAME, 10, &"c".parse().unwrap()).await?;
         self.objects.put(object_key::plugin(self.user, id));
-        jobs.plugin_stored(self.user, id, sha256, 10).await?;
+        jobs.plugin_stored(self.user, id, sha256.into(), 10).await?;
         Ok(id)
     }
 
-    fn new_plugin(&mut self, sha256: &str) -> PluginId {
+    fn new_plugin(&mut self, sha256: [u8; 32]) -> PluginId {
         let id = block_on(self.put_plugin(&self.jobs(), sha256)).unwrap();
         self.plugin = Some(id);
         id
     }
 
     /// A worker takes the message and the check.
-    fn claimed_check(&mut self, sha256: &str) -> PluginId {
+    fn claimed_check(&mut self, sha256: [u8; 32]) -> PluginId {
         let id = self.new_plugin(sha256);
         self.held_checks = self.queue.take_plugins().into_iter().map(|(message, _)| message).collect();
         block_on(self.jobs().claim_plugin(self.user, id, &worker(), "m")).unwrap();
         id
     }
 
-    fn ready_plugin(&mut self, sha256: &str) -> PluginId {
+    fn ready_plugin(&mut self, sha256: [u8; 32]) -> PluginId {
         let id = self.claimed_check(sha256);
         block_on(self.jobs().plugin_checked(self.user, id, (1, &worker()), ready())).unwrap();
         self.held_checks.clear();
@@ -61,26 +63,26 @@ impl Scene {
     pub(super) fn prepare_plugins(&mut self, call: Call) -> VideoId {
         let nobody = VideoId::new(0, [0; 10]);
         match call {
-            Call::ReplacePlugin | Call::CreateWithPlugin => drop(self.ready_plugin("aa")),
+            Call::ReplacePlugin | Call::CreateWithPlugin => drop(self.ready_plugin(AA)),
             Call::CheckPlugin => {
-                self.ready_plugin("aa");
-                self.claimed_check("bb");
+                self.ready_plugin(AA);
+                self.claimed_check(BB);
             }
-            Call::ReleasePlugin | Call::RejectPlugin => drop(self.claimed_check("aa")),
+            Call::ReleasePlugin | Call::RejectPlugin => drop(self.claimed_check(AA)),
             Call::SweepPluginRejection => {
-                self.new_plugin("aa");
+                self.new_plugin(AA);
                 self.queue.take_plugins();
                 self.advance_s(25 * 3600);
             }
             Call::DeletePlugin => {
-                self.ready_plugin("aa");
+                self.ready_plugin(AA);
                 let video = block_on(self.jobs().create(self.user, Self::with_plugin(), None)).unwrap();
                 self.objects.put(object_key::upload(self.user, video.id));
-                self.new_plugin("bb");
+                self.new_plugin(BB);
             }
             Call::CloseWithPlugins => {
-                self.ready_plugin("aa");
-                self.new_plugin("bb");
+                self.ready_plugin(AA);
+                self.new_plugin(BB);
                 let id = self.uploaded();
                 self.claimed(id);
             }
@@ -91,13 +93,13 @@ impl Scene {
                 self.advance_s(1000);
             }
             Call::SweepPluginMessage => {
-                self.new_plugin("aa");
+                self.new_plugin(AA);
                 self.queue.take_plugins();
                 self.advance_s(self.limits.resend_after_s + 1);
             }
             Call::SweepPluginRemoval => {
-                self.ready_plugin("aa");
-                self.ready_plugin("bb");
+                self.ready_plugin(AA);
+                self.ready_plugin(BB);
                 self.advance_s(3601);
             }
             _ => {}
@@ -113,8 +115,8 @@ impl Scene {
         let (user, worker) = (self.user, worker());
         let id = self.plugin.unwrap_or(PluginId::new(0, [0; 10]));
         match call {
-            Call::PutPlugin => self.put_plugin(jobs, "aa").await.map(drop),
-            Call::ReplacePlugin => self.put_plugin(jobs, "bb").await.map(drop),
+            Call::PutPlugin => self.put_plugin(jobs, AA).await.map(drop),
+            Call::ReplacePlugin => self.put_plugin(jobs, BB).await.map(drop),
             Call::CheckPlugin => jobs.plugin_checked(user, id, (1, &worker), ready()).await.map(drop),
             Call::RejectPlugin => {
                 let rejected = Checked::Rejected("it imports a socket".to_owned());
