@@ -20,12 +20,12 @@ use crate::messages::{
 };
 use crate::plugins::{CompileError, CompileLimits};
 use crate::pool::{Running, Sandbox, StartError};
-use crate::reads::{self, Heard, ReadsEnd, Reason};
+use crate::reads::{self, Activity, ReadsEnd, Reason};
 
 /// How often the caller is asked whether to go on while nothing comes.
 const TICK: Duration = Duration::from_millis(100);
-/// How much longer than the engine itself its parent waits for its end.
-const HEAD_START: Duration = Duration::from_secs(60);
+/// How much longer the parent waits than the engine's own limit on time.
+const ENGINE_HEAD_START: Duration = Duration::from_secs(60);
 
 /// Why a job in a child has no result.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,7 @@ pub enum RunError {
 }
 
 /// What was written to a child that has its job. If it has ended meanwhile, it is asked how: that says why.
-fn unless_gone(written: io::Result<()>) -> io::Result<()> {
+fn ignore_closed(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
             Ok(())
@@ -65,13 +65,13 @@ impl From<ExtractError> for End {
     }
 }
 
-fn broken(rule: impl std::fmt::Display) -> End {
+fn protocol_error(rule: impl std::fmt::Display) -> End {
     End::Crashed(Crash::new(CrashKind::Protocol, format!("the decoder sent {rule}")))
 }
 
 impl From<messages::Malformed> for End {
     fn from(error: messages::Malformed) -> Self {
-        broken(error)
+        protocol_error(error)
     }
 }
 
@@ -102,12 +102,12 @@ impl Sandbox {
             child.limit(&limits, (size, beside), self.has_gpu())?;
             framing::write_json(&mut &child.events, Kind::Job, &Job::Extract(Box::new(job)))?;
             let mut codes = plugins.iter().map(|plugin| &plugin.compiled.code);
-            codes.try_for_each(|code| unless_gone(framing::write_code(&mut &child.events, code)))
+            codes.try_for_each(|code| ignore_closed(framing::write_code(&mut &child.events, code)))
         };
-        let patience = self.patience(&limits);
-        self.run(begin, source, patience, control, |talk| {
-            let Done::Extract(mut extracted) = talk.extract(archive, members)? else {
-                return Err(broken("the result of another job"));
+        let timeouts = self.timeouts(&limits);
+        self.run(begin, source, timeouts, control, |conversation| {
+            let Done::Extract(mut extracted) = conversation.extract(archive, members)? else {
+                return Err(protocol_error("the result of another job"));
             };
             let outcome = &mut extracted.outcome;
             outcome.source.file_name = file_name;
@@ -130,26 +130,26 @@ impl Sandbox {
         let begin = |child: &Running| {
             child.limit_compiling(limits, self.has_gpu())?;
             framing::write_json(&mut &child.events, Kind::Job, &job)?;
-            unless_gone(framing::write_code(&mut &child.events, component))
+            ignore_closed(framing::write_code(&mut &child.events, component))
         };
         // A busy machine gives it a part of its processors.
-        let deadline = limits.processor_time.saturating_mul(4).saturating_add(HEAD_START);
+        let deadline = limits.processor_time.saturating_mul(4).saturating_add(ENGINE_HEAD_START);
         let none = Box::new(MemorySource(Vec::new().into()));
-        let patience = Patience { silence: deadline, deadline };
-        let result = self.run(begin, none, patience, &(), |talk| {
+        let timeouts = Timeouts { silence: deadline, deadline };
+        let result = self.run(begin, none, timeouts, &(), |conversation| {
             let mut code = Vec::new();
             loop {
-                match talk.next()? {
+                match conversation.next()? {
                     Message::Progress => {}
                     Message::Code => {
-                        code.extend_from_slice(talk.frames.borrow().body());
+                        code.extend_from_slice(conversation.frames.borrow().body());
                         if code.len() as u64 > messages::MAX_CODE {
-                            return Err(broken("more code than a plugin can have"));
+                            return Err(protocol_error("more code than a plugin can have"));
                         }
                     }
                     Message::Done(Done::Check(checked)) => return Ok(Ok((code, *checked))),
                     Message::Done(Done::Rejected(words)) => return Ok(Err(Rejected(words))),
-                    _ => return Err(broken("a message that belongs to another job")),
+                    _ => return Err(protocol_error("a message that belongs to another job")),
                 }
             }
         });
@@ -182,33 +182,36 @@ impl Sandbox {
             child.limit(&limits, (size, 0), self.has_gpu())?;
             framing::write_json(&mut &child.events, Kind::Job, &Job::Probe(size))
         };
-        self.run(begin, source, self.patience(&limits), &(), |talk| {
+        self.run(begin, source, self.timeouts(&limits), &(), |conversation| {
             loop {
-                match talk.next()? {
+                match conversation.next()? {
                     Message::Done(Done::Probe(info)) => return Ok(*info),
                     Message::Progress => {}
-                    _ => return Err(broken("a message that belongs to another job")),
+                    _ => return Err(protocol_error("a message that belongs to another job")),
                 }
             }
         })
     }
 
-    fn patience(&self, limits: &EngineLimits) -> Patience {
-        Patience { silence: self.settings.silence, deadline: limits.max_wall.saturating_add(HEAD_START) }
+    fn timeouts(&self, limits: &EngineLimits) -> Timeouts {
+        Timeouts {
+            silence: self.settings.silence,
+            deadline: limits.max_wall.saturating_add(ENGINE_HEAD_START),
+        }
     }
 
     fn run<T>(
         &self,
         begin: impl FnOnce(&Running) -> io::Result<()>,
         source: Box<dyn Source>,
-        patience: Patience,
+        timeouts: Timeouts,
         control: &dyn Control,
-        work: impl FnOnce(&Talk<'_>) -> Result<T, End>,
+        work: impl FnOnce(&Conversation<'_>) -> Result<T, End>,
     ) -> Result<T, RunError> {
         let mut child = self.take()?;
         let begun = child.events.set_read_timeout(Some(TICK)).and_then(|()| begin(&child));
         begun.map_err(|error| StartError::Process(error.to_string()))?;
-        let (heard, reads_end) = (Heard::new(), ReadsEnd::default());
+        let (activity, reads_end) = (Activity::new(), ReadsEnd::default());
         let (events, reads) = (child.events.try_clone(), child.reads.try_clone());
         let (events, reads) = events
             .and_then(|events| Ok((events, reads?)))
@@ -220,20 +223,20 @@ impl Sandbox {
             frames_expected: None,
             bytes_read: 0,
         };
-        let talk = Talk {
+        let conversation = Conversation {
             socket: &events,
             frames: RefCell::new(Frames::new(&events)),
             last: RefCell::new(opening),
             control,
-            heard: &heard,
+            activity: &activity,
             reads_end: &reads_end,
-            patience,
+            timeouts,
         };
         std::thread::scope(|scope| {
             let serving = std::thread::Builder::new().name("sandbox reads".to_owned());
-            let serving = serving.spawn_scoped(scope, || reads::serve(&reads, source, &heard, &reads_end));
+            let serving = serving.spawn_scoped(scope, || reads::serve(&reads, source, &activity, &reads_end));
             serving.map_err(|error| StartError::Process(error.to_string()))?;
-            let result = work(&talk).map_err(|end| explain(end, &mut child));
+            let result = work(&conversation).map_err(|end| run_error(end, &mut child));
             // Whatever it still does is of no use; its reads end with it.
             child.end();
             result
@@ -246,7 +249,7 @@ fn failed(code: FailureCode, message: &str) -> ExtractError {
 }
 
 /// The error that an end means, which may need a look at how the child has ended.
-fn explain(end: End, child: &mut Running) -> RunError {
+fn run_error(end: End, child: &mut Running) -> RunError {
     match end {
         End::Error(error) => error.into(),
         End::Crashed(crash) => RunError::Crashed(crash),
@@ -271,25 +274,25 @@ enum Message {
 }
 
 /// The parent's side of a job.
-struct Talk<'a> {
+struct Conversation<'a> {
     socket: &'a UnixStream,
     frames: RefCell<Frames<&'a UnixStream>>,
     last: RefCell<Progress>,
     control: &'a dyn Control,
-    heard: &'a Heard,
+    activity: &'a Activity,
     reads_end: &'a ReadsEnd,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 /// How long a child is waited for.
-struct Patience {
+struct Timeouts {
     /// Without a sign of life.
     silence: Duration,
     /// In all.
     deadline: Duration,
 }
 
-impl Talk<'_> {
+impl Conversation<'_> {
     /// Waits for the next message, and asks the caller meanwhile whether to go on.
     fn next(&self) -> Result<Message, End> {
         let mut frames = self.frames.borrow_mut();
@@ -298,12 +301,12 @@ impl Talk<'_> {
                 Ok(kind) => break kind,
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.tick()?,
-                    io::ErrorKind::InvalidData => return Err(broken(error)),
+                    io::ErrorKind::InvalidData => return Err(protocol_error(error)),
                     _ => return Err(End::Gone),
                 },
             }
         };
-        self.heard.note();
+        self.activity.note();
         let body = frames.body();
         Ok(match kind {
             Kind::Progress => {
@@ -320,11 +323,11 @@ impl Talk<'_> {
             Kind::SourceFailed => {
                 return Err(match self.reads_end.take() {
                     Some(Reason::Source(error)) => ExtractError::Source(error).into(),
-                    Some(Reason::Rules(rule)) => broken(rule),
-                    None => broken("word of a read that has not failed"),
+                    Some(Reason::Rules(rule)) => protocol_error(rule),
+                    None => protocol_error("word of a read that has not failed"),
                 });
             }
-            _ => return Err(broken("a message that only its parent sends")),
+            _ => return Err(protocol_error("a message that only its parent sends")),
         })
     }
 
@@ -334,17 +337,17 @@ impl Talk<'_> {
             return Err(ExtractError::Cancelled.into());
         }
         if let Some(rule) = self.reads_end.broken_rule() {
-            return Err(broken(rule));
+            return Err(protocol_error(rule));
         }
         let late = |what: String| Err(End::Crashed(Crash::new(CrashKind::Time, what)));
-        if self.heard.silence() > self.patience.silence {
+        if self.activity.silence() > self.timeouts.silence {
             return late(format!(
                 "the decoder gave no sign of life for {} s",
-                self.patience.silence.as_secs()
+                self.timeouts.silence.as_secs()
             ));
         }
-        if self.heard.age() > self.patience.deadline {
-            return late(format!("the decoder was not done within {} s", self.patience.deadline.as_secs()));
+        if self.activity.age() > self.timeouts.deadline {
+            return late(format!("the decoder was not done within {} s", self.timeouts.deadline.as_secs()));
         }
         Ok(())
     }
@@ -377,11 +380,11 @@ impl Talk<'_> {
                     }
                     added?;
                 }
-                Message::Piece | Message::Code => return Err(broken("bytes of no member")),
+                Message::Piece | Message::Code => return Err(protocol_error("bytes of no member")),
                 Message::Done(Done::Extract(mut extracted)) => {
                     let outcome = &mut extracted.outcome;
                     if outcome.frames != members.images {
-                        return Err(broken("another number of images than it says"));
+                        return Err(protocol_error("another number of images than it says"));
                     }
                     let finished = archive.finish().map_err(ExtractError::Sink)?;
                     outcome.archive_bytes = finished.bytes;
@@ -407,9 +410,9 @@ impl Talk<'_> {
                         left -= bytes.len() as u64;
                         continue;
                     }
-                    broken("another number of bytes than it says")
+                    protocol_error("another number of bytes than it says")
                 }
-                Ok(_) => broken("something else than the bytes of the member that it has begun"),
+                Ok(_) => protocol_error("something else than the bytes of the member that it has begun"),
                 Err(end) => end,
             };
             *ended.borrow_mut() = Some(end);
@@ -436,7 +439,7 @@ impl Members<'_> {
                 self.names.image(*number, *time, extension)
             }
             MemberId::Other(name) if OTHER_MEMBERS.contains(&name.as_str()) => self.names.other(name),
-            _ => return Err(broken("a member that was not asked for")),
+            _ => return Err(protocol_error("a member that was not asked for")),
         };
         // Of a template that the user wrote.
         if name.len() > messages::MAX_NAME {
@@ -451,7 +454,7 @@ impl Members<'_> {
         match id {
             MemberId::Image { number, .. } if *number == self.images + 1 => self.images += 1,
             MemberId::Other(other) if !self.others.contains(other) => self.others.push(other.clone()),
-            _ => return Err(broken("a member out of its turn")),
+            _ => return Err(protocol_error("a member out of its turn")),
         }
         Ok(name)
     }

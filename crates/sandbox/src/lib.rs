@@ -13,7 +13,7 @@
 //! `docs/security.md`. What it sends is checked as any input from outside is: a child that breaks the
 //! rules fails its own job. Archives, their checksums and the names in them are made by the parent.
 //!
-//! *Invariant*: the parent needs nothing from a child to end it. A job is called off by `SIGKILL`.
+//! *Invariant*: the parent needs nothing from a child to end it. A job is cancelled by `SIGKILL`.
 
 mod child;
 mod conversation;

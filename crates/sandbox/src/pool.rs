@@ -19,9 +19,9 @@ use crate::plugins::CompileLimits;
 use crate::{crash, limits, restrict};
 
 /// How long a child may take until it is ready. A GPU's driver may have to wake the GPU up.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a child may take to end after its last word.
-const ENDS_WITHIN: Duration = Duration::from_secs(5);
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How children are started and watched.
 #[derive(Clone, Debug)]
@@ -203,7 +203,7 @@ impl Running {
     }
 
     fn hello(&mut self) -> io::Result<()> {
-        self.events.set_read_timeout(Some(READY_WITHIN))?;
+        self.events.set_read_timeout(Some(READY_TIMEOUT))?;
         let mut frames = Frames::new(&self.events);
         let hello: Hello = match frames.next()? {
             (Kind::Hello, body) => messages::json(body)?,
@@ -239,7 +239,7 @@ impl Running {
     /// Waits until it has ended by itself; none where it does not.
     pub(crate) fn ended(&mut self) -> Option<(ExitStatus, String)> {
         let began = Instant::now();
-        while began.elapsed() < ENDS_WITHIN {
+        while began.elapsed() < END_TIMEOUT {
             match self.child.try_wait() {
                 Ok(Some(status)) => return Some((status, crash::last_words(&mut self.stderr))),
                 Ok(None) => std::thread::sleep(Duration::from_millis(2)),

@@ -13,7 +13,7 @@ use crate::messages::{self, Kind, MAX_PIECE};
 
 /// When a child was last heard of; shared by the threads that listen to it.
 #[derive(Debug)]
-pub(crate) struct Heard {
+pub(crate) struct Activity {
     started: Instant,
     /// Microseconds from `started`.
     at: AtomicU64,
@@ -21,7 +21,7 @@ pub(crate) struct Heard {
     waits: AtomicBool,
 }
 
-impl Heard {
+impl Activity {
     pub(crate) fn new() -> Self {
         Self { started: Instant::now(), at: AtomicU64::new(0), waits: AtomicBool::new(false) }
     }
@@ -79,7 +79,12 @@ impl ReadsEnd {
 }
 
 /// Serves reads until the child ends, breaks the rules, or the source fails.
-pub(crate) fn serve(mut socket: &UnixStream, mut source: Box<dyn Source>, heard: &Heard, end: &ReadsEnd) {
+pub(crate) fn serve(
+    mut socket: &UnixStream,
+    mut source: Box<dyn Source>,
+    activity: &Activity,
+    end: &ReadsEnd,
+) {
     let mut frames = Frames::new(socket);
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -97,7 +102,7 @@ pub(crate) fn serve(mut socket: &UnixStream, mut source: Box<dyn Source>, heard:
             // The other socket tells how the child ended.
             Err(_) => return,
         };
-        heard.note();
+        activity.note();
         let (offset, length) = match request {
             Ok(Some(read)) => read,
             Ok(None) => continue,
@@ -109,10 +114,10 @@ pub(crate) fn serve(mut socket: &UnixStream, mut source: Box<dyn Source>, heard:
         if buffer.len() < length {
             buffer.resize(length.next_power_of_two().min(MAX_PIECE), 0);
         }
-        heard.waits.store(true, Relaxed);
+        activity.waits.store(true, Relaxed);
         let read = source.read_at(offset, &mut buffer[..length]);
-        heard.note();
-        heard.waits.store(false, Relaxed);
+        activity.note();
+        activity.waits.store(false, Relaxed);
         let sent = match read {
             Ok(n) => framing::write(&mut socket, Kind::Data, &buffer[..n.min(length)]),
             Err(error) => {

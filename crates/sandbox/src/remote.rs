@@ -15,7 +15,7 @@ use crate::framing::{self, Frames};
 use crate::messages::{self, Kind, MAX_PIECE, MemberId, MemberStart};
 
 /// Microseconds between two reports of progress in the same stage.
-const PROGRESS_EVERY: u64 = 100_000;
+const PROGRESS_INTERVAL_US: u64 = 100_000;
 
 /// The socket to which the engine's threads write, and from which the one that writes the archive reads.
 pub(crate) struct Events {
@@ -222,7 +222,7 @@ impl Control for Throttled<'_> {
             return true;
         }
         // One of several threads reports.
-        if self.due.compare_exchange(due, now + PROGRESS_EVERY, Relaxed, Relaxed).is_err() && !entered {
+        if self.due.compare_exchange(due, now + PROGRESS_INTERVAL_US, Relaxed, Relaxed).is_err() && !entered {
             return true;
         }
         self.events.send(Kind::Progress, &messages::encode_progress(progress)).is_ok()
