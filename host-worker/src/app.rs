@@ -231,7 +231,7 @@ pub async fn start(
         readiness.set_draining();
         let _ = tokio::join!(intake, sweeping);
         jobs.close();
-        if tokio::time::timeout_at(over - shutdown::wind_down(grace), jobs.wait()).await.is_err() {
+        if tokio::time::timeout_at(over - shutdown::give_back_period(grace), jobs.wait()).await.is_err() {
             tracing::warn!(jobs = jobs.len(), "the grace period ends: running jobs are given back");
             release.cancel();
             if tokio::time::timeout_at(over, jobs.wait()).await.is_err() {

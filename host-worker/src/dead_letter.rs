@@ -23,7 +23,7 @@ const MAX_TRIES: u32 = 5;
 /// How long a message that is neither a job nor a check stays invisible: it is kept for people to look at, and must
 /// not be received again and again. SQS refuses more than 12 hours from when it
 /// was received.
-const HIDE_FOR: Duration = Duration::from_secs(11 * 3600);
+const PARKED_VISIBILITY: Duration = Duration::from_secs(11 * 3600);
 /// How many of their ids are remembered, so that each is logged once.
 const MAX_REMEMBERED: usize = 1_000;
 
@@ -115,7 +115,7 @@ impl DeadLetters {
                         "a dead letter is not understood and is kept"
                     );
                 }
-                lease.put_off(HIDE_FOR).await;
+                lease.put_off(PARKED_VISIBILITY).await;
             }
         }
     }

@@ -72,7 +72,7 @@ impl Settings {
             retry_delay: config.queue.retry_delay,
             progress: config.worker.progress,
             stuck_after: config.worker.stuck_after,
-            stop_timeout: shutdown::wind_down(config.worker.grace_period) / 3,
+            stop_timeout: shutdown::give_back_period(config.worker.grace_period) / 3,
             part_size: config.store.part_size.0,
             read_buffer: config.store.read_buffer.0,
             limits: EngineLimits {

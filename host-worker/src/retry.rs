@@ -14,10 +14,10 @@ const CALLS: ExponentialBuilder = ExponentialBuilder::new()
     .without_max_times();
 
 /// How many times the first delay of a message its longest one is.
-const LONGEST_MESSAGE_DELAY: u32 = 60;
+const MAX_MESSAGE_DELAY_FACTOR: u32 = 60;
 
 /// The longest pause of a worker that is out of service, without its jitter.
-const LONGEST_OUT_OF_SERVICE: Duration = Duration::from_secs(900);
+const MAX_OUT_OF_SERVICE: Duration = Duration::from_secs(900);
 
 /// An error that knows whether another try makes sense.
 pub(crate) trait Retryable: std::fmt::Display {
@@ -34,12 +34,12 @@ fn doubling(first: Duration, longest: Duration) -> ExponentialBuilder {
 /// Returns the delay of a message that has been received so many times, where `first` is that of one
 /// received once.
 pub(crate) fn message_delay(first: Duration, receives: u32) -> Duration {
-    nth(doubling(first, first.saturating_mul(LONGEST_MESSAGE_DELAY)), receives)
+    nth(doubling(first, first.saturating_mul(MAX_MESSAGE_DELAY_FACTOR)), receives)
 }
 
 /// Returns the `n`-th pause (from 1) in a row of a worker that is out of service.
 pub(crate) fn out_of_service(first: Duration, n: u32) -> Duration {
-    nth(doubling(first, LONGEST_OUT_OF_SERVICE), n)
+    nth(doubling(first, MAX_OUT_OF_SERVICE), n)
 }
 
 /// Returns the pause after so many failures in a row of a loop that never gives up.

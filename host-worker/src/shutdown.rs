@@ -32,6 +32,6 @@ pub fn signals() -> std::io::Result<CancellationToken> {
 }
 
 /// The end of the grace period, in which running jobs are given back: engines stop, reports leave.
-pub(crate) fn wind_down(grace: Duration) -> Duration {
+pub(crate) fn give_back_period(grace: Duration) -> Duration {
     Duration::from_secs(10).min(grace / 2)
 }

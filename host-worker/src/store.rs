@@ -38,7 +38,7 @@ pub(crate) enum StoreError {
     #[error("the object store does not answer: {0}")]
     Unavailable(String),
     /// The caller called it off.
-    #[error("called off")]
+    #[error("cancelled")]
     Cancelled,
 }
 

@@ -143,8 +143,8 @@ impl Readiness {
     }
 
     /// A job ended as jobs should: the worker does its work.
-    pub(crate) fn job_went_well(&self) {
-        if self.change(|state| state.streak.went_well()) {
+    pub(crate) fn job_succeeded(&self) {
+        if self.change(|state| state.streak.succeeded()) {
             tracing::info!("a job went well: this worker is in service again");
         }
     }
@@ -240,7 +240,7 @@ mod tests {
         assert!(began.elapsed() >= Duration::from_secs(10));
         readiness.job_given_back();
         assert!(!readiness.is_ready(), "one more takes it out again");
-        readiness.job_went_well();
+        readiness.job_succeeded();
         assert!(readiness.is_ready());
     }
 

@@ -58,7 +58,7 @@ impl Streak {
     }
 
     /// A job went well. Returns whether the worker had been out of service since the last one.
-    pub(crate) fn went_well(&mut self) -> bool {
+    pub(crate) fn succeeded(&mut self) -> bool {
         let was_out = self.pauses > 0;
         *self = Self::new(self.limit);
         was_out
@@ -85,9 +85,9 @@ mod tests {
             assert_eq!(streak.out_until(), None, "it tries again");
         }
         assert!((900..=1800).contains(&longest.as_secs()), "{longest:?}");
-        assert!(streak.went_well() && streak.jobs() == 0);
+        assert!(streak.succeeded() && streak.jobs() == 0);
         assert_eq!([streak.given_back(), streak.given_back()], [None, None], "the row begins anew");
-        assert!(!streak.went_well(), "it was in service");
+        assert!(!streak.succeeded(), "it was in service");
     }
 
     #[tokio::test(start_paused = true)]

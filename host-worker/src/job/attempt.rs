@@ -18,7 +18,7 @@ use super::index::{Indexed, Notes};
 use super::permit::Permit;
 use super::stop::{Stop, Stopper};
 use super::supervise::Supervisor;
-use super::watch::{Phase, Waiting, Watch};
+use super::watch::{Phase, TimedSource, Watch};
 use crate::ambient;
 use crate::report::{Archive, Trace};
 use crate::store::{Opened, S3Source, StoreError};
@@ -102,7 +102,7 @@ fn store_error(error: &io::Error) -> Option<&StoreError> {
 }
 
 /// How one process of a decoder ended.
-enum Tried {
+enum DecoderEnd {
     Ended(Outcome),
     Crashed(Crash),
 }
@@ -155,7 +155,7 @@ impl Attempt<'_> {
         // Others wait for what was left behind, this attempt does not.
         tokio::select! {
             () = self.clean_up() => {}
-            () = self.stopper.token.cancelled() => return Outcome::Released("called off".into()),
+            () = self.stopper.token.cancelled() => return Outcome::Released("cancelled".into()),
         }
         let opened = match self.context.store.open(&self.job.source_key, &self.stopper.token).await {
             Ok(opened) if opened.size == self.job.size_bytes => opened,
@@ -207,15 +207,15 @@ impl Attempt<'_> {
         permit: Permit,
     ) -> Outcome {
         let first = match self.extract_once(&options, &plugins, &opened).await {
-            Tried::Ended(outcome) => return outcome,
-            Tried::Crashed(crash) => crash,
+            DecoderEnd::Ended(outcome) => return outcome,
+            DecoderEnd::Crashed(crash) => crash,
         };
         if !first.may_be_chance() || self.stopper.reason().is_some() {
             return Outcome::Failed(first.failure());
         }
         let outcome = match self.extract_once(&options, &plugins, &opened).await {
-            Tried::Ended(outcome) => outcome,
-            Tried::Crashed(second) => {
+            DecoderEnd::Ended(outcome) => outcome,
+            DecoderEnd::Crashed(second) => {
                 let Failure { code, message, .. } = second.failure();
                 let again =
                     if second.reason == first.reason { ", twice" } else { "; before that, it had crashed" };
@@ -226,7 +226,7 @@ impl Attempt<'_> {
         outcome
     }
 
-    async fn extract_once(&self, options: &Options, plugins: &[PluginRun], opened: &Opened) -> Tried {
+    async fn extract_once(&self, options: &Options, plugins: &[PluginRun], opened: &Opened) -> DecoderEnd {
         let (context, job) = (self.context, self.job);
         let (mut sink, upload) =
             context.store.upload(&job.result_key, context.settings.part_size, &self.stopper.token);
@@ -240,7 +240,7 @@ impl Attempt<'_> {
             Handle::current(),
             self.stopper.token.clone(),
         );
-        let source = Box::new(Waiting::new(source, self.watch.clone()));
+        let source = Box::new(TimedSource::new(source, self.watch.clone()));
         let (sandbox, options, plugins, limits, watch, span) = (
             context.sandbox.clone(),
             options.clone(),
@@ -272,7 +272,7 @@ impl Attempt<'_> {
             _ => ABORT_TIMEOUT,
         };
         let upload = tokio::time::timeout(abort_timeout, upload.stored());
-        Tried::Ended(match ended {
+        DecoderEnd::Ended(match ended {
             Ok(Ok((outcome, index))) => {
                 tracing::info!(event = "FramesExtracted", frames = outcome.frames, bytes_read = self.watch.bytes_read(), bytes_asked_for = outcome.bytes_read, strategy = ?outcome.plan.strategy, "the frames are extracted");
                 // Parts are still being sent, and each is tried again for a limited time.
@@ -291,7 +291,7 @@ impl Attempt<'_> {
                 context.metrics.decoder_crashes.inc();
                 tracing::error!(kind = ?crash.kind, reason = crash.reason, last_words = crash.last_words, "the decoder's process did not end well");
                 let _ = upload.await;
-                return Tried::Crashed(crash);
+                return DecoderEnd::Crashed(crash);
             }
             Ok(Err(RunError::Start(error))) => {
                 let _ = upload.await;

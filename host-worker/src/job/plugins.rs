@@ -150,7 +150,7 @@ impl JobContext {
                 Ok(compiled) => Ok(compiled?),
                 Err(error) => Err(PluginError::Later(error.to_string())),
             },
-            () = cancel.cancelled() => Err(PluginError::Later("called off".to_owned())),
+            () = cancel.cancelled() => Err(PluginError::Later("cancelled".to_owned())),
         }
     }
 

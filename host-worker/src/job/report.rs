@@ -79,7 +79,7 @@ impl JobContext {
         match outcome {
             // A video that fails by its own fault was worked on as it should be.
             Outcome::Completed(_) | Outcome::Failed(_) => {
-                self.readiness.job_went_well();
+                self.readiness.job_succeeded();
                 self.metrics.own_failures.set(0);
             }
             Outcome::Released(_) if self.draining.is_cancelled() => {}

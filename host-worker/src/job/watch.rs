@@ -157,18 +157,18 @@ impl Control for Watch {
 }
 
 /// A source that counts how long its reads wait for the store: that time is not the video's fault.
-pub(super) struct Waiting<S> {
+pub(super) struct TimedSource<S> {
     source: S,
     watch: Arc<Watch>,
 }
 
-impl<S> Waiting<S> {
+impl<S> TimedSource<S> {
     pub(super) fn new(source: S, watch: Arc<Watch>) -> Self {
         Self { source, watch }
     }
 }
 
-impl<S: Source> Source for Waiting<S> {
+impl<S: Source> Source for TimedSource<S> {
     fn size(&self) -> u64 {
         self.source.size()
     }
@@ -227,7 +227,7 @@ mod tests {
         }
         let watch = Arc::new(Watch::new(Arc::default()));
         assert_eq!(watch.waited(), Duration::ZERO);
-        Waiting::new(Slow(watch.clone()), watch.clone()).read_at(0, &mut []).unwrap();
+        TimedSource::new(Slow(watch.clone()), watch.clone()).read_at(0, &mut []).unwrap();
         let waited = watch.waited();
         assert!(waited >= Duration::from_millis(5));
         assert_eq!(watch.waited(), waited);

@@ -133,7 +133,7 @@ impl Email {
             let sending = self.transport.send(message.clone());
             let sent = tokio::select! {
                 sent = tokio::time::timeout(self.timeout, sending) => sent,
-                () = cancel.cancelled() => return Err(EmailError::Unavailable("called off".into())),
+                () = cancel.cancelled() => return Err(EmailError::Unavailable("cancelled".into())),
             };
             match sent {
                 Ok(Ok(_)) => Ok(()),

@@ -25,7 +25,7 @@ impl Lease {
         heartbeat: Duration,
     ) -> Self {
         let (receipt, message_id) = (received.receipt.clone(), received.message_id.clone());
-        let task = beat(queue.clone(), receipt.clone(), message_id.clone(), visibility, heartbeat);
+        let task = send_heartbeats(queue.clone(), receipt.clone(), message_id.clone(), visibility, heartbeat);
         Self {
             queue: queue.clone(),
             receipt,
@@ -63,7 +63,13 @@ impl Lease {
     }
 }
 
-async fn beat(queue: Queue, receipt: String, message_id: String, visibility: Duration, every: Duration) {
+async fn send_heartbeats(
+    queue: Queue,
+    receipt: String,
+    message_id: String,
+    visibility: Duration,
+    every: Duration,
+) {
     let mut failures = 0_u32;
     loop {
         tokio::time::sleep(every).await;

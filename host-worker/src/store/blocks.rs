@@ -20,19 +20,19 @@ use bytes::Bytes;
 use plan::Plan;
 
 /// The first fetch after a jump.
-const SMALLEST: u64 = 256 << 10;
+const MIN_FETCH: u64 = 256 << 10;
 /// The first fetch beside what is expected: most likely the few bytes by which a demuxer looks
 /// beyond the last packet of a range.
-const BESIDE: u64 = 64 << 10;
+const READ_MARGIN: u64 = 64 << 10;
 /// Ranges on their way beyond the one that is read.
-const AHEAD: usize = 2;
+const RANGES_AHEAD: usize = 2;
 /// Expected ranges on their way. They are often as short as one group of pictures, so that the
 /// store's latency, not its bandwidth, sets how many of them a second needs.
-const EXPECTED_AHEAD: usize = 8;
+const EXPECTED_RANGES_AHEAD: usize = 8;
 
 /// Where ranges come from.
 pub(crate) trait Fetch {
-    /// A fetch on its way; dropped, it is called off.
+    /// A fetch on its way; dropped, it is cancelled.
     type Pending;
     /// Starts to fetch a range, which is never empty.
     fn start(&mut self, range: Range<u64>) -> Self::Pending;
@@ -118,7 +118,7 @@ impl<F: Fetch> BlockReader<F> {
     }
 
     /// Takes the ranges that will be read next, in this order and each from front to back; they
-    /// replace earlier ones. What is on its way and not wanted any more is called off.
+    /// replace earlier ones. What is on its way and not wanted any more is cancelled.
     pub(crate) fn expect(&mut self, ranges: &[Range<u64>]) {
         self.plan = Plan::new(ranges, self.size);
         let plan = &self.plan;
@@ -165,7 +165,7 @@ impl<F: Fetch> BlockReader<F> {
     }
 
     fn read_ahead(&mut self, mut end: u64) {
-        for _ in 0..AHEAD {
+        for _ in 0..RANGES_AHEAD {
             if end >= self.size {
                 return;
             }
@@ -198,7 +198,7 @@ impl<F: Fetch> BlockReader<F> {
                     continue;
                 }
                 let length = self.expected_length(&rest);
-                if under_way >= EXPECTED_AHEAD || held + length > self.budget / 2 {
+                if under_way >= EXPECTED_RANGES_AHEAD || held + length > self.budget / 2 {
                     return;
                 }
                 self.start_expected(rest.clone(), step);
@@ -210,7 +210,7 @@ impl<F: Fetch> BlockReader<F> {
 
     /// How much of `rest`, whose start no extent covers, is fetched at once.
     fn expected_length(&self, rest: &Range<u64>) -> u64 {
-        (rest.end - rest.start).min(self.largest()).min(self.next_start(rest.start) - rest.start)
+        (rest.end - rest.start).min(self.max_fetch()).min(self.next_start(rest.start) - rest.start)
     }
 
     /// Starts the first fetch of the expected range `rest`.
@@ -221,8 +221,8 @@ impl<F: Fetch> BlockReader<F> {
 
     /// Starts the fetch of the range that begins at `offset`, which no extent covers.
     fn start(&mut self, offset: u64) {
-        let largest = self.largest();
-        let smallest = if self.plan.is_empty() { SMALLEST } else { BESIDE }.min(largest);
+        let largest = self.max_fetch();
+        let smallest = if self.plan.is_empty() { MIN_FETCH } else { READ_MARGIN }.min(largest);
         // Nothing was said to follow an expected range.
         let before = self.extents.iter().find(|extent| extent.range.end == offset && extent.step.is_none());
         let length = before.map_or(smallest, |extent| (2 * extent.length()).clamp(smallest, largest));
@@ -240,7 +240,7 @@ impl<F: Fetch> BlockReader<F> {
 
     /// The most that is fetched at once: two streams, each with a range that is read and two
     /// ahead, fit with room to spare.
-    fn largest(&self) -> u64 {
+    fn max_fetch(&self) -> u64 {
         self.budget / 8
     }
 
