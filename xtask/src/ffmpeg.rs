@@ -43,7 +43,8 @@ impl Choice {
     }
 
     fn current() -> Self {
-        Self::from_variable().unwrap_or_else(|| if recipe::is_built(&own()) { Self::Own } else { Self::System })
+        Self::from_variable()
+            .unwrap_or_else(|| if recipe::is_built(&own()) { Self::Own } else { Self::System })
     }
 }
 

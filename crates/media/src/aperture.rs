@@ -72,7 +72,7 @@ impl StreamInfo {
             None => *at == place,
         });
         let Some((_, track)) = track else { return };
-        if let (formats::NAMELESS, Some(codec)) = (self.codec.as_str(), &track.codec) {
+        if let (formats::UNKNOWN_CODEC, Some(codec)) = (self.codec.as_str(), &track.codec) {
             self.codec = formats::codec_of_matroska(codec).to_owned();
         }
         self.apertures = track.apertures;

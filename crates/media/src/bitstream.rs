@@ -90,7 +90,7 @@ const TOLD_BY_DECODER: &[&str] = &[
 
 /// Whether pictures of a codec, by FFmpeg's short name, tell where decoding can start, independently of the
 /// container's marks.
-pub(crate) fn tells_access(codec: &str) -> bool {
+pub(crate) fn can_detect_access(codec: &str) -> bool {
     !matches!(Bitstream::new(codec, &[]).0, Syntax::Unknown) || TOLD_BY_DECODER.contains(&codec)
 }
 
@@ -166,16 +166,16 @@ impl Bitstream {
 
     /// Parses the next packet in decoding order. No packet may be left out, because headers in one apply to those
     /// after it.
-    pub(crate) fn examine(&mut self, data: &[u8]) -> Picture {
+    pub(crate) fn parse(&mut self, data: &[u8]) -> Picture {
         match &mut self.0 {
-            Syntax::H264(stream) => stream.examine(data),
-            Syntax::Hevc(stream) => stream.examine(data),
-            Syntax::Av1(stream) => stream.examine(data),
-            Syntax::Vp9 => vp9::examine(data),
-            Syntax::Vp8(stream) => stream.examine(data),
-            Syntax::Mpeg2(stream) => stream.examine(data),
-            Syntax::Mpeg4(stream) => stream.examine(data),
-            Syntax::Mjpeg(stream) => stream.examine(data),
+            Syntax::H264(stream) => stream.parse(data),
+            Syntax::Hevc(stream) => stream.parse(data),
+            Syntax::Av1(stream) => stream.parse(data),
+            Syntax::Vp9 => vp9::parse(data),
+            Syntax::Vp8(stream) => stream.parse(data),
+            Syntax::Mpeg2(stream) => stream.parse(data),
+            Syntax::Mpeg4(stream) => stream.parse(data),
+            Syntax::Mjpeg(stream) => stream.parse(data),
             Syntax::Intra if data.is_empty() => Picture::BROKEN,
             Syntax::Intra => Picture::ALONE,
             Syntax::Unknown => Picture::UNCLEAR,

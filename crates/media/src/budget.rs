@@ -6,13 +6,13 @@ use framelift_domain::Rational;
 
 const MIB: f64 = 1_048_576.0;
 /// No video is shown for longer than its bytes at this rate, whatever it claims: 4 kbit/s.
-const LEAST_RATE: f64 = 512.0;
-/// Bytes that may be read before a frame is wanted, beside those of the file [`READ_OVER`] times.
-const READ_FREELY: u64 = 64 << 20;
+const MIN_BYTE_RATE: f64 = 512.0;
+/// Bytes that may be read before a frame is wanted, beside those of the file [`MAX_REREADS`] times.
+const BASE_READ_BYTES: u64 = 64 << 20;
 /// How often all bytes may be read before a frame is wanted. The engine itself reads a file that
 /// has no index three times: to open it, to measure it, and to decode it where its packets have
 /// no times.
-const READ_OVER: u64 = 8;
+const MAX_REREADS: u64 = 8;
 
 /// The time that opening and measuring a video of so many bytes may take, waits for the source
 /// not counted: linear in the bytes. 4 s for 1 MiB are ten times what decoding all of an old
@@ -36,7 +36,7 @@ impl Budget {
     /// `pixels`.
     pub(crate) fn new(size: u64, duration: Option<Rational>, pixels: u64) -> Self {
         let claimed = duration.map_or(0.0, |duration| duration.to_f64().max(0.0));
-        let believed = claimed.min(size as f64 / LEAST_RATE);
+        let believed = claimed.min(size as f64 / MIN_BYTE_RATE);
         Self { size, duration: believed, megapixels: pixels as f64 / 1e6 }
     }
 
@@ -51,7 +51,7 @@ impl Budget {
 
     /// Bytes read before a frame is wanted.
     pub(crate) fn reads(&self) -> u64 {
-        self.size.saturating_mul(READ_OVER).saturating_add(READ_FREELY)
+        self.size.saturating_mul(MAX_REREADS).saturating_add(BASE_READ_BYTES)
     }
 
     /// For everything: a minute for 1 MiB, the duration, and what each image that was written

@@ -80,7 +80,7 @@ pub(crate) const DECODERS: &[&str] = &[
 ];
 
 /// Containers that may be opened; none of them can name another file or a network address.
-pub(crate) const TAKEN: &[&str] = &[
+pub(crate) const SUPPORTED: &[&str] = &[
     "mov",
     "matroska",
     "avi",
@@ -105,7 +105,7 @@ pub(crate) const TAKEN: &[&str] = &[
 ];
 
 /// Containers of videos that are recognised and refused, and what people call them.
-pub(crate) const REFUSED: &[(&str, &str)] = &[
+pub(crate) const UNSUPPORTED: &[(&str, &str)] = &[
     ("apng", "animated PNG"),
     ("bink", "Bink"),
     ("cavsvideo", "raw CAVS"),
@@ -126,7 +126,7 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
 ];
 
 /// Formats that are no videos, recognised so that the refusal can name them.
-pub(crate) const NAMED: &[&str] = &[
+pub(crate) const NOT_VIDEOS: &[&str] = &[
     "aac",
     "ac3",
     "flac",

@@ -25,7 +25,7 @@ impl Stage {
     }
 
     /// Whether no frame is wanted yet.
-    pub(crate) const fn prepares(self) -> bool {
+    pub(crate) const fn is_preparation(self) -> bool {
         matches!(self, Self::Opening | Self::Indexing)
     }
 }

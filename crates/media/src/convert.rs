@@ -21,7 +21,7 @@ use crate::geometry::Geometry;
 
 pub(crate) use chroma::prepare;
 use colour::Look;
-pub(crate) use colour::{Colours, caveat};
+pub(crate) use colour::{Colours, colour_warning};
 use light::Rendering;
 use picture::Plane;
 pub(crate) use picture::PlaneRef;
@@ -95,7 +95,7 @@ impl Converter {
         let source = direct.unwrap_or_else(|| Samples::of_planes(scaled, packing));
         let last = match source.as_bytes().filter(|_| plain) {
             Some(planes) if turns || direct.is_some() => {
-                turn(planes, shown, geometry);
+                rotate(planes, shown, geometry);
                 shown
             }
             Some(_) => scaled,
@@ -110,7 +110,7 @@ impl Converter {
                     }
                 }
                 if turns {
-                    turn(shown.each_ref().map(Plane::as_ref), scaled, geometry);
+                    rotate(shown.each_ref().map(Plane::as_ref), scaled, geometry);
                     scaled
                 } else {
                     shown
@@ -160,7 +160,7 @@ impl Converter {
             std::mem::swap(&mut last, &mut spare);
         }
         if !geometry.orientation.is_identity() {
-            spare[0].turn_from::<3>(&last[0].as_ref(), geometry.orientation);
+            spare[0].rotate_from::<3>(&last[0].as_ref(), geometry.orientation);
             last = spare;
         }
         let (width, height) = pair(geometry.size);
@@ -249,9 +249,9 @@ fn shape_420([luma, cb, cr]: &mut [Plane; 3], (width, height): (usize, usize), s
     3
 }
 
-fn turn(from: [PlaneRef<'_>; 3], to: &mut [Plane; 3], geometry: &Geometry) {
+fn rotate(from: [PlaneRef<'_>; 3], to: &mut [Plane; 3], geometry: &Geometry) {
     for (to, from) in to.iter_mut().zip(&from) {
-        to.turn_from::<1>(from, geometry.orientation);
+        to.rotate_from::<1>(from, geometry.orientation);
     }
 }
 

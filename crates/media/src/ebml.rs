@@ -14,7 +14,7 @@ const SEEK_ID: u32 = 0x53ab;
 const SEEK_POSITION: u32 = 0x53ac;
 
 /// The longest number of an element, in bytes.
-const LONGEST_ID: u64 = 4;
+const MAX_ID_BYTES: u64 = 4;
 
 /// The element at the start of `range`: its number, and where its content lies. One of unknown
 /// length, or longer than `range`, ends with it. None where there is none.
@@ -23,7 +23,7 @@ pub(crate) fn element(window: &mut Window<'_>, range: &Range<u64>) -> io::Result
         return Ok(None);
     }
     let Some((id, id_length)) = variable(window, range.start)? else { return Ok(None) };
-    if id_length > LONGEST_ID {
+    if id_length > MAX_ID_BYTES {
         return Ok(None);
     }
     let Some((length, length_length)) = variable(window, range.start + id_length)? else { return Ok(None) };

@@ -90,7 +90,7 @@ pub fn extract<'a>(
         return Err(ExtractError::Unsupported(pointer));
     }
     let watch = &Watch::new(control, limits);
-    if !watch.go_on() {
+    if !watch.should_continue() {
         return Err(watch.stop_error());
     }
     let size = source.size();
@@ -208,9 +208,9 @@ impl<'c> Job<'_, 'c> {
         let ended = groups::run(self, input, survey, selector, reach, image_bytes, writer)?;
         match ended {
             Ended::Done(duration) => Ok((planned.plan, duration)),
-            Ended::Surprised(source) => {
+            Ended::Mismatch(source) => {
                 let input = open::open(source, options.stream, limits, watch)?;
-                self.one_decoder(input, start, plan::surprised(planned.plan), writer)
+                self.one_decoder(input, start, plan::mismatched(planned.plan), writer)
             }
         }
     }

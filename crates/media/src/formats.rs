@@ -1,6 +1,6 @@
 //! The containers that are taken, and the names of those that are not, and of their codecs.
 
-use crate::components::{REFUSED, TAKEN};
+use crate::components::{SUPPORTED, UNSUPPORTED};
 
 /// Other names of theirs, which FFmpeg's list of allowed formats asks for.
 const ALIASES: &str = "mp4,m4a,3gp,3g2,mj2,webm";
@@ -9,7 +9,7 @@ const ALIASES: &str = "mp4,m4a,3gp,3g2,mj2,webm";
 const TIMELESS: &[&str] = &["h264", "hevc", "obu", "mjpeg", "jpeg_pipe"];
 
 /// What a codec is called that nobody could name.
-pub(crate) const NAMELESS: &str = "none";
+pub(crate) const UNKNOWN_CODEC: &str = "none";
 
 /// How a container is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,10 +24,10 @@ pub(crate) enum Container {
 
 /// What becomes of a file in the container with FFmpeg's name `short`.
 pub(crate) fn container(short: &str) -> Container {
-    if TAKEN.contains(&short) {
+    if SUPPORTED.contains(&short) {
         return Container::Taken;
     }
-    if let Some((_, name)) = REFUSED.iter().find(|(refused, _)| *refused == short) {
+    if let Some((_, name)) = UNSUPPORTED.iter().find(|(refused, _)| *refused == short) {
         return Container::Refused((*name).to_owned());
     }
     match short.strip_suffix("_pipe") {
@@ -38,7 +38,7 @@ pub(crate) fn container(short: &str) -> Container {
 
 /// FFmpeg's list of formats that may be opened.
 pub(crate) fn whitelist() -> String {
-    TAKEN.join(",") + "," + ALIASES
+    SUPPORTED.join(",") + "," + ALIASES
 }
 
 /// Whether frames of a container follow each other at the frame rate because it has no times.
@@ -54,7 +54,7 @@ pub(crate) fn codec_by_tag(tag: [u8; 4]) -> &'static str {
         b"evc1" => "evc",
         b"lvc1" | [0x36, 0, 0, 0] => "lcevc",
         b"apv1" => "apv",
-        _ => NAMELESS,
+        _ => UNKNOWN_CODEC,
     }
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn codec_name(short: &str) -> Option<&str> {
         "tiff" => "TIFF",
         "apng" => "animated PNG",
         "rv10" | "rv20" | "rv30" | "rv40" => "RealVideo",
-        NAMELESS => "This kind of",
+        UNKNOWN_CODEC => "This kind of",
         _ => return None,
     })
 }
@@ -91,10 +91,10 @@ mod tests {
         assert_eq!(container("rm"), Container::Refused("RealMedia".into()));
         assert_eq!(container("png_pipe"), Container::Still("PNG".into()));
         assert_eq!(container("mp3"), Container::Other);
-        assert!(TIMELESS.iter().all(|timeless| TAKEN.contains(timeless)));
-        assert!(REFUSED.iter().all(|(refused, _)| !TAKEN.contains(refused)));
+        assert!(TIMELESS.iter().all(|timeless| SUPPORTED.contains(timeless)));
+        assert!(UNSUPPORTED.iter().all(|(refused, _)| !SUPPORTED.contains(refused)));
         for sly in ["hls", "concat", "dash", "image2", "sdp", "rtsp", "imf", "tedcaptions", "ffmetadata"] {
-            assert!(!TAKEN.contains(&sly));
+            assert!(!SUPPORTED.contains(&sly));
         }
     }
 }

@@ -40,7 +40,7 @@ impl Orientation {
         self == Self::default()
     }
 
-    fn turn(self, (width, height): (u32, u32)) -> (u32, u32) {
+    fn rotate(self, (width, height): (u32, u32)) -> (u32, u32) {
         if self.transpose { (height, width) } else { (width, height) }
     }
 
@@ -51,9 +51,9 @@ impl Orientation {
         let bottom = crop.y.checked_add(crop.height).filter(|bottom| *bottom <= shown.1)?;
         let x = if self.flip_x { shown.0 - right } else { crop.x };
         let y = if self.flip_y { shown.1 - bottom } else { crop.y };
-        let (left, top) = self.turn((x, y));
-        let (width, height) = self.turn((crop.width, crop.height));
-        let unturned = self.turn(shown);
+        let (left, top) = self.rotate((x, y));
+        let (width, height) = self.rotate((crop.width, crop.height));
+        let unturned = self.rotate(shown);
         let along = |start: u32, length: u32, shown: u32, stored: u32| {
             let at =
                 |place: u32| (u64::from(place) * u64::from(stored) + u64::from(shown) / 2) / u64::from(shown);
@@ -125,14 +125,14 @@ impl Geometry {
             let length = (u64::from(length) * u64::from(to) + u64::from(from) / 2) / u64::from(from.max(1));
             u32::try_from(length).unwrap_or(u32::MAX)
         };
-        let turned = self.orientation.turn(self.scaled);
+        let turned = self.orientation.rotate(self.scaled);
         let across = along(turned.0, self.size.0, size.0).max(size.0);
         let down = along(turned.1, self.size.1, size.1).max(size.1);
         let offset = (
             along(self.offset.0, self.size.0, size.0).min(across - size.0),
             along(self.offset.1, self.size.1, size.1).min(down - size.1),
         );
-        Self { scaled: self.orientation.turn((across, down)), orientation: self.orientation, offset, size }
+        Self { scaled: self.orientation.rotate((across, down)), orientation: self.orientation, offset, size }
     }
 
     fn fitting(
@@ -172,7 +172,7 @@ impl Geometry {
         // Even, so that luma and chroma are cut at the same place.
         let even = |overhang: u32| (overhang / 2) & !1;
         let offset = (even(shown.0 - size.0), even(shown.1 - size.1));
-        Ok(Self { scaled: orientation.turn(shown), orientation, offset, size })
+        Ok(Self { scaled: orientation.rotate(shown), orientation, offset, size })
     }
 }
 

@@ -12,23 +12,23 @@ use crate::words::count;
 
 /// Memory that the pictures of any file may take, and what each of its bytes adds.
 const BASE_MEMORY: u64 = 384 << 20;
-const MEMORY_FOR_A_BYTE: u64 = 32;
+const MEMORY_PER_BYTE: u64 = 32;
 /// Pixels that may be decoded of any file, and what each of its bytes adds. A still picture of
 /// 4K costs some 20 bytes to repeat in the cheapest codecs: an hour of that is let through where
 /// there is sound or anything else beside it.
 const BASE_PIXELS: u64 = 200_000_000_000;
-const PIXELS_FOR_A_BYTE: u64 = 20_000;
+const PIXELS_PER_BYTE: u64 = 20_000;
 /// Pixels of the largest picture that a level of H.264, HEVC, VP9 or AV1 knows (35.7 million).
-const LARGEST_OF_A_LEVEL: u64 = 36_000_000;
+const MAX_LEVEL_PIXELS: u64 = 36_000_000;
 /// The same for pictures beyond every level; real ones (360° video) have a byte for 200 pixels.
-const BASE_BEYOND: u64 = 1_000_000_000;
-const BEYOND_FOR_A_BYTE: u64 = 2_000;
+const BASE_OVERSIZE_PIXELS: u64 = 1_000_000_000;
+const OVERSIZE_PIXELS_PER_BYTE: u64 = 2_000;
 /// How long a decoder waits at most for pictures that are being encoded.
-const PATIENCE: Duration = Duration::from_secs(120);
+const ENCODING_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Bytes of decoded pictures at one time that a file of `size` bytes is granted.
 pub fn memory_budget(limits: &EngineLimits, size: u64) -> u64 {
-    granted(size, BASE_MEMORY, MEMORY_FOR_A_BYTE, limits.max_memory)
+    granted(size, BASE_MEMORY, MEMORY_PER_BYTE, limits.max_memory)
 }
 
 fn granted(size: u64, base: u64, each: u64, most: u64) -> u64 {
@@ -99,8 +99,8 @@ impl Pictures {
     pub(crate) fn new(limits: &EngineLimits, size: u64) -> Self {
         Self {
             memory: memory_budget(limits, size),
-            pixels: granted(size, BASE_PIXELS, PIXELS_FOR_A_BYTE, limits.max_decoded_pixels),
-            beyond: granted(size, BASE_BEYOND, BEYOND_FOR_A_BYTE, limits.max_decoded_pixels),
+            pixels: granted(size, BASE_PIXELS, PIXELS_PER_BYTE, limits.max_decoded_pixels),
+            beyond: granted(size, BASE_OVERSIZE_PIXELS, OVERSIZE_PIXELS_PER_BYTE, limits.max_decoded_pixels),
             scans: limits.max_scans.into(),
             decoded: AtomicU64::new(0),
             decoded_beyond: AtomicU64::new(0),
@@ -122,12 +122,12 @@ impl Pictures {
     pub(crate) fn charge(self: &Arc<Self>, pixels: u64, bytes: u64) -> Result<Charge, Excess> {
         self.work(pixels, 1)?;
         // Converting one beyond every level takes twice as much again.
-        let bytes = if pixels > LARGEST_OF_A_LEVEL { bytes.saturating_mul(3) } else { bytes };
+        let bytes = if pixels > MAX_LEVEL_PIXELS { bytes.saturating_mul(3) } else { bytes };
         let mut used = self.used();
         // The decoding stage holds one back: see `extract::decode`.
         if used.bytes.saturating_add(bytes) > self.memory && used.out > 1 {
             let full = |used: &mut Used| used.bytes.saturating_add(bytes) > self.memory && used.out > 1;
-            let waited = self.freed.wait_timeout_while(used, PATIENCE, full);
+            let waited = self.freed.wait_timeout_while(used, ENCODING_TIMEOUT, full);
             used = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let needed = used.bytes.saturating_add(bytes);
@@ -154,7 +154,7 @@ impl Pictures {
             let sum = so_far.fetch_add(work, Relaxed).saturating_add(work);
             if sum > most { Err(Excess::Pixels(most)) } else { Ok(()) }
         };
-        if pixels > LARGEST_OF_A_LEVEL {
+        if pixels > MAX_LEVEL_PIXELS {
             add(&self.decoded_beyond, self.beyond)?;
         }
         add(&self.decoded, self.pixels)
@@ -235,7 +235,7 @@ mod tests {
         let pictures = budget(u64::MAX, u64::MAX, 0);
         let largest = 8192 * 8192;
         let taken = (0..100).take_while(|_| pictures.charge(largest, 1).is_ok()).count() as u64;
-        assert_eq!(taken, BASE_BEYOND / largest);
+        assert_eq!(taken, BASE_OVERSIZE_PIXELS / largest);
         assert!(pictures.charge(8192 * 4320, 1).is_ok());
         let pictures = budget(u64::MAX, u64::MAX, 0);
         assert!(pictures.charge(8192 * 4320, BASE_MEMORY).is_ok());

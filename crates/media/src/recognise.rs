@@ -12,7 +12,7 @@ const MAX_BYTES: u64 = 64 << 20;
 
 /// What a file looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Looks {
+pub(crate) enum FileKind {
     /// Whatever FFmpeg says.
     Unknown,
     /// One picture, of this format.
@@ -22,49 +22,49 @@ pub(crate) enum Looks {
 }
 
 /// Looks at the first bytes of `source`; `has_index` is whether it has an MP4's.
-pub(crate) fn look(source: &mut dyn Source, has_index: bool) -> io::Result<Looks> {
-    let Some(head) = bytes::<12>(source, 0)? else { return Ok(Looks::Unknown) };
+pub(crate) fn look(source: &mut dyn Source, has_index: bool) -> io::Result<FileKind> {
+    let Some(head) = bytes::<12>(source, 0)? else { return Ok(FileKind::Unknown) };
     let [_, _, _, _, kind @ .., a, b, c, d] = head;
     if &kind == b"ftyp" && !has_index {
         // ISO/IEC 23008-12, 10.2, and the AV1 image file format.
         return Ok(match &[a, b, c, d] {
-            b"heic" | b"heix" | b"heim" | b"heis" => Looks::Still("HEIC"),
-            b"avif" => Looks::Still("AVIF"),
-            b"mif1" | b"mif2" => Looks::Still("HEIF"),
-            _ => Looks::Unknown,
+            b"heic" | b"heix" | b"heim" | b"heis" => FileKind::Still("HEIC"),
+            b"avif" => FileKind::Still("AVIF"),
+            b"mif1" | b"mif2" => FileKind::Still("HEIF"),
+            _ => FileKind::Unknown,
         });
     }
     match head {
-        [0xff, 0xd8, 0xff, ..] if is_one_jpeg(source)? => Ok(Looks::Still("JPEG")),
+        [0xff, 0xd8, 0xff, ..] if is_one_jpeg(source)? => Ok(FileKind::Still("JPEG")),
         [b'F', b'L', b'V', 1, ..] => {
             flv(source, u32::from_be_bytes([head[5], head[6], head[7], head[8]]).into())
         }
-        _ => Ok(Looks::Unknown),
+        _ => Ok(FileKind::Unknown),
     }
 }
 
 /// The codec of an FLV whose tags name it in four letters (Enhanced RTMP), which is new.
-fn flv(source: &mut dyn Source, head: u64) -> io::Result<Looks> {
+fn flv(source: &mut dyn Source, head: u64) -> io::Result<FileKind> {
     // A tag's length stands behind it, too.
     let mut at = head + 4;
     for _ in 0..MAX_PARTS {
         let Some([kind, a, b, c, .., first, d, e, f, g]) = bytes::<16>(source, at)? else { break };
         if kind & 0x1f == 9 {
             let codec = match &[d, e, f, g] {
-                _ if first & 0x80 == 0 => return Ok(Looks::Unknown),
+                _ if first & 0x80 == 0 => return Ok(FileKind::Unknown),
                 b"hvc1" => "HEVC in FLV",
                 b"vp09" => "VP9 in FLV",
                 b"vp08" => "VP8 in FLV",
                 b"av01" => "AV1 in FLV",
                 b"vvc1" => "VVC (H.266) in FLV",
                 b"avc1" => "H.264 in FLV under its new code",
-                _ => return Ok(Looks::Unknown),
+                _ => return Ok(FileKind::Unknown),
             };
-            return Ok(Looks::Video(codec));
+            return Ok(FileKind::Video(codec));
         }
         at += 15 + u64::from(u32::from_be_bytes([0, a, b, c]));
     }
-    Ok(Looks::Unknown)
+    Ok(FileKind::Unknown)
 }
 
 /// Whether a JPEG is followed by no other.
@@ -140,21 +140,21 @@ mod tests {
     use super::*;
     use crate::MemorySource;
 
-    fn looks(bytes: &[u8]) -> Looks {
+    fn looks(bytes: &[u8]) -> FileKind {
         look(&mut MemorySource(bytes.into()), false).unwrap()
     }
 
     #[test]
     fn still_pictures_are_told_from_videos() {
-        assert_eq!(looks(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), Looks::Still("HEIC"));
-        assert_eq!(looks(b"\0\0\0\x18ftypavif\0\0\0\0mif1avif"), Looks::Still("AVIF"));
-        assert_eq!(looks(b"\0\0\0\x18ftypisom\0\0\0\0mif1avif"), Looks::Unknown);
+        assert_eq!(looks(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), FileKind::Still("HEIC"));
+        assert_eq!(looks(b"\0\0\0\x18ftypavif\0\0\0\0mif1avif"), FileKind::Still("AVIF"));
+        assert_eq!(looks(b"\0\0\0\x18ftypisom\0\0\0\0mif1avif"), FileKind::Unknown);
         // A picture with a segment, coded data with a restart, and an end.
         let jpeg: &[u8] = b"\xff\xd8\xff\xe0\0\x04ab\xff\xda\0\x03c\x01\xff\0\x02\xff\xd0\x03\xff\xd9";
-        assert_eq!(looks(jpeg), Looks::Still("JPEG"));
-        assert_eq!(looks(&[jpeg, b"\0\0", jpeg].concat()), Looks::Unknown);
-        assert_eq!(looks(&[jpeg, b"trailer", jpeg].concat()), Looks::Still("JPEG"));
-        assert_eq!(looks(&jpeg[..12]), Looks::Still("JPEG"));
+        assert_eq!(looks(jpeg), FileKind::Still("JPEG"));
+        assert_eq!(looks(&[jpeg, b"\0\0", jpeg].concat()), FileKind::Unknown);
+        assert_eq!(looks(&[jpeg, b"trailer", jpeg].concat()), FileKind::Still("JPEG"));
+        assert_eq!(looks(&jpeg[..12]), FileKind::Still("JPEG"));
     }
 
     #[test]
@@ -166,9 +166,9 @@ mod tests {
         };
         let metadata = tag(18, b"onMetaData");
         let file = |video: &[u8]| [&head[..], &metadata, &tag(9, video)].concat();
-        assert_eq!(looks(&file(b"\x90hvc1\x01\x02")), Looks::Video("HEVC in FLV"));
-        assert_eq!(looks(&file(b"\x90vp09\x01\x02")), Looks::Video("VP9 in FLV"));
-        assert_eq!(looks(&file(b"\x17\0\0\0\0\x01\x02")), Looks::Unknown);
+        assert_eq!(looks(&file(b"\x90hvc1\x01\x02")), FileKind::Video("HEVC in FLV"));
+        assert_eq!(looks(&file(b"\x90vp09\x01\x02")), FileKind::Video("VP9 in FLV"));
+        assert_eq!(looks(&file(b"\x17\0\0\0\0\x01\x02")), FileKind::Unknown);
     }
 
     proptest! {

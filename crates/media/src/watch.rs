@@ -74,7 +74,7 @@ impl<'c> Watch<'c> {
     }
 
     /// Reports progress, and asks the caller and the clock whether to go on; once false, it stays false.
-    pub(crate) fn go_on(&self) -> bool {
+    pub(crate) fn should_continue(&self) -> bool {
         if self.stop.load(Relaxed) != 0 {
             return false;
         }
@@ -120,23 +120,23 @@ impl<'c> Watch<'c> {
     }
 
     /// Microseconds since the start, waits for the source not counted.
-    fn worked(&self) -> u64 {
+    fn working_time(&self) -> u64 {
         micros(self.started.elapsed()).saturating_sub(self.waited.load(Relaxed))
     }
 
     /// What has been used up, if anything.
     fn spent(&self) -> Option<Stop> {
-        let worked = self.worked();
-        if self.stage().prepares() {
+        let working_time = self.working_time();
+        if self.stage().is_preparation() {
             let budget = self.opened.get()?;
-            let preparing = worked.saturating_sub(self.work_elsewhere.load(Relaxed));
+            let preparing = working_time.saturating_sub(self.work_elsewhere.load(Relaxed));
             if preparing > micros(budget.preparation()) {
                 return Some(Stop::SlowStart);
             }
             return (self.bytes_read() > budget.reads()).then_some(Stop::ReadsOver);
         }
         let whole = self.claimed.get()?.whole(self.frames_done.load(Relaxed));
-        (worked > micros(whole)).then_some(Stop::OverBudget)
+        (working_time > micros(whole)).then_some(Stop::OverBudget)
     }
 
     /// Runs a read of the source, whose time is not the video's.
@@ -192,10 +192,10 @@ impl<'c> Watch<'c> {
     }
 
     pub(crate) fn enter(&self, stage: Stage) {
-        match (self.stage().prepares(), stage.prepares()) {
-            (true, false) => self.prepared_at.store(self.worked(), Relaxed),
+        match (self.stage().is_preparation(), stage.is_preparation()) {
+            (true, false) => self.prepared_at.store(self.working_time(), Relaxed),
             (false, true) => {
-                let elsewhere = self.worked().saturating_sub(self.prepared_at.load(Relaxed));
+                let elsewhere = self.working_time().saturating_sub(self.prepared_at.load(Relaxed));
                 self.work_elsewhere.fetch_add(elsewhere, Relaxed);
             }
             _ => {}
@@ -258,7 +258,7 @@ mod tests {
     use super::*;
 
     fn failed(watch: &Watch<'_>) -> (FailureCode, String) {
-        assert!(!watch.go_on() && watch.stopped_from_outside());
+        assert!(!watch.should_continue() && watch.stopped_from_outside());
         let ExtractError::Failed(failure) = watch.stop_error() else { panic!("a failure") };
         (failure.code, failure.message)
     }
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn opening_has_a_time_by_the_bytes() {
         let watch = after(16);
-        assert!(watch.go_on(), "the size is not known yet");
+        assert!(watch.should_continue(), "the size is not known yet");
         watch.opens(1000);
         let (code, message) = failed(&watch);
         assert_eq!(code, FailureCode::TimedOut);
@@ -283,11 +283,11 @@ mod tests {
         let waited = after(16);
         waited.opens(1000);
         waited.waited.store(2_000_000, Relaxed);
-        assert!(waited.go_on(), "a slow source is not the file's fault");
+        assert!(waited.should_continue(), "a slow source is not the file's fault");
 
         let large = after(16);
         large.opens(1 << 20);
-        assert!(large.go_on());
+        assert!(large.should_continue());
     }
 
     #[test]
@@ -296,10 +296,10 @@ mod tests {
         watch.enter(Stage::Extracting);
         watch.prepared_at.store(1_000_000, Relaxed);
         watch.opens(1000);
-        assert!(watch.go_on());
+        assert!(watch.should_continue());
         // Opened again, with 14 s of the budget left.
         watch.enter(Stage::Indexing);
-        assert!(watch.go_on());
+        assert!(watch.should_continue());
         watch.work_elsewhere.store(0, Relaxed);
         assert_eq!(failed(&watch).0, FailureCode::TimedOut);
     }
@@ -309,7 +309,7 @@ mod tests {
         let watch = after(0);
         watch.opens(1 << 20);
         watch.read((64 + 8) << 20);
-        assert!(watch.go_on());
+        assert!(watch.should_continue());
         watch.read(1);
         let (code, message) = failed(&watch);
         assert_eq!(code, FailureCode::LimitExceeded);
@@ -321,7 +321,7 @@ mod tests {
         let watch = after(1_900);
         watch.enter(Stage::Extracting);
         watch.claims(1 << 20, Some(Rational::whole(60)), 0);
-        assert!(watch.go_on(), "1,800 s, and a minute each for the bytes and the duration");
+        assert!(watch.should_continue(), "1,800 s, and a minute each for the bytes and the duration");
         let watch = after(1_930);
         watch.enter(Stage::Extracting);
         watch.claims(1 << 20, Some(Rational::whole(60)), 0);
@@ -332,6 +332,6 @@ mod tests {
         with_images.enter(Stage::Extracting);
         with_images.claims(1 << 20, Some(Rational::whole(60)), 0);
         (0..10).for_each(|_| with_images.frame_done());
-        assert!(with_images.go_on());
+        assert!(with_images.should_continue());
     }
 }

@@ -1,7 +1,7 @@
 //! What FFmpeg's `configure` is told: nothing but what `components.rs` lists and, where the `ffmpeg` program is
 //! wanted, what that needs to do the engine's work.
 
-use super::components::{DECODERS, FILTERS, HWACCELS, NAMED, PARSERS, REFUSED, TAKEN};
+use super::components::{DECODERS, FILTERS, HWACCELS, NOT_VIDEOS, PARSERS, SUPPORTED, UNSUPPORTED};
 
 /// Switches besides the lists. Without `--enable-gpl` it is under the LGPL.
 const SWITCHES: &[&str] = &[
@@ -61,8 +61,9 @@ const OTHER_NAMES: &[(&str, &str)] = &[
 
 /// All arguments but where to install.
 pub(super) fn arguments(what: Target) -> Vec<String> {
-    let refused = REFUSED.iter().map(|(name, _)| *name);
-    let demuxers: Vec<&str> = TAKEN.iter().copied().chain(refused).chain(NAMED.iter().copied()).collect();
+    let refused = UNSUPPORTED.iter().map(|(name, _)| *name);
+    let demuxers: Vec<&str> =
+        SUPPORTED.iter().copied().chain(refused).chain(NOT_VIDEOS.iter().copied()).collect();
     let lists = [
         ("decoder", DECODERS.to_vec()),
         ("demuxer", demuxers),

@@ -68,7 +68,7 @@ impl Av1 {
         stream
     }
 
-    pub(super) fn examine(&mut self, mut data: &[u8]) -> Picture {
+    pub(super) fn parse(&mut self, mut data: &[u8]) -> Picture {
         let mut droppable = true;
         let (mut brings_sequence, mut first_is_key, mut shown) = (false, None, false);
         while !data.is_empty() {
@@ -268,57 +268,57 @@ mod tests {
         Av1::new(&[&[0x81, 0, 0, 0], &sequence_header()[..]].concat())
     }
 
-    fn examine(units: &[&[u8]]) -> Picture {
-        stream().examine(&units.concat())
+    fn parse(units: &[&[u8]]) -> Picture {
+        stream().parse(&units.concat())
     }
 
     #[test]
     fn frames_that_refresh_nothing() {
         for frame in inter(0) {
             let picture = Picture { droppable: true, access: Access::No, shown: true };
-            assert_eq!(examine(&[DELIMITER, &frame]), picture);
-            assert!(examine(&[&frame, &unit(5, &[4, 1, 1]), &unit(15, &[0])]).droppable);
-            assert!(!examine(&[&frame, &unit(5, &[1, 1, 1])]).droppable, "light levels stay");
-            assert!(!examine(&[&sequence_header(), &frame]).droppable);
-            assert!(!examine(&[KEY, &frame]).droppable);
-            assert!(!Av1::new(&[]).examine(&frame).droppable);
+            assert_eq!(parse(&[DELIMITER, &frame]), picture);
+            assert!(parse(&[&frame, &unit(5, &[4, 1, 1]), &unit(15, &[0])]).droppable);
+            assert!(!parse(&[&frame, &unit(5, &[1, 1, 1])]).droppable, "light levels stay");
+            assert!(!parse(&[&sequence_header(), &frame]).droppable);
+            assert!(!parse(&[KEY, &frame]).droppable);
+            assert!(!Av1::new(&[]).parse(&frame).droppable);
         }
         for frame in inter(1).into_iter().chain(inter(0x80)) {
-            assert!(!examine(&[&frame]).droppable);
-            assert!(!examine(&[&inter(0)[0], &frame]).droppable, "two frames, one of them needed");
+            assert!(!parse(&[&frame]).droppable);
+            assert!(!parse(&[&inter(0)[0], &frame]).droppable, "two frames, one of them needed");
         }
-        assert!(!examine(&[DELIMITER]).droppable);
+        assert!(!parse(&[DELIMITER]).droppable);
         // Of another spatial layer, a switch frame, one shown again, and frames with numbers.
         let mut layered = inter(0)[0].clone();
         layered[0] |= 4;
         layered.insert(1, 1 << 3);
-        assert!(!examine(&[&layered]).droppable);
-        assert!(!examine(&[&unit(6, &bits("0 11 1 000000000000000000000000"))]).droppable);
-        assert!(!examine(&[&unit(3, &bits("1 000 0000"))]).droppable);
+        assert!(!parse(&[&layered]).droppable);
+        assert!(!parse(&[&unit(6, &bits("0 11 1 000000000000000000000000"))]).droppable);
+        assert!(!parse(&[&unit(3, &bits("1 000 0000"))]).droppable);
         let mut numbered = stream();
         numbered.sequence.as_mut().unwrap().tools = None;
-        assert!(!numbered.examine(&inter(0)[0]).droppable);
+        assert!(!numbered.parse(&inter(0)[0]).droppable);
     }
 
     #[test]
     fn access_at_shown_key_frames() {
-        assert_eq!(examine(&[DELIMITER, KEY]).access, Access::Clean);
-        assert_eq!(examine(&[&inter(1)[0], KEY]).access, Access::No);
+        assert_eq!(parse(&[DELIMITER, KEY]).access, Access::Clean);
+        assert_eq!(parse(&[&inter(1)[0], KEY]).access, Access::No);
         let hidden = unit(6, &bits("0 00 0 0 0 0 0 0 0000000 11111111"));
-        assert_eq!(examine(&[&hidden]), Picture { droppable: false, access: Access::No, shown: false });
+        assert_eq!(parse(&[&hidden]), Picture { droppable: false, access: Access::No, shown: false });
         let mut in_packets = Av1::new(&[]);
-        assert_eq!(in_packets.examine(KEY), Picture::BROKEN);
-        assert_eq!(in_packets.examine(&[&sequence_header(), KEY].concat()).access, Access::Clean);
-        assert_eq!(in_packets.examine(KEY).access, Access::No, "a fresh decoder has no header");
-        assert_eq!(Av1::new(&still()).examine(&unit(6, &[0xff])).access, Access::Clean);
+        assert_eq!(in_packets.parse(KEY), Picture::BROKEN);
+        assert_eq!(in_packets.parse(&[&sequence_header(), KEY].concat()).access, Access::Clean);
+        assert_eq!(in_packets.parse(KEY).access, Access::No, "a fresh decoder has no header");
+        assert_eq!(Av1::new(&still()).parse(&unit(6, &[0xff])).access, Access::Clean);
     }
 
     #[test]
     fn broken_units() {
         for broken in [&[0x80, 0][..], &[0x12, 5, 0], &[0x16], &[0x12, 0xff, 0xff], &[0x12, 0x80, 0x80]] {
-            assert_eq!(stream().examine(broken), Picture::BROKEN, "{broken:?}");
+            assert_eq!(stream().parse(broken), Picture::BROKEN, "{broken:?}");
         }
         let endless = [&[0x12][..], &[0x80; 40]].concat();
-        assert_eq!(stream().examine(&endless), Picture::BROKEN);
+        assert_eq!(stream().parse(&endless), Picture::BROKEN);
     }
 }

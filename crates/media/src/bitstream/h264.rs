@@ -79,11 +79,11 @@ impl H264 {
 
     fn header(&mut self, unit: &[u8]) {
         self.sets.known(unit);
-        self.learn(unit);
+        self.store_header(unit);
     }
 
     /// Stores a parameter set. A broken one also replaces the one before.
-    fn learn(&mut self, unit: &[u8]) {
+    fn store_header(&mut self, unit: &[u8]) {
         match unit.first().map(|header| header & 0x1f) {
             Some(7) => match sequence(&payload(&unit[1..], 2048)) {
                 Some((id, sequence)) => drop(self.sequences.insert(id, sequence)),
@@ -116,7 +116,7 @@ impl H264 {
         Some(Slice { structure, first, intra })
     }
 
-    pub(super) fn examine(&mut self, data: &[u8]) -> Picture {
+    pub(super) fn parse(&mut self, data: &[u8]) -> Picture {
         let mut pictures = Pictures::default();
         let (mut droppable, mut all_intra, mut recovers) = (true, true, false);
         let (mut sequence_set, mut picture_set) = (false, false);
@@ -145,7 +145,7 @@ impl H264 {
                 },
                 7 | 8 => {
                     self.sets.met(unit);
-                    self.learn(unit);
+                    self.store_header(unit);
                     (sequence_set, picture_set) = (sequence_set | (kind == 7), picture_set | (kind == 8));
                     false
                 }
@@ -165,7 +165,7 @@ impl H264 {
 
 /// Builds of x264 before this one coded 4:4:4 against the standard, as decoders know that read
 /// the encoder's name, which it gives with the first picture alone.
-const MENDED_X264: u32 = 151;
+const FIXED_X264_BUILD: u32 = 151;
 
 /// The unit of the first packet that names such an encoder.
 pub(super) fn preface(extradata: &[u8], first: &[u8]) -> Vec<u8> {
@@ -178,7 +178,7 @@ pub(super) fn preface(extradata: &[u8], first: &[u8]) -> Vec<u8> {
             let build = text.strip_prefix(b"x264 - core ").unwrap_or_default();
             let digits: String = build.iter().take(6).map(|byte| char::from(*byte)).collect();
             let digits = digits.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-            digits.parse::<u32>().is_ok_and(|build| build < MENDED_X264)
+            digits.parse::<u32>().is_ok_and(|build| build < FIXED_X264_BUILD)
         })
     };
     let found = Units::new(first, framing)
@@ -312,7 +312,7 @@ mod tests {
     }
 
     fn droppable(units: &[&[u8]]) -> bool {
-        stream().examine(&packet(units)).droppable
+        stream().parse(&packet(units)).droppable
     }
 
     #[test]
@@ -340,7 +340,7 @@ mod tests {
         }
         let whole = packet(&[&b]);
         for length in 0..whole.len() {
-            assert!(!stream().examine(&whole[..length]).droppable, "cut off at {length}");
+            assert!(!stream().parse(&whole[..length]).droppable, "cut off at {length}");
         }
     }
 
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn access_at_refreshes_and_exact_recovery_points() {
-        let access = |units: &[&[u8]]| stream().examine(&packet(units)).access;
+        let access = |units: &[&[u8]]| stream().parse(&packet(units)).access;
         let (i, p) = (frame(0x61, I), frame(0x41, P));
         assert_eq!(access(&[&frame(0x65, I)]), Access::Clean);
         assert_eq!(access(&[&slice(0x65, 0, I, TOP), &slice(0x41, 0, P, BOTTOM)]), Access::Clean);
@@ -396,25 +396,25 @@ mod tests {
         let mut by_code = H264::new(&[]);
         let mut examine = |units: &[&[u8]]| {
             let packet: Vec<u8> = units.iter().flat_map(|unit| [&[0, 0, 1], *unit].concat()).collect();
-            by_code.examine(&packet)
+            by_code.parse(&packet)
         };
         let (idr, b) = (frame(0x65, I), frame(0x01, B));
-        assert!(!examine(&[&b]).droppable, "nothing is known of it");
+        assert!(!parse(&[&b]).droppable, "nothing is known of it");
         let sets: &[&[u8]] = &[&sequence_set(0), PICTURE_SET];
-        assert_eq!(examine(&[sets[0], sets[1], &idr]).access, Access::Clean);
-        assert!(examine(&[&b]).droppable);
-        assert_eq!(examine(&[&idr]).access, Access::No, "a fresh decoder has no parameter sets");
+        assert_eq!(parse(&[sets[0], sets[1], &idr]).access, Access::Clean);
+        assert!(parse(&[&b]).droppable);
+        assert_eq!(parse(&[&idr]).access, Access::No, "a fresh decoder has no parameter sets");
         // What looked like a field is no longer one.
         let top = slice(0x01, 0, B, TOP);
-        assert!(!examine(&[&top]).droppable);
-        examine(&[&sequence_set(1), &idr]);
-        assert!(examine(&[&top]).droppable);
+        assert!(!parse(&[&top]).droppable);
+        parse(&[&sequence_set(1), &idr]);
+        assert!(parse(&[&top]).droppable);
 
         let mut by_length = stream();
-        let same = by_length.examine(&packet(&[&sequence_set(0), PICTURE_SET, &idr]));
+        let same = by_length.parse(&packet(&[&sequence_set(0), PICTURE_SET, &idr]));
         assert_eq!(same.access, Access::Clean);
-        assert_eq!(by_length.examine(&packet(&[&idr])).access, Access::Clean, "the header's own");
-        by_length.examine(&packet(&[&sequence_set(1), &idr]));
-        assert_eq!(by_length.examine(&packet(&[&idr])).access, Access::No);
+        assert_eq!(by_length.parse(&packet(&[&idr])).access, Access::Clean, "the header's own");
+        by_length.parse(&packet(&[&sequence_set(1), &idr]));
+        assert_eq!(by_length.parse(&packet(&[&idr])).access, Access::No);
     }
 }

@@ -83,10 +83,10 @@ impl Hevc {
 
     fn header(&mut self, unit: &[u8]) {
         self.sets.known(unit);
-        self.learn(unit);
+        self.store_header(unit);
     }
 
-    fn learn(&mut self, unit: &[u8]) {
+    fn store_header(&mut self, unit: &[u8]) {
         match unit {
             // `sps_max_sub_layers_minus1`: 7.3.2.2.1.
             [0x42, second, first, ..] if second >> 3 == 0 => {
@@ -107,7 +107,7 @@ impl Hevc {
         }
     }
 
-    pub(super) fn examine(&mut self, data: &[u8]) -> Picture {
+    pub(super) fn parse(&mut self, data: &[u8]) -> Picture {
         let mut droppable = true;
         let mut pictures = 0_u32;
         let mut sets = 0;
@@ -141,7 +141,7 @@ impl Hevc {
                 }
                 32..=kind::PPS => {
                     self.sets.met(unit);
-                    self.learn(unit);
+                    self.store_header(unit);
                     sets |= 1 << (kind - 32);
                     false
                 }
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn pictures_of_the_highest_layer() {
-        let droppable = |layers, units: &[&[u8]]| stream(layers).examine(&packet(units)).droppable;
+        let droppable = |layers, units: &[&[u8]]| stream(layers).parse(&packet(units)).droppable;
         for kind in [0, 2, 4, 6, 8] {
             assert!(droppable(1, &[&slice(kind, 0)]), "{kind}");
             assert!(droppable(3, &[&slice(kind, 2)]), "{kind}");
@@ -259,11 +259,11 @@ mod tests {
         for units in kept {
             assert!(!droppable(1, units), "{units:?}");
         }
-        assert!(!Hevc::new(&[]).examine(&packet(&[&b])).droppable, "no layer is known");
+        assert!(!Hevc::new(&[]).parse(&packet(&[&b])).droppable, "no layer is known");
         let mut grown = stream(1);
-        assert!(grown.examine(&packet(&[&b])).droppable);
-        grown.examine(&packet(&[&sequence_set(2), &slice(19, 0)]));
-        assert!(!grown.examine(&packet(&[&b])).droppable, "a layer has come above it");
+        assert!(grown.parse(&packet(&[&b])).droppable);
+        grown.parse(&packet(&[&sequence_set(2), &slice(19, 0)]));
+        assert!(!grown.parse(&packet(&[&b])).droppable, "a layer has come above it");
     }
 
     #[test]
@@ -271,27 +271,27 @@ mod tests {
         for (kind, access) in
             [(16, Access::Clean), (19, Access::Clean), (21, Access::Clean), (22, Access::No), (1, Access::No)]
         {
-            assert_eq!(stream(1).examine(&packet(&[&slice(kind, 0)])).access, access, "{kind}");
+            assert_eq!(stream(1).parse(&packet(&[&slice(kind, 0)])).access, access, "{kind}");
         }
         let mut changed = stream(1);
-        changed.examine(&packet(&[&sequence_set(2), &slice(19, 0)]));
-        assert_eq!(changed.examine(&packet(&[&slice(19, 0)])).access, Access::No);
+        changed.parse(&packet(&[&sequence_set(2), &slice(19, 0)]));
+        assert_eq!(changed.parse(&packet(&[&slice(19, 0)])).access, Access::No);
     }
 
     #[test]
     fn leading_pictures_are_shown_where_they_follow_something() {
         let mut stream = stream(1);
-        let mut shown = |kind| stream.examine(&packet(&[&slice(kind, 0)])).shown;
+        let mut shown = |kind| stream.parse(&packet(&[&slice(kind, 0)])).shown;
         // The stream begins in an open group, goes on with one, and is then joined to another.
         assert_eq!(
             [21, 8, 6, 1, 21, 8, 9, 16, 8].map(&mut shown),
             [true, false, true, true, true, true, true, true, false]
         );
-        stream.examine(&packet(&[&slice(21, 0), &unit(36, 0, 0, &[])]));
-        assert!(!stream.examine(&packet(&[&slice(21, 0),])).droppable);
-        assert!(!stream.examine(&packet(&[&slice(9, 0)])).shown, "after the end of a sequence");
-        stream.examine(&packet(&[&picture_set(1), &slice(19, 0)]));
-        assert!(!stream.examine(&packet(&[&slice(1, 0)])).shown, "pictures may say that they are not");
+        stream.parse(&packet(&[&slice(21, 0), &unit(36, 0, 0, &[])]));
+        assert!(!stream.parse(&packet(&[&slice(21, 0),])).droppable);
+        assert!(!stream.parse(&packet(&[&slice(9, 0)])).shown, "after the end of a sequence");
+        stream.parse(&packet(&[&picture_set(1), &slice(19, 0)]));
+        assert!(!stream.parse(&packet(&[&slice(1, 0)])).shown, "pictures may say that they are not");
     }
 
     #[test]
@@ -319,7 +319,7 @@ mod tests {
         let mut stream = Hevc::new(&record);
         let b = slice(0, 2);
         let by_length = [&[0, b.len() as u8], &b[..]].concat();
-        assert!(stream.examine(&by_length).droppable);
-        assert_eq!(stream.examine(&by_length[..3]), Picture::BROKEN);
+        assert!(stream.parse(&by_length).droppable);
+        assert_eq!(stream.parse(&by_length[..3]), Picture::BROKEN);
     }
 }

@@ -11,7 +11,7 @@ pub(super) struct Mjpeg {
 }
 
 impl Mjpeg {
-    pub(super) fn examine(&mut self, data: &[u8]) -> Picture {
+    pub(super) fn parse(&mut self, data: &[u8]) -> Picture {
         let Some(tables) = tables(data) else {
             self.borrows = true;
             return Picture::BROKEN;
@@ -94,12 +94,12 @@ mod tests {
     #[test]
     fn pictures_with_their_own_tables() {
         let mut stream = Mjpeg::default();
-        assert_eq!(stream.examine(&picture(&[DQT])), Picture::ALONE, "the usual Huffman tables");
-        assert_eq!(stream.examine(&picture(&[&[0xff], DQT, DHT])), Picture::ALONE, "with filler");
-        let later = stream.examine(&picture(&[DQT]));
+        assert_eq!(stream.parse(&picture(&[DQT])), Picture::ALONE, "the usual Huffman tables");
+        assert_eq!(stream.parse(&picture(&[&[0xff], DQT, DHT])), Picture::ALONE, "with filler");
+        let later = stream.parse(&picture(&[DQT]));
         assert_eq!((later.droppable, later.access), (false, Access::No), "no longer the usual ones");
-        assert!(!stream.examine(&picture(&[DHT])).droppable);
-        assert!(!stream.examine(&picture(&[DQT, DHT])).droppable, "some need their predecessor's");
+        assert!(!stream.parse(&picture(&[DHT])).droppable);
+        assert!(!stream.parse(&picture(&[DQT, DHT])).droppable, "some need their predecessor's");
     }
 
     #[test]
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn fields_are_not_pictures() {
         let field = [&[0xff, 0xe0, 0, 8, b'A', b'V', b'I', b'1', 1, 0], DQT, DHT].concat();
-        let field = Mjpeg::default().examine(&picture(&[&field]));
+        let field = Mjpeg::default().parse(&picture(&[&field]));
         assert_eq!((field.droppable, field.shown), (false, false));
     }
 
@@ -124,7 +124,7 @@ mod tests {
     fn what_is_cut_off() {
         let whole = picture(&[DQT, DHT]);
         for length in 0..whole.len() - 2 {
-            assert_eq!(Mjpeg::default().examine(&whole[..length]), Picture::BROKEN, "{length}");
+            assert_eq!(Mjpeg::default().parse(&whole[..length]), Picture::BROKEN, "{length}");
         }
     }
 }

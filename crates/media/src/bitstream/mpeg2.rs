@@ -11,7 +11,7 @@ pub(super) enum Mpeg2 {
 }
 
 impl Mpeg2 {
-    pub(super) fn examine(self, data: &[u8]) -> Picture {
+    pub(super) fn parse(self, data: &[u8]) -> Picture {
         let mut pictures = Pictures::default();
         let (mut droppable, mut sequence, mut slices) = (true, false, false);
         let (mut first_is_intra, mut pending) = (None, None);
@@ -87,11 +87,11 @@ mod tests {
 
     #[test]
     fn b_pictures() {
-        let droppable = |units: &[&[u8]]| Mpeg2::Mpeg2.examine(&packet(units)).droppable;
+        let droppable = |units: &[&[u8]]| Mpeg2::Mpeg2.parse(&packet(units)).droppable;
         assert!(droppable(&[B, FRAME, SLICE, &[2, 9]]));
         assert!(droppable(&[B, FRAME, &[0xb2, b'G'], SLICE]));
         assert!(droppable(&[B, TOP, SLICE, B, BOTTOM, SLICE]));
-        assert!(Mpeg2::Mpeg1.examine(&packet(&[B, SLICE])).droppable);
+        assert!(Mpeg2::Mpeg1.parse(&packet(&[B, SLICE])).droppable);
         let kept: &[&[&[u8]]] = &[
             &[],
             &[B, FRAME],
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn access_at_a_sequence_header() {
-        let access = |units: &[&[u8]]| Mpeg2::Mpeg2.examine(&packet(units)).access;
+        let access = |units: &[&[u8]]| Mpeg2::Mpeg2.parse(&packet(units)).access;
         assert_eq!(access(&[SEQUENCE, I, FRAME, SLICE]), Access::Clean);
         assert_eq!(access(&[SEQUENCE, I, TOP, SLICE, P, BOTTOM, SLICE]), Access::Clean);
         assert_eq!(access(&[I, FRAME, SLICE]), Access::No);

@@ -36,24 +36,24 @@ impl Mpeg4 {
     pub(super) fn new(extradata: &[u8]) -> Self {
         let mut stream = Self { layer: None, met: Headers::default() };
         for unit in Codes::new(extradata) {
-            stream.learn(unit);
+            stream.store_header(unit);
         }
         stream
     }
 
     /// Keeps what a layer's header says.
-    fn learn(&mut self, unit: &[u8]) {
+    fn store_header(&mut self, unit: &[u8]) {
         if let [0x20..=0x2f, body @ ..] = unit {
             self.layer = layer(body);
         }
     }
 
-    pub(super) fn examine(&mut self, data: &[u8]) -> Picture {
+    pub(super) fn parse(&mut self, data: &[u8]) -> Picture {
         let (mut droppable, mut vops, mut shown) = (true, 0_u32, false);
         let mut first_kind = None;
         let mut here = Headers::default();
         for unit in Codes::new(data) {
-            self.learn(unit);
+            self.store_header(unit);
             match unit {
                 [0xb6, body @ ..] => {
                     vops = vops.saturating_add(1);
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn b_vops() {
-        let droppable = |layer: Vec<u8>, packet: Vec<u8>| Mpeg4::new(&layer).examine(&packet).droppable;
+        let droppable = |layer: Vec<u8>, packet: Vec<u8>| Mpeg4::new(&layer).parse(&packet).droppable;
         assert!(droppable(layer(REORDERED, 0), vop(B, 1)));
         let full = format!("1 01 0 1 {}", "1".repeat(79));
         assert!(droppable(layer(&full, 0), vop(B, 1)), "with a buffer model");
@@ -179,19 +179,19 @@ mod tests {
     fn access_with_every_header_that_came_in_packets() {
         let user_data = [0, 0, 1, 0xb2, b'X'];
         let mut stream = Mpeg4::new(&layer(REORDERED, 0));
-        let mut access = |packet: &[u8]| stream.examine(packet).access;
+        let mut access = |packet: &[u8]| stream.parse(packet).access;
         assert_eq!(access(&vop(I, 1)), Access::Clean);
         assert_eq!(access(&vop(P, 1)), Access::No);
         assert_eq!(access(&[&user_data, &vop(I, 1)[..]].concat()), Access::Clean);
         assert_eq!(access(&vop(I, 1)), Access::No);
         assert_eq!(access(&[&user_data, &vop(I, 1)[..]].concat()), Access::Clean);
-        assert_eq!(Mpeg4::new(&layer(REORDERED, 1)).examine(&vop(I, 1)).access, Access::No);
+        assert_eq!(Mpeg4::new(&layer(REORDERED, 1)).parse(&vop(I, 1)).access, Access::No);
     }
 
     #[test]
     fn vops_that_are_not_coded_show_nothing() {
         let mut stream = Mpeg4::new(&layer(REORDERED, 0));
-        assert!(stream.examine(&vop(P, 1)).shown);
-        assert!(!stream.examine(&vop(P, 0)).shown);
+        assert!(stream.parse(&vop(P, 1)).shown);
+        assert!(!stream.parse(&vop(P, 0)).shown);
     }
 }

@@ -13,7 +13,7 @@ pub(super) struct Vp8 {
 }
 
 impl Vp8 {
-    pub(super) fn examine(&mut self, data: &[u8]) -> Picture {
+    pub(super) fn parse(&mut self, data: &[u8]) -> Picture {
         // The frame tag: 9.1.
         let Some((&[tag, ..], rest)) = data.split_first_chunk::<3>() else { return Picture::BROKEN };
         let (key, shown) = (tag & 1 == 0, tag & 0x10 != 0);
@@ -200,9 +200,9 @@ mod tests {
 
     fn droppable(start: &[u8], frame: &[u8]) -> bool {
         let mut stream = Vp8::default();
-        let picture = stream.examine(start);
+        let picture = stream.parse(start);
         assert_eq!(picture, Picture { droppable: false, access: Access::Clean, shown: true });
-        let picture = stream.examine(frame);
+        let picture = stream.parse(frame);
         assert_eq!((picture.access, picture.shown), (Access::No, true));
         picture.droppable
     }
@@ -241,10 +241,10 @@ mod tests {
         let frame = inter("0", "0", &format!("{NO_REFRESH} 0 0"));
         assert!(!droppable(&key("0", "0"), &frame[..5]));
         let mut stream = Vp8::default();
-        assert!(!stream.examine(&frame).droppable, "nothing is known of what came before");
-        stream.examine(&key("0", "0")[..11]);
-        assert!(!stream.examine(&frame).droppable);
-        assert_eq!(stream.examine(&frame[..2]), Picture::BROKEN);
-        assert!(!stream.examine(&[0x01, 0, 0]).shown);
+        assert!(!stream.parse(&frame).droppable, "nothing is known of what came before");
+        stream.parse(&key("0", "0")[..11]);
+        assert!(!stream.parse(&frame).droppable);
+        assert_eq!(stream.parse(&frame[..2]), Picture::BROKEN);
+        assert!(!stream.parse(&[0x01, 0, 0]).shown);
     }
 }

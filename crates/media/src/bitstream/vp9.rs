@@ -14,7 +14,7 @@ struct Frame {
     shown: bool,
 }
 
-pub(super) fn examine(data: &[u8]) -> Picture {
+pub(super) fn parse(data: &[u8]) -> Picture {
     let mut frames = frames(data).into_iter().map(frame);
     let Some(Some(first)) = frames.next() else { return Picture::BROKEN };
     let mut shown = first.shown;
@@ -76,12 +76,12 @@ mod tests {
     #[test]
     fn frames_by_themselves() {
         let picture = |access, shown| Picture { droppable: false, access, shown };
-        assert_eq!(examine(&KEY), picture(Access::Clean, true));
-        assert_eq!(examine(&HIDDEN), picture(Access::No, false));
-        assert_eq!(examine(&EXISTING), picture(Access::No, true));
-        assert_eq!(examine(&[0b1011_0000, 0]), picture(Access::Clean, false), "profile 3");
+        assert_eq!(parse(&KEY), picture(Access::Clean, true));
+        assert_eq!(parse(&HIDDEN), picture(Access::No, false));
+        assert_eq!(parse(&EXISTING), picture(Access::No, true));
+        assert_eq!(parse(&[0b1011_0000, 0]), picture(Access::Clean, false), "profile 3");
         for broken in [&[][..], &[0x40]] {
-            assert_eq!(examine(broken), Picture::BROKEN);
+            assert_eq!(parse(broken), Picture::BROKEN);
         }
     }
 
@@ -89,9 +89,9 @@ mod tests {
     fn superframes() {
         let index = |marker: u8, sizes: &[u8]| [&[marker], sizes, &[marker]].concat();
         let both = [&HIDDEN[..], &KEY, &index(0xc1, &[2, 3])].concat();
-        assert_eq!(examine(&both), Picture { droppable: false, access: Access::No, shown: true });
+        assert_eq!(parse(&both), Picture { droppable: false, access: Access::No, shown: true });
         let wide = [&KEY[..], &HIDDEN, &index(0xc9, &[3, 0, 2, 0])].concat();
-        assert_eq!(examine(&wide), Picture { droppable: false, access: Access::Clean, shown: true });
+        assert_eq!(parse(&wide), Picture { droppable: false, access: Access::Clean, shown: true });
         // The sizes are those of more than there is, so the last byte is no index.
         let odd = [&HIDDEN[..], &index(0xc1, &[2, 3])].concat();
         assert_eq!(frames(&odd), [&odd[..]]);

@@ -20,13 +20,13 @@ pub(crate) fn prepare(frame: &Frame, part: Option<Part>, fields: bool) -> Result
     // Half a sample would be cut off, or stretched to a whole one.
     let odd = |sides: [u32; 2], shift: u32| sides.iter().any(|side| !side.is_multiple_of(1 << shift));
     let halves = odd([part.left, part.width], across) || odd([part.top, part.height], down);
-    let wide = if halves { Some(spread_all(frame)?) } else { None };
+    let wide = if halves { Some(upsample_chroma(frame)?) } else { None };
     let frame = wide.as_ref().unwrap_or(frame);
     let mut cut = frame.part(part.left, part.top, (part.width, part.height))?;
     let tags = frame.colours();
     if tags.class == PixelClass::Yuv {
         // What is left unsaid of the colours depends on the number of lines that are stored.
-        cut.settle_matrix(Colours::of(tags, frame.height()).matrix);
+        cut.set_default_matrix(Colours::of(tags, frame.height()).matrix);
     }
     Ok(Some(cut))
 }
@@ -36,7 +36,7 @@ fn colours(frame: &Frame) -> Colours {
 }
 
 /// A picture in which every pixel has its own chroma.
-fn spread_all(frame: &Frame) -> Result<Frame, AvError> {
+fn upsample_chroma(frame: &Frame) -> Result<Frame, AvError> {
     let deep = frame.colours().depth > 8;
     let Colours { matrix, full_range } = colours(frame);
     let mut wide = frame.blank(Blank::Yuv444 { deep }, (matrix, full_range))?;

@@ -102,7 +102,7 @@ impl Look {
 }
 
 /// A warning for the owner about colours that cannot be converted exactly.
-pub(crate) fn caveat(tags: ColourTags, light: Light) -> Option<&'static str> {
+pub(crate) fn colour_warning(tags: ColourTags, light: Light) -> Option<&'static str> {
     if light.needs_dolby_vision {
         return Some("the video needs a Dolby Vision player (profile 5): its colours are wrong elsewhere");
     }

@@ -61,7 +61,7 @@ impl Rendering {
     #[cfg(test)]
     pub(super) fn show(&self, samples: [f64; 3]) -> [f64; 3] {
         let light = self.signal(samples).map(|signal| self.decode(signal.clamp(0.0, 1.0)));
-        let light = match self.cones() {
+        let light = match self.lms_to_rgb() {
             Some(rows) => apply(&rows, light),
             None => light,
         };
@@ -113,7 +113,7 @@ impl Rendering {
 
     /// From the light that the cones respond to, to red, green and blue, where that is what is
     /// decoded.
-    pub(super) fn cones(&self) -> Option<Rows> {
+    pub(super) fn lms_to_rgb(&self) -> Option<Rows> {
         (self.matrix == Matrix::ICtCp).then_some(LMS_TO_BT2020)
     }
 

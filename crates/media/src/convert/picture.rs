@@ -73,7 +73,7 @@ impl Plane {
     }
 
     /// Fills itself with `source`, turned; `N` bytes are one pixel.
-    pub(super) fn turn_from<const N: usize>(&mut self, source: &PlaneRef<'_>, orientation: Orientation) {
+    pub(super) fn rotate_from<const N: usize>(&mut self, source: &PlaneRef<'_>, orientation: Orientation) {
         let (across, down) = (source.width / N, source.height);
         let (width, height) = if orientation.transpose { (down, across) } else { (across, down) };
         self.reshape(width * N, height);
@@ -122,7 +122,7 @@ mod tests {
             let [a, b, c, d] = matrix;
             let orientation = Orientation::from_matrix(&[a, b, 0, c, d, 0, 0, 0, 1]);
             let mut plane = Plane::default();
-            plane.turn_from::<1>(&source, orientation);
+            plane.rotate_from::<1>(&source, orientation);
             (0..plane.height).map(|line| plane.row(line).to_vec()).collect::<Vec<_>>()
         };
         assert_eq!(turned([1, 0, 0, 1]), [vec![1, 2, 3], vec![4, 5, 6]]);

@@ -6,8 +6,8 @@ use super::picture::Plane;
 use super::samples::Samples;
 
 /// Entries of a table, all of which fit into a processor's first cache.
-const CURVE: usize = 4096;
-const GAINS: usize = 1024;
+const CURVE_STEPS: usize = 4096;
+const GAIN_STEPS: usize = 1024;
 /// Pixels at a time.
 const CHUNK: usize = 16;
 /// Fraction bits of a level.
@@ -22,17 +22,17 @@ pub(super) struct Renderer {
     signal: Rows,
     black: [f32; 3],
     /// Light by signal.
-    decode: Box<[f32; CURVE]>,
-    cones: Option<Rows>,
+    decode: Box<[f32; CURVE_STEPS]>,
+    lms_to_rgb: Option<Rows>,
     /// The gain of HLG by the root of the luminance.
-    ootf: Option<Box<[f32; CURVE]>>,
+    ootf: Option<Box<[f32; CURVE_STEPS]>>,
     /// The gain of tone mapping by the largest component, up to the peak.
-    tone: Option<Box<[f32; GAINS]>>,
+    tone: Option<Box<[f32; GAIN_STEPS]>>,
     tone_place: f32,
     peak: f32,
     gamut: Rows,
     /// Levels from 0 to 255 by the root of light: steps are even to the eye.
-    encode: Box<[u16; CURVE]>,
+    encode: Box<[u16; CURVE_STEPS]>,
     buffers: Buffers,
 }
 
@@ -53,18 +53,18 @@ impl Renderer {
         // The signals are linear in the samples: known from one point and three directions.
         let origin = rendering.signal([0.0; 3]);
         let ends = [0, 1, 2].map(|i| rendering.signal(unit(i)));
-        let last = (CURVE - 1) as f64;
+        let last = (CURVE_STEPS - 1) as f64;
         let per_sample = last / 32768.0;
         let signal = [0, 1, 2]
             .map(|row: usize| [0, 1, 2].map(|i: usize| ((ends[i][row] - origin[row]) * per_sample) as f32));
         let hdr = rendering.transfer != Transfer::Sdr;
-        let gains = (GAINS - 1) as f64;
+        let gains = (GAIN_STEPS - 1) as f64;
         Self {
             rendering,
             signal,
             black: origin.map(|signal| (signal * last) as f32),
             decode: table(|place| rendering.decode(place) as f32),
-            cones: rendering.cones().map(narrow),
+            lms_to_rgb: rendering.lms_to_rgb().map(narrow),
             ootf: (rendering.transfer == Transfer::Hlg).then(|| table(|root| ootf_gain(root * root) as f32)),
             tone: hdr.then(|| table(|place| rendering.tone_gain(place * rendering.peak()) as f32)),
             tone_place: (gains / rendering.peak()) as f32,
@@ -157,14 +157,14 @@ impl Renderer {
     }
 
     fn chunk(&self, samples: &[[f32; CHUNK]; 3]) -> [[u16; CHUNK]; 3] {
-        const ROOTS: f32 = (CURVE - 1) as f32;
+        const ROOTS: f32 = (CURVE_STEPS - 1) as f32;
         let mut signal = combine(&self.signal, samples);
         for (channel, black) in signal.iter_mut().zip(self.black) {
             channel.iter_mut().for_each(|signal| *signal += black);
         }
         let mut light = signal.map(|channel| read(&self.decode, channel));
-        if let Some(cones) = &self.cones {
-            light = combine(cones, &light);
+        if let Some(lms_to_rgb) = &self.lms_to_rgb {
+            light = combine(lms_to_rgb, &light);
         }
         if let Some(ootf) = &self.ootf {
             let [luminance, ..] = combine(&[LUMINANCE.map(|weight| weight as f32); 3], &light);

@@ -190,14 +190,14 @@ impl<'a, 'c> Stage<'a, 'c> {
         let mut skipper = Skipper::new(input.info(), self.keep_all);
         let mut read_errors = 0;
         loop {
-            if !self.watch.go_on() {
+            if !self.watch.should_continue() {
                 return Err(self.watch.stop_error());
             }
             if self.selector.as_ref().is_some_and(Selector::is_done) {
                 self.drain()?;
             }
             if self.refused.is_some() {
-                return Ok(self.give_up(input));
+                return Ok(self.into_refused(input));
             }
             if let Some(selector) = self.selector.as_mut().filter(|selector| selector.is_done()) {
                 selector.settle();
@@ -212,7 +212,7 @@ impl<'a, 'c> Stage<'a, 'c> {
                 Ok(true) => read_errors = 0,
                 Ok(false) => break,
                 Err(error) => {
-                    if !self.watch.go_on() {
+                    if !self.watch.should_continue() {
                         return Err(self.watch.stop_error());
                     }
                     read_errors += 1;
@@ -273,7 +273,7 @@ impl<'a, 'c> Stage<'a, 'c> {
 
     /// Whether a frame between `held` and what it was wanted for was left out: the frame that
     /// was to follow it did not come, so it was on screen for longer than the packets said.
-    fn lacks(&self, held: &Held, requests: &Requests) -> bool {
+    fn misses_frame(&self, held: &Held, requests: &Requests) -> bool {
         let last = requests.iter().flatten().max().and_then(|last| self.timeline.timestamp_at(*last));
         last.is_some_and(|last| self.left_out.iter().any(|pts| (held.placed.pts + 1..=last).contains(pts)))
     }
@@ -304,7 +304,7 @@ impl<'a, 'c> Stage<'a, 'c> {
             if let Some(excess) = open::excess(&self.decoder) {
                 return Err(excess);
             }
-            if error == AvError::NO_MEMORY && !self.decoder.met_too_large() {
+            if error == AvError::NO_MEMORY && !self.decoder.has_refused_too_large() {
                 return Err(ExtractError::internal("out of memory in the decoder"));
             }
             self.packet_is_damaged(error);
@@ -333,8 +333,8 @@ impl<'a, 'c> Stage<'a, 'c> {
         // A decoder that only fails must not be asked for ever.
         for _ in 0..64 {
             match self.decoder.receive() {
-                Ok(_) if self.races && self.decoder.met_damage() => {
-                    self.give_up_for(Problem::Damage);
+                Ok(_) if self.races && self.decoder.has_damage() => {
+                    self.stop_for(Problem::Damage);
                     return Ok(());
                 }
                 Ok(Decoded::Frame(frame)) => self.frame(frame)?,
@@ -360,7 +360,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         }
         self.damaged_packets += 1;
         if self.races {
-            self.give_up_for(Problem::Damage);
+            self.stop_for(Problem::Damage);
         }
     }
 
@@ -374,7 +374,7 @@ impl<'a, 'c> Stage<'a, 'c> {
             }
             self.damaged_frames += 1;
             if self.races {
-                self.give_up_for(Problem::Damage);
+                self.stop_for(Problem::Damage);
                 return Ok(());
             }
         }
@@ -400,8 +400,8 @@ impl<'a, 'c> Stage<'a, 'c> {
         self.watch.reach_part(placed.time, selector.ends_at().into_iter().chain(self.claimed).min());
         let next = Held { frame, placed, keyframe };
         match self.held.replace(next) {
-            Some(held) if !requests.is_empty() && self.lacks(&held, &requests) => {
-                self.give_up_for(Problem::LeftOut);
+            Some(held) if !requests.is_empty() && self.misses_frame(&held, &requests) => {
+                self.stop_for(Problem::LeftOut);
                 Ok(())
             }
             Some(held) if !requests.is_empty() => self.send(held, requests),
@@ -414,10 +414,10 @@ impl<'a, 'c> Stage<'a, 'c> {
             self.refuse("it gave no picture");
         }
         if self.refused.is_some() {
-            return Ok(self.give_up(input));
+            return Ok(self.into_refused(input));
         }
         let Some(held) = self.held.take() else {
-            if !self.watch.go_on() {
+            if !self.watch.should_continue() {
                 return Err(self.watch.stop_error());
             }
             return Err(self.nothing());
@@ -428,15 +428,15 @@ impl<'a, 'c> Stage<'a, 'c> {
             for warning in selector.take_warnings() {
                 self.watch.warn(warning);
             }
-            if self.lacks(&held, &requests) {
-                self.give_up_for(Problem::LeftOut);
+            if self.misses_frame(&held, &requests) {
+                self.stop_for(Problem::LeftOut);
             } else if !requests.is_empty() {
                 self.send(held, requests)?;
             }
         }
         self.drain()?;
         if self.refused.is_some() {
-            return Ok(self.give_up(input));
+            return Ok(self.into_refused(input));
         }
         self.report();
         claims::compare(input.info(), end, self.watch);
@@ -448,7 +448,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         if let Some(excess) = open::excess(&self.decoder) {
             return excess;
         }
-        if self.decoder.met_too_large() {
+        if self.decoder.has_refused_too_large() {
             return open::too_large(self.limits);
         }
         if let Some(error) = self.unsupported {

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use framelift_domain::{Checksum, Options};
 
 use crate::EngineLimits;
-use crate::convert::caveat;
+use crate::convert::colour_warning;
 use crate::encode::{EncodeError, Encoder};
 use crate::ffi::{Frame, StreamInfo};
 use crate::storyboard::Thumb;
@@ -95,14 +95,14 @@ impl<'s> FrameEncoder<'s> {
 
     /// Makes an image of a decoded picture, or what the filters see of it.
     pub(super) fn take(&mut self, frame: Frame, watch: &Watch<'_>) -> Result<Content, NotEncoded> {
-        let viewed = unpanicked(|| self.view(frame, watch))?;
+        let viewed = catch_panic(|| self.view(frame, watch))?;
         if self.filtered { Ok(Content::Picture(viewed)) } else { self.encode(&viewed).map(Content::Image) }
     }
 
     fn view(&self, frame: Frame, watch: &Watch<'_>) -> Result<Viewed, NotEncoded> {
         let (stream, options) = (self.stream, self.options);
-        if let Some(caveat) = caveat(frame.colours(), stream.light) {
-            watch.warn(caveat);
+        if let Some(colour_warning) = colour_warning(frame.colours(), stream.light) {
+            watch.warn(colour_warning);
         }
         let viewed = Viewed::of(frame, stream, (options.crop, options.resize), self.limits.max_pixels);
         let (viewed, absurd) = viewed.map_err(|unviewed| match unviewed {
@@ -120,7 +120,7 @@ impl<'s> FrameEncoder<'s> {
 
     /// Makes an image of a picture.
     pub(super) fn encode(&mut self, viewed: &Viewed) -> Result<Encoded, NotEncoded> {
-        unpanicked(|| self.try_encode(viewed))
+        catch_panic(|| self.try_encode(viewed))
     }
 
     fn try_encode(&mut self, viewed: &Viewed) -> Result<Encoded, NotEncoded> {
@@ -148,7 +148,7 @@ impl<'s> FrameEncoder<'s> {
 }
 
 /// What `step` gives; a panic in it costs one picture.
-fn unpanicked<T>(step: impl FnOnce() -> Result<T, NotEncoded>) -> Result<T, NotEncoded> {
+fn catch_panic<T>(step: impl FnOnce() -> Result<T, NotEncoded>) -> Result<T, NotEncoded> {
     let result = catch_unwind(AssertUnwindSafe(step));
     result.unwrap_or_else(|_| Err(NotEncoded::Failed("the encoder panicked".into())))
 }

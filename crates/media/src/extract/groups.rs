@@ -50,13 +50,13 @@ pub(super) enum Ended {
     Done(Option<Rational>),
     /// Images up to some point have been written; what follows has to be reached another way,
     /// from the source.
-    Surprised(Box<dyn Source>),
+    Mismatch(Box<dyn Source>),
 }
 
 /// How the reader ended.
 enum Read {
     Done(Option<Rational>),
-    Surprise(&'static str),
+    Mismatch(&'static str),
     Error(ExtractError),
 }
 
@@ -128,11 +128,11 @@ pub(super) fn run(
     let taken = written?;
     let (read, source) = read.map_err(|_| ExtractError::internal("the reading stage panicked"))?;
     match (taken, read) {
-        (Taken::UpToUndecoded, _) => Ok(Ended::Surprised(source)),
+        (Taken::UpToUndecoded, _) => Ok(Ended::Mismatch(source)),
         (Taken::All, Read::Done(duration)) => Ok(Ended::Done(duration)),
-        (Taken::All, Read::Surprise(reason)) => {
+        (Taken::All, Read::Mismatch(reason)) => {
             tracing::debug!(reason, "the groups of pictures cannot be taken one by one");
-            Ok(Ended::Surprised(source))
+            Ok(Ended::Mismatch(source))
         }
         (Taken::All, Read::Error(error)) => Err(error),
     }

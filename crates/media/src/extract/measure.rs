@@ -75,7 +75,7 @@ pub(super) fn scan(
         None => false,
     };
     loop {
-        if !watch.go_on() {
+        if !watch.should_continue() {
             return Err(watch.stop_error());
         }
         let mut packet = Packet::new().map_err(|error| ExtractError::internal(error.to_string()))?;
@@ -148,7 +148,7 @@ fn decode(
     let mut stretches = Stretches::new(input.info());
     let (mut idle, mut more) = (0, true);
     while more {
-        if !watch.go_on() {
+        if !watch.should_continue() {
             return Err(watch.stop_error());
         }
         let mut packet = Packet::new().map_err(|error| ExtractError::internal(error.to_string()))?;
@@ -182,7 +182,7 @@ fn receive_all(decoder: &mut Decoder, idle: &mut u32, each: &mut impl FnMut(&Fra
                 sound &= !frame.is_damaged();
                 each(&frame);
             }
-            Ok(Decoded::Hungry | Decoded::End) => return sound && !decoder.met_damage(),
+            Ok(Decoded::Hungry | Decoded::End) => return sound && !decoder.has_damage(),
             Err(_) if errors < MAX_READ_ERRORS => (errors, sound) = (errors + 1, false),
             Err(_) => return false,
         }

@@ -29,7 +29,7 @@ pub(crate) fn open<'c>(
             let info = input.info();
             watch.claims(size, info.claimed_duration, u64::from(info.width) * u64::from(info.height));
             if input.has_times_of_decoding() {
-                input.distrust_times();
+                input.ignore_times();
                 watch.warn(
                     "the file has presentation times in the order of decoding; frames are shown in the \
                      codec's own order instead",

@@ -29,7 +29,7 @@ use crate::select::Selector;
 use crate::words::count;
 
 /// Images of one group of pictures that may be held until their turn, in bytes.
-const HELD_BYTES: u64 = IMAGE_BYTES;
+const MAX_HELD_BYTES: u64 = IMAGE_BYTES;
 
 /// A way, and what its engine needs to know.
 pub(super) struct Planned {
@@ -62,7 +62,7 @@ pub(super) fn obstacle(options: &Options, info: &StreamInfo) -> Option<&'static 
         _ if range => Some("the range is given by frame numbers, so all frames are counted"),
         _ if info.untimed => Some("packets do not say when their pictures are shown"),
         _ if info.palette => Some("a picture's colours come with packets before it"),
-        _ if !bitstream::tells_access(&info.codec) => {
+        _ if !bitstream::can_detect_access(&info.codec) => {
             Some("nothing in pictures of this codec tells whether decoding can start there")
         }
         _ if !whole => Some("in this container a packet need not be one picture with its own time"),
@@ -126,7 +126,7 @@ pub(super) fn choose(
     let Some(cost) = cost else {
         // Without an index nobody knows how long groups are: those of broadcasts and live
         // streams are short, and the reader gives up on one that is not.
-        return if images_held(options, selector, input, None) > HELD_BYTES {
+        return if images_held(options, selector, input, None) > MAX_HELD_BYTES {
             sequential("frames are wanted too densely for groups of pictures to be decoded side by side")
         } else {
             groups(
@@ -140,7 +140,7 @@ pub(super) fn choose(
     if cost.groups < 2 && all < 3 {
         return sequential("the wanted frames lie in one group of pictures");
     }
-    if images_held(options, selector, input, Some(&cost)) > HELD_BYTES {
+    if images_held(options, selector, input, Some(&cost)) > MAX_HELD_BYTES {
         return sequential("most frames are wanted, so one decoder feeds all encoders");
     }
     let of_groups = format!("{} of {}", cost.groups, count(all as u64, "group"));
@@ -167,7 +167,7 @@ pub(super) fn choose(
 }
 
 /// What became of a plan when the packets did not show what came out of the decoder.
-pub(super) fn surprised(plan: Plan) -> Plan {
+pub(super) fn mismatched(plan: Plan) -> Plan {
     let reason = match plan.strategy {
         Strategy::Keyframes => "not every sync point decodes alone, so every frame was decoded",
         _ => "the groups of pictures do not all decode by themselves, so one decoder went through all",

@@ -44,18 +44,18 @@ impl Skipper {
 
     /// Takes the next packet in decoding order.
     pub(super) fn push(&mut self, packet: Packet) {
-        let picture = self.examine(&packet);
+        let picture = self.parse(&packet);
         self.waiting.push_back((packet, picture));
     }
 
-    fn examine(&mut self, packet: &Packet) -> Picture {
+    fn parse(&mut self, packet: &Packet) -> Picture {
         // Where the clock starts anew, what times the pictures around are shown at is found out
         // only by decoding them; a header or a palette is of those that follow as well.
         if packet.stretch() > 0 || packet.has_new_header() || packet.has_palette() {
             self.bitstream = None;
         }
         let Some(bitstream) = &mut self.bitstream else { return Picture::UNCLEAR };
-        let picture = bitstream.examine(packet.data());
+        let picture = bitstream.parse(packet.data());
         if packet.is_damaged() { Picture::UNCLEAR } else { picture }
     }
 

@@ -14,7 +14,7 @@ use crate::ffi::{Packet, StreamInfo};
 /// Containers whose timestamps have 33 bits (ISO/IEC 13818-1, 2.4.3.7).
 const WRAPPING: &[&str] = &["mpegts", "mpeg"];
 /// Ticks after which those start at 0 again.
-const WRAP: i64 = 1 << 33;
+const CLOCK_WRAP_TICKS: i64 = 1 << 33;
 
 /// Numbers the stretches of the clock: [`Packet::stretch`].
 pub(super) struct Stretches {
@@ -36,7 +36,7 @@ pub(super) struct Stretches {
 impl Stretches {
     pub(super) fn new(info: &StreamInfo) -> Self {
         Self {
-            wrap: WRAPPING.contains(&info.container.as_str()).then_some(WRAP),
+            wrap: WRAPPING.contains(&info.container.as_str()).then_some(CLOCK_WRAP_TICKS),
             reorders: info.reorders,
             number: 0,
             decoded: None,
@@ -172,13 +172,24 @@ mod tests {
 
     #[test]
     fn timestamps_that_wrap_go_on() {
-        let end = WRAP - 2;
+        let end = CLOCK_WRAP_TICKS - 2;
         assert_eq!(runs("mpegts", &[(end, end), (end + 1, end + 1), (0, 0), (1, 1)]), [(0, 4)]);
-        assert_eq!(runs("mpegts", &[(end, end), (end + 1, end + 1), (WRAP, WRAP)]), [(0, 3)]);
+        assert_eq!(
+            runs("mpegts", &[(end, end), (end + 1, end + 1), (CLOCK_WRAP_TICKS, CLOCK_WRAP_TICKS)]),
+            [(0, 3)]
+        );
         assert_eq!(runs("mov", &[(end, end), (end + 1, end + 1), (0, 0), (1, 1)]), [(0, 2), (1, 2)]);
         // A step back that was taken for a wrap on the way here.
         assert_eq!(
-            runs("mpegts", &[(900, 900), (901, 901), (WRAP, WRAP), (WRAP + 1, WRAP + 1)]),
+            runs(
+                "mpegts",
+                &[
+                    (900, 900),
+                    (901, 901),
+                    (CLOCK_WRAP_TICKS, CLOCK_WRAP_TICKS),
+                    (CLOCK_WRAP_TICKS + 1, CLOCK_WRAP_TICKS + 1)
+                ]
+            ),
             [(0, 2), (1, 2)]
         );
     }

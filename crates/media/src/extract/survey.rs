@@ -128,7 +128,7 @@ pub(super) fn first_shown(
     let mut read = VecDeque::new();
     let (mut first, mut idle) = (None, 0);
     while first.is_none() && idle <= limits.max_idle_packets {
-        if !watch.go_on() {
+        if !watch.should_continue() {
             return Err(watch.stop_error());
         }
         let mut packet = Packet::new().map_err(|error| ExtractError::internal(error.to_string()))?;

@@ -150,7 +150,7 @@ impl<'a> Writer<'a> {
                 Err(_) => break,
             }
             self.frames += 1;
-            if !watch.go_on() && watch.stopped_from_outside() {
+            if !watch.should_continue() && watch.stopped_from_outside() {
                 return Err(watch.stop_error());
             }
         }
@@ -308,7 +308,7 @@ pub(super) fn finish(
     writer.add(Member { name: &names.other(MANIFEST), size, crc, image: None }, manifest)?;
     let finished = writer.archive.finish().map_err(ExtractError::Sink)?;
     watch.reach(1000);
-    if !watch.go_on() {
+    if !watch.should_continue() {
         return Err(watch.stop_error());
     }
     Ok(Outcome {

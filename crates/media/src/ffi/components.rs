@@ -6,7 +6,7 @@ use std::ptr;
 use ffmpeg_next::ffi;
 
 use super::string;
-use crate::components::{DECODERS, FILTERS, NAMED, REFUSED, TAKEN};
+use crate::components::{DECODERS, FILTERS, NOT_VIDEOS, SUPPORTED, UNSUPPORTED};
 
 /// What one of FFmpeg's iterators gives, by name.
 fn names<T>(mut next: impl FnMut() -> *const T, name: impl Fn(&T) -> String) -> BTreeSet<String> {
@@ -43,8 +43,8 @@ fn our_own_ffmpeg_has_what_is_listed_and_nothing_else() {
             || ffi::av_demuxer_iterate(&mut state),
             |demuxer| string(demuxer.name).split(',').next().unwrap().to_owned(),
         );
-        let refused: Vec<&str> = REFUSED.iter().map(|(name, _)| *name).collect();
-        assert_eq!(demuxers, listed(TAKEN.iter().chain(&refused).chain(NAMED)));
+        let refused: Vec<&str> = UNSUPPORTED.iter().map(|(name, _)| *name).collect();
+        assert_eq!(demuxers, listed(SUPPORTED.iter().chain(&refused).chain(NOT_VIDEOS)));
 
         let mut state = ptr::null_mut();
         let filters = names(|| ffi::av_filter_iterate(&mut state), |filter| string(filter.name));

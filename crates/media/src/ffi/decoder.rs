@@ -47,7 +47,7 @@ pub(crate) struct Decoder {
     framing: Option<Framing>,
     pictures: Arc<Pictures>,
     /// What the GPU's driver said when it last failed.
-    complaint: Option<String>,
+    driver_message: Option<String>,
     /// Parameter sets to be sent with the next packet.
     renewed: Option<Vec<u8>>,
 }
@@ -124,7 +124,7 @@ impl Decoder {
             is_jpeg,
             framing: None,
             pictures: Arc::clone(pictures),
-            complaint: None,
+            driver_message: None,
             renewed: None,
         };
         // SAFETY: the context is valid and not open yet, so its fields are ours to set; the
@@ -171,13 +171,13 @@ impl Decoder {
     }
 
     /// Whether a picture was refused for its size.
-    pub(crate) fn met_too_large(&self) -> bool {
+    pub(crate) fn has_refused_too_large(&self) -> bool {
         self.guard.too_large.load(Relaxed)
     }
 
     /// Whether something that it made up for damage may be in pictures that came out, or will
     /// come: a picture that was handed out while another thread still worked on it does not tell.
-    pub(crate) fn met_damage(&self) -> bool {
+    pub(crate) fn has_damage(&self) -> bool {
         self.guard.damaged.load(Relaxed)
     }
 
@@ -199,8 +199,8 @@ impl Decoder {
     }
 
     /// What the GPU's driver, or FFmpeg for it, said when a call failed.
-    pub(crate) fn complaint(&self) -> Option<&str> {
-        self.complaint.as_deref()
+    pub(crate) fn driver_message(&self) -> Option<&str> {
+        self.driver_message.as_deref()
     }
 
     /// Gives it a packet, with a label that comes back on the picture. The decoder must be
@@ -221,7 +221,7 @@ impl Decoder {
         let packet = plain.as_ref().unwrap_or(packet).0;
         let context = self.context;
         // SAFETY: both are valid, and nothing else uses the packet meanwhile.
-        let code = self.heard(|| unsafe { version::send(context, packet, label) });
+        let code = self.capture_log(|| unsafe { version::send(context, packet, label) });
         AvError::check(code).map(drop)
     }
 
@@ -239,18 +239,18 @@ impl Decoder {
     pub(crate) fn send_end(&mut self) -> Result<(), AvError> {
         let context = self.context;
         // SAFETY: the context is valid; a null packet is the end.
-        let code = self.heard(|| unsafe { ffi::avcodec_send_packet(context, std::ptr::null()) });
+        let code = self.capture_log(|| unsafe { ffi::avcodec_send_packet(context, std::ptr::null()) });
         AvError::check(code).map(drop)
     }
 
     /// A call into FFmpeg; where it means the GPU, what is said when it fails is kept.
-    fn heard(&mut self, call: impl FnOnce() -> c_int) -> c_int {
+    fn capture_log(&mut self, call: impl FnOnce() -> c_int) -> c_int {
         if !self.on_gpu {
             return call();
         }
         let (code, lines) = log::listen(call);
         if code < 0 && code != ffi::AVERROR_EOF && code != EAGAIN {
-            self.complaint = Some(log::said(&lines, AvError(code)));
+            self.driver_message = Some(log::said(&lines, AvError(code)));
         }
         code
     }
@@ -259,7 +259,7 @@ impl Decoder {
     /// parameter sets that the last stream brought in its packets are overwritten.
     pub(crate) fn renew(&mut self, extradata: &[u8]) {
         self.flush();
-        self.complaint = None;
+        self.driver_message = None;
         self.renewed = (!extradata.is_empty()).then(|| extradata.to_vec());
     }
 
@@ -275,7 +275,7 @@ impl Decoder {
         let frame = Frame::new()?;
         let context = self.context;
         // SAFETY: both are valid.
-        match self.heard(|| unsafe { ffi::avcodec_receive_frame(context, frame.0) }) {
+        match self.capture_log(|| unsafe { ffi::avcodec_receive_frame(context, frame.0) }) {
             code if code >= 0 => Ok(Decoded::Frame(match &self.guard.pictures {
                 Some(pictures) => frame.counted(pictures),
                 None => frame,
@@ -346,7 +346,7 @@ pub(super) fn find(
     None
 }
 
-/// Notes what a decoder's log says of damage; see [`Decoder::met_damage`].
+/// Notes what a decoder's log says of damage; see [`Decoder::has_damage`].
 ///
 /// # Safety
 /// `context` is what FFmpeg gave its log's callback, and `format` a string.

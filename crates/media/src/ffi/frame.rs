@@ -231,7 +231,7 @@ impl Frame {
     }
 
     /// Says which matrix its colours have, where it does not say so itself.
-    pub(crate) fn settle_matrix(&mut self, matrix: YuvMatrix) {
+    pub(crate) fn set_default_matrix(&mut self, matrix: YuvMatrix) {
         use ffi::AVColorSpace::*;
         // SAFETY: the frame is valid and `self` its only owner.
         let raw = unsafe { &mut *self.0 };

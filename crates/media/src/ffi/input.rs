@@ -27,7 +27,7 @@ use crate::aperture::{self, Aperture, Track};
 use crate::formats::{self, Container};
 use crate::inspect::{Findings, Refused, inspect};
 use crate::pictures::Pictures;
-use crate::recognise::{self, Looks};
+use crate::recognise::{self, FileKind};
 use crate::watch::Watch;
 use crate::{EngineLimits, Source, boxes};
 
@@ -35,7 +35,7 @@ use crate::{EngineLimits, Source, boxes};
 const HAVE_INDEX: &[&str] = &["mov", "matroska", "avi"];
 
 /// Containers in which a packet of AV1 is a whole picture.
-const WHOLE_PICTURES_OF_AV1: &[&str] = &["mov", "matroska", "ivf"];
+const AV1_TEMPORAL_UNIT_CONTAINERS: &[&str] = &["mov", "matroska", "ivf"];
 
 /// Why a container could not be opened.
 #[derive(Debug)]
@@ -154,9 +154,9 @@ impl<'c> Input<'c> {
         io.expect(index.as_slice());
         let looks = io.inspect(|source| recognise::look(source, index.is_some())).map_err(OpenError::Io)?;
         match looks {
-            Looks::Still(name) => return Err(OpenError::Still(name.to_owned())),
-            Looks::Video(codec) => return Err(OpenError::Codec(codec.to_owned())),
-            Looks::Unknown => {}
+            FileKind::Still(name) => return Err(OpenError::Still(name.to_owned())),
+            FileKind::Video(codec) => return Err(OpenError::Codec(codec.to_owned())),
+            FileKind::Unknown => {}
         }
         let tracks = io.inspect(|source| aperture::tracks(source, index.as_ref())).map_err(OpenError::Io)?;
         // From 7.1 on FFmpeg refuses the file where one does not fit its picture.
@@ -263,7 +263,7 @@ impl<'c> Input<'c> {
         match AvError::check(opened) {
             Ok(_) => {}
             // What FFmpeg answers when `max_streams` is exceeded, too.
-            Err(AvError::NO_MEMORY) if io.met_too_many_streams(limits.max_streams) => {
+            Err(AvError::NO_MEMORY) if io.has_too_many_streams(limits.max_streams) => {
                 return Err(OpenError::TooManyStreams);
             }
             Err(AvError::NO_MEMORY) => {
@@ -274,7 +274,7 @@ impl<'c> Input<'c> {
         hide_still_pictures(context);
         // FFmpeg's parser adds nothing to what containers of whole pictures and `Bitstream` say, and
         // takes 3 KiB for each unit of a packet, which may have two bytes.
-        if WHOLE_PICTURES_OF_AV1.contains(&container.as_str())
+        if AV1_TEMPORAL_UNIT_CONTAINERS.contains(&container.as_str())
             && has_codec(context, &[ffi::AVCodecID::AV_CODEC_ID_AV1])
         {
             // SAFETY: the context is open; the flag is asked at each packet.

@@ -164,7 +164,7 @@ impl<'c> Io<'c> {
     }
 
     /// Whether the container that failed to open got as many streams as it may have.
-    pub(super) fn met_too_many_streams(&self, most: u32) -> bool {
+    pub(super) fn has_too_many_streams(&self, most: u32) -> bool {
         // SAFETY: as in `take_error`.
         unsafe { (*self.state).streams >= most }
     }
@@ -210,7 +210,7 @@ impl<'c> Io<'c> {
         // SAFETY: as in `take_error`.
         let state = unsafe { &mut *self.state };
         let mut length = 0;
-        while length < buf.len() && state.watch.go_on() {
+        while length < buf.len() && state.watch.should_continue() {
             let (at, rest) = (offset + length as u64, &mut buf[length..]);
             match state.watch.waiting(|| state.source.read_at(at, rest))? {
                 0 => break,
@@ -286,7 +286,7 @@ impl State<'_> {
     }
 
     /// Whether trial decoders get no more, with `length` bytes at once.
-    fn has_fed_enough(&mut self, length: usize) -> bool {
+    fn trial_limit_reached(&mut self, length: usize) -> bool {
         let Some(units) = &mut self.units else { return false };
         if self.lists && length > MAX_PICTURE_LOOKED_INTO {
             *units = u32::MAX;
@@ -345,7 +345,7 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
     // FFmpeg asks again for the rest.
     let wanted = asked.min(MAX_READ);
     let result = catch_unwind(AssertUnwindSafe(|| {
-        if state.has_fed_enough(asked) || !state.watch.go_on() || !state.is_moderate() {
+        if state.trial_limit_reached(asked) || !state.watch.should_continue() || !state.is_moderate() {
             return None;
         }
         // At the end the buffer must stay as it is: FFmpeg jumps back into what it holds.
@@ -392,8 +392,8 @@ unsafe extern "C" fn interrupted(opaque: *mut c_void) -> c_int {
     // SAFETY: as in `read`; this and the other callbacks never run at the same time.
     let state = unsafe { &mut *opaque.cast::<State<'_>>() };
     state.probed = state.probed.saturating_add(1);
-    let go_on = catch_unwind(AssertUnwindSafe(|| state.watch.go_on())).unwrap_or(false);
-    c_int::from(state.has_probed_enough() || !go_on)
+    let should_continue = catch_unwind(AssertUnwindSafe(|| state.watch.should_continue())).unwrap_or(false);
+    c_int::from(state.has_probed_enough() || !should_continue)
 }
 
 unsafe extern "C" fn seek(opaque: *mut c_void, offset: i64, whence: c_int) -> i64 {

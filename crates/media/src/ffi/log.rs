@@ -16,16 +16,16 @@ const MAX_AT_ONCE: usize = 384 << 20;
 const KEPT: usize = 3;
 
 thread_local! {
-    static HEARD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+    static CAPTURED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
 /// Does `work` and gives the errors that FFmpeg logs meanwhile on this thread: some of its
 /// calls say only there what went wrong, and some say only there that anything did. Empty on
 /// platforms whose log is off.
 pub(super) fn listen<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
-    HEARD.set(Some(Vec::new()));
+    CAPTURED.set(Some(Vec::new()));
     let result = work();
-    (result, HEARD.take().unwrap_or_default())
+    (result, CAPTURED.take().unwrap_or_default())
 }
 
 /// What was heard, in one line, or what the error's code means.
@@ -37,7 +37,7 @@ pub(super) fn said(lines: &[String], error: AvError) -> String {
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 fn is_listening(level: std::ffi::c_int) -> bool {
     level <= ffi::AV_LOG_ERROR
-        && HEARD.with_borrow(|heard| heard.as_ref().is_some_and(|heard| heard.len() < KEPT))
+        && CAPTURED.with_borrow(|heard| heard.as_ref().is_some_and(|heard| heard.len() < KEPT))
 }
 
 /// Takes over FFmpeg's process-wide log, and bounds what it allocates; later calls do nothing.
@@ -85,7 +85,7 @@ unsafe extern "C" fn line(
     let line = line.to_string_lossy();
     let line = line.trim().trim_end_matches('.');
     if listening && !line.is_empty() {
-        HEARD.with_borrow_mut(|heard| heard.iter_mut().for_each(|heard| heard.push(line.to_owned())));
+        CAPTURED.with_borrow_mut(|heard| heard.iter_mut().for_each(|heard| heard.push(line.to_owned())));
     }
     if logging {
         tracing::debug!(target: "ffmpeg", level, "{line}");

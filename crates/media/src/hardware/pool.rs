@@ -118,7 +118,7 @@ impl Pool {
     }
 
     fn give_back(&self, key: Key, decoder: Decoder, is_sound: bool) {
-        let keep = is_sound && decoder.complaint().is_none() && KEPT.contains(&key.codec.as_str());
+        let keep = is_sound && decoder.driver_message().is_none() && KEPT.contains(&key.codec.as_str());
         let mut state = self.state();
         if keep {
             state.kept.push((key, decoder));

@@ -156,11 +156,11 @@ fn one(decoder: &mut Decoder, packet: &Packet) -> Result<Frame, String> {
         })
     };
     let result: Result<Option<Frame>, crate::ffi::AvError> = step();
-    let complaint = decoder.complaint().map(str::to_owned);
+    let driver_message = decoder.driver_message().map(str::to_owned);
     match result {
         Ok(Some(frame)) => Ok(frame),
-        Ok(None) => Err(complaint.unwrap_or_else(|| "it gives no picture".to_owned())),
-        Err(error) => Err(complaint.unwrap_or_else(|| error.to_string())),
+        Ok(None) => Err(driver_message.unwrap_or_else(|| "it gives no picture".to_owned())),
+        Err(error) => Err(driver_message.unwrap_or_else(|| error.to_string())),
     }
 }
 

@@ -49,7 +49,7 @@ impl Shrink {
         };
         let mut small = filter.run(&frame)?;
         // What is left unsaid of the colours depends on the size before.
-        small.settle_matrix(Colours::of(frame.colours(), stored_lines).matrix);
+        small.set_default_matrix(Colours::of(frame.colours(), stored_lines).matrix);
         Ok(small)
     }
 

@@ -20,7 +20,7 @@ const MAX_HEADS: usize = 16;
 /// Indexes and lists that are looked at.
 const MAX_PLACES: usize = 10_000;
 /// Entries that FFmpeg may move to make room for others: a second's worth.
-const MAX_MOVED: u64 = 200_000_000;
+const MAX_MOVED_ENTRIES: u64 = 200_000_000;
 
 /// A part of the file of which FFmpeg builds a list.
 struct List {
@@ -79,7 +79,7 @@ pub(super) fn inspect(source: &mut dyn Source) -> Result<Findings, Refused> {
             index.read(window, body)?;
         }
     }
-    if index.moved > MAX_MOVED || index.entries > sample_limit(size) {
+    if index.moved > MAX_MOVED_ENTRIES || index.entries > sample_limit(size) {
         let warning = format!(
             "the index of {} entries is out of order or too long; the file is read without it",
             index.entries

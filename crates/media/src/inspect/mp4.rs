@@ -12,7 +12,7 @@ use crate::words::count;
 use crate::{MemorySource, Source};
 
 /// FFmpeg's own limit on nesting.
-const DEEPEST: u32 = 11;
+const MAX_DEPTH: u32 = 11;
 /// Samples of one size, which take no room in a table, beyond those for which the file has room.
 const SPARE_SAMPLES: u64 = 300_000;
 /// Entries of an edit list, and what they may come to with the samples that each may repeat.
@@ -113,17 +113,17 @@ impl Claims {
             _ if is_header => self.walk(window, body, depth + 1)?,
             b"moov" | b"edts" | b"mdia" | b"minf" | b"stbl" | b"mvex" | b"traf" | b"udta" | b"dinf"
             | b"tref" | b"sinf" | b"schi"
-                if depth < DEEPEST =>
+                if depth < MAX_DEPTH =>
             {
                 self.walk(window, body, depth + 1)?;
             }
-            b"trak" if depth < DEEPEST => {
+            b"trak" if depth < MAX_DEPTH => {
                 self.end_track(Some(window))?;
                 self.tracks += 1;
                 self.walk(window, body, depth + 1)?;
                 self.end_track(Some(window))?;
             }
-            b"moof" if depth < DEEPEST => {
+            b"moof" if depth < MAX_DEPTH => {
                 self.fragment(1)?;
                 self.walk(window, body, depth + 1)?;
             }
@@ -221,7 +221,7 @@ impl Claims {
         // `dcom` with the method, then `cmvd` with the length.
         let Some(inflated) = window.u32(body.start + 20)? else { return Ok(()) };
         let deflated = body.end.saturating_sub(body.start + 24);
-        if inflated > MAX_INFLATED || deflated > MAX_INFLATED.into() || depth >= DEEPEST {
+        if inflated > MAX_INFLATED || deflated > MAX_INFLATED.into() || depth >= MAX_DEPTH {
             return Err(Refused::Claim(format!(
                 "the MP4's compressed header claims {inflated} bytes, more than the {MAX_INFLATED} that are taken"
             )));

@@ -34,7 +34,7 @@ proptest! {
         for codec in CODECS {
             let mut bitstream = Bitstream::new(codec, &extradata);
             for packet in &packets {
-                let picture = bitstream.examine(packet);
+                let picture = bitstream.parse(packet);
                 prop_assert!(bitstream.may_drop() || !picture.droppable);
             }
         }
@@ -69,12 +69,12 @@ fn damaged_packets() {
         for packet in &stream.packets {
             let mut data = packet.data().to_vec();
             for length in 0..data.len().min(300) {
-                bitstream.examine(&data[..length]);
+                bitstream.parse(&data[..length]);
             }
             for place in 0..data.len().min(300) {
                 for mask in [0x01, 0x80, 0xff] {
                     data[place] ^= mask;
-                    bitstream.examine(&data);
+                    bitstream.parse(&data);
                     data[place] ^= mask;
                 }
             }
@@ -85,7 +85,7 @@ fn damaged_packets() {
 #[test]
 fn an_empty_packet_is_nothing() {
     for codec in CODECS {
-        let picture = Bitstream::new(codec, &[]).examine(&[]);
+        let picture = Bitstream::new(codec, &[]).parse(&[]);
         let access = if *codec == "vc1" { Access::Unclear } else { Access::No };
         assert_eq!(picture, Picture { droppable: false, access, shown: false }, "{codec}");
     }

@@ -55,7 +55,7 @@ impl Stream {
             }
         });
         let mut bitstream = Bitstream::new(&info.codec, &info.extradata);
-        let pictures = packets.iter().map(|packet| bitstream.examine(packet.data())).collect();
+        let pictures = packets.iter().map(|packet| bitstream.parse(packet.data())).collect();
         let mut stream = Self { info, packets, pictures, frames: Vec::new(), bytes };
         stream.frames = stream.decode(|_| true);
         stream

@@ -12,7 +12,7 @@ use crate::select::Requests;
 
 impl Stage<'_, '_> {
     /// Stops, and leaves the remaining frames to another decoder.
-    pub(super) fn give_up(self, input: Input<'_>) -> Ended {
+    pub(super) fn into_refused(self, input: Input<'_>) -> Ended {
         let Self { refused, held, copier, decoder, .. } = self;
         // The GPU's memory is for others from here on.
         drop((held, copier));
@@ -22,14 +22,15 @@ impl Stage<'_, '_> {
     }
 
     /// Stops this decoder for `problem`, unless there was one before.
-    pub(super) fn give_up_for(&mut self, problem: Problem) {
+    pub(super) fn stop_for(&mut self, problem: Problem) {
         self.refused.get_or_insert(problem);
     }
 
     /// Stops a GPU's decoder: for what its driver said, or `otherwise`.
     pub(super) fn refuse(&mut self, otherwise: impl ToString) {
-        let complaint = self.decoder.complaint().map_or_else(|| otherwise.to_string(), str::to_owned);
-        self.give_up_for(Problem::Gpu(complaint));
+        let driver_message =
+            self.decoder.driver_message().map_or_else(|| otherwise.to_string(), str::to_owned);
+        self.stop_for(Problem::Gpu(driver_message));
     }
 
     /// Sends a wanted frame on; one on a GPU is copied to this machine's memory first.
@@ -60,7 +61,7 @@ impl Stage<'_, '_> {
         match ready {
             Ok(ready) => ready.into_iter().try_for_each(|(frame, wanted)| self.deliver(frame, wanted)),
             Err(problem) => {
-                self.give_up_for(Problem::Gpu(problem));
+                self.stop_for(Problem::Gpu(problem));
                 Ok(())
             }
         }

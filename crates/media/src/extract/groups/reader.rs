@@ -42,12 +42,12 @@ pub(in crate::extract) struct Reach {
 }
 
 /// Why the reader stopped before the video's end.
-enum Halt {
-    Surprise(&'static str),
+enum StopReason {
+    Mismatch(&'static str),
     Error(ExtractError),
 }
 
-impl From<ExtractError> for Halt {
+impl From<ExtractError> for StopReason {
     fn from(error: ExtractError) -> Self {
         Self::Error(error)
     }
@@ -135,18 +135,18 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
     pub(super) fn run(mut self) -> (Read, Box<dyn Source>) {
         let read = match self.read() {
             Ok(duration) => Read::Done(duration),
-            Err(Halt::Surprise(reason)) => Read::Surprise(reason),
-            Err(Halt::Error(error)) => Read::Error(error),
+            Err(StopReason::Mismatch(reason)) => Read::Mismatch(reason),
+            Err(StopReason::Error(error)) => Read::Error(error),
         };
         self.input.expect(&[]);
         (read, self.input.into_source())
     }
 
     /// Reads until nothing more is wanted, or the video ends; gives its duration.
-    fn read(&mut self) -> Result<Option<Rational>, Halt> {
+    fn read(&mut self) -> Result<Option<Rational>, StopReason> {
         let mut read_errors = 0;
         loop {
-            if !self.shared.watch.go_on() {
+            if !self.shared.watch.should_continue() {
                 return Err(self.shared.watch.stop_error().into());
             }
             if self.selector.is_done() {
@@ -170,7 +170,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
                 Ok(false) => break,
                 Err(_) if self.input.has_io_error() => break,
                 Err(_) if read_errors < MAX_READ_ERRORS => read_errors += 1,
-                Err(_) => return Err(Halt::Surprise("the container cannot be read to its end")),
+                Err(_) => return Err(StopReason::Mismatch("the container cannot be read to its end")),
             }
         }
         // Some demuxers take a failed read for the end of the file.
@@ -183,18 +183,18 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         self.finish().map(Some)
     }
 
-    fn packet(&mut self, packet: Packet) -> Result<(), Halt> {
+    fn packet(&mut self, packet: Packet) -> Result<(), StopReason> {
         if packet.is_encrypted() {
             return Err(open::encrypted().into());
         }
         if packet.is_damaged() {
-            return Err(Halt::Surprise("a packet is damaged"));
+            return Err(StopReason::Mismatch("a packet is damaged"));
         }
         if packet.stretch() > 0 {
-            return Err(Halt::Surprise("the clock starts anew"));
+            return Err(StopReason::Mismatch("the clock starts anew"));
         }
         let Some(pts) = packet.pts() else {
-            return Err(Halt::Surprise("a packet has no presentation time"));
+            return Err(StopReason::Mismatch("a packet has no presentation time"));
         };
         let (ticks, key, hidden) = (packet.ticks(), packet.is_key(), packet.is_hidden());
         let latest = self.latest.replace(self.latest.map_or(pts, |latest| latest.max(pts)));
@@ -207,17 +207,17 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
             return Ok(());
         }
         if packet.has_new_header() {
-            return Err(Halt::Surprise("the codec's header changes"));
+            return Err(StopReason::Mismatch("the codec's header changes"));
         }
-        let picture = self.bitstream.examine(packet.data());
+        let picture = self.bitstream.parse(packet.data());
         let leads = latest.is_none_or(|latest| pts > latest);
         if picture.droppable && !key && leads && self.input.info().reorders {
             // A picture that nothing refers to is coded late to be shown early.
-            return Err(Halt::Surprise("timestamps are in the order of coding"));
+            return Err(StopReason::Mismatch("timestamps are in the order of coding"));
         }
         let unshown = picture.access != Access::Unclear && !picture.shown;
         if unshown && !hidden && pts >= self.floor && !self.bitstream.may_hide() {
-            return Err(Halt::Surprise("a packet is not one picture that is shown"));
+            return Err(StopReason::Mismatch("a packet is not one picture that is shown"));
         }
         if key || self.groups.is_empty() {
             self.begin_group(pts, &packet, picture.access)?;
@@ -226,7 +226,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         self.held_bytes += packet.data().len() as u64;
         self.held_packets += 1;
         if self.held_bytes > MAX_BYTES || self.held_packets > MAX_PACKETS {
-            return Err(Halt::Surprise("a group of pictures is too large to be held"));
+            return Err(StopReason::Mismatch("a group of pictures is too large to be held"));
         }
         // Later packets are decoded later, and so shown later than this one is decoded.
         let settled = packet.dts();
@@ -247,13 +247,13 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
     }
 
     /// A sync point, or the first packet of all.
-    fn begin_group(&mut self, pts: i64, packet: &Packet, access: Access) -> Result<(), Halt> {
+    fn begin_group(&mut self, pts: i64, packet: &Packet, access: Access) -> Result<(), StopReason> {
         let first = self.groups.is_empty() && self.number.is_none() && self.held.is_none();
         if access == Access::No && !first {
-            return Err(Halt::Surprise("not every sync point is one at which decoding can start"));
+            return Err(StopReason::Mismatch("not every sync point is one at which decoding can start"));
         }
         if self.groups.back().is_some_and(|group| pts <= group.from) {
-            return Err(Halt::Surprise("sync points are not in presentation order"));
+            return Err(StopReason::Mismatch("sync points are not in presentation order"));
         }
         let found = self.index.and_then(|index| index.group_from(packet));
         if packet.is_key() {
@@ -267,16 +267,16 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
     }
 
     /// The next frame in presentation order goes to the selector.
-    fn show_next(&mut self) -> Result<(), Halt> {
+    fn show_next(&mut self) -> Result<(), StopReason> {
         let Some(Reverse((pts, ticks, key))) = self.waiting.pop() else { return Ok(()) };
         if self.held.is_some_and(|held| pts <= held.pts) {
-            return Err(Halt::Surprise("frames are not in presentation order"));
+            return Err(StopReason::Mismatch("frames are not in presentation order"));
         }
         let Some(placed) = self.timeline.place(Some(pts), ticks, 0) else {
-            return Err(Halt::Surprise("a timestamp is absurd"));
+            return Err(StopReason::Mismatch("a timestamp is absurd"));
         };
         let requests = self.selector.push(placed.time, key);
-        let requests = requests.map_err(|error| Halt::Error(too_many(error, self.shared.limits)))?;
+        let requests = requests.map_err(|error| StopReason::Error(too_many(error, self.shared.limits)))?;
         let target = self.selector.ends_at().or(self.input.info().claimed_duration);
         self.shared.watch.reach_part(placed.time, target);
         if let Some(held) = self.held.replace(Shown { pts, placed, key }) {
@@ -299,7 +299,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
     }
 
     /// Sends the oldest group on its way, with what its wanted frames need of it.
-    fn dispatch(&mut self) -> Result<(), Halt> {
+    fn dispatch(&mut self) -> Result<(), StopReason> {
         let Some(group) = self.groups.pop_front() else { return Ok(()) };
         self.held_bytes = self.held_bytes.saturating_sub(group.bytes());
         self.held_packets = self.held_packets.saturating_sub(group.packets.len());
@@ -308,7 +308,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         }
         let access = group.access;
         let Some(Needed { mut packets, wanted }) = group.needed(&self.groups).map_err(internal)? else {
-            return Err(Halt::Surprise("a wanted frame's packet is missing"));
+            return Err(StopReason::Mismatch("a wanted frame's packet is missing"));
         };
         if let Some(first) = packets.first_mut().filter(|_| !self.preface.is_empty()) {
             *first = first.with_prefix(self.preface).map_err(internal)?;
@@ -335,7 +335,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         Ok(())
     }
 
-    fn dispatch_all(&mut self) -> Result<(), Halt> {
+    fn dispatch_all(&mut self) -> Result<(), StopReason> {
         while !self.groups.is_empty() {
             self.dispatch()?;
         }
@@ -344,7 +344,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
 
     /// Jumps to the next group in which something is wanted, if that is not the one that is
     /// being read.
-    fn jump(&mut self) -> Result<bool, Halt> {
+    fn jump(&mut self) -> Result<bool, StopReason> {
         let Some((target, latest)) = self.next_group() else { return Ok(false) };
         if self.landed || self.number.unwrap_or(0) >= target {
             return Ok(false);
@@ -368,8 +368,8 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
 
     /// Seeks to the sync point of the group `target`, or, if that is shown after `latest`, to
     /// the one before it; gives its timestamp.
-    fn land(&mut self, target: usize, latest: i64) -> Result<i64, Halt> {
-        let wrong = || Halt::Surprise("the container's index leads elsewhere");
+    fn land(&mut self, target: usize, latest: i64) -> Result<i64, StopReason> {
+        let wrong = || StopReason::Mismatch("the container's index leads elsewhere");
         let index = self.index.ok_or_else(wrong)?;
         for group in [Some(target), target.checked_sub(1)].into_iter().flatten() {
             if !index.seek_timestamp(group).is_some_and(|timestamp| self.input.seek(timestamp)) {
@@ -421,17 +421,17 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
     }
 
     /// The video is over.
-    fn finish(&mut self) -> Result<Rational, Halt> {
+    fn finish(&mut self) -> Result<Rational, StopReason> {
         while !self.waiting.is_empty() {
             self.show_next()?;
         }
         let Some(held) = self.held.take() else {
-            return Err(Halt::Surprise("the packets show no frame"));
+            return Err(StopReason::Mismatch("the packets show no frame"));
         };
         let end = self.end.and_then(|end| self.timeline.seconds_at(end)).unwrap_or(held.placed.end);
         let end = end.max(held.placed.end);
         let requests = self.selector.finish(end);
-        let requests = requests.map_err(|error| Halt::Error(too_many(error, self.shared.limits)))?;
+        let requests = requests.map_err(|error| StopReason::Error(too_many(error, self.shared.limits)))?;
         self.want(held, requests);
         self.dispatch_all()?;
         self.report_selection();
@@ -446,6 +446,6 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
     }
 }
 
-fn internal(error: crate::ffi::AvError) -> Halt {
-    Halt::Error(ExtractError::internal(error.to_string()))
+fn internal(error: crate::ffi::AvError) -> StopReason {
+    StopReason::Error(ExtractError::internal(error.to_string()))
 }

@@ -53,7 +53,7 @@ impl<'s> Worker<'s> {
         let mut first = true;
         loop {
             let packet = packets.next();
-            if task.wanted.is_empty() || self.shared.is_over() || !self.shared.watch.go_on() {
+            if task.wanted.is_empty() || self.shared.is_over() || !self.shared.watch.should_continue() {
                 return;
             }
             let ended = packet.is_none();
@@ -65,8 +65,8 @@ impl<'s> Worker<'s> {
             // A decoder that only fails must not be asked for ever.
             for _ in 0..64 {
                 match self.decoder.receive() {
-                    Ok(Decoded::Frame(frame)) if self.starts_badly(&frame, task.access) => return,
-                    Ok(Decoded::Frame(frame)) if frame.is_damaged() || self.decoder.met_damage() => return,
+                    Ok(Decoded::Frame(frame)) if self.starts_with_predicted(&frame, task.access) => return,
+                    Ok(Decoded::Frame(frame)) if frame.is_damaged() || self.decoder.has_damage() => return,
                     Ok(Decoded::Frame(frame)) => {
                         if !self.shown(frame, &mut task.wanted) {
                             return;
@@ -92,7 +92,7 @@ impl<'s> Worker<'s> {
 
     /// Whether a group's first picture shows that decoding cannot start with it: the codec says
     /// that it was predicted from others, as where a video is refreshed bit by bit.
-    fn starts_badly(&self, frame: &Frame, access: Access) -> bool {
+    fn starts_with_predicted(&self, frame: &Frame, access: Access) -> bool {
         access != Access::Clean && frame.label() & FIRST != 0 && frame.is_predicted()
     }
 

@@ -84,7 +84,7 @@ impl Frame {
             raw.interlaced_frame = 0;
             AvError::check(ffi::av_frame_get_buffer(new.0, 64))?;
         }
-        new.settle_matrix(matrix);
+        new.set_default_matrix(matrix);
         Ok(new)
     }
 

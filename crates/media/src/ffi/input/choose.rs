@@ -75,7 +75,7 @@ fn no_video(context: *mut ffi::AVFormatContext) -> OpenError {
         // SAFETY: streams of an open context are valid, and so are their parameters.
         unsafe { (*(**stream).codecpar).codec_tag.to_le_bytes() }
     });
-    match tags.map(formats::codec_by_tag).find(|name| *name != formats::NAMELESS) {
+    match tags.map(formats::codec_by_tag).find(|name| *name != formats::UNKNOWN_CODEC) {
         Some(short) => OpenError::Codec(formats::codec_name(short).unwrap_or(short).to_owned()),
         None => OpenError::NoVideo,
     }

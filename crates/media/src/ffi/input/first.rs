@@ -78,7 +78,7 @@ impl Input<'_> {
             if !matches!(self.read(&mut packet), Ok(true)) {
                 break;
             }
-            let picture = bitstream.examine(packet.data());
+            let picture = bitstream.parse(packet.data());
             // A picture that nothing refers to is decoded late to be shown early.
             leads |= picture.droppable && picture.shown && !packet.is_key() && !packet.is_hidden();
             rises = packet.pts().is_some_and(|pts| pts > latest && packet.dts().is_none_or(|dts| dts == pts));
@@ -90,7 +90,7 @@ impl Input<'_> {
     }
 
     /// Takes no presentation time of a packet for true from here on.
-    pub(crate) fn distrust_times(&mut self) {
+    pub(crate) fn ignore_times(&mut self) {
         self.info.untimed = true;
         self.info.timed_pictures = false;
         self.info.whole_pictures = false;

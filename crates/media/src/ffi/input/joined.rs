@@ -6,7 +6,7 @@ use ffmpeg_next::ffi;
 use super::Input;
 
 /// How far behind the last picture another header is looked for: there is only sound between.
-const REACH: usize = 4 << 20;
+const MAX_HEADER_DISTANCE: usize = 4 << 20;
 /// Bytes of a file's header, and the size of a tag before the first one that follows it (Video
 /// File Format Specification 10.1, E.2 and E.3).
 const HEADER: usize = 13;
@@ -19,7 +19,7 @@ impl Input<'_> {
         }
         let Some(from) = self.last_position.filter(|from| *from >= self.joined_at) else { return false };
         let Some(io) = &mut self.io else { return false };
-        let mut bytes = vec![0; REACH];
+        let mut bytes = vec![0; MAX_HEADER_DISTANCE];
         let Ok(length) = io.peek_at(from, &mut bytes) else { return false };
         let Some(at) = bytes[..length].windows(HEADER).position(is_header) else { return false };
         let first_tag = from + (at + HEADER) as u64;
