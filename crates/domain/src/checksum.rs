@@ -40,12 +40,6 @@ impl fmt::Display for Checksum {
     }
 }
 
-impl fmt::Debug for Checksum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 impl FromStr for Checksum {
     type Err = InvalidChecksum;
 
@@ -60,16 +54,4 @@ impl FromStr for Checksum {
     }
 }
 
-impl TryFrom<String> for Checksum {
-    type Error = InvalidChecksum;
-
-    fn try_from(text: String) -> Result<Self, InvalidChecksum> {
-        text.parse()
-    }
-}
-
-impl From<Checksum> for String {
-    fn from(checksum: Checksum) -> Self {
-        checksum.to_string()
-    }
-}
+text_form!(Checksum, InvalidChecksum);

@@ -3,6 +3,32 @@
 //! No I/O, no async, no clock and no randomness: everything that varies comes in as an
 //! argument, so that the same code runs in a Wasm guest, in the worker and in a test.
 
+/// What types with one text have: that text for people, and for serde by
+/// `#[serde(try_from = "String", into = "String")]`.
+macro_rules! text_form {
+    ($name:ty, $error:ty) => {
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = $error;
+
+            fn try_from(text: String) -> Result<Self, $error> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.to_string()
+            }
+        }
+    };
+}
+
 pub mod checksum;
 pub mod failure;
 pub mod id;

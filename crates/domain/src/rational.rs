@@ -71,11 +71,6 @@ impl Rational {
         self.num > 0
     }
 
-    /// Whether the value is below 0.
-    pub const fn is_negative(self) -> bool {
-        self.num < 0
-    }
-
     /// The nearest float: for display and cost models, never to choose a frame.
     pub fn to_f64(self) -> f64 {
         self.num as f64 / self.den as f64

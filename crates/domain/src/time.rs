@@ -54,12 +54,6 @@ impl fmt::Display for Time {
     }
 }
 
-impl fmt::Debug for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 impl FromStr for Time {
     type Err = InvalidTime;
 
@@ -69,19 +63,7 @@ impl FromStr for Time {
     }
 }
 
-impl TryFrom<String> for Time {
-    type Error = InvalidTime;
-
-    fn try_from(text: String) -> Result<Self, InvalidTime> {
-        text.parse()
-    }
-}
-
-impl From<Time> for String {
-    fn from(time: Time) -> String {
-        time.to_string()
-    }
-}
+text_form!(Time, InvalidTime);
 
 #[cfg(test)]
 mod tests {
