@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use framelift_domain::Checksum;
 use framelift_e2e::process::{program, signal};
 use framelift_e2e::user::{PASSWORD, open_archive};
 use framelift_e2e::{Setup, Stack, clip, until};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 /// The program with a home of its own.
 struct Cli {
@@ -170,7 +170,7 @@ async fn videos_go_up_and_their_frames_come_down() {
     assert_eq!((&video["status"], &video["result"]["frames"]), (&json!("completed"), &json!(4)));
     assert_eq!(video["output"], "out/cars-frames.zip");
     let archive = std::fs::read(cli.home.join("out/cars-frames.zip")).unwrap();
-    assert_eq!(video["result"]["sha256"], hex(&archive));
+    assert_eq!(video["result"]["sha256"], Checksum::of(&archive).to_string());
     assert_eq!(open_archive(&archive).0.len(), 5);
     assert_eq!(cli.kept(), 0);
     let id = video["id"].as_str().unwrap();
@@ -178,7 +178,7 @@ async fn videos_go_up_and_their_frames_come_down() {
     // What is there is not replaced, and what has come of it before is gone on with.
     let again = cli.refused(&["download", id, "-o", "out"], 1).await;
     assert!(again.1.contains("--force replaces it"), "{}", again.1);
-    let part = format!(".half.zip.{}.part", &hex(&archive)[..12]);
+    let part = format!(".half.zip.{}.part", &Checksum::of(&archive).to_string()[..12]);
     std::fs::write(cli.home.join(&part), &archive[..archive.len() / 2]).unwrap();
     cli.json(&["download", id, "-o", "half.zip"]).await;
     assert_eq!(std::fs::read(cli.home.join("half.zip")).unwrap(), archive);
@@ -265,8 +265,4 @@ async fn a_service_that_is_away_is_told() {
     assert_eq!(code, "not-logged-in");
     stack.start_again().await;
     stack.finish().await;
-}
-
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

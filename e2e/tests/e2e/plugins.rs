@@ -5,12 +5,12 @@ use std::path::Path;
 use std::process::Command;
 
 use framelift_contract::plugin::builtin;
+use framelift_domain::Checksum;
 use framelift_e2e::process::root;
 use framelift_e2e::user::{PASSWORD, open_archive};
 use framelift_e2e::{Setup, Stack, User, clip, cloud, until};
 use reqwest::Method;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 /// A component written in Rust, which a tenant uploads under a name of its own.
 fn component(name: &str) -> Vec<u8> {
@@ -52,7 +52,7 @@ async fn a_tenants_plugin_works_beside_one_that_comes_with_the_service() {
     let first = component("sharpest");
     let ready = checked(&stack, &ada, "picker", first.clone()).await;
     assert_eq!((&ready["state"], &ready["ready_version"]), (&json!("ready"), &json!(1)), "{ready}");
-    let sha256: String = Sha256::digest(&first).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = Checksum::of(&first);
     assert_eq!((&ready["sha256"], &ready["size_bytes"]), (&json!(sha256), &json!(first.len())));
     assert_eq!(ready["config_schema"]["properties"]["window"]["maximum"], 64, "as the component says itself");
     let list = ada.expect(Method::GET, "/plugins", None, 200).await;
