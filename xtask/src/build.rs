@@ -11,6 +11,7 @@ pub(crate) const GUESTS: &[&str] = &[
     "framelift-uploads",
     "framelift-videos",
     "framelift-downloads",
+    "framelift-events",
     "framelift-frames",
     "framelift-plugins",
     "framelift-control",

@@ -44,7 +44,7 @@ use crate::store::update::Updated;
 
 pub use error::JobError;
 pub use idempotency::Idempotency;
-pub use read::Page;
+pub use read::{Page, Unfinished};
 pub use sweep::Swept;
 pub use turn::{Claimed, SILENT_S, Turn};
 

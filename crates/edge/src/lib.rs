@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod control;
 pub mod downloads;
+pub mod events;
 pub mod frames;
 pub mod http;
 pub mod jobs;

@@ -40,6 +40,12 @@ pub struct InvalidEndpoint {
 }
 
 impl ObjectStoreConfig {
+    /// No object store: for a component that may not reach it, and calls nothing that would.
+    pub fn none() -> Result<Self, InvalidEndpoint> {
+        let nowhere = "http://object-store.invalid";
+        Self::new(nowhere, nowhere, true, "none", "none", Credentials::new("none", "none"))
+    }
+
     /// A bucket behind two endpoints: the one that the edge reaches and the one that clients
     /// reach. `path_style` puts the bucket's name into the path instead of the host.
     pub fn new(

@@ -47,6 +47,7 @@ pub const COMPONENTS: &[Component] = components!(
     "uploads" = uploads,
     "videos" = videos,
     "downloads" = downloads,
+    "events" = events,
     "frames" = frames,
     "plugins" = plugins,
     "control" = control,

@@ -1,4 +1,4 @@
-//! The base of the components `videos`, `uploads`, `downloads`, `frames`, `plugins` and `control`: ports, configuration,
+//! The base of the components `videos`, `uploads`, `downloads`, `events`, `frames`, `plugins` and `control`: ports, configuration,
 //! authentication, and access to objects.
 //!
 //! A handler reads the request, calls an operation of [`crate::jobs`], talks to the object
@@ -49,6 +49,14 @@ pub struct Service<'a, K, Q, H, A> {
     pub config: &'a Config,
 }
 
+impl<K, Q, H, A> Clone for Service<'_, K, Q, H, A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, Q, H, A> Copy for Service<'_, K, Q, H, A> {}
+
 impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
     pub(crate) fn jobs(&self) -> Jobs<'a, K, Q, ObjectStore<'a, H, A>, A> {
         Jobs::new(self.kv, self.queue, self.objects(), self.ambient, &self.config.limits)
@@ -73,7 +81,8 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         Err(Failure::new(Code::EmailNotVerified, detail))
     }
 
-    async fn identified(&self, incoming: &Incoming) -> Result<Caller, Failure> {
+    /// The user who calls, and what the token says; 401 if the account was deleted.
+    pub(crate) async fn identified(&self, incoming: &Incoming) -> Result<Caller, Failure> {
         let Credential::Users(verifier) = &self.config.credential else {
             return Err(Failure::internal("a component for workers was called as one for users"));
         };

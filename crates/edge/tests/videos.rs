@@ -14,6 +14,8 @@ mod access;
 mod bad_input;
 #[path = "videos/documented.rs"]
 mod documented;
+#[path = "videos/events.rs"]
+mod events;
 #[path = "videos/frames.rs"]
 mod frames;
 #[path = "videos/life.rs"]

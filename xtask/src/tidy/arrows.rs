@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
         "framelift-uploads",
         "framelift-videos",
         "framelift-downloads",
+        "framelift-events",
         "framelift-frames",
         "framelift-plugins",
         "framelift-control",

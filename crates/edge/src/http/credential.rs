@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use framelift_domain::UserId;
+use framelift_domain::{Time, UserId};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -19,6 +19,8 @@ pub struct Caller {
     pub session: Option<String>,
     /// Whether the address was confirmed when the token was made, or need not be.
     pub email_verified: bool,
+    /// When the token ends.
+    pub expires_at: Time,
 }
 
 /// The secret that workers (and components among themselves) send as a bearer token. While it is changed there are two

@@ -158,6 +158,7 @@ impl Incoming {
             token: claims.id,
             session: claims.session,
             email_verified: claims.email_verified,
+            expires_at: Time::from_unix_ms(claims.expires_s.saturating_mul(1000)),
         })
     }
 

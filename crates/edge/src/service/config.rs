@@ -89,6 +89,8 @@ pub enum Role {
     Users,
     /// Serves users' calls that only read.
     Readers,
+    /// Tells users what happens, and reads the store alone.
+    Events,
     /// Serves single frames, by links too.
     Frames,
     /// Serves calls of workers and of other components.
@@ -100,13 +102,14 @@ impl Config {
     pub fn read(variables: &Variables, role: Role) -> Result<Self, Vec<String>> {
         let mut reader = Reader { variables, problems: Vec::new() };
         let credential = match role {
-            Role::Users | Role::Readers | Role::Frames => {
+            Role::Users | Role::Readers | Role::Events | Role::Frames => {
                 reader.checked("public_keys", Verifier::from_jwks).map(Credential::Users)
             }
             Role::Workers => reader.checked("worker_token", WorkerToken::new).map(Credential::Workers),
         };
-        let object_store = reader.object_store();
-        let queue = if matches!(role, Role::Readers | Role::Frames) { None } else { reader.queue() };
+        let object_store =
+            if role == Role::Events { ObjectStoreConfig::none().ok() } else { reader.object_store() };
+        let queue = if matches!(role, Role::Users | Role::Workers) { reader.queue() } else { None };
         let links = if role == Role::Frames { reader.checked("frames_key", LinkKeys::parse) } else { None };
         let limits = reader.limits();
         let cors = Cors::read(variables).map_err(|problem| reader.problems.push(problem));

@@ -15,7 +15,7 @@ use super::{SpinAmbient, SpinHttp, SpinKv, configured};
 use crate::http::{Body, BrokenOff, Failure};
 use crate::queue::Sqs;
 use crate::service::{self, Config, Role};
-use crate::{control, downloads, frames, plugins, uploads, videos};
+use crate::{control, downloads, events, frames, plugins, uploads, videos};
 
 /// A guest's response.
 pub type Answer = Response<FullBody<Bytes>>;
@@ -160,6 +160,11 @@ guest!(
     /// Component `downloads`.
     downloads,
     Role::Readers
+);
+streaming_guest!(
+    /// Component `events`.
+    events,
+    Role::Events
 );
 streaming_guest!(
     /// Component `frames`.

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::world::{Call, Component, MIB, World, completed, component_of, failed};
 
 const UNKNOWN: &str = "018bcfe5-6800-7707-8707-070707070707";
-const NAMES: &[&str] = &["videos", "uploads", "downloads", "frames", "plugins", "control"];
+const NAMES: &[&str] = &["videos", "uploads", "downloads", "events", "frames", "plugins", "control"];
 
 /// A request to an operation with the credential that it asks for.
 fn call<'w>(world: &'w World, operation: &Operation, id: &str) -> Call<'w> {

@@ -13,7 +13,7 @@ use framelift_edge::queue::Sqs;
 use framelift_edge::service::{Config, Role, Service};
 use framelift_edge::store::memory::{MemoryKv, TestAmbient};
 use framelift_edge::token::Signer;
-use framelift_edge::{control, downloads, frames, plugins, uploads, videos};
+use framelift_edge::{control, downloads, events, frames, plugins, uploads, videos};
 use futures::StreamExt as _;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::Full;
@@ -32,6 +32,7 @@ pub(crate) struct World {
     pub(crate) signer: Signer,
     users: Config,
     readers: Config,
+    events: Config,
     frames: Config,
     workers: Config,
     /// What the next request is refused with, as if a store or the configuration were not there.
@@ -48,6 +49,7 @@ pub(crate) enum Component {
     Videos,
     Uploads,
     Downloads,
+    Events,
     Frames,
     Plugins,
     Control,
@@ -108,6 +110,7 @@ impl World {
             ambient,
             users: Config::read(&variables, Role::Users).unwrap(),
             readers: Config::read(&variables, Role::Readers).unwrap(),
+            events: Config::read(&variables, Role::Events).unwrap(),
             frames: Config::read(&variables, Role::Frames).unwrap(),
             workers: Config::read(&variables, Role::Workers).unwrap(),
             signer,
@@ -115,6 +118,11 @@ impl World {
             largest_piece: Cell::default(),
             problems: RefCell::default(),
         }
+    }
+
+    /// The configuration of component `events`.
+    pub(crate) fn events(&self) -> &Config {
+        &self.events
     }
 
     pub(crate) fn user(&self, n: u8) -> UserId {
@@ -162,6 +170,7 @@ impl World {
         let config = match component {
             Component::Videos | Component::Uploads | Component::Plugins => &self.users,
             Component::Downloads => &self.readers,
+            Component::Events => &self.events,
             Component::Frames => &self.frames,
             Component::Control => &self.workers,
         };
@@ -177,6 +186,7 @@ impl World {
         let cors = &config.cors;
         // On the heap: the futures of all components are too much for a test's stack.
         let answer = match component {
+            Component::Events => Box::pin(events::serve(service, cors, &self.ambient, parts, body)).await,
             Component::Frames => Box::pin(frames::serve(service, cors, &self.ambient, parts, body)).await,
             Component::Videos => {
                 Box::pin(videos::serve(service, cors, &self.ambient, parts, body)).await.map(Body::from)
@@ -202,7 +212,7 @@ impl World {
         let length = parts.headers.get("content-length").map(|length| length.to_str().unwrap().to_owned());
         let without = method == Method::HEAD
             || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&parts.status);
-        if !broken_off {
+        if !broken_off && component != Component::Events {
             assert_eq!(length, (!without).then(|| body.len().to_string()));
         }
         Answer { status: parts.status, headers: parts.headers, body, broken_off }
@@ -287,6 +297,11 @@ impl World {
     pub(crate) async fn complete(&self, id: &str) {
         let job = self.claim(id).await.json();
         self.cloud.put(job["result_key"].as_str().unwrap(), vec![0; 9]);
+        self.complete_claimed(id).await;
+    }
+
+    /// Completes a job that is claimed.
+    pub(crate) async fn complete_claimed(&self, id: &str) {
         let answer = self.report(id, "complete", completed(1)).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
@@ -369,6 +384,7 @@ pub(crate) fn component_of(path: &str) -> Component {
     match found.map(|component| component.name) {
         Some("uploads") => Component::Uploads,
         Some("downloads") => Component::Downloads,
+        Some("events") => Component::Events,
         Some("frames") => Component::Frames,
         Some("plugins") => Component::Plugins,
         Some("control") => Component::Control,

@@ -1,0 +1,271 @@
+//! Streams of events: what is told of videos while they are worked on, and to whoever comes back.
+
+use std::cell::Cell;
+
+use framelift_edge::events;
+use framelift_edge::http::Body;
+use framelift_edge::ports::{Change, Kv, Swap, Unavailable};
+use framelift_edge::queue::Sqs;
+use framelift_edge::service::{Config, Service};
+use framelift_edge::store::memory::{MemoryKv, Quirks};
+use futures::StreamExt as _;
+use http::Request;
+use http_body_util::Empty;
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+/// The store, counting what is read.
+struct Counted<'a> {
+    kv: &'a MemoryKv,
+    reads: Cell<u32>,
+}
+
+impl Kv for Counted<'_> {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Unavailable> {
+        self.reads.set(self.reads.get() + 1);
+        self.kv.get(key).await
+    }
+
+    async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), Unavailable> {
+        self.kv.set(key, value).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Unavailable> {
+        self.kv.delete(key).await
+    }
+
+    async fn swap(&self, key: &str, change: Change<'_>) -> Result<Swap, Unavailable> {
+        self.kv.swap(key, change).await
+    }
+
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, Unavailable> {
+        self.kv.increment(key, delta).await
+    }
+}
+
+/// An event: its name, its id and its data.
+type Event = (String, String, Value);
+
+/// A stream that is read piece by piece.
+struct Stream<'a>(Body<'a>);
+
+impl Stream<'_> {
+    /// The next piece, as it was sent; none at the end.
+    async fn piece(&mut self) -> Option<String> {
+        let Body::Pieces(pieces) = &mut self.0 else { panic!("the answer is no stream") };
+        Some(String::from_utf8(pieces.next().await?.unwrap().to_vec()).unwrap())
+    }
+
+    /// The events of the next piece that has any; panics at the end.
+    async fn events(&mut self) -> Vec<Event> {
+        loop {
+            let events = events_of(&self.piece().await.expect("the stream has ended"));
+            if !events.is_empty() {
+                return events;
+            }
+        }
+    }
+
+    /// The one event of the next piece that has any.
+    async fn event(&mut self) -> Event {
+        let mut events = self.events().await;
+        assert_eq!(events.len(), 1, "{events:?}");
+        events.remove(0)
+    }
+}
+
+fn events_of(text: &str) -> Vec<Event> {
+    let messages = text.split("\n\n").filter(|message| message.starts_with("event: "));
+    let field = |message: &str, name: &str| {
+        let line = message.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        line.unwrap_or_else(|| panic!("no {name} in {message}")).to_owned()
+    };
+    messages
+        .map(|message| {
+            let data = serde_json::from_str(&field(message, "data")).unwrap();
+            (field(message, "event"), field(message, "id"), data)
+        })
+        .collect()
+}
+
+/// The parts that a stream borrows from.
+struct Desk<'w> {
+    world: &'w World,
+    kv: Counted<'w>,
+    queue: Sqs<'w, crate::cloud::Cloud, framelift_edge::store::memory::TestAmbient>,
+    config: &'w Config,
+}
+
+impl<'w> Desk<'w> {
+    fn new(world: &'w World) -> Self {
+        let config = world.events();
+        let queue = Sqs::new(None, &world.cloud, &world.ambient);
+        Self { world, kv: Counted { kv: &world.kv, reads: Cell::default() }, queue, config }
+    }
+
+    async fn open(&self, path: &str, last_event_id: Option<&str>) -> Stream<'_> {
+        let world = self.world;
+        let mut request = Request::get(path).header("authorization", format!("Bearer {}", world.token(1)));
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        let (parts, body) = request.body(Empty::new()).unwrap().into_parts();
+        let (kv, queue, http, ambient, config) =
+            (&self.kv, &self.queue, &world.cloud, &world.ambient, self.config);
+        let service = Service { kv, queue, http, ambient, config };
+        let answer = events::serve(Ok(service), &config.cors, ambient, parts, body).await;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        Stream(answer.into_body())
+    }
+}
+
+async fn report_progress(world: &World, id: &str, percent: u8) {
+    let progress = json!({
+        "stage": "extracting", "percent": percent, "frames_done": percent, "frames_expected": 100,
+        "bytes_read": 5
+    });
+    let body = json!({ "attempt": 1, "worker_id": "w-1", "progress": progress });
+    assert_eq!(world.report(id, "progress", body).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_video_is_followed_to_its_end() {
+    let world = World::new();
+    let id = world.uploaded(1).await;
+    let desk = Desk::new(&world);
+    let mut stream = desk.open(&format!("/videos/{id}/events"), None).await;
+    let first = stream.piece().await.unwrap();
+    assert!(first.starts_with("retry: 2000\n\n"), "{first}");
+    let record = world.get(&format!("/videos/{id}")).user(1).send().await.json();
+    let [(name, _, data)] = &events_of(&first)[..] else { panic!("{first}") };
+    assert_eq!((name.as_str(), data), ("status", &record));
+
+    world.claim(&id).await;
+    let (name, _, data) = stream.event().await;
+    assert_eq!((name.as_str(), &data["status"]), ("status", &json!("processing")));
+    for percent in [10, 60] {
+        report_progress(&world, &id, percent).await;
+        let (name, _, data) = stream.event().await;
+        assert_eq!((name.as_str(), &data["id"]), ("progress", &json!(id)));
+        assert_eq!(data["progress"]["percent"], percent);
+    }
+    world.complete_claimed(&id).await;
+    let (name, _, data) = stream.event().await;
+    assert_eq!((name.as_str(), &data["status"]), ("status", &json!("completed")));
+    assert_eq!(data["result"]["frames"], 3);
+    assert_eq!(stream.piece().await, None, "it ends with the terminal status");
+    // One that is finished already is told once.
+    let mut late = desk.open(&format!("/videos/{id}/events"), None).await;
+    assert_eq!(late.event().await.2["status"], "completed");
+    assert_eq!(late.piece().await, None);
+}
+
+#[tokio::test]
+async fn who_comes_back_is_told_what_has_changed_and_no_more() {
+    let world = World::new();
+    let id = world.uploaded(1).await;
+    let path = format!("/videos/{id}/events");
+    let desk = Desk::new(&world);
+    let mut stream = desk.open(&path, None).await;
+    let (_, known, _) = stream.event().await;
+    drop(stream);
+    let mut again = desk.open(&path, Some(&known)).await;
+    assert_eq!(again.piece().await.unwrap(), "retry: 2000\n\n", "nothing has changed");
+    drop(again);
+    world.claim(&id).await;
+    report_progress(&world, &id, 10).await;
+    let mut again = desk.open(&path, Some(&known)).await;
+    let (name, known, data) = again.event().await;
+    assert_eq!((name.as_str(), &data["progress"]["percent"]), ("status", &json!(10)), "all of it in one");
+    report_progress(&world, &id, 20).await;
+    let mut again = desk.open(&path, Some(&known)).await;
+    assert_eq!(again.event().await.0, "progress");
+    // Rubbish is an id that nobody knows.
+    let mut again = desk.open(&path, Some("x")).await;
+    assert_eq!(again.event().await.0, "status");
+}
+
+#[tokio::test]
+async fn silence_is_filled_and_no_stream_lasts_for_ever() {
+    let world = World::new();
+    let id = world.uploaded(1).await;
+    let desk = Desk::new(&world);
+    let path = format!("/videos/{id}/events");
+    for (path, reads_a_minute) in [(path.as_str(), 20), ("/videos/events", 32)] {
+        let (begin, mut comments) = (world.now(), 0);
+        let mut stream = desk.open(path, None).await;
+        stream.event().await;
+        desk.kv.reads.set(0);
+        let mut last = world.now();
+        while let Some(piece) = stream.piece().await {
+            assert_eq!(piece, ": \n\n");
+            assert!(world.now().ms_since(last) <= 20_000, "a silence that is too long");
+            last = world.now();
+            comments += 1;
+        }
+        let seconds = world.now().ms_since(begin) / 1000;
+        assert!((295..=310).contains(&seconds) && comments >= 14, "{seconds} s, {comments} comments");
+        let reads = desk.kv.reads.get();
+        assert!(reads <= 5 * reads_a_minute + 10, "{path}: {reads} reads");
+    }
+    // And with its token.
+    let mut stream = desk.open(&path, None).await;
+    stream.event().await;
+    world.advance_s(3601);
+    assert_eq!(stream.piece().await, None);
+}
+
+#[tokio::test]
+async fn a_deleted_video_is_told_of_and_a_store_that_is_down_is_waited_for() {
+    let world = World::new();
+    let (id, other) = (world.uploaded(1).await, world.uploaded(1).await);
+    let desk = Desk::new(&world);
+    let mut one = desk.open(&format!("/videos/{id}/events"), None).await;
+    let mut all = desk.open("/videos/events", None).await;
+    one.event().await;
+    assert_eq!(all.events().await.len(), 2);
+    assert_eq!(world.delete(&format!("/videos/{id}")).user(1).send().await.status, 204);
+    let (name, _, data) = one.event().await;
+    assert_eq!((name.as_str(), data), ("deleted", json!({ "id": id })));
+    assert_eq!(one.piece().await, None);
+    let (name, _, data) = all.event().await;
+    assert_eq!((name.as_str(), data), ("deleted", json!({ "id": id })));
+    world.kv.set_quirks(Quirks { error_before: 100, ..Quirks::MODES[0].1 });
+    // A comment comes although no look succeeds.
+    assert_eq!(all.piece().await.as_deref(), Some(": \n\n"));
+    world.kv.set_quirks(Quirks::MODES[0].1);
+    world.claim(&other).await;
+    assert_eq!(all.event().await.2["status"], "processing");
+}
+
+#[tokio::test]
+async fn all_videos_of_their_owner_are_followed_in_one_stream() {
+    let world = World::new();
+    let theirs = world.uploaded(2).await;
+    let first = world.uploaded(1).await;
+    let desk = Desk::new(&world);
+    let mut stream = desk.open("/videos/events", None).await;
+    assert_eq!(stream.event().await.2["id"], first);
+    let second = world.uploaded(1).await;
+    let (name, known, data) = stream.event().await;
+    assert_eq!((name.as_str(), &data["id"]), ("status", &json!(second)));
+    world.claim(&second).await;
+    report_progress(&world, &second, 30).await;
+    assert_eq!(stream.event().await.2["progress"]["percent"], 30);
+    report_progress(&world, &second, 40).await;
+    let (name, _, data) = stream.event().await;
+    assert_eq!((name.as_str(), &data["id"]), ("progress", &json!(second)));
+    world.complete_claimed(&second).await;
+    let (_, _, data) = stream.event().await;
+    assert_eq!((&data["id"], &data["status"]), (&json!(second), &json!("completed")));
+    drop(stream);
+    // Who was away when it finished is told so, and of nothing that is another's.
+    world.advance_s(60);
+    let mut again = desk.open("/videos/events", Some(&known)).await;
+    let told: Vec<Value> = again.events().await.into_iter().map(|(_, _, data)| data["id"].clone()).collect();
+    assert_eq!(told, [json!(second), json!(first)]);
+    assert!(!told.contains(&json!(theirs)));
+}
