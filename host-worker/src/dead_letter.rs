@@ -80,6 +80,7 @@ impl DeadLetters {
                     "dead_letter",
                     message_id = message.message_id,
                     correlation_id = %task.trace.correlation_id,
+                    trace_id = task.trace.parent.trace_id(),
                     video_id = %task.video_id,
                 );
                 self.give_up(&task, message.receives).instrument(span).await

@@ -124,6 +124,7 @@ impl JobContext {
         let span = tracing::info_span!(
             "job",
             correlation_id = %task.trace.correlation_id,
+            trace_id = task.trace.parent.trace_id(),
             video_id = %task.video_id,
             attempt = tracing::field::Empty,
         );

@@ -12,9 +12,12 @@ use framelift_contract::report::{
     ClaimRequest, CompleteReport, Ending, FailReport, Job, Notice, NotifiedReport, ProgressReport,
     ReportAnswer, SweepAnswer,
 };
+use framelift_contract::service::Health;
 use framelift_contract::video::Progress;
 use framelift_contract::webhook::{ClaimedDelivery, DeliveryOutcome, DeliveryReport, WebhookGone};
-use framelift_domain::{Checksum, CorrelationId, EventId, FailureCode, PluginId, UserId, VideoId, WorkerId};
+use framelift_domain::{
+    Checksum, CorrelationId, EventId, FailureCode, PluginId, TraceParent, UserId, VideoId, WorkerId,
+};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -34,6 +37,8 @@ const MAX_ANSWER_BYTES: usize = 1 << 20;
 pub(crate) struct Trace {
     /// The request's id.
     pub correlation_id: CorrelationId,
+    /// The trace that the request belongs to.
+    pub parent: TraceParent,
 }
 
 /// Calls control with the worker credential.
@@ -93,6 +98,7 @@ impl ControlClient {
         let mut request = self.http.request(method, url);
         if let Some(trace) = trace {
             request = request.header("x-correlation-id", trace.correlation_id.as_str());
+            request = request.header("traceparent", trace.parent.to_string());
         }
         Ok(request)
     }
@@ -335,14 +341,13 @@ impl ControlClient {
         Ok(answer)
     }
 
-    /// Whether the edge answers.
+    /// Whether the edge answers, and knows the calls of a worker of this version.
     pub(crate) async fn health(&self) -> Result<(), ReportError> {
-        let response =
-            self.request(Method::GET, "health", None)?.send().await.map_err(ReportError::transport)?;
-        if response.status().is_success() {
-            return Ok(());
+        let health: Health = self.answer(self.request(Method::GET, "health", None)?).await?;
+        match health.mismatch(env!("CARGO_PKG_VERSION")) {
+            None => Ok(()),
+            Some(detail) => Err(ReportError::Unavailable { detail, retry_after: None }),
         }
-        Err(ReportError::of(response.status().as_u16(), &[], None))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use framelift_contract::message::{InvalidMessage, JobMessage, Message, NoticeKind};
 use framelift_contract::report::Job;
-use framelift_domain::{PluginId, UserId, VideoId};
+use framelift_domain::{PluginId, TraceParent, UserId, VideoId};
 
 use crate::report::Trace;
 
@@ -55,7 +55,10 @@ impl Task {
         Self {
             video_id: job.video_id,
             user_id: job.user_id,
-            trace: Trace { correlation_id: job.correlation_id },
+            trace: Trace {
+                parent: job.traceparent.unwrap_or_else(|| TraceParent::of(&job.correlation_id)),
+                correlation_id: job.correlation_id,
+            },
             notice: job.notice,
         }
     }
@@ -69,7 +72,10 @@ impl Work {
             Message::Plugin(check) => Self::Plugin(PluginTask {
                 plugin_id: check.plugin_id,
                 user_id: check.user_id,
-                trace: Trace { correlation_id: check.correlation_id },
+                trace: Trace {
+                    parent: TraceParent::of(&check.correlation_id),
+                    correlation_id: check.correlation_id,
+                },
             }),
         })
     }

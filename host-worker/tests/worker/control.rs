@@ -41,6 +41,8 @@ struct State {
     due: BTreeMap<String, ClaimedDelivery>,
     /// The answer to whoever asks what to mail about an account.
     account_mail: Option<Value>,
+    /// The version that it tells; none is the worker's own.
+    version: Option<&'static str>,
 }
 
 #[derive(Clone)]
@@ -123,6 +125,10 @@ impl Control {
         self.state.lock().unwrap().refuses_token = refuse;
     }
 
+    pub(crate) fn set_version(&self, version: Option<&'static str>) {
+        self.state.lock().unwrap().version = version;
+    }
+
     pub(crate) fn calls(&self, name: &str) -> Vec<Call> {
         self.state.lock().unwrap().calls.iter().filter(|call| call.name == name).cloned().collect()
     }
@@ -160,7 +166,8 @@ impl State {
     fn answer(&mut self, request: &Request<Bytes>) -> Answer {
         let path: Vec<&str> = request.uri().path().trim_start_matches('/').split('/').collect();
         if path == ["health"] {
-            return text(200, "{}");
+            let version = self.version.unwrap_or(env!("CARGO_PKG_VERSION"));
+            return text(200, json!({"status": "ok", "version": version}).to_string());
         }
         let authorised =
             request.headers().get("authorization").is_some_and(|value| value == &format!("Bearer {TOKEN}"));

@@ -307,6 +307,20 @@ async fn a_worker_whose_credential_is_refused_takes_itself_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_newer_than_the_edge_takes_no_job() {
+    let rig = Rig::with("250 ok", "").await;
+    rig.control.set_version(Some("0.0.9"));
+    let is_out = async || {
+        let (status, report) = rig.get("/health/ready").await;
+        status == 503 && report.contains("\"control\":\"unavailable\"")
+    };
+    eventually("it is not ready", is_out).await;
+    rig.control.set_version(None);
+    eventually("it works with the edge of its version", async || rig.get("/health/ready").await.0 == 200)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_fails_job_after_job_takes_itself_out_of_service() {
     let more = "[worker]\nconcurrency = 1\nmax_own_failures = 2\nout_of_service = \"1s\"\n";
     let rig = Rig::with("250 ok", more).await;
