@@ -83,6 +83,12 @@ pub async fn aws(config: &Config) -> SdkConfig {
     clients::shared(config).await
 }
 
+/// Makes every TLS client of the process use ring.
+pub fn use_ring() {
+    // Fails only when a provider is there already, which will be the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// Returns the worker's name in reports and logs.
 fn worker_id(config: &Config) -> WorkerId {
     let host: String = std::fs::read_to_string("/etc/hostname")
@@ -147,8 +153,7 @@ pub async fn start(
     if aws.region().is_none() {
         return Err(StartError::Region);
     }
-    // Fails only when a provider is there already, which will be the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    use_ring();
     let address = config.health.listen;
     let listener =
         TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;

@@ -77,6 +77,7 @@ impl Config {
         let read = Self::read(&mut reader);
         reader.refuse_unknown();
         let mut problems = reader.into_problems();
+        problems.extend(framelift_telemetry::problems(environment));
         match read {
             Some(config) => {
                 check::cross_check(&config, &mut problems);

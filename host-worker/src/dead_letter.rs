@@ -79,10 +79,12 @@ impl DeadLetters {
                 let span = tracing::info_span!(
                     "dead_letter",
                     message_id = message.message_id,
+                    otel.kind = "consumer",
                     correlation_id = %task.trace.correlation_id,
                     trace_id = task.trace.parent.trace_id(),
                     video_id = %task.video_id,
                 );
+                framelift_telemetry::follow(&span, &task.trace.parent.to_string());
                 self.give_up(&task, message.receives).instrument(span).await
             }
             Ok(Work::Plugin(task)) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::health::{Dependency, Metrics, Readiness};
 use crate::job::{Disposition, JobContext, Permit, Work};
@@ -93,7 +94,15 @@ impl Intake {
                     plugin_id = %task.plugin_id,
                     "a message was received"
                 );
-                self.context.check_plugin(&task, message.receives, permit).await
+                let span = tracing::info_span!(
+                    "plugin_check",
+                    otel.kind = "consumer",
+                    correlation_id = %task.trace.correlation_id,
+                    trace_id = task.trace.parent.trace_id(),
+                    plugin_id = %task.plugin_id,
+                );
+                framelift_telemetry::follow(&span, &task.trace.parent.to_string());
+                self.context.check_plugin(&task, message.receives, permit).instrument(span).await
             }
             Ok(Work::Video(task)) => {
                 tracing::info!(

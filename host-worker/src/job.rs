@@ -123,11 +123,13 @@ impl JobContext {
     pub(crate) async fn handle(&self, task: &Task, receives: u32, permit: Permit) -> Disposition {
         let span = tracing::info_span!(
             "job",
+            otel.kind = "consumer",
             correlation_id = %task.trace.correlation_id,
             trace_id = task.trace.parent.trace_id(),
             video_id = %task.video_id,
             attempt = tracing::field::Empty,
         );
+        framelift_telemetry::follow(&span, &task.trace.parent.to_string());
         async {
             if task.notice.is_some() {
                 return self.send_pending_notice(task, Some(permit), receives).await;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use framelift_telemetry::Telemetry;
 use framelift_worker::cli::Arguments;
 use framelift_worker::config::{Config, EXIT_CODE};
 use framelift_worker::{app, cli, log, shutdown};
@@ -27,14 +28,21 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_CODE);
         }
     };
-    log::init(&config.log);
-    match run(config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "the worker cannot go on");
-            ExitCode::FAILURE
-        }
-    }
+    app::use_ring();
+    let telemetry =
+        match Telemetry::from_environment("framelift-worker", env!("CARGO_PKG_VERSION"), &environment) {
+            Ok(telemetry) => telemetry,
+            Err(error) => {
+                cli::print_error(&error.to_string());
+                return ExitCode::from(EXIT_CODE);
+            }
+        };
+    log::init(&config.log, &telemetry);
+    let ended = run(config).inspect_err(|error| {
+        tracing::error!(error = format!("{error:#}"), "the worker cannot go on");
+    });
+    telemetry.shutdown();
+    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn run(config: Config) -> anyhow::Result<()> {

@@ -12,6 +12,7 @@ use framelift_contract::report::Notice;
 use framelift_contract::webhook::{ClaimedDelivery, DeliveryOutcome, EventData, WebhookEvent};
 use framelift_domain::{CorrelationId, EventId, UserId, VideoId};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::config::{Links, Smtp};
 use crate::health::Metrics;
@@ -159,8 +160,9 @@ impl Notifier {
         let (outcome, status, error) = match contact.as_ref().and_then(|contact| contact.webhook.as_ref()) {
             None => (DeliveryOutcome::GiveUp, None, Some("no webhook is set".to_owned())),
             Some(webhook) => {
+                let span = tracing::info_span!("webhook", otel.kind = "client", event_id = %delivery.id);
                 let sent = tokio::select! {
-                    sent = self.webhooks.send(webhook, &delivery) => sent,
+                    sent = self.webhooks.send(webhook, &delivery).instrument(span) => sent,
                     () = cancel.cancelled() => return Err(NotifyError::Stopping),
                 };
                 self.note_attempt(&sent, &delivery);
@@ -250,7 +252,9 @@ impl Notifier {
         cancel: &CancellationToken,
     ) -> Result<(), NotifyError> {
         let Some(email) = &self.email else { return Ok(()) };
-        let sent = email.send(mail, id, correlation_id, address, self.patience, cancel).await;
+        let span = tracing::info_span!("email", otel.kind = "client", notice = id);
+        let send = email.send(mail, id, correlation_id, address, self.patience, cancel);
+        let sent = send.instrument(span).await;
         let outcome = match &sent {
             Ok(()) => "sent",
             Err(EmailError::Rejected(_)) => "rejected",

@@ -23,6 +23,7 @@ use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::{Instrument as _, Span};
 use url::Url;
 
 use crate::health::Readiness;
@@ -48,6 +49,18 @@ pub(crate) struct ControlClient {
     base: Url,
     worker_id: WorkerId,
     readiness: Arc<Readiness>,
+}
+
+/// A request to control, and its span.
+struct Call {
+    request: RequestBuilder,
+    span: Span,
+}
+
+impl Call {
+    fn json(self, body: &impl Serialize) -> Self {
+        Self { request: self.request.json(body), ..self }
+    }
 }
 
 /// The client could not be made.
@@ -84,28 +97,38 @@ impl ControlClient {
         Ok(Self { http, base, worker_id, readiness })
     }
 
-    fn request(
-        &self,
-        method: Method,
-        path: &str,
-        trace: Option<&Trace>,
-    ) -> Result<RequestBuilder, ReportError> {
+    fn request(&self, method: Method, path: &str, trace: Option<&Trace>) -> Result<Call, ReportError> {
         let url = self.base.join(path).map_err(|error| ReportError::Refused {
             status: 0,
             code: None,
             detail: error.to_string(),
         })?;
-        let mut request = self.http.request(method, url);
-        if let Some(trace) = trace {
-            request = request.header("x-correlation-id", trace.correlation_id.as_str());
-            request = request.header("traceparent", trace.parent.to_string());
-        }
-        Ok(request)
+        let Some(trace) = trace else {
+            return Ok(Call { request: self.http.request(method, url), span: Span::none() });
+        };
+        let span = tracing::info_span!(
+            "control",
+            otel.kind = "client",
+            // Without the ids in between: a span's name is the same for all videos.
+            otel.name = format!("control {}", path.rsplit('/').next().unwrap_or_default()),
+            http.request.method = method.as_str(),
+            http.response.status_code = tracing::field::Empty,
+        );
+        let parent = framelift_telemetry::traceparent(&span).unwrap_or_else(|| trace.parent.to_string());
+        let request = self.http.request(method, url);
+        let request = request.header("x-correlation-id", trace.correlation_id.as_str());
+        Ok(Call { request: request.header("traceparent", parent), span })
     }
 
-    async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ReportError> {
-        let mut response = request.send().await.map_err(ReportError::transport)?;
+    async fn answer<T: DeserializeOwned>(&self, call: Call) -> Result<T, ReportError> {
+        let span = call.span.clone();
+        self.receive(call).instrument(span).await
+    }
+
+    async fn receive<T: DeserializeOwned>(&self, call: Call) -> Result<T, ReportError> {
+        let mut response = call.request.send().await.map_err(ReportError::transport)?;
         let status = response.status().as_u16();
+        call.span.record("http.response.status_code", status);
         let retry_after = error::retry_after(response.headers());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(ReportError::transport)? {

@@ -73,6 +73,7 @@ const FROM_PYPI: &[Package] = &[
     package("av==18.1.0", "the decoder, with an FFmpeg of its own, that frames are compared with"),
     package("numpy==2.4.6", "the arithmetic of that comparison"),
     package("standardwebhooks==1.1.0", "the receiver that checks our webhooks"),
+    package("oteltap==1.0.0", "the collector that traces are sent to"),
 ];
 
 /// The programs that read the API document, from PyPI, pinned. One of them is Node.js, which npm's need.

@@ -9,6 +9,7 @@ use http::uri::Scheme;
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use tokio::sync::Semaphore;
+use tracing::{Instrument as _, Span};
 use wasmtime_wasi_http::handler::TrapOrPanicError;
 use wasmtime_wasi_http::{Error, WasiBody};
 
@@ -25,6 +26,9 @@ use crate::variables;
 
 /// The client's address in a call from another component.
 const CHAINED_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// The header that names the trace of a request's caller (W3C Trace Context).
+const TRACE_HEADER: &str = "traceparent";
 
 /// A request names no host, or two different ones.
 #[derive(Debug, thiserror::Error)]
@@ -152,7 +156,10 @@ impl App {
             return Ok(answer(StatusCode::NOT_FOUND, ""));
         };
         *request.uri_mut() = absolute(&request).ok_or(NoAuthority)?;
-        Ok(self.run(&found, request, client).await)
+        let span = span(&mut request, &found);
+        let response = self.run(&found, request, client).instrument(span.clone()).await;
+        span.record("http.response.status_code", response.status().as_u16());
+        Ok(response)
     }
 
     /// Answers Spin's own path with the application's name and version.
@@ -248,6 +255,28 @@ fn component_variables(
         }
     }
     variables
+}
+
+/// The request's span, which the component is told as its caller, as by a proxy that traces.
+fn span(request: &mut Request<WasiBody>, found: &Match) -> Span {
+    let span = tracing::info_span!(
+        "request",
+        otel.kind = "server",
+        otel.name = format!("{} {}", request.method(), found.route),
+        http.request.method = request.method().as_str(),
+        http.route = found.route,
+        component = found.component,
+        http.response.status_code = tracing::field::Empty,
+    );
+    let headers = request.headers_mut();
+    if let Some(parent) = headers.get(TRACE_HEADER).and_then(|value| value.to_str().ok()) {
+        framelift_telemetry::follow(&span, parent);
+    }
+    let parent = framelift_telemetry::traceparent(&span);
+    if let Some(parent) = parent.and_then(|parent| http::HeaderValue::from_str(&parent).ok()) {
+        headers.insert(TRACE_HEADER, parent);
+    }
+    span
 }
 
 /// The request's address with its scheme and authority, which the guest is given too.

@@ -65,6 +65,13 @@ impl Options {
     }
 }
 
+/// Says why the host does not start.
+#[expect(clippy::print_stderr, reason = "a start that fails says why in plain text")]
+pub(crate) fn refused(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(64)
+}
+
 /// Parses `NAME=VALUE`.
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

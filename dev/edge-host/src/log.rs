@@ -3,33 +3,35 @@
 use std::fmt::{self, Write as _};
 
 use framelift_edge_host::GUEST_LOG;
+use framelift_telemetry::Telemetry;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// Sends the log to standard error; `RUST_LOG` narrows it.
-pub(crate) fn to_stderr() {
+pub(crate) fn to_stderr(telemetry: &Telemetry) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing::subscriber::set_global_default(subscriber(filter, std::io::stderr))
-        .unwrap_or_else(|_| unreachable!("nobody else sets one"));
+    let log = subscriber(filter, std::io::stderr).with(telemetry.layer());
+    tracing::subscriber::set_global_default(log).unwrap_or_else(|_| unreachable!("nobody else sets one"));
 }
 
-fn subscriber<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+fn subscriber<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync + for<'a> LookupSpan<'a>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .map_event_format(Lines)
-        .with_env_filter(filter)
         .with_writer(writer)
-        .finish()
+        .with_filter(filter);
+    tracing_subscriber::registry().with(lines)
 }
 
 /// Writes a guest's JSON line as it is, with time and component, and everything else by another format: a

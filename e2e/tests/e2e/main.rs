@@ -17,4 +17,5 @@ mod readme;
 mod restarts;
 mod sdk;
 mod store_suite;
+mod traces;
 mod worker_death;

@@ -99,8 +99,15 @@ x = 1
 [smtp]
 tls = "maybe"
 "#;
-    let told =
-        problems(text, &[("FRAMELIFT_QUEUE_VISIBILTY", "60s"), ("FRAMELIFT_LOG_LEVEL", "=!=")]).join("\n");
+    let told = problems(
+        text,
+        &[
+            ("FRAMELIFT_QUEUE_VISIBILTY", "60s"),
+            ("FRAMELIFT_LOG_LEVEL", "=!="),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector"),
+        ],
+    )
+    .join("\n");
     for part in [
         "top: unknown key",
         "[control] url: expected an http or https URL",
@@ -115,6 +122,7 @@ tls = "maybe"
         "[smtp] tls: expected",
         "FRAMELIFT_QUEUE_VISIBILTY: no such setting",
         "FRAMELIFT_LOG_LEVEL: expected a log level",
+        "OTEL_EXPORTER_OTLP_ENDPOINT: expected an http or https URL",
     ] {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }

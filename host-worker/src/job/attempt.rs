@@ -138,8 +138,9 @@ impl JobContext {
         };
         // The lease is renewed until the archive is stored, or the attempt has ended otherwise.
         let _supervised = AbortOnDropHandle::new(tokio::spawn(supervisor.run()));
-        let attempt = Attempt { context: self, job, watch, stopper: stopper.clone() };
+        let attempt = Attempt { context: self, job, watch: watch.clone(), stopper: stopper.clone() };
         let outcome = attempt.make(options, permit).await;
+        watch.end();
         match (stopper.reason(), outcome) {
             (_, done @ Outcome::Completed(_)) => done,
             // Whatever broke after the stop broke because of it.

@@ -10,6 +10,7 @@ use framelift_domain::{Checksum, Failure, FailureCode};
 use framelift_plugin_host::{Compiled, Metering, PluginRun, Rejected, built_in, failure};
 use framelift_sandbox::{CompileError, CompileLimits};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::message::PluginTask;
 use super::permit::Permit;
@@ -105,7 +106,10 @@ impl JobContext {
                     Ok(Failure::new(FailureCode::Internal, message))
                 })?),
             };
-            let compiled = self.compiled(name, code, cancel).await.map_err(|error| match error {
+            let span =
+                tracing::info_span!("plugin", otel.name = "getting a plugin ready", plugin = name, version);
+            let compiled = self.compiled(name, code, cancel).instrument(span).await;
+            let compiled = compiled.map_err(|error| match error {
                 PluginError::Rejected(rejected) => Ok(failure(name, rejected)),
                 PluginError::Later(reason) => Err(format!("the plugin {name}: {reason}")),
             })?;

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use framelift_contract::video::Progress;
 use framelift_domain::video::Stage;
 use framelift_media::{Control, Source, Stage as EngineStage};
+use tracing::Span;
 
 use super::stop::Stopper;
 
@@ -42,6 +43,17 @@ impl Phase {
         }
     }
 
+    /// A span for as long as it lasts.
+    fn span(self, attempt: &Span) -> Span {
+        match self {
+            Self::Reading => tracing::info_span!(parent: attempt, "reading"),
+            Self::Opening => tracing::info_span!(parent: attempt, "opening"),
+            Self::Extracting => tracing::info_span!(parent: attempt, "extracting"),
+            Self::Finishing => tracing::info_span!(parent: attempt, "finishing"),
+            Self::Storing => tracing::info_span!(parent: attempt, "storing"),
+        }
+    }
+
     /// Whether the engine must make progress in this phase.
     pub(super) const fn is_engine(self) -> bool {
         matches!(self, Self::Opening | Self::Extracting | Self::Finishing)
@@ -54,6 +66,8 @@ pub(super) struct Watch {
     stopper: Arc<Stopper>,
     made: Instant,
     phase: AtomicU8,
+    /// The attempt's span, and within it that of the phase.
+    spans: Mutex<(Span, Span)>,
     /// Thousandths.
     permille: AtomicU32,
     frames_done: AtomicU64,
@@ -75,6 +89,7 @@ impl Watch {
             stopper,
             made: Instant::now(),
             phase: AtomicU8::new(Phase::Reading as u8),
+            spans: Mutex::new((Span::current(), Phase::Reading.span(&Span::current()))),
             permille: AtomicU32::new(0),
             frames_done: AtomicU64::new(0),
             frames_expected: AtomicU64::new(UNKNOWN),
@@ -86,7 +101,16 @@ impl Watch {
     }
 
     pub(super) fn enter(&self, phase: Phase) {
-        self.phase.store(phase as u8, Relaxed);
+        if self.phase.swap(phase as u8, Relaxed) == phase as u8 {
+            return;
+        }
+        let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        spans.1 = phase.span(&spans.0);
+    }
+
+    /// Ends the last phase's span.
+    pub(super) fn end(&self) {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner).1 = Span::none();
     }
 
     pub(super) fn phase(&self) -> Phase {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use super::sink::{ArchiveSink, Part};
 use super::{ObjectStore, StoreError, retry};
@@ -49,7 +50,8 @@ impl ObjectStore {
             sent: Vec::new(),
             bytes: 0,
         };
-        let task = tokio::spawn(writer.run(receiver));
+        let span = tracing::info_span!("upload", otel.name = "upload of the archive");
+        let task = tokio::spawn(writer.run(receiver).instrument(span));
         (ArchiveSink::new(part_size, sender), Upload(AbortOnDropHandle::new(task)))
     }
 

@@ -9,7 +9,7 @@ use crate::run::{Result, cargo, output};
 const LAYERS: &[&[&str]] = &[
     &["framelift-domain"],
     &["framelift-contract"],
-    &["framelift-edge", "framelift-listener", "framelift-media"],
+    &["framelift-edge", "framelift-listener", "framelift-media", "framelift-telemetry"],
     &["framelift-plugin-host"],
     &["framelift-sandbox"],
     &[
