@@ -10,6 +10,7 @@
 
 pub mod clip;
 pub mod cloud;
+pub mod collector;
 pub mod faulty_cloud;
 pub mod hostile;
 pub mod peer;

@@ -97,7 +97,7 @@ fn install() -> Result {
 /// `cargo fuzz`, which needs flags of the compiler that are not stable.
 fn cargo_fuzz() -> Command {
     let mut command = command(&program().to_string_lossy(), &[]);
-    crate::ffmpeg::choose_for(&mut command);
+    crate::ffmpeg::set_pkg_config_path(&mut command);
     command.env("RUSTC_BOOTSTRAP", "1");
     command
 }

@@ -15,7 +15,7 @@ pub fn pictures(codec: &str, header: &[u8], packets: &[&[u8]]) {
     let mut stream = Bitstream::new(codec, header);
     for packet in packets {
         let _ = stream.may_begin(packet);
-        let _ = stream.examine(packet);
+        let _ = stream.parse(packet);
     }
 }
 

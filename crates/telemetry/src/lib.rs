@@ -105,7 +105,7 @@ impl Telemetry {
     /// Sends the product's own spans, with the log lines in them.
     pub fn layer<S>(&self) -> Option<impl Layer<S> + Send + Sync + use<S>>
     where
-        S: Subscriber + for<'a> LookupSpan<'a>,
+        S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     {
         let tracer = self.provider.as_ref()?.tracer(self.service);
         // The exporter's own HTTP client would otherwise trace itself.

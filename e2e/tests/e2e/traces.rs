@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 
-use framelift_e2e::peer::Collector;
+use framelift_e2e::collector::Collector;
 use framelift_e2e::{Setup, Stack, clip};
 use reqwest::Method;
 use serde_json::{Value, json};

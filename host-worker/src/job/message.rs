@@ -46,11 +46,6 @@ impl Task {
         Self { video_id: job.video_id, user_id: job.user_id, trace: trace.clone(), notice }
     }
 
-    /// Reads a message about a video. Only ids are taken from it.
-    pub(crate) fn parse(body: &str) -> Result<Self, InvalidMessage> {
-        JobMessage::parse(body).map(Self::of)
-    }
-
     fn of(job: JobMessage) -> Self {
         Self {
             video_id: job.video_id,

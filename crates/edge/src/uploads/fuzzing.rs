@@ -8,7 +8,11 @@ use super::form;
 
 /// Reads a form that arrives in pieces of `length` bytes; returns the name and length of each of its fields, or
 /// the code that its sender is told.
-pub async fn form(boundary: &str, body: &[u8], length: usize) -> Result<Vec<(Option<String>, usize)>, &'static str> {
+pub async fn form(
+    boundary: &str,
+    body: &[u8],
+    length: usize,
+) -> Result<Vec<(Option<String>, usize)>, &'static str> {
     let pieces: Vec<_> = body
         .chunks(length)
         .map(|piece| Ok::<_, std::convert::Infallible>(Frame::data(Bytes::copy_from_slice(piece))))

@@ -394,7 +394,7 @@ mod tests {
     #[test]
     fn parameter_sets_in_packets() {
         let mut by_code = H264::new(&[]);
-        let mut examine = |units: &[&[u8]]| {
+        let mut parse = |units: &[&[u8]]| {
             let packet: Vec<u8> = units.iter().flat_map(|unit| [&[0, 0, 1], *unit].concat()).collect();
             by_code.parse(&packet)
         };
