@@ -43,10 +43,7 @@ fn main() -> ExitCode {
         "load" => load::load(&rest),
         "simulate" => run::simulate(&rest),
         "setup" => setup::for_tests(),
-        "help" | "--help" | "-h" => {
-            print!("{USAGE}");
-            Ok(())
-        }
+        "help" | "--help" | "-h" => run::help(USAGE),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

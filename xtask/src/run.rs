@@ -9,6 +9,12 @@ use crate::{build, ffmpeg, setup};
 /// What every step gives: nothing, or one sentence on what went wrong.
 pub(crate) type Result<T = ()> = std::result::Result<T, String>;
 
+/// Prints what the commands are.
+pub(crate) fn help(usage: &str) -> Result {
+    print!("{usage}");
+    Ok(())
+}
+
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
     let xtask = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
