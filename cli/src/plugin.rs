@@ -2,12 +2,15 @@
 
 mod bench;
 mod new;
+mod still;
 mod try_out;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use framelift_media::{EngineLimits, FileSource, HardwareUse, Output, Request};
+use framelift_media::{EngineLimits, FileSource, HardwareUse, MemorySource, Output, Request, Source};
 use framelift_plugin_host::{Metering, PluginRun};
 use framelift_sandbox::{Engine, Extracted, RunError};
 use serde_json::json;
@@ -22,7 +25,7 @@ pub(crate) enum PluginCommand {
     New(new::NewArgs),
     /// Compile a plugin and try it on a test frame, as the service does when it is uploaded
     Check(CheckArgs),
-    /// Run a plugin on a video, and write the frames before and after it
+    /// Run a plugin on videos and images, and write the frames before and after it
     Run(RunArgs),
     /// Measure a plugin's time, instructions and memory on a video
     Bench(BenchArgs),
@@ -43,7 +46,11 @@ pub(crate) struct CheckArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     work: WorkArgs,
-    /// Write to DIR/before and DIR/after, which must not exist
+    /// Videos, and images in JPEG or PNG
+    #[arg(value_name = "VIDEO|IMAGE", required = true)]
+    inputs: Vec<PathBuf>,
+    /// Write to DIR/before and DIR/after, which must not exist; where there are several videos or images, to folders of
+    /// their names in DIR
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 }
@@ -52,15 +59,16 @@ pub(crate) struct RunArgs {
 pub(crate) struct BenchArgs {
     #[command(flatten)]
     work: WorkArgs,
+    /// The video, or an image in JPEG or PNG
+    #[arg(value_name = "VIDEO")]
+    input: PathBuf,
 }
 
-/// A plugin, a video, and which frames of it.
+/// A plugin, and which frames it is shown.
 #[derive(Debug, Args)]
 pub(crate) struct WorkArgs {
     /// The component, or PLUGIN.wasm:CONFIG
     plugin: String,
-    /// The video
-    video: PathBuf,
     #[command(flatten)]
     select: SelectArgs,
     #[command(flatten)]
@@ -88,8 +96,8 @@ pub(crate) fn run(command: &PluginCommand) -> Result<Done, Failed> {
     match command {
         PluginCommand::New(args) => new::run(args),
         PluginCommand::Check(args) => check(args),
-        PluginCommand::Run(args) => try_out::run(&args.work, &args.output),
-        PluginCommand::Bench(args) => bench::run(&args.work),
+        PluginCommand::Run(args) => try_out::run(args),
+        PluginCommand::Bench(args) => bench::run(args),
     }
 }
 
@@ -97,7 +105,7 @@ fn check(args: &CheckArgs) -> Result<Done, Failed> {
     let spec = plugins::parse_one(&args.plugin).map_err(|message| Failed::Values(vec![message]))?;
     let engine = args.engine.start(HardwareUse::Never)?;
     // What is in the cache was checked by another version perhaps.
-    let compiled = plugins::compiled(&engine, &spec, Metering::Time, None)?;
+    let compiled = plugins::compiled_anew(&engine, &spec)?;
     let (checked, code_bytes) = (&compiled.checked, compiled.code.len());
     let schema = match &checked.config_schema {
         Some(_) => "describes its configuration",
@@ -127,21 +135,35 @@ impl WorkArgs {
         Ok((engine, plugins))
     }
 
-    /// Extracts the frames of the video.
+    /// Extracts the frames of a video, or the one of an image.
     fn extract(
         &self,
+        input: &Path,
         engine: &Engine,
         plugins: &[PluginRun],
         archive: Box<dyn framelift_media::Archive + '_>,
     ) -> Result<Extracted, Failed> {
         let options = &options::options(&self.select, &self.images, None).map_err(Failed::Values)?;
-        let opened = FileSource::open(&self.video);
-        let source = opened.map_err(|error| anyhow::anyhow!("{}: {error}", self.video.display()))?;
-        let file_name = self.video.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let source = open(input).with_context(|| input.display().to_string())?;
+        let file_name = input.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let limits = &EngineLimits { hardware: HardwareUse::Never, ..EngineLimits::default() };
-        let (source, output) = (Box::new(source), Output { archive, names: None });
-        let request = Request { source, file_name, options, limits, output, control: &() };
+        let request =
+            Request { source, file_name, options, limits, output: Output { archive, names: None }, control: &() };
         let extracted = engine.extract(request, plugins);
         extracted.map_err(|error: RunError| error.into())
     }
+}
+
+/// The most bytes of a file that are read to see whether it is an image.
+const MAX_IMAGE_BYTES: u64 = 256 << 20;
+
+fn open(input: &Path) -> anyhow::Result<Box<dyn Source>> {
+    let source = FileSource::open(input)?;
+    if source.size() <= MAX_IMAGE_BYTES
+        && let Some(video) = still::video(&std::fs::read(input)?)
+    {
+        let video = video.map_err(anyhow::Error::msg)?;
+        return Ok(Box::new(MemorySource(Arc::from(video))));
+    }
+    Ok(Box::new(source))
 }

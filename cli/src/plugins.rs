@@ -80,23 +80,41 @@ pub(crate) fn prepare(
     specs.into_iter().map(prepare).collect()
 }
 
-/// Reads and compiles one plugin.
-pub(crate) fn compiled(
+/// Takes one plugin from the cache, or compiles it.
+fn compiled(
     engine: &Engine,
     spec: &Spec,
     metering: Metering,
     registry: Option<&Registry>,
 ) -> Result<Compiled, Failed> {
-    let component = match spec.path.to_str().and_then(built_in) {
-        Some(component) => component.to_vec(),
-        None => std::fs::read(&spec.path).with_context(|| spec.path.display().to_string())?,
-    };
-    if let Some(known) = registry.and_then(|registry| registry.get(Checksum::of(&component), metering)) {
-        return Ok(known);
+    let component = component(spec)?;
+    match registry.and_then(|registry| registry.get(Checksum::of(&component), metering)) {
+        Some(known) => Ok(known),
+        None => compile(engine, &spec.name(), &component, metering, registry),
     }
-    let name = spec.name();
-    let compiled = engine.compile(&name, &component, &CompileLimits::default(), metering);
-    let compiled = compiled.map_err(|error| not_compiled(&name, error))?;
+}
+
+/// Compiles and checks one plugin, whatever the cache has.
+pub(crate) fn compiled_anew(engine: &Engine, spec: &Spec) -> Result<Compiled, Failed> {
+    compile(engine, &spec.name(), &component(spec)?, Metering::Time, registry().as_ref())
+}
+
+fn component(spec: &Spec) -> anyhow::Result<Vec<u8>> {
+    match spec.path.to_str().and_then(built_in) {
+        Some(component) => Ok(component.to_vec()),
+        None => std::fs::read(&spec.path).with_context(|| spec.path.display().to_string()),
+    }
+}
+
+fn compile(
+    engine: &Engine,
+    name: &str,
+    component: &[u8],
+    metering: Metering,
+    registry: Option<&Registry>,
+) -> Result<Compiled, Failed> {
+    let compiled = engine.compile(name, component, &CompileLimits::default(), metering);
+    let compiled = compiled.map_err(|error| not_compiled(name, error))?;
     // Without it, the plugin is compiled again next time.
     let kept = registry.map(|registry| registry.put(&compiled));
     if let Some(Err(error)) = kept {

@@ -86,6 +86,12 @@ const CLIENTS: &[Package] = &[
     package("setuptools==80.9.0", "builds the client's wheel"),
 ];
 
+/// What builds plugins written in Python, as the template for authors pins it.
+const COMPONENTIZE_PY: &[Package] = &[package(
+    include_str!("../../cli/templates/python/requirements.txt").trim_ascii(),
+    "makes a plugin of Python",
+)];
+
 /// What guests are compiled for.
 const WASM_TARGETS: [(&str, &str); 2] =
     [("wasm32-wasip2", "the edge components"), ("wasm32-unknown-unknown", "frame plugins")];
@@ -104,6 +110,7 @@ pub(crate) fn for_tests() -> Result {
     wasm_targets()?;
     peers()?;
     clients()?;
+    authors()?;
     browser()
 }
 
@@ -154,6 +161,11 @@ pub(crate) fn clients_folder() -> PathBuf {
 /// Where the programs from npm are.
 pub(crate) fn node_folder() -> PathBuf {
     target().join("tools/node")
+}
+
+/// Where what builds plugins in Python and JavaScript is.
+pub(crate) fn authors_folder() -> PathBuf {
+    target().join("tools/authors")
 }
 
 /// Where what drives the browser is.
@@ -227,6 +239,14 @@ pub(crate) fn peers() -> Result {
 pub(crate) fn clients() -> Result {
     node()?;
     npm("e2e/clients", &node_folder(), "a client in TypeScript")
+}
+
+/// What the authors of plugins build with: their templates pin it.
+pub(crate) fn authors() -> Result {
+    wasm_targets()?;
+    node()?;
+    python_packages(&authors_folder().join("python"), COMPONENTIZE_PY)?;
+    npm("cli/templates/js", &authors_folder().join("js"), "what makes a plugin of JavaScript")
 }
 
 /// The browser, and what drives it.

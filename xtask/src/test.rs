@@ -92,6 +92,7 @@ fn run(binary: &Binary, selection: &Selection) -> Result<Tally> {
     tests.env("FRAMELIFT_TEST_PYTHON", setup::peer("python"));
     tests.env("FRAMELIFT_TEST_CLIENTS", setup::clients_folder());
     tests.env("FRAMELIFT_TEST_NODE", setup::node_folder());
+    tests.env("FRAMELIFT_TEST_AUTHORS", setup::authors_folder());
     tests.env("FRAMELIFT_TEST_BROWSER", setup::browser_folder());
     let mut child = tests
         .stdin(Stdio::null())

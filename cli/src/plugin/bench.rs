@@ -6,10 +6,10 @@ use framelift_media::Zip;
 use framelift_plugin_host::{Metering, PluginLimits, Record};
 use serde_json::json;
 
-use super::WorkArgs;
+use super::BenchArgs;
 use crate::outcome::{Done, Failed, frames};
 
-pub(super) fn run(args: &WorkArgs) -> Result<Done, Failed> {
+pub(super) fn run(args: &BenchArgs) -> Result<Done, Failed> {
     let timed = measure(args, Metering::Time)?;
     let counted = measure(args, Metering::TimeAndFuel)?;
     let (usage, limits) = (timed.usage, PluginLimits::default());
@@ -49,8 +49,8 @@ pub(super) fn run(args: &WorkArgs) -> Result<Done, Failed> {
     Ok(Done { text, json, warnings: Vec::new() })
 }
 
-fn measure(args: &WorkArgs, metering: Metering) -> Result<Record, Failed> {
-    let (engine, plugins) = args.prepare(metering)?;
-    let extracted = args.extract(&engine, &plugins, Box::new(Zip::new(std::io::sink())))?;
+fn measure(args: &BenchArgs, metering: Metering) -> Result<Record, Failed> {
+    let (engine, plugins) = args.work.prepare(metering)?;
+    let extracted = args.work.extract(&args.input, &engine, &plugins, Box::new(Zip::new(std::io::sink())))?;
     Ok(extracted.plugins.into_iter().next().unwrap_or_default())
 }

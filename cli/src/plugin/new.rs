@@ -36,11 +36,13 @@ const RUST: Files = &[
 const PYTHON: Files = &[
     ("app.py", include_str!("../../templates/python/app.py")),
     ("build.sh", include_str!("../../templates/python/build.sh")),
+    ("requirements.txt", include_str!("../../templates/python/requirements.txt")),
 ];
 const JS: Files = &[
     ("plugin.js", include_str!("../../templates/js/plugin.js")),
     ("build.mjs", include_str!("../../templates/js/build.mjs")),
     ("package.json", include_str!("../../templates/js/package.json")),
+    ("package-lock.json", include_str!("../../templates/js/package-lock.json")),
 ];
 
 impl Language {
@@ -52,15 +54,22 @@ impl Language {
         }
     }
 
-    /// How it is built, and where the component is then.
-    fn build(self, name: &str) -> (&'static str, String) {
+    /// The commands that build it, and where the component is then.
+    fn build(self, name: &str) -> ([&'static str; 2], String) {
         match self {
             Self::Rust => {
                 let file = name.replace('-', "_");
-                ("cargo build --release", format!("target/wasm32-unknown-unknown/release/{file}.wasm"))
+                let target = "rustup target add wasm32-unknown-unknown";
+                (
+                    [target, "cargo build --release"],
+                    format!("target/wasm32-unknown-unknown/release/{file}.wasm"),
+                )
             }
-            Self::Python => ("sh build.sh", format!("{name}.wasm")),
-            Self::Js => ("npm install && npm run build", format!("{name}.wasm")),
+            Self::Python => {
+                let install = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt";
+                ([install, "sh build.sh"], format!("{name}.wasm"))
+            }
+            Self::Js => (["npm ci", "npm run build"], format!("{name}.wasm")),
         }
     }
 }
@@ -78,13 +87,14 @@ pub(super) fn run(args: &NewArgs) -> Result<Done, Failed> {
     for (path, text) in args.lang.files().iter().chain(&world) {
         write(&folder.join(path), &text.replace("NAME", &name))?;
     }
-    let (command, component) = args.lang.build(&name);
+    let (commands, component) = args.lang.build(&name);
     let shown = folder.display();
+    let commands_shown = commands.join("\n  ");
     let text = format!(
-        "{shown} is there. To build and try it:\n  cd {shown}\n  {command}\n  framelift plugin check {component}\n  \
-         framelift plugin run {component} VIDEO -o tried"
+        "{shown} is there. To build and try it:\n  cd {shown}\n  {commands_shown}\n  \
+         framelift plugin check {component}\n  framelift plugin run {component} VIDEO --count 3 -o tried"
     );
-    let json = json!({ "folder": folder, "build": command, "component": component });
+    let json = json!({ "folder": folder, "build": commands, "component": component });
     Ok(Done { text, json, warnings: Vec::new() })
 }
 

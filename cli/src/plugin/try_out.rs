@@ -1,18 +1,44 @@
-//! `framelift plugin run`: the frames of a video before a plugin and after it, and what it says.
+//! `framelift plugin run`: the frames of videos and images before a plugin and after it, and what it says.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 use framelift_media::Files;
-use framelift_plugin_host::Metering;
+use framelift_plugin_host::{Metering, PluginRun};
+use framelift_sandbox::Engine;
 use serde_json::{Value, json};
 
-use super::WorkArgs;
+use super::RunArgs;
 use crate::outcome::{Done, Failed, frames};
 
-pub(super) fn run(args: &WorkArgs, output: &Path) -> Result<Done, Failed> {
-    let (engine, plugins) = args.prepare(Metering::Time)?;
+pub(super) fn run(args: &RunArgs) -> Result<Done, Failed> {
+    let (engine, plugins) = args.work.prepare(Metering::Time)?;
+    if let [input] = args.inputs.as_slice() {
+        return try_out(args, input, &args.output, &engine, &plugins);
+    }
+    let mut all = Done { text: String::new(), json: Value::Null, warnings: Vec::new() };
+    let mut reports = Vec::new();
+    for input in &args.inputs {
+        let folder = args.output.join(input.file_name().unwrap_or_default());
+        let Done { text, json, warnings } = try_out(args, input, &folder, &engine, &plugins)?;
+        all.text += if all.text.is_empty() { "" } else { "\n" };
+        all.text += &text;
+        reports.push(json);
+        all.warnings.extend(warnings);
+    }
+    all.json = json!({ "inputs": reports });
+    Ok(all)
+}
+
+/// Runs the plugin on one video or image.
+fn try_out(
+    args: &RunArgs,
+    input: &Path,
+    output: &Path,
+    engine: &Engine,
+    plugins: &[PluginRun],
+) -> Result<Done, Failed> {
     let folder = |name: &str| {
         let folder = output.join(name);
         std::fs::create_dir_all(output).with_context(|| output.display().to_string())?;
@@ -20,8 +46,8 @@ pub(super) fn run(args: &WorkArgs, output: &Path) -> Result<Done, Failed> {
         Ok::<_, anyhow::Error>(folder)
     };
     let (before, after) = (folder("before")?, folder("after")?);
-    let seen = args.extract(&engine, &[], Box::new(Files::new(&before)))?;
-    let extracted = args.extract(&engine, &plugins, Box::new(Files::new(&after)))?;
+    let seen = args.work.extract(input, engine, &[], Box::new(Files::new(&before)))?;
+    let extracted = args.work.extract(input, engine, plugins, Box::new(Files::new(&after)))?;
     let manifest = std::fs::read(after.join("manifest.json")).context("the manifest")?;
     let manifest: Value = serde_json::from_slice(&manifest).context("the manifest")?;
     let labels = labels(&manifest);

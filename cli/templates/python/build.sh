@@ -1,4 +1,5 @@
 #!/bin/sh
-# Builds the plugin. Once for each machine: pip install componentize-py==0.25.1
+# Builds the plugin, by what requirements.txt names.
 set -e
+PATH="$PWD/.venv/bin:$PATH"
 componentize-py -d wit -w configurable-frame-plugin componentize --stub-wasi app -o NAME.wasm

@@ -1,7 +1,10 @@
-//! Frame plugins on the command line, from the template to the frames.
+//! Frame plugins on the command line.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::component::{DROP, ERROR, GIVE_BACK, GUEST, Guest};
 use crate::{error, files, framelift, sample};
@@ -89,82 +92,49 @@ fn a_plugin_is_checked_tried_and_measured() {
     assert!(json["instructions_a_frame"].as_u64().unwrap() > 0, "{json}");
 }
 
-/// Where the templates' dependencies are kept built.
-fn target(language: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(language)
-}
-
 #[test]
-fn the_rust_template_is_built_and_runs() {
+fn images_are_tried_like_videos_of_one_frame() {
     let folder = tempfile::tempdir().unwrap();
-    let made = framelift(folder.path(), &["plugin", "new", "--lang", "rust", "my-plugin"]);
-    assert_eq!(made.status.code(), Some(0), "{}", error(&made));
-    let text = String::from_utf8_lossy(&made.stdout).into_owned();
-    let component = "target/wasm32-unknown-unknown/release/my_plugin.wasm";
-    assert!(
-        text.contains(&format!("  cargo build --release\n  framelift plugin check {component}\n")),
-        "{text}"
-    );
-    // The page for authors says the same, line by line.
-    let page = include_str!("../../../docs/plugins.md");
-    for command in text.lines().filter_map(|line| line.strip_prefix("  ")) {
-        assert!(page.contains(&format!("\n{command}\n")), "{command} is not in docs/plugins.md");
+    write_plugin(folder.path());
+    for image in ["a.jpg", "b.png"] {
+        let sample = sample();
+        let ffmpeg = ["-v", "error", "-i", sample.to_str().unwrap(), "-frames:v", "1", image];
+        assert!(Command::new("ffmpeg").args(ffmpeg).current_dir(folder.path()).status().unwrap().success());
     }
-    let again = framelift(folder.path(), &["plugin", "new", "--lang", "rust", "my-plugin"]);
-    assert_eq!(again.status.code(), Some(1));
-    let named = framelift(folder.path(), &["plugin", "new", "--lang", "rust", "My_Plugin"]);
-    assert_eq!(named.status.code(), Some(64));
-
-    let project = folder.path().join("my-plugin");
-    let mut cargo = Command::new("cargo");
-    // The workspace's own settings are not the author's.
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy().into_owned();
-        if text.starts_with("CARGO_") && text != "CARGO_HOME"
-            || text.starts_with("RUST") && text != "RUSTUP_HOME"
-        {
-            cargo.env_remove(name);
-        }
+    let run = |inputs: &[&str], output: &str| {
+        let always = ["plugin", "run", "grayscale", "--format", "png", "--json", "-o", output];
+        let tried = framelift(folder.path(), &[&always[..], inputs].concat());
+        assert_eq!(tried.status.code(), Some(0), "{}", error(&tried));
+        serde_json::from_slice::<serde_json::Value>(&tried.stdout).unwrap()
+    };
+    let one = run(&["a.jpg"], "one");
+    assert_eq!((one["before"].as_u64(), one["after"].as_u64()), (Some(1), Some(1)));
+    let both = run(&["a.jpg", "b.png"], "both");
+    assert_eq!(both["inputs"][1]["after"], 1);
+    for (frames, gray) in [
+        ("one/before", false),
+        ("one/after", true),
+        ("both/a.jpg/after", true),
+        ("both/b.png/before", false),
+        ("both/b.png/after", true),
+    ] {
+        let pixels = rgb(&folder.path().join(frames).join("frames/frame_000001.png"));
+        assert_eq!(pixels.len(), 480 * 270 * 3);
+        assert_eq!(pixels.chunks(3).all(|it| it[0] == it[1] && it[1] == it[2]), gray, "{frames}");
     }
-    let built = cargo
-        .current_dir(&project)
-        .args(["build", "--release", "--offline", "--quiet"])
-        .env("CARGO_TARGET_DIR", target("rust"))
-        .output()
-        .unwrap();
-    assert!(built.status.success(), "{}", error(&built));
-    let component = target("rust").join("wasm32-unknown-unknown/release/my_plugin.wasm");
-    tries(folder.path(), &component);
+    std::fs::write(folder.path().join("cut.jpg"), b"\xff\xd8\xff\xe0\0\x10JFIF").unwrap();
+    let refused = framelift(folder.path(), &["plugin", "run", "grayscale", "cut.jpg", "-o", "none"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(error(&refused).contains("cut.jpg: its header does not say its size"), "{}", error(&refused));
 }
 
-/// What the templates do: they label frames with their brightness, and drop dark ones.
-fn tries(folder: &Path, component: &Path) {
-    let component = component.to_str().unwrap();
-    let sample = sample();
-    let checked = framelift(folder, &["plugin", "check", component, "--json"]);
-    assert_eq!(checked.status.code(), Some(0), "{}", error(&checked));
-    let json: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
-    assert_eq!(json["config_schema"]["properties"]["darkest"]["maximum"], 255);
-
-    let run = |config: &str, output: &str| {
-        let plugin = format!("{component}:{config}");
-        let arguments = [&*plugin, sample.to_str().unwrap(), "--count", "4", "--width", "64", "-o", output];
-        framelift(folder, &[&["plugin", "run", "--json"], &arguments[..]].concat())
-    };
-    let kept = run("{}", "kept");
-    assert_eq!(kept.status.code(), Some(0), "{}", error(&kept));
-    let json: serde_json::Value = serde_json::from_slice(&kept.stdout).unwrap();
-    assert_eq!((json["after"].as_u64(), json["summary"].as_str()), (Some(4), Some("0 dark frames dropped")));
-    let label = json["labels"]["frames/frame_000001.jpg"].as_str().unwrap();
-    let brightness: u32 = label.strip_prefix("brightness = ").unwrap().parse().unwrap();
-    assert!(brightness < 250, "{json}");
-    let dropped = run("{\"darkest\": 255}", "dropped");
-    assert_eq!(dropped.status.code(), Some(0), "{}", error(&dropped));
-    let json: serde_json::Value = serde_json::from_slice(&dropped.stdout).unwrap();
-    assert_eq!((json["after"].as_u64(), json["summary"].as_str()), (Some(0), Some("4 dark frames dropped")));
-    let refused = run("{\"darkest\": \"x\"}", "refused");
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(error(&refused).contains("darkest"), "{}", error(&refused));
+/// An image's pixels, three bytes each.
+fn rgb(image: &Path) -> Vec<u8> {
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-i"]).arg(image).args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]);
+    let output = ffmpeg.output().unwrap();
+    assert!(!output.stdout.is_empty(), "{}", error(&output));
+    output.stdout
 }
 
 #[test]
@@ -178,15 +148,7 @@ fn the_plugins_that_come_with_it_work_on_a_video() {
         assert_eq!(output.status.code(), Some(0), "{}", error(&output));
         manifest(&folder.path().join(name).join("manifest.json"))
     };
-    let pixels = |name: &str| {
-        let path = folder.path().join(name).join("frame_000003.png");
-        let output = Command::new("ffmpeg")
-            .args(["-v", "error", "-i", path.to_str().unwrap(), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
-            .output()
-            .unwrap();
-        assert!(!output.stdout.is_empty(), "{}", error(&output));
-        output.stdout
-    };
+    let pixels = |name: &str| rgb(&folder.path().join(name).join("frame_000003.png"));
     let changed = |name: &str| {
         let (one, other) = (pixels("plain/"), pixels(name));
         assert_eq!(one.len(), other.len());
@@ -209,6 +171,39 @@ fn the_plugins_that_come_with_it_work_on_a_video() {
     );
     let rows = changed("redact/");
     assert!((0..rows.len()).all(|row| rows[row] == (10..15).contains(&row)), "{rows:?}");
+    // A blurred part has the same mean and less contrast; the rest is as it was.
+    let area = r#"{"areas":[{"x":24,"y":12,"width":48,"height":32,"sigma":6}]}"#;
+    extract("blur/", &["--plugin", &format!("redact:{area}")]);
+    let contrast = |pixels: &[u8]| {
+        let rows = (18..38).flat_map(|y| (30..66).map(move |x| f64::from(pixels[(y * 96 + x) * 3])));
+        let values: Vec<f64> = rows.collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        (mean, values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64)
+    };
+    let (before, after) = (contrast(&pixels("plain/")), contrast(&pixels("blur/")));
+    assert!(after.1 < before.1 / 2.0 && (after.0 - before.0).abs() < 20.0, "{before:?} and {after:?}");
+    let (one, other) = (pixels("plain/"), pixels("blur/"));
+    let differs = |x: usize, y: usize| one[(y * 96 + x) * 3..][..3] != other[(y * 96 + x) * 3..][..3];
+    let outside = |x: usize, y: usize| !(24..72).contains(&x) || !(12..44).contains(&y);
+    let rows = one.len() / 96 / 3;
+    assert!((0..rows).all(|y| (0..96).all(|x| !(outside(x, y) && differs(x, y)))));
+    // A watermark from a PNG, in each place: 4 by 4 pixels of pure green.
+    let green = folder.path().join("green.png");
+    let ffmpeg =
+        ["-v", "error", "-f", "lavfi", "-i", "color=0x00ff00:size=4x4,format=rgba", "-frames:v", "1"];
+    assert!(Command::new("ffmpeg").args(ffmpeg).arg(&green).status().unwrap().success());
+    let png = STANDARD.encode(std::fs::read(&green).unwrap());
+    for (place, x, y) in [("top-left", 2, 2), ("center", 46, rows / 2 - 2), ("bottom-right", 90, rows - 6)] {
+        let name = format!("{place}/");
+        let config = format!(r#"watermark:{{"png":"{png}","position":"{place}","margin":2,"opacity":1}}"#);
+        extract(&name, &["--plugin", &config]);
+        let marked = pixels(&name);
+        let within = |across: usize, down: usize| (x..x + 4).contains(&across) && (y..y + 4).contains(&down);
+        for (at, (was, is)) in one.chunks(3).zip(marked.chunks(3)).enumerate() {
+            let expected = if within(at % 96, at / 96) { &[0, 255, 0] } else { was };
+            assert_eq!(is, expected, "{place}: pixel {at}");
+        }
+    }
     let deduped = extract("dedupe/", &["--plugin", "dedupe:{\"distance\":64}"]);
     assert_eq!(deduped["frames"].as_array().unwrap().len(), 1);
     assert_eq!(deduped["plugins"][0]["summary"], "11 near-duplicates dropped");
@@ -216,4 +211,32 @@ fn the_plugins_that_come_with_it_work_on_a_video() {
     let frames = sharpest["frames"].as_array().unwrap();
     assert_eq!(frames.len(), 3);
     assert!(frames.iter().all(|frame| frame["labels"]["sharpest"]["sharpness"].is_string()), "{frames:?}");
+}
+
+#[test]
+fn near_duplicates_go_and_of_each_window_the_sharp_frame_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    // Twelve frames, one a second: the picture changes every four; of each four only the third is not blurred.
+    let sources = ["testsrc2", "testsrc", "smptehdbars"].map(|source| {
+        format!(
+            "{source}=size=160x96:rate=1:duration=1,loop=loop=3:size=1,setpts=N/TB,trim=end_frame=4[{source}]"
+        )
+    });
+    let graph = format!(
+        "{};[testsrc2][testsrc][smptehdbars]concat=n=3,setpts=N/TB,gblur=sigma=4:enable='not(eq(mod(n,4),2))'",
+        sources.join(";")
+    );
+    let ffmpeg = ["-v", "error", "-filter_complex", &graph, "-r", "1", "-c:v", "ffv1", "-g", "1", "clip.mkv"];
+    assert!(Command::new("ffmpeg").args(ffmpeg).current_dir(folder.path()).status().unwrap().success());
+    let indices = |plugin: &str, output: &str| {
+        let arguments = ["extract", "clip.mkv", "--all", "--plugin", plugin, "-o", output];
+        let extracted = framelift(folder.path(), &arguments);
+        assert_eq!(extracted.status.code(), Some(0), "{}", error(&extracted));
+        let manifest = manifest(&folder.path().join(output).join("manifest.json"));
+        let frames = manifest["frames"].as_array().unwrap().clone();
+        let seconds = |frame: &serde_json::Value| frame["time_seconds"].as_f64().unwrap().round() as u64;
+        frames.iter().map(seconds).collect::<Vec<_>>()
+    };
+    assert_eq!(indices("sharpest:{\"window\":4}", "sharpest/"), [2, 6, 10]);
+    assert_eq!(indices("dedupe:{\"distance\":12}", "dedupe/"), [0, 4, 8]);
 }

@@ -18,7 +18,7 @@ pub(super) struct Needs {
     tools: bool,
     peers: bool,
     clients: bool,
-    /// Building plugins.
+    /// What the authors of plugins build with.
     plugins: bool,
     /// Guests by package.
     pub(super) guests: Vec<&'static str>,
@@ -43,7 +43,7 @@ impl Needs {
             tools: has(TOOLS),
             peers: has(PEERS) && !selection.lib,
             clients: whole_system,
-            plugins: has(&["framelift-cli"]),
+            plugins: has(&["framelift-cli"]) && !selection.lib,
             guests,
             programs: whole_system,
         })
@@ -65,7 +65,10 @@ impl Needs {
             setup::clients()?;
             setup::browser()?;
         }
-        if self.guests.is_empty() && !self.plugins { Ok(()) } else { setup::wasm_targets() }
+        if self.plugins {
+            setup::authors()?;
+        }
+        if self.guests.is_empty() { Ok(()) } else { setup::wasm_targets() }
     }
 }
 
