@@ -1,9 +1,10 @@
-//! `framelift plugin new|check|run|bench`: an author's way from nothing to a plugin that works.
+//! `framelift plugin new|check|run|bench|push|list|rm`: an author's way from nothing to a plugin that works.
 
 mod bench;
 mod new;
 mod still;
 mod try_out;
+mod uploaded;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,6 +30,12 @@ pub(crate) enum PluginCommand {
     Run(RunArgs),
     /// Measure a plugin's time, instructions and memory on a video
     Bench(BenchArgs),
+    /// Upload a plugin to the service, or a new version of it
+    Push(uploaded::PushArgs),
+    /// List the plugins that the service knows of you, and those that come with it
+    List(uploaded::ListArgs),
+    /// Delete a plugin from the service
+    Rm(uploaded::RmArgs),
 }
 
 #[derive(Debug, Args)]
@@ -88,6 +95,9 @@ impl PluginCommand {
             Self::Check(args) => args.json,
             Self::Run(args) => args.work.json,
             Self::Bench(args) => args.work.json,
+            Self::Push(args) => args.service.json,
+            Self::List(args) => args.service.json,
+            Self::Rm(args) => args.service.json,
         }
     }
 }
@@ -98,6 +108,9 @@ pub(crate) fn run(command: &PluginCommand) -> Result<Done, Failed> {
         PluginCommand::Check(args) => check(args),
         PluginCommand::Run(args) => try_out::run(args),
         PluginCommand::Bench(args) => bench::run(args),
+        PluginCommand::Push(args) => uploaded::push(args),
+        PluginCommand::List(args) => uploaded::list(args),
+        PluginCommand::Rm(args) => uploaded::rm(args),
     }
 }
 

@@ -58,7 +58,6 @@ impl<'a> Call<'a> {
     }
 
     /// `PUT path`.
-    #[expect(dead_code, reason = "for plugins that are sent to the service")]
     pub(crate) fn put(path: impl Into<String>) -> Self {
         Self::new(Method::PUT, path)
     }
@@ -75,7 +74,6 @@ impl<'a> Call<'a> {
     }
 
     /// With a body of bytes.
-    #[expect(dead_code, reason = "for plugins that are sent to the service")]
     pub(crate) fn bytes(mut self, media_type: &'static str, bytes: &'a [u8]) -> Self {
         self.content = Content::Bytes(media_type, bytes);
         self

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use framelift_domain::Checksum;
-use framelift_e2e::process::{program, signal};
+use framelift_e2e::process::{program, root, signal};
 use framelift_e2e::user::{PASSWORD, open_archive};
 use framelift_e2e::{Setup, Stack, clip, until};
 use serde_json::{Value, json};
@@ -248,6 +248,29 @@ async fn an_interrupted_upload_goes_on_where_it_stopped() {
     assert_eq!(cli.kept(), 0);
     let list = cli.json(&["list"]).await;
     assert_eq!(list["items"].as_array().map(Vec::len), Some(1), "it is one video: {list}");
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn plugins_are_pushed_listed_and_removed() {
+    let stack = Stack::start(Setup::default()).await;
+    let (ada, cli) = (stack.user("ada").await, Cli::new(&stack, "ada"));
+    cli.log_in(&stack, &ada.email).await;
+    let component = std::fs::read(root().join("plugins/built/sharpest.wasm")).unwrap();
+    std::fs::write(cli.home.join("my_picker.wasm"), component).unwrap();
+    let pushed = cli.json(&["plugin", "push", "my_picker.wasm", "--wait"]).await;
+    assert_eq!((&pushed["name"], &pushed["state"]), (&json!("my-picker"), &json!("ready")), "{pushed}");
+    let listed = cli.run(&["plugin", "list"]).await;
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(text.starts_with("my-picker                   1  ready\ndedupe "), "{text}");
+
+    std::fs::write(cli.home.join("odd.wasm"), b"\0asm\x0d\0\x01\0").unwrap();
+    let (_, said) = cli.refused(&["plugin", "push", "odd.wasm", "--name", "mine", "--wait"], 1).await;
+    assert!(said.contains("the plugin mine was rejected: does not fit the world"), "{said}");
+    let deleted = cli.json(&["plugin", "rm", "my-picker"]).await;
+    assert_eq!(deleted, json!({"name": "my-picker", "in_use": []}));
+    let (code, _) = cli.refused(&["plugin", "rm", "my-picker"], 1).await;
+    assert_eq!(code, "plugin-not-found");
     stack.finish().await;
 }
 
