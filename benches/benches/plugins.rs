@@ -1,0 +1,176 @@
+//! What frame plugins cost: calling one that does nothing, for each language that has a template, and each one that
+//! comes with the product against FFmpeg's own program with a filter that does the same.
+//!
+//! `cargo xtask bench plugins` builds the components that do nothing and names their folder in
+//! `FRAMELIFT_BENCH_PLUGINS`. Times are wall times, measured in turns; of several rounds the median counts.
+
+#![expect(clippy::print_stdout, reason = "the report")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use framelift_domain::{Options, Select};
+use framelift_media::{EngineLimits, FileSource, Files, HardwareUse, Source as _, SourceInfo};
+use framelift_plugin_host::{Metering, PluginRun, built_in};
+use framelift_sandbox::{CompileLimits, Engine, Extracted};
+
+/// Rounds that count; one more warms up.
+const ROUNDS: usize = 5;
+/// Seconds of video, of 30 frames each.
+const SECONDS: u32 = 4;
+
+/// Plugins that come with the product, their configurations, and FFmpeg's arguments for about the same.
+const BUILT_IN: [(&str, &str, &[&str]); 5] = [
+    ("grayscale", "{}", &["-vf", "hue=s=0"]),
+    (
+        "watermark",
+        r#"{"text": "draft", "size": 54}"#,
+        &["-vf", "drawtext=text=draft:fontsize=54:fontcolor=white@0.5:x=w-tw-16:y=h-th-16"],
+    ),
+    (
+        "redact",
+        r#"{"areas": [{"x": 100, "y": 100, "width": 400, "height": 300, "sigma": 20}]}"#,
+        &["-vf", "split[a][b];[b]crop=400:300:100:100,gblur=sigma=20[c];[a][c]overlay=100:100"],
+    ),
+    ("dedupe", "{}", &["-vf", "mpdecimate", "-fps_mode", "vfr"]),
+    ("sharpest", r#"{"window": 5}"#, &["-vf", "thumbnail=n=5", "-fps_mode", "vfr"]),
+];
+
+fn main() -> ExitCode {
+    // Of `cargo bench`.
+    let quick = std::env::args().any(|argument| argument == "--test");
+    let rounds = if quick { 1 } else { ROUNDS };
+    let folder = tempfile::tempdir().expect("there is room for temporary files");
+    let video = clip(folder.path());
+    let nothing = Run { folder: folder.path().join("frames"), video, engine: Engine::InProcess };
+    let plain = || nothing.extract(&[]).0;
+    println!("plugins that do nothing, on frames of 1920x1080:");
+    for (language, component) in components() {
+        let plugin = nothing.plugin(&language, &component, "{}");
+        let mut pairs = Vec::new();
+        for _ in 0..=rounds {
+            let without = plain();
+            let (with, extracted) = nothing.extract(std::slice::from_ref(&plugin));
+            let usage = extracted.plugins[0].usage;
+            let call = usage.time / u32::try_from(usage.frames).expect("a short video");
+            pairs.push((
+                with.as_secs_f64() / without.as_secs_f64(),
+                call,
+                usage.time.as_secs_f64() / with.as_secs_f64(),
+            ));
+        }
+        let (ratio, call, share) = (
+            median(pairs[1..].iter().map(|it| it.0)),
+            median(pairs[1..].iter().map(|it| it.1.as_secs_f64() * 1e6)),
+            median(pairs[1..].iter().map(|it| it.2 * 100.0)),
+        );
+        println!(
+            "  {language:<8} {call:>8.1} µs a call, {share:.2} % of the job; with it {ratio:.3} of the time"
+        );
+    }
+    println!(
+        "plugins that come with the product, against ffmpeg with a filter (ratios: less is faster than ffmpeg):"
+    );
+    for (name, config, filter) in BUILT_IN {
+        let component = built_in(name).expect("it comes with the product");
+        let plugin = nothing.plugin(name, component, config);
+        let mut times = Vec::new();
+        for _ in 0..=rounds {
+            let (with, _) = nothing.extract(std::slice::from_ref(&plugin));
+            times.push((plain(), with, nothing.ffmpeg(&[]), nothing.ffmpeg(filter)));
+        }
+        let of = |part: fn(&(Duration, Duration, Duration, Duration)) -> Duration| {
+            median(times[1..].iter().map(|it| part(it).as_secs_f64()))
+        };
+        let (without, with, peer_without, peer) =
+            (of(|it| it.0), of(|it| it.1), of(|it| it.2), of(|it| it.3));
+        println!(
+            "  {name:<10} {:.2}: {with:.2} s against {peer:.2} s ({without:.2} s and {peer_without:.2} s without it)",
+            with / peer
+        );
+    }
+    ExitCode::SUCCESS
+}
+
+/// The components that do nothing, by their language.
+fn components() -> Vec<(String, Vec<u8>)> {
+    let Some(folder) = std::env::var_os("FRAMELIFT_BENCH_PLUGINS").map(PathBuf::from) else {
+        println!("  none: `cargo xtask bench plugins` builds them");
+        return Vec::new();
+    };
+    let read = |language: &str| {
+        let path = folder.join(format!("{language}.wasm"));
+        (
+            language.to_owned(),
+            std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+        )
+    };
+    ["rust", "python", "js"].map(read).into()
+}
+
+/// A video that is easily decoded, so that little hides what plugins cost.
+fn clip(folder: &Path) -> PathBuf {
+    let path = folder.join("clip.mp4");
+    let source = format!("testsrc2=size=1920x1080:rate=30:duration={SECONDS}");
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg
+        .args(["-v", "error", "-f", "lavfi", "-i", &source, "-c:v", "libx264", "-preset", "ultrafast"])
+        .arg(&path);
+    assert!(ffmpeg.status().expect("ffmpeg is installed").success(), "ffmpeg makes the video");
+    path
+}
+
+/// What is measured again and again.
+struct Run {
+    folder: PathBuf,
+    video: PathBuf,
+    engine: Engine,
+}
+
+impl Run {
+    fn plugin(&self, name: &str, component: &[u8], config: &str) -> PluginRun {
+        let compiled = self.engine.compile(name, component, &CompileLimits::default(), Metering::Time);
+        let compiled = Arc::new(compiled.expect("it is a plugin"));
+        PluginRun { name: name.to_owned(), version: "0".to_owned(), config: config.to_owned(), compiled }
+    }
+
+    fn emptied(&self) -> &Path {
+        let _ = std::fs::remove_dir_all(&self.folder);
+        std::fs::create_dir(&self.folder).expect("a folder for the frames");
+        &self.folder
+    }
+
+    /// Extracts every frame as JPEG.
+    fn extract(&self, plugins: &[PluginRun]) -> (Duration, Extracted) {
+        let archive = Box::new(Files::new(self.emptied()));
+        let options = Options { select: Select::All, ..Options::default() };
+        let limits = EngineLimits { hardware: HardwareUse::Never, ..EngineLimits::default() };
+        let source = FileSource::open(&self.video).expect("the video is there");
+        let info = SourceInfo { file_name: "clip.mp4".to_owned(), size: source.size() };
+        let began = Instant::now();
+        let done =
+            self.engine.extract_into(Box::new(source), info, &options, &limits, plugins, archive, None, &());
+        (began.elapsed(), done.expect("the video is good, and the plugins work"))
+    }
+
+    /// The same by FFmpeg's program.
+    fn ffmpeg(&self, filter: &[&str]) -> Duration {
+        let frames = self.emptied().join("%06d.jpg");
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(["-v", "error", "-i"]).arg(&self.video).args(filter).args(["-q:v", "3"]).arg(frames);
+        ffmpeg.stdin(Stdio::null());
+        let began = Instant::now();
+        let status = ffmpeg.status().expect("ffmpeg is installed");
+        let took = began.elapsed();
+        assert!(status.success(), "ffmpeg {filter:?}");
+        took
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
