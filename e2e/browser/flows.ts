@@ -30,6 +30,10 @@ async function everything(browser: Browser) {
     await page.locator("progress").first().waitFor();
     await visitor.until("nasa-13s.mp4", "completed");
     await visitor.until("cars-30s.mp4", "completed");
+    // The README's: docs/page.png.
+    await page.setViewportSize({ width: 900, height: 660 });
+    await visitor.picture("readme", false);
+    await page.setViewportSize({ width: 1180, height: 860 });
 
     const [saved] = await Promise.all([
       page.waitForEvent("download"),
