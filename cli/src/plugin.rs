@@ -160,8 +160,14 @@ impl WorkArgs {
         let source = open(input).with_context(|| input.display().to_string())?;
         let file_name = input.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let limits = &EngineLimits { hardware: HardwareUse::Never, ..EngineLimits::default() };
-        let request =
-            Request { source, file_name, options, limits, output: Output { archive, names: None }, control: &() };
+        let request = Request {
+            source,
+            file_name,
+            options,
+            limits,
+            output: Output { archive, names: None },
+            control: &(),
+        };
         let extracted = engine.extract(request, plugins);
         extracted.map_err(|error: RunError| error.into())
     }
