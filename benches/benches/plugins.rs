@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use framelift_domain::{Options, Select};
-use framelift_media::{EngineLimits, FileSource, Files, HardwareUse, Source as _, SourceInfo};
+use framelift_media::{EngineLimits, FileSource, Files, HardwareUse, Output, Request};
 use framelift_plugin_host::{Metering, PluginRun, built_in};
 use framelift_sandbox::{CompileLimits, Engine, Extracted};
 
@@ -144,14 +144,18 @@ impl Run {
 
     /// Extracts every frame as JPEG.
     fn extract(&self, plugins: &[PluginRun]) -> (Duration, Extracted) {
-        let archive = Box::new(Files::new(self.emptied()));
         let options = Options { select: Select::All, ..Options::default() };
         let limits = EngineLimits { hardware: HardwareUse::Never, ..EngineLimits::default() };
-        let source = FileSource::open(&self.video).expect("the video is there");
-        let info = SourceInfo { file_name: "clip.mp4".to_owned(), size: source.size() };
+        let request = Request {
+            source: Box::new(FileSource::open(&self.video).expect("the video is there")),
+            file_name: "clip.mp4".to_owned(),
+            options: &options,
+            limits: &limits,
+            output: Output::new(Files::new(self.emptied())),
+            control: &(),
+        };
         let began = Instant::now();
-        let done =
-            self.engine.extract_into(Box::new(source), info, &options, &limits, plugins, archive, None, &());
+        let done = self.engine.extract(request, plugins);
         (began.elapsed(), done.expect("the video is good, and the plugins work"))
     }
 

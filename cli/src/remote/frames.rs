@@ -68,10 +68,8 @@ fn one(service: &Service, id: &str, time: &str, args: &FramesArgs) -> Result<Don
 
 fn all(service: &Service, id: &str, args: &FramesArgs) -> Result<Done, Failed> {
     let video = wait::completed(Video::fetch(service, id)?)?;
-    let extension = match video.raw["options"]["format"].as_str() {
-        Some(format @ ("png" | "webp" | "avif")) => format,
-        _ => "jpg",
-    };
+    let format = video.raw["options"]["format"].as_str();
+    let extension = ["png", "webp", "avif"].into_iter().find(|known| format == Some(known)).unwrap_or("jpg");
     let count = video.result.as_ref().map_or(0, |result| result.frames);
     let bar =
         wait::bar(args.service.quiet || args.service.json, "{msg} {bar:30} {pos}/{len} frames {eta}", count)?;

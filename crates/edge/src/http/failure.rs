@@ -27,7 +27,7 @@ pub struct Failure {
     errors: Vec<FieldError>,
     retry_after_s: Option<u32>,
     /// A header that belongs to the problem.
-    header: Option<(HeaderName, String)>,
+    header: Option<Box<(HeaderName, String)>>,
     cause: Option<String>,
 }
 
@@ -87,14 +87,14 @@ impl Failure {
     /// 416: what was asked for has so many bytes, and the range begins behind them.
     pub fn range_not_satisfiable(length: u64) -> Self {
         let detail = format!("there are {length} bytes");
-        let header = Some((CONTENT_RANGE, format!("bytes */{length}")));
+        let header = Some(Box::new((CONTENT_RANGE, format!("bytes */{length}"))));
         Self { header, ..Self::new(ProblemCode::RangeNotSatisfiable, detail) }
     }
 
     /// 405: the path has other methods, which `allow` lists for the `Allow` header.
     pub fn method_not_allowed(allow: String) -> Self {
         let detail = format!("the methods here are {allow}");
-        Self { header: Some((ALLOW, allow)), ..Self::new(ProblemCode::MethodNotAllowed, detail) }
+        Self { header: Some(Box::new((ALLOW, allow))), ..Self::new(ProblemCode::MethodNotAllowed, detail) }
     }
 
     /// Says when to try again (`Retry-After`).
@@ -149,7 +149,7 @@ impl Failure {
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some((name, text)) = self.header
+        if let Some((name, text)) = self.header.map(|header| *header)
             && let Ok(value) = HeaderValue::try_from(text)
         {
             headers.insert(name, value);
