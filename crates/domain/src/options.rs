@@ -314,9 +314,15 @@ impl fmt::Display for Place {
     }
 }
 
-/// A duration in seconds as it stands in the API: `"2.5s"`.
+/// A duration as it stands in the API: in seconds, `"2.5s"`, or, where those would have too many decimals, in
+/// milliseconds.
 pub fn format_duration(seconds: Rational) -> String {
-    format!("{seconds}s")
+    let text = seconds.to_string();
+    let milliseconds = || seconds.checked_mul(Rational::new(1000, 1)?);
+    match text.contains('/').then(milliseconds).flatten() {
+        Some(milliseconds) => format!("{milliseconds}ms"),
+        None => text + "s",
+    }
 }
 
 #[cfg(test)]
@@ -332,6 +338,22 @@ mod tests {
         assert_eq!(seconds("1.5h"), Ok((5400, 1)));
         for bad in ["", "s", "5", "-1s", "1 s", "1S", "NaNs", "1e9s", "é", "ms", "999999999999h9"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations_are_printed_so_that_they_can_be_read() {
+        for (text, printed) in [
+            ("2.5s", "2.5s"),
+            ("250ms", "0.25s"),
+            ("0.000000001s", "0.000000001s"),
+            ("0.123456789h", "444.4444404s"),
+            ("615181166.672056771ms", "615181166.672056771ms"),
+            ("0.000000001ms", "0.000000001ms"),
+        ] {
+            let seconds = parse_duration(text).unwrap();
+            assert_eq!(format_duration(seconds), printed);
+            assert_eq!(parse_duration(printed), Ok(seconds));
         }
     }
 

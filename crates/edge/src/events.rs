@@ -8,8 +8,10 @@ mod follow;
 mod messages;
 mod video_events;
 
+use utoipa::openapi::ObjectBuilder;
+
 use crate::http::{Router, streaming_component};
-use crate::openapi::{Operation, raw, text};
+use crate::openapi::{Operation, object, raw, text};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::Service;
 
@@ -23,5 +25,10 @@ streaming_component! {
 fn of_streams(operation: Operation) -> Operation {
     operation
         .header("Last-Event-ID", "The id of the last event that was read, to go on behind it.", text())
-        .answers(http::StatusCode::OK, "Events, as they happen.", raw("text/event-stream", text()))
+        .answers(http::StatusCode::OK, "Events, as they happen.", raw("text/event-stream", event()))
+}
+
+/// The schema of one event of a stream.
+fn event() -> ObjectBuilder {
+    object().property("event", text()).property("id", text()).property("data", text())
 }

@@ -101,11 +101,11 @@ fn misbehave(name: &str) {
         "garbage" => sends(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"),
         // A piece of 4 GiB, a member's name that leads elsewhere, an image out of turn, a percentage that is none.
         "huge" => sends(&[7, 0xff, 0xff, 0xff, 0xff]),
-        "name" => sends(&[[6, 24, 0, 0, 0].as_slice(), &[0; 12], &[1], b"../../x.txt"].concat()),
+        "name" => sends(&[[6, 33, 0, 0, 0].as_slice(), &[0; 21], &[1], b"../../x.txt"].concat()),
         "turn" => sends(
             &[
-                [6, 40, 0, 0, 0].as_slice(),
-                &[0; 12],
+                [6, 49, 0, 0, 0].as_slice(),
+                &[0; 21],
                 &[0, 9, 0, 0, 0, 0, 0, 0, 0],
                 &[0; 8],
                 &[1, 0, 0, 0, 0, 0, 0, 0],

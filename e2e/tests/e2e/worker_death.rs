@@ -46,9 +46,9 @@ async fn a_job_survives_its_worker() {
     assert_eq!(video["status"], "completed", "{video}");
     assert!(video["attempt"].as_u64() >= Some(2), "{video}");
     assert_eq!(video["result"]["frames"], 1200);
-    // Nothing of the first attempt is left: one upload, one result.
+    // Nothing of the first attempt is left: one upload, one result and its index.
     let keys = cloud::keys(&stack.info()).await;
-    assert_eq!(keys.iter().filter(|key| key.contains(&id)).count(), 2, "{keys:?}");
+    assert_eq!(keys.iter().filter(|key| key.contains(&id)).count(), 3, "{keys:?}");
     // The killed one was started again.
     until("the worker's return", || async {
         match stack.info().pids.workers[victim] {

@@ -84,8 +84,10 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
 }
 
 fn number_of(cursor: &str) -> Result<u64, Failure> {
-    let number = u64::from_str_radix(cursor, 16).ok().filter(|number| *number > 0 && CURSOR.allows(cursor));
-    number.ok_or_else(|| Failure::field("?cursor", "is not a cursor of this list"))
+    let number = u64::from_str_radix(cursor, 16).ok().filter(|_| CURSOR.allows(cursor));
+    number
+        .map(|number| number.max(1))
+        .ok_or_else(|| Failure::field("?cursor", "is not a cursor of this list"))
 }
 
 fn item(result: &IndexedResult, n: u64, row: Row, links: &LinkKeys, expires_at: Time) -> FrameItem {
