@@ -115,13 +115,16 @@ async fn memory_stays_flat_while_many_frames_are_fetched() {
         });
         fetched.buffer_unordered(64).fold(0, async |sum, bytes| sum + bytes).await
     };
+    // As many instances as will ever work at once.
     let bytes = round().await;
-    round().await;
+    for _ in 0..3 {
+        round().await;
+    }
     let warm = peak_memory(edge).unwrap();
     for _ in 0..8 {
         assert_eq!(round().await, bytes);
     }
     let grown = peak_memory(edge).unwrap() - warm;
-    assert!(grown < 64 << 20, "{grown} bytes more after {} bytes of frames", 8 * bytes);
+    assert!(grown < 2 * bytes as u64, "{grown} bytes more after {} bytes of frames", 8 * bytes);
     stack.finish().await;
 }
