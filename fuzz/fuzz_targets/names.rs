@@ -13,7 +13,7 @@ fuzz_target!(|members: Vec<(String, Vec<u8>)>| {
     let mut zip = Box::new(Zip::new(&mut bytes));
     for (name, content) in &members {
         let (size, crc) = (content.len() as u64, framelift_media::fuzzing::crc(content));
-        zip.add(Member { name, size, crc }, &|sink| sink.write_all(content)).expect("memory takes all");
+        zip.add(Member { name, size, crc, image: None }, &|sink| sink.write_all(content)).expect("memory takes all");
     }
     zip.finish().expect("memory takes all");
     let mut read = zip::ZipArchive::new(std::io::Cursor::new(bytes)).expect("an archive that others can read");
