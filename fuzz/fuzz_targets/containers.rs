@@ -29,7 +29,8 @@ fuzz_target!(|data: &[u8]| {
     };
     match framelift_media::extract(request, Vec::new()) {
         Ok(outcome) => {
-            let zip = zip::ZipArchive::new(std::io::Cursor::new(archive)).expect("an archive that others can read");
+            let zip =
+                zip::ZipArchive::new(std::io::Cursor::new(archive)).expect("an archive that others can read");
             assert!(zip.len() as u64 > outcome.frames, "the manifest and an image for each frame");
         }
         Err(ExtractError::Failed(failure)) => assert!(!failure.message.is_empty(), "{failure:?}"),
