@@ -12,7 +12,7 @@ use http_body_util::{Either, StreamBody};
 use spin_sdk::http::{FullBody, Request};
 
 use super::{SpinAmbient, SpinHttp, SpinKv, configured};
-use crate::http::{Body, BrokenOff, Failure};
+use crate::http::{Body, BrokenOff, Cors, Failure};
 use crate::queue::Sqs;
 use crate::service::{self, Config, Role};
 use crate::{control, downloads, events, frames, plugins, uploads, videos};
@@ -60,19 +60,24 @@ async fn configuration(role: Role) -> Result<Rc<Config>, Failure> {
     configured(&CONFIG, service::NAMES, |variables| Config::read(variables, role).map_err(unusable)).await
 }
 
+/// What a request's service is made of, and which other origins' pages may read the answer, a failure to make it too.
+async fn open(role: Role) -> (Cors, Result<Opened, Failure>) {
+    let config = configuration(role).await;
+    let cors = config.as_ref().map(|config| config.cors.clone()).unwrap_or_default();
+    let opened = match config {
+        Ok(config) => Opened::open(config).await,
+        Err(failure) => Err(failure),
+    };
+    (cors, opened)
+}
+
 /// Answers one request with a service, or with an error when no service can be made.
 macro_rules! guest {
     ($(#[$doc:meta])* $name:ident, $role:expr) => {
         $(#[$doc])*
         pub async fn $name(request: Request) -> Answer {
             let (parts, body) = request.into_parts();
-            let config = configuration($role).await;
-            // A page of another origin may read this failure, too.
-            let cors = config.as_ref().map(|config| config.cors.clone()).unwrap_or_default();
-            let opened = match config {
-                Ok(config) => Opened::open(config).await,
-                Err(failure) => Err(failure),
-            };
+            let (cors, opened) = open($role).await;
             let answer = match opened {
                 Ok(opened) => {
                     let queue = opened.queue();
@@ -96,12 +101,7 @@ macro_rules! streaming_guest {
             let (head, answered) = oneshot::channel();
             spin_sdk::wasip3::spawn(async move {
                 let (parts, body) = request.into_parts();
-                let config = configuration($role).await;
-                let cors = config.as_ref().map(|config| config.cors.clone()).unwrap_or_default();
-                let opened = match config {
-                    Ok(config) => Opened::open(config).await,
-                    Err(failure) => Err(failure),
-                };
+                let (cors, opened) = open($role).await;
                 match opened {
                     Ok(opened) => {
                         let queue = opened.queue();
