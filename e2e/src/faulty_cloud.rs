@@ -101,6 +101,11 @@ impl FaultyCloud {
         }
     }
 
+    /// The faults of S3, for a test that wants a certain one.
+    pub fn s3_faults(&self) -> &Faults {
+        self.s3.faults()
+    }
+
     /// Ends all faults.
     pub fn calm(&self) {
         for proxy in [&self.s3_proxy, &self.sqs_proxy, &self.smtp_proxy] {

@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use framelift_dev_faults::{Fault, Rule};
 use framelift_domain::Checksum;
+use framelift_e2e::faulty_cloud::FaultyCloud;
 use framelift_e2e::process::{program, root, signal};
 use framelift_e2e::user::{PASSWORD, open_archive};
 use framelift_e2e::{Setup, Stack, clip, until};
@@ -217,12 +219,15 @@ async fn videos_go_up_and_their_frames_come_down() {
 
 #[tokio::test]
 async fn an_interrupted_upload_goes_on_where_it_stopped() {
-    let stack = Stack::start(Setup::default()).await;
+    let cloud = FaultyCloud::start(1).await;
+    let stack = Stack::start(cloud.setup()).await;
     let (ada, cli) = (stack.user("ada").await, Cli::new(&stack, "ada"));
     cli.log_in(&stack, &ada.email).await;
     std::fs::write(cli.home.join("large.mp4"), clip::padded(200 << 20)).unwrap();
     let arguments = ["upload", "large.mp4", "--count", "3", "--wait", "--json"];
 
+    // However fast the machine is, the upload does not end before it is interrupted.
+    cloud.s3_faults().add(Rule::new(Fault::Stall).on("PUT", "partNumber=7"));
     let mut first: Child = cli.command(&arguments).spawn().unwrap();
     let (id, arrived) = until("the first parts", || async {
         let videos = ada.expect(reqwest::Method::GET, "/videos", None, 200).await;
@@ -240,6 +245,7 @@ async fn an_interrupted_upload_goes_on_where_it_stopped() {
     assert_eq!(cli.kept(), 1);
     let video = ada.video(&id).await;
     assert_eq!(video["status"], "awaiting_upload", "{arrived} parts had arrived");
+    cloud.s3_faults().clear();
 
     let second = cli.run(&arguments).await;
     assert_eq!(second.status.code(), Some(0), "{}", error(&second));
