@@ -1,7 +1,7 @@
-//! Which part of its pictures a container shows, and the shape of their pixels: read from its
-//! header without FFmpeg, whose release 5.1 leaves cropping out.
+//! Reads from a container's header which part of each picture is shown and the shape of its pixels. FFmpeg
+//! 5.1 does not report cropping.
 //!
-//! Untrusted bytes: a [`Window`] reads a bounded number of them, whatever they claim.
+//! The bytes are untrusted: a [`Window`] bounds how many of them are read.
 
 mod matroska;
 mod mp4;
@@ -16,38 +16,38 @@ use crate::geometry::Part;
 use crate::window::Window;
 use crate::{Source, formats};
 
-/// Headers of boxes or elements that are looked at.
+/// The most headers of boxes or elements that are read.
 const MAX_HEADERS: u64 = 16_384;
-/// Steps in which the header is read.
+/// The most reads of [`Window`] for one header.
 const MAX_STEPS: u64 = 1_024;
-/// Tracks, and descriptions of one track's pictures, that are kept.
+/// The most tracks, and the most sample descriptions of one track, that are kept.
 const MAX_TRACKS: usize = 64;
 
-/// What is shown of pictures of one size.
+/// The shown part of pictures of one size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Aperture {
     /// The pictures' size.
     pub(crate) of: (u32, u32),
     pub(crate) part: Part,
-    /// The shape of a pixel; none where the container does not say.
+    /// The shape of a pixel; `None` if the container does not state it.
     pub(crate) shape: Option<Rational>,
 }
 
 /// A track of video.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Track {
-    /// Its number in an MP4; elsewhere its place counts.
+    /// Its track id in an MP4; `None` in other containers, where the order of the tracks identifies it.
     pub(crate) id: Option<u32>,
-    /// Its codec, where it is named in letters.
+    /// The name of its codec, if the container gives one as text.
     pub(crate) codec: Option<String>,
-    /// Empty where pictures are shown whole and their pixels as FFmpeg says.
+    /// Empty if whole pictures are shown and FFmpeg reports the shape of their pixels.
     pub(crate) apertures: Vec<Aperture>,
-    /// Where the types of an MP4's `clap` boxes stand in the file.
+    /// Offsets in the file of the types of an MP4's `clap` boxes.
     pub(crate) clap: Vec<u64>,
 }
 
-/// The tracks of video in the header of `source`, in their order; `index` is where an MP4's lies.
-/// None where there is no such header, or as far as it cannot be read.
+/// Returns the video tracks that the header of `source` lists, in order. `index` is the range of an MP4's
+/// `moov` box. Tracks that cannot be read are missing.
 pub(crate) fn tracks(source: &mut dyn Source, index: Option<&Range<u64>>) -> io::Result<Vec<Track>> {
     let mut window = Window::bounded(source, MAX_STEPS, MAX_HEADERS);
     match index {
@@ -57,15 +57,15 @@ pub(crate) fn tracks(source: &mut dyn Source, index: Option<&Range<u64>>) -> io:
 }
 
 impl Aperture {
-    /// Whether pictures are shown whole.
+    /// Whether the whole picture is shown.
     fn is_whole(&self) -> bool {
         (self.part.width, self.part.height) == self.of
     }
 }
 
 impl StreamInfo {
-    /// Takes what is known of the stream's track from the container's header: of the one with
-    /// the stream's number, or, where tracks have none, the one at the same place.
+    /// Copies what the container's header says about the stream's track: the track with the id `id` or, if
+    /// tracks have no ids, the one at index `place`.
     pub(crate) fn take_track(&mut self, tracks: impl Iterator<Item = Track>, id: Option<u32>, place: usize) {
         let track = tracks.enumerate().find(|(at, track)| match track.id {
             Some(_) => track.id == id,
@@ -78,18 +78,18 @@ impl StreamInfo {
         self.apertures = track.apertures;
     }
 
-    /// What the container says of pictures of this size, if that is more than FFmpeg tells.
+    /// Returns what the container says about pictures of this size, if FFmpeg does not report it.
     pub(crate) fn aperture(&self, size: (u32, u32)) -> Option<&Aperture> {
         self.apertures.iter().find(|aperture| aperture.of == size)
     }
 
-    /// The part of pictures of this size that is shown, if that is not all.
+    /// Returns the shown part of pictures of this size; `None` if the whole picture is shown.
     pub(crate) fn shown_part(&self, size: (u32, u32)) -> Option<Part> {
         self.aperture(size).filter(|aperture| !aperture.is_whole()).map(|aperture| aperture.part)
     }
 
-    /// Whether a picture's lines belong to two fields by turns. HEVC's decoder marks pictures that
-    /// are one field each.
+    /// Whether the lines of a picture alternate between two fields. HEVC's decoder also sets the flag on
+    /// pictures of one field.
     pub(crate) fn has_fields(&self, frame: &Frame) -> bool {
         frame.is_interlaced() && self.codec != "hevc"
     }
@@ -98,7 +98,7 @@ impl StreamInfo {
     pub(crate) fn shape_of(&self, frame: &Frame) -> Option<Rational> {
         let container = match self.aperture((frame.width(), frame.height())) {
             Some(aperture) => aperture.shape,
-            // Of pictures of another size than the container announces nothing is known.
+            // The container says nothing about pictures of other sizes.
             None if self.apertures.len() > 1 => None,
             None => self.container_shape,
         };

@@ -16,7 +16,8 @@ pub use files::Files;
 pub use tar::Tar;
 pub use zip::Zip;
 
-/// A member of an archive. All of it is known before it is written, because headers come first.
+/// A member of an archive. Its size and checksum are known before it is written, because its header comes
+/// first.
 #[derive(Clone, Copy, Debug)]
 pub struct Member<'a> {
     /// A relative path of plain parts.
@@ -25,11 +26,11 @@ pub struct Member<'a> {
     pub size: u64,
     /// The CRC-32 of its bytes.
     pub crc: u32,
-    /// What it shows, if it is an image of a frame.
+    /// What it shows, if it is the image of a frame.
     pub image: Option<Image>,
 }
 
-/// What an image shows, for those who index an archive while it is written.
+/// What an image shows, for writers that index an archive while it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Image {
     /// When its frame is shown.
@@ -40,9 +41,9 @@ pub struct Image {
     pub keyframe: bool,
 }
 
-/// Takes members one after the other.
+/// A sink for members, written one after the other.
 pub trait Archive {
-    /// Bytes written until now.
+    /// The number of bytes written so far.
     fn written(&self) -> u64;
 
     /// Adds a member; `content` writes exactly the announced bytes.
@@ -52,7 +53,7 @@ pub trait Archive {
     fn finish(self: Box<Self>) -> io::Result<Finished>;
 }
 
-/// Adds a member, if the archive may become that large.
+/// Adds a member if the archive then has at most `max_bytes` bytes.
 pub fn add_member(
     archive: &mut dyn Archive,
     member: Member<'_>,
@@ -78,7 +79,7 @@ pub type Content<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
 /// Why a member was not written.
 #[derive(Debug)]
 pub enum ArchiveError {
-    /// The sink did not take it.
+    /// Writing to the sink failed.
     Sink(io::Error),
     /// The format has no room for a member of this size.
     TooLarge,
@@ -95,11 +96,11 @@ impl From<io::Error> for ArchiveError {
 pub struct Finished {
     /// Its bytes.
     pub bytes: u64,
-    /// Its SHA-256; none of a folder.
+    /// Its SHA-256; `None` for a folder.
     pub sha256: Option<Checksum>,
 }
 
-/// What members are called.
+/// How members are named.
 pub trait Names {
     /// The name of the image with this `number`, from 1, of a frame that is shown at `time`.
     fn image(&self, number: u64, time: Rational, extension: &str) -> String {
@@ -107,19 +108,19 @@ pub trait Names {
         format!("frames/frame_{number:06}.{extension}")
     }
 
-    /// The name of a member that is no image: `manifest.json`, `storyboard.jpg`, `storyboard.vtt`.
+    /// The name of a member other than an image: `manifest.json`, `storyboard.jpg`, `storyboard.vtt`.
     fn other(&self, name: &str) -> String {
         name.to_owned()
     }
 }
 
-/// The names in the service's archives.
+/// The naming of the service's archives: images are numbered.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Numbered;
 
 impl Names for Numbered {}
 
-/// A buffered sink that counts and hashes what it is given.
+/// A buffered sink that counts and hashes what is written to it.
 struct Sink<W: Write> {
     out: io::BufWriter<Hashed<W>>,
     bytes: u64,
@@ -167,7 +168,8 @@ impl<W: Write> Write for Hashed<W> {
     }
 }
 
-/// Length and checksum of what is written to it: a [`Member`] that need not be in memory as a whole.
+/// Computes the length and checksum of what is written to it, so that a [`Member`] need not be held in
+/// memory.
 pub(crate) struct Measure {
     pub(crate) crc: crc32fast::Hasher,
     pub(crate) size: u64,

@@ -33,7 +33,7 @@ pub(crate) enum Access {
     No,
 }
 
-/// What is known of one packet.
+/// What the parser found out about one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Picture {
     /// It is one whole picture that nothing refers to and that does not change the decoder's state: without it,
@@ -45,11 +45,11 @@ pub(crate) struct Picture {
 }
 
 impl Picture {
-    /// Nothing is certain.
+    /// For codecs that are not parsed.
     pub(crate) const UNCLEAR: Self = Self { droppable: false, access: Access::Unclear, shown: false };
-    /// The bytes do not follow the syntax.
+    /// For bytes that do not follow the codec's syntax.
     const BROKEN: Self = Self { droppable: false, access: Access::No, shown: false };
-    /// A picture that depends on no other one.
+    /// A picture that depends on no other one and that no other one depends on.
     const ALONE: Self = Self { droppable: true, access: Access::Clean, shown: true };
 }
 
@@ -94,8 +94,8 @@ pub(crate) fn can_detect_access(codec: &str) -> bool {
     !matches!(Bitstream::new(codec, &[]).0, Syntax::Unknown) || TOLD_BY_DECODER.contains(&codec)
 }
 
-/// The bytes that a decoder needs before it starts in the middle of a stream whose first packet is `first`;
-/// mostly none.
+/// Returns the bytes that a decoder needs before it starts in the middle of a stream whose first packet is
+/// `first`; usually none.
 pub(crate) fn preface(codec: &str, extradata: &[u8], first: &[u8]) -> Vec<u8> {
     match codec {
         "h264" => h264::preface(extradata, first),

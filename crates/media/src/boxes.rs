@@ -1,16 +1,16 @@
-//! Where an MP4's or QuickTime file's index lies, found without FFmpeg, so that a source over a
-//! network can fetch it at once and nothing behind it.
+//! Finds the index (`moov`) of an MP4 or QuickTime file without FFmpeg, so that a source over a network can
+//! fetch exactly that.
 
 use std::io;
 use std::ops::Range;
 
 use crate::Source;
 
-/// More boxes than this before the index are not looked at.
+/// The most boxes that are searched for the index.
 const MAX_BOXES: usize = 16;
 
-/// The bytes of the `moov` box; none if the first boxes are not those of such a file, or have
-/// no index among them.
+/// Returns the range of the `moov` box; `None` if the file does not begin with known boxes or they do not
+/// include it.
 pub(crate) fn find_index(source: &mut dyn Source) -> io::Result<Option<Range<u64>>> {
     let mut at = 0_u64;
     for _ in 0..MAX_BOXES {
@@ -36,7 +36,7 @@ pub(crate) fn find_index(source: &mut dyn Source) -> io::Result<Option<Range<u64
     Ok(None)
 }
 
-/// The 16 bytes at `offset`; none if there are fewer.
+/// Reads the 16 bytes at `offset`; `None` if there are fewer.
 fn read(source: &mut dyn Source, offset: u64) -> io::Result<Option<[u8; 16]>> {
     let mut header = [0; 16];
     let mut filled = 0;

@@ -5,23 +5,24 @@ use std::time::Duration;
 use framelift_domain::Rational;
 
 const MIB: f64 = 1_048_576.0;
-/// No video is shown for longer than its bytes at this rate, whatever it claims: 4 kbit/s.
+/// Limits a claimed duration: a video is assumed to have at least this many bytes a second (4 kbit/s).
 const MIN_BYTE_RATE: f64 = 512.0;
-/// Bytes that may be read before a frame is wanted, beside those of the file [`MAX_REREADS`] times.
+/// Bytes that may be read before the first frame is extracted, in addition to [`MAX_REREADS`] times the
+/// file's size.
 const BASE_READ_BYTES: u64 = 64 << 20;
-/// How often all bytes may be read before a frame is wanted. The engine itself reads a file that
-/// has no index three times: to open it, to measure it, and to decode it where its packets have
-/// no times.
+/// How many times the whole file may be read before the first frame is extracted. The engine itself reads a
+/// file that has no index three times: to open it, to measure it, and to decode it where its packets have no
+/// times.
 const MAX_REREADS: u64 = 8;
 
-/// The time that opening and measuring a video of so many bytes may take, waits for the source
-/// not counted: linear in the bytes. 4 s for 1 MiB are ten times what decoding all of an old
-/// AVI takes on a slow core.
+/// Returns how long opening and measuring a video of `size_bytes` may take, not counting waits for the
+/// source. It is linear in the size. 4 s for 1 MiB are ten times what decoding all of an old AVI takes on a
+/// slow core.
 pub fn preparation_budget(size_bytes: u64) -> Duration {
     Duration::from_secs(15) + Duration::from_secs_f64(size_bytes as f64 / MIB * 4.0)
 }
 
-/// What is known of a video when the time for it is set.
+/// What the time limits of an extraction are computed from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     size: u64,
@@ -32,8 +33,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// For a video of `size` bytes that claims to be shown for `duration`, with pictures of
-    /// `pixels`.
+    /// The budget of a video of `size` bytes with a claimed `duration` and pictures of `pixels` pixels.
     pub(crate) fn new(size: u64, duration: Option<Rational>, pixels: u64) -> Self {
         let claimed = duration.map_or(0.0, |duration| duration.to_f64().max(0.0));
         let believed = claimed.min(size as f64 / MIN_BYTE_RATE);
@@ -44,18 +44,18 @@ impl Budget {
         self.size
     }
 
-    /// Before a frame is wanted.
+    /// How long opening and measuring may take.
     pub(crate) fn preparation(&self) -> Duration {
         preparation_budget(self.size)
     }
 
-    /// Bytes read before a frame is wanted.
+    /// How many bytes opening and measuring may read.
     pub(crate) fn reads(&self) -> u64 {
         self.size.saturating_mul(MAX_REREADS).saturating_add(BASE_READ_BYTES)
     }
 
-    /// For everything: a minute for 1 MiB, the duration, and what each image that was written
-    /// may have cost (the slowest format takes about a second for a million pixels).
+    /// How long the whole extraction may take: a minute for each MiB, the duration, and an allowance for each
+    /// image written (the slowest format takes about a second for a million pixels).
     pub(crate) fn whole(&self, images: u64) -> Duration {
         let images = images as f64 * (2.0 + 2.0 * self.megapixels);
         let seconds = 1_800.0 + self.size as f64 / MIB * 60.0 + self.duration + images;

@@ -1,7 +1,7 @@
-//! The parts of FFmpeg that a stranger's bytes may reach, by FFmpeg's own names.
+//! The parts of FFmpeg that untrusted bytes may reach, by FFmpeg's own names.
 //!
-//! The engine asks for nothing else, and `cargo xtask ffmpeg`, which reads this file too, builds nothing
-//! else. It holds lists alone, so that both can read it.
+//! The engine uses nothing else. `cargo xtask ffmpeg` includes this file and builds nothing else, so the file
+//! holds only lists.
 
 /// Decoders: FFmpeg's own and dav1d.
 pub(crate) const DECODERS: &[&str] = &[
@@ -125,7 +125,7 @@ pub(crate) const UNSUPPORTED: &[(&str, &str)] = &[
     ("wtv", "Windows recorded TV"),
 ];
 
-/// Formats that are no videos, recognised so that the refusal can name them.
+/// Formats other than videos that are recognised, so that the error message can name them.
 pub(crate) const NOT_VIDEOS: &[&str] = &[
     "aac",
     "ac3",
@@ -155,8 +155,8 @@ pub(crate) const NOT_VIDEOS: &[&str] = &[
     "xpm_pipe",
 ];
 
-/// Parsers, which cut streams into pictures, and sound into packets so that a container's other streams are
-/// not taken for damage.
+/// Parsers, which split video into pictures. Those for sound keep a container's other streams from being
+/// reported as damaged.
 pub(crate) const PARSERS: &[&str] = &[
     "aac",
     "aac_latm",
@@ -194,5 +194,5 @@ pub(crate) const PARSERS: &[&str] = &[
 pub(crate) const HWACCELS: &[&str] =
     &["h264_nvdec", "hevc_nvdec", "vp8_nvdec", "vp9_nvdec", "av1_nvdec", "mpeg1_nvdec", "mpeg2_nvdec"];
 
-/// Filters: the one that makes pictures smaller on a GPU, and its stand-in where a test has none.
+/// Filters: the one that scales pictures on a GPU, and its replacement in tests without a GPU.
 pub(crate) const FILTERS: &[&str] = &["scale_cuda", "scale"];

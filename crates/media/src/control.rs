@@ -24,34 +24,34 @@ impl Stage {
         }
     }
 
-    /// Whether no frame is wanted yet.
+    /// Whether the extraction of frames has not begun.
     pub(crate) const fn is_preparation(self) -> bool {
         matches!(self, Self::Opening | Self::Indexing)
     }
 }
 
-/// How far the engine is.
+/// The progress of an extraction.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
-    /// What it is doing.
+    /// The current stage.
     pub stage: Stage,
     /// 0 to 100; never falls.
     pub percent: f32,
     /// Images written to the archive.
     pub frames_done: u64,
-    /// Images expected in all, as far as the container's own claims allow a guess.
+    /// The expected total of images, estimated from the container's claims.
     pub frames_expected: Option<u64>,
     /// Bytes read from the source.
     pub bytes_read: u64,
 }
 
-/// The caller's hand on an extraction.
+/// Observes an extraction and can cancel it.
 pub trait Control: Sync {
-    /// Takes note of the progress; `false` stops the extraction with
+    /// Receives the progress; returning `false` stops the extraction with
     /// [`ExtractError::Cancelled`](crate::ExtractError::Cancelled).
     ///
-    /// It is called from several threads and very often, at least once for each read of the
-    /// source, packet and image: return at once, and throttle there what is slow.
+    /// It is called from several threads and at least once for each read of the source, packet and image:
+    /// return at once, and throttle slow work.
     fn progress(&self, progress: &Progress) -> bool;
 }
 

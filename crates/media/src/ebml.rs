@@ -13,11 +13,11 @@ const SEEK: u32 = 0x4dbb;
 const SEEK_ID: u32 = 0x53ab;
 const SEEK_POSITION: u32 = 0x53ac;
 
-/// The longest number of an element, in bytes.
+/// The longest element id, in bytes.
 const MAX_ID_BYTES: u64 = 4;
 
-/// The element at the start of `range`: its number, and where its content lies. One of unknown
-/// length, or longer than `range`, ends with it. None where there is none.
+/// Reads the element at the start of `range`: its id and the range of its content. One of unknown length, or
+/// longer than `range`, ends with it. `None` if there is no element.
 pub(crate) fn element(window: &mut Window<'_>, range: &Range<u64>) -> io::Result<Option<(u32, Range<u64>)>> {
     if range.start >= range.end || !window.count_header() {
         return Ok(None);
@@ -36,7 +36,7 @@ pub(crate) fn element(window: &mut Window<'_>, range: &Range<u64>) -> io::Result
     Ok(u32::try_from(id).ok().filter(|_| start <= range.end).map(|id| (id, start..end)))
 }
 
-/// The elements in `range` one after the other, until `each` says that it wants no more.
+/// Calls `each` for the elements in `range`, in order, until it returns false.
 pub(crate) fn each(
     window: &mut Window<'_>,
     range: Range<u64>,
@@ -52,8 +52,8 @@ pub(crate) fn each(
     Ok(())
 }
 
-/// Where a seek head says that elements are, from the start of the segment's content: at most `most`
-/// of those with a number in `wanted`.
+/// Returns the positions that a seek head gives, relative to the start of the segment's content: at most
+/// `most`, of elements whose ids are in `wanted`.
 pub(crate) fn targets(
     window: &mut Window<'_>,
     head: Range<u64>,
@@ -79,13 +79,13 @@ pub(crate) fn targets(
     Ok(targets)
 }
 
-/// The value of an element that holds a number; none if it is longer than any, or cut off.
+/// Reads the value of a numeric element; `None` if it is too long or cut off.
 pub(crate) fn number(window: &mut Window<'_>, content: &Range<u64>) -> io::Result<Option<u64>> {
     let length = content.end - content.start;
     if length > 8 { Ok(None) } else { unsigned(window, content.start, length) }
 }
 
-/// A short text.
+/// Reads a short text.
 pub(crate) fn text(window: &mut Window<'_>, content: &Range<u64>) -> io::Result<Option<String>> {
     let mut text = String::new();
     for at in content.clone().take(64) {
@@ -97,7 +97,7 @@ pub(crate) fn text(window: &mut Window<'_>, content: &Range<u64>) -> io::Result<
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
-/// A number of variable length with its marker, and how many bytes it has (RFC 8794, 4).
+/// Reads a number of variable length, marker included, and returns it with its number of bytes (RFC 8794, 4).
 fn variable(window: &mut Window<'_>, at: u64) -> io::Result<Option<(u64, u64)>> {
     let Some([first]) = window.array(at)? else { return Ok(None) };
     let length = u64::from(u8::leading_zeros(first)) + 1;

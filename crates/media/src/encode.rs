@@ -1,4 +1,4 @@
-//! From a picture to the bytes of an image file: one module for each format.
+//! Encodes pictures as image files: one module for each format.
 
 mod avif;
 mod jpeg;
@@ -16,11 +16,11 @@ use crate::storyboard::{THUMB_SIDE, Thumb};
 pub(crate) struct Encoder {
     converter: Converter,
     encoding: Encoding,
-    /// Of its own, so that neither builds its tables anew for every frame.
+    /// Separate from `converter`, so that neither has to rebuild its tables for every frame.
     thumbs: Converter,
 }
 
-/// By what the encoder takes.
+/// The encoders, grouped by the layout of their input.
 enum Encoding {
     Png,
     Of420(Encoding420),
@@ -54,7 +54,7 @@ impl Encoder {
         Ok(Self { converter: Converter::default(), encoding, thumbs: Converter::default() })
     }
 
-    /// The bytes of the image of `frame`, from a video that says this about its `light`.
+    /// Returns the image file of `frame`; `light` is the video's light metadata.
     pub(crate) fn encode(
         &mut self,
         frame: &Frame,
@@ -75,7 +75,7 @@ impl Encoder {
         }
     }
 
-    /// `frame` as small as it stands in a storyboard; `geometry` makes one of a wanted size.
+    /// Returns `frame` as a storyboard's thumbnail; `geometry` computes the geometry for a size.
     pub(crate) fn thumb<E>(
         &mut self,
         frame: &Frame,
@@ -97,7 +97,7 @@ fn planes<'a>(image: &Image<'a, 3>) -> Planes420<'a> {
     }
 }
 
-/// A storyboard's image.
+/// Encodes the sheet of a storyboard.
 pub(crate) fn sheet(planes: &Planes420<'_>, quality: u8) -> Result<Vec<u8>, EncodeError> {
     jpeg::Jpeg::new(quality)?.encode(planes)
 }

@@ -7,19 +7,19 @@ use framelift_domain::{Failure, FailureCode};
 /// Why there is no archive.
 #[derive(Debug, thiserror::Error)]
 pub enum ExtractError {
-    /// The video, or what was asked of it, is at fault: the owner is told.
+    /// The video or the options are at fault. The failure is shown to the owner.
     #[error("{}: {}", .0.code.as_str(), .0.message)]
     Failed(Failure),
-    /// The source could not be read: not the video's fault, worth another attempt.
+    /// The source could not be read. Not the video's fault: another attempt may succeed.
     #[error("the video could not be read: {0}")]
     Source(#[source] io::Error),
-    /// The archive could not be written: not the video's fault, worth another attempt.
+    /// The archive could not be written. Not the video's fault: another attempt may succeed.
     #[error("the archive could not be written: {0}")]
     Sink(#[source] io::Error),
-    /// The caller's [`Control`](crate::Control) said stop.
+    /// The caller's [`Control`](crate::Control) cancelled it.
     #[error("cancelled")]
     Cancelled,
-    /// An option that this engine does not do; the pointer names it in the options' JSON.
+    /// The engine does not support an option; the JSON pointer names it.
     #[error("the engine does not do {0} yet")]
     Unsupported(&'static str),
 }

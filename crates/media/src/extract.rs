@@ -1,7 +1,7 @@
 //! One extraction from end to end: the engines, their stages, and the queues between them.
 //!
-//! [`plan`] chooses between two engines. [`groups`] takes groups of pictures one by one; see
-//! there. The sequential one has these stages:
+//! [`plan`] chooses between two engines. [`groups`] takes groups of pictures one by one; see there. The
+//! sequential one has these stages:
 //!
 //! | stage | threads | holds |
 //! |---|---|---|
@@ -9,11 +9,11 @@
 //! | convert + encode | `threads` | one picture and one image each |
 //! | filters + archive | the caller's | one image; what filters hold back, and 8 pictures behind them |
 //!
-//! Where there are filters, the middle stage works twice on a picture: before them, and behind them
-//! on what is left.
+//! With filters, the middle stage handles a picture twice: converts it before them and encodes it behind
+//! them.
 //!
-//! Between the first two at most 2·`threads` pictures or images are under way, in the order in
-//! which they are written; a stage that is slower than the others stops them.
+//! Between the first two stages at most 2·`threads` pictures or images are in flight, in the order in which
+//! they are written; a slow stage blocks the others.
 
 mod chain;
 mod claims;
@@ -64,23 +64,23 @@ pub struct Outcome {
     pub frames: u64,
     /// The archive's length in bytes.
     pub archive_bytes: u64,
-    /// The archive's SHA-256; none of a folder.
+    /// The archive's SHA-256; `None` for a folder.
     pub archive_sha256: Option<Checksum>,
-    /// What the owner should know.
+    /// Warnings for the owner.
     pub warnings: Vec<String>,
     /// Bytes read from the source.
     pub bytes_read: u64,
-    /// How it was done, as the manifest says it.
+    /// The strategy and its reason, as in the manifest.
     pub plan: Plan,
     /// The video, as the manifest describes it.
     pub source: SourceRecord,
 }
 
-/// Extracts what `request` asks for; the pictures pass `filters` in their order.
+/// Runs the extraction `request`; pictures pass through `filters` in order.
 ///
-/// The archive is written front to back while the video is still being decoded. Runs on the caller's
-/// thread and on threads that have ended when it returns. On an error the archive is incomplete, to be
-/// thrown away.
+/// The archive is written front to back while the video is still being decoded. It runs on the caller's
+/// thread and on threads that are joined before it returns. After an error the archive is incomplete and must
+/// be discarded.
 pub fn extract<'a>(
     request: Request<'a>,
     filters: Vec<Box<dyn Filter + 'a>>,
@@ -103,17 +103,17 @@ pub fn extract<'a>(
         ));
     }
     let announced = View::announced(&stream, limits.max_pixels);
-    // Where the header does not say, each picture does.
+    // If the header does not give the size, each picture does.
     if let Err(outside @ Hidden::Outside(..)) = announced.cropped(options.crop) {
         return Err(ExtractError::failed(FailureCode::LimitExceeded, outside.message()));
     }
-    // For its name, and to refuse what cannot be decoded before anything is read.
+    // Opened for its name, and to fail early if the video cannot be decoded.
     let decoder = open::decoder(&input, limits, 1, Threading::OnePicture)?.name().to_owned();
     let Output { archive, names } = output;
     let names = names.unwrap_or(&Numbered);
     let mut writer = Writer::new(archive, names, filters, options, limits.max_output_bytes);
     let gpu = hardware::choose(&input, options, limits);
-    // Where the GPU was asked for and is not to be had, the planner chooses.
+    // If a GPU was requested and none is available, the planner chooses.
     let strategy = limits.strategy.filter(|strategy| *strategy != Strategy::Hardware);
     let limits = &EngineLimits { strategy, ..limits.clone() };
     let job = Job { options, limits, watch, decoder };
@@ -131,7 +131,7 @@ struct Job<'a, 'c> {
 }
 
 impl<'c> Job<'_, 'c> {
-    /// Fills the archive; gives how, and the video's duration, where it became known.
+    /// Fills the archive. Returns the plan, and the video's duration if it is known.
     fn run(
         &self,
         input: Input<'c>,
@@ -148,7 +148,7 @@ impl<'c> Job<'_, 'c> {
         }
     }
 
-    /// The job on a GPU, and what the GPU does not do of it on the CPU.
+    /// Runs the job on a GPU; the CPU does what the GPU cannot.
     fn on_gpu(
         &self,
         input: Input<'c>,
@@ -176,7 +176,7 @@ impl<'c> Job<'_, 'c> {
         Ok((hardware::declined(plan, &problem), duration))
     }
 
-    /// The job on the CPU, by the way that the planner chooses.
+    /// Runs the job on the CPU with the strategy that the planner chooses.
     fn on_cpu(
         &self,
         input: Input<'c>,
@@ -186,7 +186,7 @@ impl<'c> Job<'_, 'c> {
         let preference = || plan::preference(options).filter(|_| limits.strategy.is_none());
         let obstacle = plan::obstacle(options, input.info()).or_else(preference);
         let (input, survey) = match obstacle {
-            // Still the cheapest way to find out how long the video is.
+            // The survey is still the cheapest way to find the video's duration.
             Some(_) if select::needs(options).is_none_or(|numbers| !numbers.is_empty()) => (input, None),
             _ => survey::survey(input, limits, watch)?,
         };
@@ -215,8 +215,8 @@ impl<'c> Job<'_, 'c> {
         }
     }
 
-    /// What the sequential engine starts from. What the video's length decides is measured by
-    /// reading all of it where the survey did not find it.
+    /// Returns what the sequential engine starts from. If the selection depends on the duration and the
+    /// survey did not find it, the whole video is read to measure it.
     fn start(&self, input: Input<'c>, survey: Option<&Survey>) -> Result<(Input<'c>, Start), ExtractError> {
         let selector =
             survey.and_then(|survey| survey.selector(&input, self.options, self.limits.max_frames));
@@ -229,7 +229,7 @@ impl<'c> Job<'_, 'c> {
         Ok((input, Start { zero, duration, selector, measure, keep_all: false, races: false }))
     }
 
-    /// What is left of the job with one decoder on the CPU, from the start of the video.
+    /// Does the rest of the job with one decoder on the CPU, from the start of the video.
     fn one_decoder(
         &self,
         input: Input<'c>,
@@ -239,7 +239,7 @@ impl<'c> Job<'_, 'c> {
     ) -> Result<(Plan, Option<Rational>), ExtractError> {
         let mut start = Start { races: self.limits.thread_count() > 1, ..start };
         let mut input = input;
-        // Each problem is met once at most: afterwards there is nothing left that leads to it.
+        // Each problem occurs once at most: the retry removes its cause.
         loop {
             let threads = if start.races { self.limits.thread_count() } else { 1 };
             let decoder = open::decoder(&input, self.limits, threads, Threading::Pictures)?;
@@ -256,7 +256,7 @@ impl<'c> Job<'_, 'c> {
         }
     }
 
-    /// The sequential engine; frames that have been written before are not written again.
+    /// Runs the sequential engine; frames that were already written are not written again.
     fn sequential(
         &self,
         input: Input<'c>,
@@ -288,7 +288,7 @@ impl<'c> Job<'_, 'c> {
                 .unwrap_or_else(|_| Err(ExtractError::internal("the decoding stage panicked")));
             (decoded, written)
         });
-        // The writer's own error comes first: the decoder only sees that nobody takes its frames.
+        // The writer's own error takes precedence: the decoder only sees a closed channel.
         written?;
         decoded
     }

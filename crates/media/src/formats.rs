@@ -1,28 +1,28 @@
-//! The containers that are taken, and the names of those that are not, and of their codecs.
+//! The supported containers, and the names of unsupported containers and codecs.
 
 use crate::components::{SUPPORTED, UNSUPPORTED};
 
-/// Other names of theirs, which FFmpeg's list of allowed formats asks for.
+/// Aliases of the supported containers, which FFmpeg's list of allowed formats needs.
 const ALIASES: &str = "mp4,m4a,3gp,3g2,mj2,webm";
 
-/// Containers that are a row of pictures without a time between them.
+/// Containers that are a sequence of pictures without timestamps.
 const TIMELESS: &[&str] = &["h264", "hevc", "obu", "mjpeg", "jpeg_pipe"];
 
-/// What a codec is called that nobody could name.
+/// The name of an unidentified codec.
 pub(crate) const UNKNOWN_CODEC: &str = "none";
 
-/// How a container is taken.
+/// How a container is treated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Container {
     Taken,
-    /// Pictures one by one, of the named format.
+    /// A single picture of the named format.
     Still(String),
-    /// One for videos, by its name.
+    /// An unsupported container of videos, by its name.
     Refused(String),
     Other,
 }
 
-/// What becomes of a file in the container with FFmpeg's name `short`.
+/// Returns how a file in the container with FFmpeg's name `short` is treated.
 pub(crate) fn container(short: &str) -> Container {
     if SUPPORTED.contains(&short) {
         return Container::Taken;
@@ -41,13 +41,13 @@ pub(crate) fn whitelist() -> String {
     SUPPORTED.join(",") + "," + ALIASES
 }
 
-/// Whether frames of a container follow each other at the frame rate because it has no times.
+/// Whether a container has no timestamps, so that frames follow each other at the frame rate.
 pub(crate) fn is_timeless(short: &str) -> bool {
     TIMELESS.contains(&short)
 }
 
-/// A codec that FFmpeg does not know, by its code in MP4 or, of a transport stream, the type of
-/// its stream (ITU-T H.222.0, table 2-34).
+/// Names a codec that FFmpeg does not know, by its MP4 code or its stream type in a transport stream (ITU-T
+/// H.222.0, table 2-34).
 pub(crate) fn codec_by_tag(tag: [u8; 4]) -> &'static str {
     match &tag {
         b"vvc1" | b"vvi1" | [0x33, 0, 0, 0] => "vvc",
@@ -58,7 +58,7 @@ pub(crate) fn codec_by_tag(tag: [u8; 4]) -> &'static str {
     }
 }
 
-/// A codec that FFmpeg does not know, by its name in Matroska.
+/// Names a codec that FFmpeg does not know, by its Matroska id.
 pub(crate) fn codec_of_matroska(id: &str) -> &str {
     match id {
         "V_MPEGI/ISO/VVC" => "vvc",
@@ -66,7 +66,7 @@ pub(crate) fn codec_of_matroska(id: &str) -> &str {
     }
 }
 
-/// The name by which people know a codec that is not supported; none where the short one is it.
+/// The common name of an unsupported codec; `None` if it is FFmpeg's short name.
 pub(crate) fn codec_name(short: &str) -> Option<&str> {
     Some(match short {
         "vvc" => "VVC (H.266)",

@@ -1,4 +1,4 @@
-//! What fuzz targets in `fuzz/` call: readers that nobody else outside needs.
+//! Entry points for the fuzz targets in `fuzz/`.
 
 use crate::bitstream::{self, Bitstream};
 use crate::inspect;
@@ -9,7 +9,7 @@ pub fn claims(format: &str, file: &[u8]) {
     let _ = inspect::inspect(&mut MemorySource(file.to_vec().into()), format);
 }
 
-/// Looks at packets of a stream, one after the other, in every way that the engine does.
+/// Runs every analysis of the engine on the packets of a stream.
 pub fn pictures(codec: &str, header: &[u8], packets: &[&[u8]]) {
     let _ = bitstream::preface(codec, header, packets.first().unwrap_or(&&[][..]));
     let mut stream = Bitstream::new(codec, header);

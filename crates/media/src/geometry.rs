@@ -1,4 +1,4 @@
-//! Sizes and directions: from a stored picture to the image that is written. Pure.
+//! Sizes and orientation: computes how a stored picture becomes the written image. Pure.
 
 use framelift_domain::options::MAX_SIDE;
 use framelift_domain::{Crop, Fit, Rational, Resize};
@@ -13,8 +13,8 @@ pub(crate) struct Part {
     pub(crate) height: u32,
 }
 
-/// How a stored picture is turned to be looked at: first mirrored along its main diagonal,
-/// where `transpose` says so, then flipped.
+/// How a stored picture is rotated for display: first mirrored along its main diagonal if `transpose` is set,
+/// then flipped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Orientation {
     pub(crate) transpose: bool,
@@ -44,8 +44,8 @@ impl Orientation {
         if self.transpose { (height, width) } else { (width, height) }
     }
 
-    /// The part of a stored picture that is shown at `crop`, where the whole is shown with `shown`
-    /// pixels; none if it does not lie within. Where pixels are not square, the nearest whole ones.
+    /// Returns the part of a stored picture that is shown at `crop`, if the whole is shown with `shown`
+    /// pixels; `None` if the crop lies outside. If pixels are not square, it is rounded to whole ones.
     pub(crate) fn stored_part(self, crop: Crop, shown: (u32, u32), stored: (u32, u32)) -> Option<Part> {
         let right = crop.x.checked_add(crop.width).filter(|right| *right <= shown.0)?;
         let bottom = crop.y.checked_add(crop.height).filter(|bottom| *bottom <= shown.1)?;
@@ -67,13 +67,13 @@ impl Orientation {
     }
 }
 
-/// The way of one picture: scaled, then turned, then cut.
+/// How a picture becomes an image: scaled, then rotated, then cropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
-    /// Size to scale to, before turning.
+    /// The size to scale to, before rotation.
     pub(crate) scaled: (u32, u32),
     pub(crate) orientation: Orientation,
-    /// Where the image starts in the scaled and turned picture.
+    /// The offset of the image in the scaled and rotated picture.
     pub(crate) offset: (u32, u32),
     /// The image's size.
     pub(crate) size: (u32, u32),
@@ -84,8 +84,8 @@ pub(crate) struct Geometry {
 pub(crate) struct TooLarge;
 
 impl Geometry {
-    /// The way of a picture of `stored` size whose pixels are `shape` times as wide as high.
-    /// The number of lines stays, and the width follows from the pixels' shape.
+    /// The geometry of a picture of `stored` size whose pixels are `shape` times as wide as high. The number
+    /// of lines is kept, and the width follows from the pixels' shape.
     pub(crate) fn new(
         stored: (u32, u32),
         shape: Option<Rational>,
@@ -94,7 +94,7 @@ impl Geometry {
         max_pixels: u64,
     ) -> Result<Self, TooLarge> {
         let (num, den) = shape.map_or((1, 1), |shape| (shape.num() as u128, shape.den() as u128));
-        // The proportions as shown, width : height, exactly.
+        // The exact display aspect ratio.
         let (mut across, mut down) = (u128::from(stored.0) * num, u128::from(stored.1) * den);
         if orientation.transpose {
             (across, down) = (down, across);
@@ -109,7 +109,7 @@ impl Geometry {
         Self::fitting((across, down), natural, orientation, resize, max_pixels)
     }
 
-    /// The way of a part of a picture that is shown with `size` pixels where it is not resized.
+    /// The geometry of a part of a picture that has `size` pixels unless it is resized.
     pub(crate) fn of_part(
         size: (u32, u32),
         orientation: Orientation,
@@ -119,7 +119,7 @@ impl Geometry {
         Self::fitting((size.0.into(), size.1.into()), size, orientation, resize, max_pixels)
     }
 
-    /// The way to what this one leads to, stretched to `size`.
+    /// This geometry, with the image stretched to `size`.
     pub(crate) fn resized(&self, size: (u32, u32)) -> Self {
         let along = |length: u32, from: u32, to: u32| {
             let length = (u64::from(length) * u64::from(to) + u64::from(from) / 2) / u64::from(from.max(1));
@@ -169,7 +169,7 @@ impl Geometry {
         if size.0 > MAX_SIDE || size.1 > MAX_SIDE || pixels > max_pixels {
             return Err(TooLarge);
         }
-        // Even, so that luma and chroma are cut at the same place.
+        // Even, so that luma and chroma are cropped at the same place.
         let even = |overhang: u32| (overhang / 2) & !1;
         let offset = (even(shown.0 - size.0), even(shown.1 - size.1));
         Ok(Self { scaled: orientation.rotate(shown), orientation, offset, size })

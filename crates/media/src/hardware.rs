@@ -1,7 +1,7 @@
-//! Decoding on a GPU: what there is, which jobs it is worth for, and the decoders on it.
+//! Decoding on a GPU: detects it, decides which jobs use it, and manages its decoders.
 //!
-//! Pictures stay on the GPU until somebody wants them; those are shrunk there where that is
-//! exact, and brought back in batches by a thread of their own while decoding goes on.
+//! Pictures stay on the GPU; wanted ones are downscaled there where that is exact, and copied back in batches
+//! on a separate thread while decoding continues.
 
 mod copier;
 mod pool;
@@ -24,14 +24,14 @@ pub(crate) use pool::DecoderSlot;
 use pool::{Key, Pool};
 pub(crate) use shrink::Shrink;
 
-/// What this process can decode on a GPU: found once, by trying.
+/// What this process can decode on a GPU, found out once by trial decoding.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HardwareInfo {
-    /// The GPU's name, where the driver tells.
+    /// The GPU's name, if the driver reports it.
     pub device: Option<String>,
-    /// The driver's version, where it tells.
+    /// The driver's version, if it reports it.
     pub driver: Option<String>,
-    /// Why nothing is decoded on a GPU; none where something is.
+    /// Why nothing is decoded on a GPU; `None` if something is.
     pub problem: Option<String>,
     /// Every kind of video that was tried; empty without a GPU.
     pub codecs: Vec<HardwareCodec>,
@@ -44,7 +44,7 @@ pub struct HardwareCodec {
     pub codec: String,
     /// Bits of a sample; chroma is always 4:2:0.
     pub bits: u8,
-    /// Why a small video of this kind was not decoded; none where it was.
+    /// Why a small video of this kind was not decoded; `None` if it was.
     pub problem: Option<String>,
 }
 
@@ -55,13 +55,13 @@ impl HardwareInfo {
     }
 }
 
-/// What there is, tried out at the first call: without an NVIDIA driver within milliseconds,
-/// else about a second. A worker asks when it starts.
+/// Returns what the GPU can decode. The first call tries it: without an NVIDIA driver in milliseconds, else
+/// in about a second. A worker calls it when it starts.
 pub fn hardware() -> &'static HardwareInfo {
     &gpu().info
 }
 
-/// The process's GPU, or the want of one.
+/// The process's GPU, or why there is none.
 struct Gpu {
     device: Option<Device>,
     info: HardwareInfo,
@@ -69,7 +69,7 @@ struct Gpu {
     open: Open,
 }
 
-/// How a decoder for a video, whose pictures have so many pixels at most, comes into being.
+/// Opens a decoder for a video whose pictures have at most this many pixels.
 type Open = fn(&Input<'_>, Option<&Device>, u64) -> Result<Decoder, DecoderError>;
 
 fn open_on(input: &Input<'_>, device: Option<&Device>, max_pixels: u64) -> Result<Decoder, DecoderError> {
@@ -87,15 +87,15 @@ fn gpu() -> &'static Gpu {
 
 /// Whether a job is decoded on the GPU.
 pub(crate) enum GpuChoice {
-    /// A decoder, and why it is worth it.
+    /// A decoder, and the reason for using the GPU.
     Decoder(DecoderSlot, String),
-    /// It was wanted, and why it cannot be used.
+    /// The GPU was wanted; why it cannot be used.
     Declined(String),
     /// There is no GPU, or the CPU is faster.
     None,
 }
 
-/// Takes a decoder on the GPU for a job where one is faster and allowed.
+/// Takes a decoder on the GPU for a job, if that is faster and allowed.
 pub(crate) fn choose(input: &Input<'_>, options: &Options, limits: &EngineLimits) -> GpuChoice {
     let asked = limits.strategy == Some(Strategy::Hardware);
     if limits.hardware == HardwareUse::Never || (limits.strategy.is_some() && !asked) {
@@ -111,7 +111,7 @@ pub(crate) fn choose(input: &Input<'_>, options: &Options, limits: &EngineLimits
     };
     let gpu = gpu();
     if !gpu.info.is_usable() {
-        // Nothing to say of where there is no GPU, unless it was asked for.
+        // No message without a GPU, unless it was requested.
         let problem = gpu.info.problem.clone().filter(|_| asked);
         return problem.map_or(GpuChoice::None, GpuChoice::Declined);
     }
@@ -122,7 +122,7 @@ pub(crate) fn choose(input: &Input<'_>, options: &Options, limits: &EngineLimits
 }
 
 impl Gpu {
-    /// A decoder for the video, or why there is none.
+    /// Takes a decoder for the video, or returns why there is none.
     fn decoder(&self, input: &Input<'_>, limits: &EngineLimits) -> Result<DecoderSlot, String> {
         let info = input.info();
         let Some(bits) = info.bits_of_420 else {
@@ -136,7 +136,7 @@ impl Gpu {
             }
             Some(_) => {}
         }
-        // Surfaces hold pairs of lines and columns; FFmpeg loses what is behind the last pair.
+        // Surfaces hold pairs of lines and columns; FFmpeg drops an odd last one.
         if !info.width.is_multiple_of(2) || !info.height.is_multiple_of(2) {
             return Err("it takes pictures of even width and height".to_owned());
         }
@@ -145,8 +145,7 @@ impl Gpu {
     }
 }
 
-/// The plan where the GPU's decoder was wanted and could not be had, or gave up: the CPU's, with
-/// the reason in it.
+/// The CPU's plan, with the reason why the wanted GPU decoder could not be used or gave up.
 pub(crate) fn declined(plan: Plan, problem: &str) -> Plan {
     let reason = format!("the GPU's decoder was not used ({problem}), so the CPU decoded: {}", plan.reason);
     Plan { reason, ..plan }

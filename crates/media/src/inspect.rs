@@ -1,7 +1,7 @@
-//! What a container claims, read by our own parsers before FFmpeg sees it: FFmpeg builds tables
-//! of whatever a header claims, so a few bytes could cost it gigabytes or hours.
+//! Reads what a container claims with our own parsers before FFmpeg sees it: FFmpeg builds tables of whatever
+//! a header claims, so a few bytes could cost gigabytes or hours.
 //!
-//! Every pass is linear in the bytes that it reads, and it reads headers and tables, no media.
+//! Every pass is linear in the bytes that it reads, and reads only headers and tables.
 
 mod matroska;
 mod mp4;
@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use crate::Source;
 
-/// Bytes of headers that are remembered, so that FFmpeg need not fetch them again.
+/// The most bytes of headers that are kept, so that FFmpeg need not fetch them again.
 const KEPT: usize = 16 << 20;
 
 /// Samples that a file may claim, whatever its length.
@@ -27,19 +27,19 @@ const MAX_SAMPLES: u64 = 8_000_000;
 /// How a container has to be opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Findings {
-    /// Its index costs too much to build: it is read from front to back without.
+    /// Whether to read it without its index, which would cost too much to build.
     pub(crate) without_index: bool,
-    /// Its edit lists cost too much to apply.
+    /// Whether to ignore its edit lists, which would cost too much to apply.
     pub(crate) without_edits: bool,
-    /// What the owner should know of that.
+    /// Warnings for the owner about it.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Why a container is not given to FFmpeg.
+/// Why a container is not passed to FFmpeg.
 #[derive(Debug)]
 pub(crate) enum Refused {
     Io(io::Error),
-    /// It claims too much, in words.
+    /// It claims too much; the message for the owner.
     Claim(String),
 }
 
@@ -63,7 +63,7 @@ fn sample_limit(size: u64) -> u64 {
     (BASE_SAMPLES + size / SAMPLE_BYTES).min(MAX_SAMPLES)
 }
 
-/// A source that remembers what an inspection has read of it.
+/// A source that keeps what an inspection has read.
 pub(crate) struct Kept {
     source: Box<dyn Source>,
     chunks: BTreeMap<u64, Vec<u8>>,
@@ -75,7 +75,7 @@ impl Kept {
         Self { source, chunks: BTreeMap::new(), held: 0 }
     }
 
-    /// Reads what was remembered, or else the source; says whether the bytes came from there.
+    /// Reads kept bytes, or else the source. Returns whether the bytes were kept ones.
     pub(crate) fn recall(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<(usize, bool)> {
         let chunk = self.chunks.range(..=offset).next_back();
         let rest = chunk.and_then(|(start, bytes)| bytes.get(usize::try_from(offset - start).ok()?..));
@@ -84,13 +84,13 @@ impl Kept {
             buf[..n].copy_from_slice(&rest[..n]);
             return Ok((n, false));
         }
-        // No further than to what is remembered.
+        // Stop where the next kept chunk begins.
         let next = self.chunks.range(offset..).next().map_or(u64::MAX, |(start, _)| start - offset);
         let wanted = usize::try_from(next).map_or(buf.len(), |next| next.min(buf.len()));
         Ok((self.source.read_at(offset, &mut buf[..wanted])?, true))
     }
 
-    /// The same, and remembers it.
+    /// Reads as [`Kept::recall`] does, and keeps the bytes.
     pub(crate) fn read_and_keep(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<(usize, bool)> {
         let (n, fresh) = self.recall(offset, buf)?;
         if fresh && n > 0 && self.held + n <= KEPT {
@@ -100,7 +100,7 @@ impl Kept {
         Ok((n, fresh))
     }
 
-    /// Forgets what was remembered.
+    /// Drops the kept bytes.
     pub(crate) fn forget(&mut self) {
         self.chunks.clear();
         self.held = 0;

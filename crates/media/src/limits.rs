@@ -1,4 +1,4 @@
-//! What one extraction may use; beyond it the video fails with `limit-exceeded` or `timed-out`.
+//! The limits of one extraction; beyond them the video fails with `limit-exceeded` or `timed-out`.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 /// Whether videos may be decoded on a GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HardwareUse {
-    /// Where there is one, and a job is dense and large enough for it to win.
+    /// If there is one and the job is dense and large enough to be faster on it.
     #[default]
     Auto,
-    /// Not even tried.
+    /// No GPU is used or probed.
     Never,
 }
 
@@ -48,8 +48,7 @@ pub struct EngineLimits {
     pub max_output_bytes: u64,
     /// Wall time of the whole extraction.
     pub max_wall: Duration,
-    /// Packets given to the decoder in a row without a picture coming back: a decoder that
-    /// only swallows is stuck, however long the file is.
+    /// Consecutive packets for which the decoder may return no picture: beyond that it counts as stuck.
     pub max_idle_packets: u32,
     /// Threads for decoding, and as many again for converting and encoding; 0 is one for each
     /// core. Memory grows with it: for each, a decoder's pictures (up to 16 of its references and
@@ -57,8 +56,8 @@ pub struct EngineLimits {
     pub threads: usize,
     /// Whether a GPU may decode.
     pub hardware: HardwareUse,
-    /// Taken wherever it is possible and exact, instead of the planner's choice: for tests and
-    /// benches, which compare the ways with each other.
+    /// Used instead of the planner's choice wherever it is possible and exact: for tests and benches that
+    /// compare strategies.
     pub strategy: Option<Strategy>,
 }
 

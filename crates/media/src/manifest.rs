@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use crate::archive::Names;
 
-/// What is remembered of one image.
+/// The record of one image.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) requested: Option<Rational>,
@@ -21,13 +21,13 @@ pub(crate) struct Record {
     /// The image's length.
     pub(crate) bytes: u32,
     pub(crate) sha256: Checksum,
-    /// What filters said of it; shared by its copies.
+    /// The filters' labels; shared by its copies.
     pub(crate) labels: Option<Arc<Labels>>,
-    /// How many more requests the image answers, and the last of them.
+    /// How many further requests the image answers, and the last of them.
     pub(crate) repeats: Option<(u64, Option<Rational>)>,
 }
 
-/// Everything else that the manifest says.
+/// The manifest apart from the records.
 pub(crate) struct Header<'a> {
     pub(crate) source: &'a Source,
     pub(crate) options: &'a Options,

@@ -1,7 +1,7 @@
-//! What decoded pictures may cost a job: memory at one time, and work in all.
+//! Limits what decoded pictures may cost a job: memory at one time, and work in total.
 //!
-//! Both are granted by the file's length, because a few bytes can claim pictures of any size and
-//! number. See `docs/security.md` for the figures.
+//! Both limits depend on the file's length, because a few bytes can claim pictures of any size and number.
+//! See `docs/security.md` for the figures.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,20 +13,20 @@ use crate::words::count;
 /// Memory that the pictures of any file may take, and what each of its bytes adds.
 const BASE_MEMORY: u64 = 384 << 20;
 const MEMORY_PER_BYTE: u64 = 32;
-/// Pixels that may be decoded of any file, and what each of its bytes adds. A still picture of
-/// 4K costs some 20 bytes to repeat in the cheapest codecs: an hour of that is let through where
-/// there is sound or anything else beside it.
+/// Pixels that may be decoded of any file, and what each of its bytes adds. In the cheapest codecs repeating
+/// a still picture of 4K takes some 20 bytes: an hour of that is accepted if the file also has sound or other
+/// data.
 const BASE_PIXELS: u64 = 200_000_000_000;
 const PIXELS_PER_BYTE: u64 = 20_000;
-/// Pixels of the largest picture that a level of H.264, HEVC, VP9 or AV1 knows (35.7 million).
+/// Pixels of the largest picture that a level of H.264, HEVC, VP9 or AV1 allows (35.7 million).
 const MAX_LEVEL_PIXELS: u64 = 36_000_000;
 /// The same for pictures beyond every level; real ones (360° video) have a byte for 200 pixels.
 const BASE_OVERSIZE_PIXELS: u64 = 1_000_000_000;
 const OVERSIZE_PIXELS_PER_BYTE: u64 = 2_000;
-/// How long a decoder waits at most for pictures that are being encoded.
+/// How long a decoder waits at most for pictures to be encoded.
 const ENCODING_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Bytes of decoded pictures at one time that a file of `size` bytes is granted.
+/// How many bytes of decoded pictures a file of `size` bytes may need at one time.
 pub fn memory_budget(limits: &EngineLimits, size: u64) -> u64 {
     granted(size, BASE_MEMORY, MEMORY_PER_BYTE, limits.max_memory)
 }
@@ -55,19 +55,19 @@ struct Used {
     out: u64,
 }
 
-/// What a picture was refused for.
+/// Why a picture was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Excess {
-    /// So many bytes would have been needed, of so many.
+    /// Bytes that would have been needed, and the limit.
     Memory { needed: u64, most: u64 },
-    /// More than so many pixels would have been decoded.
+    /// More than this many pixels would have been decoded.
     Pixels(u64),
-    /// A JPEG picture has more than so many scans.
+    /// A JPEG picture has more than this many scans.
     Scans(u64),
 }
 
 impl Excess {
-    /// In words for the video's owner.
+    /// The message for the video's owner.
     pub(crate) fn message(self) -> String {
         match self {
             Self::Memory { needed, most } => format!(
@@ -109,7 +109,7 @@ impl Pictures {
         }
     }
 
-    /// How many pictures of so many bytes fit in.
+    /// How many pictures of this many bytes fit into the budget.
     pub(crate) fn fit(&self, bytes: u64) -> u64 {
         self.memory / bytes.max(1)
     }
@@ -118,10 +118,10 @@ impl Pictures {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the room for a picture. While others are being encoded, it waits for theirs.
+    /// Charges a picture's memory. It waits while others are being encoded and will free theirs.
     pub(crate) fn charge(self: &Arc<Self>, pixels: u64, bytes: u64) -> Result<Charge, Excess> {
         self.work(pixels, 1)?;
-        // Converting one beyond every level takes twice as much again.
+        // Converting a picture beyond every level takes twice as much in addition.
         let bytes = if pixels > MAX_LEVEL_PIXELS { bytes.saturating_mul(3) } else { bytes };
         let mut used = self.used();
         // The decoding stage holds one back: see `extract::decode`.
@@ -138,7 +138,8 @@ impl Pictures {
         Ok(Charge { pictures: Arc::clone(self), bytes })
     }
 
-    /// Counts what the scans of a JPEG picture cost besides the first one, whose cost is the picture's.
+    /// Counts the cost of the scans of a JPEG picture after the first one, which counts as the picture
+    /// itself.
     pub(crate) fn scans(&self, pixels: u64, scans: u64) -> Result<(), Excess> {
         match scans {
             0 | 1 => Ok(()),
@@ -147,7 +148,7 @@ impl Pictures {
         }
     }
 
-    /// Counts what so many passes over a picture of so many pixels cost.
+    /// Counts the cost of passes over a picture.
     fn work(&self, pixels: u64, passes: u64) -> Result<(), Excess> {
         let work = pixels.saturating_mul(passes);
         let add = |so_far: &AtomicU64, most: u64| {
@@ -160,7 +161,7 @@ impl Pictures {
         add(&self.decoded, self.pixels)
     }
 
-    /// Counts a picture as outside of its decoder.
+    /// Counts a picture as having left its decoder.
     pub(crate) fn outside(self: &Arc<Self>) -> Outside {
         self.used().out += 1;
         Outside(Arc::clone(self))

@@ -1,4 +1,4 @@
-//! What a file holds, without extracting anything.
+//! Describes what a file contains, without extracting anything.
 
 use framelift_domain::Rational;
 use serde::de::Error as _;
@@ -21,7 +21,7 @@ pub struct VideoInfo {
     pub decodable: bool,
     /// Whether it is encrypted.
     pub encrypted: bool,
-    /// Pixels across as stored; none where only the pictures say it.
+    /// Pixels across as stored; `None` if only the pictures give the size.
     pub width: Option<u32>,
     /// Pixels down as stored.
     pub height: Option<u32>,
@@ -37,9 +37,9 @@ pub struct VideoInfo {
     pub frame_rate: Option<Rational>,
     /// Frames, as claimed.
     pub frames: Option<u64>,
-    /// Every stream of video; `stream` is the one that is described.
+    /// Every stream of video; `stream` is the described one.
     pub streams: Vec<VideoStream>,
-    /// The number of the stream that is taken where none is asked for.
+    /// The number of the stream that is chosen by default.
     pub stream: u32,
 }
 
@@ -61,7 +61,7 @@ fn from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ration
     value.map(Some).ok_or_else(|| D::Error::custom("neither a decimal nor a fraction"))
 }
 
-/// More frames a second are no rate: where FFmpeg finds none, it gives the ticks of the container's clock.
+/// Higher values are not frame rates: if FFmpeg finds none, it returns the rate of the container's clock.
 const MAX_RATE: f64 = 10_000.0;
 
 /// Reads the header of what `source` holds.

@@ -1,19 +1,19 @@
-//! What a file is that FFmpeg 5.1 takes for something else: still pictures that look like
-//! videos, and videos whose codec it cannot name.
+//! Identifies files that FFmpeg 5.1 misidentifies: still pictures that look like videos, and videos whose
+//! codec it cannot name.
 
 use std::io;
 
 use crate::Source;
 
-/// Tags of an FLV, and segments of a JPEG, that are looked at.
+/// The most tags of an FLV, or segments of a JPEG, that are read.
 const MAX_PARTS: usize = 256;
-/// Bytes of a JPEG's picture in which its end is looked for.
+/// The most bytes of a JPEG that are searched for its end.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// What a file looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileKind {
-    /// Whatever FFmpeg says.
+    /// Not identified here: FFmpeg decides.
     Unknown,
     /// One picture, of this format.
     Still(&'static str),
@@ -21,7 +21,7 @@ pub(crate) enum FileKind {
     Video(&'static str),
 }
 
-/// Looks at the first bytes of `source`; `has_index` is whether it has an MP4's.
+/// Identifies the file by its first bytes; `has_index` says whether it has an MP4's index.
 pub(crate) fn look(source: &mut dyn Source, has_index: bool) -> io::Result<FileKind> {
     let Some(head) = bytes::<12>(source, 0)? else { return Ok(FileKind::Unknown) };
     let [_, _, _, _, kind @ .., a, b, c, d] = head;
@@ -45,7 +45,7 @@ pub(crate) fn look(source: &mut dyn Source, has_index: bool) -> io::Result<FileK
 
 /// The codec of an FLV whose tags name it in four letters (Enhanced RTMP), which is new.
 fn flv(source: &mut dyn Source, head: u64) -> io::Result<FileKind> {
-    // A tag's length stands behind it, too.
+    // Each tag is followed by its length.
     let mut at = head + 4;
     for _ in 0..MAX_PARTS {
         let Some([kind, a, b, c, .., first, d, e, f, g]) = bytes::<16>(source, at)? else { break };
@@ -67,7 +67,7 @@ fn flv(source: &mut dyn Source, head: u64) -> io::Result<FileKind> {
     Ok(FileKind::Unknown)
 }
 
-/// Whether a JPEG is followed by no other.
+/// Whether no second JPEG follows the first one.
 fn is_one_jpeg(source: &mut dyn Source) -> io::Result<bool> {
     let mut at = 2;
     // ITU-T T.81, B.1: segments with lengths, and coded data up to the next marker.
@@ -90,7 +90,7 @@ fn is_one_jpeg(source: &mut dyn Source) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Whether a picture starts at `offset`, or after what was put there to fill.
+/// Whether a picture starts at `offset` or after padding there.
 fn starts_another(source: &mut dyn Source, offset: u64) -> io::Result<bool> {
     for at in offset..offset + 4096 {
         match bytes::<3>(source, at)? {
@@ -102,7 +102,7 @@ fn starts_another(source: &mut dyn Source, offset: u64) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The next marker in coded data that ends it.
+/// Finds the marker that ends coded data.
 fn marker_after(source: &mut dyn Source, mut at: u64) -> io::Result<Option<u64>> {
     let (end, mut block, mut before) = (at.saturating_add(MAX_BYTES), vec![0; 64 << 10], 0);
     while at < end {
@@ -121,7 +121,7 @@ fn marker_after(source: &mut dyn Source, mut at: u64) -> io::Result<Option<u64>>
     Ok(None)
 }
 
-/// The bytes at `offset`; none if there are fewer.
+/// Reads the bytes at `offset`; `None` if there are fewer.
 fn bytes<const N: usize>(source: &mut dyn Source, offset: u64) -> io::Result<Option<[u8; N]>> {
     let (mut bytes, mut filled) = ([0; N], 0);
     while filled < N {

@@ -7,7 +7,7 @@ use framelift_domain::Options;
 use crate::archive::{Archive, Names, Zip};
 use crate::{Control, EngineLimits, Source};
 
-/// One extraction, wherever it is run: in this process or in a sandbox.
+/// One extraction, run in this process or in a sandbox.
 pub struct Request<'a> {
     /// The video.
     pub source: Box<dyn Source>,
@@ -15,24 +15,24 @@ pub struct Request<'a> {
     pub file_name: String,
     /// Which frames are wanted, and how they look.
     pub options: &'a Options,
-    /// What it may cost.
+    /// Its limits.
     pub limits: &'a EngineLimits,
     /// Where the images go.
     pub output: Output<'a>,
-    /// Is told the progress, and may cancel.
+    /// Receives the progress, and may cancel.
     pub control: &'a dyn Control,
 }
 
 /// Where the images go.
 pub struct Output<'a> {
-    /// What holds them.
+    /// The archive.
     pub archive: Box<dyn Archive + 'a>,
-    /// What they are called there. None is [`Numbered`](crate::Numbered), as the service calls them.
+    /// The naming of its members; `None` is [`Numbered`](crate::Numbered), the service's naming.
     pub names: Option<&'a dyn Names>,
 }
 
 impl<'a> Output<'a> {
-    /// An archive whose members are called as the service calls them.
+    /// An archive with the service's member names.
     pub fn new(archive: impl Archive + 'a) -> Self {
         Self { archive: Box::new(archive), names: None }
     }

@@ -1,8 +1,8 @@
-//! Where a new shot begins: how much a frame differs from the one before it.
+//! Detects where a new shot begins, by how much a frame differs from the one before it.
 //!
-//! The measure is the one that is usual in this field (FFmpeg's `scene` in its `select` filter
-//! is the same): with *d* the mean absolute difference of luma, as a share of the full scale,
-//! the score is `min(d, |d − d before|)`. The second term keeps steady motion from counting.
+//! The measure is the one that is usual in this field (FFmpeg's `scene` in its `select` filter is the same):
+//! with *d* the mean absolute difference of luma, as a share of the full scale, the score is `min(d, |d − d
+//! before|)`. The second term keeps steady motion from counting.
 
 use crate::ffi::{Frame, Luma};
 
@@ -14,8 +14,8 @@ pub(crate) struct Scenes {
 }
 
 impl Scenes {
-    /// How much `frame` looks like the first of a shot, 0 to 1; `before` is the frame before it.
-    /// The first frame, and one of another size or format, is one without doubt.
+    /// Scores how likely `frame` is the first of a shot, 0 to 1; `before` is the frame before it. The first
+    /// frame, and a frame of another size or format, scores 1.
     pub(crate) fn score(&mut self, before: Option<&Frame>, frame: &Frame) -> f64 {
         let difference = before.and_then(|before| difference(before, frame));
         let Some(difference) = difference else {
@@ -28,8 +28,8 @@ impl Scenes {
     }
 }
 
-/// The mean absolute difference of luma, as a share of the full scale; none where the two
-/// cannot be compared.
+/// The mean absolute difference of luma, as a share of the full scale; `None` if the frames cannot be
+/// compared.
 fn difference(a: &Frame, b: &Frame) -> Option<f64> {
     if (a.width(), a.height(), a.format()) != (b.width(), b.height(), b.format()) {
         return None;

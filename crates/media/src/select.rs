@@ -33,7 +33,7 @@ enum Bound {
 pub struct Measured {
     /// Seconds from the first shown frame to the end of the last.
     pub duration: Rational,
-    /// The times of the frames that [`needs`] named; none where there is no such frame.
+    /// The times of the frames that [`needs`] named; `None` if there is no such frame.
     pub frames: Vec<(u64, Option<Rational>)>,
 }
 
@@ -65,9 +65,9 @@ enum Wanted {
         listed: bool,
     },
     Each {
-        /// Only marked frames: sync points, or first frames of shots.
+        /// Whether only marked frames are wanted: sync points, or first frames of shots.
         marked_only: bool,
-        /// Not more than so many.
+        /// The most frames to select.
         most: Option<u64>,
     },
 }
@@ -79,13 +79,13 @@ struct Held {
     marked: bool,
 }
 
-/// Decides frame by frame.
+/// Selects frames one by one.
 #[derive(Clone, Debug)]
 pub struct Selector {
     wanted: Wanted,
     start: Bound,
     end: Bound,
-    /// The duration, where it was measured: a place at it is the end, not beyond it.
+    /// The duration, if it was measured. A place equal to it means the end and is not beyond it.
     measured: Option<Rational>,
     tolerance: Rational,
     seen: u64,
@@ -195,8 +195,8 @@ impl Selector {
         }
     }
 
-    /// The next moment at which a frame is wanted, or from which on every frame is; none for frame numbers, and
-    /// at the end.
+    /// The next moment at which a frame is wanted, or from which on every frame is; `None` for frame numbers,
+    /// and at the end.
     pub fn next_time(&self) -> Option<Rational> {
         match (&self.wanted, self.start) {
             (Wanted::Times { times, numbers, next, .. }, _) if *next == numbers.len() => times.peek(),
@@ -256,7 +256,7 @@ impl Selector {
     fn before_end(&self, time: Rational) -> bool {
         match self.end {
             Bound::Time(end) => time < end,
-            // Until that frame comes, every frame is before it.
+            // Until that frame comes, all frames are before the range.
             Bound::Frame(_) | Bound::End => true,
         }
     }
@@ -311,8 +311,8 @@ impl Selector {
         Ok(requests)
     }
 
-    /// Whether a frame is too early for the tolerance and the next one, at `next`, is not. The frame on screen at
-    /// the wanted time itself is always allowed.
+    /// Whether a frame is earlier than the tolerance allows and the next one, at `next`, is not. The frame on
+    /// screen at the wanted time itself is always allowed.
     fn is_too_early(&self, time: Rational, asked: Rational, next: Rational) -> bool {
         let from = asked.checked_sub(self.tolerance);
         let to = asked.checked_add(self.tolerance);
@@ -336,8 +336,8 @@ impl Selector {
         }
     }
 
-    /// Whether a frame that is on screen from `from` until `until` can be wanted; false only
-    /// where it is certain that it is not, so that it need not be decoded.
+    /// Whether a frame that is on screen from `from` until `until` may be wanted. Only if certainly not, it
+    /// returns false, and the frame need not be decoded.
     pub fn may_want(&self, from: Rational, until: Rational) -> bool {
         match &self.wanted {
             Wanted::Times { times, numbers, next, .. } if *next == numbers.len() && !times.is_waiting() => {
@@ -347,7 +347,7 @@ impl Selector {
         }
     }
 
-    /// Whether frames are selected by number, so that none may be left out.
+    /// Whether frames are selected by number, so that none may be skipped.
     pub fn counts_frames(&self) -> bool {
         let numbered = matches!(&self.wanted, Wanted::Times { numbers, .. } if !numbers.is_empty());
         numbered || [self.start, self.end].iter().any(|bound| matches!(bound, Bound::Frame(_)))

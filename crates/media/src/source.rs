@@ -1,4 +1,4 @@
-//! Where a video's bytes come from: ranged reads, and the one over a local file.
+//! Sources of a video's bytes: the trait for ranged reads, and its implementation for local files.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -7,9 +7,8 @@ use std::path::Path;
 
 /// A video's bytes, read by ranges.
 ///
-/// Demuxers read forward in small steps and now and then jump; an implementation over a
-/// network reads ahead and retries by itself. An error ends the extraction as
-/// [`ExtractError::Source`](crate::ExtractError::Source).
+/// Demuxers read forward in small steps and sometimes jump; an implementation over a network reads ahead and
+/// retries on its own. An error ends the extraction as [`ExtractError::Source`](crate::ExtractError::Source).
 pub trait Source: Send {
     /// The length in bytes; it does not change.
     fn size(&self) -> u64;
@@ -18,10 +17,9 @@ pub trait Source: Send {
     /// `offset` is at or beyond the end.
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// Says that the given ranges will be read next, in this order, each from front to back,
-    /// and most likely nothing between and beyond them: a hint by which a source over a network
-    /// can fetch just these bytes before they are asked for. It replaces earlier hints; an
-    /// empty list takes them back. Reads are not bound by it.
+    /// Announces the ranges that will be read next, in this order, each from front to back. It is a hint: a
+    /// source over a network can fetch just these bytes ahead. It replaces earlier hints; an empty list
+    /// clears them. Other reads remain possible.
     fn expect(&mut self, ranges: &[Range<u64>]) {
         let _ = ranges;
     }
@@ -66,7 +64,7 @@ impl FileSource {
     }
 }
 
-/// Refuses what has no bytes at offsets, and says what it is.
+/// Refuses everything but regular files, and says what it is.
 fn regular(metadata: &Metadata) -> io::Result<()> {
     use std::os::unix::fs::FileTypeExt as _;
     let kind = metadata.file_type();

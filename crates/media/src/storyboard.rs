@@ -19,7 +19,7 @@ pub(crate) const CUES: &str = "storyboard.vtt";
 pub(crate) const THUMB_SIDE: u32 = 160;
 /// Small pictures side by side.
 const COLUMNS: usize = 10;
-/// The most that are kept: 15 MB of them, and a sheet of at most 1600 by 6400 pixels.
+/// The most thumbnails that are kept: 15 MB of them, and a sheet of at most 1600 by 6400 pixels.
 const MAX_THUMBS: usize = 400;
 
 /// A small picture: planes of 4:2:0 in the colours of JPEG.
@@ -39,8 +39,8 @@ impl Thumb {
     }
 }
 
-/// Collects small pictures of a video whose number of frames is not known: every frame's, until
-/// there are too many, then every second one's, and so on.
+/// Collects thumbnails of a video with an unknown number of frames: of every frame until there are too many,
+/// then of every second one, and so on.
 #[derive(Debug)]
 pub(crate) struct Storyboard {
     kept: Vec<(Rational, Thumb)>,
@@ -53,7 +53,7 @@ impl Storyboard {
         Self { kept: Vec::new(), stride: 1, seen: 0 }
     }
 
-    /// Adds the next frame's, in the order of time.
+    /// Adds the next frame's thumbnail, in presentation order.
     pub(crate) fn push(&mut self, time: Rational, thumb: Thumb) {
         let index = self.seen;
         self.seen += 1;
@@ -71,8 +71,8 @@ impl Storyboard {
         self.kept.push((time, thumb));
     }
 
-    /// The sheet and the cues of a video that ends at `end`; none without a picture. The cues refer
-    /// to the sheet by its `name`.
+    /// Returns the sheet and the cues of a video that ends at `end`; `None` without a thumbnail. The cues
+    /// refer to the sheet by its `name`.
     pub(crate) fn finish(&self, end: Rational, name: &str) -> Option<(Sheet, String)> {
         let side = |axis: usize| self.kept.iter().map(|(_, thumb)| thumb.size[axis]).max();
         // Even, so that chroma samples belong to one picture alone.
@@ -124,7 +124,7 @@ impl Sheet {
         }
     }
 
-    /// As an encoder takes it.
+    /// The planes for an encoder.
     pub(crate) fn planes(&self) -> Planes420<'_> {
         let [width, height] = self.size;
         Planes420 {

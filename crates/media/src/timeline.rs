@@ -6,13 +6,13 @@ use std::collections::BinaryHeap;
 
 use framelift_domain::Rational;
 
-/// Starts of stretches that are remembered: more would only make a warning long.
+/// The most starts of stretches that are kept for the warning.
 const MAX_RESTARTS: usize = 1000;
 
-/// Where a shown frame lies.
+/// The place of a shown frame on the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placed {
-    /// The timestamp that the container gave, or the one worked out where it gave none.
+    /// The container's timestamp, or a derived one if it has none.
     pub pts: i64,
     /// Seconds from the first shown frame.
     pub time: Rational,
@@ -24,7 +24,7 @@ pub struct Placed {
 #[derive(Clone, Debug)]
 pub struct Timeline {
     time_base: Rational,
-    /// Ticks of a frame of which nobody says how long it lasts; at least 1.
+    /// Ticks of a frame of unknown duration; at least 1.
     frame_ticks: i64,
     zero: Option<i64>,
     /// Added to timestamps of the current stretch of the clock.
@@ -33,7 +33,7 @@ pub struct Timeline {
     last_ticks: i64,
     /// The stretch of the clock that the last frame belongs to.
     stretch: u32,
-    /// Where stretches but the first one start.
+    /// The starts of all stretches but the first.
     restarts: Vec<Rational>,
     disordered: u64,
 }
@@ -59,12 +59,11 @@ impl Timeline {
         }
     }
 
-    /// The next shown frame, whose timestamp is of the given stretch of the clock. The first
-    /// frame of a new stretch follows the last one of the stretch before it. A frame without a
-    /// timestamp follows its predecessor, and one whose timestamp lies before its predecessor's
-    /// takes its place.
+    /// The next shown frame, whose timestamp is of the given stretch of the clock. The first frame of a new
+    /// stretch follows the last one of the stretch before it. A frame without a timestamp follows its
+    /// predecessor, and one whose timestamp lies before its predecessor's takes its place.
     ///
-    /// `None` for a timestamp that no number of seconds can express: the frame is skipped.
+    /// `None` for a timestamp that cannot be expressed in seconds: the frame is skipped.
     pub fn place(&mut self, pts: Option<i64>, ticks: i64, stretch: u32) -> Option<Placed> {
         let follows = self.last.checked_add(self.last_ticks)?;
         let restarts = self.zero.is_some() && stretch > self.stretch;
@@ -98,7 +97,7 @@ impl Timeline {
         Some(placed)
     }
 
-    /// Sets the first shown frame's timestamp, where not every frame will be placed.
+    /// Sets the first shown frame's timestamp, if not every frame will be placed.
     pub fn start_at(&mut self, pts: i64) {
         if self.zero.is_none() {
             (self.zero, self.last) = (Some(pts), pts);
@@ -120,18 +119,18 @@ impl Timeline {
         self.zero?.checked_add(ticks).filter(|_| self.restarts.is_empty())
     }
 
-    /// Ticks of a frame of which nobody says how long it lasts.
+    /// Ticks of a frame of unknown duration.
     pub fn usual_ticks(&self) -> i64 {
         self.frame_ticks
     }
 
-    /// Where the clock started anew: the times of the first frames of the stretches after the
-    /// first, as many as are remembered.
+    /// The times at which the clock restarted: those of the first frames of the later stretches, as many as
+    /// were kept.
     pub fn restarts(&self) -> &[Rational] {
         &self.restarts
     }
 
-    /// How many frames had a timestamp before that of the frame that was shown before them.
+    /// How many frames had an earlier timestamp than the frame shown before them.
     pub fn disordered(&self) -> u64 {
         self.disordered
     }
@@ -141,11 +140,10 @@ impl Timeline {
     }
 }
 
-/// What packets alone tell of a video: where it starts and ends and when the n-th frame is.
+/// What the packets alone tell about a video: where it starts and ends, and when the n-th frame is shown.
 ///
-/// Packets come in decoding order. Pictures are reordered by at most 16 places in every codec
-/// that is read here, so a heap of a few dozen timestamps gives presentation order in fixed
-/// memory.
+/// Packets come in decoding order. Pictures are reordered by at most 16 places in every codec that is read
+/// here, so a heap of a few dozen timestamps gives presentation order in fixed memory.
 #[derive(Debug, Default)]
 pub struct PacketScan {
     start: Option<i64>,
@@ -218,12 +216,12 @@ pub struct Scanned {
 }
 
 impl Scanned {
-    /// The frame numbers that were asked for.
+    /// The requested frame numbers.
     pub fn numbers(&self) -> impl Iterator<Item = u64> {
         self.numbers.iter().map(|(n, _)| *n)
     }
 
-    /// When frame `number` is shown; `None` if there are not as many, or it was not asked for.
+    /// When frame `number` is shown; `None` if the video has fewer frames, or it was not requested.
     pub fn frame(&self, number: u64) -> Option<i64> {
         self.numbers.iter().find(|(n, _)| *n == number).and_then(|(_, at)| *at)
     }

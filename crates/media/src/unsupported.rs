@@ -1,9 +1,9 @@
-//! Which options an extraction cannot follow.
+//! Finds options that an extraction does not support.
 
 use framelift_domain::Options;
 
-/// JSON pointers, relative to the options, of everything asked that `filters` filters leave undone; empty
-/// means that the job can run.
+/// Returns JSON pointers, relative to the options, of everything that is not supported with this number of
+/// `filters`; empty if the job can run.
 pub fn unsupported(options: &Options, filters: usize) -> Vec<&'static str> {
     if options.plugins.len() <= filters { Vec::new() } else { vec!["/plugins"] }
 }

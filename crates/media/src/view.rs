@@ -1,4 +1,4 @@
-//! How a decoded picture is looked at: which part of it, how it is turned, and the image's size.
+//! The view of a decoded picture: which part of it is shown, its orientation, and the image's size.
 
 use framelift_domain::{Crop, Rational, Resize};
 
@@ -6,29 +6,29 @@ use crate::convert::prepare;
 use crate::ffi::{AvError, Frame, Light, StreamInfo};
 use crate::geometry::{Geometry, Orientation, Part, TooLarge};
 
-/// How one picture is looked at.
+/// The view of one picture.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
-    /// The part of the stored picture that is looked at; none is all of it.
+    /// The visible part of the stored picture; `None` is all of it.
     pub(crate) part: Option<Part>,
     stored: (u32, u32),
     shape: Option<Rational>,
     orientation: Orientation,
-    /// The shown size of the part that was asked for.
+    /// The displayed size of the crop, if one was requested.
     crop: Option<(u32, u32)>,
-    /// The limit of the image.
+    /// The most pixels of the image.
     max_pixels: u64,
 }
 
-/// Why a picture cannot be looked at as it was asked for.
+/// Why the requested view is not possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hidden {
     TooLarge,
-    /// The asked part reaches beyond a picture that is shown with so many pixels.
+    /// The crop reaches beyond the picture, which is shown with this size.
     Outside(Crop, (u32, u32)),
 }
 
-/// A picture, ready to be converted, and how it becomes an image.
+/// A picture ready for conversion, and the geometry of its image.
 pub(crate) struct Viewed {
     pub(crate) frame: Frame,
     pub(crate) light: Light,
@@ -36,15 +36,15 @@ pub(crate) struct Viewed {
     view: View,
 }
 
-/// Why there is nothing to be converted.
+/// Why a picture could not be prepared.
 pub(crate) enum Unviewed {
     Hidden(Hidden),
     Part(AvError),
 }
 
 impl Viewed {
-    /// The asked part of a picture of `stream` at the asked size, and whether the shape of its
-    /// pixels is too absurd to be taken at its word.
+    /// Prepares the requested crop and size of a picture of `stream`. The flag says whether the shape of its
+    /// pixels is absurd and was ignored.
     pub(crate) fn of(
         frame: Frame,
         stream: &StreamInfo,
@@ -59,22 +59,22 @@ impl Viewed {
         Ok((Self { frame, light: stream.light, geometry, view }, absurd))
     }
 
-    /// How it becomes an image of another size.
+    /// The geometry of an image of another size.
     pub(crate) fn sized(&self, resize: Option<Resize>) -> Result<Geometry, TooLarge> {
         self.view.geometry(resize).map(|(geometry, _)| geometry)
     }
 
-    /// About how much memory it takes.
+    /// Roughly how much memory it takes.
     pub(crate) fn bytes(&self) -> u64 {
         u64::from(self.frame.width()) * u64::from(self.frame.height()) * 3 / 2
     }
 
-    /// Another picture in its place, as it is.
+    /// Replaces the picture by another one, which is not changed further.
     pub(crate) fn replaced(&self, frame: Frame) -> Result<Self, TooLarge> {
         Self::unchanged(frame, self.view.max_pixels)
     }
 
-    /// A picture of at most so many pixels, as it is.
+    /// Takes a picture of at most `max_pixels` as it is.
     pub(crate) fn unchanged(frame: Frame, max_pixels: u64) -> Result<Self, TooLarge> {
         let size = (frame.width(), frame.height());
         let view = View::uncropped(None, size, None, None, max_pixels);
@@ -84,7 +84,7 @@ impl Viewed {
 }
 
 impl Hidden {
-    /// In words for the video's owner.
+    /// The message for the video's owner.
     pub(crate) fn message(self) -> String {
         match self {
             Self::TooLarge => "the image would be larger than the limit".to_owned(),
@@ -96,7 +96,7 @@ impl Hidden {
 }
 
 impl View {
-    /// Of a picture of `stream`, of which `crop` is asked for.
+    /// The view of a picture of `stream`, cropped to `crop`.
     pub(crate) fn of(
         frame: &Frame,
         stream: &StreamInfo,
@@ -110,7 +110,7 @@ impl View {
         view.cropped(crop)
     }
 
-    /// Of the pictures that a stream's header announces.
+    /// The view of the pictures that a stream's header announces.
     pub(crate) fn announced(stream: &StreamInfo, max_pixels: u64) -> Self {
         let stored = (stream.width, stream.height);
         let shape = match stream.aperture(stored) {
@@ -132,7 +132,7 @@ impl View {
         Self { part, stored, shape, orientation, crop: None, max_pixels }
     }
 
-    /// The part of it that is shown at `crop`.
+    /// The view cropped to `crop`.
     pub(crate) fn cropped(self, crop: Option<Crop>) -> Result<Self, Hidden> {
         let Some(crop) = crop else { return Ok(self) };
         let shown = self.geometry(None).map_err(|TooLarge| Hidden::TooLarge)?.0.size;
@@ -143,8 +143,7 @@ impl View {
         Ok(Self { part: Some(part), crop: Some((crop.width, crop.height)), ..self })
     }
 
-    /// How it becomes an image, and whether the shape of its pixels is too absurd to be taken at
-    /// its word.
+    /// The geometry of the image, and whether the shape of the pixels is absurd and was ignored.
     pub(crate) fn geometry(&self, resize: Option<Resize>) -> Result<(Geometry, bool), TooLarge> {
         let Self { stored, shape, orientation, max_pixels, .. } = *self;
         if let Some(size) = self.crop {

@@ -1,4 +1,4 @@
-//! The shared view of one extraction: how far it is, and whether it must stop.
+//! The shared state of one extraction: its progress, and whether it must stop.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -20,15 +20,15 @@ pub(crate) enum Stop {
     TimedOut = 2,
     /// Another stage has failed and holds the error.
     Aborted = 3,
-    /// Opening and measuring took longer than so many bytes may take.
+    /// Opening and measuring took longer than the file's size allows.
     SlowStart = 4,
-    /// Opening and measuring read more bytes than so large a file may need.
+    /// Opening and measuring read more bytes than the file's size allows.
     ReadsOver = 5,
-    /// All of it took longer than a video of this size and duration may take.
+    /// The extraction took longer than the video's size and duration allow.
     OverBudget = 6,
 }
 
-/// Every stage reports here and asks here whether to go on.
+/// Every stage reports its progress here and asks whether to continue.
 pub(crate) struct Watch<'c> {
     control: &'c dyn Control,
     started: Instant,
@@ -39,11 +39,11 @@ pub(crate) struct Watch<'c> {
     frames_done: AtomicU64,
     frames_expected: AtomicU64,
     bytes_read: AtomicU64,
-    /// Microseconds that reads waited for the source.
+    /// Microseconds that reads have waited for the source.
     waited: AtomicU64,
-    /// Microseconds of work that opening and measuring did not take.
+    /// Microseconds of work other than opening and measuring.
     work_elsewhere: AtomicU64,
-    /// Microseconds of work when the frames were first wanted, or wanted again.
+    /// Microseconds of work at the time when extraction last began.
     prepared_at: AtomicU64,
     opened: OnceLock<Budget>,
     claimed: OnceLock<Budget>,
@@ -73,7 +73,7 @@ impl<'c> Watch<'c> {
         }
     }
 
-    /// Reports progress, and asks the caller and the clock whether to go on; once false, it stays false.
+    /// Reports progress, and asks the caller and the clock whether to continue. Once false, it stays false.
     pub(crate) fn should_continue(&self) -> bool {
         if self.stop.load(Relaxed) != 0 {
             return false;
@@ -109,12 +109,12 @@ impl<'c> Watch<'c> {
         }
     }
 
-    /// A file of so many bytes is opened: what it may cost is known from now on.
+    /// Sets the limits for opening a file of `size` bytes.
     pub(crate) fn opens(&self, size: u64) {
         let _ = self.opened.set(Budget::new(size, None, 0));
     }
 
-    /// What the video claims to be: time for all of it is set by that, and by its bytes.
+    /// Sets the time limit of the extraction from the video's claims and size.
     pub(crate) fn claims(&self, size: u64, duration: Option<Rational>, pixels: u64) {
         let _ = self.claimed.set(Budget::new(size, duration, pixels));
     }
@@ -124,7 +124,7 @@ impl<'c> Watch<'c> {
         micros(self.started.elapsed()).saturating_sub(self.waited.load(Relaxed))
     }
 
-    /// What has been used up, if anything.
+    /// Returns which limit is exceeded, if any.
     fn spent(&self) -> Option<Stop> {
         let working_time = self.working_time();
         if self.stage().is_preparation() {
@@ -139,7 +139,7 @@ impl<'c> Watch<'c> {
         (working_time > micros(whole)).then_some(Stop::OverBudget)
     }
 
-    /// Runs a read of the source, whose time is not the video's.
+    /// Runs a read of the source; its time is not charged to the video.
     pub(crate) fn waiting<T>(&self, read: impl FnOnce() -> T) -> T {
         let began = Instant::now();
         let result = read();
@@ -157,7 +157,7 @@ impl<'c> Watch<'c> {
         let _ = self.stop.compare_exchange(0, reason as u8, Relaxed, Relaxed);
     }
 
-    /// The error that a stop means; `Aborted` must have been replaced by its own error.
+    /// Returns the error for a stop; for `Aborted` the failed stage's own error must be used instead.
     pub(crate) fn stop_error(&self) -> ExtractError {
         let timed_out = |what: &str, limit: Duration, of: Option<&Budget>| {
             let of = of.map_or_else(String::new, |budget| {
@@ -186,7 +186,7 @@ impl<'c> Watch<'c> {
         }
     }
 
-    /// Whether a caller or the clock, not another stage, has ended it.
+    /// Whether the caller or the clock, not another stage, ended it.
     pub(crate) fn stopped_from_outside(&self) -> bool {
         matches!(self.stop.load(Relaxed), 1 | 2 | 4 | 5 | 6)
     }
@@ -208,7 +208,7 @@ impl<'c> Watch<'c> {
         self.permille.fetch_max(permille.min(1000), Relaxed);
     }
 
-    /// Raises the percentage to that of `time` in `whole`, where that is known.
+    /// Raises the percentage to `time` as a part of `whole`, if that is known.
     pub(crate) fn reach_part(&self, time: Rational, whole: Option<Rational>) {
         if let Some(whole) = whole.filter(|whole| whole.is_positive()) {
             self.reach((time.to_f64() / whole.to_f64() * 990.0).clamp(0.0, 990.0) as u32);
@@ -243,7 +243,7 @@ impl<'c> Watch<'c> {
 
     pub(crate) fn take_warnings(&self) -> Vec<String> {
         let mut warnings = self.warnings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // Stages that run side by side warn in any order; a manifest is the same each time.
+        // Parallel stages warn in any order, and the manifest must not depend on it.
         warnings.sort_unstable();
         std::mem::take(&mut *warnings)
     }

@@ -1,4 +1,4 @@
-//! Reading a header piece by piece, in steps that a source over a network can bear.
+//! Reads a header in steps that are large enough for a source over a network.
 
 use std::io;
 
@@ -7,8 +7,8 @@ use crate::Source;
 /// Bytes that are read at once; a small file is not read whole for its header.
 pub(crate) const STEP: usize = 16 << 10;
 
-/// A moving view of a source. It can be bounded: then it shows nothing more after so many steps, and
-/// counts headers up to a limit, whatever they claim.
+/// A moving view of a source. It can be bounded: then it returns nothing after a number of reads, and counts
+/// headers up to a limit.
 pub(crate) struct Window<'s> {
     source: &'s mut dyn Source,
     start: u64,
@@ -23,7 +23,7 @@ impl<'s> Window<'s> {
         Self::bounded(source, u64::MAX, u64::MAX)
     }
 
-    /// A view of at most so many `steps`, in which at most so many `headers` are counted.
+    /// A view that allows at most `steps` reads and at most `headers` headers.
     pub(crate) fn bounded(source: &'s mut dyn Source, steps: u64, headers: u64) -> Self {
         Self { source, start: 0, bytes: Vec::new(), steps_left: steps, headers_left: headers }
     }
@@ -33,13 +33,13 @@ impl<'s> Window<'s> {
         self.source.size()
     }
 
-    /// Counts a header; false when there have been too many.
+    /// Counts a header. Returns false if there were too many.
     pub(crate) fn count_header(&mut self) -> bool {
         self.headers_left = self.headers_left.saturating_sub(1);
         self.headers_left > 0
     }
 
-    /// The `N` bytes at `offset`; none beyond the end.
+    /// Reads the `N` bytes at `offset`; `None` beyond the end.
     pub(crate) fn array<const N: usize>(&mut self, offset: u64) -> io::Result<Option<[u8; N]>> {
         let inside = |start: u64, bytes: &[u8]| {
             let from = usize::try_from(offset.checked_sub(start)?).ok()?;

@@ -1,6 +1,6 @@
 //! Numbers in sentences.
 
-/// So many of something, whose plural ends with an s.
+/// Formats a number of things whose plural ends with an s.
 pub(crate) fn count(number: u64, one: &str) -> String {
     format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }

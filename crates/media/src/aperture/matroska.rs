@@ -35,7 +35,7 @@ pub(super) fn tracks(window: &mut Window<'_>) -> io::Result<Vec<Track>> {
             _ => {}
         }
     }
-    // An editor that found no room for them puts them at the end.
+    // Some editors append the tracks at the end of the file.
     let Some(at) = elsewhere.and_then(|at| segment.start.checked_add(at)) else { return Ok(Vec::new()) };
     match element(window, &(at..segment.end))? {
         Some((TRACKS, content)) => entries(window, content),
@@ -60,7 +60,7 @@ fn entries(window: &mut Window<'_>, mut rest: Range<u64>) -> io::Result<Vec<Trac
                 _ => {}
             }
         }
-        // A track without a codec is none to FFmpeg.
+        // FFmpeg ignores tracks without a codec.
         if kind == Some(IS_VIDEO) && codec.is_some() {
             tracks.push(Track { id: None, codec, apertures: video.into_iter().collect(), clap: Vec::new() });
         }
@@ -68,7 +68,7 @@ fn entries(window: &mut Window<'_>, mut rest: Range<u64>) -> io::Result<Vec<Trac
     Ok(tracks)
 }
 
-/// The shown part of the pictures; none where they are shown whole.
+/// Returns the shown part of the pictures; `None` if they are shown whole.
 fn aperture(window: &mut Window<'_>, mut rest: Range<u64>) -> io::Result<Option<Aperture>> {
     let (mut size, mut display) = ([0; 2], [None; 2]);
     let [mut left, mut right, mut top, mut bottom, mut unit, mut stereo] = [0; 6];
@@ -96,7 +96,8 @@ fn aperture(window: &mut Window<'_>, mut rest: Range<u64>) -> io::Result<Option<
     let sides = (side(size[0], left, right), side(size[1], top, bottom));
     let (Some((across, left, width)), Some((down, top, height))) = sides else { return Ok(None) };
     let part = Part { left, top, width, height };
-    // The size for display is the part's, by default as large as it is; 4 is no size at all.
+    // The display size is that of the cropped part, and equal to it by default. Display unit 4 means that no
+    // size is given.
     let shown = [display[0].unwrap_or(width.into()), display[1].unwrap_or(height.into())];
     let known = unit < 4 && stereo == 0 && (unit == 0 || display[0].is_some() && display[1].is_some());
     let product = |a: u64, b: u32| i128::from(a) * i128::from(b);

@@ -17,12 +17,12 @@ const VISUAL: u64 = 86;
 struct Description {
     size: (u32, u32),
     part: Option<Part>,
-    /// Where the type of its `clap` stands.
+    /// The offset of the type of its `clap` box.
     clap: Option<u64>,
     shape: Option<Rational>,
 }
 
-/// A box: its type, and where its content lies.
+/// A box: its type and the range of its content.
 type Found = ([u8; 4], Range<u64>);
 
 pub(super) fn tracks(window: &mut Window<'_>, index: Range<u64>) -> io::Result<Vec<Track>> {
@@ -75,7 +75,7 @@ fn header(window: &mut Window<'_>, content: Range<u64>) -> io::Result<Option<(u3
         _ => return Ok(None),
     };
     let mut number = |at| Ok::<_, io::Error>(window.array(content.start + at)?.map(u32::from_be_bytes));
-    // 16.16 fixed point, of which whole pixels count.
+    // 16.16 fixed point; only the whole pixels are used.
     Ok(match (number(id)?, number(size)?, number(size + 4)?) {
         (Some(id), Some(width), Some(height)) => Some((id, (width >> 16, height >> 16))),
         _ => None,
@@ -117,7 +117,7 @@ fn descriptions(window: &mut Window<'_>, content: Range<u64>) -> io::Result<Vec<
     Ok(found)
 }
 
-/// A clean aperture, to whole pixels; none if it is not inside the picture.
+/// Reads a clean aperture, rounded to whole pixels; `None` if it does not lie within the picture.
 fn part(window: &mut Window<'_>, content: Range<u64>, size: (u32, u32)) -> io::Result<Option<Part>> {
     let mut fractions = [Rational::ZERO; 4];
     for (fraction, at) in fractions.iter_mut().zip((content.start..).step_by(8)) {
@@ -147,7 +147,7 @@ fn nearest(value: Rational) -> Option<u32> {
     u32::try_from((num * 2 + den).div_euclid(den * 2)).ok()
 }
 
-/// What descriptions mean for pictures that are presented as large as `shown`.
+/// Returns the apertures of a track that is presented at the size `shown`.
 fn apertures(descriptions: &[Description], shown: (u32, u32)) -> Vec<Aperture> {
     let cut = descriptions.iter().any(|description| description.part.is_some());
     let changes = descriptions.iter().any(|description| description.size != descriptions[0].size);
@@ -157,8 +157,8 @@ fn apertures(descriptions: &[Description], shown: (u32, u32)) -> Vec<Aperture> {
     let aperture = |description: &Description| {
         let (width, height) = description.size;
         let part = description.part.unwrap_or(Part { left: 0, top: 0, width, height });
-        // A presentation size as large as the whole picture was written without a thought for
-        // the part; where sizes change, it can be meant for one of them at most.
+        // A presentation size equal to the whole picture ignores the clean aperture. If the size of pictures
+        // changes, the presentation size can apply to one of them at most.
         let scaled = !changes && shown != description.size && shown.0 > 0 && shown.1 > 0;
         let product = |a: u32, b: u32| u64::from(a) * u64::from(b);
         let stretched =
@@ -183,7 +183,7 @@ fn child(window: &mut Window<'_>, mut rest: Range<u64>, wanted: &[u8; 4]) -> io:
     Ok(None)
 }
 
-/// The box at the start of `range`; none where there is none inside it.
+/// Reads the box at the start of `range`; `None` if no box fits into it.
 fn next(window: &mut Window<'_>, range: &Range<u64>) -> io::Result<Option<Found>> {
     if range.start >= range.end || !window.count_header() {
         return Ok(None);

@@ -14,7 +14,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// Into `folder`, which exists. A file is never replaced.
+    /// Writes into the existing folder `folder`. Existing files are never replaced.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into(), bytes: 0 }
     }
@@ -27,7 +27,7 @@ impl Archive for Files {
 
     fn add(&mut self, member: Member<'_>, content: Content<'_>) -> Result<(), ArchiveError> {
         let name = Path::new(member.name);
-        // Also where the user chose the name, nothing is written outside of the folder.
+        // Users can choose member names, so a name must not lead out of the folder.
         if name.components().any(|part| !matches!(part, Component::Normal(_))) || member.name.is_empty() {
             let error = format!("{:?} is no name of a file in the folder", member.name);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, error).into());

@@ -7,7 +7,7 @@ use tar::Header;
 
 use super::{Archive, ArchiveError, Content, Finished, Member, Sink};
 
-/// What headers, members and the end are filled up to.
+/// Headers, members and the end of the archive are padded to a multiple of this.
 const BLOCK: usize = 512;
 
 /// Writes a TAR (POSIX.1-1988, `ustar`; sizes from 8 GiB as GNU has them).
@@ -16,7 +16,7 @@ pub struct Tar<W: Write> {
 }
 
 impl<W: Write> Tar<W> {
-    /// Into a sink that need not seek.
+    /// Writes to a sink that need not support seeking.
     pub fn new(sink: W) -> Self {
         Self { out: Sink::new(sink) }
     }

@@ -1,10 +1,9 @@
 //! The ZIP archive: written once, front to back, to a sink that cannot seek.
 //!
-//! Each member's size and checksum are known before it is written, so they stand in its local
-//! header: no data descriptors, which some readers refuse for stored members. ZIP64
-//! records appear where a count or an offset needs them and nowhere else. Dates are the
-//! format's zero, so equal members give equal bytes. (The `zip` crate's streaming writer can do
-//! neither without seeking.)
+//! Each member's size and checksum are known before it is written, so they stand in its local header: no data
+//! descriptors, which some readers refuse for stored members. ZIP64 records appear where a count or an offset
+//! needs them and nowhere else. Dates are the format's zero, so equal members give equal bytes. (The
+//! streaming writer of the `zip` crate does neither.)
 //!
 //! Layout: PKWARE APPNOTE 6.3.10, §4.3.
 
@@ -18,7 +17,7 @@ const DATE: u16 = 0x0021;
 const MADE_BY: u16 = 3 << 8 | 45;
 const MODE: u32 = 0o100_644 << 16;
 
-/// What the directory needs to know of a member, besides its name.
+/// A member's entry in the central directory, without its name.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     offset: u64,
@@ -31,7 +30,7 @@ struct Entry {
 pub struct Zip<W: Write> {
     out: Sink<W>,
     entries: Vec<Entry>,
-    /// The members' names, one behind the other: there may be a million of them.
+    /// The members' names in one string: there may be a million of them.
     names: String,
 }
 
@@ -75,7 +74,7 @@ impl<W: Write> Archive for Zip<W> {
 }
 
 impl<W: Write> Zip<W> {
-    /// Into a sink that need not seek.
+    /// Writes to a sink that need not support seeking.
     pub fn new(sink: W) -> Self {
         Self { out: Sink::new(sink), entries: Vec::new(), names: String::new() }
     }

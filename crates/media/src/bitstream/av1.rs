@@ -11,11 +11,11 @@ use super::{Access, Picture};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sequence {
     still: bool,
-    /// None where the header says more of each frame's number or time, which few streams do.
+    /// `None` if frame headers also carry frame numbers or times, which is rare.
     tools: Option<Tools>,
 }
 
-/// A flag of the frame header: given once for all frames, or in each.
+/// A flag of the frame header: fixed by the sequence header, or given in each frame header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Choice {
     Fixed(bool),
@@ -32,7 +32,7 @@ struct Tools {
 #[derive(Debug)]
 pub(super) struct Av1 {
     sequence: Option<Sequence>,
-    /// The last sequence header came with the container's.
+    /// Whether the last sequence header is the one in the container's header.
     from_header: bool,
 }
 
@@ -143,7 +143,7 @@ fn sequence(body: &[u8]) -> Option<Sequence> {
     Some(Sequence { still, tools: if still { None } else { tools(bits) } })
 }
 
-/// The rest of a sequence header that is not one of a still picture.
+/// Parses the rest of a sequence header that is not for a still picture.
 fn tools(mut bits: Bits<'_>) -> Option<Tools> {
     if bits.flag()? {
         // Units of time, and whether pictures are equally far apart.
@@ -189,7 +189,7 @@ fn tools(mut bits: Bits<'_>) -> Option<Tools> {
     Some(Tools { screen_content, integer_vectors, order_hint_bits })
 }
 
-/// A frame header as far as `refresh_frame_flags`; none where it is cut off.
+/// Parses a frame header up to `refresh_frame_flags`; `None` if it is cut off.
 fn frame(body: &[u8], sequence: Sequence) -> Option<Frame> {
     if sequence.still {
         return Some(Frame { key: true, shown: true, unreferenced: false });

@@ -26,13 +26,13 @@ pub(super) struct H264 {
 
 struct Slice {
     structure: Structure,
-    /// It holds the picture's first macroblock.
+    /// Whether it holds the picture's first macroblock.
     first: bool,
-    /// It is predicted from no other picture.
+    /// Whether it is predicted from no other picture.
     intra: bool,
 }
 
-/// By the container's header.
+/// Returns the framing that the container's header states.
 pub(crate) fn framing(extradata: &[u8]) -> Framing {
     // `AVCDecoderConfigurationRecord`: ISO/IEC 14496-15, 5.3.3.1.
     match extradata {
@@ -63,7 +63,7 @@ impl H264 {
         stream
     }
 
-    /// The two lists of parameter sets; as much as there is.
+    /// Reads the two lists of parameter sets, as far as they are complete.
     fn configuration(&mut self, mut rest: &[u8]) -> Option<()> {
         for mask in [0x1f, 0xff] {
             let (count, after) = rest.split_first()?;
@@ -163,17 +163,17 @@ impl H264 {
     }
 }
 
-/// Builds of x264 before this one coded 4:4:4 against the standard, as decoders know that read
-/// the encoder's name, which it gives with the first picture alone.
+/// Builds of x264 before this one coded 4:4:4 in violation of the standard. Decoders work around that if they
+/// see the encoder's name, which stands with the first picture only.
 const FIXED_X264_BUILD: u32 = 151;
 
-/// The unit of the first packet that names such an encoder.
+/// Returns the unit of the first packet that names such an encoder.
 pub(super) fn preface(extradata: &[u8], first: &[u8]) -> Vec<u8> {
     let framing = H264::new(extradata).framing;
     let names_old_encoder = |unit: &[u8]| {
         let payload = payload(unit.get(1..).unwrap_or_default(), 4096);
         messages(&payload).unwrap_or_default().iter().any(|(kind, body)| {
-            // User data without a registered type: 16 bytes that say whose, then a text.
+            // Unregistered user data: a UUID of 16 bytes, then text.
             let text = body.get(16..).filter(|_| *kind == 5).unwrap_or_default();
             let build = text.strip_prefix(b"x264 - core ").unwrap_or_default();
             let digits: String = build.iter().take(6).map(|byte| char::from(*byte)).collect();
@@ -204,7 +204,7 @@ fn is_exact(body: &[u8]) -> bool {
     bits.golomb() == Some(0) && bits.flag() == Some(true)
 }
 
-/// The number of a sequence parameter set, and what of it counts here (7.3.2.1.1).
+/// Parses a sequence parameter set (7.3.2.1.1): its number, and the fields that are needed here.
 fn sequence(payload: &[u8]) -> Option<(u32, Sequence)> {
     let mut bits = Bits::new(payload);
     let profile = bits.number(8)?;

@@ -29,11 +29,11 @@ pub(super) struct Hevc {
     /// Whether pictures that lead the last random access picture, and refer to what is before
     /// it, are shown.
     leading_shown: bool,
-    /// A sequence has ended, or none has begun.
+    /// Whether a sequence has ended, or none has begun.
     ended: bool,
 }
 
-/// By the container's header.
+/// Returns the framing that the container's header states.
 pub(crate) fn framing(extradata: &[u8]) -> Framing {
     // `HEVCDecoderConfigurationRecord`: ISO/IEC 14496-15, 8.3.3.1. Early files have the version 0.
     match extradata.first_chunk::<23>() {
@@ -66,7 +66,7 @@ impl Hevc {
         stream
     }
 
-    /// The arrays of parameter sets; as much as there is.
+    /// Reads the arrays of parameter sets, as far as they are complete.
     fn configuration(&mut self, rest: &[u8]) -> Option<()> {
         let (arrays, mut rest) = rest.split_first()?;
         for _ in 0..*arrays {
@@ -185,7 +185,7 @@ impl Hevc {
                 _ => {}
             }
         }
-        // No picture at all: of the parameter sets, say, that come before one.
+        // The packet has no picture, only parameter sets for instance.
         false
     }
 

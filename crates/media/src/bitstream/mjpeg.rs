@@ -4,9 +4,9 @@ use super::{Access, Picture};
 
 #[derive(Debug, Default)]
 pub(super) struct Mjpeg {
-    /// Some picture had no quantization tables, and so needs those of the one before it.
+    /// Whether some picture had no quantization tables, so that it needs those of its predecessor.
     borrows: bool,
-    /// Some picture had Huffman tables; until then, the usual ones hold.
+    /// Whether some picture had Huffman tables; until then, the standard ones apply.
     huffman: bool,
 }
 
@@ -35,7 +35,7 @@ struct Tables {
     field: bool,
 }
 
-/// What comes before the first scan.
+/// Reads the segments before the first scan.
 fn tables(data: &[u8]) -> Option<Tables> {
     let mut tables = Tables::default();
     let mut rest = data.strip_prefix(&[0xff, 0xd8])?;
@@ -60,7 +60,7 @@ fn tables(data: &[u8]) -> Option<Tables> {
     }
 }
 
-/// Upper bounds of how many scans a picture has, and of its pixels, for any decoder.
+/// Returns upper bounds of the number of scans of a picture and of its pixels, whichever decoder reads it.
 pub(crate) fn passes(data: &[u8]) -> (u64, u64) {
     let (mut scans, mut pixels) = (0, 0);
     let markers = data.iter().enumerate().filter(|(_, byte)| **byte == 0xff);

@@ -1,8 +1,8 @@
 //! MPEG-4 part 2 (ISO/IEC 14496-2): B-VOPs.
 //!
-//! They set neither the time base nor the time of the last other VOP (6.3.5), and nothing refers
-//! to them. Two things that decoders guess from B-VOPs forbid leaving them out: the time between
-//! fields, and, where the header does not say, whether there are B-VOPs at all.
+//! They set neither the time base nor the time of the last other VOP (6.3.5), and nothing refers to them.
+//! They must be kept where decoders derive something from them: the time between fields, and whether there
+//! are B-VOPs if the header does not say.
 
 use super::bits::Bits;
 use super::units::Codes;
@@ -11,14 +11,14 @@ use super::{Access, Picture};
 /// The video object layer's header: 6.2.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Layer {
-    /// It says that VOPs are not in the order of presentation.
+    /// Whether VOPs are not in presentation order.
     reorders: bool,
     interlaced: bool,
     /// Bits of `vop_time_increment`.
     time_bits: u32,
 }
 
-/// Kinds of headers that came in packets, or come in one.
+/// The kinds of headers in one packet, or in all packets so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Headers {
     layer: bool,
@@ -41,7 +41,7 @@ impl Mpeg4 {
         stream
     }
 
-    /// Keeps what a layer's header says.
+    /// Stores the header of a video object layer.
     fn store_header(&mut self, unit: &[u8]) {
         if let [0x20..=0x2f, body @ ..] = unit {
             self.layer = layer(body);
@@ -105,7 +105,7 @@ fn layer(body: &[u8]) -> Option<Layer> {
             bits.skip(79)?;
         }
     }
-    // Neither the studio profile nor anything that is not a rectangle.
+    // The studio profile and shapes other than rectangles are not parsed.
     if bits.number(2)? != 0 || [14, 15].contains(&kind) || !bits.flag()? {
         return None;
     }

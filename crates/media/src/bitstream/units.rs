@@ -6,16 +6,16 @@ use super::Access;
 /// 4 KiB for each unit, even for one of four bytes.
 const MAX_UNITS: usize = 4096;
 
-/// How network abstraction layer units follow each other.
+/// How the network abstraction layer units of a packet are delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// Each after its length, in so many bytes (ISO/IEC 14496-15, 4.3.2).
+    /// Each unit follows its length, which has this many bytes (ISO/IEC 14496-15, 4.3.2).
     Lengths(usize),
-    /// Each after a start code (ITU-T H.264, annex B).
+    /// Each unit follows a start code (ITU-T H.264, annex B).
     StartCodes,
 }
 
-/// Where the next start code (0, 0, 1) begins, not before `from`.
+/// Returns the offset of the first start code (0, 0, 1) at or after `from`.
 pub(super) fn start_code(data: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     while let Some(third) = data.get(at..)?.get(2) {
@@ -28,19 +28,19 @@ pub(super) fn start_code(data: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-/// How many start codes there are.
+/// Counts the start codes.
 pub(crate) fn start_codes(data: &[u8]) -> usize {
     std::iter::successors(start_code(data, 0), |at| start_code(data, at + 3)).count()
 }
 
-/// Whether a packet has more units than any picture needs, by start codes as well where units come
-/// after their lengths: FFmpeg's decoders take both.
+/// Whether a packet has more units than any picture needs. Start codes are counted in packets with lengths,
+/// too, because FFmpeg's decoders accept both.
 pub(crate) fn has_many_units(data: &[u8], framing: Framing) -> bool {
     let by_lengths = |bytes| Units::new(data, Framing::Lengths(bytes)).nth(MAX_UNITS).is_some();
     start_codes(data) > MAX_UNITS || matches!(framing, Framing::Lengths(bytes) if by_lengths(bytes))
 }
 
-/// What follows each start code up to the next one. The bytes before the first one belong to none.
+/// Iterates over the bytes between start codes; those before the first start code are skipped.
 #[derive(Debug)]
 pub(super) struct Codes<'a> {
     data: &'a [u8],
@@ -63,8 +63,7 @@ impl<'a> Iterator for Codes<'a> {
     }
 }
 
-/// The units of a packet, none of them empty; an error where the framing is broken, and then
-/// no more.
+/// Iterates over the non-empty units of a packet. Where the framing is broken, it yields an error and ends.
 #[derive(Debug)]
 pub(super) enum Units<'a> {
     Lengths(usize, &'a [u8]),
@@ -119,8 +118,8 @@ pub(super) fn after_length(data: &[u8], bytes: usize) -> Option<(&[u8], &[u8])> 
     data.split_at_checked(length)
 }
 
-/// The first bytes of a unit, at most `most`, without those that keep start codes from
-/// appearing in it (ITU-T H.264, 7.3.1: `emulation_prevention_three_byte`).
+/// Returns at most the first `most` bytes of a unit without emulation prevention bytes (ITU-T H.264, 7.3.1:
+/// `emulation_prevention_three_byte`).
 pub(super) fn payload(unit: &[u8], most: usize) -> Vec<u8> {
     let mut payload = Vec::with_capacity(unit.len().min(most));
     let mut zeros = 0;
@@ -141,8 +140,7 @@ pub(super) fn payload(unit: &[u8], most: usize) -> Vec<u8> {
 /// A message of supplemental enhancement information: its type and its bytes.
 pub(super) type Message<'a> = (u32, &'a [u8]);
 
-/// The first message of a unit's [`payload`] after its header, and what follows it
-/// (ITU-T H.264, 7.3.2.3.1).
+/// Splits the first message off a unit's [`payload`] after its header (ITU-T H.264, 7.3.2.3.1).
 fn message(mut rest: &[u8]) -> Option<(Message<'_>, &[u8])> {
     let mut number = || {
         let mut sum = 0_u32;
@@ -160,7 +158,7 @@ fn message(mut rest: &[u8]) -> Option<(Message<'_>, &[u8])> {
     Some(((kind, body), rest))
 }
 
-/// The messages of a unit's [`payload`] after its header; `None` where they are broken.
+/// Returns the messages of a unit's [`payload`] after its header; `None` if they are malformed.
 pub(super) fn messages(mut rest: &[u8]) -> Option<Vec<Message<'_>>> {
     let mut messages = Vec::new();
     while !rest.is_empty() && rest != [0x80] {
@@ -180,18 +178,18 @@ pub(super) struct ParameterSets {
 }
 
 impl ParameterSets {
-    /// One in the container's header.
+    /// Adds a parameter set of the container's header.
     pub(super) fn known(&mut self, unit: &[u8]) {
         self.header.push(unit.to_vec());
     }
 
-    /// One in a packet.
+    /// Notes a parameter set in a packet.
     pub(super) fn met(&mut self, unit: &[u8]) {
         self.changed |= !self.header.iter().any(|known| known == unit);
     }
 
-    /// Whether a decoder can start at a packet; `brought` says that the packet has a parameter
-    /// set of every kind.
+    /// Returns whether a decoder can start at a packet; `brought` says that the packet has a parameter set of
+    /// every kind.
     pub(super) fn access(&self, clean: bool, brought: bool) -> Access {
         (clean && (brought || !self.changed)).into()
     }

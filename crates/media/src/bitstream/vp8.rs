@@ -30,7 +30,7 @@ impl Vp8 {
     }
 }
 
-/// The frame header, in the bool decoder's code (7.3), all of it at even odds.
+/// Reads the frame header through the boolean decoder (7.3); all of its flags have even probability.
 struct Header<'a> {
     rest: &'a [u8],
     value: u32,
@@ -86,7 +86,7 @@ impl<'a> Header<'a> {
         Some(())
     }
 
-    /// Whether segments are used, and whether what is known of them changes: 9.3.
+    /// Returns whether segments are used, and whether their map or features change (9.3).
     fn segments(&mut self) -> Option<(bool, bool)> {
         if !self.flag()? {
             return Some((false, false));
@@ -103,7 +103,7 @@ impl<'a> Header<'a> {
         Some((true, map || features))
     }
 
-    /// Applies what the header says of the loop filter's adjustments; whether they change.
+    /// Applies the header's adjustments of the loop filter. Returns whether any of them changed.
     fn levels(&mut self, levels: &mut [i32; 8]) -> Option<bool> {
         let before = *levels;
         if self.flag()? && self.flag()? {
@@ -117,14 +117,14 @@ impl<'a> Header<'a> {
         Some(*levels != before)
     }
 
-    /// Reads the header (9.2 to 9.11 and 19.2): whether the frame leaves everything as it was.
+    /// Reads the header (9.2 to 9.11 and 19.2). Returns whether the frame changes no state.
     fn read(mut self, key: bool, stream: &mut Vp8) -> Option<bool> {
         if key {
             // Colour space and clamping.
             self.number(2)?;
         }
         let (segments, changed) = self.segments()?;
-        // What becomes of a map that is not used for a frame, decoders see differently.
+        // Decoders disagree on what happens to a map that a frame does not use.
         let loses = std::mem::replace(&mut stream.segments, segments) && !segments;
         let mut keeps = !key && !changed && !loses;
         // The loop filter's type, level and sharpness.

@@ -40,7 +40,7 @@ fn indexed(data: &[u8]) -> Option<Vec<&[u8]>> {
         let size = size.iter().rev().fold(0_usize, |size, byte| size << 8 | usize::from(*byte));
         let (frame, rest) = data.split_at_checked(size)?;
         data = rest;
-        // Encoders mark frames that they left out with nothing.
+        // Encoders mark frames that they skipped with a size of zero.
         if !frame.is_empty() {
             frames.push(frame);
         }

@@ -10,14 +10,14 @@ use super::samples::Samples;
 use crate::ffi::{AvError, Blank, Frame, Kernel, PixelClass, PlaneMut, ScaleSpec, Scaler, Target};
 use crate::geometry::Part;
 
-/// The picture as it is to be converted, where that is not `frame` itself: the `part` that is
-/// shown, with lines that have their own chroma if it has `fields`.
+/// Returns the picture to convert, if it is not `frame` itself: cropped to the shown `part`, and with chroma
+/// for every line if it has `fields`.
 pub(crate) fn prepare(frame: &Frame, part: Option<Part>, fields: bool) -> Result<Option<Frame>, AvError> {
     let spread = if fields && frame.chroma_shift().1 == 1 { spread_lines(frame)? } else { None };
     let Some(part) = part else { return Ok(spread) };
     let frame = spread.as_ref().unwrap_or(frame);
     let (across, down) = frame.chroma_shift();
-    // Half a sample would be cut off, or stretched to a whole one.
+    // Otherwise the crop would cut through a chroma sample.
     let odd = |sides: [u32; 2], shift: u32| sides.iter().any(|side| !side.is_multiple_of(1 << shift));
     let halves = odd([part.left, part.width], across) || odd([part.top, part.height], down);
     let wide = if halves { Some(upsample_chroma(frame)?) } else { None };
@@ -25,7 +25,7 @@ pub(crate) fn prepare(frame: &Frame, part: Option<Part>, fields: bool) -> Result
     let mut cut = frame.part(part.left, part.top, (part.width, part.height))?;
     let tags = frame.colours();
     if tags.class == PixelClass::Yuv {
-        // What is left unsaid of the colours depends on the number of lines that are stored.
+        // The defaults for unspecified colours depend on the number of stored lines.
         cut.set_default_matrix(Colours::of(tags, frame.height()).matrix);
     }
     Ok(Some(cut))
@@ -35,7 +35,7 @@ fn colours(frame: &Frame) -> Colours {
     Colours::of(frame.colours(), frame.height())
 }
 
-/// A picture in which every pixel has its own chroma.
+/// Returns the picture with a chroma sample for every pixel.
 fn upsample_chroma(frame: &Frame) -> Result<Frame, AvError> {
     let deep = frame.colours().depth > 8;
     let Colours { matrix, full_range } = colours(frame);
@@ -55,7 +55,7 @@ fn upsample_chroma(frame: &Frame) -> Result<Frame, AvError> {
     Ok(wide)
 }
 
-/// A picture in which every line has its own chroma; none if its format is not a common one.
+/// Returns the picture with chroma for every line; `None` if its format is not a common one.
 fn spread_lines(frame: &Frame) -> Result<Option<Frame>, AvError> {
     let Some(samples) = Samples::of_frame(frame) else { return Ok(None) };
     let deep = frame.colours().depth > 8;
@@ -80,7 +80,7 @@ fn spread_lines(frame: &Frame) -> Result<Option<Frame>, AvError> {
     Ok(Some(spread))
 }
 
-/// `weight` eighths of `far`, and the rest of `near`.
+/// Mixes `weight` eighths of `far` with the rest of `near`.
 fn mix(near: i16, far: i16, weight: i32) -> i16 {
     ((i32::from(near) * (8 - weight) + i32::from(far) * weight + 4) >> 3) as i16
 }
@@ -117,7 +117,8 @@ impl Site {
         }
     }
 
-    /// The two rows of chroma beside a line, of `rows` in all, and the second one's eighths.
+    /// Returns the two chroma rows next to a line, of `rows` in total, and the weight of the second one in
+    /// eighths.
     fn rows(self, line: usize, rows: usize) -> (usize, usize, i32) {
         let bottom = line % 2;
         let in_field = rows.saturating_sub(bottom).div_ceil(2);

@@ -14,9 +14,9 @@ pub(crate) struct Colours {
 /// How a picture is converted for a BT.709 or sRGB screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// Its RGB is shown as it is.
+    /// The RGB is shown as it is.
     Plain,
-    /// Its light has to be computed.
+    /// The RGB has to be decoded to light, tone-mapped and encoded again.
     Rendered(Rendering),
 }
 
@@ -40,7 +40,7 @@ impl Colours {
             (5 | 6, _) => YuvMatrix::Bt601,
             (7, _) => YuvMatrix::Smpte240,
             (9 | 10, _) => YuvMatrix::Bt2020,
-            // Whatever follows from the primaries.
+            // Unspecified: derived from the primaries.
             (12 | 13, 1) => YuvMatrix::Bt709,
             (12 | 13, 9) => YuvMatrix::Bt2020,
             _ if lines >= 720 => YuvMatrix::Bt709,
@@ -67,7 +67,7 @@ pub(super) fn weights(matrix: YuvMatrix) -> (f64, f64) {
 }
 
 impl Look {
-    /// How to show a picture with these tags whose samples mean `colours`.
+    /// Returns how to show a picture with these tags, whose samples are in `colours`.
     pub(crate) fn of(tags: ColourTags, colours: Colours, light: Light) -> Self {
         let colours = if tags.class == PixelClass::Rgb { Colours::WIDE } else { colours };
         let transfer = match tags.transfer {
@@ -79,7 +79,7 @@ impl Look {
         let primaries = match tags.primaries {
             9 => Primaries::Bt2020,
             12 => Primaries::P3,
-            // Unsaid: those that the rest of BT.2020 and BT.2100 comes with.
+            // Unspecified: BT.2020's, if another tag is from BT.2020 or BT.2100.
             0 | 2 if hdr || matches!(tags.matrix, 9 | 10 | 14) => Primaries::Bt2020,
             _ => Primaries::Bt709,
         };

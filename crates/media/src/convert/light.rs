@@ -13,7 +13,7 @@
 use super::colour::{NOMINAL_PEAK, weights};
 use crate::ffi::YuvMatrix;
 
-/// How luma and colour differences stand for red, green and blue.
+/// How luma and colour differences encode red, green and blue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Matrix {
     Weights(YuvMatrix),
@@ -22,7 +22,7 @@ pub(crate) enum Matrix {
     ICtCp,
 }
 
-/// The transfer function: how signals stand for light.
+/// The transfer function: how signals encode light.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transfer {
     /// BT.1886.
@@ -57,7 +57,7 @@ pub(crate) struct Rendering {
 const WHITE: f64 = 203.0;
 
 impl Rendering {
-    /// The signal to show, from 0 to 1, for samples as fractions of 2^`depth`.
+    /// Returns the signal to display, from 0 to 1, for samples as fractions of 2^`depth`.
     #[cfg(test)]
     pub(super) fn show(&self, samples: [f64; 3]) -> [f64; 3] {
         let light = self.signal(samples).map(|signal| self.decode(signal.clamp(0.0, 1.0)));
@@ -111,13 +111,13 @@ impl Rendering {
         }
     }
 
-    /// From the light that the cones respond to, to red, green and blue, where that is what is
-    /// decoded.
+    /// The matrix from the cones' responses (LMS) to red, green and blue; `None` unless the samples are
+    /// ICtCp.
     pub(super) fn lms_to_rgb(&self) -> Option<Rows> {
         (self.matrix == Matrix::ICtCp).then_some(LMS_TO_BT2020)
     }
 
-    /// The most light that the screen is meant to show at once, as a multiple of diffuse white.
+    /// The peak of the content, as a multiple of diffuse white.
     pub(super) fn peak(&self) -> f64 {
         match self.transfer {
             Transfer::Sdr => 1.0,
@@ -125,7 +125,7 @@ impl Rendering {
         }
     }
 
-    /// What tone mapping multiplies a colour with whose largest component is `light` times
+    /// Returns the factor by which tone mapping scales a colour whose largest component is `light` times
     /// diffuse white.
     pub(super) fn tone_gain(&self, light: f64) -> f64 {
         match self.transfer {
@@ -136,7 +136,7 @@ impl Rendering {
         }
     }
 
-    /// To the primaries of BT.709.
+    /// The matrix to the primaries of BT.709.
     pub(super) fn gamut(&self) -> Rows {
         match self.primaries {
             Primaries::Bt709 => [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
@@ -145,7 +145,7 @@ impl Rendering {
         }
     }
 
-    /// The signal that shows light from 0 to 1.
+    /// Encodes light from 0 to 1 as a signal.
     pub(super) fn encode(&self, light: f64) -> f64 {
         match self.transfer {
             Transfer::Sdr => light.powf(1.0 / SDR_GAMMA),
@@ -211,20 +211,20 @@ fn hlg_to_scene(signal: f64) -> f64 {
     if signal <= 0.5 { signal * signal / 3.0 } else { (((signal - c) / A).exp() + B) / 12.0 }
 }
 
-/// The OOTF of HLG at the nominal peak, where its gamma is 1.2: what light of a scene of this
-/// luminance is multiplied with, for multiples of diffuse white.
+/// The gain of HLG's OOTF at the nominal peak, where its gamma is 1.2: it scales scene light of this
+/// luminance to multiples of diffuse white.
 pub(super) fn ootf_gain(luminance: f64) -> f64 {
     f64::from(NOMINAL_PEAK) / WHITE * luminance.max(0.0).powf(0.2)
 }
 
-/// The EETF of ITU-R BT.2390 for blacks of zero: what becomes of `light` of a master with this
-/// `peak` on the screen, all in cd/m².
+/// The EETF of ITU-R BT.2390 for a black level of zero: maps `light` of a master with this `peak` to the
+/// screen, all in cd/m².
 fn eetf(light: f64, peak: f64) -> f64 {
     let peak = light_to_pq(peak.max(WHITE));
     let largest = light_to_pq(WHITE) / peak;
     let knee = 1.5 * largest - 0.5;
     let signal = (light_to_pq(light) / peak).min(1.0);
-    // A peak that the screen has too leaves nothing to map.
+    // A peak within the screen's needs no mapping.
     if knee >= 1.0 {
         return light.min(WHITE);
     }

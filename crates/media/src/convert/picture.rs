@@ -33,8 +33,8 @@ impl<'a> PlaneRef<'a> {
 }
 
 impl Plane {
-    /// Makes it `width` bytes by `height` rows; what it holds is left as it is. There is room
-    /// for one more row and for what SIMD writes behind the last pixel.
+    /// Resizes it to `width` bytes by `height` rows without clearing it. It has room for one more row and for
+    /// what SIMD writes behind the last pixel.
     pub(super) fn reshape(&mut self, width: usize, height: usize) {
         self.stride = width.next_multiple_of(64) + if width.is_multiple_of(64) { 64 } else { 0 };
         (self.width, self.height) = (width, height);
@@ -63,7 +63,7 @@ impl Plane {
         PlaneRef { data: &self.data[y * self.stride + x..], stride: self.stride, width, height }
     }
 
-    /// Repeats the last column and row once: encoders of 4:2:0 look at whole pairs.
+    /// Repeats the last column and row once: encoders of 4:2:0 read whole pairs.
     pub(super) fn pad(&mut self) {
         for row in self.data.chunks_exact_mut(self.stride).take(self.height) {
             row[self.width] = row[self.width - 1];
@@ -72,7 +72,7 @@ impl Plane {
         self.data.copy_within(last..last + self.stride, last + self.stride);
     }
 
-    /// Fills itself with `source`, turned; `N` bytes are one pixel.
+    /// Fills itself with `source`, rotated; a pixel has `N` bytes.
     pub(super) fn rotate_from<const N: usize>(&mut self, source: &PlaneRef<'_>, orientation: Orientation) {
         let (across, down) = (source.width / N, source.height);
         let (width, height) = if orientation.transpose { (down, across) } else { (across, down) };

@@ -13,7 +13,7 @@ use super::samples::{Rows, Samples};
 const FACTOR: f64 = 16384.0;
 /// Fraction bits after a multiplication: 7 of the sample, and 14 − 16.
 const FRACTION: i16 = 5;
-/// Half a level, and half of what the truncations lose.
+/// Half a level, plus half of what the truncations lose.
 const ROUND: i16 = (1 << (FRACTION - 1)) + 1;
 
 /// The factors of one conversion.
@@ -76,7 +76,7 @@ impl Recolour {
         }
     }
 
-    /// Whether [`Recolour::new`] would make the same.
+    /// Whether [`Recolour::new`] would give the same conversion.
     pub(super) fn is_for(&self, from: Colours, depth: u32) -> bool {
         (self.from, self.depth) == (from, depth)
     }
@@ -100,7 +100,7 @@ impl Recolour {
         }
     }
 
-    /// What chroma adds to luma, once for each of the two pixels across that share it.
+    /// Computes what chroma adds to luma, once for each of the two horizontal pixels that share it.
     fn luma_terms(&self, cb: &[i16], cr: &[i16], terms: &mut [i16]) {
         for ((pair, &cb), &cr) in terms.chunks_exact_mut(2).zip(cb).zip(cr) {
             let term = high(cb, self.luma_cb) + high(cr, self.luma_cr) + self.luma_offset;

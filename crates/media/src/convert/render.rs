@@ -5,7 +5,7 @@ use super::light::{LUMINANCE, Rendering, Transfer, ootf_gain};
 use super::picture::Plane;
 use super::samples::Samples;
 
-/// Entries of a table, all of which fit into a processor's first cache.
+/// The number of entries of a table. The tables together fit into the first-level cache.
 const CURVE_STEPS: usize = 4096;
 const GAIN_STEPS: usize = 1024;
 /// Pixels at a time.
@@ -18,7 +18,7 @@ type Rows = [[f32; 3]; 3];
 /// Renders pictures of one [`Rendering`].
 pub(super) struct Renderer {
     rendering: Rendering,
-    /// From samples, less `black`, to places in `decode`.
+    /// The matrix from samples, less `black`, to indices into `decode`.
     signal: Rows,
     black: [f32; 3],
     /// Light by signal.
@@ -79,8 +79,8 @@ impl Renderer {
         self.rendering
     }
 
-    /// Full-range BT.601 4:2:0 from 4:2:0. The four pixels of a chroma sample share it, and
-    /// give theirs back in the mean.
+    /// Converts 4:2:0 to full-range BT.601 4:2:0. The four pixels of a chroma sample share it; the new sample
+    /// is the mean of theirs.
     pub(super) fn yuv420(&mut self, source: &Samples<'_>, target: &mut [Plane; 3]) {
         let mut buffers = std::mem::take(&mut self.buffers);
         let Buffers { luma, chroma: [cb, cr], wide, rgb } = &mut buffers;
@@ -92,7 +92,7 @@ impl Renderer {
                 wide.clear();
                 wide.extend(chroma.iter().flat_map(|sample| [*sample; 2]));
             }
-            // An odd last row or column is its own neighbour.
+            // An odd last row or column is paired with itself.
             for (i, rgb) in rgb.iter_mut().enumerate() {
                 let line = (line * 2 + i).min(height - 1);
                 source.luma(line, luma);
@@ -176,7 +176,7 @@ impl Renderer {
                 std::array::from_fn(|i| light[0][i].max(light[1][i]).max(light[2][i]));
             let mut gain = read(tone, largest.map(|light| light * self.tone_place));
             for (gain, largest) in gain.iter_mut().zip(largest) {
-                // Beyond the peak all is as bright as the peak.
+                // Values beyond the peak are clipped to it.
                 *gain *= self.peak / largest.max(self.peak);
             }
             multiply(&mut light, gain);
@@ -192,15 +192,15 @@ fn multiply(light: &mut [[f32; CHUNK]; 3], gain: [f32; CHUNK]) {
     }
 }
 
-/// The entries at the nearest of `N` places, a power of two. Beside 2^23 a float has no fraction,
-/// and its low bits are the number: one addition for many at once, where casts go one by one.
+/// Looks up the nearest of `N` entries; `N` is a power of two. At 2^23 a float has no fraction, so after
+/// adding 2^23 its low bits are the index. The addition is vectorised, a cast is not.
 #[inline]
 fn read<T: Copy, const N: usize>(table: &[T; N], places: [f32; CHUNK]) -> [T; CHUNK] {
     let places = places.map(|place| (place.clamp(0.0, (N - 1) as f32) + 8_388_608.0).to_bits());
     places.map(|place| table[place as usize & (N - 1)])
 }
 
-/// A table of places from 0 to 1.
+/// A table of `value` at evenly spaced points from 0 to 1.
 fn table<T: Copy + Default, const N: usize>(value: impl Fn(f64) -> T) -> Box<[T; N]> {
     let mut table = Box::new([T::default(); N]);
     for (i, entry) in table.iter_mut().enumerate() {

@@ -3,10 +3,10 @@
 use super::picture::{Plane, PlaneRef};
 use crate::ffi::{Frame, Packing};
 
-/// Luma and two chromas; a sample is a fraction of 2^15, whatever its depth.
+/// Luma and two chroma planes; a sample is a fraction of 2^15, whatever its depth.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Samples<'a> {
-    /// The data of each and its stride in bytes.
+    /// Each plane's data and its stride in bytes.
     planes: [(&'a [u8], usize); 3],
     packing: Packing,
     /// Of luma.
@@ -26,7 +26,7 @@ pub(super) struct Rows {
 }
 
 impl<'a> Samples<'a> {
-    /// Those of a 4:2:0 frame of a common format.
+    /// The samples of a 4:2:0 frame; `None` if its format is not a common one.
     pub(super) fn of_frame(frame: &'a Frame) -> Option<Self> {
         let size = (frame.width() as usize, frame.height() as usize);
         let planes = frame.planes_420()?;
@@ -34,7 +34,7 @@ impl<'a> Samples<'a> {
         Some(Self { planes: planes.planes, packing: planes.packing, size, chroma })
     }
 
-    /// Those in planes of our own.
+    /// The samples of planes that this crate made.
     pub(super) fn of_planes(planes: &'a [Plane; 3], packing: Packing) -> Self {
         let [luma, chroma, _] = planes.each_ref().map(|plane| {
             let PlaneRef { width, height, .. } = plane.as_ref();
@@ -54,7 +54,7 @@ impl<'a> Samples<'a> {
         Self { planes, packing: Packing::Planar8, size: (1, 1), chroma: (1, 1) }
     }
 
-    /// The planes as they are, where they are of bytes.
+    /// The planes unchanged, if a sample is a byte.
     pub(super) fn as_bytes(&self) -> Option<[PlaneRef<'a>; 3]> {
         if self.packing != Packing::Planar8 {
             return None;
@@ -87,7 +87,7 @@ impl<'a> Samples<'a> {
             (Packing::Planar8, _) | (Packing::Semi8, 0) => row.extend(data[..width].iter().map(byte)),
             (Packing::Semi8, _) => row.extend(data[..width * 2 - 1].iter().step_by(2).map(byte)),
             (Packing::Planar { depth }, _) => {
-                // Bits above the depth mean nothing; they must not become a sign.
+                // Bits above the depth are meaningless and must not end up in the sign bit.
                 let low = |sample| ((word(sample) << (15 - depth)) & 0x7fff) as i16;
                 row.extend(data[..width * 2].chunks_exact(2).map(low));
             }

@@ -14,9 +14,8 @@ use crate::ffi::Planes420;
 /// rav1e's scale to 10 (fast). One step down takes 1.7 times as long for 2 % fewer bytes.
 const SPEED: u8 = 10;
 
-/// The image of planes of full range in the matrix of BT.601, as JPEG has them. `quality` from
-/// 1 to 100 is AV1's quantizer index (0 to 255) turned round: 255 at 1, 25 at 90, 1 at 100 (0
-/// would be the lossless mode).
+/// Encodes full-range BT.601 planes, as JPEG has them. `quality` from 1 to 100 maps to AV1's quantizer index:
+/// 255 at 1, 25 at 90, 1 at 100 (0 would be the lossless mode).
 pub(super) fn encode(image: &Planes420<'_>, quality: u8) -> Result<Vec<u8>, EncodeError> {
     let failed = |error: &dyn std::fmt::Display| EncodeError::Encode(error.to_string());
     let mut config = EncoderConfig::with_speed_preset(SPEED);

@@ -1,4 +1,4 @@
-//! The filters of a job, one behind the other: pictures in, those that are left out, in order.
+//! The chain of a job's filters: takes pictures and returns those that pass, in order.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -11,16 +11,16 @@ use crate::convert::Converter;
 use crate::filter::{Answer, Decided, Filter, FilterError, Finished, Label, MAX_HELD, Picture, Verdict};
 use crate::view::Viewed;
 
-/// Labels that a filter may give one picture, and bytes of the two words of one.
+/// The most labels that a filter may give a picture, and the most bytes of a label.
 const MAX_LABELS: usize = 32;
 const MAX_LABEL_BYTES: usize = 1024;
-/// Bytes of the pictures that wait at one filter, if there are more than two: a part of what all
-/// pictures of a video may take.
+/// The most bytes of pictures that may wait at one filter, if there are more than two: a part of the memory
+/// budget for all pictures.
 const MAX_WAITING_BYTES: u64 = 96 << 20;
-/// Bytes of a summary.
+/// The most bytes of a summary.
 const MAX_SUMMARY_BYTES: usize = 64 << 10;
 
-/// A picture on its way, and its place in the archive.
+/// A picture between filters, and its place in the archive.
 pub(super) struct Item {
     pub(super) place: Place,
     pub(super) picture: Picture,
@@ -31,14 +31,14 @@ pub(super) struct Item {
 #[derive(Default)]
 pub(super) struct Chain<'f> {
     links: Vec<Link<'f>>,
-    /// Pictures that have entered.
+    /// The number of pictures pushed so far.
     entered: u64,
     converter: Arc<Mutex<Converter>>,
 }
 
 struct Link<'f> {
     filter: Box<dyn Filter + 'f>,
-    /// In presentation order, from the oldest that is not decided on: those behind it wait for it.
+    /// Pictures in presentation order, beginning with the oldest undecided one, for which the others wait.
     waiting: VecDeque<(Item, Verdict)>,
     dropped: u64,
     summary: Option<String>,
@@ -54,7 +54,7 @@ impl<'f> Chain<'f> {
         self.links.is_empty()
     }
 
-    /// Shows the next picture to the filters; gives those that have passed all of them by now.
+    /// Passes the next picture to the filters. Returns the pictures that have now passed all of them.
     pub(super) fn push(&mut self, place: Place, viewed: Viewed) -> Result<Vec<Item>, ExtractError> {
         let about = (place.placed.time, place.keyframe);
         let picture = Picture::new(viewed, self.entered, about, &self.converter);
@@ -64,7 +64,7 @@ impl<'f> Chain<'f> {
         Ok(out)
     }
 
-    /// Tells the filters that no picture follows; gives those that were still held back.
+    /// Tells the filters that no picture follows. Returns the pictures that they still held.
     pub(super) fn finish(&mut self) -> Result<Vec<Item>, ExtractError> {
         let mut out = Vec::new();
         for at in 0..self.links.len() {
@@ -76,7 +76,7 @@ impl<'f> Chain<'f> {
         Ok(out)
     }
 
-    /// What the manifest says of them.
+    /// The filters' entries in the manifest.
     pub(super) fn records(&self) -> Vec<Plugin> {
         let record = |link: &Link<'_>| {
             let origin = link.filter.origin();
@@ -91,7 +91,7 @@ impl<'f> Chain<'f> {
         self.links.iter().map(record).collect()
     }
 
-    /// Shows a picture to one filter, and what it lets pass to those behind it.
+    /// Passes a picture to one filter, and what it lets through to the filters behind it.
     fn pass(&mut self, at: usize, item: Item, out: &mut Vec<Item>) -> Result<(), ExtractError> {
         let Some(link) = self.links.get_mut(at) else {
             out.push(item);
@@ -101,7 +101,7 @@ impl<'f> Chain<'f> {
         self.release(at, out)
     }
 
-    /// Sends on what a filter has decided on and nothing before it holds up.
+    /// Passes on the pictures that a filter has decided on, up to the first undecided one.
     fn release(&mut self, at: usize, out: &mut Vec<Item>) -> Result<(), ExtractError> {
         while let Some(link) = self.links.get_mut(at) {
             let Some((item, verdict)) = link.waiting.pop_front_if(|(_, verdict)| *verdict != Verdict::Hold)
@@ -135,7 +135,7 @@ impl Link<'_> {
         if held > MAX_HELD {
             return Err(FilterError(format!("held back more than {MAX_HELD} pictures")));
         }
-        // What waits behind a picture that is held back takes as much memory.
+        // Pictures that wait behind a held one take memory, too.
         let bytes: u64 = self.waiting.iter().map(|(item, _)| item.picture.viewed.bytes()).sum();
         if held > 0 && self.waiting.len() > 2 && bytes > MAX_WAITING_BYTES {
             let most = MAX_WAITING_BYTES >> 20;

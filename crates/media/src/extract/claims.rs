@@ -1,4 +1,4 @@
-//! A container's claims against what was found.
+//! Compares a container's claimed duration with the measured one.
 
 use framelift_domain::Rational;
 
@@ -7,7 +7,7 @@ use crate::watch::Watch;
 
 /// Warns where a video ends, at `end`, long before its container says.
 pub(super) fn compare(info: &StreamInfo, end: Rational, watch: &Watch<'_>) {
-    // A claim of the whole container may be that of its sound.
+    // The container's claim may be the duration of its sound.
     let tolerance = if info.claim_is_own { Rational::whole(1) } else { Rational::whole(3) };
     if let Some(claimed) = info.claimed_duration
         && end.checked_add(tolerance).is_some_and(|end| end < claimed)

@@ -1,7 +1,7 @@
 //! The sequential engine's demuxing and decoding stage: packets in, wanted frames out, in one
 //! go with one decoder.
 
-mod onwards;
+mod output;
 mod report;
 
 use std::collections::VecDeque;
@@ -25,16 +25,16 @@ use crate::watch::Watch;
 use crate::words::count;
 use crate::{EngineLimits, ExtractError, Source};
 
-/// Frames that were left out and are remembered: more than lie between two that come out.
+/// How many skipped frames are remembered: more than lie between two decoded ones.
 const MAX_LEFT_OUT: usize = 1024;
-/// What the label of a packet says of it, besides its stretch of the clock.
+/// The bit of a packet's label that marks a sync point; the others hold its stretch of the clock.
 const KEY: i64 = 1;
 
-/// Where frames go: to an encoder, and their place in line to the archive.
+/// Where frames go: to an encoder, and to the queue that gives the archive its order.
 pub(super) struct Out {
     pub(super) jobs: SyncSender<Job>,
     pub(super) order: SyncSender<Ordered>,
-    /// Wanted frames that need not be sent any more, from the first one on.
+    /// The number of wanted frames, from the first one on, that were already sent by another decoder.
     pub(super) sent_before: u64,
 }
 
@@ -47,35 +47,35 @@ struct Held {
 /// What the stage starts from.
 #[derive(Clone)]
 pub(super) struct Start {
-    /// The timestamp of the first shown frame, where it is known.
+    /// The timestamp of the first shown frame, if known.
     pub(super) zero: Option<i64>,
-    /// How long the video is, where it is known.
+    /// The video's duration, if known.
     pub(super) duration: Option<Rational>,
-    /// Says what is wanted; where it is not there yet, it is made from `measure`.
+    /// Selects the wanted frames; if `None`, it is made from `measure` at the first frame.
     pub(super) selector: Option<Selector>,
     pub(super) measure: Measure,
-    /// Decode every frame, also those that nobody seems to want.
+    /// Decode every frame, including those that do not seem to be wanted.
     pub(super) keep_all: bool,
-    /// The decoder has threads that make different things of a damaged picture each time.
+    /// The decoder's threads conceal damage differently from run to run.
     pub(super) races: bool,
 }
 
 /// How the stage ended.
 pub(super) enum Ended {
-    /// With the video's duration, where it was read to its end or measured before.
+    /// With the video's duration, if it was read to its end or measured before.
     Done(Option<Rational>),
-    /// This way does not go on; what has not gone out by now has to come another way.
+    /// This decoder gave up; another one has to provide the remaining frames.
     Refused { problem: Problem, source: Box<dyn Source> },
 }
 
-/// Why a decoder does not go on.
+/// Why a decoder gave up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Problem {
-    /// What a GPU or its driver says.
+    /// The GPU or its driver reported an error.
     Gpu(String),
-    /// A frame that was left out is on screen after all.
+    /// A skipped frame turned out to be wanted.
     LeftOut,
-    /// A picture is damaged, and threads race for what becomes of it.
+    /// A picture is damaged, and the decoder's threads conceal it differently from run to run.
     Damage,
 }
 
@@ -91,13 +91,13 @@ impl fmt::Display for Problem {
 
 struct Stage<'a, 'c> {
     decoder: DecoderSlot,
-    /// Where wanted frames come back from a GPU.
+    /// Copies wanted frames back from a GPU.
     copier: Option<Copier<Place>>,
-    /// Why this way does not go on.
+    /// Why this decoder gave up, if it did.
     refused: Option<Problem>,
     keep_all: bool,
     races: bool,
-    /// The last frames that were left out, by their timestamps.
+    /// The timestamps of the last skipped frames.
     left_out: VecDeque<i64>,
     timeline: Timeline,
     duration: Option<Rational>,
@@ -247,7 +247,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         while let Some(packet) = skipper.pop_rest() {
             self.pass(&mut skipper, &packet)?;
         }
-        // What is damaged at the very end has nothing behind it that could differ.
+        // No picture follows that damage at the end could affect.
         self.races = false;
         let ended = self.decoder.send_end();
         self.receive()?;
@@ -257,7 +257,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         self.finish(input)
     }
 
-    /// Decodes a packet, or leaves it out.
+    /// Decodes a packet, or skips it.
     fn pass(&mut self, skipper: &mut Skipper, packet: &Packet) -> Result<(), ExtractError> {
         if self.skippable(skipper, packet) {
             self.left_out.extend(packet.pts());
@@ -271,15 +271,15 @@ impl<'a, 'c> Stage<'a, 'c> {
         Ok(())
     }
 
-    /// Whether a frame between `held` and what it was wanted for was left out: the frame that
-    /// was to follow it did not come, so it was on screen for longer than the packets said.
+    /// Whether a frame between `held` and the last time requested of it was skipped: the frame expected to
+    /// follow did not come out, so `held` seems to be on screen for longer than the packets said.
     fn misses_frame(&self, held: &Held, requests: &Requests) -> bool {
         let last = requests.iter().flatten().max().and_then(|last| self.timeline.timestamp_at(*last));
         last.is_some_and(|last| self.left_out.iter().any(|pts| (held.placed.pts + 1..=last).contains(pts)))
     }
 
-    /// Whether no wanted frame needs a packet: nothing refers to its picture, and nobody asked
-    /// for a time while it is on screen.
+    /// Whether no wanted frame needs a packet: no picture refers to its picture, and no wanted time falls
+    /// into the time that it is on screen.
     fn skippable(&self, skipper: &Skipper, packet: &Packet) -> bool {
         let (Some(selector), Some((from, until))) = (&self.selector, skipper.on_screen(packet)) else {
             return false;
@@ -330,7 +330,7 @@ impl<'a, 'c> Stage<'a, 'c> {
     }
 
     fn receive(&mut self) -> Result<(), ExtractError> {
-        // A decoder that only fails must not be asked for ever.
+        // Bounded, for a decoder that only returns errors.
         for _ in 0..64 {
             match self.decoder.receive() {
                 Ok(_) if self.races && self.decoder.has_damage() => {
@@ -364,7 +364,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         }
     }
 
-    /// A frame that is shown.
+    /// Handles a decoded frame.
     fn frame(&mut self, frame: Frame) -> Result<(), ExtractError> {
         self.idle = 0;
         if frame.is_damaged() {
@@ -443,7 +443,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         Ok(Ended::Done(Some(end)))
     }
 
-    /// Why not one frame came out.
+    /// Returns the error for a video of which no frame could be decoded.
     fn nothing(&self) -> ExtractError {
         if let Some(excess) = open::excess(&self.decoder) {
             return excess;

@@ -14,7 +14,7 @@ use crate::storyboard::Thumb;
 use crate::view::{Hidden, Unviewed, Viewed};
 use crate::watch::Watch;
 
-/// What is to be done with a picture, and where the result goes.
+/// A step to be done with a picture, and where the result goes.
 pub(super) struct Job {
     pub(super) work: Work,
     pub(super) reply: SyncSender<Result<Content, NotEncoded>>,
@@ -22,16 +22,16 @@ pub(super) struct Job {
 
 /// A step on a picture's way to the archive.
 pub(super) enum Work {
-    /// From the decoder to its image; where there are filters, to what these see.
+    /// Convert and encode a decoded picture; with filters, convert it for them.
     Decoded(Frame),
-    /// From the last filter to its image.
+    /// Encode a picture that passed the filters.
     Filtered(Viewed),
 }
 
-/// What goes to the archive.
+/// The result of a job.
 pub(super) enum Content {
     Image(Encoded),
-    /// For the filters, which come first.
+    /// A picture for the filters.
     Picture(Viewed),
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Encoded {
     pub(super) crc: u32,
     pub(super) sha256: Checksum,
     pub(super) size: (u32, u32),
-    /// For the storyboard, where one is wanted.
+    /// The thumbnail, if a storyboard is wanted.
     pub(super) thumb: Option<Thumb>,
 }
 
@@ -52,17 +52,17 @@ pub(super) enum NotEncoded {
     /// The asked part reaches beyond it.
     OutOfBounds(String),
     Failed(String),
-    /// The decoder gave no picture: another one has to.
+    /// The decoder gave no picture: another decoder has to be used.
     Undecoded,
 }
 
-/// Converts and encodes the frames of one thread.
+/// Converts and encodes frames on one thread.
 pub(super) struct FrameEncoder<'s> {
     encoder: Option<Encoder>,
     stream: &'s StreamInfo,
     options: &'s Options,
     limits: &'s EngineLimits,
-    /// There are filters, which see pictures before they are encoded.
+    /// Whether filters see pictures before they are encoded.
     filtered: bool,
 }
 
@@ -78,7 +78,7 @@ pub(super) fn run(queue: &Mutex<Receiver<Job>>, mut encoder: FrameEncoder<'_>, w
             Work::Decoded(frame) => encoder.take(frame, watch),
             Work::Filtered(viewed) => encoder.encode(&viewed).map(Content::Image),
         };
-        // The receiver is gone when the extraction is being stopped.
+        // The receiver is gone if the extraction is being stopped.
         let _ = reply.send(result);
     }
 }
@@ -93,7 +93,7 @@ impl<'s> FrameEncoder<'s> {
         Self { encoder: None, stream, options, limits, filtered }
     }
 
-    /// Makes an image of a decoded picture, or what the filters see of it.
+    /// Makes the image of a decoded picture or, with filters, prepares it for them.
     pub(super) fn take(&mut self, frame: Frame, watch: &Watch<'_>) -> Result<Content, NotEncoded> {
         let viewed = catch_panic(|| self.view(frame, watch))?;
         if self.filtered { Ok(Content::Picture(viewed)) } else { self.encode(&viewed).map(Content::Image) }
@@ -147,7 +147,7 @@ impl<'s> FrameEncoder<'s> {
     }
 }
 
-/// What `step` gives; a panic in it costs one picture.
+/// Runs `step`; a panic in it costs only this picture.
 fn catch_panic<T>(step: impl FnOnce() -> Result<T, NotEncoded>) -> Result<T, NotEncoded> {
     let result = catch_unwind(AssertUnwindSafe(step));
     result.unwrap_or_else(|_| Err(NotEncoded::Failed("the encoder panicked".into())))

@@ -1,22 +1,21 @@
-//! The engine for videos whose groups of pictures can be taken one by one: from one clean sync
-//! point to the next, each decodes by itself.
+//! The engine for videos whose groups of pictures can be decoded independently, each from one clean sync
+//! point to the next.
 //!
 //! ```text
 //! reader (1 thread): packets → which are wanted → groups, pruned ──tasks──→ workers (N threads):
 //! decode, convert, encode ──images──→ archive
 //! ```
 //!
-//! Where there are filters, workers stop before they convert, and encoders of their own come behind
-//! the filters: see [`Writer::images`].
+//! With filters, workers stop before they convert, and separate encoders run behind the filters: see
+//! [`Writer::images`].
 //!
-//! The reader sees only packets: their timestamps alone say which frame is on screen at a wanted
-//! time, so what no wanted frame needs is never decoded, and with an index never read. A worker
-//! has a decoder of its own.
+//! The reader sees only packets. Their timestamps say which frame is on screen at a wanted time, so what no
+//! wanted frame needs is not decoded and, with an index, not even read. Each worker has its own decoder.
 //!
-//! Depth: packets and images that are under way are bounded by [`InFlight`], in the order in
-//! which they are written. Anything that the packets did not announce (a frame that does not
-//! come out, timestamps in disorder, a sync point that is none) is a *surprise*: it ends this
-//! engine at a certain image, and the sequential one goes on from there.
+//! Depth: [`InFlight`] bounds the packets and images in flight, in the order in which they are written.
+//! Anything that the packets did not announce (a frame that does not come out, timestamps in disorder, a sync
+//! point that is none) is a *surprise*: it ends this engine at a certain image, and the sequential one goes
+//! on from there.
 
 mod group;
 mod reader;
@@ -48,8 +47,7 @@ use crate::{EngineLimits, ExtractError, Source};
 pub(super) enum Ended {
     /// With the video's duration, where it is known.
     Done(Option<Rational>),
-    /// Images up to some point have been written; what follows has to be reached another way,
-    /// from the source.
+    /// Images up to some point were written; the sequential engine has to continue from the source.
     Mismatch(Box<dyn Source>),
 }
 
@@ -60,15 +58,15 @@ enum Read {
     Error(ExtractError),
 }
 
-/// What every stage of it sees.
+/// The state that all stages share.
 struct Shared<'a, 'c> {
     options: &'a Options,
     limits: &'a EngineLimits,
     watch: &'a Watch<'c>,
     in_flight: Arc<InFlight>,
-    /// There are filters between the workers and the encoders.
+    /// Whether there are filters between the workers and the encoders.
     filtered: bool,
-    /// The stages stop: no further frame is wanted.
+    /// Whether the stages have to stop.
     over: AtomicBool,
 }
 
@@ -84,7 +82,7 @@ pub(super) fn run(
 ) -> Result<Ended, ExtractError> {
     let &Job { options, limits, watch, .. } = job;
     let threads = limits.thread_count();
-    // Each decoder has its references, about ten pictures in all.
+    // Each decoder holds about ten pictures, its references included.
     let fit = usize::try_from(input.pictures_that_fit() / 10).unwrap_or(usize::MAX);
     let share = share::of(threads.min(fit).max(1), reach.groups);
     let stream = input.info().clone();
@@ -124,7 +122,7 @@ pub(super) fn run(
         }
         (reading.join(), written)
     });
-    // The writer's own error comes first: the reader only sees that nobody takes its frames.
+    // The writer's own error takes precedence: the reader only sees a closed channel.
     let taken = written?;
     let (read, source) = read.map_err(|_| ExtractError::internal("the reading stage panicked"))?;
     match (taken, read) {

@@ -1,4 +1,4 @@
-//! How much of a job may be in flight between its first stage and the archive.
+//! Bounds how much of a job is in flight between its first stage and the archive.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -7,28 +7,28 @@ const PACKET_BYTES: u64 = 32 << 20;
 /// Bytes of images that wait to be written, for each thread.
 pub(in crate::extract) const IMAGE_BYTES: u64 = 24 << 20;
 
-/// Bounds the packets' bytes and the images that are in flight.
+/// Bounds the bytes of packets and the number of images in flight.
 ///
-/// It is taken in the order in which images are written, and whatever has been let in can be
-/// finished, so that no two stages wait for each other.
+/// Permits are taken in the order in which images are written, and admitted work never needs more permits, so
+/// stages cannot deadlock.
 pub(in crate::extract) struct InFlight {
     used: Mutex<Used>,
     freed: Condvar,
     most: Amount,
 }
 
-/// Something that is under way.
+/// An amount of work in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::extract) struct Amount {
     pub(in crate::extract) packet_bytes: u64,
     pub(in crate::extract) images: u64,
 }
 
-/// The permit of one image, which is given back on drop.
+/// The permit of one image, returned on drop.
 pub(in crate::extract) struct Permit(Arc<InFlight>);
 
 impl Permit {
-    /// For an image that was taken before.
+    /// Wraps the permit of one image, which [`InFlight::take`] has counted.
     pub(in crate::extract) fn new(budget: &Arc<InFlight>) -> Self {
         Self(Arc::clone(budget))
     }
@@ -54,7 +54,7 @@ impl InFlight {
         Self { used: Mutex::default(), freed: Condvar::new(), most }
     }
 
-    /// Waits until there is room, or nothing else is under way; false once it is closed.
+    /// Waits until there is room or nothing else is in flight. Returns false once it is closed.
     pub(in crate::extract) fn take(&self, more: Amount) -> bool {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
@@ -73,7 +73,7 @@ impl InFlight {
         }
     }
 
-    /// Gives back what was taken.
+    /// Returns what was taken.
     pub(in crate::extract) fn free(&self, amount: Amount) {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.amount.packet_bytes = used.amount.packet_bytes.saturating_sub(amount.packet_bytes);
@@ -81,7 +81,7 @@ impl InFlight {
         self.freed.notify_all();
     }
 
-    /// Nobody waits any more.
+    /// Ends all waits.
     pub(in crate::extract) fn close(&self) {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
         self.freed.notify_all();

@@ -1,4 +1,4 @@
-//! The sync points that a container's index knows, on the scale of presentation timestamps.
+//! The sync points in a container's index, by presentation timestamp.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use crate::ffi::{Input, Packet};
 /// Where a group of pictures starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Point {
-    /// The sync point's presentation timestamp, as far as the index tells: see [`Index::of`].
+    /// The sync point's presentation timestamp, estimated from the index: see [`Index::of`].
     pts: i64,
     /// Its timestamp in the container's index.
     timestamp: i64,
@@ -21,16 +21,16 @@ pub(super) struct Index {
     points: Vec<Point>,
     /// Whether the index has decoding timestamps.
     decoding: bool,
-    /// How far the first sync point is shown after its timestamp in the index.
+    /// The first sync point's presentation timestamp minus its timestamp in the index.
     shift: i64,
-    /// Entries in all; more than there are groups where the index lists every packet.
+    /// The number of entries; more than groups if the index lists every packet.
     entries: usize,
 }
 
 impl Index {
-    /// The index of `input`, whose first packet is `first`; none if it knows fewer than two sync
-    /// points, or has them in disorder. MP4 and AVI list decoding timestamps; all sync points
-    /// are taken to be shown as long after theirs as the first one is. A jump checks it.
+    /// Reads the index of `input`, whose first packet is `first`; `None` if it has fewer than two sync points
+    /// or they are out of order. MP4 and AVI list decoding timestamps; every sync point is assumed to have
+    /// the first one's offset between decoding and presentation. Each seek checks that.
     pub(super) fn of(input: &Input<'_>, first: &Packet) -> Option<Self> {
         let decoding = input.info().container != "matroska";
         let shift = match (first.pts(), first.dts()) {
@@ -51,9 +51,9 @@ impl Index {
         (points.len() >= 2 && rising).then_some(Self { points, decoding, shift, entries })
     }
 
-    /// Corrects the guess by the last sync point's packet: where groups are open, the first
-    /// pictures of a group are shown before its sync point, except of the first group. Too late
-    /// a guess costs less than one too early, so it is never moved forward.
+    /// Corrects the guess by the last sync point's packet: where groups are open, the first pictures of a
+    /// group are shown before its sync point, except of the first group. A guess that is too late costs less
+    /// than one that is too early, so the offset is only ever reduced.
     pub(super) fn learn(&mut self, last: &Packet) {
         let known = self.points.last().map(|point| point.timestamp);
         let (Some(pts), Some(dts)) = (last.pts(), last.dts()) else { return };
@@ -89,13 +89,12 @@ impl Index {
         self.points.binary_search_by_key(&timestamp, |point| point.timestamp).ok()
     }
 
-    /// What to ask the container for, to get to a group: the middle between its timestamp and
-    /// the next one's, because some ask for decoding and some for presentation times, with
-    /// corrections of their own.
+    /// The timestamp to seek to for a group: halfway to the next group's, because some demuxers expect
+    /// decoding timestamps and some presentation timestamps, with corrections of their own.
     pub(super) fn seek_timestamp(&self, group: usize) -> Option<i64> {
         let timestamp = |group: usize| self.points.get(group).map(|point| point.timestamp);
         let this = timestamp(group)?;
-        // The last one is taken to be as long as the one before it.
+        // The last group is assumed to be as long as the one before it.
         let before = || Some(this.saturating_sub(timestamp(group.checked_sub(1)?)?));
         let length = timestamp(group + 1).map(|next| next.saturating_sub(this)).or_else(before)?;
         this.checked_add(self.shift)?.checked_add(length / 2)
@@ -120,13 +119,13 @@ impl Index {
         candidates.filter(|at| (from..=to).contains(at)).min_by_key(|at| at.abs_diff(pts))
     }
 
-    /// The packets of all sync points, where the index lists others as well.
+    /// The packets of all sync points, if the index also lists other packets.
     pub(super) fn sync_points(&self) -> impl Iterator<Item = Range<usize>> {
         self.points.iter().filter(|_| self.lists_packets()).map(|point| point.entry..point.entry + 1)
     }
 
-    /// The packets that lead to what is on screen at rising timestamps, in one range for each
-    /// group that holds some of it; none if the index lists sync points alone.
+    /// The packets needed for the frames on screen at rising timestamps, one range for each group that is
+    /// needed; `None` if the index lists only sync points.
     pub(super) fn packets_to_all(&self, input: &Input<'_>, timestamps: &[i64]) -> Option<Vec<Range<usize>>> {
         let mut packets: Vec<Range<usize>> = Vec::new();
         for pts in timestamps {
@@ -139,8 +138,8 @@ impl Index {
         Some(packets)
     }
 
-    /// Packets from the sync point of the group of `pts` to the last one that is decoded before
-    /// `pts` is reached; none if the index lists sync points alone.
+    /// The packets from the sync point of the group of `pts` to the last one decoded before `pts`; `None` if
+    /// the index lists only sync points.
     fn packets_to(&self, input: &Input<'_>, pts: i64) -> Option<Range<usize>> {
         if !self.lists_packets() {
             return None;
@@ -148,7 +147,7 @@ impl Index {
         let group = self.group_at(pts);
         let first = self.points[group].entry;
         let end = self.points.get(group + 1).map_or(self.entries, |next| next.entry);
-        // What is shown by `pts` is decoded by then.
+        // A frame shown at `pts` is decoded by then.
         let (mut low, mut high) = (first, end);
         while low < high {
             let middle = low + (high - low) / 2;

@@ -1,8 +1,8 @@
-//! Measuring a video before the first frame is chosen, where what was asked depends on its
-//! length: from the packets, without decoding, because a container's own claim may be wrong.
+//! Measures a video before the first frame is chosen, if the selection depends on its duration: from the
+//! packets, without decoding, because the container's claim may be wrong.
 //!
-//! Every packet is read; where there is an index, see [`super::survey`]. Where packets have no
-//! presentation times (old AVI, MPEG program streams), only decoding the whole video shows them.
+//! Every packet is read; where there is an index, see [`super::survey`]. Where packets have no presentation
+//! times (old AVI, MPEG program streams), only decoding the whole video shows them.
 
 use framelift_domain::{Options, Rational};
 
@@ -25,7 +25,7 @@ pub(super) struct Measure {
     pub(super) decoded: Option<Measured>,
 }
 
-/// Measures what `options` need, and gives back an input at its start.
+/// Measures what `options` need, and returns an input at its start.
 pub(super) fn measure<'c>(
     mut input: Input<'c>,
     options: &Options,
@@ -35,11 +35,11 @@ pub(super) fn measure<'c>(
     let mut measure = Measure::default();
     if let Some(numbers) = select::needs(options) {
         watch.enter(Stage::Indexing);
-        // Pictures that lead the first sync point may not decode, and then they are not counted.
+        // Leading pictures of the first sync point may not be decodable and are then not counted.
         let first = if numbers.is_empty() { None } else { first_shown(&mut input, limits, watch)? };
         measure.scanned = scan(&mut input, numbers.clone(), first, watch)?;
         input = open::reopen(input, limits, watch)?;
-        // As the frames themselves are decoded: with one thread where something is damaged.
+        // As in the extraction itself: with one thread if something is damaged.
         for threads in [limits.thread_count(), 1] {
             if measure.scanned.is_none() && measure.decoded.is_none() {
                 measure.decoded = decode_all(&mut input, &numbers, threads, limits, watch)?;
@@ -50,8 +50,8 @@ pub(super) fn measure<'c>(
     Ok((input, measure))
 }
 
-/// Reads packets to the end, and counts those from timestamp `first` on; none if some do not say
-/// when they are shown, or their clock starts anew, which only their pictures in order show.
+/// Reads packets to the end and counts those from timestamp `first` on; `None` if some have no presentation
+/// time or the clock restarts, because then only decoding shows the order.
 pub(super) fn scan(
     input: &mut Input<'_>,
     numbers: Vec<u64>,
@@ -62,7 +62,7 @@ pub(super) fn scan(
     let mut scan = PacketScan::new(numbers);
     let mut stretches = Stretches::new(input.info());
     let mut errors = 0;
-    // False where packets do not tell when they are shown.
+    // Returns false if packets have no presentation time.
     let mut take = |packet: &Packet| match packet.pts() {
         _ if packet.is_hidden() => true,
         _ if packet.stretch() > 0 => false,
@@ -108,7 +108,7 @@ pub(super) fn scan(
     Ok((scanned.count > 0).then_some(scanned))
 }
 
-/// Decodes everything; none if threads race for what becomes of a damaged picture.
+/// Decodes everything; `None` if the result depends on how threads conceal damage.
 fn decode_all(
     input: &mut Input<'_>,
     numbers: &[u64],
@@ -135,8 +135,8 @@ fn decode_all(
     Ok(decoded.then_some(measured))
 }
 
-/// Decodes to the end; false where several threads met damage. Otherwise that is passed over: the
-/// main pass reports it.
+/// Decodes to the end. Returns false if several threads met damage. Damage is otherwise ignored here: the
+/// extraction reports it.
 fn decode(
     input: &mut Input<'_>,
     threads: usize,
@@ -172,7 +172,7 @@ fn decode(
     Ok(true)
 }
 
-/// Takes what comes out of a decoder; false if some of it is damaged.
+/// Receives the decoder's frames. Returns false if one of them is damaged.
 fn receive_all(decoder: &mut Decoder, idle: &mut u32, each: &mut impl FnMut(&Frame)) -> bool {
     let (mut errors, mut sound) = (0, true);
     loop {

@@ -1,4 +1,4 @@
-//! Opening a container, with every way it can fail in words for the video's owner.
+//! Opens a container and turns each way to fail into a message for the video's owner.
 
 use framelift_domain::FailureCode;
 
@@ -7,8 +7,8 @@ use crate::watch::Watch;
 use crate::words::count;
 use crate::{EngineLimits, ExtractError, Source, formats};
 
-/// Opens the container, takes its video stream with the number `stream` or the best one, and checks
-/// that it is one that the engine takes.
+/// Opens the container, chooses the video stream with the number `stream` or the best one, and checks that
+/// the engine supports it.
 pub(crate) fn open<'c>(
     source: Box<dyn Source>,
     stream: Option<u32>,
@@ -78,7 +78,7 @@ pub(super) fn reopen<'c>(
     open(input.into_source(), Some(stream), limits, watch)
 }
 
-/// A decoder for an input's video, if it is one that can and may be decoded.
+/// Opens a decoder for an input's video, if it is supported and within the limits.
 pub(super) fn decoder(
     input: &Input<'_>,
     limits: &EngineLimits,
@@ -92,7 +92,7 @@ pub(super) fn decoder(
     if u64::from(info.width) * u64::from(info.height) > limits.max_pixels {
         return Err(too_large(limits));
     }
-    // Each thread has a picture of its own, and as many wait to be encoded.
+    // Each thread holds a picture, and as many wait to be encoded.
     let fit = usize::try_from(input.pictures_that_fit()).unwrap_or(usize::MAX);
     let threads = threads.min(fit.saturating_sub(8) / 4).max(1);
     let on = On::Cpu(threads, threading);
@@ -118,7 +118,7 @@ fn unsupported(codec: &str) -> String {
     }
 }
 
-/// What a decoder was refused, as the end of an extraction.
+/// The failure for a limit that a decoder exceeded.
 pub(super) fn excess(decoder: &Decoder) -> Option<ExtractError> {
     decoder.excess().map(|excess| ExtractError::failed(FailureCode::LimitExceeded, excess.message()))
 }

@@ -1,4 +1,4 @@
-//! What both engines hand to the archive, and what both of them stop at.
+//! What both engines pass to the archive, and the limits that they share.
 
 use std::sync::mpsc::Receiver;
 
@@ -11,7 +11,7 @@ use crate::timeline::Placed;
 use crate::words::count;
 use crate::{EngineLimits, ExtractError};
 
-/// Errors in a row after which a container is given up.
+/// The number of consecutive read errors after which a container is abandoned.
 pub(super) const MAX_READ_ERRORS: u32 = 16;
 
 /// Where a wanted frame stands in the order in which images are written.
@@ -21,15 +21,15 @@ pub(super) struct Place {
     pub(super) keyframe: bool,
 }
 
-/// A wanted frame at its place, as soon as it is there.
+/// A wanted frame at its place, and the channel on which its image will come.
 pub(super) struct Ordered {
     pub(super) place: Place,
     pub(super) content: Receiver<Result<Content, NotEncoded>>,
-    /// None where the length of the queue bounds the images in flight.
+    /// `None` if the length of the queue bounds the images in flight.
     pub(super) permit: Option<Permit>,
 }
 
-/// How an extraction ends that wants more images than it may have.
+/// The error of an extraction that selects more images than allowed.
 pub(super) fn too_many(_: TooMany, limits: &EngineLimits) -> ExtractError {
     let images = count(limits.max_frames, "image");
     let are = if limits.max_frames == 1 { "is" } else { "are" };

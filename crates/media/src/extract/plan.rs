@@ -1,4 +1,4 @@
-//! The planner: which way to the wanted frames is the cheapest that is still exact, and why.
+//! The planner: chooses the cheapest exact way to the wanted frames, and says why.
 //!
 //! It counts what each way would decode, from the container's index and the wanted times:
 //!
@@ -9,11 +9,10 @@
 //! | seek | from the sync point before each wanted frame to it, by groups as well | just that |
 //! | keyframes | sync points | sync points; all where there is no index |
 //!
-//! Groups beat one decoder because they depend on nothing: no thread waits for another one's
-//! picture, and what follows a group's last wanted frame is not decoded. They lose where most
-//! frames are wanted: images of a later group would have to be held until the earlier ones are
-//! written. The choice depends on the video and the options alone, not on the machine, so that
-//! the manifest is the same everywhere.
+//! Groups are faster than one decoder because they are independent: no thread waits for another's picture,
+//! and nothing is decoded behind a group's last wanted frame. They are slower if most frames are wanted:
+//! images of later groups would have to be held until the earlier ones are written. The choice depends on the
+//! video and the options alone, not on the machine, so that the manifest is the same everywhere.
 
 use framelift_contract::manifest::{Plan, Strategy};
 use framelift_domain::{Format, Options, Place, Select};
@@ -31,25 +30,25 @@ use crate::words::count;
 /// Images of one group of pictures that may be held until their turn, in bytes.
 const MAX_HELD_BYTES: u64 = IMAGE_BYTES;
 
-/// A way, and what its engine needs to know.
+/// A plan, and what its engine needs to know.
 pub(super) struct Planned {
     pub(super) plan: Plan,
-    /// How the groups of pictures are taken; none for the sequential engine.
+    /// How the groups of pictures are visited; `None` for the sequential engine.
     pub(super) reach: Option<Reach>,
 }
 
-/// What the wanted times mean for the groups of pictures of an index.
+/// The cost of the wanted times, given an index.
 #[derive(Debug)]
 struct Cost {
     /// Wanted frames.
     wanted: u64,
     /// Groups that hold one.
     groups: usize,
-    /// Packets that have to be decoded; none if the index does not list them.
+    /// Packets that have to be decoded; `None` if the index does not list them.
     packets: Option<usize>,
 }
 
-/// Why the groups of pictures of a video cannot be taken one by one; none if they can.
+/// Why the groups of pictures of a video cannot be decoded independently; `None` if they can.
 pub(super) fn obstacle(options: &Options, info: &StreamInfo) -> Option<&'static str> {
     let numbered = |place: &Place| matches!(place, Place::Frame(n) if *n > 0);
     let range = [options.range.start, options.range.end].iter().any(numbered);
@@ -70,7 +69,7 @@ pub(super) fn obstacle(options: &Options, info: &StreamInfo) -> Option<&'static 
     }
 }
 
-/// Why one decoder is the better way although there is no [`obstacle`].
+/// Why one decoder is better although there is no [`obstacle`].
 pub(super) fn preference(options: &Options) -> Option<&'static str> {
     (options.select == Select::All).then_some("every frame is wanted")
 }
@@ -80,8 +79,8 @@ pub(super) fn sequential(reason: &str, decoder: &str) -> Plan {
     Plan { strategy: Strategy::Sequential, reason: reason.to_owned(), decoder: decoder.to_owned() }
 }
 
-/// Chooses between ways by which the groups of pictures are taken one by one, and the sequential
-/// one; `selector` has not seen a frame yet.
+/// Chooses between the strategies by groups of pictures and the sequential one; `selector` has not seen a
+/// frame yet.
 pub(super) fn choose(
     input: &Input<'_>,
     survey: &Survey,
@@ -124,8 +123,8 @@ pub(super) fn choose(
         return sequential("the container's index does not tell groups of pictures apart");
     }
     let Some(cost) = cost else {
-        // Without an index nobody knows how long groups are: those of broadcasts and live
-        // streams are short, and the reader gives up on one that is not.
+        // Without an index the length of groups is unknown: those of broadcasts and live streams are short,
+        // and the reader abandons this engine at a long one.
         return if images_held(options, selector, input, None) > MAX_HELD_BYTES {
             sequential("frames are wanted too densely for groups of pictures to be decoded side by side")
         } else {
@@ -166,7 +165,7 @@ pub(super) fn choose(
     )
 }
 
-/// What became of a plan when the packets did not show what came out of the decoder.
+/// The plan after the decoder's output did not match the packets.
 pub(super) fn mismatched(plan: Plan) -> Plan {
     let reason = match plan.strategy {
         Strategy::Keyframes => "not every sync point decodes alone, so every frame was decoded",
@@ -185,13 +184,13 @@ fn cost(input: &Input<'_>, survey: &Survey, index: &Index, selector: &Selector) 
     (selector.next_time().is_some() && cost.groups > 0).then_some(cost)
 }
 
-/// Bytes of images of one group of pictures that would wait until those before it are written:
-/// a rough guess, from bytes per pixel that are usual.
+/// Estimates the bytes of images of one group of pictures that would wait for earlier groups, from typical
+/// bytes per pixel.
 fn images_held(options: &Options, selector: &Selector, input: &Input<'_>, cost: Option<&Cost>) -> u64 {
     let info = input.info();
     let per_group = match (cost, options.select.period()) {
         (Some(cost), _) => cost.wanted.div_ceil(cost.groups.max(1) as u64),
-        // Groups of a stream without an index are taken to last two seconds.
+        // Groups of a stream without an index are assumed to last two seconds.
         (None, Some(period)) => (2.0 / period.to_f64()).ceil() as u64,
         (None, None) => match (selector.expected(None), info.claimed_duration) {
             (Some(wanted), Some(duration)) => {
@@ -203,7 +202,7 @@ fn images_held(options: &Options, selector: &Selector, input: &Input<'_>, cost: 
     per_group.saturating_mul(image_bytes(options, info))
 }
 
-/// About how large an image will be.
+/// Estimates the size of an image.
 pub(super) fn image_bytes(options: &Options, info: &StreamInfo) -> u64 {
     let stored = u64::from(info.width) * u64::from(info.height);
     let asked = options.resize.and_then(|resize| {

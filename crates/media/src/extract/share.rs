@@ -1,16 +1,16 @@
-//! How the threads of a job are shared out between decoders.
+//! Divides the threads of a job among decoders.
 
-/// Decoders that work side by side, and the threads of each.
+/// The number of parallel decoders, and the threads of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Share {
     pub(super) workers: usize,
     pub(super) threads_each: usize,
 }
 
-/// For `groups` groups of pictures, 0 if nobody knows how many.
+/// The division for `groups` groups of pictures; 0 if their number is unknown.
 ///
-/// With many groups each decoder has one thread, which wastes nothing; with few, some threads
-/// would have nothing to do at the end, so decoders get several. What comes out is the same.
+/// With many groups each decoder has one thread. With few, some threads would be idle at the end, so decoders
+/// get several. The output is the same.
 pub(super) fn of(threads: usize, groups: usize) -> Share {
     if groups == 0 || groups >= 4 * threads {
         return Share { workers: threads, threads_each: 1 };

@@ -1,38 +1,37 @@
-//! Leaving out pictures that nothing refers to, before the decoder sees them.
+//! Skips unreferenced pictures before the decoder sees them.
 //!
-//! To know whether somebody wants such a picture one must know how long it is on screen, that
-//! is, when the next one in presentation order is shown; packets come in decoding order, so a
-//! few are held back.
+//! Whether such a picture is wanted depends on how long it is on screen, that is, on when the next one in
+//! presentation order is shown. Packets come in decoding order, so a few of them are held back.
 
 use std::collections::VecDeque;
 
 use crate::bitstream::{Bitstream, Picture};
 use crate::ffi::{Packet, StreamInfo};
 
-/// Packets looked at on each side of one: no codec reorders pictures by more than 16.
+/// The number of packets examined on each side of one: no codec reorders pictures by more than 16.
 const WINDOW: usize = 20;
 
-/// Holds packets back and says which pictures are on screen from when to when.
+/// Holds packets back and tells from when to when each picture is on screen.
 pub(super) struct Skipper {
-    /// None where no picture can be left out, and once that is no longer certain.
+    /// `None` if no picture can be skipped, or once that is uncertain.
     bitstream: Option<Bitstream>,
-    /// Whether pictures are coded in another order than that in which they are shown.
+    /// Whether the coding order of pictures differs from their presentation order.
     reorders: bool,
     /// Packets held back.
     window: usize,
     waiting: VecDeque<(Packet, Picture)>,
-    /// What the packet that came out last is.
+    /// The analysis of the packet returned last.
     current: Option<Picture>,
     /// Presentation timestamps of pictures that have passed, where they had one.
     passed: VecDeque<Option<i64>>,
 }
 
 impl Skipper {
-    /// For a stream; `idle` if nothing is to be left out of it.
+    /// A skipper for a stream; with `idle` it skips nothing.
     pub(super) fn new(info: &StreamInfo, idle: bool) -> Self {
         let bitstream = Bitstream::new(&info.codec, &info.extradata);
         Self {
-            // Where no picture refers to another, they come as they are shown.
+            // Intra-only codecs code pictures in presentation order.
             window: if bitstream.is_intra() { 1 } else { WINDOW },
             reorders: info.reorders,
             bitstream: Some(bitstream).filter(|bitstream| bitstream.may_drop() && !idle),
@@ -49,8 +48,8 @@ impl Skipper {
     }
 
     fn parse(&mut self, packet: &Packet) -> Picture {
-        // Where the clock starts anew, what times the pictures around are shown at is found out
-        // only by decoding them; a header or a palette is of those that follow as well.
+        // Around a restart of the clock only decoding tells when pictures are shown. A header or palette also
+        // applies to later pictures.
         if packet.stretch() > 0 || packet.has_new_header() || packet.has_palette() {
             self.bitstream = None;
         }
@@ -59,20 +58,20 @@ impl Skipper {
         if packet.is_damaged() { Picture::UNCLEAR } else { picture }
     }
 
-    /// The next packet of which enough is known.
+    /// Returns the next packet whose neighbours are known.
     pub(super) fn pop(&mut self) -> Option<Packet> {
         let held_back = if self.bitstream.is_some() { self.window } else { 0 };
         if self.waiting.len() > held_back { self.pop_rest() } else { None }
     }
 
-    /// The next packet at the end of the video.
+    /// Returns the next packet at the end of the video.
     pub(super) fn pop_rest(&mut self) -> Option<Packet> {
         let (packet, picture) = self.waiting.pop_front()?;
         self.current = Some(picture);
         Some(packet)
     }
 
-    /// The packet is done with, decoded or not.
+    /// Notes that the packet was decoded or skipped.
     pub(super) fn passed(&mut self, packet: &Packet) {
         let shown = self.current.is_some_and(|picture| picture.shown) || packet.pts().is_none();
         if self.bitstream.is_some() && shown && !packet.is_hidden() {
@@ -83,8 +82,8 @@ impl Skipper {
         }
     }
 
-    /// From when to when the picture of the packet that came out last is on screen, in
-    /// timestamps; none where that is not certain, or where other pictures refer to it.
+    /// Returns the timestamps between which the picture of the last returned packet is on screen; `None` if
+    /// that is uncertain or other pictures refer to it.
     pub(super) fn on_screen(&self, packet: &Packet) -> Option<(i64, i64)> {
         let bitstream = self.bitstream.as_ref()?;
         let pts = packet.pts()?;
@@ -110,8 +109,7 @@ impl Skipper {
             leads |= at > pts;
             shown(at);
         }
-        // Some containers have the order of coding for that of presentation: then pictures
-        // that nothing refers to seem to come last.
+        // Some containers store timestamps in coding order: then unreferenced pictures seem to be shown late.
         next.filter(|_| leads == self.reorders).map(|next| (pts, next))
     }
 }

@@ -1,11 +1,9 @@
-//! Where the clock of a container starts anew: in recordings that were joined, and where an
-//! encoder was started again.
+//! Detects where the clock of a container restarts: in joined recordings, and where an encoder was restarted.
 //!
-//! Pictures are decoded in the order of the file, and none is shown before it is decoded. So a
-//! packet breaks the clock if both its decoding and its presentation time lie before an earlier
-//! packet's decoding time. The packet after it says how: if that one goes on from there, a new
-//! stretch has begun; if it goes on where the clock was, one packet's times were wrong. So they
-//! were if the clock goes on after all packets but the last one.
+//! Pictures are decoded in the order of the file, and none is shown before it is decoded. So a packet breaks
+//! the clock if both its decoding and its presentation time lie before an earlier packet's decoding time. The
+//! packet after it decides: if it continues from there, a new stretch has begun; if it continues the old
+//! clock, the times of one packet were wrong. A break at the last packet also counts as one wrong packet.
 
 use std::collections::VecDeque;
 
@@ -28,7 +26,8 @@ pub(super) struct Stretches {
     decoded: Option<i64>,
     /// The one before that.
     before: Option<i64>,
-    /// A packet that breaks the clock, until the next one has come; those behind it have no times.
+    /// A packet that breaks the clock, kept until the next packet with a time decides; packets behind it have
+    /// no times.
     doubtful: VecDeque<Packet>,
     ready: VecDeque<Packet>,
 }
@@ -60,7 +59,7 @@ impl Stretches {
                 (self.decoded, self.before) = (None, None);
             }
             self.settle();
-            // Judged anew: by the new stretch, or as one more that breaks the old one.
+            // It is judged again: by the new stretch, or as another break of the old one.
             self.push(packet);
         } else if breaks {
             self.doubtful.push_back(packet);
@@ -69,19 +68,19 @@ impl Stretches {
         }
     }
 
-    /// The next packet that is certain.
+    /// Returns the next packet whose stretch is certain.
     pub(super) fn pop(&mut self) -> Option<Packet> {
         self.ready.pop_front()
     }
 
-    /// The next packet at the end of the file: a last one that breaks the clock is taken for one
-    /// with a wrong timestamp.
+    /// Returns the next packet at the end of the file: if the last one breaks the clock, its timestamp counts
+    /// as wrong.
     pub(super) fn pop_rest(&mut self) -> Option<Packet> {
         self.settle();
         self.pop()
     }
 
-    /// What was doubtful belongs to the current stretch.
+    /// Assigns the doubtful packets to the current stretch.
     fn settle(&mut self) {
         while let Some(packet) = self.doubtful.pop_front() {
             self.take(packet);
@@ -112,7 +111,7 @@ impl Stretches {
         }
     }
 
-    /// When a packet is decoded, as far as it says.
+    /// The decoding time of a packet, if it has one.
     fn time(packet: &Packet) -> Option<i64> {
         packet.dts().or(packet.pts())
     }

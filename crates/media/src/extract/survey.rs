@@ -1,5 +1,4 @@
-//! What can be known of a video before it is decided how to reach the wanted frames: where it
-//! starts and ends, and its index.
+//! Finds out what the planner needs to know about a video: where it starts and ends, and its index.
 
 use std::collections::VecDeque;
 
@@ -20,10 +19,10 @@ use crate::{EngineLimits, ExtractError, Stage};
 pub(super) struct Survey {
     /// Timestamp of the first shown frame.
     pub(super) zero: i64,
-    /// Where the last packet ends; known only where there is an index.
+    /// The end of the last packet; known only with an index.
     pub(super) end: Option<i64>,
     pub(super) index: Option<Index>,
-    /// What a decoder has to see before it starts with a packet that is not the first.
+    /// Bytes that a decoder needs before it starts in the middle of the stream.
     pub(super) preface: Vec<u8>,
 }
 
@@ -35,14 +34,13 @@ impl Survey {
         timeline
     }
 
-    /// How long the video is, where that is known.
+    /// The video's duration, if known.
     pub(super) fn duration(&self, input: &Input<'_>) -> Option<Rational> {
         self.timeline(input).seconds_at(self.end?)
     }
 
-    /// Lets `selector` take frames that are cheaper to reach and no further off than `options`
-    /// allow: a sync point where there is one, else the first frame after one; see
-    /// [`Selector::aim`].
+    /// Lets `selector` choose cheaper frames within the tolerance of `options`: a sync point if there is one,
+    /// else the first frame after one; see [`Selector::aim`].
     pub(super) fn aim(&self, input: &Input<'_>, selector: &mut Selector, options: &Options) {
         let tolerance = options.tolerance;
         let (Some(index), Some(end)) = (&self.index, self.duration(input)) else { return };
@@ -65,15 +63,13 @@ impl Survey {
         selector.aim(tolerance, end, |time| cheapest(time).unwrap_or(time));
     }
 
-    /// The timestamps at which `selector` looks for frames, rising; none where the video's end is
-    /// not known.
+    /// The rising timestamps at which `selector` looks for frames; `None` if the video's end is unknown.
     pub(super) fn timestamps(&self, input: &Input<'_>, selector: &Selector) -> Option<Vec<i64>> {
         let timeline = self.timeline(input);
         selector.times_before(self.duration(input)?).map(|time| timeline.timestamp_at(time)).collect()
     }
 
-    /// A selector of the wanted frames; none if it needs the video's length and that is not
-    /// known.
+    /// A selector of the wanted frames; `None` if it needs the video's duration and that is unknown.
     pub(super) fn selector(&self, input: &Input<'_>, options: &Options, most: u64) -> Option<Selector> {
         let measured = self.duration(input).map(|duration| Measured { duration, frames: Vec::new() });
         if measured.is_none() && select::needs(options).is_some() {
@@ -83,8 +79,8 @@ impl Survey {
     }
 }
 
-/// Looks at the start and the end of a video. The input is at its start again afterwards; no
-/// survey where the video is not one whose groups of pictures can be taken one by one.
+/// Examines the start and the end of a video. The input is at its start again afterwards. `None` if the
+/// groups of pictures of the video cannot be decoded independently.
 pub(super) fn survey<'c>(
     mut input: Input<'c>,
     limits: &EngineLimits,
@@ -111,14 +107,14 @@ pub(super) fn survey<'c>(
             input = open::reopen(input, limits, watch)?;
         }
     }
-    // An index whose last group cannot be read is not one to go by.
+    // An index whose last group cannot be read is not trusted.
     let index = index.filter(|_| end.is_some());
     let zero = first_shown(&mut input, limits, watch)?;
     Ok((input, zero.map(|zero| Survey { zero, end, index, preface })))
 }
 
-/// The timestamp of the first shown frame, which need not be a sync point; what was read for it
-/// is put back.
+/// Returns the timestamp of the first shown frame, which need not be a sync point. The packets read for it
+/// are put back.
 pub(super) fn first_shown(
     input: &mut Input<'_>,
     limits: &EngineLimits,
@@ -139,7 +135,7 @@ pub(super) fn first_shown(
         if packet.is_encrypted() {
             return Err(open::encrypted());
         }
-        // What is damaged is passed over here: the pass over the whole video reports it.
+        // Damage is ignored here: the extraction reports it.
         let _ = if more { decoder.send(&packet, 0) } else { decoder.send_end() };
         if more {
             idle += u32::from(!packet.is_hidden());

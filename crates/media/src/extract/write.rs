@@ -1,4 +1,4 @@
-//! The archive stage: images in order, records for the manifest, and the end of it all.
+//! The archive stage: writes images in order, keeps the manifest's records, and closes the archive.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,29 +22,29 @@ use crate::{EngineLimits, ExtractError, Filter, Stage};
 /// The member that describes the others.
 pub const MANIFEST: &str = "manifest.json";
 
-/// The members that are no images.
+/// The members other than images.
 pub const OTHER_MEMBERS: [&str; 3] = [MANIFEST, storyboard::SHEET, storyboard::CUES];
 
 /// An archive that is being filled, through the filters where there are any.
 pub(super) struct Writer<'a> {
     archive: Box<dyn Archive + 'a>,
     names: &'a dyn Names,
-    /// Of the images' names.
+    /// The file extension of the images.
     extension: &'static str,
     max_bytes: u64,
     chain: Chain<'a>,
     records: Vec<Record>,
     storyboard: Storyboard,
-    /// Where the last written frame ends.
+    /// The end of the last written frame on the timeline.
     end: Rational,
-    /// The last frame that could not be turned into an image.
+    /// The reason why the last lost frame was not written.
     lost: Option<NotEncoded>,
-    /// Frames that have been dealt with, in the order in which they were chosen.
+    /// The number of selected frames written or lost so far.
     pub(super) frames: u64,
 }
 
-/// Images of one frame: for what is wanted of it beyond that, the last one stands. A few bytes of
-/// video would else become any number of images.
+/// The most images of one frame: the last one also stands for any further requests. Otherwise a few bytes of
+/// video could become any number of images.
 const MAX_COPIES: usize = 100;
 
 /// A picture that has passed the filters.
@@ -54,17 +54,17 @@ struct BeingEncoded {
     image: Receiver<Result<Content, NotEncoded>>,
 }
 
-/// Pictures behind the filters that are being encoded at one time.
+/// The most pictures behind the filters that are encoded at the same time.
 const MAX_ENCODING: usize = 8;
 
-/// A storyboard's quality: small pictures that are looked at in passing.
+/// The JPEG quality of a storyboard.
 const SHEET_QUALITY: u8 = 80;
 
 /// How far [`Writer::images`] came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     All,
-    /// Up to a frame that did not come out of its decoder.
+    /// Up to a frame that its decoder did not return.
     UpToUndecoded,
 }
 
@@ -95,13 +95,13 @@ impl<'a> Writer<'a> {
         add_member(&mut *self.archive, member, content, self.max_bytes)
     }
 
-    /// Adds a member that is no image.
+    /// Adds a member other than an image.
     fn other(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExtractError> {
         let member = Member { name, size: bytes.len() as u64, crc: crc32fast::hash(bytes), image: None };
         self.add(member, &|out| out.write_all(bytes))
     }
 
-    /// Adds the sheet and its cues; none where not one frame was written.
+    /// Adds the sheet and its cues, if a frame was written.
     fn add_storyboard(&mut self, end: Rational) -> Result<(), ExtractError> {
         let name = self.names.other(storyboard::SHEET);
         let Some((sheet, cues)) = self.storyboard.finish(end, &name) else { return Ok(()) };
@@ -116,8 +116,8 @@ impl<'a> Writer<'a> {
         !self.chain.is_empty()
     }
 
-    /// Writes the images in the order in which they were chosen. Where there are filters, pictures
-    /// come instead: what passes is given to the `encoders`, and written as soon as it is encoded.
+    /// Writes the images in the order in which they were chosen. With filters, pictures come instead: those
+    /// that pass are given to the `encoders` and written once they are encoded.
     pub(super) fn images(
         &mut self,
         ordered: Receiver<Ordered>,
@@ -146,7 +146,7 @@ impl<'a> Writer<'a> {
                     break;
                 }
                 Ok(Err(reason)) => self.lose(place.placed.time, reason, watch),
-                // Its encoder has gone: the decoding stage knows why.
+                // Its encoder has ended; the decoding stage returns the reason.
                 Err(_) => break,
             }
             self.frames += 1;
@@ -177,7 +177,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Leaves a frame out.
+    /// Records that a frame is not written.
     fn lose(&mut self, time: Rational, reason: NotEncoded, watch: &Watch<'_>) {
         watch.warn(format!("the frame at {time} s was left out: {}", describe(&reason)));
         self.lost = Some(reason);
@@ -230,7 +230,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Ends the filters, and writes what they still held back.
+    /// Ends the filters, and writes the pictures that they still held.
     fn end_filters(&mut self, mut encoder: FrameEncoder<'_>, watch: &Watch<'_>) -> Result<(), ExtractError> {
         for Item { place, picture, labels } in self.chain.finish()? {
             match encoder.encode(&picture.viewed) {
@@ -241,7 +241,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Whether there is anything to show for it.
+    /// Fails if no frame could be written.
     pub(super) fn check(&self) -> Result<(), ExtractError> {
         match &self.lost {
             Some(NotEncoded::TooLarge) if self.records.is_empty() => Err(ExtractError::failed(
@@ -302,7 +302,7 @@ pub(super) fn finish(
     let header =
         Header { source: &source, options, plan: &plan, plugins: &plugins, warnings: &warnings, names };
     let records = std::mem::take(&mut writer.records);
-    // Twice: to measure it, and to write it, so that it is never in memory as a whole.
+    // Written twice, to measure it and to store it, so that it need not be held in memory.
     let manifest: archive::Content<'_> = &|out| manifest::write(out, &header, &records);
     let (size, crc) = Measure::of(manifest).map_err(ExtractError::Sink)?;
     writer.add(Member { name: &names.other(MANIFEST), size, crc, image: None }, manifest)?;

@@ -1,4 +1,4 @@
-//! What the FFmpeg that is linked has, against what [`crate::components`] lists.
+//! Compares the components of the linked FFmpeg with the lists in [`crate::components`].
 
 use std::collections::BTreeSet;
 use std::ptr;
@@ -8,7 +8,7 @@ use ffmpeg_next::ffi;
 use super::string;
 use crate::components::{DECODERS, FILTERS, NOT_VIDEOS, SUPPORTED, UNSUPPORTED};
 
-/// What one of FFmpeg's iterators gives, by name.
+/// The names that one of FFmpeg's iterators returns.
 fn names<T>(mut next: impl FnMut() -> *const T, name: impl Fn(&T) -> String) -> BTreeSet<String> {
     // SAFETY: FFmpeg's iterators give static descriptions, then null.
     std::iter::from_fn(|| unsafe { next().as_ref() }).map(name).collect()

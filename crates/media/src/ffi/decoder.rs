@@ -12,26 +12,26 @@ use crate::bitstream::{Framing, h264, has_many_units, hevc, mjpeg};
 use crate::components::DECODERS;
 use crate::pictures::{Charge, Excess, Pictures};
 
-/// Codecs whose decoders do not give the same pictures each time with several threads.
+/// Codecs whose decoders are not deterministic with several threads.
 const RACING: &[ffi::AVCodecID] = &[ffi::AVCodecID::AV_CODEC_ID_THEORA, ffi::AVCodecID::AV_CODEC_ID_VP3];
 
-/// `AVERROR(EAGAIN)`: the other side of the decoder comes first.
+/// `AVERROR(EAGAIN)`: a packet must be sent, or a frame received, first.
 const EAGAIN: c_int = -11;
 
 /// Why there is no decoder.
 #[derive(Debug)]
 pub(crate) enum DecoderError {
-    /// FFmpeg has none for this codec, or none that is on the list.
+    /// FFmpeg has no decoder for this codec, or none that is on the list.
     Unsupported,
     Failed(AvError),
 }
 
-/// What the frame allocator is told and tells.
+/// State shared with the frame allocator.
 struct Guard {
     max_pixels: u64,
     too_large: AtomicBool,
     damaged: AtomicBool,
-    /// What the pictures are charged to; a GPU's lie elsewhere.
+    /// What the pictures are charged to; `None` for a GPU, whose pictures are not in main memory.
     pictures: Option<Arc<Pictures>>,
     excess: OnceLock<Excess>,
 }
@@ -43,12 +43,12 @@ pub(crate) struct Decoder {
     name: String,
     on_gpu: bool,
     is_jpeg: bool,
-    /// How the packets of a codec of units are made up.
+    /// The framing of units in packets of H.264 and HEVC.
     framing: Option<Framing>,
     pictures: Arc<Pictures>,
     /// What the GPU's driver said when it last failed.
     driver_message: Option<String>,
-    /// Parameter sets to be sent with the next packet.
+    /// Parameter sets to send with the next packet.
     renewed: Option<Vec<u8>>,
 }
 
@@ -57,8 +57,8 @@ pub(crate) struct Decoder {
 pub(crate) enum On<'a> {
     /// Threads of the processor.
     Cpu(usize, Threading),
-    /// A GPU, with surfaces for so many pictures besides those that the codec refers to. Without
-    /// a device it refuses every stream.
+    /// A GPU, with surfaces for this many pictures in addition to the codec's references. Without a device it
+    /// refuses every stream.
     Gpu(Option<&'a Device>, u32),
 }
 
@@ -70,14 +70,14 @@ unsafe impl Send for Decoder {}
 pub(crate) enum Threading {
     /// Pictures that follow each other, as well as one picture.
     Pictures,
-    /// One picture at a time: nothing is gained where each is waited for.
+    /// One picture at a time, for callers that wait for each one.
     OnePicture,
 }
 
 /// What came out of the decoder.
 pub(crate) enum Decoded {
     Frame(Frame),
-    /// It wants more packets.
+    /// It needs another packet.
     Hungry,
     /// Nothing more will come.
     End,
@@ -145,7 +145,7 @@ impl Decoder {
                     };
                 }
                 On::Gpu(device, surfaces) => {
-                    // Threads would only wait for each other, and hold surfaces meanwhile.
+                    // Threads would only wait for each other and hold surfaces.
                     (*context).thread_count = 1;
                     (*context).get_format = Some(hardware::pick);
                     (*context).extra_hw_frames = c_int::try_from(surfaces).unwrap_or(c_int::MAX);
@@ -155,7 +155,7 @@ impl Decoder {
                 }
             }
             version::prepare(context);
-            // Without it a crop on the left is rounded down to what SIMD likes.
+            // Without it a crop on the left is rounded down for SIMD alignment.
             (*context).flags |= ffi::AV_CODEC_FLAG_UNALIGNED as c_int;
             (*context).opaque = std::ptr::from_ref::<Guard>(&decoder.guard).cast_mut().cast::<c_void>();
             (*context).get_buffer2 = Some(allocate);
@@ -175,13 +175,13 @@ impl Decoder {
         self.guard.too_large.load(Relaxed)
     }
 
-    /// Whether something that it made up for damage may be in pictures that came out, or will
-    /// come: a picture that was handed out while another thread still worked on it does not tell.
+    /// Whether pictures that it returned, or will return, may contain concealed damage. The pictures' own
+    /// flags are not enough: one may be returned while another thread still decodes it.
     pub(crate) fn has_damage(&self) -> bool {
         self.guard.damaged.load(Relaxed)
     }
 
-    /// What a picture was refused for, if one was refused for its cost.
+    /// Why a picture was refused, if one was refused for its cost.
     pub(crate) fn excess(&self) -> Option<Excess> {
         self.guard.excess.get().copied()
     }
@@ -191,7 +191,7 @@ impl Decoder {
         self.on_gpu
     }
 
-    /// The same, taken for one on a GPU: its errors and pictures go the way of a GPU's.
+    /// Treats the decoder as one on a GPU, so that its errors and pictures are handled like a GPU's.
     #[cfg(test)]
     pub(crate) fn pretend_on_gpu(mut self) -> Self {
         self.on_gpu = true;
@@ -203,8 +203,8 @@ impl Decoder {
         self.driver_message.as_deref()
     }
 
-    /// Gives it a packet, with a label that comes back on the picture. The decoder must be
-    /// [`Decoded::Hungry`].
+    /// Sends a packet with a label, which the picture will carry. The last result must have been
+    /// [`Decoded::NeedsPacket`].
     pub(crate) fn send(&mut self, packet: &Packet, label: i64) -> Result<(), AvError> {
         if self.is_jpeg {
             self.admit(packet.data())?;
@@ -225,8 +225,7 @@ impl Decoder {
         AvError::check(code).map(drop)
     }
 
-    /// Refuses a JPEG picture that is built up in too many passes, and counts the work of those behind
-    /// the first one.
+    /// Refuses a JPEG picture with too many scans, and counts the work of those after the first one.
     fn admit(&self, picture: &[u8]) -> Result<(), AvError> {
         let (scans, pixels) = mjpeg::passes(picture);
         self.pictures.scans(pixels.min(self.guard.max_pixels), scans).map_err(|excess| {
@@ -243,7 +242,7 @@ impl Decoder {
         AvError::check(code).map(drop)
     }
 
-    /// A call into FFmpeg; where it means the GPU, what is said when it fails is kept.
+    /// Calls FFmpeg; for a GPU, the log message of a failure is kept.
     fn capture_log(&mut self, call: impl FnOnce() -> c_int) -> c_int {
         if !self.on_gpu {
             return call();
@@ -255,15 +254,15 @@ impl Decoder {
         code
     }
 
-    /// Makes it ready for another stream of the same parameters: pictures are forgotten, and
-    /// parameter sets that the last stream brought in its packets are overwritten.
+    /// Prepares it for another stream of the same parameters: pictures are dropped, and parameter sets from
+    /// the last stream's packets are overwritten.
     pub(crate) fn renew(&mut self, extradata: &[u8]) {
         self.flush();
         self.driver_message = None;
         self.renewed = (!extradata.is_empty()).then(|| extradata.to_vec());
     }
 
-    /// Forgets the pictures that it has, and takes packets again after the end.
+    /// Drops its pictures, and accepts packets again after the end.
     pub(crate) fn flush(&mut self) {
         // SAFETY: the context is valid and open.
         unsafe { ffi::avcodec_flush_buffers(self.context) };
@@ -287,7 +286,7 @@ impl Decoder {
     }
 }
 
-/// How units follow each other in the packets of H.264 and HEVC.
+/// The framing of units in packets of H.264 and HEVC.
 fn framing(context: &ffi::AVCodecContext) -> Option<Framing> {
     let length = usize::try_from(context.extradata_size).unwrap_or(0);
     let header = if context.extradata.is_null() {
@@ -310,8 +309,8 @@ impl Drop for Decoder {
     }
 }
 
-/// Decoders with which FFmpeg may look into streams: those of sound, and those for videos but
-/// for PNG's, which inflates what nobody needs; see [`png`].
+/// Decoders with which FFmpeg may probe streams: those of sound, and those of video except PNG's, which
+/// inflates chunks that are not needed; see [`png`].
 pub(super) fn for_trials() -> String {
     let mut state = std::ptr::null_mut();
     let mut names: Vec<String> =
@@ -395,7 +394,7 @@ unsafe extern "C" fn allocate(
                 return -12;
             }
         };
-        // Goes with the picture wherever it is referred to, and is freed with the last reference.
+        // Attached to the picture, and freed with its last reference.
         let byte = ffi::av_mallocz(1).cast::<u8>();
         (*frame).opaque_ref = if byte.is_null() {
             std::ptr::null_mut()
@@ -412,7 +411,7 @@ unsafe extern "C" fn allocate(
     }
 }
 
-/// Frees the buffer that stands for a picture's charge.
+/// Frees the buffer that represents a picture's charge.
 unsafe extern "C" fn uncharge(charge: *mut c_void, byte: *mut u8) {
     // SAFETY: both are as `allocate` has made them, and this is called once.
     unsafe {

@@ -1,5 +1,4 @@
-//! A chain of libavfilter's filters that pictures go through one by one; the engine uses it for
-//! what must happen on the GPU.
+//! A chain of libavfilter's filters, which processes pictures one by one. The engine uses it on the GPU.
 
 use std::ffi::{CStr, CString};
 use std::ptr;
@@ -13,7 +12,7 @@ pub(crate) struct Filter {
     graph: *mut ffi::AVFilterGraph,
     source: *mut ffi::AVFilterContext,
     sink: *mut ffi::AVFilterContext,
-    /// Holds the GPU's memory that the pictures come from, so that its address stays theirs.
+    /// Keeps the pictures' GPU frame pool alive, so that comparing its address stays valid.
     surfaces: *mut ffi::AVBufferRef,
     format: i32,
     size: (u32, u32),
@@ -23,7 +22,7 @@ pub(crate) struct Filter {
 unsafe impl Send for Filter {}
 
 impl Filter {
-    /// A chain for pictures like `frame`: filters with their arguments, in FFmpeg's syntax.
+    /// Makes a chain for pictures like `frame`, from filters with their arguments in FFmpeg's syntax.
     pub(crate) fn new(frame: &Frame, chain: &[(&CStr, CString)]) -> Result<Self, String> {
         let (filter, lines) = log::listen(|| Self::build(frame, chain));
         filter.map_err(|error| log::said(&lines, error))
@@ -58,7 +57,7 @@ impl Filter {
             (*parameters).format = raw.format;
             (*parameters).width = raw.width;
             (*parameters).height = raw.height;
-            // Times are not looked at: pictures come out as they went in.
+            // Timestamps do not matter: pictures come out in the order in which they went in.
             (*parameters).time_base = ffi::AVRational { num: 1, den: 1 };
             (*parameters).sample_aspect_ratio = raw.sample_aspect_ratio;
             (*parameters).hw_frames_ctx = raw.hw_frames_ctx;
@@ -107,7 +106,7 @@ impl Filter {
             && memory(self.surfaces) == memory(raw.hw_frames_ctx)
     }
 
-    /// The picture that becomes of `frame`, which it [suits](Self::suits).
+    /// Filters `frame`, which it must [suit](Self::suits).
     pub(crate) fn run(&mut self, frame: &Frame) -> Result<Frame, String> {
         let out = Frame::new().map_err(|error| error.to_string())?;
         // SAFETY: the graph's ends and both frames are valid; the input keeps its own reference.

@@ -39,7 +39,7 @@ impl<'a> Luma<'a> {
     }
 }
 
-/// How a picture's samples stand for colours.
+/// How a picture's samples encode colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PixelClass {
     /// Luma and colour differences.
@@ -62,9 +62,9 @@ pub(crate) struct ColourTags {
     pub(crate) transfer: i32,
     /// `ColourPrimaries`; 2 is unspecified.
     pub(crate) primaries: i32,
-    /// Full range; none where nothing is said.
+    /// Whether it is full range; `None` if unspecified.
     pub(crate) full_range: Option<bool>,
-    /// What the picture itself says of its brightest pixel.
+    /// The picture's own metadata about its brightest pixel.
     pub(crate) peak: Option<Peak>,
 }
 
@@ -81,14 +81,13 @@ pub(crate) enum Packing {
     SemiHigh,
 }
 
-/// The planes of a 4:2:0 picture with their strides in bytes: luma, and where the samples of
-/// each chroma start.
+/// The planes of a 4:2:0 picture with their strides in bytes: luma, and the start of each chroma's samples.
 pub(crate) struct Planes<'a> {
     pub(crate) packing: Packing,
     pub(crate) planes: [(&'a [u8], usize); 3],
 }
 
-/// The pixel format of a number that FFmpeg gave.
+/// Converts FFmpeg's number of a pixel format.
 pub(super) fn pixel_format(format: c_int) -> ffi::AVPixelFormat {
     let known = format >= 0 && format < ffi::AVPixelFormat::AV_PIX_FMT_NB as c_int;
     if !known {
@@ -111,7 +110,7 @@ impl Frame {
         if frame.is_null() { Err(AvError::NO_MEMORY) } else { Ok(Self(frame, None)) }
     }
 
-    /// The same, counted as one that has left its decoder.
+    /// Counts it as a picture that has left its decoder.
     pub(super) fn counted(self, pictures: &Arc<Pictures>) -> Self {
         let mut frame = self;
         frame.1 = Some(pictures.outside());
@@ -133,9 +132,9 @@ impl Frame {
         u32::try_from(self.raw().height).unwrap_or(0)
     }
 
-    /// The presentation timestamp, or, where its packet had none, FFmpeg's best guess. That is
-    /// not taken elsewhere: after one timestamp that stands twice it follows the order of
-    /// decoding for good, which means nothing where packets are left out.
+    /// The presentation timestamp, or, where its packet had none, FFmpeg's best guess. The guess is not used
+    /// otherwise: after one duplicate timestamp FFmpeg follows the decoding order for good, which is
+    /// meaningless if packets are skipped.
     pub(crate) fn pts(&self) -> Option<i64> {
         timestamp(self.raw().pts).or(timestamp(self.raw().best_effort_timestamp))
     }
@@ -150,7 +149,7 @@ impl Frame {
         version::ticks(self.raw())
     }
 
-    /// What [`Decoder::send`](super::Decoder::send) was told with the packet.
+    /// The label that [`Decoder::send`](super::Decoder::send) was given with the packet.
     pub(crate) fn label(&self) -> i64 {
         version::label(self.raw())
     }
@@ -169,13 +168,13 @@ impl Frame {
         predicted.contains(&self.raw().pict_type)
     }
 
-    /// The shape of a pixel, where the picture itself says.
+    /// The shape of a pixel, if the picture itself states it.
     pub(crate) fn pixel_shape(&self) -> Option<Rational> {
         rational(self.raw().sample_aspect_ratio)
     }
 
-    /// The pixel format's number: changes when the scaler must be set up anew. Of a picture on
-    /// a GPU, the format of its samples there.
+    /// The pixel format's number; when it changes, the scaler must be set up again. For a picture on a GPU,
+    /// the format of its samples there.
     pub(crate) fn format(&self) -> i32 {
         match self.surfaces() {
             Some(surfaces) => surfaces.sw_format as c_int,
@@ -183,7 +182,7 @@ impl Frame {
         }
     }
 
-    /// What the GPU's memory of this picture belongs to.
+    /// The GPU frame pool of this picture.
     fn surfaces(&self) -> Option<&ffi::AVHWFramesContext> {
         // SAFETY: the reference, if there is one, is the frame's own, and its data a context
         // that lives as long.
@@ -195,18 +194,18 @@ impl Frame {
         }
     }
 
-    /// Whether its samples lie on a GPU, where nothing but [`Frame::download`] reads them.
+    /// Whether its samples are on a GPU, where only [`Frame::download`] reads them.
     pub(crate) fn is_on_gpu(&self) -> bool {
         self.surfaces().is_some()
     }
 
-    /// Whether columns on the left or lines on top are still to be cut off: pictures on a GPU
-    /// are cut on the other sides alone.
+    /// Whether columns on the left or lines at the top are still to be cropped: on a GPU only the other sides
+    /// are.
     pub(crate) fn is_cut_later(&self) -> bool {
         self.raw().crop_left != 0 || self.raw().crop_top != 0
     }
 
-    /// A copy in this machine's memory of a picture on a GPU.
+    /// Copies a picture from a GPU to main memory.
     pub(crate) fn download(&self) -> Result<Self, String> {
         // The last line of chroma would not be copied.
         if self.raw().height % 2 != 0 {
@@ -230,7 +229,7 @@ impl Frame {
         Ok(copy)
     }
 
-    /// Says which matrix its colours have, where it does not say so itself.
+    /// Sets the matrix of its colours, if it is unspecified.
     pub(crate) fn set_default_matrix(&mut self, matrix: YuvMatrix) {
         use ffi::AVColorSpace::*;
         // SAFETY: the frame is valid and `self` its only owner.
@@ -253,7 +252,7 @@ impl Frame {
         unsafe { CStr::from_ptr(descriptor.name) }.to_str().unwrap_or("unknown")
     }
 
-    /// What it says about its colours.
+    /// Its colour metadata.
     pub(crate) fn colours(&self) -> ColourTags {
         let raw = self.raw();
         let flags = descriptor(self.format()).map_or(0, |descriptor| descriptor.flags);
@@ -296,12 +295,11 @@ impl Frame {
         Peak::of(bytes(AV_FRAME_DATA_CONTENT_LIGHT_LEVEL), bytes(AV_FRAME_DATA_MASTERING_DISPLAY_METADATA))
     }
 
-    /// Where the samples of subsampled chroma lie, across and down, as libswscale counts: in
-    /// 256ths of a luma pixel from the first one's centre. Unsaid: on the left, as MPEG-2 and
-    /// what came after have it.
+    /// Where the samples of subsampled chroma lie, across and down, as libswscale counts: in 256ths of a luma
+    /// pixel from the first one's centre. Unspecified: on the left, as in MPEG-2 and later codecs.
     pub(crate) fn chroma_site(&self) -> (i32, i32) {
         use ffi::AVChromaLocation::*;
-        // In the middle of the pixels that share a sample, however many those are.
+        // In the middle of the pixels that share a sample.
         const MIDDLE: i32 = -513;
         match self.raw().chroma_location {
             AVCHROMA_LOC_CENTER => (MIDDLE, MIDDLE),
@@ -324,8 +322,8 @@ impl Frame {
         }
     }
 
-    /// The plane whose samples are luma, or, of RGB, one of its colours: what comparing two
-    /// pictures of the same format needs. None where samples are no whole bytes in a row.
+    /// The plane of luma or, for RGB, of one colour, to compare two pictures of the same format. `None` if
+    /// samples are not whole bytes.
     pub(crate) fn luma(&self) -> Option<Luma<'_>> {
         let raw = self.raw();
         let component = descriptor(raw.format)?.comp[0];
@@ -346,8 +344,7 @@ impl Frame {
         Some(Luma { data, stride, width, height, depth })
     }
 
-    /// The planes of a 4:2:0 picture, where its format is one of the common ones and its rows go
-    /// downwards.
+    /// The planes of a 4:2:0 picture; `None` unless its format is a common one and its rows go downwards.
     pub(crate) fn planes_420(&self) -> Option<Planes<'_>> {
         use ffi::AVPixelFormat::*;
         let raw = self.raw();

@@ -1,5 +1,5 @@
-//! The GPU that FFmpeg decodes on: NVIDIA's, through the `cuda` hwaccel, which loads the driver's
-//! libraries by itself, so that nothing is linked and a machine without them only says so.
+//! The GPU that FFmpeg decodes on: NVIDIA's, through the `cuda` hwaccel, which loads the driver's libraries
+//! at run time. Nothing is linked, and without them opening fails.
 
 use std::ffi::{CStr, c_int};
 use std::ptr;
@@ -21,7 +21,7 @@ unsafe impl Send for Device {}
 unsafe impl Sync for Device {}
 
 impl Device {
-    /// The first GPU that the driver shows, or what FFmpeg says why there is none.
+    /// Opens the first GPU that the driver lists, or returns FFmpeg's message.
     pub(crate) fn open() -> Result<Self, String> {
         log::capture();
         let mut device = ptr::null_mut();
@@ -35,7 +35,7 @@ impl Device {
         }
     }
 
-    /// The pixel formats that surfaces on it may have, by FFmpeg's names.
+    /// The pixel formats of its surfaces, by FFmpeg's names.
     pub(crate) fn surface_formats(&self) -> Vec<String> {
         let mut names = Vec::new();
         // SAFETY: the device is valid; the lists end with `NONE`, and are freed here.
@@ -76,7 +76,7 @@ pub(super) fn has_cuda(codec: &ffi::AVCodec) -> bool {
         .any(|config| config.device_type == AV_HWDEVICE_TYPE_CUDA && config.methods & wanted != 0)
 }
 
-/// Whether this FFmpeg was built with the way to NVDEC for a codec, by its short name.
+/// Whether this FFmpeg was built with NVDEC support for a codec, by its short name.
 pub(crate) fn is_built_for(codec: &CStr) -> bool {
     // SAFETY: the name is a string; a descriptor is static.
     unsafe { ffi::avcodec_descriptor_get_by_name(codec.as_ptr()).as_ref() }

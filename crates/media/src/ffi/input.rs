@@ -1,4 +1,4 @@
-//! An open container: what is in it, its packets, and a decoder for its video.
+//! An open container: its streams, its packets, and a decoder for its video.
 
 mod choose;
 mod describe;
@@ -44,20 +44,20 @@ pub(crate) enum OpenError {
     Io(io::Error),
     /// The watch said stop.
     Stopped,
-    /// The bytes look like nothing, or like the named format, which is no video.
+    /// The format is unknown, or it is the named format, which is not for videos.
     NotVideo(Option<String>),
     /// A single picture of the named format.
     Still(String),
-    /// A container for videos that is not taken.
+    /// A container for videos that is not supported.
     Container(String),
-    /// A codec that has no decoder here, by the name that people know.
+    /// An unsupported codec, by its common name.
     Codec(String),
     /// The container is known, but its header cannot be read.
     Header(String, AvError),
     TooManyStreams,
-    /// It claims or takes too much, in words.
+    /// It claims or needs too much; the message for the owner.
     Excess(String),
-    /// The asked stream is no video; those that are.
+    /// The requested stream is not a video; the streams that are.
     NoSuchStream(u32, Vec<VideoStream>),
     NoVideo,
     NoMemory,
@@ -86,29 +86,29 @@ pub(crate) struct StreamInfo {
     pub(crate) display_matrix: Option<[i32; 9]>,
     /// The shape of a pixel as the container says; it overrides the pictures' own.
     pub(crate) container_shape: Option<Rational>,
-    /// The shape of a pixel as anybody says.
+    /// The shape of a pixel, from the container or the codec.
     pub(crate) pixel_shape: Option<Rational>,
-    /// Whether each picture is one packet with its presentation time; elsewhere a field, or
-    /// what a parser cut out of a stream, may be.
+    /// Whether each packet is one picture with its presentation time. Otherwise it may be a field, or
+    /// whatever a parser split off.
     pub(crate) whole_pictures: bool,
-    /// Whether packets have presentation times and are whole pictures, as far as can be told
-    /// before they are read.
+    /// Whether packets should have presentation times and be whole pictures, judged before reading them.
     pub(crate) timed_pictures: bool,
-    /// Whether the codec gives pictures in another order than the one in which they are coded.
+    /// Whether pictures are shown in another order than they are coded.
     pub(crate) reorders: bool,
     pub(crate) encrypted: bool,
-    /// The container may have an index of sync points.
+    /// Whether the container may have an index of sync points.
     pub(crate) has_index: bool,
-    /// Packets have no presentation times that can be trusted: a picture is shown when the
-    /// decoder gives it, in steps of decoding times.
+    /// Whether packets have no reliable presentation times: pictures are then shown in output order, at the
+    /// packets' decoding times.
     pub(crate) untimed: bool,
-    /// Colours are numbers of a palette that comes with some packet and holds for those after it.
+    /// Whether colours are indices into a palette, which comes with some packet and applies to the following
+    /// ones.
     pub(crate) palette: bool,
     /// The codec's private header (`avcC` and the like).
     pub(crate) extradata: Vec<u8>,
     /// What the container says of its brightness.
     pub(crate) light: Light,
-    /// What it says of the shown part of the pictures, by their sizes, where FFmpeg leaves it out.
+    /// The shown part of the pictures by their size, where FFmpeg does not report it.
     pub(crate) apertures: Vec<Aperture>,
     /// Whether there are no timestamps at all, so that frames follow each other at the frame rate.
     pub(crate) timeless: bool,
@@ -124,7 +124,7 @@ pub(crate) struct Input<'c> {
     pictures: Arc<Pictures>,
     /// Packets that were put back, to be read first.
     unread: VecDeque<Packet>,
-    /// Looks for the first packet at which decoding can start, until that is found.
+    /// Searches for the first packet at which decoding can start, until it is found.
     start: Option<Start>,
     /// Where the last packet starts in the container.
     last_position: Option<u64>,
@@ -138,8 +138,8 @@ pub(crate) struct Input<'c> {
 unsafe impl Send for Input<'_> {}
 
 impl<'c> Input<'c> {
-    /// Opens what `source` holds and takes the video stream with the number `wanted`, or the best one.
-    /// On an error the source is gone.
+    /// Opens the container in `source` and chooses the video stream with the number `wanted`, or the best
+    /// one. On an error the source is dropped.
     pub(crate) fn open(
         source: Box<dyn Source>,
         wanted: Option<u32>,
@@ -178,7 +178,7 @@ impl<'c> Input<'c> {
                     watch,
                 })
             }
-            // The reader's own trouble explains every error that it leads to.
+            // An error of the reader explains any error that follows from it.
             Err(error) => Err(match io.take_error() {
                 Some(error) => OpenError::Io(error),
                 None if io.stopped() => OpenError::Stopped,
@@ -247,7 +247,7 @@ impl<'c> Input<'c> {
             (*context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO;
             (*context).max_streams = c_int::try_from(limits.max_streams).unwrap_or(c_int::MAX);
             (*context).io_open = Some(refuse_open);
-            // Where it is not used, it need not be built.
+            // If it is not used, FFmpeg need not build it.
             if without_index || !HAVE_INDEX.contains(&container.as_str()) {
                 (*context).flags |= ffi::AVFMT_FLAG_IGNIDX;
             }
@@ -283,7 +283,7 @@ impl<'c> Input<'c> {
         let lists = [ffi::AVCodecID::AV_CODEC_ID_H264, ffi::AVCodecID::AV_CODEC_ID_HEVC];
         io.looks_into_streams(has_codec(context, &lists));
         match trial::find_stream_info(context, limits) {
-            // The rest is found out while reading.
+            // Other errors show up while reading.
             Err(_) if io.has_probed_enough() => {}
             Err(AvError::NO_MEMORY) => {
                 return Err(OpenError::Excess("the file's streams need too much memory".to_owned()));
@@ -421,7 +421,7 @@ impl Drop for Input<'_> {
     }
 }
 
-/// A format context that is not handed over yet.
+/// A format context that has no owner yet; freed on drop.
 struct Context(*mut ffi::AVFormatContext);
 
 impl Drop for Context {
@@ -448,7 +448,7 @@ fn has_codec(context: *mut ffi::AVFormatContext, codecs: &[ffi::AVCodecID]) -> b
     streams(context).iter().any(|stream| codecs.contains(unsafe { &(*(**stream).codecpar).codec_id }))
 }
 
-/// Attached pictures (cover art, thumbnails) count as no video, whatever FFmpeg would choose.
+/// Attached pictures (cover art, thumbnails) do not count as video, whatever FFmpeg would choose.
 fn hide_still_pictures(context: *mut ffi::AVFormatContext) {
     for stream in streams(context) {
         // SAFETY: streams of an open context are valid, and so are their parameters.

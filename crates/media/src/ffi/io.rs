@@ -1,4 +1,4 @@
-//! FFmpeg's reader over a [`Source`]: the only way by which a video's bytes get in.
+//! FFmpeg's reader over a [`Source`]: the only way in for a video's bytes.
 
 use std::ffi::{c_int, c_void};
 use std::io;
@@ -14,18 +14,18 @@ use crate::inspect::Kept;
 use crate::watch::Watch;
 use crate::words::count;
 
-/// What is read at once for small needs; larger ones go past the buffer. After each jump half of
-/// it is read in vain on average, and a read is a cheap call. Forward jumps shorter than 32 KiB
-/// are read through, whatever its length.
+/// The size of FFmpeg's buffer; larger reads bypass it. After each jump half of it is read in vain on
+/// average, and a read is a cheap call. FFmpeg reads through forward jumps shorter than 32 KiB, whatever the
+/// size.
 const BUFFER: usize = 16 << 10;
 
-/// The most that is read at once: a source may give less, and the room for all of it is cleared each time.
+/// The most bytes read at once: a source may return less, and the whole buffer is cleared each time.
 const MAX_READ: usize = 1 << 20;
-/// Bytes that may be read before the container is open: a few times its length, for indexes that
-/// are read more than once.
+/// Bytes that may be read before the container is open: a few times its length, because some indexes are read
+/// more than once.
 const OPENING_BASE: u64 = 64 << 20;
 const OPENING_TIMES: u64 = 4;
-/// Packets that FFmpeg may hold while it looks into the streams; 5 seconds of 64 streams have fewer.
+/// Packets that FFmpeg may buffer while it probes the streams; 5 seconds of 64 streams have fewer.
 const MAX_PROBED: u32 = 20_000;
 /// Units of a codec that begin with a start code, in what is read before FFmpeg is told to look no
 /// further, and before it gets no more. Its trial decoders take 4 KiB for each unit of a picture,
@@ -38,7 +38,7 @@ const MAX_PICTURE_LOOKED_INTO: usize = 4 << 20;
 /// Programs of a transport stream; each packet of its directory is compared with all of them.
 const MAX_PROGRAMS: u32 = 1000;
 
-/// What the callbacks see.
+/// The state of the callbacks.
 struct State<'c> {
     source: Kept,
     size: u64,
@@ -46,20 +46,20 @@ struct State<'c> {
     /// The source's first error: FFmpeg sees only "I/O error", and some demuxers take that
     /// for the end of the file.
     error: Option<io::Error>,
-    /// What the container took too much of.
+    /// Which limit the container exceeded.
     excess: Option<String>,
     /// The container, while it is open.
     format: *const ffi::AVFormatContext,
-    /// Bytes that may still be read before it is open.
+    /// Bytes that may still be read before the container is open.
     opening: Option<u64>,
     probed: u32,
-    /// Start codes that were read since the container's streams are looked into.
+    /// Start codes read since probing began.
     units: Option<u32>,
     /// Whether some stream is of a codec whose packets are lists of units.
     lists: bool,
-    /// Streams that the container had when it last read.
+    /// The number of streams at the last read.
     streams: u32,
-    /// Where the types of boxes stand that FFmpeg is not to see.
+    /// Offsets of the types of boxes to hide from FFmpeg.
     hidden: Vec<u64>,
     watch: &'c Watch<'c>,
 }
@@ -120,34 +120,33 @@ impl<'c> Io<'c> {
         self.context
     }
 
-    /// The source's error, if it had one; only the first call gets it.
+    /// Takes the source's error, if it had one.
     pub(super) fn take_error(&mut self) -> Option<io::Error> {
         // SAFETY: `state` is alive, and no callback runs: they run only within calls into
         // FFmpeg that borrow the owner of `self`.
         unsafe { (*self.state).error.take() }
     }
 
-    /// What the container took too much of; only the first call gets it.
+    /// Takes the message about an exceeded limit, if there is one.
     pub(super) fn take_excess(&mut self) -> Option<String> {
         // SAFETY: as in `take_error`.
         unsafe { (*self.state).excess.take() }
     }
 
-    /// Looks at the source past FFmpeg; what is read is counted, and remembered until the
-    /// container is open.
+    /// Reads the source past FFmpeg. The bytes are counted, and kept until the container is open.
     pub(super) fn inspect<T>(&mut self, look: impl FnOnce(&mut dyn Source) -> T) -> T {
         // SAFETY: as in `take_error`.
         let state = unsafe { &mut *self.state };
         look(&mut Counted { source: &mut state.source, watch: state.watch })
     }
 
-    /// Makes free space, for FFmpeg, of an MP4's boxes whose types stand at these places.
+    /// Lets FFmpeg see an MP4's boxes whose types are at these offsets as free space.
     pub(super) fn hide(&mut self, types: Vec<u64>) {
         // SAFETY: as in `take_error`.
         unsafe { (*self.state).hidden = types };
     }
 
-    /// Keeps an eye on a container from here on, and stops FFmpeg where it takes too much.
+    /// Watches a container from here on, and stops FFmpeg if it exceeds a limit.
     pub(super) fn guard(&mut self, format: *mut ffi::AVFormatContext) {
         // SAFETY: as in `take_error`; the container is valid, and closed before the state is gone.
         unsafe {
@@ -156,20 +155,20 @@ impl<'c> Io<'c> {
         }
     }
 
-    /// Says that FFmpeg looks into the streams from here on, and decodes on trial; whether one of
-    /// them is of a codec whose packets are lists of units.
+    /// Notes that FFmpeg probes the streams from here on; `lists` says whether one of them is of a codec
+    /// whose packets are lists of units.
     pub(super) fn looks_into_streams(&mut self, lists: bool) {
         // SAFETY: as in `take_error`.
         unsafe { ((*self.state).units, (*self.state).lists) = (Some(0), lists) };
     }
 
-    /// Whether the container that failed to open got as many streams as it may have.
+    /// Whether the container that failed to open had reached the limit of streams.
     pub(super) fn has_too_many_streams(&self, most: u32) -> bool {
         // SAFETY: as in `take_error`.
         unsafe { (*self.state).streams >= most }
     }
 
-    /// Says that the container is open.
+    /// Notes that the container is open.
     pub(super) fn opened(&mut self) {
         // SAFETY: as in `take_error`.
         let state = unsafe { &mut *self.state };
@@ -181,7 +180,7 @@ impl<'c> Io<'c> {
         state.source.expect(&[]);
     }
 
-    /// Whether FFmpeg was told to look no further into the streams.
+    /// Whether FFmpeg was told to stop probing.
     pub(super) fn has_probed_enough(&self) -> bool {
         // SAFETY: as in `take_error`.
         unsafe { (*self.state).has_probed_enough() }
@@ -199,8 +198,8 @@ impl<'c> Io<'c> {
         unsafe { (*self.state).watch.stopped_from_outside() }
     }
 
-    /// What FFmpeg asks between the packets that it looks into by itself: not 0 ends the call.
-    /// It is valid as long as `self` is.
+    /// FFmpeg's interrupt callback, called between packets while it probes: a result other than 0 ends the
+    /// call. It is valid as long as `self` is.
     fn interrupt(&self) -> ffi::AVIOInterruptCB {
         ffi::AVIOInterruptCB { callback: Some(interrupted), opaque: self.state.cast() }
     }
@@ -285,7 +284,7 @@ impl State<'_> {
         self.probed > MAX_PROBED || self.units.is_some_and(|units| units > MAX_UNITS_LOOKED_INTO)
     }
 
-    /// Whether trial decoders get no more, with `length` bytes at once.
+    /// Whether `length` more bytes would exceed the limit for trial decoders.
     fn trial_limit_reached(&mut self, length: usize) -> bool {
         let Some(units) = &mut self.units else { return false };
         if self.lists && length > MAX_PICTURE_LOOKED_INTO {
@@ -294,7 +293,7 @@ impl State<'_> {
         *units > MAX_UNITS_READ
     }
 
-    /// Counts the units in what was read, while streams are looked into.
+    /// Counts the units in what was read while probing.
     fn count_units(&mut self, read: &[u8]) {
         if let Some(units) = &mut self.units {
             *units = units.saturating_add(u32::try_from(start_codes(read)).unwrap_or(u32::MAX));
@@ -313,7 +312,7 @@ impl State<'_> {
         }
     }
 
-    /// Whether the container has taken no more than it may.
+    /// Whether the container is within its limits.
     fn is_moderate(&mut self) -> bool {
         if self.opening == Some(0) {
             let most = "the file's header is read again and again, more than four times its length";
@@ -331,7 +330,7 @@ impl State<'_> {
     }
 }
 
-/// Asked by FFmpeg between packets while it looks into the streams; not 0 makes it stop.
+/// Called by FFmpeg between packets while it probes; a result other than 0 stops it.
 unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -> c_int {
     let Ok(length) = usize::try_from(length) else { return ffi::AVERROR_INVALIDDATA };
     // SAFETY: `opaque` is the state given to `avio_alloc_context`, alive and used by one call

@@ -1,4 +1,4 @@
-//! What a stream or a picture says about its brightness: FFmpeg's side data, read as bytes.
+//! Light metadata of a stream or a picture: FFmpeg's side data, read as bytes.
 
 use ffmpeg_next::ffi;
 
@@ -6,11 +6,11 @@ use ffmpeg_next::ffi;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Peak(pub(crate) u32);
 
-/// What the container says about a video's light.
+/// The container's light metadata of a video.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Light {
     pub(crate) peak: Option<Peak>,
-    /// Dolby Vision without a base layer that others can show (profile 5).
+    /// Whether it is Dolby Vision without a base layer that other players can show (profile 5).
     pub(crate) needs_dolby_vision: bool,
 }
 

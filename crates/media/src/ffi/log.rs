@@ -9,7 +9,7 @@ use ffmpeg_next::ffi;
 
 use super::AvError;
 
-/// Bytes that FFmpeg may allocate at once: more than the plane of any picture that is taken.
+/// The most bytes that FFmpeg may allocate at once: more than the plane of any accepted picture.
 const MAX_AT_ONCE: usize = 384 << 20;
 
 /// Most lines that are kept while somebody listens: the first ones name the cause.
@@ -19,21 +19,20 @@ thread_local! {
     static CAPTURED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-/// Does `work` and gives the errors that FFmpeg logs meanwhile on this thread: some of its
-/// calls say only there what went wrong, and some say only there that anything did. Empty on
-/// platforms whose log is off.
+/// Runs `work` and returns the errors that FFmpeg logs meanwhile on this thread: some calls report the cause,
+/// or the failure itself, only in the log. Empty on platforms where the log is off.
 pub(super) fn listen<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     CAPTURED.set(Some(Vec::new()));
     let result = work();
     (result, CAPTURED.take().unwrap_or_default())
 }
 
-/// What was heard, in one line, or what the error's code means.
+/// The captured messages in one line, or else the meaning of the error's code.
 pub(super) fn said(lines: &[String], error: AvError) -> String {
     if lines.is_empty() { error.to_string() } else { lines.join("; ").to_lowercase() }
 }
 
-/// Whether an error on this thread is waited for.
+/// Whether errors on this thread are being captured.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 fn is_listening(level: std::ffi::c_int) -> bool {
     level <= ffi::AV_LOG_ERROR

@@ -64,7 +64,7 @@ impl Packet {
         Some(self.raw().pos).filter(|position| *position >= 0)
     }
 
-    /// Another handle on the same bytes.
+    /// A reference to the same bytes.
     pub(crate) fn share(&self) -> Result<Self, AvError> {
         // SAFETY: the packet is valid; the clone refers to the same counted buffer.
         let packet = unsafe { ffi::av_packet_clone(self.0) };
@@ -76,7 +76,7 @@ impl Packet {
         self.has_side_data(ffi::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA)
     }
 
-    /// Whether the colours of this picture and of those after it come with it.
+    /// Whether it carries a new palette for this picture and the following ones.
     pub(crate) fn has_palette(&self) -> bool {
         self.has_side_data(ffi::AVPacketSideDataType::AV_PKT_DATA_PALETTE)
     }
@@ -98,7 +98,7 @@ impl Packet {
         unsafe { (*self.0).opaque = stretch as usize as *mut std::ffi::c_void };
     }
 
-    /// Takes its presentation timestamp away, where the container has none that can be trusted.
+    /// Removes its presentation timestamp, if the container has no reliable ones.
     pub(crate) fn forget_pts(&mut self) {
         // SAFETY: the packet is valid and ours.
         unsafe { (*self.0).pts = ffi::AV_NOPTS_VALUE };
@@ -148,7 +148,7 @@ impl Packet {
         packet
     }
 
-    /// Takes away what a demuxer made up about when it is shown.
+    /// Removes timestamps that a demuxer invented.
     pub(super) fn forget_times(&mut self) {
         // SAFETY: the packet is valid and ours.
         unsafe {
@@ -172,8 +172,8 @@ impl Packet {
         Ok(packet)
     }
 
-    /// Copies the bytes where they hold much more memory than they need: some demuxers give a
-    /// packet of a few bytes the room for the largest.
+    /// Copies the bytes if their buffer is much larger: some demuxers allocate the size of the largest packet
+    /// for each.
     pub(super) fn compact(&mut self) -> Result<(), AvError> {
         let raw = self.raw();
         // SAFETY: null, or the buffer of a valid packet.

@@ -1,5 +1,5 @@
-//! PNG pictures without the chunks that a decoder would inflate and nobody needs: colour profiles
-//! and texts, of which a few kilobytes may stand for gigabytes.
+//! Removes chunks of PNG pictures that a decoder would inflate needlessly: colour profiles and texts, a few
+//! kilobytes of which may inflate to gigabytes.
 
 use super::{AvError, Packet};
 

@@ -1,4 +1,4 @@
-//! libswscale: pixel formats, sizes, and the way from YUV to RGB.
+//! libswscale: converts pixel formats, sizes, and YUV to RGB.
 
 use std::ffi::{CStr, c_int};
 
@@ -32,11 +32,11 @@ pub(crate) enum Target {
     Rgb24,
 }
 
-/// How pixels are made from others.
+/// The scaling algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kernel {
     Bicubic,
-    /// Averages: for much smaller pictures.
+    /// Area averaging, for strong downscaling.
     Area,
 }
 
@@ -98,7 +98,7 @@ impl Scaler {
             Target::DeepYuv444 => ffi::AVPixelFormat::AV_PIX_FMT_YUV444P12LE,
             Target::Rgb24 => ffi::AVPixelFormat::AV_PIX_FMT_RGB24,
         };
-        // JPEG has chroma in the middle of its four pixels; elsewhere it stays where it was.
+        // JPEG has chroma in the middle of its four pixels; other targets keep the source's position.
         let target_site = match spec.target_kind {
             Target::Yuv420 | Target::DeepYuv420 => (128, 128),
             Target::Yuv444 | Target::DeepYuv444 | Target::Rgb24 => (-513, -513),
@@ -126,7 +126,7 @@ impl Scaler {
         // SAFETY: the context is valid; the tables are static, four numbers each.
         unsafe {
             AvError::check(ffi::sws_init_context(context, std::ptr::null_mut(), std::ptr::null_mut()))?;
-            // It refuses where there is nothing to set, which is no error.
+            // It fails if there is nothing to set, which is not an error.
             ffi::sws_setColorspaceDetails(
                 context,
                 ffi::sws_getCoefficients(source.0 as c_int),
@@ -194,8 +194,7 @@ impl Drop for Scaler {
     }
 }
 
-/// The format without a range in its name: libswscale would take `yuvj…` for a range of its
-/// own choice.
+/// The format without a range in its name: libswscale would derive a range from `yuvj…`.
 fn plain(format: i32) -> c_int {
     use ffi::AVPixelFormat::*;
     let plain = match pixel_format(format) {

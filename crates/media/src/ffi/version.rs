@@ -1,4 +1,4 @@
-//! What FFmpeg 6 has renamed; all else that is used here is the same from 5.1 on.
+//! Covers what FFmpeg 6 renamed; everything else that is used is the same since 5.1.
 
 use std::ffi::c_int;
 #[cfg(ffmpeg_6)]

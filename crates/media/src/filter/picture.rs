@@ -9,13 +9,13 @@ use crate::ffi::Frame;
 use crate::geometry::TooLarge;
 use crate::view::Viewed;
 
-/// A picture, with everything that is known of it. Nothing of it is converted before somebody asks.
+/// A picture and its metadata. Its pixels are converted only when they are read.
 pub struct Picture {
     pub(crate) viewed: Viewed,
     index: u64,
     time: Rational,
     keyframe: bool,
-    /// Shared by the pictures of a job: its buffers are used again.
+    /// Shared by the pictures of a job, so that its buffers are reused.
     converter: Arc<Mutex<Converter>>,
 }
 
@@ -30,7 +30,7 @@ pub struct Rgb {
     pub bytes: Vec<u8>,
 }
 
-/// What a small copy of a picture is made of.
+/// The pixel format of a thumbnail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shades {
     /// A byte a pixel: luma, 0 to 255.
@@ -52,14 +52,14 @@ pub enum PictureError {
         width: u32,
         /// Pixels down.
         height: u32,
-        /// The bytes that there are.
+        /// The number of bytes given.
         bytes: usize,
     },
 }
 
 /// The longest side of a thumbnail in pixels.
 pub(crate) const MAX_THUMBNAIL: u32 = 4096;
-/// Pixels of a picture that is of no video.
+/// The most pixels of a picture from [`Picture::of_rgb`].
 const MAX_MADE_PIXELS: u64 = 1 << 24;
 
 impl std::fmt::Debug for Picture {
@@ -84,7 +84,7 @@ impl Picture {
         Self { viewed, index, time, keyframe, converter: Arc::clone(converter) }
     }
 
-    /// A picture of no video, to try a filter on.
+    /// Makes a picture that is not part of a video, to test a filter with.
     ///
     /// # Errors
     /// If there are not as many bytes as the size says.
@@ -163,7 +163,7 @@ impl Picture {
         Ok(Rgb { width, height, bytes: packed(&plane, width as usize * bytes_each, height as usize) })
     }
 
-    /// Puts other pixels in its place, which may be of another size.
+    /// Replaces the picture by other pixels, which may have another size.
     ///
     /// # Errors
     /// If there are not as many bytes as the size says, or the image would be too large.
@@ -187,7 +187,7 @@ impl Rgb {
     }
 }
 
-/// The first bytes of the first rows, without what lies between them.
+/// Copies the rows without the padding between them.
 fn packed(plane: &PlaneRef<'_>, width: usize, height: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(width * height);
     (0..height).for_each(|line| bytes.extend_from_slice(&plane.row(line)[..width]));

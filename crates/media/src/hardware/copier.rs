@@ -1,5 +1,5 @@
-//! Brings wanted pictures back from the GPU, a batch after the other, on a thread of its own:
-//! the decoder goes on meanwhile, and pictures come out in the order in which they went in.
+//! Copies wanted pictures back from the GPU in batches, on a separate thread, while the decoder continues.
+//! Pictures come out in the order in which they went in.
 
 use std::sync::mpsc::{Receiver, RecvError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -7,19 +7,19 @@ use std::thread::{self, JoinHandle};
 use super::Shrink;
 use crate::ffi::Frame;
 
-/// Pictures that are shrunk and copied after each other.
+/// The number of pictures in a batch.
 const BATCH: usize = 3;
-/// Surfaces that the engine holds besides the codec's references: a batch that is copied, one
-/// that fills, the picture that came last and the one that comes. Drivers give a decoder 32 at
-/// most, of which H.264 may need 16 and FFmpeg takes 5.
+/// Surfaces that the engine holds in addition to the codec's references: a batch being copied, one being
+/// filled, the last picture and the next one. Drivers give a decoder 32 at most, of which H.264 may need 16
+/// and FFmpeg takes 5.
 pub(crate) const SURFACES: u32 = 2 * BATCH as u32 + 2;
 
 type Batch<T> = Vec<(Frame, T)>;
 
-/// Copies pictures, each with what belongs to it.
+/// Copies pictures, each with a value that belongs to it.
 pub(crate) struct Copier<T> {
     filling: Batch<T>,
-    /// None when the last batch has been handed over.
+    /// `None` once the last batch was handed over.
     to: Option<SyncSender<Batch<T>>>,
     back: Receiver<Result<Batch<T>, String>>,
     under_way: bool,
@@ -32,7 +32,7 @@ impl<T: Send + 'static> Copier<T> {
         let (to, batches) = sync_channel::<Batch<T>>(1);
         let (done, back) = sync_channel(1);
         let work = move || {
-            // Nobody waits any more when the extraction is being stopped.
+            // The receiver is gone if the extraction is being stopped.
             while let Ok(batch) = batches.recv()
                 && done.send(copy(batch, &mut shrink)).is_ok()
             {}
@@ -48,7 +48,7 @@ impl<T: Send + 'static> Copier<T> {
         })
     }
 
-    /// Takes a picture, and gives those that are back.
+    /// Adds a picture, and returns those that have been copied.
     pub(crate) fn push(&mut self, frame: Frame, of: T) -> Result<Batch<T>, String> {
         self.filling.push((frame, of));
         if self.filling.len() < BATCH {
@@ -65,7 +65,7 @@ impl<T: Send + 'static> Copier<T> {
         ready
     }
 
-    /// Gives the rest.
+    /// Returns the remaining pictures.
     pub(crate) fn finish(mut self) -> Result<Batch<T>, String> {
         let mut ready = self.wait()?;
         self.hand_over();
@@ -102,7 +102,7 @@ impl<T> Drop for Copier<T> {
 }
 
 fn copy<T>(batch: Batch<T>, shrink: &mut Shrink) -> Result<Batch<T>, String> {
-    // The GPU shrinks the whole batch while the first of it is waited for.
+    // The GPU downscales the whole batch while the first picture of it is copied.
     let batch: Result<Batch<T>, String> = batch
         .into_iter()
         .map(|(frame, of)| Ok((if frame.is_on_gpu() { shrink.run(frame)? } else { frame }, of)))

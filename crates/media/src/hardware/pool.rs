@@ -1,5 +1,4 @@
-//! Decoders on the GPU: as many as it has room for, kept open for the next video of the same
-//! kind.
+//! A pool of decoders on the GPU, kept open for the next video of the same kind.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,19 +7,19 @@ use super::SURFACES;
 use crate::ffi::{Decoder, DecoderError, StreamInfo};
 use crate::words::count;
 
-/// Decoders that are open at once, in use or kept: the chips of a GPU that decode are few and
-/// share their time between them, and each one more makes all of them slower.
+/// The most open decoders, in use or idle: a GPU has few decoding units, and each further decoder slows the
+/// others down.
 const MAX_DECODERS: usize = 8;
 /// Bytes of the GPU's memory for the surfaces of all decoders, at most.
 const MAX_BYTES: u64 = 4 << 30;
 /// Surfaces of one decoder, at most: the codec's references, FFmpeg's and the engine's own.
 const SURFACES_EACH: u64 = 21 + SURFACES as u64;
 
-/// Codecs whose decoders are used again: what a stream may have left in them is overwritten by
-/// the next stream's first packet. AV1's sequence header need not be in one.
+/// Codecs whose decoders are reused: the next stream's first packet overwrites what the last stream left.
+/// AV1's first packet need not have a sequence header.
 const KEPT: &[&str] = &["h264", "hevc", "vp8", "vp9", "mpeg1video", "mpeg2video"];
 
-/// What videos have in common that one decoder can decode after each other.
+/// What videos must have in common to be decoded by the same decoder one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     codec: String,
@@ -54,10 +53,10 @@ pub(super) struct Pool(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// In use or kept.
+    /// In use or idle.
     open: usize,
     bytes: u64,
-    /// The one that was used last is at the end.
+    /// Idle decoders; the last used one is at the end.
     kept: Vec<(Key, Decoder)>,
 }
 
@@ -77,8 +76,8 @@ impl Pool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A kept decoder, or else one that `open` makes, if there is room. Nobody waits for one:
-    /// while all are in use, a CPU that decodes is faster than a GPU that is waited for.
+    /// Returns an idle decoder, or one that `open` makes if there is room. It never waits: while all are in
+    /// use, decoding on the CPU is faster than waiting.
     pub(super) fn take(
         self: &Arc<Self>,
         key: Key,
@@ -102,7 +101,7 @@ impl Pool {
         }
         state.open += 1;
         state.bytes += key.bytes();
-        // What the driver takes its time for is done without the lock.
+        // The driver is slow to open decoders, so the lock is not held meanwhile.
         drop(state);
         drop(closed);
         match open() {
@@ -130,9 +129,9 @@ impl Pool {
     }
 }
 
-/// A decoder in use: one of the pool's, to which it goes back, or one of a job's own.
+/// A decoder in use: from the pool, to which it returns, or owned by a job.
 pub(crate) struct DecoderSlot {
-    /// None only while it is dropped.
+    /// `None` only while it is dropped.
     decoder: Option<Decoder>,
     home: Option<(Arc<Pool>, Key)>,
     is_sound: bool,
@@ -143,7 +142,7 @@ impl DecoderSlot {
         Self { decoder: Some(decoder), home, is_sound: true }
     }
 
-    /// Closes the decoder instead of keeping it: what it met must not reach another video.
+    /// Closes the decoder instead of returning it, because its state may affect another video.
     pub(crate) fn close(mut self) {
         self.is_sound = false;
     }
@@ -178,7 +177,7 @@ impl DerefMut for DecoderSlot {
 impl Drop for DecoderSlot {
     fn drop(&mut self) {
         if let (Some(mut decoder), Some((pool, key))) = (self.decoder.take(), self.home.take()) {
-            // What it still holds would keep surfaces from others.
+            // Frees the surfaces that it still holds.
             decoder.flush();
             pool.give_back(key, decoder, self.is_sound);
         }

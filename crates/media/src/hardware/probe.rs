@@ -1,5 +1,5 @@
-//! Finds out what the GPU decodes, by letting it decode: one small picture of each kind, whose
-//! colour is known. What a driver claims, a container may not have been given.
+//! Finds out what the GPU decodes by decoding one small picture of each kind, whose colour is known. The
+//! driver's claims are not enough, because a container may lack some of its libraries.
 
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) struct Sample {
 }
 
 const COLOUR: [u8; 3] = [0x64, 0x96, 0xc8];
-/// How far off a decoder of the lossy codecs may be, in 255ths.
+/// The largest error of a lossy codec's decoder, in 255ths.
 const CLOSE: u8 = 8;
 
 macro_rules! sample {
@@ -30,8 +30,8 @@ macro_rules! sample {
     };
 }
 
-/// Every kind that NVDEC has been made for and FFmpeg has a way to, in 4:2:0. MPEG-4, VC-1 and
-/// JPEG are left out: its decoders know but parts of them.
+/// Every kind that NVDEC and FFmpeg's wrapper support, in 4:2:0. MPEG-4, VC-1 and JPEG are left out, because
+/// NVDEC supports only parts of them.
 pub(super) const SAMPLES: &[Sample] = &[
     sample!(c"h264", 8, "h264-8.mkv"),
     sample!(c"hevc", 8, "hevc-8.mkv"),
@@ -45,7 +45,7 @@ pub(super) const SAMPLES: &[Sample] = &[
     sample!(c"mpeg2video", 8, "mpeg2video-8.mkv"),
 ];
 
-/// What there is.
+/// Detects the GPU and what it decodes.
 pub(super) fn probe() -> Gpu {
     let (device, info) = match Device::open() {
         Ok(device) => {
@@ -88,7 +88,7 @@ fn try_out(device: &Device) -> HardwareInfo {
     info
 }
 
-/// The names of the GPUs and the driver's version, as the kernel's module tells them.
+/// Reads the names of the GPUs and the driver's version from the kernel's module.
 fn driver() -> (Option<String>, Option<String>) {
     let text = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
     let root = std::path::Path::new("/proc/driver/nvidia");
@@ -112,12 +112,12 @@ fn driver() -> (Option<String>, Option<String>) {
 }
 
 impl Sample {
-    /// What it stands for.
+    /// The kind of video that it represents.
     pub(super) fn kind(&self) -> HardwareCodec {
         HardwareCodec { codec: self.codec.to_string_lossy().into_owned(), bits: self.bits, problem: None }
     }
 
-    /// Decodes it, and says what is wrong if the picture is not what it should be.
+    /// Decodes it, and returns what is wrong if the picture is not the expected one.
     pub(super) fn decode(&self, on: On<'_>) -> Result<(), String> {
         let limits = EngineLimits::default();
         let watch = Watch::new(&(), &limits);

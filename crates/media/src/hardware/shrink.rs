@@ -1,8 +1,8 @@
-//! Shrinks pictures on the GPU, where the result is the one that the CPU would get.
+//! Downscales pictures on the GPU where the result is the same as on the CPU.
 //!
-//! For images of half the size or less the CPU averages over areas. `scale_cuda`'s `bilinear`
-//! does the same for exactly 1/2 and 1/3 of both sides (its filter has three equal taps at 1/3,
-//! two at 1/2), so whole factors of 2 and 3 are taken out on the GPU, and the CPU does the rest.
+//! For images of half the size or less the CPU averages over areas. `scale_cuda`'s `bilinear` does the same
+//! for exactly 1/2 and 1/3 of both sides (its filter has three equal taps at 1/3, two at 1/2), so whole
+//! factors of 2 and 3 are taken out on the GPU, and the CPU does the rest.
 
 use std::ffi::{CStr, CString};
 
@@ -12,12 +12,12 @@ use crate::convert::Colours;
 use crate::ffi::{Filter, Frame, StreamInfo};
 use crate::view::View;
 
-/// A filter and its arguments besides the size.
+/// A scaling filter and its arguments other than the size.
 type Scaler = (&'static CStr, &'static str);
 
 const ON_GPU: Scaler = (c"scale_cuda", "interp_algo=bilinear");
 
-/// Shrinks the pictures of one job.
+/// Downscales the pictures of one job.
 pub(crate) struct Shrink {
     stream: StreamInfo,
     options: Options,
@@ -35,7 +35,7 @@ impl Shrink {
         Self { stream: stream.clone(), options: options.clone(), max_pixels, scaler, filter: None }
     }
 
-    /// The picture as small as it can be while the image stays the same.
+    /// Downscales the picture as far as the image stays the same.
     pub(crate) fn run(&mut self, frame: Frame) -> Result<Frame, String> {
         let sizes = self.sizes(&frame);
         if sizes.is_empty() {
@@ -48,14 +48,14 @@ impl Shrink {
             None => self.filter.insert((Filter::new(&frame, &chain(self.scaler, &sizes)?)?, sizes)),
         };
         let mut small = filter.run(&frame)?;
-        // What is left unsaid of the colours depends on the size before.
+        // The defaults for unspecified colours depend on the original size.
         small.set_default_matrix(Colours::of(frame.colours(), stored_lines).matrix);
         Ok(small)
     }
 
-    /// The sizes on the way down; none where nothing is to be done on the GPU.
+    /// The intermediate sizes; empty if nothing is to be done on the GPU.
     fn sizes(&self, frame: &Frame) -> Vec<(u32, u32)> {
-        // What FFmpeg calls reserved or new is for the CPU, with its caveats.
+        // Reserved and unknown values are left to the CPU, which warns about them.
         let known = matches!(frame.colours().matrix, 1 | 2 | 4..=7 | 9 | 10);
         let apart = self.stream.has_fields(frame);
         if self.options.resize.is_none() || frame.is_cut_later() || !known || apart {
@@ -78,8 +78,8 @@ impl Shrink {
     }
 }
 
-/// From `from` towards `to` by thirds and halves of both sides, as long as `to` divides what is
-/// left and chroma keeps whole samples.
+/// The steps from `from` towards `to` by thirds and halves of both sides, while `to` divides the rest and
+/// chroma keeps whole samples.
 fn steps(from: (u32, u32), to: (u32, u32)) -> Vec<(u32, u32)> {
     let fits = |side: u32, by: u32, to: u32| {
         side.is_multiple_of(by) && (side / by).is_multiple_of(to.max(1)) && (side / by).is_multiple_of(2)

@@ -1,5 +1,5 @@
-//! The claims of Matroska and WebM files: their index, which FFmpeg sorts entry by entry, and what
-//! it makes lists of that it searches for each entry, or holds in memory whole.
+//! The claims of Matroska and WebM files: the index, which FFmpeg sorts by insertion, and lists that FFmpeg
+//! searches for each entry or holds in memory.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -15,28 +15,28 @@ const CUE_POINT: u32 = 0xbb;
 const CUE_TIME: u32 = 0xb3;
 const CUE_POSITIONS: u32 = 0xb7;
 
-/// Seek heads, and places that one of them names.
+/// The most seek heads, and the most positions taken from one.
 const MAX_HEADS: usize = 16;
-/// Indexes and lists that are looked at.
+/// The most indexes and lists that are read.
 const MAX_PLACES: usize = 10_000;
-/// Entries that FFmpeg may move to make room for others: a second's worth.
+/// The most entries that FFmpeg may move when it sorts the index: about a second of work.
 const MAX_MOVED_ENTRIES: u64 = 200_000_000;
 
 /// A part of the file of which FFmpeg builds a list.
 struct List {
     id: u32,
-    /// What it holds, for people.
+    /// The name of an entry in messages.
     entry: &'static str,
     /// The elements that count as entries.
     entries: &'static [u32],
-    /// The elements in which entries, and more of these, may lie.
+    /// The elements that may contain entries and each other.
     parents: &'static [u32],
     most: u64,
     most_bytes: u64,
 }
 
-/// What such lists may hold. Real films have some hundreds of tags and chapters, and at most some
-/// dozens of megabytes of fonts.
+/// The limits of these lists. Real films have some hundreds of tags and chapters, and at most some dozens of
+/// megabytes of fonts.
 const LISTS: [List; 3] = [
     List {
         id: 0x1254_c367,
@@ -93,14 +93,14 @@ pub(super) fn inspect(source: &mut dyn Source) -> Result<Findings, Refused> {
 fn segment(window: &mut Window<'_>, size: u64) -> io::Result<Option<Range<u64>>> {
     let mut found = None;
     each(window, 0..size, |_, id, body| {
-        // Its length may be a lie, which FFmpeg does not mind.
+        // Its claimed length may be wrong; FFmpeg ignores that.
         found = (id == SEGMENT).then_some(body.start..size);
         Ok(found.is_none())
     })?;
     Ok(found)
 }
 
-/// Where the index and the lists are: up to the media, and where seek heads say.
+/// Finds the index and the lists: before the media, and where seek heads point.
 fn places(window: &mut Window<'_>, segment: &Range<u64>) -> Result<BTreeSet<(u32, u64)>, Refused> {
     let wanted: Vec<u32> = LISTS.iter().map(|list| list.id).chain([CUES, SEEK_HEAD]).collect();
     let (mut found, mut heads) = (BTreeSet::new(), 0);
@@ -139,13 +139,13 @@ fn places(window: &mut Window<'_>, segment: &Range<u64>) -> Result<BTreeSet<(u32
     Ok(found)
 }
 
-/// The places of the elements of one kind, in the file's order.
+/// The positions of the elements of one kind, in file order.
 fn of_kind(places: &BTreeSet<(u32, u64)>, kind: u32) -> impl Iterator<Item = u64> {
     places.range((kind, 0)..=(kind, u64::MAX)).map(|(_, at)| *at)
 }
 
 impl List {
-    /// Refuses a file that holds more of it than it may.
+    /// Refuses a file with more entries or bytes than allowed.
     fn check(
         &self,
         window: &mut Window<'_>,
@@ -163,7 +163,7 @@ impl List {
                 let most = words::count(self.most_bytes, "byte");
                 return Err(Refused::Claim(format!("the file's {}s take more than {most}", self.entry)));
             }
-            // As deep as they lie: elements that wait to be looked into.
+            // Elements still to be read, at any depth.
             let mut todo = vec![body];
             while let Some(body) = todo.pop() {
                 each(window, body, |_, id, body| {
@@ -183,12 +183,12 @@ impl List {
     }
 }
 
-/// What the entries of an index cost.
+/// The sorting cost of an index.
 #[derive(Default)]
 struct Index {
     entries: u64,
     latest: u64,
-    /// Entries that were moved to make room for one before them.
+    /// The number of entries moved so far.
     moved: u64,
 }
 

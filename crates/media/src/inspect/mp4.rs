@@ -13,12 +13,13 @@ use crate::{MemorySource, Source};
 
 /// FFmpeg's own limit on nesting.
 const MAX_DEPTH: u32 = 11;
-/// Samples of one size, which take no room in a table, beyond those for which the file has room.
+/// Samples of constant size, which take no space in a table, that are allowed beyond what the file's size
+/// accounts for.
 const SPARE_SAMPLES: u64 = 300_000;
-/// Entries of an edit list, and what they may come to with the samples that each may repeat.
+/// The most entries of an edit list, and the most samples that they may repeat in total.
 const MAX_EDITS: u64 = 1000;
 const MAX_REPEATED: u64 = 10_000_000;
-/// Fragments, and what they may come to with the tracks of which each gets a record.
+/// The most fragments, and the most records that they need in total, one for each track.
 const MAX_FRAGMENTS: u64 = 100_000;
 const MAX_RECORDS: u64 = 2_000_000;
 /// Bytes of a compressed header once it is inflated; a movie of an hour has less than one.
@@ -50,18 +51,18 @@ struct Claims {
 struct Track {
     is_sound: bool,
     is_video: bool,
-    /// Samples, and the bytes of each where all have the same.
+    /// Samples, and the size of each if it is constant.
     samples: u64,
     constant: u64,
     chunks: u64,
     edits: u64,
-    /// What of them FFmpeg does not follow exactly.
+    /// What FFmpeg does not reproduce exactly about its edit list.
     odd_edits: Option<&'static str>,
-    /// Whether samples last one tick each, which FFmpeg then takes by chunks.
+    /// Whether each sample lasts one tick; FFmpeg then indexes them by chunks.
     ticks: bool,
     /// Samples in each chunk from a first one on.
     runs: Vec<(u64, u64)>,
-    /// Where runs of composition offsets are listed, and how many.
+    /// The range of the composition offset table, and its number of runs.
     offsets: Option<(u64, u64)>,
     has_sync_groups: bool,
 }
@@ -103,7 +104,7 @@ impl Claims {
     ) -> Result<(), Refused> {
         let at = body.start;
         let is_header = match kind {
-            // FFmpeg looks for a header that was struck out.
+            // FFmpeg also looks for a header in free space.
             b"free" | b"hoov" => {
                 window.array(at + 4)?.is_some_and(|inner| [*b"mvhd", *b"cmov"].contains(&inner))
             }
@@ -177,7 +178,7 @@ impl Claims {
             b"stsc" => {
                 let entries = u64::from(window.u32(at + 4)?.unwrap_or(0)).min(room / 12);
                 self.track.runs.clear();
-                // Only FFmpeg's way with plain sound depends on them.
+                // Only FFmpeg's handling of uncompressed sound depends on them.
                 for entry in 0..if self.track.is_sound { entries } else { 0 } {
                     let from = at + 8 + entry * 12;
                     let (Some(first), Some(samples)) = (window.u32(from)?, window.u32(from + 4)?) else {
@@ -233,7 +234,7 @@ impl Claims {
         }
         let mut header = Vec::new();
         let inflating = flate2::read::ZlibDecoder::new(&bytes[..]).take(inflated.into());
-        // What cannot be inflated FFmpeg refuses.
+        // FFmpeg refuses what cannot be inflated.
         if { inflating }.read_to_end(&mut header).is_ok() {
             let end = header.len() as u64;
             self.walk(&mut Window::new(&mut MemorySource(header.into())), 0..end, depth + 1)?;
@@ -242,7 +243,7 @@ impl Claims {
         Ok(())
     }
 
-    /// Judges the track that was read. The window is needed for tables that are rarely read.
+    /// Checks the track that was read. The window is for tables that are rarely needed.
     fn end_track(&mut self, window: Option<&mut Window<'_>>) -> Result<(), Refused> {
         let track = std::mem::take(&mut self.track);
         let samples = if track.is_sound && track.ticks {
@@ -310,11 +311,11 @@ impl Claims {
 }
 
 impl Track {
-    /// Entries of an index of plain sound, which has one for every 1024 samples of a chunk.
+    /// Entries of the index of uncompressed sound, which has one for every 1024 samples of a chunk.
     fn by_chunks(&self) -> u64 {
         let ends = self.runs.iter().skip(1).map(|run| run.0).chain([self.chunks + 1]);
         let entries = self.runs.iter().zip(ends).map(|((first, samples), end)| {
-            // FFmpeg corrects what is out of order; then it is no more than all chunks.
+            // FFmpeg corrects runs that are out of order; the chunks are then the upper bound.
             let chunks = end.checked_sub(*first).unwrap_or(self.chunks).min(self.chunks);
             chunks.saturating_mul(samples.div_ceil(1024))
         });

@@ -36,7 +36,7 @@ impl Selector {
                 "the range starts beyond the end of the video at {end} s; its last frame stands in"
             ));
             if let Wanted::Times { times, listed: false, .. } = &mut self.wanted {
-                // The time asked for, where there is one, stays on record.
+                // The requested time, if there is one, is kept in the record.
                 let asked = times.asked();
                 *times = Times::list(vec![asked.unwrap_or(held.time)]);
             }
@@ -62,8 +62,8 @@ impl Selector {
         }
     }
 
-    /// Adds warnings about places that were left out. Part of [`Selector::finish`]; for callers that stop before
-    /// the end of the video.
+    /// Adds warnings about places that were skipped. Part of [`Selector::finish`]; for callers that stop
+    /// before the end of the video.
     pub fn settle(&mut self) {
         if self.outside_range > 0 {
             let (lie, were) = if self.outside_range == 1 { ("lies", "was") } else { ("lie", "were") };
@@ -85,8 +85,8 @@ impl Selector {
         }
     }
 
-    /// The requests that are left when the video is over; none for a frame number. They are
-    /// not announced where the whole range was already.
+    /// Clamps the requests that are left at the end of the video to the last frame. It adds no warning for
+    /// each if the whole range was reported already.
     fn clamp(&mut self, end: Rational, empty: bool, announced: bool) -> Vec<Option<Rational>> {
         let Wanted::Times { times, numbers, next, .. } = &mut self.wanted else {
             return Vec::new();

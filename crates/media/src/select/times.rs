@@ -20,7 +20,7 @@ enum Kind {
         count: Option<u64>,
     },
     List(Vec<Rational>),
-    /// Times that are looked for at other moments: where to look, rising, and the requested time.
+    /// Requested times that are served at other moments: the moments, rising, each with its requested time.
     Aimed(Vec<(Rational, Rational)>),
 }
 
@@ -33,7 +33,7 @@ pub(super) fn product(a: Rational, b: Rational) -> Option<Rational> {
 fn fraction(num: i128, den: i128) -> Option<Rational> {
     Rational::new(num, den).or_else(|| {
         let (whole, rest) = (num.div_euclid(den), num.rem_euclid(den));
-        // `rest < den`: what does not fit after scaling is divided first.
+        // `rest < den`: if the scaled value would not fit, it is divided first.
         let nanos = match rest.checked_mul(NANO) {
             Some(scaled) => scaled / den,
             None => rest / (den / NANO),
@@ -71,7 +71,7 @@ impl Times {
         Self { kind: Kind::List(times), next: 0 }
     }
 
-    /// Replaces these times, up to `end` if they have no last one, by the moments at which `aim` says to look.
+    /// Replaces these times by the moments that `aim` returns; unbounded times only up to `end`.
     pub fn aimed(&self, end: Rational, aim: impl Fn(Rational) -> Rational) -> Self {
         let last = if self.is_finite() { None } else { Some(end) };
         let asked = (self.next..).map_while(|k| self.nth(k));
@@ -89,7 +89,7 @@ impl Times {
         }
     }
 
-    /// Looks for nothing before `later`; only where times are aimed.
+    /// Postpones the next aimed time to `later`.
     pub fn delay(&mut self, later: Rational) {
         if let Kind::Aimed(times) = &mut self.kind {
             let next = usize::try_from(self.next).unwrap_or(usize::MAX).min(times.len());
@@ -153,7 +153,7 @@ impl Times {
         }
     }
 
-    /// Whether a time that is not done lies in `from..until`.
+    /// Whether an open time lies in `from..until`.
     pub fn any_in(&self, from: Rational, until: Rational) -> bool {
         let mut k = self.next.max(self.before(from));
         // `before` may be one too low where times are rounded.
@@ -166,8 +166,8 @@ impl Times {
         false
     }
 
-    /// Whether a frame on screen in `from..until` may serve a time that is not done with, where
-    /// times are aimed and frames may be `tolerance` off.
+    /// Whether a frame on screen in `from..until` may serve an open aimed time, with frames up to `tolerance`
+    /// off.
     pub fn any_aimed(&self, from: Rational, until: Rational, tolerance: Rational) -> bool {
         let Kind::Aimed(times) = &self.kind else { return self.any_in(from, until) };
         let next = usize::try_from(self.next).unwrap_or(usize::MAX).min(times.len());
@@ -176,7 +176,7 @@ impl Times {
         last.any(|last| last.is_none_or(|last| last >= from))
     }
 
-    /// How many times lie before `end`; none if that is unknown.
+    /// How many times lie before `end`; `None` if that is unknown.
     pub fn count_before(&self, end: Option<Rational>) -> Option<u64> {
         match (&self.kind, end) {
             (Kind::List(times), _) => Some(times.len() as u64),

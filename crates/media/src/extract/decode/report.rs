@@ -1,4 +1,4 @@
-//! What the owner of a video should know of it once it is decoded.
+//! Warns the owner about what decoding found.
 
 use framelift_domain::Rational;
 
@@ -6,7 +6,7 @@ use super::Stage;
 use crate::words::count;
 
 impl Stage<'_, '_> {
-    /// Warns of what the video's owner should know of it.
+    /// Adds the warnings.
     pub(super) fn report(&self) {
         if let Some(warning) = restarts(self.timeline.restarts()) {
             self.watch.warn(warning);
@@ -28,7 +28,7 @@ impl Stage<'_, '_> {
     }
 }
 
-/// The warning that parts of a video were joined, where they begin at these times.
+/// Returns the warning that a video consists of joined parts that begin at these times.
 fn restarts(times: &[Rational]) -> Option<String> {
     const NAMED: usize = 5;
     let named: Vec<String> = times.iter().take(NAMED).map(|time| format!("{:.3} s", time.to_f64())).collect();

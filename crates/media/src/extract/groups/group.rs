@@ -11,10 +11,10 @@ use crate::select::Requests;
 
 use super::Shown;
 
-/// A packet and what it is to others.
+/// A packet, and whether other pictures depend on it.
 pub(super) struct Coded {
     pub(super) packet: Packet,
-    /// Nothing else needs it.
+    /// Whether no other picture depends on it.
     pub(super) droppable: bool,
 }
 
@@ -26,21 +26,21 @@ pub(super) struct Wanted {
 
 /// Packets in decoding order from one sync point up to the next.
 pub(super) struct Group {
-    /// The presentation timestamp from which on shown frames are this group's; those before it
-    /// are the one's before, though they may refer to this one's first picture.
+    /// Frames shown from this presentation timestamp on belong to this group. Earlier ones belong to the
+    /// previous group, even if they refer to this group's first picture.
     pub(super) from: i64,
     pub(super) access: Access,
     pub(super) packets: Vec<Coded>,
     pub(super) wanted: Vec<Wanted>,
 }
 
-/// What has to be decoded of a group, and what for.
+/// What has to be decoded of a group, and for which frames.
 pub(super) struct Needed {
     pub(super) packets: Vec<Packet>,
     pub(super) wanted: Vec<Wanted>,
 }
 
-/// What a worker is asked.
+/// A worker's task.
 pub(super) struct Task {
     /// In decoding order, the sync point first.
     pub(super) packets: Vec<Packet>,
@@ -62,9 +62,9 @@ impl Group {
         self.packets.iter().map(|coded| coded.packet.data().len() as u64).sum()
     }
 
-    /// The packets that its wanted frames need: those up to the last wanted one, without
-    /// pictures that nothing refers to and nobody wants. Wanted frames that come after the next
-    /// group's sync point in decoding order are found in `following`. None if one is nowhere.
+    /// Returns the packets that the wanted frames need: those up to the last wanted one, without unreferenced
+    /// pictures that are not wanted. Wanted frames that come after the next group's sync point in decoding
+    /// order are found in `following`. `None` if a wanted frame is in neither.
     pub(super) fn needed(self, following: &VecDeque<Self>) -> Result<Option<Needed>, AvError> {
         let wanted = |packet: &Packet| {
             let pts = packet.pts().filter(|_| !packet.is_hidden());
@@ -90,7 +90,7 @@ impl Group {
             }
         }
         let keep: Vec<bool> = self.packets.iter().map(needed).collect();
-        // Frames of the next group's start may refer to all of this one.
+        // The first frames of the next group may refer to any picture of this one.
         let end = if packets.is_empty() { last.map_or(0, |last| last + 1) } else { self.packets.len() };
         let own = self.packets.into_iter().zip(keep).take(end).filter(|(_, keep)| *keep);
         let packets = own.map(|(coded, _)| coded.packet).chain(packets).collect();

@@ -25,17 +25,17 @@ use crate::{ExtractError, Source};
 /// Packets after which a picture's place in presentation order is certain: no codec reorders
 /// pictures by more than 16.
 const REORDER: usize = 20;
-/// Bytes and packets of groups that are being read; larger ones are left to the sequential
-/// engine, which holds none back.
+/// The most bytes and packets of the groups being read; larger groups are left to the sequential engine,
+/// which does not buffer them.
 const MAX_BYTES: u64 = 64 << 20;
 const MAX_PACKETS: usize = 4096;
 
 /// Which groups of pictures the reader visits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::extract) struct Reach {
-    /// Jump over groups in which nothing is wanted.
+    /// Skip groups without a wanted frame by seeking.
     pub(in crate::extract) jumps: bool,
-    /// Sync points alone.
+    /// Only the sync points.
     pub(in crate::extract) keys_only: bool,
     /// Groups that will be decoded; 0 if that is unknown.
     pub(in crate::extract) groups: usize,
@@ -60,15 +60,15 @@ pub(super) struct Reader<'r, 's, 'a, 'c> {
     bitstream: Bitstream,
     timeline: Timeline,
     selector: Selector,
-    /// How long the video is, where the survey found it.
+    /// The video's duration, if the survey found it.
     duration: Option<Rational>,
-    /// Where the last packet ends, as far as is known.
+    /// The end of the last packet, if known.
     end: Option<i64>,
-    /// The group that is being read, by the index's number.
+    /// The number of the group being read, in the index.
     number: Option<usize>,
-    /// Nothing has been read since the last jump.
+    /// Whether nothing was read since the last seek.
     landed: bool,
-    /// Nothing that is shown before this is looked at: it belongs to a group that was not read.
+    /// Frames shown before this belong to a group that was not read and are ignored.
     floor: i64,
     /// The latest presentation timestamp so far.
     latest: Option<i64>,
@@ -77,13 +77,13 @@ pub(super) struct Reader<'r, 's, 'a, 'c> {
     held_packets: usize,
     /// Read, and not yet in presentation order.
     waiting: BinaryHeap<Reverse<(i64, i64, bool)>>,
-    /// The last frame that the selector has seen; what it is wanted for is not known yet.
+    /// The last frame given to the selector, which has not answered yet which requests it serves.
     held: Option<Shown>,
     tasks: SyncSender<Task>,
     order: SyncSender<Ordered>,
     /// Where the clock starts anew.
     stretches: Stretches,
-    /// What a decoder has to see before it starts in the middle of the stream.
+    /// Bytes that a decoder needs before it starts in the middle of the stream.
     preface: &'s [u8],
     shared: &'s Shared<'a, 'c>,
 }
@@ -131,7 +131,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         reader
     }
 
-    /// Reads; gives the source back.
+    /// Runs the stage and returns the source.
     pub(super) fn run(mut self) -> (Read, Box<dyn Source>) {
         let read = match self.read() {
             Ok(duration) => Read::Done(duration),
@@ -142,7 +142,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         (read, self.input.into_source())
     }
 
-    /// Reads until nothing more is wanted, or the video ends; gives its duration.
+    /// Reads until nothing more is wanted or the video ends. Returns its duration.
     fn read(&mut self) -> Result<Option<Rational>, StopReason> {
         let mut read_errors = 0;
         loop {
@@ -228,7 +228,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         if self.held_bytes > MAX_BYTES || self.held_packets > MAX_PACKETS {
             return Err(StopReason::Mismatch("a group of pictures is too large to be held"));
         }
-        // Later packets are decoded later, and so shown later than this one is decoded.
+        // Later packets are decoded later, so they are shown after this one's decoding time.
         let settled = packet.dts();
         group.packets.push(Coded { packet, droppable: picture.droppable });
         if !hidden && !unshown && pts >= self.floor {
@@ -257,16 +257,16 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         }
         let found = self.index.and_then(|index| index.group_from(packet));
         if packet.is_key() {
-            // Never back: a jump may come out before where it was to lead.
+            // Never back: a seek may end before its target.
             self.number = self.number.max(found);
         }
-        // Whatever comes first is where the whole video's decoder starts as well.
+        // A decoder of the whole video starts at the first packet as well.
         let from = if first { i64::MIN } else { pts };
         self.groups.push_back(Group { from, access, packets: Vec::new(), wanted: Vec::new() });
         Ok(())
     }
 
-    /// The next frame in presentation order goes to the selector.
+    /// Gives the next frame in presentation order to the selector.
     fn show_next(&mut self) -> Result<(), StopReason> {
         let Some(Reverse((pts, ticks, key))) = self.waiting.pop() else { return Ok(()) };
         if self.held.is_some_and(|held| pts <= held.pts) {
@@ -288,7 +288,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         Ok(())
     }
 
-    /// Notes what a frame is wanted for with the group that it belongs to.
+    /// Adds a frame's requests to the group that it belongs to.
     fn want(&mut self, shown: Shown, requests: Requests) {
         if requests.is_empty() {
             return;
@@ -298,7 +298,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         }
     }
 
-    /// Sends the oldest group on its way, with what its wanted frames need of it.
+    /// Sends the oldest group to the workers, with the packets that its wanted frames need.
     fn dispatch(&mut self) -> Result<(), StopReason> {
         let Some(group) = self.groups.pop_front() else { return Ok(()) };
         self.held_bytes = self.held_bytes.saturating_sub(group.bytes());
@@ -327,7 +327,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
             let place = Place { requests, placed: shown.placed, keyframe: shown.key };
             places.push(Ordered { place, content, permit });
         }
-        // The task first: the archive would wait for images of a task that no worker has.
+        // The task first, else the archive could wait for images of a task that no worker has.
         self.tasks.send(Task { packets, access, wanted: orders, packet_bytes }).map_err(|_| over())?;
         for place in places {
             self.order.send(place).map_err(|_| over())?;
@@ -342,8 +342,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         Ok(())
     }
 
-    /// Jumps to the next group in which something is wanted, if that is not the one that is
-    /// being read.
+    /// Seeks to the next group with a wanted frame, if it is not the one being read.
     fn jump(&mut self) -> Result<bool, StopReason> {
         let Some((target, latest)) = self.next_group() else { return Ok(false) };
         if self.landed || self.number.unwrap_or(0) >= target {
@@ -353,7 +352,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
             self.packet(packet)?;
         }
         if !self.reach.keys_only {
-            // All that was wanted before is settled: that is when the next time is looked for.
+            // All earlier requests must be answered before the next wanted time is known.
             self.dispatch_all()?;
             self.waiting.clear();
         }
@@ -366,8 +365,8 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         Ok(true)
     }
 
-    /// Seeks to the sync point of the group `target`, or, if that is shown after `latest`, to
-    /// the one before it; gives its timestamp.
+    /// Seeks to the sync point of the group `target` or, if it is shown after `latest`, to the previous one.
+    /// Returns its timestamp.
     fn land(&mut self, target: usize, latest: i64) -> Result<i64, StopReason> {
         let wrong = || StopReason::Mismatch("the container's index leads elsewhere");
         let index = self.index.ok_or_else(wrong)?;
@@ -387,8 +386,8 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         Err(wrong())
     }
 
-    /// The group to go on with, and the timestamp that its sync point must not be after; none
-    /// to read on.
+    /// Returns the group to seek to, and the latest timestamp that its sync point may have; `None` to read
+    /// on.
     fn next_group(&self) -> Option<(usize, i64)> {
         let index = self.index?;
         if self.reach.keys_only && self.held.is_some() {
@@ -401,7 +400,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         Some((index.group_at(pts), pts))
     }
 
-    /// Tells the source which bytes the jumps will lead to, where the index lists packets.
+    /// Announces the bytes that the seeks will lead to, if the index lists packets.
     fn announce(&mut self, survey: &Survey) {
         let Some(index) = self.index else { return };
         let packets = if self.reach.keys_only {
@@ -420,7 +419,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         self.input.expect(&ranges);
     }
 
-    /// The video is over.
+    /// Handles the end of the video.
     fn finish(&mut self) -> Result<Rational, StopReason> {
         while !self.waiting.is_empty() {
             self.show_next()?;

@@ -1,4 +1,4 @@
-//! Decoding groups of pictures, and encoding the wanted frames where they come out.
+//! Decodes groups of pictures, and encodes the wanted frames on the same thread.
 
 use std::sync::Mutex;
 use std::sync::mpsc::Receiver;
@@ -10,7 +10,7 @@ use crate::extract::encode_stage::{FrameEncoder, NotEncoded};
 use crate::extract::in_flight::Amount;
 use crate::ffi::{Decoded, Decoder, Frame, Packet, StreamInfo};
 
-/// What the label of a group's first packet says of it.
+/// The label of a group's first packet.
 const FIRST: i64 = 1;
 
 /// One thread's decoder and encoder.
@@ -39,15 +39,14 @@ impl<'s> Worker<'s> {
                 self.decoder.flush();
             }
             for order in task.wanted {
-                // The receiver is gone where the archive is not written further.
+                // The receiver is gone if the archive is not continued.
                 let _ = order.reply.send(Err(NotEncoded::Undecoded));
             }
             self.shared.in_flight.free(Amount { packet_bytes: task.packet_bytes, images: 0 });
         }
     }
 
-    /// Decodes until every wanted frame has come out; those that have not when it returns will
-    /// not.
+    /// Decodes until every wanted frame has come out or the packets end.
     fn decode(&mut self, task: &mut Task) {
         let mut packets = task.packets.drain(..);
         let mut first = true;
@@ -57,12 +56,12 @@ impl<'s> Worker<'s> {
                 return;
             }
             let ended = packet.is_none();
-            // What a decoder makes of damage depends on pictures that only one for all groups has.
+            // Concealment of damage depends on earlier pictures, which only a decoder of the whole video has.
             if self.give(packet, first).is_err() {
                 return;
             }
             first = false;
-            // A decoder that only fails must not be asked for ever.
+            // Bounded, for a decoder that only returns errors.
             for _ in 0..64 {
                 match self.decoder.receive() {
                     Ok(Decoded::Frame(frame)) if self.starts_with_predicted(&frame, task.access) => return,
@@ -90,13 +89,13 @@ impl<'s> Worker<'s> {
         }
     }
 
-    /// Whether a group's first picture shows that decoding cannot start with it: the codec says
-    /// that it was predicted from others, as where a video is refreshed bit by bit.
+    /// Whether a group's first picture was predicted from others, so that decoding cannot start with it; for
+    /// instance in videos with gradual refresh.
     fn starts_with_predicted(&self, frame: &Frame, access: Access) -> bool {
         access != Access::Clean && frame.label() & FIRST != 0 && frame.is_predicted()
     }
 
-    /// Encodes a frame if it is wanted; false if a wanted one before it has not come.
+    /// Encodes a frame if it is wanted. Returns false if an earlier wanted frame is missing.
     fn shown(&mut self, frame: Frame, wanted: &mut std::collections::VecDeque<Order>) -> bool {
         let (Some(pts), Some(next)) = (frame.packet_pts(), wanted.front()) else { return true };
         if pts < next.pts {

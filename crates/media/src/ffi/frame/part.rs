@@ -1,4 +1,4 @@
-//! Pictures that are made here: a part of another one, room for one with more chroma, and one from pixels.
+//! Makes pictures: a part of another one, an empty one with more chroma, and one from pixels.
 
 use std::ffi::c_int;
 
@@ -7,7 +7,7 @@ use ffmpeg_next::ffi;
 use super::{Frame, descriptor};
 use crate::ffi::{AvError, PlaneMut, YuvMatrix};
 
-/// The format of a picture that is made here.
+/// The format of a new picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Blank {
     /// 4:2:2; 12 bits in 16, or 8.
@@ -17,20 +17,19 @@ pub(crate) enum Blank {
 }
 
 impl Frame {
-    /// Whether its lines belong to two moments by turns.
+    /// Whether its lines alternate between two fields.
     pub(crate) fn is_interlaced(&self) -> bool {
         self.raw().interlaced_frame != 0
     }
 
-    /// How many columns and lines share a sample of chroma, as powers of two.
+    /// The base-2 logarithms of how many columns and lines share a chroma sample.
     pub(crate) fn chroma_shift(&self) -> (u32, u32) {
         let shift = |log2: u8| u32::from(log2).min(4);
         descriptor(self.raw().format)
             .map_or((0, 0), |found| (shift(found.log2_chroma_w), shift(found.log2_chroma_h)))
     }
 
-    /// Another handle on a part of the picture. Where chroma is shared, columns and lines are cut
-    /// off by whole samples of it.
+    /// A reference to a part of the picture. With subsampled chroma, it is cropped by whole chroma samples.
     pub(crate) fn part(&self, left: u32, top: u32, (width, height): (u32, u32)) -> Result<Self, AvError> {
         let rest = |whole: u32, before: u32, part: u32| {
             whole.checked_sub(before).and_then(|rest| rest.checked_sub(part)).ok_or(AvError(-34))
@@ -38,7 +37,7 @@ impl Frame {
         let (right, bottom) = (rest(self.width(), left, width)?, rest(self.height(), top, height)?);
         let flags = descriptor(self.raw().format).map_or(0, |found| found.flags);
         if flags & ffi::AV_PIX_FMT_FLAG_BITSTREAM as u64 != 0 && left > 0 {
-            // Pixels are no whole bytes: FFmpeg would cut the other side alone.
+            // Pixels are not whole bytes, and FFmpeg would crop only the other sides.
             return Err(AvError(ffi::AVERROR_PATCHWELCOME));
         }
         let part = Self::new()?;
@@ -54,9 +53,8 @@ impl Frame {
         Ok(part)
     }
 
-    /// A picture of the same size that says the same of itself and has room for `blank`; its
-    /// samples are whatever was in memory. `matrix` is that of its colours, and `full_range`
-    /// their range, because a format no longer says so.
+    /// An uninitialised picture in the format `blank` with the same size and metadata. Matrix and range are
+    /// set explicitly, because the format no longer implies them.
     pub(crate) fn blank(
         &self,
         blank: Blank,

@@ -1,4 +1,4 @@
-//! Which of a container's streams of video is taken.
+//! Chooses among a container's video streams.
 
 use std::ffi::c_int;
 use std::fmt;
@@ -25,7 +25,7 @@ pub struct VideoStream {
 }
 
 impl VideoStream {
-    /// Several of them, for people.
+    /// Lists several of them in a message.
     pub(crate) fn list(streams: &[Self]) -> String {
         streams.iter().map(Self::to_string).collect::<Vec<_>>().join(", ")
     }
@@ -40,7 +40,7 @@ impl fmt::Display for VideoStream {
 
 /// The index of the video stream with the number `wanted`, or of the best one.
 pub(super) fn choose(context: *mut ffi::AVFormatContext, wanted: Option<u32>) -> Result<usize, OpenError> {
-    // A number that no stream can have is left as one that none has.
+    // A number out of range stays one that no stream has.
     let number = wanted.map_or(-1, |wanted| c_int::try_from(wanted).unwrap_or(c_int::MAX));
     // SAFETY: the context is open.
     let best = unsafe {
@@ -69,7 +69,7 @@ pub(super) fn video_streams(context: *mut ffi::AVFormatContext) -> Vec<VideoStre
     streams.collect()
 }
 
-/// Why there is no video: a codec that FFmpeg does not know is no video to it.
+/// Returns why there is no video: FFmpeg does not count streams of unknown codecs as video.
 fn no_video(context: *mut ffi::AVFormatContext) -> OpenError {
     let tags = streams(context).iter().map(|stream| {
         // SAFETY: streams of an open context are valid, and so are their parameters.

@@ -1,4 +1,4 @@
-//! What a container says about its streams, in plain values.
+//! Reads what a container says about its streams into plain values.
 
 use std::ffi::CStr;
 use std::ptr;
@@ -49,7 +49,7 @@ pub(super) fn describe(context: *mut ffi::AVFormatContext, video: usize, contain
         let progressive = parameters.field_order == ffi::AVFieldOrder::AV_FIELD_PROGRESSIVE;
         let timed_pictures = ["mov", "matroska", "flv"].contains(&container.as_str())
             || (container == "mpegts" && progressive);
-        // What FFmpeg makes up for the first packet of a bare stream is that of no clock.
+        // FFmpeg invents a timestamp for the first packet of a bare stream.
         let timeless = formats::is_timeless(&container);
         let untimed = timeless || ["mpegvideo", "m4v"].contains(&container.as_str());
         let palette = frame::pixel_format(parameters.format) == ffi::AVPixelFormat::AV_PIX_FMT_PAL8;

@@ -1,5 +1,4 @@
-//! The first packets of a stream: what of them can be decoded, and whether their times can be
-//! trusted.
+//! Examines the first packets of a stream: where decoding can start, and whether timestamps can be trusted.
 
 use std::collections::VecDeque;
 
@@ -11,11 +10,11 @@ use crate::words::count;
 /// Packets, and bytes of them, that are read to find where decoding can start.
 const MAX_PACKETS: usize = 1000;
 const MAX_BYTES: usize = 32 << 20;
-/// Packets that are read to find out whether presentation times are those of decoding: more than
-/// lie between two pictures that are shown in another order.
+/// Packets that are read to find out whether presentation times are in decoding order: more than any codec
+/// reorders.
 const TIMED: usize = 48;
 
-/// Looks for the first packet at which decoding can start.
+/// The search for the first packet at which decoding can start.
 pub(super) struct Start {
     bitstream: Bitstream,
     passed: VecDeque<Packet>,
@@ -30,8 +29,8 @@ impl Start {
 }
 
 impl Input<'_> {
-    /// Passes over packets that come before the first one at which decoding can start: what
-    /// decoders make of them are gray pictures. Where there is no such packet, none is passed over.
+    /// Skips packets before the first one at which decoding can start: decoders turn them into gray pictures.
+    /// If there is no such packet, none is skipped.
     pub(super) fn find_start(&mut self) -> Result<(), AvError> {
         let Some(mut start) = self.start.take() else { return Ok(()) };
         loop {
@@ -40,7 +39,7 @@ impl Input<'_> {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
-                    // The caller may try again.
+                    // The caller may retry.
                     self.start = Some(start);
                     return Err(error);
                 }
@@ -64,8 +63,8 @@ impl Input<'_> {
         Ok(())
     }
 
-    /// Whether presentation times are in the order of decoding although pictures are not: some
-    /// muxers leave out what tells them apart. The input is where it was.
+    /// Whether presentation times are in decoding order although pictures are reordered: some muxers omit the
+    /// composition offsets. The input's position does not change.
     pub(crate) fn has_times_of_decoding(&mut self) -> bool {
         let info = &self.info;
         if !info.reorders || !info.whole_pictures || info.untimed {
@@ -89,7 +88,7 @@ impl Input<'_> {
         rises && leads
     }
 
-    /// Takes no presentation time of a packet for true from here on.
+    /// Ignores the packets' presentation times from here on.
     pub(crate) fn ignore_times(&mut self) {
         self.info.untimed = true;
         self.info.timed_pictures = false;

@@ -1,4 +1,4 @@
-//! The container's index, and moving about in the container by it.
+//! The container's index, and seeking by it.
 
 use std::collections::VecDeque;
 use std::ffi::c_int;
@@ -16,14 +16,14 @@ pub(crate) struct IndexEntry {
     pub(crate) timestamp: i64,
     /// Where its bytes start in the container.
     pub(crate) position: u64,
-    /// How many there are; 0 if the index does not say.
+    /// Its number of bytes; 0 if the index does not give it.
     pub(crate) size: u64,
     pub(crate) key: bool,
 }
 
 impl Input<'_> {
-    /// Makes the container read its index, where it does that only when it is asked to jump
-    /// (Matroska); the input is somewhere afterwards, see [`Input::rewind`].
+    /// Makes the demuxer read its index, which some do only at the first seek (Matroska). The position is
+    /// undefined afterwards, see [`Input::rewind`].
     pub(crate) fn load_index(&mut self) {
         if self.info.container == "matroska" {
             self.seek(0);
@@ -77,10 +77,10 @@ impl Input<'_> {
         }
     }
 
-    /// Goes back to the start, whose first packet is `first`; false if the demuxer does not come
-    /// out there, and has to be opened anew.
+    /// Seeks to the start, whose first packet is `first`. Returns false if the demuxer did not get there; the
+    /// container then has to be reopened.
     pub(crate) fn rewind(&mut self, first: &Packet) -> bool {
-        // A palette is given once, and not again after a jump.
+        // A palette is sent once, and not again after a seek.
         if first.has_palette() {
             return false;
         }
@@ -96,13 +96,13 @@ impl Input<'_> {
         true
     }
 
-    /// Puts packets back: they are read again, in the same order.
+    /// Puts packets back, to be read again in the same order.
     pub(crate) fn unread(&mut self, mut packets: VecDeque<Packet>) {
         packets.append(&mut self.unread);
         self.unread = packets;
     }
 
-    /// The next packet, which stays to be read; none at the end or where reading fails.
+    /// Returns the next packet without consuming it; `None` at the end or if reading fails.
     pub(crate) fn peek(&mut self) -> Option<Packet> {
         let mut packet = Packet::new().ok()?;
         if !matches!(self.read(&mut packet), Ok(true)) {

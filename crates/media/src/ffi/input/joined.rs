@@ -1,18 +1,17 @@
-//! FLV files that were joined byte by byte: FFmpeg takes the second file's header for a tag of
-//! some megabytes, and the rest for the end.
+//! Concatenated FLV files: FFmpeg reads the second file's header as a tag of some megabytes, and ends there.
 
 use ffmpeg_next::ffi;
 
 use super::Input;
 
-/// How far behind the last picture another header is looked for: there is only sound between.
+/// How far behind the last picture another header is searched for; there is only sound between.
 const MAX_HEADER_DISTANCE: usize = 4 << 20;
 /// Bytes of a file's header, and the size of a tag before the first one that follows it (Video
 /// File Format Specification 10.1, E.2 and E.3).
 const HEADER: usize = 13;
 
 impl Input<'_> {
-    /// At the end of a file: goes on with the one that is joined to it; false if there is none.
+    /// At the end of a file, continues with the one appended to it. Returns false if there is none.
     pub(super) fn enter_joined_file(&mut self) -> bool {
         if self.info.container != "flv" {
             return false;

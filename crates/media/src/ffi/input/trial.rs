@@ -1,5 +1,5 @@
-//! FFmpeg's own look into the streams, which decodes pictures whose memory nobody counts, and
-//! what a codec's header says where it may not.
+//! Runs FFmpeg's probing of streams, whose trial decoders' memory is not counted, and reads codec headers
+//! where probing is not allowed.
 
 use std::ptr;
 
@@ -9,12 +9,12 @@ use super::streams;
 use crate::EngineLimits;
 use crate::ffi::AvError;
 
-/// Pixels of pictures that FFmpeg decodes on trial: of 4K, and where nothing is known beforehand
-/// of the largest that a level of a codec allows.
+/// The most pixels of pictures that FFmpeg decodes while probing: 4K, or, if the size is not known
+/// beforehand, the largest that a level of a codec allows.
 const MAX_TRIED: i64 = 4096 * 2304;
 const MAX_TRIED_UNKNOWN: i64 = 36_000_000;
 
-/// Lets FFmpeg look into the streams, with the pixel limit in its trial decoders.
+/// Lets FFmpeg probe the streams, with the pixel limit in its trial decoders.
 pub(super) fn find_stream_info(
     context: *mut ffi::AVFormatContext,
     limits: &EngineLimits,
@@ -24,8 +24,8 @@ pub(super) fn find_stream_info(
     for (dictionary, stream) in options.iter_mut().zip(streams(context)) {
         // SAFETY: streams of an open context are valid, and so are their parameters.
         let (width, height) = unsafe { ((*(**stream).codecpar).width, (*(**stream).codecpar).height) };
-        // Nobody counts the memory of FFmpeg's trials: where the header says how large a video
-        // is, a large one is left to the engine's own decoders.
+        // The memory of FFmpeg's trial decoders is not counted: if the header gives a large size, the video
+        // is left to the engine's own decoders.
         let known = i64::from(width) * i64::from(height) > MAX_TRIED;
         let most = if known { MAX_TRIED } else { MAX_TRIED_UNKNOWN };
         let pixels = i64::try_from(limits.max_pixels).unwrap_or(i64::MAX).min(most);
@@ -41,7 +41,7 @@ pub(super) fn find_stream_info(
     AvError::check(code).map(drop)
 }
 
-/// Bits of a sample by the codec's header, where pictures are 4:2:0 and none was decoded.
+/// Reads the bits of a sample from the codec's header, for 4:2:0 pictures of which none was decoded.
 pub(super) fn bits_by_header(codec: ffi::AVCodecID, header: &[u8]) -> Option<u8> {
     match (codec, header) {
         // `avcC`: of the profiles below High 10 (ITU-T H.264, A.2).

@@ -1,14 +1,14 @@
-//! Edit lists (ISO/IEC 14496-12, 8.6.6): FFmpeg follows an empty edit and one after it at the
-//! usual rate, and not exactly what else there may be.
+//! Edit lists (ISO/IEC 14496-12, 8.6.6): FFmpeg applies an empty edit and one edit at normal speed after it
+//! exactly, and others only approximately.
 
 use std::io;
 
 use crate::window::Window;
 
-/// Entries that are looked at: a list with more is odd by then, or too long to be followed.
+/// The most entries that are read: a longer list is odd by then, or refused as too long.
 const MAX_ENTRIES: u64 = 1000;
 
-/// What is odd about the `entries` at `table`, with 64-bit times where they are `long`.
+/// Returns what FFmpeg does not apply exactly of the `entries` at `table`, which have 64-bit times if `long`.
 pub(super) fn odd(
     window: &mut Window<'_>,
     table: u64,
@@ -29,7 +29,7 @@ pub(super) fn odd(
             return Ok(Some("has a gap"));
         }
         edits += u32::from(media != -1);
-        // Of the rate, the half behind the point is always 0.
+        // The fractional half of the rate is always 0.
         if media != -1 && rate != [0, 1, 0, 0] {
             return Ok(Some("changes the speed"));
         }

@@ -11,32 +11,32 @@ use crate::ffi::{Frame, Input};
 use crate::select::Requests;
 
 impl Stage<'_, '_> {
-    /// Stops, and leaves the remaining frames to another decoder.
+    /// Ends this stage, and leaves the remaining frames to another decoder.
     pub(super) fn into_refused(self, input: Input<'_>) -> Ended {
         let Self { refused, held, copier, decoder, .. } = self;
-        // The GPU's memory is for others from here on.
+        // Frees the GPU's memory for other jobs.
         drop((held, copier));
         decoder.close();
         let problem = refused.unwrap_or(Problem::Damage);
         Ended::Refused { problem, source: input.into_source() }
     }
 
-    /// Stops this decoder for `problem`, unless there was one before.
+    /// Abandons this decoder because of `problem`; the first problem is kept.
     pub(super) fn stop_for(&mut self, problem: Problem) {
         self.refused.get_or_insert(problem);
     }
 
-    /// Stops a GPU's decoder: for what its driver said, or `otherwise`.
+    /// Abandons a GPU's decoder because of its driver's message or, without one, `otherwise`.
     pub(super) fn refuse(&mut self, otherwise: impl ToString) {
         let driver_message =
             self.decoder.driver_message().map_or_else(|| otherwise.to_string(), str::to_owned);
         self.stop_for(Problem::Gpu(driver_message));
     }
 
-    /// Sends a wanted frame on; one on a GPU is copied to this machine's memory first.
+    /// Sends a wanted frame to the encoders; one on a GPU is copied to main memory first.
     pub(super) fn send(&mut self, held: Held, requests: Requests) -> Result<(), ExtractError> {
         let wanted = Place { requests, placed: held.placed, keyframe: held.keyframe };
-        // After a batch that is lost, none may follow.
+        // After a lost batch no later frame may be sent.
         if self.refused.is_some() {
             return Ok(());
         }
@@ -74,7 +74,7 @@ impl Stage<'_, '_> {
         }
         let (reply, content) = sync_channel(1);
         let ordered = Ordered { place, content, permit: None };
-        // The stage that hung up returns the error.
+        // The stage that closed the channel returns its own error.
         let gone = |_| ExtractError::internal("a later stage has stopped");
         self.out.order.send(ordered).map_err(|_| gone(()))?;
         self.out.jobs.send(Job { work: Work::Decoded(frame), reply }).map_err(|_| gone(()))
