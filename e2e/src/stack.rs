@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use serde::Deserialize;
 use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::faulty_cloud::temporary_files;
 use crate::process::{program, root, signal};
@@ -95,11 +95,11 @@ pub struct Stack {
     folder: TempDir,
     setup: Setup,
     client: reqwest::Client,
-    /// Stacks run one after the other: two at once would share two cores.
-    _turn: MutexGuard<'static, ()>,
+    _place: SemaphorePermit<'static>,
 }
 
-static TURN: Mutex<()> = Mutex::const_new(());
+/// Stacks that run at once. Their tests mostly wait, but more of them would also wait for each other's work.
+static PLACES: Semaphore = Semaphore::const_new(3);
 
 /// The real `spin`, where `FRAMELIFT_SPIN` names one: then every stack is served by it.
 pub fn real_spin() -> Option<PathBuf> {
@@ -112,12 +112,12 @@ impl Stack {
     /// # Panics
     /// If it does not become ready.
     pub async fn start(setup: Setup) -> Self {
-        let turn = TURN.lock().await;
+        let place = PLACES.acquire().await.unwrap();
         let _ = rustls::crypto::ring::default_provider().install_default();
         let redirect = reqwest::redirect::Policy::none();
         let client = reqwest::Client::builder().redirect(redirect).build().unwrap();
         let mut stack =
-            Self { child: None, folder: tempfile::tempdir().unwrap(), setup, client, _turn: turn };
+            Self { child: None, folder: tempfile::tempdir().unwrap(), setup, client, _place: place };
         if let Some(secrets) = &stack.setup.secrets {
             std::fs::create_dir_all(stack.data()).unwrap();
             std::fs::write(stack.data().join("secrets.json"), secrets.to_string()).unwrap();

@@ -49,6 +49,9 @@ const WAITING: &[&str] = &[
     "host-worker/tests/worker/main.rs",
 ];
 
+/// Each of its tests starts all of Framelift and leaves most of a core to others.
+const WHOLE_STACKS: &str = "e2e/tests/e2e/main.rs";
+
 /// Runs those that wait beside those that compute, and within each kind one after the other.
 fn run_all(binaries: &[Binary], selection: &Selection) -> Result<Tally> {
     println!("running the tests");
@@ -84,6 +87,9 @@ fn run(binary: &Binary, selection: &Selection) -> Result<Tally> {
     tests.args(&selection.filters);
     tests.current_dir(&binary.folder);
     tests.env("CARGO_MANIFEST_DIR", &binary.folder);
+    if binary.source == WHOLE_STACKS {
+        tests.env("RUST_TEST_THREADS", "3");
+    }
     let guests = target().join("wasm32-wasip2/guest");
     tests.env("FRAMELIFT_TEST_BIN_DIR", target().join("debug"));
     tests.env("FRAMELIFT_TEST_GUEST", guests.join("framelift_test_guest.wasm"));

@@ -6,7 +6,14 @@ use serde_json::json;
 
 #[tokio::test]
 async fn everything_is_still_there_at_the_next_start() {
-    let mut stack = Stack::start(Setup::default()).await;
+    // Short, because the video that is under way when all is killed waits for both.
+    let env = [
+        ("SPIN_VARIABLE_LEASE_S", "6"),
+        ("FRAMELIFT_QUEUE_VISIBILITY", "10s"),
+        ("FRAMELIFT_QUEUE_HEARTBEAT", "2s"),
+    ];
+    let env = env.map(|(name, value)| (name, value.to_owned())).into();
+    let mut stack = Stack::start(Setup { env, ..Setup::default() }).await;
     let ada = stack.user("ada").await;
     let cars = clip::sample("cars-30s.mp4");
     let done = ada.upload("cars.mp4", &cars, json!({"select": {"count": 4}})).await;
