@@ -13,10 +13,13 @@ const TARGETS: &[(&str, Option<&str>)] = &[
     ("claims", None),
     ("containers", None),
     ("form", None),
+    ("index", None),
+    ("link", None),
     ("messages", Some("crates/contract/tests/golden")),
     ("names", None),
     ("options", Some("crates/contract/tests/golden")),
     ("pictures", None),
+    ("range", None),
     ("token", None),
 ];
 /// Small videos that the readers of containers start from: a file's name, and what `ffmpeg` is told.

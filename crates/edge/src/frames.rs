@@ -5,6 +5,8 @@
 
 mod frame;
 mod frame_at;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod index;
 mod link;
 mod linked_frame;

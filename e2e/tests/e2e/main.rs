@@ -9,6 +9,7 @@ mod clients;
 mod failures;
 mod fairness;
 mod frames;
+mod full_disk;
 mod hostile;
 mod hosts;
 mod journey;
