@@ -1,5 +1,7 @@
 //! What CI runs, in the order in which it fails cheapest.
 
+use std::time::Instant;
+
 use crate::build::{GUESTS, TEST_GUESTS, native_workspace};
 use crate::run::{Result, cargo, command, run, succeeds};
 use crate::{clients, infra, page, setup, test, tidy};
@@ -18,7 +20,7 @@ pub(crate) fn ci(args: &[String]) -> Result {
     std::thread::scope(|scope| {
         // What waits for the network, and what runs in Node.js and Python, leaves time to the compiler.
         let beside = scope.spawn(|| {
-            setup::for_tests()?;
+            step("what the tests need is there", setup::for_tests)?;
             step("the page", page::check)?;
             step("the types of the clients", clients::check)?;
             step("infrastructure", || infra::infra(&["--quick".to_owned()]))
@@ -33,7 +35,10 @@ pub(crate) fn ci(args: &[String]) -> Result {
 
 fn step(what: &str, action: impl FnOnce() -> Result) -> Result {
     println!("checking: {what}");
-    action()
+    let began = Instant::now();
+    action()?;
+    println!("  {what}: {:.0} s", began.elapsed().as_secs_f64());
+    Ok(())
 }
 
 fn clippy() -> Result {

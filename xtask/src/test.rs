@@ -26,13 +26,21 @@ pub(crate) fn test(args: &[String]) -> Result {
     let needs = Needs::of(&packages, &selection)?;
     println!("testing {}", if selection.is_all() { "everything".into() } else { packages.join(", ") });
     needs.set_up()?;
+    let mut began = Instant::now();
+    let mut took = |what: &str| {
+        println!("  {what}: {:.0} s", began.elapsed().as_secs_f64());
+        began = Instant::now();
+    };
     if !needs.guests.is_empty() {
         println!("building for wasm32-wasip2: {}", needs.guests.join(", "));
         build::build_guests(&needs.guests)?;
+        took("built");
     }
     println!("building the tests{}", if needs.programs { " and the programs that they start" } else { "" });
     let binaries = binaries::build(&selection, &packages, &needs)?;
+    took("built");
     let tally = run_all(&binaries, &selection)?;
+    took("run");
     if selection.is_all() && tally.failed == 0 {
         check_promises_ran(&binaries, &tally)?;
     }
