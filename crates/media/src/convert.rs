@@ -16,7 +16,7 @@ mod recolour;
 mod render;
 mod samples;
 
-use crate::ffi::{AvError, Frame, Kernel, Light, Packing, PixelClass, ScaleSpec, Scaler, Target};
+use crate::ffi::{AvError, Frame, Kernel, Light, Packing, PixelClass, Planes420, ScaleSpec, Scaler, Target};
 use crate::geometry::Geometry;
 
 pub(crate) use chroma::prepare;
@@ -35,6 +35,18 @@ pub(crate) struct Image<'a, const PLANES: usize> {
     pub(crate) planes: [PlaneRef<'a>; PLANES],
     pub(crate) width: u32,
     pub(crate) height: u32,
+}
+
+impl<'a> Image<'a, 3> {
+    /// The planes as the encoders take them.
+    pub(crate) fn planes(&self) -> Planes420<'a> {
+        Planes420 {
+            planes: self.planes.map(|plane| plane.data),
+            strides: self.planes.map(|plane| plane.stride),
+            width: self.width,
+            height: self.height,
+        }
+    }
 }
 
 /// Converts pictures on one thread, with buffers that are reused: at most two pictures of the output's size.

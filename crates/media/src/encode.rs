@@ -7,7 +7,7 @@ mod webp;
 
 use framelift_domain::{Fit, Format, Resize};
 
-use crate::convert::{Converter, Image};
+use crate::convert::Converter;
 use crate::ffi::{AvError, Frame, Light, Planes420};
 use crate::geometry::Geometry;
 use crate::storyboard::{THUMB_SIDE, Thumb};
@@ -67,7 +67,7 @@ impl Encoder {
             Encoding::Png => return png::encode(&converter.rgb(frame, light, geometry).map_err(failed)?),
             Encoding::Of420(encoding) => encoding,
         };
-        let image = planes(&converter.yuv(frame, light, geometry).map_err(failed)?);
+        let image = converter.yuv(frame, light, geometry).map_err(failed)?.planes();
         match encoding {
             Encoding420::Jpeg(jpeg) => jpeg.encode(&image),
             Encoding420::Webp(webp) => webp.encode(&image),
@@ -85,15 +85,6 @@ impl Encoder {
         let inside = Resize { width: Some(THUMB_SIDE), height: Some(THUMB_SIDE), fit: Fit::Contain };
         let geometry = geometry(Some(inside)).ok()?;
         self.thumbs.yuv(frame, light, &geometry).ok().map(|image| Thumb::new(&image))
-    }
-}
-
-fn planes<'a>(image: &Image<'a, 3>) -> Planes420<'a> {
-    Planes420 {
-        planes: image.planes.map(|plane| plane.data),
-        strides: image.planes.map(|plane| plane.stride),
-        width: image.width,
-        height: image.height,
     }
 }
 

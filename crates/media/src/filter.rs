@@ -3,12 +3,16 @@
 //! A filter sees every picture that was chosen, once, in presentation order, whichever way the engine
 //! decodes. It may keep, drop, label or change a picture, also its size, or hold it back and decide later. A
 //! picture that it only looks at is encoded from what the decoder gave, so its image is the same as without
-//! the filter.
+//! the filter. What it changes are the samples that the encoder takes ([`Canvas`]), so the rest of the picture
+//! stays bit by bit what the encoder would have got.
 
+mod canvas;
 mod picture;
 
 use framelift_domain::{Checksum, FailureCode};
 
+pub use canvas::{Canvas, Component};
+pub(crate) use picture::Converters;
 pub use picture::{Picture, PictureError, Rgb, Shades};
 
 use crate::ExtractError;

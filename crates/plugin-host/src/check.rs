@@ -1,6 +1,6 @@
 //! The check of a plugin that somebody has uploaded: what it says of itself, and a first frame.
 
-use framelift_domain::Rational;
+use framelift_domain::{Layout, Rational};
 use framelift_media::Filter as _;
 use framelift_media::filter::{Picture, Rgb};
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ impl Code {
         let gradient =
             (0..height).flat_map(|y| (0..width).flat_map(move |x| [x as u8, y as u8, (x ^ y) as u8]));
         let frame = Rgb { width, height, bytes: gradient.collect() };
-        let picture = Picture::of_rgb(&frame, 0, Rational::ZERO);
+        let picture = Picture::of_rgb(&frame, Layout::Yuv420, 0, Rational::ZERO);
         let picture = picture.map_err(|error| Rejected(format!("could not be tried: {error}")))?;
         plugin.process(picture).map_err(failed)?;
         plugin.finish().map_err(failed)?;

@@ -33,6 +33,6 @@ mod bindings {
         path: "../../wit",
         world: "framelift:plugin/frame-plugin",
         imports: { default: trappable },
-        with: { "framelift:plugin/frames.image": crate::frames::Canvas },
+        with: { "framelift:plugin/frames.image": framelift_media::filter::Picture },
     });
 }

@@ -1,11 +1,19 @@
-//! The operations that the host does for plugins, on pixels of three bytes.
+//! The operations that the host does for plugins, on the samples that the image's encoder takes.
+//!
+//! In 4:2:0 two by two pixels share a sample of chroma. One that a rectangle covers in part is treated like one
+//! that it covers whole: at an odd edge, too, nothing shows of what was there before. That colours up to one
+//! column and row around the rectangle; luma ends where the rectangle does.
 
-use std::sync::LazyLock;
+mod blur;
+mod lettering;
+#[cfg(test)]
+mod tests;
 
-use ab_glyph::{Font as _, FontRef, PxScale, ScaleFont as _, point};
-use framelift_media::filter::Rgb;
+use framelift_domain::Layout;
+use framelift_media::filter::Canvas;
 
-use crate::bindings::framelift::plugin::frames::Corner;
+pub(crate) use blur::blur;
+pub(crate) use lettering::{Lettering, Line};
 
 /// A rectangle that lies within its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,193 +24,226 @@ pub(crate) struct Area {
     pub(crate) height: usize,
 }
 
-static FONT: LazyLock<Option<FontRef<'static>>> =
-    LazyLock::new(|| FontRef::try_from_slice(dejavu::sans::regular()).ok());
-
-/// The bytes of the rows of an area, one after the other.
-fn rows(pixels: &mut Rgb, area: Area) -> impl Iterator<Item = &mut [u8]> {
-    let across = pixels.width as usize * 3;
-    pixels
-        .bytes
-        .chunks_exact_mut(across)
-        .skip(area.y)
-        .take(area.height)
-        .map(move |line| &mut line[area.x * 3..(area.x + area.width) * 3])
-}
-
-/// The pixels of an area.
-pub(crate) fn read(pixels: &Rgb, area: Area) -> Vec<u8> {
-    let across = pixels.width as usize * 3;
-    let lines = pixels.bytes.chunks_exact(across).skip(area.y).take(area.height);
-    let mut bytes = Vec::with_capacity(area.width * area.height * 3);
-    lines.for_each(|line| bytes.extend_from_slice(&line[area.x * 3..(area.x + area.width) * 3]));
-    bytes
-}
-
-/// Puts pixels in the place of an area's.
-pub(crate) fn write(pixels: &mut Rgb, area: Area, with: &[u8]) {
-    for (line, with) in rows(pixels, area).zip(with.chunks_exact(area.width * 3)) {
-        line.copy_from_slice(with);
+impl Area {
+    /// The samples that its pixels have, alone or with others, where 2^`shift` columns and rows share one.
+    fn samples(self, shift: u32) -> Self {
+        let along = |start: usize, length: usize| {
+            let first = start >> shift;
+            (first, ((start + length - 1) >> shift) + 1 - first)
+        };
+        let ((x, width), (y, height)) = (along(self.x, self.width), along(self.y, self.height));
+        Self { x, y, width, height }
     }
+
+    fn lines(self) -> std::ops::Range<usize> {
+        self.y..self.y + self.height
+    }
+}
+
+/// Pixels that lie over a part of a frame, row by row.
+#[derive(Debug)]
+struct Layer {
+    area: Area,
+    levels: Levels,
+    /// 0 to 255.
+    opacity: Vec<u8>,
+}
+
+/// Levels in the components of the frame.
+#[derive(Debug)]
+enum Levels {
+    /// Of all pixels.
+    Same([u8; 3]),
+    Each(Vec<[u8; 3]>),
+}
+
+impl Layer {
+    fn lay(&self, canvas: &mut Canvas<'_>) {
+        for index in 0..3 {
+            let mut component = canvas.component(index);
+            let (shift, step) = (component.shift, component.step);
+            let samples = self.area.samples(shift);
+            for line in samples.lines() {
+                let row = component.row(line, samples.x, samples.width).iter_mut().step_by(step);
+                if shift == 0 {
+                    let start = (line - samples.y) * samples.width;
+                    for (at, sample) in (start..).zip(row) {
+                        *sample = mix(*sample, self.level(index, at), self.opacity[at].into());
+                    }
+                } else {
+                    for (column, sample) in (samples.x..).zip(row) {
+                        let (level, opacity) = self.shared(index, column, line);
+                        *sample = mix(*sample, level, opacity);
+                    }
+                }
+            }
+        }
+    }
+
+    fn level(&self, index: usize, at: usize) -> u8 {
+        match &self.levels {
+            Levels::Same(levels) => levels[index],
+            Levels::Each(levels) => levels[at][index],
+        }
+    }
+
+    /// The level and the opacity for a sample of chroma: the mean of those of its pixels that are in the layer, and
+    /// the strongest, so that an opaque pixel leaves nothing of what it covers.
+    fn shared(&self, index: usize, column: usize, line: usize) -> (u8, u32) {
+        let Area { x, y, width, height } = self.area;
+        let (mut sum, mut opacities, mut most) = (0, 0, 0);
+        for line in (line * 2).max(y)..(line * 2 + 2).min(y + height) {
+            for column in (column * 2).max(x)..(column * 2 + 2).min(x + width) {
+                let at = (line - y) * width + (column - x);
+                let opacity = u32::from(self.opacity[at]);
+                sum += u32::from(self.level(index, at)) * opacity;
+                opacities += opacity;
+                most = most.max(opacity);
+            }
+        }
+        let level = if opacities == 0 { 0 } else { (sum + opacities / 2) / opacities };
+        (level as u8, most)
+    }
+}
+
+/// The pixels of an area in red, green and blue. Those that share chroma have the same one.
+pub(crate) fn read(canvas: &mut Canvas<'_>, area: Area) -> Vec<u8> {
+    let mut pixels = vec![0; area.width * area.height * 3];
+    for index in 0..3 {
+        let mut component = canvas.component(index);
+        let (shift, step) = (component.shift, component.step);
+        let samples = area.samples(shift);
+        for (line, pixels) in area.lines().zip(pixels.chunks_exact_mut(area.width * 3)) {
+            let row = component.row(line >> shift, samples.x, samples.width);
+            for (column, to) in (area.x..).zip(pixels[index..].iter_mut().step_by(3)) {
+                *to = row[((column >> shift) - samples.x) * step];
+            }
+        }
+    }
+    if canvas.layout() == Layout::Yuv420 {
+        for pixel in pixels.chunks_exact_mut(3) {
+            pixel.copy_from_slice(&to_rgb([pixel[0], pixel[1], pixel[2]]));
+        }
+    }
+    pixels
+}
+
+/// Puts pixels of red, green and blue in the place of an area's.
+pub(crate) fn write(canvas: &mut Canvas<'_>, area: Area, pixels: &[u8]) {
+    let layout = canvas.layout();
+    let levels = pixels.chunks_exact(3).map(|pixel| levels(layout, [pixel[0], pixel[1], pixel[2]]));
+    let levels = Levels::Each(levels.collect());
+    Layer { area, levels, opacity: vec![255; area.width * area.height] }.lay(canvas);
 }
 
 /// Fills an area with one colour.
-pub(crate) fn fill(pixels: &mut Rgb, area: Area, colour: [u8; 3]) {
-    for line in rows(pixels, area) {
-        line.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&colour));
-    }
-}
-
-/// Takes the colours away: luma of BT.601, as JPEG has it.
-pub(crate) fn grayscale(pixels: &mut Rgb) {
-    for pixel in pixels.bytes.chunks_exact_mut(3) {
-        let luma = luma(pixel);
-        pixel.fill(luma);
-    }
-}
-
-fn luma(pixel: &[u8]) -> u8 {
-    let weighted = 19_595 * u32::from(pixel[0]) + 38_470 * u32::from(pixel[1]) + 7_471 * u32::from(pixel[2]);
-    u8::try_from((weighted + 32_768) >> 16).unwrap_or(u8::MAX)
-}
-
-/// Blurs an area by itself: nothing of what lies around it gets in. Three box blurs, one after the other, are
-/// within 3 % of a Gaussian, at a cost that does not depend on `sigma`.
-pub(crate) fn blur(pixels: &mut Rgb, area: Area, sigma: f32) {
-    let mut part = read(pixels, area);
-    let mut line = Vec::new();
-    for radius in box_radii(sigma) {
-        for row in 0..area.height {
-            box_blur(&mut part, (row * area.width, 1, area.width), radius, &mut line);
-        }
-        for column in 0..area.width {
-            box_blur(&mut part, (column, area.width, area.height), radius, &mut line);
-        }
-    }
-    write(pixels, area, &part);
-}
-
-/// The radii of three boxes whose variances sum up to that of the Gaussian.
-fn box_radii(sigma: f32) -> [usize; 3] {
-    let variance = 12.0 * sigma * sigma;
-    let ideal = (variance / 3.0 + 1.0).sqrt();
-    // Widths are odd: some boxes are the next smaller, the others the next larger one.
-    let smaller = ((ideal - 1.0) / 2.0).floor().max(0.0) as usize;
-    let width = (2 * smaller + 1) as f32;
-    let count = (variance - 3.0 * width * width - 12.0 * width - 9.0) / (-4.0 * width - 4.0);
-    let of_smaller = count.round().clamp(0.0, 3.0) as usize;
-    std::array::from_fn(|at| if at < of_smaller { smaller } else { smaller + 1 })
-}
-
-/// Averages each pixel of a line with those up to `radius` before and behind it; the line's ends are repeated.
-fn box_blur(
-    pixels: &mut [u8],
-    (start, step, length): (usize, usize, usize),
-    radius: usize,
-    line: &mut Vec<[u8; 3]>,
-) {
-    let at = |index: usize| (start + index * step) * 3;
-    line.clear();
-    line.extend((0..length).map(|index| [0, 1, 2].map(|channel| pixels[at(index) + channel])));
-    let clamped = |index: isize| line[index.clamp(0, length as isize - 1) as usize];
-    let (radius, width) = (radius as isize, 2 * radius as u32 + 1);
-    let mut sums = [0_u32; 3];
-    for index in -radius..=radius {
-        sums.iter_mut().zip(clamped(index)).for_each(|(sum, level)| *sum += u32::from(level));
-    }
-    for index in 0..length {
-        for channel in 0..3 {
-            pixels[at(index) + channel] = ((sums[channel] + width / 2) / width) as u8;
-        }
-        let (enters, leaves) = (clamped(index as isize + radius + 1), clamped(index as isize - radius));
-        for channel in 0..3 {
-            sums[channel] = sums[channel] + u32::from(enters[channel]) - u32::from(leaves[channel]);
+pub(crate) fn fill(canvas: &mut Canvas<'_>, area: Area, colour: [u8; 3]) {
+    for (index, level) in levels(canvas.layout(), colour).into_iter().enumerate() {
+        let mut component = canvas.component(index);
+        let step = component.step;
+        let samples = area.samples(component.shift);
+        for line in samples.lines() {
+            let row = component.row(line, samples.x, samples.width);
+            if step == 1 {
+                row.fill(level);
+            } else {
+                row.iter_mut().step_by(step).for_each(|sample| *sample = level);
+            }
         }
     }
 }
 
-/// Mixes one channel's old and new levels by an opacity of 0 to 255.
-fn mix(old: u8, new: u8, opacity: u32) -> u8 {
-    let mixed = u32::from(old) * (255 - opacity) + u32::from(new) * opacity + 127;
-    u8::try_from(mixed / 255).unwrap_or(u8::MAX)
-}
-
-fn opacity(alpha: u32, weaken: f32) -> u32 {
-    ((alpha as f32 * weaken).round() as u32).min(255)
+/// Takes the colours away: what stays is luma of BT.601, as JPEG has it.
+pub(crate) fn grayscale(canvas: &mut Canvas<'_>) {
+    let (width, height) = (canvas.width(), canvas.height());
+    match canvas.layout() {
+        Layout::Yuv420 => {
+            for index in [1, 2] {
+                let mut chroma = canvas.component(index);
+                for line in 0..height.div_ceil(2) {
+                    chroma.row(line, 0, width.div_ceil(2)).fill(128);
+                }
+            }
+        }
+        Layout::Rgb => {
+            // With what comes up to the next sample of red, a pixel is all of its three.
+            let mut red = canvas.component(0);
+            for line in 0..height {
+                for pixel in red.row(line, 0, width).chunks_exact_mut(3) {
+                    let [luma, ..] = to_ycbcr([pixel[0], pixel[1], pixel[2]]);
+                    pixel.fill(luma);
+                }
+            }
+        }
+    }
 }
 
 /// Lays RGBA pixels over the frame, as far as they lie on it.
 pub(crate) fn overlay(
-    pixels: &mut Rgb,
+    canvas: &mut Canvas<'_>,
     over: &[u8],
     (width, height): (usize, usize),
     (x, y): (i64, i64),
     weaken: f32,
 ) {
-    let (across, down) = (pixels.width as usize, pixels.height as usize);
-    for line in 0..height {
-        let Some(to) = usize::try_from(y + line as i64).ok().filter(|to| *to < down) else { continue };
-        for column in 0..width {
-            let Some(at) = usize::try_from(x + column as i64).ok().filter(|at| *at < across) else {
-                continue;
-            };
-            let new = &over[(line * width + column) * 4..][..4];
-            let opacity = opacity(new[3].into(), weaken);
-            let old = &mut pixels.bytes[(to * across + at) * 3..][..3];
-            for (old, new) in old.iter_mut().zip(new) {
-                *old = mix(*old, *new, opacity);
-            }
+    // The first pixel on the frame, and the first one behind it, of the frame's.
+    let along = |start: i64, length: usize, whole: usize| {
+        let end = (start + length as i64).clamp(0, whole as i64) as usize;
+        (start.clamp(0, whole as i64) as usize, end)
+    };
+    let ((left, right), (top, bottom)) = (along(x, width, canvas.width()), along(y, height, canvas.height()));
+    if left >= right || top >= bottom {
+        return;
+    }
+    let area = Area { x: left, y: top, width: right - left, height: bottom - top };
+    let weakened: [u8; 256] = std::array::from_fn(|opacity| weakened(opacity as f32, weaken));
+    let layout = canvas.layout();
+    let (mut colours, mut opacity) = (Vec::new(), Vec::new());
+    for line in area.lines() {
+        let from = (line as i64 - y) as usize * width + (left as i64 - x) as usize;
+        for pixel in over[from * 4..][..area.width * 4].chunks_exact(4) {
+            colours.push(levels(layout, [pixel[0], pixel[1], pixel[2]]));
+            opacity.push(weakened[usize::from(pixel[3])]);
         }
+    }
+    Layer { area, levels: Levels::Each(colours), opacity }.lay(canvas);
+}
+
+/// Mixes old and new levels by an opacity of 0 to 255.
+fn mix(old: u8, new: u8, opacity: u32) -> u8 {
+    let mixed = u32::from(old) * (255 - opacity) + u32::from(new) * opacity + 127;
+    (mixed / 255) as u8
+}
+
+/// An opacity of 0 to 255, made weaker.
+fn weakened(opacity: f32, weaken: f32) -> u8 {
+    (opacity * weaken).round() as u8
+}
+
+/// A colour in the components of a layout.
+fn levels(layout: Layout, colour: [u8; 3]) -> [u8; 3] {
+    match layout {
+        Layout::Rgb => colour,
+        Layout::Yuv420 => to_ycbcr(colour),
     }
 }
 
-/// Draws a line of text at one of nine places; what lies outside of the frame is cut off.
-pub(crate) fn text(
-    pixels: &mut Rgb,
-    text: &str,
-    (at, margin): (Corner, u32),
-    size: f32,
-    colour: [u8; 3],
-    weaken: f32,
-) {
-    let Some(font) = &*FONT else { return };
-    let scaled = font.as_scaled(PxScale::from(size));
-    let mut glyphs = Vec::new();
-    let (mut along, mut last) = (0.0, None);
-    for glyph in text.chars().filter(|character| !character.is_control()).map(|it| scaled.glyph_id(it)) {
-        along += last.map_or(0.0, |last| scaled.kern(last, glyph));
-        glyphs.push((glyph, along));
-        along += scaled.h_advance(glyph);
-        last = Some(glyph);
-    }
-    let (across, down) = (pixels.width as f32, pixels.height as f32);
-    let margin = margin as f32;
-    let left = match at {
-        Corner::TopLeft | Corner::Left | Corner::BottomLeft => margin,
-        Corner::Top | Corner::Center | Corner::Bottom => (across - along) / 2.0,
-        Corner::TopRight | Corner::Right | Corner::BottomRight => across - along - margin,
-    };
-    let top = match at {
-        Corner::TopLeft | Corner::Top | Corner::TopRight => margin,
-        Corner::Left | Corner::Center | Corner::Right => (down - scaled.height()) / 2.0,
-        Corner::BottomLeft | Corner::Bottom | Corner::BottomRight => down - scaled.height() - margin,
-    };
-    let baseline = top + scaled.ascent();
-    for (glyph, along) in glyphs {
-        let glyph = glyph.with_scale_and_position(PxScale::from(size), point(left + along, baseline));
-        let Some(outline) = font.outline_glyph(glyph) else { continue };
-        let bounds = outline.px_bounds();
-        outline.draw(|x, y, coverage| {
-            let (x, y) = (bounds.min.x as i64 + i64::from(x), bounds.min.y as i64 + i64::from(y));
-            let inside =
-                (0..i64::from(pixels.width)).contains(&x) && (0..i64::from(pixels.height)).contains(&y);
-            if inside {
-                let at = (y as usize * pixels.width as usize + x as usize) * 3;
-                let opacity = opacity((coverage.clamp(0.0, 1.0) * 255.0) as u32, weaken);
-                for (old, new) in pixels.bytes[at..at + 3].iter_mut().zip(colour) {
-                    *old = mix(*old, new, opacity);
-                }
-            }
-        });
-    }
+/// From fixed point of 16 bits.
+fn level(fixed: i32) -> u8 {
+    ((fixed + 32_768) >> 16).clamp(0, 255) as u8
+}
+
+/// Luma, Cb and Cr of JPEG (JFIF, ITU-T T.871).
+fn to_ycbcr(rgb: [u8; 3]) -> [u8; 3] {
+    let [red, green, blue] = rgb.map(i32::from);
+    [
+        level(19_595 * red + 38_470 * green + 7_471 * blue),
+        level((128 << 16) - 11_059 * red - 21_709 * green + 32_768 * blue),
+        level((128 << 16) + 32_768 * red - 27_439 * green - 5_329 * blue),
+    ]
+}
+
+fn to_rgb([luma, cb, cr]: [u8; 3]) -> [u8; 3] {
+    let (luma, cb, cr) = (i32::from(luma) << 16, i32::from(cb) - 128, i32::from(cr) - 128);
+    [level(luma + 91_881 * cr), level(luma - 22_554 * cb - 46_802 * cr), level(luma + 116_130 * cb)]
 }

@@ -13,9 +13,9 @@ use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
 use crate::bindings::FramePlugin;
 use crate::bindings::framelift::plugin::frames::Verdict as Said;
 use crate::code::{Clock, Code, processor_time};
-use crate::frames::Canvas;
 use crate::limits::PluginLimits;
 use crate::logging::Log;
+use crate::paint::Lettering;
 
 /// Bytes that one call may hand to the host: pixels of a frame, or strings and lists, where the same memory
 /// may be named many times.
@@ -72,6 +72,7 @@ pub(crate) struct State {
     pub(crate) record: Arc<Mutex<Record>>,
     pub(crate) decided: Decided,
     pub(crate) held: BTreeSet<u64>,
+    pub(crate) lettering: Lettering,
     /// The processor time at which the present call ends.
     ends: Duration,
     memory: usize,
@@ -116,6 +117,7 @@ impl Plugin {
             record: Arc::default(),
             decided: Decided::new(),
             held: BTreeSet::new(),
+            lettering: Lettering::default(),
             ends: Duration::ZERO,
             memory: 0,
             refused_memory: false,
@@ -255,13 +257,12 @@ impl Filter for Plugin {
     fn process(&mut self, picture: Picture) -> Result<Answer, FilterError> {
         let index = picture.index();
         let table = |error| FilterError(format!("failed: {error}"));
-        let frame = self.store.data_mut().table.push(Canvas::new(picture)).map_err(table)?;
+        let frame = self.store.data_mut().table.push(picture).map_err(table)?;
         let lent = Resource::new_borrow(frame.rep());
         lock(&self.store.data().record).usage.frames += 1;
         let said = self.call(|calls, store| calls.call_process(store, lent))?;
-        let canvas = self.store.data_mut().table.delete(frame).map_err(table)?;
+        let picture = self.store.data_mut().table.delete(frame).map_err(table)?;
         let verdict = verdict(said.map_err(|words| FilterError(self.said(&words)))?);
-        let picture = canvas.finish().map_err(FilterError)?;
         let state = self.store.data_mut();
         if verdict == Verdict::Hold {
             state.held.insert(index);

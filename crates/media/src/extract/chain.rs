@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use framelift_contract::manifest::{Labels, Plugin};
+use framelift_domain::Layout;
 
 use super::ordered::Place;
 use crate::ExtractError;
-use crate::convert::Converter;
-use crate::filter::{Answer, Decided, Filter, FilterError, Finished, Label, MAX_HELD, Picture, Verdict};
+use crate::filter::{
+    Answer, Converters, Decided, Filter, FilterError, Finished, Label, MAX_HELD, Picture, Verdict,
+};
 use crate::view::Viewed;
 
 /// The most labels that a filter may give a picture, and the most bytes of a label.
@@ -28,12 +30,13 @@ pub(super) struct Item {
 }
 
 /// The filters, each with the pictures that wait at it.
-#[derive(Default)]
 pub(super) struct Chain<'f> {
     links: Vec<Link<'f>>,
     /// The number of pictures pushed so far.
     entered: u64,
-    converter: Arc<Mutex<Converter>>,
+    /// The layout that the images' encoder takes.
+    layout: Layout,
+    converters: Arc<Mutex<Converters>>,
 }
 
 struct Link<'f> {
@@ -45,9 +48,10 @@ struct Link<'f> {
 }
 
 impl<'f> Chain<'f> {
-    pub(super) fn new(filters: Vec<Box<dyn Filter + 'f>>) -> Self {
+    pub(super) fn new(filters: Vec<Box<dyn Filter + 'f>>, layout: Layout) -> Self {
         let link = |filter| Link { filter, waiting: VecDeque::new(), dropped: 0, summary: None };
-        Self { links: filters.into_iter().map(link).collect(), ..Self::default() }
+        let links = filters.into_iter().map(link).collect();
+        Self { links, entered: 0, layout, converters: Arc::default() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -57,7 +61,7 @@ impl<'f> Chain<'f> {
     /// Passes the next picture to the filters. Returns the pictures that have now passed all of them.
     pub(super) fn push(&mut self, place: Place, viewed: Viewed) -> Result<Vec<Item>, ExtractError> {
         let about = (place.placed.time, place.keyframe);
-        let picture = Picture::new(viewed, self.entered, about, &self.converter);
+        let picture = Picture::new(viewed, self.layout, self.entered, about, &self.converters);
         self.entered += 1;
         let mut out = Vec::new();
         self.pass(0, Item { place, picture, labels: Labels::new() }, &mut out)?;

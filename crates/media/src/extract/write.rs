@@ -81,7 +81,7 @@ impl<'a> Writer<'a> {
             names,
             extension: options.format.extension(),
             max_bytes,
-            chain: Chain::new(filters),
+            chain: Chain::new(filters, options.format.layout()),
             records: Vec::new(),
             storyboard: Storyboard::new(),
             end: Rational::ZERO,

@@ -57,11 +57,21 @@ pub(crate) struct ScaleSpec {
 }
 
 /// Where a plane goes.
+#[derive(Debug)]
 pub(crate) struct PlaneMut<'a> {
     pub(crate) data: &'a mut [u8],
     pub(crate) stride: usize,
     /// Rows.
     pub(crate) height: usize,
+}
+
+impl PlaneMut<'_> {
+    /// Copies rows of `width` bytes, which start `stride` bytes after each other.
+    pub(crate) fn fill(&mut self, from: &[u8], stride: usize, width: usize) {
+        for (line, to) in self.data.chunks_exact_mut(self.stride).take(self.height).enumerate() {
+            to[..width].copy_from_slice(&from[line * stride..][..width]);
+        }
+    }
 }
 
 /// An `SwsContext` for one conversion.

@@ -2,21 +2,33 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use framelift_domain::Rational;
+use framelift_domain::{Layout, Rational};
 
+use super::Canvas;
 use crate::convert::{Converter, PlaneRef};
-use crate::ffi::Frame;
-use crate::geometry::TooLarge;
+use crate::ffi::{AvError, Frame};
+use crate::geometry::{Geometry, TooLarge};
 use crate::view::Viewed;
 
 /// A picture and its metadata. Its pixels are converted only when they are read.
 pub struct Picture {
     pub(crate) viewed: Viewed,
+    /// The layout that the encoder takes.
+    layout: Layout,
+    /// Whether `viewed` already has it, in a frame that nothing else refers to.
+    converted: bool,
     index: u64,
     time: Rational,
     keyframe: bool,
-    /// Shared by the pictures of a job, so that its buffers are reused.
-    converter: Arc<Mutex<Converter>>,
+    converters: Arc<Mutex<Converters>>,
+}
+
+/// Shared by the pictures of a job, so that buffers are reused; apart, so that neither has to rebuild its tables
+/// for every picture.
+#[derive(Default)]
+pub(crate) struct Converters {
+    samples: Converter,
+    copies: Converter,
 }
 
 /// Pixels of red, green and blue, a byte each, row by row without gaps.
@@ -45,15 +57,13 @@ pub enum PictureError {
     /// Its pixel format is not converted.
     #[error("its pixels could not be converted: {0}")]
     Converted(String),
-    /// The bytes are not those of a picture of this size, or the size is 0 or too large.
-    #[error("{width}x{height} pixels do not go with {bytes} bytes, or are too many")]
+    /// There are no pixels, too many, or not those that were given.
+    #[error("{width}x{height} pixels are none, too many or not there")]
     Size {
         /// Pixels across.
         width: u32,
         /// Pixels down.
         height: u32,
-        /// The number of bytes given.
-        bytes: usize,
     },
 }
 
@@ -77,20 +87,30 @@ impl std::fmt::Debug for Picture {
 impl Picture {
     pub(crate) fn new(
         viewed: Viewed,
+        layout: Layout,
         index: u64,
         (time, keyframe): (Rational, bool),
-        converter: &Arc<Mutex<Converter>>,
+        converters: &Arc<Mutex<Converters>>,
     ) -> Self {
-        Self { viewed, index, time, keyframe, converter: Arc::clone(converter) }
+        let converters = Arc::clone(converters);
+        Self { viewed, layout, converted: false, index, time, keyframe, converters }
     }
 
-    /// Makes a picture that is not part of a video, to test a filter with.
+    /// Makes a picture that is not part of a video, to test a filter with; `layout` is what its encoder would
+    /// take.
     ///
     /// # Errors
     /// If there are not as many bytes as the size says.
-    pub fn of_rgb(rgb: &Rgb, index: u64, time: Rational) -> Result<Self, PictureError> {
-        let viewed = rgb.viewed(|frame| Viewed::unchanged(frame, MAX_MADE_PIXELS))?;
-        Ok(Self { viewed, index, time, keyframe: true, converter: Arc::default() })
+    pub fn of_rgb(rgb: &Rgb, layout: Layout, index: u64, time: Rational) -> Result<Self, PictureError> {
+        let Rgb { width, height, ref bytes } = *rgb;
+        let wrong = PictureError::Size { width, height };
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels == 0 || pixels * 3 != bytes.len() as u64 {
+            return Err(wrong);
+        }
+        let frame = Frame::of_rgb((width, height), bytes, width as usize * 3).map_err(failed)?;
+        let viewed = Viewed::unchanged(frame, MAX_MADE_PIXELS).map_err(|TooLarge| wrong)?;
+        Ok(Self::new(viewed, layout, index, (time, true), &Arc::default()))
     }
 
     /// Its number among the chosen pictures, from 0, whatever becomes of those before it.
@@ -134,27 +154,15 @@ impl Picture {
     pub fn thumbnail(&self, (width, height): (u32, u32), shades: Shades) -> Result<Vec<u8>, PictureError> {
         let sides = 1..=MAX_THUMBNAIL;
         if !sides.contains(&width) || !sides.contains(&height) {
-            return Err(PictureError::Size { width, height, bytes: 0 });
+            return Err(PictureError::Size { width, height });
         }
         let geometry = self.viewed.geometry.resized((width, height));
         self.converted(geometry, shades).map(|rgb| rgb.bytes)
     }
 
-    /// Its pixels in sRGB, scaled to another size.
-    ///
-    /// # Errors
-    /// If a side is 0, or the pixels cannot be converted.
-    pub fn resized(&self, (width, height): (u32, u32)) -> Result<Rgb, PictureError> {
-        if width == 0 || height == 0 {
-            return Err(PictureError::Size { width, height, bytes: 0 });
-        }
-        self.converted(self.viewed.geometry.resized((width, height)), Shades::Rgb)
-    }
-
-    fn converted(&self, geometry: crate::geometry::Geometry, shades: Shades) -> Result<Rgb, PictureError> {
-        let mut converter = self.converter.lock().unwrap_or_else(PoisonError::into_inner);
+    fn converted(&self, geometry: Geometry, shades: Shades) -> Result<Rgb, PictureError> {
+        let converter = &mut self.converters.lock().unwrap_or_else(PoisonError::into_inner).copies;
         let Viewed { frame, light, .. } = &self.viewed;
-        let failed = |error: crate::ffi::AvError| PictureError::Converted(error.to_string());
         let (plane, bytes_each) = match shades {
             Shades::Gray => (converter.yuv(frame, *light, &geometry).map_err(failed)?.planes[0], 1),
             Shades::Rgb => (converter.rgb(frame, *light, &geometry).map_err(failed)?.planes[0], 3),
@@ -163,28 +171,76 @@ impl Picture {
         Ok(Rgb { width, height, bytes: packed(&plane, width as usize * bytes_each, height as usize) })
     }
 
-    /// Replaces the picture by other pixels, which may have another size.
+    /// Its samples as the encoder would get them, to read and to change. Without a change its image stays the
+    /// same.
     ///
     /// # Errors
-    /// If there are not as many bytes as the size says, or the image would be too large.
-    pub fn change(&mut self, rgb: &Rgb) -> Result<(), PictureError> {
-        self.viewed = rgb.viewed(|frame| self.viewed.replaced(frame))?;
+    /// Where they cannot be converted.
+    pub fn canvas(&mut self) -> Result<Canvas<'_>, PictureError> {
+        if !self.converted {
+            let converters = Arc::clone(&self.converters);
+            let converter = &mut converters.lock().unwrap_or_else(PoisonError::into_inner).samples;
+            self.replace(self.samples(converter, &self.viewed.geometry)?)?;
+        }
+        Canvas::of(&mut self.viewed.frame, self.layout).ok_or_else(|| failed(AvError::NO_MEMORY))
+    }
+
+    /// Scales it to another size, stretched where the proportions differ.
+    ///
+    /// # Errors
+    /// If a side is 0, the image would be too large, or the pixels cannot be converted.
+    pub fn resize(&mut self, (width, height): (u32, u32)) -> Result<(), PictureError> {
+        if width == 0 || height == 0 {
+            return Err(PictureError::Size { width, height });
+        }
+        let geometry = self.viewed.geometry.resized((width, height));
+        let converters = Arc::clone(&self.converters);
+        let converter = &mut converters.lock().unwrap_or_else(PoisonError::into_inner).copies;
+        self.replace(self.samples(converter, &geometry)?)
+    }
+
+    /// Cuts it down to the part of this size from (`x`, `y`).
+    ///
+    /// # Errors
+    /// If the part is empty or not within the picture, or the pixels cannot be converted.
+    pub fn crop(&mut self, (x, y): (u32, u32), (width, height): (u32, u32)) -> Result<(), PictureError> {
+        let within = |start: u32, length: u32, whole: u32| {
+            length > 0 && start.checked_add(length).is_some_and(|end| end <= whole)
+        };
+        if !within(x, width, self.width()) || !within(y, height, self.height()) {
+            return Err(PictureError::Size { width, height });
+        }
+        let part = self.canvas()?.part((x, y), (width, height)).map_err(failed)?;
+        self.replace(part)
+    }
+
+    /// A frame in the encoder's layout.
+    fn samples(&self, converter: &mut Converter, geometry: &Geometry) -> Result<Frame, PictureError> {
+        let Viewed { frame, light, .. } = &self.viewed;
+        let samples = match self.layout {
+            Layout::Yuv420 => {
+                converter.yuv(frame, *light, geometry).and_then(|image| Frame::of_420(&image.planes()))
+            }
+            Layout::Rgb => converter.rgb(frame, *light, geometry).and_then(|image| {
+                let [plane] = image.planes;
+                Frame::of_rgb(geometry.size, plane.data, plane.stride)
+            }),
+        };
+        samples.map_err(failed)
+    }
+
+    /// Takes a frame in the encoder's layout.
+    fn replace(&mut self, frame: Frame) -> Result<(), PictureError> {
+        let (width, height) = (frame.width(), frame.height());
+        let too_large = |TooLarge| PictureError::Size { width, height };
+        self.viewed = self.viewed.replaced(frame).map_err(too_large)?;
+        self.converted = true;
         Ok(())
     }
 }
 
-impl Rgb {
-    fn viewed(&self, view: impl FnOnce(Frame) -> Result<Viewed, TooLarge>) -> Result<Viewed, PictureError> {
-        let Self { width, height, ref bytes } = *self;
-        let wrong = PictureError::Size { width, height, bytes: bytes.len() };
-        let pixels = u64::from(width) * u64::from(height);
-        if pixels == 0 || pixels * 3 != bytes.len() as u64 {
-            return Err(wrong);
-        }
-        let frame = Frame::of_rgb((width, height), bytes)
-            .map_err(|error| PictureError::Converted(error.to_string()))?;
-        view(frame).map_err(|_| wrong)
-    }
+fn failed(error: AvError) -> PictureError {
+    PictureError::Converted(error.to_string())
 }
 
 /// Copies the rows without the padding between them.

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use framelift_contract::manifest::Strategy;
-use framelift_domain::{FailureCode, Fit, Format, Options, Rational, Resize, Select};
+use framelift_domain::{FailureCode, Fit, Format, Layout, Options, Rational, Resize, Select};
 use framelift_media::filter::{
-    Answer, Decided, FilterError, Finished, MAX_HELD, Origin, Picture, Rgb, Shades, Verdict,
+    Answer, Canvas, Decided, FilterError, Finished, MAX_HELD, Origin, Picture, Shades, Verdict,
 };
 use framelift_media::{EngineLimits, ExtractError, FileSource, Filter};
 
@@ -168,6 +168,88 @@ fn pictures_are_dropped_labelled_held_back_and_decided_on_later() {
     }
 }
 
+/// A colour for each picture.
+fn shades(index: u64) -> [u8; 3] {
+    let shade = 40 + 60 * u8::try_from(index).unwrap();
+    [shade, 200, 255 - shade]
+}
+
+/// Gives all pixels one colour.
+fn paint(canvas: &mut Canvas<'_>, colour: [u8; 3]) {
+    let [red, green, blue] = colour.map(f64::from);
+    let luma = 0.299 * red + 0.587 * green + 0.114 * blue;
+    let levels = match canvas.layout() {
+        Layout::Rgb => [red, green, blue],
+        Layout::Yuv420 => [luma, 128.0 + (blue - luma) / 1.772, 128.0 + (red - luma) / 1.402],
+    };
+    let (width, height) = (canvas.width(), canvas.height());
+    for (index, level) in levels.into_iter().enumerate() {
+        let mut component = canvas.component(index);
+        let (shift, step) = (component.shift, component.step);
+        let shared = |length: usize| length.div_ceil(1 << shift);
+        for line in 0..shared(height) {
+            let row = component.row(line, 0, shared(width)).iter_mut().step_by(step);
+            row.for_each(|sample| *sample = level.round() as u8);
+        }
+    }
+}
+
+#[test]
+fn samples_that_are_read_and_not_changed_are_those_of_the_image() {
+    let clips = Clips::new();
+    let mp4 = clips.make("a.mp4", 3, GROUPS);
+    let turned = clips.remake("turned.mp4", "", &mp4, "-c copy -metadata:s:v rotate=90");
+    for format in [Format::Png, Format::Jpeg, Format::Webp, Format::Avif] {
+        for (path, resize) in [(&mp4, None), (&turned, None), (&turned, Some((33, 21)))] {
+            let resize = resize.map(|(width, height)| Resize {
+                width: Some(width),
+                height: Some(height),
+                fit: Fit::Cover,
+            });
+            let options = Options { select: Select::All, format, resize, ..Options::default() };
+            let reads = by("reads", |picture| {
+                let size = (picture.width() as usize, picture.height() as usize);
+                let canvas = picture.canvas().unwrap();
+                assert_eq!(
+                    (canvas.layout(), canvas.width(), canvas.height()),
+                    (format.layout(), size.0, size.1)
+                );
+                keep()
+            });
+            let read = filtered(path, &options, vec![reads]);
+            let plain = filtered(path, &options, Vec::new());
+            assert_eq!(read.manifest.frames, plain.manifest.frames, "{format:?} {resize:?}");
+        }
+    }
+}
+
+#[test]
+fn the_image_around_a_change_stays_bit_by_bit_what_it_was() {
+    let clips = Clips::new();
+    let mp4 = clips.make("a.mp4", 2, GROUPS);
+    let options = Options { select: Select::All, ..Options::default() };
+    // From an odd column and line, 20 by 11 pixels.
+    let fills = by("fills", |picture| {
+        let mut canvas = picture.canvas().unwrap();
+        for (index, (x, y, width, height)) in [(0, (17, 19, 20, 11)), (1, (8, 9, 11, 6)), (2, (8, 9, 11, 6))]
+        {
+            let mut component = canvas.component(index);
+            (y..y + height).for_each(|line| component.row(line, x, width).fill(16));
+        }
+        keep()
+    });
+    let filled = filtered(&mp4, &options, vec![fills]);
+    let plain = filtered(&mp4, &options, Vec::new());
+    for index in 0..2 {
+        let (filled, plain) = (filled.image(index), plain.image(index));
+        // JPEG's blocks are 16 by 16 pixels, and a decoder smooths chroma over one more.
+        let near = |x: usize, y: usize| (15..49).contains(&x) && (15..33).contains(&y);
+        let places = (0..filled.height).flat_map(|y| (0..filled.width).map(move |x| (x, y)));
+        let changed: Vec<_> = places.filter(|(x, y)| filled.at(*x, *y) != plain.at(*x, *y)).collect();
+        assert!(changed.len() > 200 && changed.iter().all(|(x, y)| near(*x, *y)), "{changed:?}");
+    }
+}
+
 #[test]
 fn what_a_filter_makes_of_a_picture_is_written_whatever_its_size() {
     let clips = Clips::new();
@@ -182,22 +264,22 @@ fn what_a_filter_makes_of_a_picture_is_written_whatever_its_size() {
                 keep()
             });
             let paints = by("paints", |picture| {
-                let shade = 40 + 60 * u8::try_from(picture.index()).unwrap();
-                let bytes = [shade, 200, 255 - shade].repeat(size.0 * size.1);
-                let wrong = Rgb { width: 64, height: 49, bytes: bytes.clone() };
-                assert!(picture.change(&wrong).is_err());
-                assert!(picture.change(&Rgb { width: 0, height: 0, bytes: Vec::new() }).is_err());
-                picture.change(&Rgb { width: size.0 as u32, height: size.1 as u32, bytes }).unwrap();
+                assert!(picture.resize((0, 48)).is_err());
+                assert!(picture.crop((90, 0), (7, 48)).is_err());
+                picture.resize((size.0 as u32, size.1 as u32)).unwrap();
+                let colour = shades(picture.index());
+                paint(&mut picture.canvas().unwrap(), colour);
                 keep()
             });
             let behind = by("behind", |picture| {
                 assert_eq!((picture.width() as usize, picture.height() as usize), size);
-                let shade = 40 + 60 * u8::try_from(picture.index()).unwrap();
-                let expected = [shade, 200, 255 - shade];
-                assert_eq!(picture.rgb().unwrap().bytes, expected.repeat(size.0 * size.1));
-                let small = picture.thumbnail((4, 4), Shades::Rgb).unwrap();
+                let colour = shades(picture.index());
                 let near = |(a, b): (&u8, &u8)| a.abs_diff(*b) <= 2;
-                assert!(small.chunks(3).all(|pixel| pixel.iter().zip(&expected).all(near)), "{small:?}");
+                let same = |pixel: &[u8]| pixel.iter().zip(&colour).all(near);
+                let rgb = picture.rgb().unwrap().bytes;
+                assert!(rgb.len() == size.0 * size.1 * 3 && rgb.chunks(3).all(same), "{:?}", &rgb[..3]);
+                let small = picture.thumbnail((4, 4), Shades::Rgb).unwrap();
+                assert!(small.chunks(3).all(same), "{small:?}");
                 keep()
             });
             let resize = Some(Resize { width: Some(96), height: None, fit: Fit::Contain });
@@ -207,9 +289,8 @@ fn what_a_filter_makes_of_a_picture_is_written_whatever_its_size() {
             for index in 0..3 {
                 let image = extracted.image(index);
                 assert_eq!((image.width, image.height), size);
-                let shade = 40 + 60 * u8::try_from(index).unwrap();
                 let pixel = image.at(size.0 / 2, size.1 / 2);
-                let expected = [shade, 200, 255 - shade];
+                let expected = shades(index as u64);
                 let most = if format == Format::Png { 0 } else { 12 };
                 let far = pixel.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
                 assert!(far <= Some(most), "{format:?}: {pixel:?} for {expected:?}");

@@ -1,7 +1,6 @@
 //! Plugins that are started here, and the frames that they are shown.
 
-use framelift_domain::Checksum;
-use framelift_domain::Rational;
+use framelift_domain::{Checksum, Layout, Rational};
 use framelift_media::Filter as _;
 use framelift_media::filter::{Answer, FilterError, Picture, Rgb};
 use framelift_plugin_host::{Code, Host, Metering, Plugin, PluginLimits, Rejected};
@@ -26,7 +25,7 @@ pub(crate) fn start(guest: Guest<'_>) -> Result<Plugin, FilterError> {
 pub(crate) fn picture(index: u64) -> Picture {
     let pixels = (0..64_u8).flat_map(|y| (0..96_u8).flat_map(move |x| [x, y, 200]));
     let rgb = Rgb { width: 96, height: 64, bytes: pixels.collect() };
-    Picture::of_rgb(&rgb, index, Rational::ZERO).unwrap()
+    Picture::of_rgb(&rgb, Layout::Rgb, index, Rational::ZERO).unwrap()
 }
 
 /// What the plugin says of one frame.

@@ -1,11 +1,11 @@
-//! Makes pictures: a part of another one, an empty one with more chroma, and one from pixels.
+//! Makes pictures: a part of another one, an empty one with more chroma, and one from samples.
 
 use std::ffi::c_int;
 
 use ffmpeg_next::ffi;
 
 use super::{Frame, descriptor};
-use crate::ffi::{AvError, PlaneMut, YuvMatrix};
+use crate::ffi::{AvError, PlaneMut, Planes420, YuvMatrix};
 
 /// The format of a new picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,63 +86,96 @@ impl Frame {
         Ok(new)
     }
 
-    /// A picture of sRGB pixels, three bytes each, row by row without gaps.
-    pub(crate) fn of_rgb((width, height): (u32, u32), pixels: &[u8]) -> Result<Self, AvError> {
-        let row = width as usize * 3;
-        if pixels.len() != row * height as usize {
-            return Err(AvError::INVALID_DATA);
+    /// A picture of sRGB pixels, three bytes each; a row starts `stride` bytes after the one before.
+    pub(crate) fn of_rgb(size: (u32, u32), pixels: &[u8], stride: usize) -> Result<Self, AvError> {
+        use ffi::{AVColorSpace::AVCOL_SPC_RGB, AVPixelFormat::AV_PIX_FMT_RGB24};
+        let mut frame = Self::empty(AV_PIX_FMT_RGB24, AVCOL_SPC_RGB, size)?;
+        let mut plane = frame.rgb_mut().ok_or(AvError::NO_MEMORY)?;
+        plane.fill(pixels, stride, size.0 as usize * 3);
+        Ok(frame)
+    }
+
+    /// A picture in the colours of JPEG (JFIF).
+    pub(crate) fn of_420(image: &Planes420<'_>) -> Result<Self, AvError> {
+        use ffi::{AVColorSpace::AVCOL_SPC_BT470BG, AVPixelFormat::AV_PIX_FMT_YUV420P};
+        image.check();
+        let mut frame = Self::empty(AV_PIX_FMT_YUV420P, AVCOL_SPC_BT470BG, (image.width, image.height))?;
+        let planes = frame.planes_mut().ok_or(AvError::NO_MEMORY)?;
+        let half = image.width.div_ceil(2);
+        let widths = [image.width, half, half];
+        for (((mut plane, from), stride), width) in
+            planes.into_iter().zip(image.planes).zip(image.strides).zip(widths)
+        {
+            plane.fill(from, stride, width as usize);
         }
+        Ok(frame)
+    }
+
+    /// A picture whose samples are not set, in full range, with the primaries and the transfer of sRGB.
+    fn empty(
+        format: ffi::AVPixelFormat,
+        matrix: ffi::AVColorSpace,
+        (width, height): (u32, u32),
+    ) -> Result<Self, AvError> {
         let side = |side: u32| c_int::try_from(side).map_err(|_| AvError::INVALID_DATA);
         let frame = Self::new()?;
         // SAFETY: the frame is valid, and has no buffers until it gets one of its own.
         unsafe {
             let raw = &mut *frame.0;
-            raw.format = ffi::AVPixelFormat::AV_PIX_FMT_RGB24 as c_int;
+            raw.format = format as c_int;
             (raw.width, raw.height) = (side(width)?, side(height)?);
             raw.color_range = ffi::AVColorRange::AVCOL_RANGE_JPEG;
-            raw.colorspace = ffi::AVColorSpace::AVCOL_SPC_RGB;
+            raw.colorspace = matrix;
             raw.color_primaries = ffi::AVColorPrimaries::AVCOL_PRI_BT709;
             raw.color_trc = ffi::AVColorTransferCharacteristic::AVCOL_TRC_IEC61966_2_1;
+            raw.chroma_location = ffi::AVChromaLocation::AVCHROMA_LOC_CENTER;
             AvError::check(ffi::av_frame_get_buffer(frame.0, 64))?;
-        }
-        let stride = usize::try_from(frame.raw().linesize[0]).unwrap_or(0);
-        for (line, pixels) in pixels.chunks_exact(row).enumerate() {
-            // SAFETY: FFmpeg made the buffer for `height` rows of `stride` bytes, which are at
-            // least `row`; it is the frame's alone.
-            unsafe {
-                let start = frame.raw().data[0].add(line * stride);
-                std::ptr::copy_nonoverlapping(pixels.as_ptr(), start, row);
-            }
         }
         Ok(frame)
     }
 
-    /// The three planes of a picture from [`Frame::blank`], with room for what SIMD writes.
+    /// The three planes of a picture that was made here, with room for what SIMD writes.
     pub(crate) fn planes_mut(&mut self) -> Option<[PlaneMut<'_>; 3]> {
         let (_, down) = self.chroma_shift();
+        let height = usize::try_from(self.raw().height).ok()?;
+        let chroma = height.div_ceil(1 << down);
+        // SAFETY: these are different planes.
+        unsafe { Some([self.plane_mut(0, height)?, self.plane_mut(1, chroma)?, self.plane_mut(2, chroma)?]) }
+    }
+
+    /// The plane of a picture from [`Frame::of_rgb`].
+    pub(crate) fn rgb_mut(&mut self) -> Option<PlaneMut<'_>> {
+        let height = usize::try_from(self.raw().height).ok()?;
+        // SAFETY: it is the only one.
+        unsafe { self.plane_mut(0, height) }
+    }
+
+    /// A plane of `height` rows; `None` unless the buffer is one of `av_frame_get_buffer` that nobody else
+    /// refers to.
+    ///
+    /// # Safety
+    /// Each plane may be borrowed once, for as long as the frame is borrowed mutably.
+    unsafe fn plane_mut<'a>(&self, i: usize, height: usize) -> Option<PlaneMut<'a>> {
         let raw = self.raw();
-        let height = usize::try_from(raw.height).ok()?;
-        let plane = |i: usize| {
-            let buffer = raw.buf[0];
-            if buffer.is_null() || raw.data[i].is_null() {
-                return None;
-            }
-            let height = if i == 0 { height } else { height.div_ceil(1 << down) };
-            let stride = usize::try_from(raw.linesize[i]).ok()?;
-            let length = stride.checked_mul(height)?.checked_add(crate::ffi::Scaler::SLACK)?;
-            // SAFETY: a buffer of `av_frame_get_buffer` is one's own and holds every plane, each
-            // with 64 bytes behind it; the end is checked. Planes do not overlap, and live as
-            // long as the frame, which is borrowed for as long.
-            unsafe {
-                let end = (*buffer).data.add((*buffer).size);
-                let fits = (end as usize).checked_sub(raw.data[i] as usize)? >= length;
-                fits.then(|| PlaneMut {
-                    data: std::slice::from_raw_parts_mut(raw.data[i], length),
-                    stride,
-                    height,
-                })
-            }
-        };
-        Some([plane(0)?, plane(1)?, plane(2)?])
+        let buffer = raw.buf[0];
+        // SAFETY: the frame is valid.
+        let own = unsafe { ffi::av_frame_is_writable(self.0) } > 0;
+        if !own || buffer.is_null() || raw.data[i].is_null() {
+            return None;
+        }
+        let stride = usize::try_from(raw.linesize[i]).ok()?;
+        let length = stride.checked_mul(height)?.checked_add(crate::ffi::Scaler::SLACK)?;
+        // SAFETY: a buffer of `av_frame_get_buffer` is one's own and holds every plane, each
+        // with 64 bytes behind it; the end is checked. Planes do not overlap, and live as
+        // long as the frame, which the caller borrows for as long.
+        unsafe {
+            let end = (*buffer).data.add((*buffer).size);
+            let fits = (end as usize).checked_sub(raw.data[i] as usize)? >= length;
+            fits.then(|| PlaneMut {
+                data: std::slice::from_raw_parts_mut(raw.data[i], length),
+                stride,
+                height,
+            })
+        }
     }
 }
