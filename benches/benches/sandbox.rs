@@ -17,7 +17,7 @@ use framelift_sandbox::{Engine, Sandbox, Settings};
 const ROUNDS: usize = 7;
 
 fn main() -> ExitCode {
-    if let Some(child) = framelift_sandbox::enter_if_asked() {
+    if let Some(child) = framelift_sandbox::run_as_child() {
         return child;
     }
     // Of `cargo bench`.

@@ -25,7 +25,7 @@ use clap::Parser as _;
 use args::Cli;
 
 fn main() -> ExitCode {
-    if let Some(child) = framelift_sandbox::enter_if_asked() {
+    if let Some(child) = framelift_sandbox::run_as_child() {
         return child;
     }
     let cli = Cli::parse();

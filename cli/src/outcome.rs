@@ -63,7 +63,7 @@ impl From<RunError> for Failed {
         match error {
             RunError::Extract(error) => Self::Extraction(error),
             RunError::Crashed(crash) => {
-                tracing::debug!(last_words = crash.last_words, "the decoder's process did not end well");
+                tracing::debug!(stderr = crash.stderr, "the decoder's process did not end well");
                 Self::Extraction(ExtractError::Failed(crash.failure()))
             }
             RunError::Start(error) => {

@@ -1,4 +1,4 @@
-//! A collector of traces that we did not write.
+//! A third-party collector of traces.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};

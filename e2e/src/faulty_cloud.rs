@@ -45,8 +45,8 @@ impl FaultyCloud {
         let sqs = framelift_dev_sqs::start(sqs).await.unwrap();
         let [s3_proxy, sqs_proxy, smtp_proxy] =
             [Proxy::start(seed).await, Proxy::start(seed + 1).await, Proxy::start(seed + 2).await];
-        s3_proxy.lead_to(s3.addr());
-        sqs_proxy.lead_to(sqs.addr());
+        s3_proxy.forward_to(s3.addr());
+        sqs_proxy.forward_to(sqs.addr());
         Self { s3, sqs, s3_proxy, sqs_proxy, smtp_proxy, folder }
     }
 
@@ -61,13 +61,13 @@ impl FaultyCloud {
         }
     }
 
-    /// Connects SMTP to the stack's catcher, once that has started.
+    /// Connects the SMTP proxy to the stack's mail catcher, once that has started.
     ///
     /// # Panics
     /// If the stack does not say where that is.
-    pub fn lead_mail_to(&self, stack: &Stack) {
+    pub fn forward_mail_to(&self, stack: &Stack) {
         let catcher: SocketAddr = stack.info().smtp.parse().unwrap();
-        self.smtp_proxy.lead_to(catcher);
+        self.smtp_proxy.forward_to(catcher);
     }
 
     /// Sets random faults in place of those before: errors, lost answers and delays of the servers, lost and
@@ -75,10 +75,10 @@ impl FaultyCloud {
     ///
     /// # Panics
     /// If the queue's store fails.
-    pub async fn bad_weather(&self, random: &mut fastrand::Rng) {
-        self.s3_proxy.spoil(random.u64(0..40));
-        self.sqs_proxy.spoil(random.u64(0..40));
-        self.smtp_proxy.spoil(random.u64(0..120));
+    pub async fn inject_faults(&self, random: &mut fastrand::Rng) {
+        self.s3_proxy.set_fault_rate(random.u64(0..40));
+        self.sqs_proxy.set_fault_rate(random.u64(0..40));
+        self.smtp_proxy.set_fault_rate(random.u64(0..120));
         for faults in [self.s3.faults(), self.sqs.faults()] {
             faults.clear();
             let fault = match random.u8(0..6) {
@@ -106,10 +106,10 @@ impl FaultyCloud {
         self.s3.faults()
     }
 
-    /// Ends all faults.
-    pub fn calm(&self) {
+    /// Removes all faults.
+    pub fn clear_faults(&self) {
         for proxy in [&self.s3_proxy, &self.sqs_proxy, &self.smtp_proxy] {
-            proxy.spoil(0);
+            proxy.set_fault_rate(0);
         }
         self.s3.faults().clear();
         self.sqs.faults().clear();

@@ -1,4 +1,4 @@
-//! Files that were made to cost a decoder too much, and the allowed outcomes of each.
+//! Files that are built to exhaust a decoder, and the allowed outcomes of each.
 
 use std::io::Read as _;
 

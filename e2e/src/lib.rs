@@ -1,7 +1,7 @@
-//! The test harness of the whole product: stacks, users, videos, and services that others wrote.
+//! The test harness of the whole product: stacks, users, videos, and third-party services.
 //!
-//! Nothing here shares code with what it tests but the wire's types: processes are started as a
-//! person starts them, and everything goes through HTTP, S3, SQS and SMTP.
+//! Nothing here shares code with what it tests but the wire's types: processes are started as a person starts
+//! them, and everything goes through HTTP, S3, SQS and SMTP.
 
 #![expect(
     clippy::unwrap_used,
@@ -23,17 +23,17 @@ pub use stack::{Setup, Stack};
 pub use user::User;
 
 /// How long a test waits for anything: far longer than needed, so that a slow machine does not fail a test.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(240);
+pub const WAIT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(240);
 
 /// Polls until there is an answer.
 ///
 /// # Panics
-/// When [`PATIENCE`] runs out; `what` says what was waited for.
+/// When [`WAIT_TIMEOUT`] runs out; `what` says what was waited for.
 pub async fn until<T, F>(what: &str, mut ask: impl FnMut() -> F) -> T
 where
     F: Future<Output = Result<T, String>>,
 {
-    let give_up = std::time::Instant::now() + PATIENCE;
+    let give_up = std::time::Instant::now() + WAIT_TIMEOUT;
     loop {
         match ask().await {
             Ok(value) => return value,

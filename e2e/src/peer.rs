@@ -1,4 +1,4 @@
-//! A service that we did not write: moto, an S3 and SQS.
+//! A third-party S3 and SQS: moto.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;

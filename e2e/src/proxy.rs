@@ -15,8 +15,8 @@ use tokio_util::task::AbortOnDropHandle;
 /// How long a stalled connection is silent before it is reset; it ends at once when faults are turned off.
 const STALL: Duration = Duration::from_secs(6);
 
-/// A fault of one piece of bytes.
-enum Trouble {
+/// A fault of one chunk of bytes.
+enum Fault {
     /// Both sides get a reset; the piece is lost.
     Reset,
     /// A part of the piece arrives, then both sides see a proper end.
@@ -37,7 +37,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on a free port; connections wait until [`Proxy::lead_to`] says where they go.
+    /// Listens on a free port; connections wait until [`Proxy::forward_to`] says where they go.
     ///
     /// # Panics
     /// If there is no free port.
@@ -45,11 +45,11 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (upstream, permille) = (watch::Sender::new(None), watch::Sender::new(0));
-        let (leads, weather) = (upstream.subscribe(), permille.subscribe());
+        let (leads, fault_rate) = (upstream.subscribe(), permille.subscribe());
         let random = Arc::new(Mutex::new(fastrand::Rng::with_seed(seed)));
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let link = Link { weather: weather.clone(), random: Arc::clone(&random) };
+                let link = Link { fault_rate: fault_rate.clone(), random: Arc::clone(&random) };
                 let mut leads = leads.clone();
                 tokio::spawn(async move {
                     let Ok(Some(upstream)) = leads.wait_for(Option::is_some).await.map(|to| *to) else {
@@ -70,13 +70,13 @@ impl Proxy {
         self.address
     }
 
-    /// Says where connections go.
-    pub fn lead_to(&self, upstream: SocketAddr) {
+    /// Sets the target of connections.
+    pub fn forward_to(&self, upstream: SocketAddr) {
         self.upstream.send_replace(Some(upstream));
     }
 
     /// Sets how many pieces of a thousand have a fault.
-    pub fn spoil(&self, permille: u64) {
+    pub fn set_fault_rate(&self, permille: u64) {
         self.permille.send_replace(permille);
     }
 }
@@ -84,7 +84,7 @@ impl Proxy {
 /// The shared state of a connection's two directions.
 #[derive(Clone)]
 struct Link {
-    weather: watch::Receiver<u64>,
+    fault_rate: watch::Receiver<u64>,
     random: Arc<Mutex<fastrand::Rng>>,
 }
 
@@ -102,14 +102,14 @@ impl Link {
         }
     }
 
-    fn trouble(&self) -> Option<Trouble> {
-        let permille = *self.weather.borrow();
+    fn fault(&self) -> Option<Fault> {
+        let permille = *self.fault_rate.borrow();
         let mut random = self.random.lock().unwrap();
         (random.u64(0..1000) < permille).then(|| match random.u8(0..8) {
-            0..=1 => Trouble::Reset,
-            2..=3 => Trouble::Cut,
-            4 => Trouble::Stall,
-            _ => Trouble::Delay(Duration::from_millis(random.u64(50..1500))),
+            0..=1 => Fault::Reset,
+            2..=3 => Fault::Cut,
+            4 => Fault::Stall,
+            _ => Fault::Delay(Duration::from_millis(random.u64(50..1500))),
         })
     }
 
@@ -129,17 +129,17 @@ impl Link {
                 Ok(n) => &buffer[..n],
                 Err(_) => return true,
             };
-            match self.trouble() {
+            match self.fault() {
                 None => {}
-                Some(Trouble::Delay(time)) => tokio::time::sleep(time).await,
-                Some(Trouble::Reset) => return true,
-                Some(Trouble::Cut) => {
+                Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
+                Some(Fault::Reset) => return true,
+                Some(Fault::Cut) => {
                     let _ = to.write_all(&piece[..piece.len() / 2]).await;
                     let _ = to.shutdown().await;
                     return false;
                 }
-                Some(Trouble::Stall) => {
-                    let calm = self.weather.wait_for(|permille| *permille == 0);
+                Some(Fault::Stall) => {
+                    let calm = self.fault_rate.wait_for(|permille| *permille == 0);
                     let _ = tokio::time::timeout(STALL, calm).await;
                     return true;
                 }

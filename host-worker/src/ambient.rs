@@ -1,4 +1,4 @@
-//! Time and randomness: the one place that asks the machine for them.
+//! Time and randomness: the only place that reads the system's clock and random numbers.
 
 use framelift_domain::Time;
 use rand::Rng as _;

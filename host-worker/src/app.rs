@@ -27,8 +27,8 @@ use crate::store::ObjectStore;
 use crate::webhook::{self, WebhookSender};
 use crate::{ambient, clients, shutdown, sweep};
 
-/// Children for decoders that wait for a job. More would only take memory: one starts faster than a
-/// message is received.
+/// The most idle child processes for decoders. More would only take memory: one starts faster than a message
+/// is received.
 const MAX_READY: usize = 2;
 
 /// Why a worker cannot start.
@@ -72,20 +72,20 @@ impl Running {
         self.health
     }
 
-    /// Waits until it has stopped; an error is a fault of its own.
+    /// Waits until it has stopped; an error means that the worker's own task failed.
     pub async fn finished(self) -> Result<(), JoinError> {
         self.task.await
     }
 }
 
-/// Region, credentials and HTTP, as the configuration and the AWS SDK's chain have them.
+/// Loads region, credentials and HTTP client, from the configuration and the AWS SDK's default chain.
 pub async fn aws(config: &Config) -> SdkConfig {
     clients::shared(config).await
 }
 
 /// Makes every TLS client of the process use ring.
 pub fn use_ring() {
-    // Fails only when a provider is there already, which will be the same.
+    // Fails only if a provider is installed already, which is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
@@ -111,7 +111,7 @@ async fn sandbox(config: &Config, program: Option<PathBuf>) -> Result<Sandbox, S
         ready: (config.worker.concurrency as usize).min(MAX_READY),
         best_effort: config.worker.sandbox == SandboxUse::BestEffort,
         hardware: config.limits.hardware,
-        silence: config.worker.stuck_after,
+        inactivity_timeout: config.worker.stuck_after,
     };
     let started = tokio::task::spawn_blocking(|| Sandbox::start(settings)).await;
     let sandbox = started.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
@@ -121,7 +121,7 @@ async fn sandbox(config: &Config, program: Option<PathBuf>) -> Result<Sandbox, S
     Ok(sandbox)
 }
 
-/// Says what a GPU decodes.
+/// Logs what a GPU decodes.
 fn gpu(config: &Config, sandbox: &Sandbox, metrics: &Metrics) {
     if config.limits.hardware == HardwareUse::Never {
         return tracing::info!("videos are decoded on the CPU alone, as configured");
@@ -215,7 +215,7 @@ pub async fn start(
     };
     let dead = DeadLetters { queue: dead_letters, context, times };
 
-    // What goes on during a drain has its own token.
+    // Tasks that go on during a drain have their own token.
     let rest = CancellationToken::new();
     let intake = tokio::spawn(intake.run(stop.clone()));
     jobs.spawn(dead.run(stop.clone()));
@@ -231,7 +231,7 @@ pub async fn start(
     let grace = config.worker.grace_period;
     let task = tokio::spawn(async move {
         stop.cancelled().await;
-        // One period for all of it: jobs may go on, then they are given back, then it is over.
+        // The grace period covers everything: jobs may finish, then they are released, then the worker exits.
         let over = Instant::now() + grace;
         readiness.set_draining();
         let _ = tokio::join!(intake, sweeping);

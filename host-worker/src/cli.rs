@@ -1,4 +1,4 @@
-//! The command line, and the only prints of the program.
+//! The command line, and the only place that prints.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -15,12 +15,12 @@ pub struct Arguments {
     pub print_config_docs: bool,
 }
 
-/// Prints to standard output; a closed pipe is the reader's choice.
+/// Prints to standard output; a closed pipe is no error.
 pub fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// Prints a line to standard error, before there is a log.
+/// Prints a line to standard error, before logging is set up.
 pub fn print_error(text: &str) {
     let _ = writeln!(std::io::stderr(), "framelift-worker: {text}");
 }

@@ -16,7 +16,7 @@ pub(crate) async fn shared(config: &Config) -> SdkConfig {
         aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
-        // The callers try again, each with a patience of its own.
+        // The callers retry, each with its own time limit.
         .retry_config(RetryConfig::disabled())
         .timeout_config(
             TimeoutConfig::builder()

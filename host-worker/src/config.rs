@@ -17,7 +17,7 @@ pub use setting::{ByteSize, Directives, SandboxUse, Setting, Tls};
 use reader::Reader;
 use schema::Section;
 
-/// The exit code for a configuration that cannot be used (`EX_USAGE`).
+/// The exit code for an invalid configuration (`EX_USAGE`).
 pub const EXIT_CODE: u8 = 64;
 
 /// The whole configuration, checked.
@@ -48,7 +48,7 @@ pub struct Config {
 /// Everything that is wrong with a configuration, at once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
-    /// One line each; never with a secret in it.
+    /// One line each, without secrets.
     pub problems: Vec<String>,
 }
 
@@ -87,7 +87,7 @@ impl Config {
         }
     }
 
-    /// Every section is read before the first missing one gives up, so that all is told at once.
+    /// Every section is read before the first error returns, so that all problems are listed.
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let control = Control::read(reader);
         let queue = Queue::read(reader);

@@ -1,5 +1,5 @@
-//! Reads the dead-letter queue: a job that has used up its tries fails, and its owner is told; the check of a plugin is
-//! given back, so that it is tried again or the plugin is rejected.
+//! Reads the dead-letter queue: a job that has used up its attempts fails, and its owner is notified; the
+//! check of a plugin is released, so that it is retried or the plugin rejected.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,21 +10,20 @@ use framelift_domain::{Failure, FailureCode};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::health::{DeadLetter, Dependency, PutOff};
+use crate::health::{DeadLetter, DeferReason, Dependency};
 use crate::intake::ReceiveTimes;
 use crate::job::{Disposition, JobContext, Task, Work};
 use crate::queue::{Lease, Queue, Received};
 use crate::report::ReportError;
 use crate::retry::{self, Retryable as _};
 
-/// Attempts after which a job is given up: as many as the job queue delivers a message
-/// (`maxReceiveCount`), so that five workers that died of one video are enough.
+/// Attempts after which a job fails: as many times as the job queue delivers a message (`maxReceiveCount`).
 const MAX_TRIES: u32 = 5;
 /// How long a message that is neither a job nor a check stays invisible: it is kept for people to look at, and must
 /// not be received again and again. SQS refuses more than 12 hours from when it
 /// was received.
 const PARKED_VISIBILITY: Duration = Duration::from_secs(11 * 3600);
-/// How many of their ids are remembered, so that each is logged once.
+/// How many of their ids are kept, so that each is logged once.
 const MAX_REMEMBERED: usize = 1_000;
 
 /// The dead-letter queue's reader. One message at a time: there should be none.
@@ -73,7 +72,7 @@ impl DeadLetters {
     }
 
     async fn handle(&self, message: Received, logged: &mut HashSet<String>) {
-        let lease = Lease::hold(&self.queue, &message, self.times.visibility, self.times.heartbeat);
+        let lease = Lease::start(&self.queue, &message, self.times.visibility, self.times.heartbeat);
         let (outcome, disposition) = match Work::parse(&message.body) {
             Ok(Work::Video(task)) => {
                 let span = tracing::info_span!(
@@ -104,10 +103,10 @@ impl DeadLetters {
                 metrics.dead_letter(outcome);
                 lease.delete().await;
             }
-            Disposition::PutOff(delay, reason) => {
-                metrics.dead_letter(DeadLetter::PutOff);
-                metrics.put_off(reason);
-                lease.put_off(delay).await;
+            Disposition::Defer(delay, reason) => {
+                metrics.dead_letter(DeadLetter::Deferred);
+                metrics.message_deferred(reason);
+                lease.defer(delay).await;
             }
             Disposition::Reject(reason) => {
                 metrics.dead_letter(outcome);
@@ -118,22 +117,22 @@ impl DeadLetters {
                         "a dead letter is not understood and is kept"
                     );
                 }
-                lease.put_off(PARKED_VISIBILITY).await;
+                lease.defer(PARKED_VISIBILITY).await;
             }
         }
     }
 
-    /// Returns what is done with the message, and what became of it if that is not to put it off.
+    /// Decides what happens to the message, and how it is counted.
     async fn give_up(&self, task: &Task, receives: u32) -> (DeadLetter, Disposition) {
         let context = &self.context;
         let claimed =
             if task.notice.is_some() { Err(ReportError::JobFinished) } else { context.claim(task).await };
         match claimed {
             Ok(job) => self.fail(task, &job, receives).await,
-            // A worker is at it after all. Whatever it reports, the next look finds.
+            // A worker has the job after all. The next delivery will see its outcome.
             Err(ReportError::LeaseHeld { retry_after }) => {
                 let delay = retry_after.unwrap_or_default().max(self.times.visibility);
-                (DeadLetter::PutOff, Disposition::PutOff(delay, PutOff::LeaseHeld))
+                (DeadLetter::Deferred, Disposition::Defer(delay, DeferReason::LeaseHeld))
             }
             Err(ReportError::JobFinished) => self.finished(task, receives).await,
             Err(ReportError::NotFound) => (DeadLetter::Gone, Disposition::Delete),
@@ -143,12 +142,12 @@ impl DeadLetters {
                     context.readiness.record(Dependency::Control, Err(error.to_string()));
                 }
                 let delay = context.message_delay(receives);
-                (DeadLetter::PutOff, Disposition::PutOff(delay, PutOff::Control))
+                (DeadLetter::Deferred, Disposition::Defer(delay, DeferReason::Control))
             }
         }
     }
 
-    /// The job has ended; its owner may still have to be told.
+    /// The job has ended; its owner may still have to be notified.
     async fn finished(&self, task: &Task, receives: u32) -> (DeadLetter, Disposition) {
         let said = self.context.send_pending_notice(task, None, receives).await;
         (DeadLetter::Finished, said)
@@ -159,8 +158,8 @@ impl DeadLetters {
         // This claim is an attempt, too.
         let tries = job.attempt.saturating_sub(1);
         if tries < MAX_TRIES {
-            // Its message was received often, but hardly worked on: another message of the same job
-            // was put off again and again, or control was down. That is not the video's fault.
+            // Its message was received often but hardly processed, because another message of the same job
+            // was deferred again and again, or control was down. That is not the video's fault.
             let given_back = context.give_back(job, &task.trace, receives, "the job was hardly tried").await;
             return (DeadLetter::GivenBack, given_back);
         }
@@ -180,7 +179,7 @@ impl DeadLetters {
             Err(error) => {
                 tracing::warn!(error = %error, "a dead letter's end could not be reported");
                 let delay = context.message_delay(receives);
-                (DeadLetter::PutOff, Disposition::PutOff(delay, PutOff::Control))
+                (DeadLetter::Deferred, Disposition::Defer(delay, DeferReason::Control))
             }
         }
     }

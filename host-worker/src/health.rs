@@ -6,7 +6,7 @@ mod readiness;
 mod server;
 mod streak;
 
-pub(crate) use metrics::{DeadLetter, Metrics, PutOff};
+pub(crate) use metrics::{DeadLetter, DeferReason, Metrics};
 pub(crate) use probes::probe;
 pub(crate) use readiness::{Dependency, Readiness};
 pub(crate) use server::serve;

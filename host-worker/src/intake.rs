@@ -29,11 +29,11 @@ pub(crate) struct ReceiveTimes {
 pub(crate) struct Intake {
     /// The job queue.
     pub queue: Queue,
-    /// Where messages go that are not understood.
+    /// The queue for messages that cannot be parsed.
     pub dead_letters: Queue,
     /// Works on the jobs.
     pub context: Arc<JobContext>,
-    /// By which times messages are kept.
+    /// The times for receiving and keeping messages.
     pub times: ReceiveTimes,
     /// One permit for each video that is worked on at once.
     pub permits: Arc<Semaphore>,
@@ -83,7 +83,7 @@ impl Intake {
     }
 
     async fn handle(&self, message: Received, permit: Permit) {
-        let lease = Lease::hold(&self.queue, &message, self.times.visibility, self.times.heartbeat);
+        let lease = Lease::start(&self.queue, &message, self.times.visibility, self.times.heartbeat);
         let id = &message.message_id;
         let disposition = match Work::parse(&message.body) {
             Ok(Work::Plugin(task)) => {
@@ -118,9 +118,9 @@ impl Intake {
         };
         match disposition {
             Disposition::Delete => lease.delete().await,
-            Disposition::PutOff(delay, reason) => {
-                self.context.metrics.put_off(reason);
-                lease.put_off(delay).await;
+            Disposition::Defer(delay, reason) => {
+                self.context.metrics.message_deferred(reason);
+                lease.defer(delay).await;
             }
             Disposition::Reject(reason) => {
                 tracing::error!(message_id = id, reason, "a message goes to the dead letters");

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::config::Config;
-use crate::health::{Dependency, Metrics, PutOff, Readiness};
+use crate::health::{DeferReason, Dependency, Metrics, Readiness};
 use crate::notify::Notifier;
 use crate::report::{ControlClient, ReportError, Trace};
 use crate::retry::{self, retry};
@@ -31,16 +31,16 @@ pub(crate) use message::{Task, Work};
 pub(crate) use permit::Permit;
 pub(crate) use plugins::CompiledPlugins;
 
-/// How long a claim is tried again while the message is kept.
-const CLAIM_PATIENCE: Duration = Duration::from_secs(300);
+/// How long a claim is retried while the message is kept.
+const CLAIM_RETRY_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// What is done with a message at the end.
+/// What happens to a message after the work on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Disposition {
     /// It is deleted.
     Delete,
-    /// It becomes visible again after this time, for this reason.
-    PutOff(Duration, PutOff),
+    /// It becomes visible again after this delay, for this reason.
+    Defer(Duration, DeferReason),
     /// It is moved to the dead-letter queue, for this reason.
     Reject(String),
 }
@@ -48,13 +48,13 @@ pub(crate) enum Disposition {
 /// Time-outs and limits of the work on a job.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// The first delay of a message that could not be dealt with.
+    /// The first delay of a message that could not be processed.
     pub retry_delay: Duration,
     /// How often progress is reported.
     pub progress: Duration,
     /// An engine without progress for so long is stuck.
     pub stuck_after: Duration,
-    /// How long the end of an upload is waited for when the worker ends.
+    /// How long to wait for the end of an upload when the worker stops.
     pub stop_timeout: Duration,
     /// Bytes of an archive's first parts.
     pub part_size: u64,
@@ -119,7 +119,7 @@ pub(crate) struct JobContext {
 }
 
 impl JobContext {
-    /// Does what a message asks for.
+    /// Processes a message.
     pub(crate) async fn handle(&self, task: &Task, receives: u32, permit: Permit) -> Disposition {
         let span = tracing::info_span!(
             "job",
@@ -146,7 +146,7 @@ impl JobContext {
         .await
     }
 
-    /// Claims the job; tries again under the same claim id, so that a lost answer does no harm.
+    /// Claims the job. Retries use the same claim id, so that a lost answer does no harm.
     pub(crate) async fn claim(&self, task: &Task) -> Result<Job, ReportError> {
         if self.draining.is_cancelled() {
             return Err(ReportError::Unavailable {
@@ -155,13 +155,13 @@ impl JobContext {
             });
         }
         let claim_id = ambient::token();
-        retry("claim", CLAIM_PATIENCE, &self.draining, || {
+        retry("claim", CLAIM_RETRY_TIMEOUT, &self.draining, || {
             self.control.claim(task.video_id, &claim_id, &task.trace)
         })
         .await
     }
 
-    /// Returns the delay of a message that has been received so many times and could not be dealt with.
+    /// Returns the delay of a message that was received `receives` times and could not be processed.
     pub(crate) fn message_delay(&self, receives: u32) -> Duration {
         retry::message_delay(self.settings.retry_delay, receives)
     }
@@ -178,33 +178,33 @@ impl JobContext {
             ReportError::LeaseHeld { retry_after } => {
                 tracing::debug!("another worker holds the job");
                 let delay = retry_after.unwrap_or(Duration::from_secs(30)).max(Duration::from_secs(1));
-                Disposition::PutOff(delay, PutOff::LeaseHeld)
+                Disposition::Defer(delay, DeferReason::LeaseHeld)
             }
             ReportError::NotReady { retry_after } => {
                 tracing::info!("the job is not ready yet");
-                Disposition::PutOff(retry_after.unwrap_or(later), PutOff::NotReady)
+                Disposition::Defer(retry_after.unwrap_or(later), DeferReason::NotReady)
             }
             ReportError::JobFinished => self.send_pending_notice(task, Some(permit), receives).await,
             ReportError::NotFound => {
                 tracing::warn!("the message's video is not known any more");
                 Disposition::Delete
             }
-            ReportError::Unauthorised => Disposition::PutOff(Duration::from_secs(30), PutOff::Credential),
+            ReportError::Unauthorised => Disposition::Defer(Duration::from_secs(30), DeferReason::Credential),
             ReportError::Unavailable { .. } if self.draining.is_cancelled() => {
-                Disposition::PutOff(Duration::ZERO, PutOff::Shutdown)
+                Disposition::Defer(Duration::ZERO, DeferReason::Shutdown)
             }
             error @ (ReportError::Unavailable { .. }
             | ReportError::Refused { .. }
             | ReportError::StaleAttempt) => {
                 tracing::error!(error = %error, "the job could not be claimed");
                 self.readiness.record(Dependency::Control, Err(error.to_string()));
-                Disposition::PutOff(later, PutOff::Control)
+                Disposition::Defer(later, DeferReason::Control)
             }
         }
     }
 
     /// Sends the notice that a finished job may still have, and the event that may be due at the owner's
-    /// webhook. A receiver that is slow takes no permit from the jobs.
+    /// webhook. A slow receiver does not occupy a job's permit.
     pub(crate) async fn send_pending_notice(
         &self,
         task: &Task,
@@ -249,10 +249,12 @@ impl JobContext {
     fn after_notice(&self, said: Result<(), crate::notify::NotifyError>, receives: u32) -> Disposition {
         match said {
             Ok(()) => Disposition::Delete,
-            Err(_) if self.release.is_cancelled() => Disposition::PutOff(Duration::ZERO, PutOff::Shutdown),
+            Err(_) if self.release.is_cancelled() => {
+                Disposition::Defer(Duration::ZERO, DeferReason::Shutdown)
+            }
             Err(error) => {
                 tracing::warn!(error = %error, "a notice is put off");
-                Disposition::PutOff(self.message_delay(receives), PutOff::Notice)
+                Disposition::Defer(self.message_delay(receives), DeferReason::Notice)
             }
         }
     }

@@ -11,7 +11,7 @@ use framelift_worker::config::{Config, EXIT_CODE};
 use framelift_worker::{app, cli, log};
 
 fn main() -> ExitCode {
-    if let Some(child) = framelift_sandbox::enter_if_asked() {
+    if let Some(child) = framelift_sandbox::run_as_child() {
         return child;
     }
     let arguments = Arguments::parse();

@@ -1,4 +1,4 @@
-//! Tells owners how their videos ended, over every channel that they and the configuration want.
+//! Notifies owners of the end of their videos, over every channel that they and the configuration enable.
 
 mod email;
 mod text;
@@ -22,10 +22,10 @@ use crate::webhook::{self, Outcome, WebhookSender};
 
 pub(crate) use email::{Email, EmailError};
 
-/// A notice that is not out, or that control does not know to be out. It is sent again.
+/// Why a notice was not sent, or not reported as sent. It will be sent again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotifyError {
-    /// Control could not be asked or told.
+    /// Control could not be reached.
     #[error(transparent)]
     Control(#[from] ReportError),
     /// The mail server could not be reached.
@@ -46,8 +46,8 @@ pub(crate) struct Notifier {
     metrics: Arc<Metrics>,
     email: Option<Email>,
     webhooks: WebhookSender,
-    /// How long one notice is tried before its message is left to come back.
-    patience: Duration,
+    /// How long one notice is retried before its message is left to its visibility timeout.
+    retry_timeout: Duration,
 }
 
 impl Notifier {
@@ -58,17 +58,17 @@ impl Notifier {
         smtp: &Smtp,
         webhooks: WebhookSender,
         links: &Links,
-        patience: Duration,
+        retry_timeout: Duration,
     ) -> Result<Self, EmailError> {
         let email = Email::new(smtp, links)?;
         if email.is_none() {
             tracing::warn!("no mail server is configured: nobody is told by e-mail");
         }
-        Ok(Self { control, metrics, email, webhooks, patience })
+        Ok(Self { control, metrics, email, webhooks, retry_timeout })
     }
 
-    /// Sends a notice and reports it as sent. At least once: what fails half-way is sent again,
-    /// under the same message id.
+    /// Sends a notice and reports it as sent. Delivery is at least once: after a failure half-way it is sent
+    /// again, with the same message id.
     pub(crate) async fn deliver(
         &self,
         notice: &Notice,
@@ -77,13 +77,14 @@ impl Notifier {
         cancel: &CancellationToken,
     ) -> Result<(), NotifyError> {
         let contact =
-            retry("contact", self.patience, cancel, || self.control.contact(notice.user_id, trace)).await?;
+            retry("contact", self.retry_timeout, cancel, || self.control.contact(notice.user_id, trace))
+                .await?;
         match &contact {
             Some(contact) => self.send(notice, contact, cancel).await?,
             None => tracing::info!("the account is gone: nobody is to be told"),
         }
         let webhook = contact.is_some_and(|contact| contact.webhook.is_some());
-        let told = retry("notified", self.patience, cancel, || {
+        let told = retry("notified", self.retry_timeout, cancel, || {
             self.control.notified(notice.video_id, attempt, webhook, trace)
         });
         match told.await {
@@ -101,15 +102,15 @@ impl Notifier {
         trace: &Trace,
         cancel: &CancellationToken,
     ) -> Result<(), NotifyError> {
-        match retry("notice", self.patience, cancel, || self.control.notice(video, trace)).await? {
+        match retry("notice", self.retry_timeout, cancel, || self.control.notice(video, trace)).await? {
             // Attempt 0: this is not the attempt that ended the job.
             Some(notice) => self.deliver(&notice, 0, trace, cancel).await,
             None => Ok(()),
         }
     }
 
-    /// Mails a link to the owner of an account, if it is still good. At least once, under the same message id and
-    /// with the same link. Without a mail server, or an address for the link to lead to, nobody gets it.
+    /// Mails a link to the owner of an account, if it is still valid. Delivery is at least once, with the
+    /// same message id and link. Without a mail server or a public URL it is not sent.
     pub(crate) async fn deliver_account_mail(
         &self,
         user: UserId,
@@ -126,7 +127,7 @@ impl Notifier {
             return Ok(());
         };
         let ask = || self.control.account_mail(user, kind, link, trace);
-        let Some(mail) = retry("mail", self.patience, cancel, ask).await? else { return Ok(()) };
+        let Some(mail) = retry("mail", self.retry_timeout, cancel, ask).await? else { return Ok(()) };
         let Some(text) = text::with_link(kind, &mail, public_url, &trace.correlation_id) else {
             return Ok(());
         };
@@ -134,7 +135,7 @@ impl Notifier {
         self.mail(&text, &id, &trace.correlation_id, &mail.email, cancel).await
     }
 
-    /// Sends an event to its owner's webhook, if it is due, and reports what came of it.
+    /// Sends an event to its owner's webhook, if it is due, and reports the outcome.
     pub(crate) async fn deliver_event(
         &self,
         event: EventId,
@@ -147,9 +148,11 @@ impl Notifier {
             return Err(NotifyError::Busy);
         };
         let claim = || self.control.claim_delivery(event, trace);
-        let Some(delivery) = retry("delivery", self.patience, cancel, claim).await? else { return Ok(()) };
+        let Some(delivery) = retry("delivery", self.retry_timeout, cancel, claim).await? else {
+            return Ok(());
+        };
         let contact = || self.control.contact(delivery.user_id, trace);
-        let contact = retry("contact", self.patience, cancel, contact).await?;
+        let contact = retry("contact", self.retry_timeout, cancel, contact).await?;
         if delivery.attempt == 1
             && let Some(address) = contact.as_ref().and_then(|contact| contact.email.as_ref())
             && let Some(mail) = rejection(&delivery, contact.as_ref())
@@ -179,7 +182,7 @@ impl Notifier {
                 }
             }
         };
-        let report = retry("report of a delivery", self.patience, cancel, || {
+        let report = retry("report of a delivery", self.retry_timeout, cancel, || {
             self.control.report_delivery(&delivery, outcome, status, error.clone(), trace)
         });
         match report.await {
@@ -222,7 +225,7 @@ impl Notifier {
             self.mail(&mail, &id, &delivery.correlation_id, address, cancel).await?;
         }
         let gone = || self.control.webhook_gone(delivery.user_id, &webhook.url, trace);
-        Ok(retry("webhook-gone", self.patience, cancel, gone).await?)
+        Ok(retry("webhook-gone", self.retry_timeout, cancel, gone).await?)
     }
 
     async fn send(
@@ -242,7 +245,7 @@ impl Notifier {
         self.mail(&mail, &id, &notice.correlation_id, address, cancel).await
     }
 
-    /// Sends an e-mail. One that is rejected for good is logged: sending it again would be refused again.
+    /// Sends an e-mail. A permanent rejection is logged and not retried.
     async fn mail(
         &self,
         mail: &text::MailText,
@@ -253,7 +256,7 @@ impl Notifier {
     ) -> Result<(), NotifyError> {
         let Some(email) = &self.email else { return Ok(()) };
         let span = tracing::info_span!("email", otel.kind = "client", notice = id);
-        let send = email.send(mail, id, correlation_id, address, self.patience, cancel);
+        let send = email.send(mail, id, correlation_id, address, self.retry_timeout, cancel);
         let sent = send.instrument(span).await;
         let outcome = match &sent {
             Ok(()) => "sent",
@@ -273,8 +276,8 @@ impl Notifier {
     }
 }
 
-/// The e-mail beside the event that a plugin was rejected; none of another event. A video's e-mail goes out before its
-/// event is kept, so that an owner without a webhook gets it too; a plugin has but its event.
+/// Returns the e-mail that goes with the event that a plugin was rejected; `None` for other events. A video's
+/// e-mail is sent before its event, independently of a webhook; for a plugin there is only the event.
 fn rejection(delivery: &ClaimedDelivery, contact: Option<&Contact>) -> Option<text::MailText> {
     let event: WebhookEvent = serde_json::from_str(&delivery.payload).ok()?;
     let EventData::Plugin(plugin) = event.data else { return None };

@@ -1,4 +1,4 @@
-//! The job queue: receiving, putting off, deleting; a message received is a lease.
+//! The job queue: receives, defers and deletes messages. A received message is a lease.
 
 mod lease;
 
@@ -14,17 +14,17 @@ use crate::retry::{Retryable, retry};
 
 pub(crate) use lease::Lease;
 
-/// How long a call other than a receive is tried again. After that the message comes back by its
-/// visibility timeout.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a call other than a receive is retried. After that the message's visibility timeout makes it
+/// visible again.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a call to the queue failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum QueueError {
-    /// The queue says no, and would again.
+    /// The queue refuses the call; a retry would not help.
     #[error("the queue refuses: {0}")]
     Refused(String),
-    /// No answer, or a server's error: worth another try.
+    /// No answer, or a server error; a retry may help.
     #[error("the queue does not answer: {0}")]
     Unavailable(String),
 }
@@ -54,7 +54,7 @@ impl Retryable for QueueError {
 pub(crate) struct Received {
     /// The queue's id for it.
     pub message_id: String,
-    /// The receipt handle, by which it is deleted or put off.
+    /// The receipt handle, with which it is deleted or its visibility changed.
     pub receipt: String,
     /// Its text.
     pub body: String,
@@ -82,7 +82,7 @@ impl Queue {
         request.send().await.map(drop).map_err(QueueError::of)
     }
 
-    /// Waits for a message, which nobody else gets for `visibility`.
+    /// Waits for a message, which then stays invisible for `visibility`.
     pub(crate) async fn receive(
         &self,
         wait: Duration,
@@ -114,9 +114,13 @@ impl Queue {
         }))
     }
 
-    /// Makes the message invisible for so long from now, or visible again at once with zero.
-    pub(crate) async fn put_off(&self, receipt: &str, visibility: Duration) -> Result<(), QueueError> {
-        self.retry("put off", || async {
+    /// Makes the message invisible for this long from now, or visible at once with zero.
+    pub(crate) async fn change_visibility(
+        &self,
+        receipt: &str,
+        visibility: Duration,
+    ) -> Result<(), QueueError> {
+        self.retry("change visibility", || async {
             let request = self.client.change_message_visibility().queue_url(&self.url);
             let request = request.receipt_handle(receipt).visibility_timeout(whole_seconds(visibility));
             request.send().await.map(drop).map_err(QueueError::of)
@@ -147,11 +151,11 @@ impl Queue {
         Call: FnMut() -> Answer,
         Answer: Future<Output = Result<(), QueueError>>,
     {
-        retry(what, PATIENCE, &CancellationToken::new(), call).await
+        retry(what, RETRY_TIMEOUT, &CancellationToken::new(), call).await
     }
 }
 
-/// Whole seconds, rounded up, within what SQS takes.
+/// Whole seconds, rounded up, within the limits of SQS.
 fn whole_seconds(duration: Duration) -> i32 {
     const MAX_SECONDS: u64 = 12 * 3600;
     let seconds = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));

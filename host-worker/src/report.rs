@@ -1,4 +1,4 @@
-//! The worker's side of `control`: claims, reports, notices, the sweep.
+//! The client of component `control`: claims, reports, notices, the sweep.
 
 mod error;
 
@@ -30,10 +30,10 @@ use crate::health::Readiness;
 
 pub(crate) use error::ReportError;
 
-/// An answer longer than this is none of control's.
+/// Control's answers are never longer than this.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
-/// What follows a request through every call.
+/// The correlation id and trace of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Trace {
     /// The request's id.
@@ -109,7 +109,7 @@ impl ControlClient {
         let span = tracing::info_span!(
             "control",
             otel.kind = "client",
-            // Without the ids in between: a span's name is the same for all videos.
+            // Without ids: a span's name is the same for all videos.
             otel.name = format!("control {}", path.rsplit('/').next().unwrap_or_default()),
             http.request.method = method.as_str(),
             http.response.status_code = tracing::field::Empty,
@@ -166,8 +166,8 @@ impl ControlClient {
         self.answer(self.request(Method::POST, &path, Some(trace))?.json(body)).await
     }
 
-    /// Takes the job, for a lease. `claim_id` is fresh for each message received: the same
-    /// claim may be sent again.
+    /// Claims the job and starts its lease. `claim_id` is new for each message received, and the same when
+    /// the claim is repeated.
     pub(crate) async fn claim(
         &self,
         video: VideoId,
@@ -182,7 +182,7 @@ impl ControlClient {
         self.report(video, "claim", trace, &body).await
     }
 
-    /// Renews the lease and tells how far the job is.
+    /// Reports progress and renews the lease.
     pub(crate) async fn progress(
         &self,
         job: &Job,
@@ -213,7 +213,7 @@ impl ControlClient {
         self.report(job.video_id, "complete", trace, &body).await
     }
 
-    /// Fails the job, or gives it back. Idempotent for the same attempt.
+    /// Fails or releases the job. Idempotent for the same attempt.
     pub(crate) async fn fail(
         &self,
         job: &Job,
@@ -232,7 +232,7 @@ impl ControlClient {
         self.report(job.video_id, "fail", trace, &body).await
     }
 
-    /// The notice is out; with `webhook`, the event is to be delivered to it.
+    /// Reports that the notice was sent; with `webhook`, that the event is to be delivered to it.
     pub(crate) async fn notified(
         &self,
         video: VideoId,
@@ -244,7 +244,7 @@ impl ControlClient {
         self.report(video, "notified", trace, &body).await
     }
 
-    /// The notice that is still to be sent, if there is one.
+    /// Returns the notice that is still to be sent, if there is one.
     pub(crate) async fn notice(&self, video: VideoId, trace: &Trace) -> Result<Option<Notice>, ReportError> {
         let path = format!("internal/jobs/{video}/notice");
         match self.answer(self.request(Method::GET, &path, Some(trace))?).await {
@@ -254,7 +254,7 @@ impl ControlClient {
         }
     }
 
-    /// Whom to tell; none when the account is gone.
+    /// Returns whom to notify; `None` if the account is gone.
     pub(crate) async fn contact(&self, user: UserId, trace: &Trace) -> Result<Option<Contact>, ReportError> {
         let path = format!("internal/users/{user}/contact");
         match self.answer(self.request(Method::GET, &path, Some(trace))?).await {
@@ -264,7 +264,8 @@ impl ControlClient {
         }
     }
 
-    /// What is to be mailed to the owner of an account; none if there is nothing, or nobody.
+    /// Returns what is to be mailed to the owner of an account; `None` if nothing is due or the account is
+    /// gone.
     pub(crate) async fn account_mail(
         &self,
         user: UserId,
@@ -281,7 +282,7 @@ impl ControlClient {
         }
     }
 
-    /// Takes the check of a plugin, for a lease. `claim_id` is fresh for each message received.
+    /// Claims the check of a plugin and starts its lease. `claim_id` is new for each message received.
     pub(crate) async fn claim_plugin(
         &self,
         plugin: PluginId,
@@ -295,7 +296,7 @@ impl ControlClient {
         self.answer(self.request(Method::POST, &path, Some(trace))?.json(&body)).await
     }
 
-    /// Says how the check of a plugin ended. Idempotent for the same attempt.
+    /// Reports the result of the check of a plugin. Idempotent for the same attempt.
     pub(crate) async fn report_plugin(
         &self,
         plugin: PluginId,
@@ -311,7 +312,7 @@ impl ControlClient {
         self.worker_id.clone()
     }
 
-    /// Takes an event that is to be sent to its webhook; none if there is nothing to send now.
+    /// Claims an event to be sent to its webhook; `None` if there is nothing to send now.
     pub(crate) async fn claim_delivery(
         &self,
         event: EventId,
@@ -325,7 +326,7 @@ impl ControlClient {
         }
     }
 
-    /// Says what came of sending an event. Idempotent for the same attempt.
+    /// Reports the outcome of sending an event. Idempotent for the same attempt.
     pub(crate) async fn report_delivery(
         &self,
         delivery: &ClaimedDelivery,
@@ -356,7 +357,7 @@ impl ControlClient {
         }
     }
 
-    /// Lets the edge heal what crashes left; says whether the credential is good, too.
+    /// Runs the edge's sweep, which repairs what crashes left. It also shows whether the credential is valid.
     pub(crate) async fn sweep(&self) -> Result<SweepAnswer, ReportError> {
         let request = self.request(Method::POST, "internal/sweep", None)?.json(&serde_json::json!({}));
         let answer = self.answer(request).await?;
@@ -385,7 +386,7 @@ pub(crate) struct Archive {
     pub sha256: Checksum,
     /// Bytes read of the upload.
     pub bytes_read: u64,
-    /// What the owner should know.
+    /// Warnings for the owner.
     pub warnings: Vec<String>,
     /// Whether the index of its frames is stored.
     pub indexed: bool,

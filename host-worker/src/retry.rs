@@ -1,4 +1,4 @@
-//! When something is tried again: how long to wait in between, and when to give up.
+//! Retries: how long to wait in between, and when to give up.
 
 use std::time::Duration;
 
@@ -6,22 +6,22 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// For calls that usually work at the next try: from 100 ms to 5 s, and up to twice that by jitter.
+/// The backoff of calls: from 100 ms to 5 s, and up to twice that by jitter.
 const CALLS: ExponentialBuilder = ExponentialBuilder::new()
     .with_jitter()
     .with_min_delay(Duration::from_millis(100))
     .with_max_delay(Duration::from_secs(5))
     .without_max_times();
 
-/// How many times the first delay of a message its longest one is.
+/// The longest delay of a message, as a multiple of the first one.
 const MAX_MESSAGE_DELAY_FACTOR: u32 = 60;
 
 /// The longest pause of a worker that is out of service, without its jitter.
 const MAX_OUT_OF_SERVICE: Duration = Duration::from_secs(900);
 
-/// An error that knows whether another try makes sense.
+/// An error that knows whether a retry may help.
 pub(crate) trait Retryable: std::fmt::Display {
-    /// The least time to wait before another try; none if another try makes no sense.
+    /// The least time to wait before a retry; `None` if a retry would not help.
     fn retry_after(&self) -> Option<Duration>;
 }
 
@@ -31,18 +31,18 @@ fn doubling(first: Duration, longest: Duration) -> ExponentialBuilder {
     schedule.with_min_delay(first).with_max_delay(longest.max(first))
 }
 
-/// Returns the delay of a message that has been received so many times, where `first` is that of one
-/// received once.
+/// Returns the delay of a message that was received `receives` times; `first` is the delay after the first
+/// receive.
 pub(crate) fn message_delay(first: Duration, receives: u32) -> Duration {
     nth(doubling(first, first.saturating_mul(MAX_MESSAGE_DELAY_FACTOR)), receives)
 }
 
-/// Returns the `n`-th pause (from 1) in a row of a worker that is out of service.
+/// Returns the `n`-th consecutive pause (from 1) of a worker that is out of service.
 pub(crate) fn out_of_service(first: Duration, n: u32) -> Duration {
     nth(doubling(first, MAX_OUT_OF_SERVICE), n)
 }
 
-/// Returns the pause after so many failures in a row of a loop that never gives up.
+/// Returns the pause of a loop that never gives up, after `failures` consecutive failures.
 pub(crate) fn pause(failures: u32) -> Duration {
     nth(CALLS, failures)
 }
@@ -52,11 +52,11 @@ fn nth(schedule: ExponentialBuilder, n: u32) -> Duration {
     schedule.build().nth(n.clamp(1, 30) as usize - 1).unwrap_or_default()
 }
 
-/// Calls until a call succeeds or fails for good, or `patience` or the caller ends; returns the last
-/// answer. A call under way is not interrupted.
+/// Repeats `call` until it succeeds, fails permanently, `retry_timeout` has passed or `cancel` is cancelled.
+/// Returns the last result. A call under way is not interrupted.
 pub(crate) async fn retry<T, E, Call, Answer>(
     what: &'static str,
-    patience: Duration,
+    retry_timeout: Duration,
     cancel: &CancellationToken,
     mut call: Call,
 ) -> Result<T, E>
@@ -65,7 +65,7 @@ where
     Call: FnMut() -> Answer,
     Answer: Future<Output = Result<T, E>>,
 {
-    let give_up_at = Instant::now() + patience;
+    let give_up_at = Instant::now() + retry_timeout;
     let mut delays = CALLS.build();
     loop {
         let error = match call().await {
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(run(&never, vec![Err(Failure(Some(60))), Ok(7)]).await, (Err(Failure(Some(60))), 1));
         let (result, calls) = run(&never, Vec::new()).await;
         assert_eq!(result, Err(Failure(Some(0))));
-        assert!((12..25).contains(&calls), "patience ends: {calls}");
+        assert!((12..25).contains(&calls), "it gives up in time: {calls}");
         never.cancel();
         assert_eq!(run(&never, vec![again(), Ok(7)]).await, (again(), 1));
     }

@@ -13,13 +13,13 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
             let aws = app::aws(config).await;
             app::start(config, &aws, None, stop.clone()).await
         };
-        // Credentials and a GPU that do not answer are not waited for after a signal.
+        // A signal also ends waiting for credentials or a GPU.
         let worker = tokio::select! {
             biased;
             worker = starting => worker?,
             () = stop.cancelled() => return anyhow::Ok(()),
         };
-        // For whoever started it with port 0.
+        // Tells the chosen port if port 0 was configured.
         cli::print(&format!("listening on http://{}\n", worker.health()));
         worker.finished().await.context("the worker's own task ended")
     });

@@ -1,11 +1,11 @@
-//! How a worker is told to stop, and how it divides the time that it has for that.
+//! Handles stop signals, and divides the grace period.
 
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// The exit code when a second signal ends everything at once.
+/// The exit code after a second signal.
 const EXIT_SECOND_SIGNAL: i32 = 130;
 
 /// A token that the first SIGTERM or SIGINT cancels; the second ends the process at once.
@@ -31,7 +31,7 @@ pub fn signals() -> std::io::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// The end of the grace period, in which running jobs are given back: engines stop, reports leave.
+/// The last part of the grace period, in which running jobs are released.
 pub(crate) fn give_back_period(grace: Duration) -> Duration {
     Duration::from_secs(10).min(grace / 2)
 }

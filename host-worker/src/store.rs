@@ -1,4 +1,4 @@
-//! The object store, as a worker needs it: uploads read by ranges, archives written by parts.
+//! The object store: reads uploads by ranges and writes archives in parts.
 
 pub(crate) mod blocks;
 mod cleanup;
@@ -19,25 +19,25 @@ use crate::retry::{self, Retryable};
 
 pub(crate) use source::{Opened, S3Source};
 
-/// How long one object call is tried again; longer outages give the job back.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long one object call is retried; after a longer outage the job is released.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// How a call to the store ended badly.
+/// Why a call to the store failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StoreError {
     /// No such object.
     #[error("the object is not there")]
     NotFound,
-    /// Another object lies there now.
+    /// The object was replaced.
     #[error("the object has changed since it was opened")]
     Changed,
-    /// The store says no, and would again.
+    /// The store refuses the call; a retry would not help.
     #[error("the object store refuses: {0}")]
     Refused(String),
-    /// No answer, a server's error or an answer cut short; worth another try.
+    /// No answer, a server error or a truncated answer; a retry may help.
     #[error("the object store does not answer: {0}")]
     Unavailable(String),
-    /// The caller called it off.
+    /// The caller cancelled it.
     #[error("cancelled")]
     Cancelled,
 }
@@ -86,7 +86,7 @@ impl ObjectStore {
         Ok(())
     }
 
-    /// Returns an object of exactly so many bytes, whole. For small ones.
+    /// Returns a whole object, which must have exactly this many bytes. For small objects.
     pub(crate) async fn get(
         &self,
         key: &str,
@@ -147,7 +147,8 @@ impl ObjectStore {
     }
 }
 
-/// Calls until a call succeeds or fails for good, [`PATIENCE`] ends, or the caller calls it off.
+/// Repeats `call` until it succeeds, fails permanently, [`RETRY_TIMEOUT`] has passed, or the caller cancels
+/// it.
 async fn retry<T, Call, Answer>(cancel: &CancellationToken, call: Call) -> Result<T, StoreError>
 where
     Call: FnMut() -> Answer,
@@ -156,6 +157,6 @@ where
     tokio::select! {
         biased;
         () = cancel.cancelled() => Err(StoreError::Cancelled),
-        result = retry::retry("object store", PATIENCE, cancel, call) => result,
+        result = retry::retry("object store", RETRY_TIMEOUT, cancel, call) => result,
     }
 }

@@ -1,4 +1,4 @@
-//! Calls the edge's sweep each minute or so: one effect however many workers call.
+//! Calls the edge's sweep about once a minute; the effect does not depend on how many workers call it.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Sends events to owners' webhooks (Standard Webhooks 1.0), one attempt at a time; the edge keeps them and says when.
+//! Sends events to owners' webhooks (Standard Webhooks 1.0), one attempt at a time; the edge stores and
+//! schedules them.
 
 mod address;
 mod sign;
@@ -24,18 +25,18 @@ use address::{CheckedResolver, Forbidden};
 #[error("the webhook client: {0}")]
 pub struct ClientError(String);
 
-/// What came of one attempt.
+/// The outcome of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The receiver took the event.
     Delivered(StatusCode),
-    /// It did not, and may another time.
+    /// The receiver failed; a retry may help.
     Failed(Option<StatusCode>, String),
-    /// It says that it is gone for good.
+    /// The receiver answered that it is gone for good.
     Gone,
 }
 
-/// Sends events, so many at once, and of one account only a part of these.
+/// Sends events, a limited number at once, and only a part of these for one account.
 #[derive(Debug)]
 pub(crate) struct WebhookSender {
     http: reqwest::Client,
@@ -46,7 +47,7 @@ pub(crate) struct WebhookSender {
     accounts: Arc<Mutex<HashMap<UserId, usize>>>,
 }
 
-/// The right to send one event.
+/// The permit to send one event.
 #[derive(Debug)]
 pub(crate) struct Permit {
     _of_all: OwnedSemaphorePermit,
@@ -77,7 +78,7 @@ impl WebhookSender {
         let http = reqwest::Client::builder()
             .user_agent(framelift_contract::ENGINE)
             .dns_resolver(Arc::new(CheckedResolver::new(allow_private)))
-            // Each attempt resolves and checks anew.
+            // Each attempt resolves and checks the name again.
             .pool_max_idle_per_host(0)
             .timeout(config.timeout)
             .connect_timeout(config.timeout.min(Duration::from_secs(5)))
@@ -99,7 +100,7 @@ impl WebhookSender {
         })
     }
 
-    /// The right to send one event of an account; none if as many are being sent as may be.
+    /// Takes a permit to send one event of an account; `None` if the limit is reached.
     pub(crate) fn permit(&self, user: UserId) -> Option<Permit> {
         let of_all = self.all.clone().try_acquire_owned().ok()?;
         let mut accounts = lock(&self.accounts);
@@ -147,7 +148,8 @@ impl WebhookSender {
         }
     }
 
-    /// Why there was no answer, in words for the owner: not what this machine's resolver or network said.
+    /// Why there was no answer, as a message for the owner, without details of this machine's resolver or
+    /// network.
     fn reason(&self, error: &reqwest::Error) -> String {
         if address::refused(error) {
             Forbidden.to_string()

@@ -28,7 +28,7 @@ pub(crate) const STACK: &[&str] = &["framelift-stack", "framelift-edge-host", "f
 pub(crate) const PROGRAMS: &[&str] =
     &["framelift-stack", "framelift-edge-host", "framelift-worker", "framelift-cli"];
 
-/// Everything that runs natively: guests need a host.
+/// All packages but the guests, which need a host.
 pub(crate) fn native_workspace(command: &mut Command) {
     command.arg("--workspace");
     for guest in [GUESTS, TEST_GUESTS].concat() {

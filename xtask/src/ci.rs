@@ -1,4 +1,4 @@
-//! What CI runs, in the order in which it fails cheapest.
+//! What CI runs, cheapest checks first.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ pub(crate) fn ci(args: &[String]) -> Result {
     tidy::tidy()?;
     step("formatting", || run(cargo(&["fmt", "--all", "--check"])))?;
     std::thread::scope(|scope| {
-        // What waits for the network, and what runs in Node.js and Python, leaves time to the compiler.
+        // Checks that wait for the network, or run in Node.js and Python, run beside the compiler.
         let beside = scope.spawn(|| {
             step("what the tests need is there", setup::for_tests)?;
             step("the page", page::check)?;
@@ -58,7 +58,7 @@ fn clippy() -> Result {
 fn deny() -> Result {
     if !succeeds("cargo", &["deny", "--version"]) {
         println!("installing cargo-deny");
-        // Compiling it with optimisation takes longer than all that it will ever check.
+        // Building it with optimisation takes longer than the checks themselves.
         run(cargo(&["install", "--quiet", "--locked", "--debug", "cargo-deny"]))?;
     }
     run(command("cargo", &["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]))

@@ -1,4 +1,4 @@
-//! Feeds the parsers of untrusted bytes with what a fuzzer makes up.
+//! Fuzzes the parsers of untrusted bytes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -37,7 +37,7 @@ const VIDEOS: &[(&str, &str)] = &[
     ("k.gif", ""),
 ];
 
-/// Runs the named targets, or all, for so many seconds each.
+/// Runs the named targets, or all, for a number of seconds each.
 pub(crate) fn fuzz(args: &[String]) -> Result {
     let (mut names, mut seconds) = (Vec::new(), "60".to_owned());
     let mut args = args.iter();

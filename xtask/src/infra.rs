@@ -14,7 +14,7 @@ const FROM_PYPI: &[Package] = &[
     package("zizmor==1.32.0", "looks for ways into workflows"),
 ];
 
-/// Has dependencies that none of the others would like.
+/// Installed separately, because its dependencies conflict with the others'.
 const CHECKOV: &[Package] = &[package("checkov==3.3.30", "knows what is unsafe in Terraform")];
 
 /// Where kubectl comes from on a machine without it.

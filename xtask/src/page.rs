@@ -1,4 +1,4 @@
-//! The page: builds `web/` into `components/web/dist`, and checks that what lies there is just that.
+//! The page: builds `web/` into `components/web/dist`, and checks that the tracked build is up to date.
 
 use std::collections::BTreeMap;
 use std::path::Path;

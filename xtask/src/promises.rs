@@ -73,7 +73,7 @@ fn modules(binary: &str, path: &str) -> Option<String> {
     Some(module.replace('/', "::"))
 }
 
-/// What the document names, and the lines of rows that name nothing.
+/// The references of the document, and the lines of rows without one.
 pub(crate) fn read() -> Result<(Vec<Reference>, Vec<usize>)> {
     let text =
         std::fs::read_to_string(root().join(FILE)).map_err(|error| format!("cannot read {FILE}: {error}"))?;

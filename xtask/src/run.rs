@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::{build, ffmpeg, setup};
 
-/// What every step gives: nothing, or one sentence on what went wrong.
+/// The result of a step; the error is one sentence on what went wrong.
 pub(crate) type Result<T = ()> = std::result::Result<T, String>;
 
 /// Prints what the commands are.
@@ -125,7 +125,7 @@ pub(crate) fn simulate(args: &[String]) -> Result {
 fn run_stack(subcommand: &str, args: &[String]) -> Result {
     let mut command = Command::new(target().join("debug/framelift-stack"));
     command.arg(subcommand).args(args).current_dir(root());
-    // In this process's place, so that Ctrl-C and signals reach it and its exit code is the answer.
+    // Replaces this process, so that Ctrl-C and signals reach the program and its exit code is returned.
     let error = command.exec();
     Err(format!("cannot run `{}`: {error}", shown(&command)))
 }

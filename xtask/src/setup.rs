@@ -17,11 +17,11 @@ pub(crate) const fn package(name: &'static str, why: &'static str) -> Package {
     Package { name, why }
 }
 
-/// What compiling any of it needs.
+/// What every build needs.
 const COMPILERS: &[Package] =
     &[package("gcc", "links, and compiles the C parts of crates"), package("libc6-dev", "C headers")];
 
-/// What compiling what extracts frames needs besides, whichever FFmpeg it is linked to.
+/// What builds of the engine need in addition, whichever FFmpeg they are linked to.
 const MEDIA: &[Package] = &[
     package("g++", "compiles the C++ parts of crates"),
     package("make", "builds the JPEG library"),
@@ -41,7 +41,7 @@ const FFMPEG: &[Package] = &[
     package("libswscale-dev", "FFmpeg: scaling and pixel formats"),
 ];
 
-/// What building an FFmpeg of our own needs besides.
+/// What building our own FFmpeg needs in addition.
 const FFMPEG_BUILD: &[Package] = &[
     package("meson", "builds dav1d, which decodes AV1"),
     package("ninja-build", "builds dav1d, which decodes AV1"),
@@ -119,12 +119,12 @@ pub(crate) fn names_for_cli() -> impl Iterator<Item = &'static str> {
     MEDIA.iter().chain(FFMPEG).map(|package| package.name).filter(|name| *name != "g++")
 }
 
-/// What compiling any of it needs.
+/// What every build needs.
 pub(crate) fn compilers() -> Result {
     debian(COMPILERS)
 }
 
-/// What compiling what extracts frames needs besides FFmpeg.
+/// What builds of the engine need in addition to FFmpeg.
 pub(crate) fn media() -> Result {
     debian(MEDIA)
 }

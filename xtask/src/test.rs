@@ -49,7 +49,7 @@ pub(crate) fn test(args: &[String]) -> Result {
     if tally.failed == 0 && tally.broken.is_empty() { Ok(()) } else { Err("tests failed".into()) }
 }
 
-/// Binaries whose tests mostly wait: for leases, messages and processes that they start.
+/// Binaries whose tests mostly wait, for leases, messages and processes.
 const WAITING: &[&str] = &[
     "dev/edge-host/tests/host.rs",
     "dev/sqs/tests/contract.rs",
@@ -60,7 +60,7 @@ const WAITING: &[&str] = &[
 /// Each of its tests starts all of Framelift and leaves most of a core to others.
 const WHOLE_STACKS: &str = "e2e/tests/e2e/main.rs";
 
-/// Runs those that wait beside those that compute, and within each kind one after the other.
+/// Runs the waiting ones in parallel with the computing ones, and those of each kind one after the other.
 fn run_all(binaries: &[Binary], selection: &Selection) -> Result<Tally> {
     println!("running the tests");
     let (waiting, computing): (Vec<&Binary>, Vec<&Binary>) =
@@ -127,7 +127,7 @@ fn run(binary: &Binary, selection: &Selection) -> Result<Tally> {
     let status = child.wait().map_err(|error| format!("cannot wait for the tests: {error}"))?;
     if !status.success() {
         if !selection.shows_output {
-            // What passed has said nothing that explains a failure.
+            // The output of passed tests is not shown.
             let failures = output.iter().position(|line| line == "failures:").unwrap_or_default();
             println!("{}", output[failures..].join("\n"));
         }

@@ -3,7 +3,7 @@
 
 use std::sync::{LazyLock, OnceLock};
 
-use framelift_domain::limits::{MOST_UPLOAD_BYTES, VIDEO_EXTENSIONS};
+use framelift_domain::limits::{MAX_UPLOAD_BYTES, VIDEO_EXTENSIONS};
 use framelift_domain::options::{MAX_AT, MAX_COUNT, MAX_CROP, MAX_SIDE, MAX_STREAM};
 use framelift_domain::plugin::MAX_PER_VIDEO;
 use framelift_domain::video::Stage;
@@ -260,7 +260,7 @@ static SHA256: Text =
     Text::new(64, 64, "^[0-9a-f]*$", "must be a SHA-256 in 64 lower-case hexadecimal digits");
 
 /// Bytes of an upload. A deployment may allow less: 413 `file-too-large` says so.
-pub const SIZE_BYTES: Integer = Integer { min: 1, max: MOST_UPLOAD_BYTES };
+pub const SIZE_BYTES: Integer = Integer { min: 1, max: MAX_UPLOAD_BYTES };
 /// The quality of the images.
 pub const QUALITY: Integer = Integer { min: 1, max: 100 };
 /// Frames that `count` or `scenes` may ask for.

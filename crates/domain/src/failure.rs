@@ -16,7 +16,7 @@ pub enum FailureCode {
     NoVideoStream,
     /// A container of videos that the engine does not read.
     UnsupportedContainer,
-    /// A codec, or a kind of one, that the engine does not decode.
+    /// A codec, or a profile of one, that the engine does not decode.
     UnsupportedCodec,
     /// A video of which not one frame could be decoded.
     CorruptInput,
@@ -30,12 +30,12 @@ pub enum FailureCode {
     DecoderCrashed,
     /// A plugin trapped, exceeded its limits or returned an error.
     PluginFailed,
-    /// Our own fault: not the video's.
+    /// A fault of the service, not of the video.
     Internal,
 }
 
 impl FailureCode {
-    /// The code as it stands in the API.
+    /// The code in the API.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
@@ -96,7 +96,8 @@ impl Failure {
     }
 }
 
-/// Reads a failure of a stored record. A code that newer code stored is [`FailureCode::Internal`].
+/// Reads a failure of a stored record. A code that this version does not know becomes
+/// [`FailureCode::Internal`].
 pub(crate) fn stored<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Failure, D::Error> {
     #[derive(Deserialize)]
     struct Stored {

@@ -68,8 +68,8 @@ uuid_id!(
 );
 
 uuid_id!(
-    /// Something that an owner is told; a video's end has the id of the video, a plugin's rejection that of the plugin's
-    /// version.
+    /// An event for an owner's webhook. The end of a video has the video's id, the rejection of a plugin the
+    /// id of the plugin's version.
     EventId,
     "event id"
 );

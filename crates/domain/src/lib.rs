@@ -1,9 +1,9 @@
 //! The domain: a video's states and transitions, ids, options, limits, failures.
 //!
-//! No I/O, no async, no clock and no randomness: everything that varies comes in as an
-//! argument, so that the same code runs in a Wasm guest, in the worker and in a test.
+//! No I/O, no async, no clock and no randomness: whatever varies is an argument, so the same code runs in a
+//! Wasm guest, in the worker and in a test.
 
-/// What types with one text have: that text for people, and for serde by
+/// Implements `Debug` and the conversions from and to text for types with one text form, for serde by
 /// `#[serde(try_from = "String", into = "String")]`.
 macro_rules! text_form {
     ($name:ty, $error:ty) => {

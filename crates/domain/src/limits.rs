@@ -7,8 +7,8 @@ pub const VIDEO_EXTENSIONS: &[&str] = &[
     "ogv", "vob", "y4m",
 ];
 
-/// The most bytes of one upload that a deployment may allow: S3's maximum of an object.
-pub const MOST_UPLOAD_BYTES: u64 = 5 << 40;
+/// The most bytes of one upload that a deployment may allow: S3's maximum for an object.
+pub const MAX_UPLOAD_BYTES: u64 = 5 << 40;
 
 /// The most bytes of a plugin's component.
 pub const MAX_PLUGIN_BYTES: u64 = 32 << 20;
@@ -26,29 +26,29 @@ pub struct Limits {
     pub max_upload_bytes: u64,
     /// Uploads of one user in a day (UTC).
     pub max_uploads_per_day: u32,
-    /// Requests of one user in a minute; 0 is as many as they like.
+    /// Requests of one user in a minute; 0 means no limit.
     pub max_requests_per_minute: u32,
     /// Plugins of one user, by their names.
     pub max_plugins_per_user: u32,
     /// Bytes of all versions of one user's plugins that are kept.
     pub max_plugin_bytes_per_user: u64,
-    /// Up to here an upload is one presigned PUT, above it multipart.
+    /// Uploads of up to this many bytes are one presigned PUT, larger ones multipart.
     pub single_put_bytes: u64,
     /// How long an upload may take, in seconds.
     pub upload_ttl_s: u32,
-    /// How long a presigned URL is good for, in seconds.
+    /// How long a presigned URL is valid, in seconds.
     pub url_ttl_s: u32,
     /// A lease's length in seconds.
     pub lease_s: u32,
     /// How long uploads and results are kept after a video has finished, in seconds.
     pub retention_s: u32,
-    /// Times that a worker may give a job back for its own reasons before it fails.
+    /// How many times workers may release a job before it fails.
     pub max_releases: u32,
     /// From the first claim to the end, in seconds.
     pub max_job_s: u32,
     /// How long a video may be pending before the sweep sends its message again, in seconds.
     pub resend_after_s: u32,
-    /// How long after a lease's end the sweep takes the job back, in seconds.
+    /// How long after a lease's end the sweep reclaims the job, in seconds.
     pub take_back_after_s: u32,
 }
 

@@ -1,8 +1,8 @@
-//! What a user asks of a video: which frames, from where to where, and how they come out.
+//! What a user asks of a video: which frames, of which range, and how they are written.
 //!
-//! These types are checked values: one that exists is valid. The text forms (`"2.5s"`,
-//! `"50%"`, `"#300"`) are parsed and printed here, so that the API, the manifest and the
-//! command line spell them alike. JSON bodies with their error pointers are `contract`'s.
+//! These types are checked values: one that exists is valid. The text forms (`"2.5s"`, `"50%"`, `"#300"`) are
+//! parsed and printed here, so that the API, the manifest and the command line spell them alike. JSON bodies
+//! with their error pointers are `contract`'s.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use crate::{PluginRef, Rational};
 
 /// Most times or frame numbers in one `at`.
 pub const MAX_AT: usize = 1_000;
-/// Most characters of one `at` as a JSON array: what a record has room for.
+/// Most characters of one `at` as a JSON array, so that it fits into a record.
 pub const MAX_AT_BYTES: usize = 12 << 10;
 /// Most frames that `count` or `scenes` may ask for.
 pub const MAX_COUNT: u32 = 100_000;
@@ -24,7 +24,7 @@ pub const MAX_CROP: u32 = 65_535;
 /// Largest number of a stream in a container.
 pub const MAX_STREAM: u32 = 65_535;
 
-/// Text that is no place, duration or rate.
+/// Text that is not a place, a duration or a rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidOption(pub &'static str);
@@ -45,7 +45,7 @@ pub enum Place {
 pub enum Select {
     /// The frames at start + k·period seconds.
     Every(Rational),
-    /// `Every(1/rate)`, remembered as it was asked.
+    /// The same as `Every(1/rate)`, kept as it was given.
     Fps(Rational),
     /// The middles of n equal slices of the range.
     Count(u32),
@@ -75,7 +75,7 @@ impl Select {
     }
 }
 
-/// The part of the timeline that is looked at: `start ≤ t < end`.
+/// The part of the timeline from which frames are taken: `start ≤ t < end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
     /// First moment.
@@ -91,8 +91,7 @@ impl Default for Range {
 }
 
 impl Range {
-    /// Whether nothing can lie in the range, whatever the video. Where start and end are of different
-    /// kinds, only the very ends can be told without the video.
+    /// Whether the range is empty for every video: it ends at 0 or starts at 100 %.
     pub fn is_empty(&self) -> bool {
         match (self.start, self.end) {
             (_, Place::Time(end) | Place::Percent(end)) if end == Rational::ZERO => true,
@@ -133,7 +132,7 @@ impl Format {
         }
     }
 
-    /// The samples from which an image is made.
+    /// The layout of the samples that the format encodes.
     pub const fn layout(self) -> Layout {
         match self {
             Self::Png => Layout::Rgb,
@@ -160,13 +159,13 @@ pub enum Layout {
     Rgb,
 }
 
-/// How a frame is made to fit the asked width and height.
+/// How a frame is fitted to the requested width and height.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum Fit {
     /// As large as fits inside, proportions kept, nothing added.
     Contain,
-    /// Fills the whole, proportions kept, the overhang cut off evenly.
+    /// Fills the whole size, proportions kept; the overhang is cropped evenly.
     Cover,
     /// Exactly that size, proportions not kept.
     Fill,
@@ -199,7 +198,7 @@ impl fmt::Display for Crop {
     }
 }
 
-/// The asked size of the images; a side that is missing follows from the other one.
+/// The requested size of the images; a missing side follows from the other one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resize {
     /// Pixels across, 1 to [`MAX_SIDE`].
@@ -210,24 +209,24 @@ pub struct Resize {
     pub fit: Fit,
 }
 
-/// Everything a job is told.
+/// The options of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Which frames.
     pub select: Select,
-    /// From where to where.
+    /// The range.
     pub range: Range,
-    /// Seconds by which a frame may be off, where that is cheaper.
+    /// Seconds by which a frame may be off, if that is cheaper to decode.
     pub tolerance: Rational,
     /// The images' format.
     pub format: Format,
     /// 1 (smallest) to 100 (best); lossless formats ignore it.
     pub quality: u8,
-    /// The container's number of the video stream to take; none is the best one.
+    /// The container's number of the video stream; `None` is the best one.
     pub stream: Option<u32>,
-    /// The part of the pictures to keep; none is all.
+    /// The part of the pictures to keep; `None` is all.
     pub crop: Option<Crop>,
-    /// The images' size; none is the video's own.
+    /// The images' size; `None` is the video's own.
     pub resize: Option<Resize>,
     /// Whether a storyboard is added.
     pub storyboard: bool,
@@ -253,7 +252,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The same without what their plugins' names meant when the job was created.
+    /// The same options without the pinned versions of plugins.
     pub fn unpinned(&self) -> Self {
         let mut options = self.clone();
         for plugin in &mut options.plugins {
@@ -314,8 +313,8 @@ impl fmt::Display for Place {
     }
 }
 
-/// A duration as it stands in the API: in seconds, `"2.5s"`, or, where those would have too many decimals, in
-/// milliseconds.
+/// A duration in the form of the API: in seconds, `"2.5s"`, or in milliseconds if those would have too many
+/// decimals.
 pub fn format_duration(seconds: Rational) -> String {
     let text = seconds.to_string();
     let milliseconds = || seconds.checked_mul(Rational::new(1000, 1)?);

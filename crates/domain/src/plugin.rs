@@ -1,4 +1,4 @@
-//! Frame plugins of a job, and the code that their names stood for when the job was created.
+//! Frame plugins of a job, and the versions to which their names were pinned when the job was created.
 
 use crate::{Checksum, PluginId};
 
@@ -14,7 +14,7 @@ pub struct PluginRef {
     pub name: String,
     /// Its configuration, a JSON text.
     pub config: String,
-    /// The code that runs; none before the job is created, and on the command line.
+    /// The pinned version; `None` before the job is created, and on the command line.
     pub pin: Option<PluginPin>,
 }
 
@@ -25,7 +25,7 @@ impl PluginRef {
     }
 }
 
-/// The version that a name stood for when a job was created: what is uploaded later changes nothing for it.
+/// The version to which a name was pinned when a job was created; later uploads do not affect the job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginPin {
     /// The version's number.
@@ -37,7 +37,7 @@ pub struct PluginPin {
 /// Where the code of a plugin is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PluginCode {
-    /// In the worker: it comes with the product.
+    /// In the worker: a built-in plugin.
     BuiltIn,
     /// In the object store: the job's owner uploaded it.
     Uploaded {

@@ -1,4 +1,4 @@
-//! The place of a request in a trace, as `traceparent` of the W3C's Trace Context names it.
+//! The position of a request in a trace: `traceparent` of the W3C's Trace Context.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,8 +22,8 @@ pub struct TraceParent {
 pub struct InvalidTraceParent;
 
 impl TraceParent {
-    /// The trace of work whose caller named none: the same each time for the same correlation id. The trace's id
-    /// is the correlation id where that is a UUID, as those are that the service makes.
+    /// The trace of work whose caller named none; it depends only on the correlation id. If that is a UUID,
+    /// as the service's own are, it is the trace's id.
     pub fn of(correlation_id: &CorrelationId) -> Self {
         let text = correlation_id.as_str();
         // FNV-1a, 128 and 64 bits: different ids give different traces, and nothing depends on more.
@@ -61,7 +61,7 @@ impl fmt::Debug for TraceParent {
 impl FromStr for TraceParent {
     type Err = InvalidTraceParent;
 
-    /// Takes later versions, too, as far as they begin like version 00 (W3C Trace Context, 3.2.4).
+    /// Accepts later versions, too, if they begin like version 00 (W3C Trace Context, 3.2.4).
     fn from_str(text: &str) -> Result<Self, InvalidTraceParent> {
         let mut fields = text.split('-');
         let mut field = |digits: usize| {

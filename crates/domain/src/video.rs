@@ -52,7 +52,7 @@ impl Video {
         self.trace_parent.unwrap_or_else(|| TraceParent::of(&self.correlation_id))
     }
 
-    /// The id under which the upload is stored: its own, or that of the video that it is a run of.
+    /// The id under which the upload is stored: the video's own or, for a run, that of the original video.
     pub fn root(&self) -> VideoId {
         match self.source {
             Source::Own { .. } => self.id,
@@ -66,8 +66,8 @@ impl Video {
             if !end.purged && now < end.at.plus_s(limits.retention_s))
     }
 
-    /// Bytes of its objects, once it is finished: its upload, unless that is another video's or was given up, and
-    /// its result.
+    /// Bytes of its objects, once it is finished: its upload, unless it is shared from another video or was
+    /// released, and its result.
     pub fn kept_bytes(&self) -> u64 {
         let Some(end) = self.state.end() else { return 0 };
         let upload = match &self.source {
@@ -83,10 +83,10 @@ impl Video {
         result.saturating_add(if upload { self.size_bytes } else { 0 })
     }
 
-    /// When the objects of a finished video are to be deleted; none while it is not finished.
+    /// When the objects of a finished video are to be deleted; `None` while it is not finished.
     ///
-    /// For a deleted or expired video that is an hour later: a worker that was not told yet may still write, and
-    /// what it wrote is deleted then.
+    /// For a deleted or expired video it is an hour later, to also delete what a worker wrote that had not
+    /// noticed yet.
     pub fn purge_at(&self, limits: &Limits) -> Option<Time> {
         let end = self.state.end()?;
         Some(match self.state {
@@ -97,8 +97,8 @@ impl Video {
 }
 
 impl FailureCode {
-    /// Whether the upload is of no use with any options, so that it need not be kept.
-    pub const fn condemns_upload(self) -> bool {
+    /// Whether the upload fails with any options, so that it need not be kept.
+    pub const fn makes_upload_useless(self) -> bool {
         matches!(
             self,
             Self::NotAVideo
@@ -112,7 +112,7 @@ impl FailureCode {
 }
 
 impl State {
-    /// The failure, in the state that has one.
+    /// The failure, if the video has failed.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Failed { failure, .. } => Some(failure),

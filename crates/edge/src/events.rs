@@ -10,12 +10,12 @@ mod video_events;
 
 use utoipa::openapi::ObjectBuilder;
 
-use crate::http::{Router, streaming_component};
+use crate::http::{Router, component};
 use crate::openapi::{Operation, object, raw, text};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::Service;
 
-streaming_component! {
+component! {
     'a Service<'a, K, Q, H, A> where [K: Kv, Q: Queue, H: Http, A: Ambient];
     router: Router::new(ROUTES);
     call: [video_events, all_events]

@@ -21,7 +21,7 @@ use http::HeaderValue;
 pub use index::Blocks;
 pub use link::LinkKeys;
 
-use crate::http::{Router, streaming_component};
+use crate::http::{Router, component};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::Service;
 
@@ -41,7 +41,7 @@ const RESULT: &[Code] =
 /// How long the owner's browser keeps an image: it never changes.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
 
-streaming_component! {
+component! {
     'a Service<'a, K, Q, H, A> where [K: Kv, Q: Queue, H: Http, A: Ambient];
     router: Router::new(ROUTES);
     call: [list_frames, frame, frame_at, manifest, linked_frame]

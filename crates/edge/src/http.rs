@@ -30,7 +30,7 @@ use serde::Serialize;
 pub use answer_body::{AnswerBody, Body, BrokenOff};
 pub(crate) use body::declared_length;
 pub use body::{BodyError, MAX_JSON_BYTES, RequestBody, collect};
-pub(crate) use component::{component, streaming_component};
+pub(crate) use component::component;
 pub use cors::{Cors, InvalidOrigin};
 pub use credential::{Caller, WorkerToken};
 pub(crate) use etag::{entity_tag, if_none_match};

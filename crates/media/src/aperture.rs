@@ -27,7 +27,7 @@ const MAX_TRACKS: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Aperture {
     /// The pictures' size.
-    pub(crate) of: (u32, u32),
+    pub(crate) picture_size: (u32, u32),
     pub(crate) part: Part,
     /// The shape of a pixel; `None` if the container does not state it.
     pub(crate) shape: Option<Rational>,
@@ -59,7 +59,7 @@ pub(crate) fn tracks(source: &mut dyn Source, index: Option<&Range<u64>>) -> io:
 impl Aperture {
     /// Whether the whole picture is shown.
     fn is_whole(&self) -> bool {
-        (self.part.width, self.part.height) == self.of
+        (self.part.width, self.part.height) == self.picture_size
     }
 }
 
@@ -80,7 +80,7 @@ impl StreamInfo {
 
     /// Returns what the container says about pictures of this size, if FFmpeg does not report it.
     pub(crate) fn aperture(&self, size: (u32, u32)) -> Option<&Aperture> {
-        self.apertures.iter().find(|aperture| aperture.of == size)
+        self.apertures.iter().find(|aperture| aperture.picture_size == size)
     }
 
     /// Returns the shown part of pictures of this size; `None` if the whole picture is shown.

@@ -63,7 +63,7 @@ const INTRA: &[&str] = &[
 
 /// Codecs that are not parsed here, but whose decoders report of each picture whether it was predicted from
 /// others, so that a wrongly marked sync point is noticed. Other codecs have to be decoded from the start.
-const TOLD_BY_DECODER: &[&str] = &[
+const REPORTED_BY_DECODER: &[&str] = &[
     "cavs",
     "ffv1",
     "flv1",
@@ -91,7 +91,7 @@ const TOLD_BY_DECODER: &[&str] = &[
 /// Whether pictures of a codec, by FFmpeg's short name, tell where decoding can start, independently of the
 /// container's marks.
 pub(crate) fn can_detect_access(codec: &str) -> bool {
-    !matches!(Bitstream::new(codec, &[]).0, Syntax::Unknown) || TOLD_BY_DECODER.contains(&codec)
+    !matches!(Bitstream::new(codec, &[]).0, Syntax::Unknown) || REPORTED_BY_DECODER.contains(&codec)
 }
 
 /// Returns the bytes that a decoder needs before it starts in the middle of a stream whose first packet is

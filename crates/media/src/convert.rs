@@ -20,7 +20,7 @@ use crate::ffi::{AvError, Frame, Kernel, Light, Packing, PixelClass, Planes420, 
 use crate::geometry::Geometry;
 
 pub(crate) use chroma::prepare;
-use colour::Look;
+use colour::DisplayTransform;
 pub(crate) use colour::{Colours, colour_warning};
 use light::Rendering;
 use picture::Plane;
@@ -76,17 +76,18 @@ impl Converter {
     ) -> Result<Image<'a, 3>, AvError> {
         let tags = frame.colours();
         let mut colours = Colours::of(tags, frame.height());
-        let look = Look::of(tags, colours, light);
+        let transform = DisplayTransform::of(tags, colours, light);
         let direct = Samples::of_frame(frame).filter(|samples| samples.size == pair(geometry.scaled));
         let mut packing = Packing::Planar8;
         if direct.is_none() {
             // RGB goes straight to the colours that it needs, YUV keeps its own for the next step.
-            let target = match look {
-                Look::Rendered(_) if tags.class == PixelClass::Rgb => Colours::WIDE,
-                Look::Plain if tags.class == PixelClass::Rgb => Colours::JFIF,
+            let target = match transform {
+                DisplayTransform::Rendered(_) if tags.class == PixelClass::Rgb => Colours::WIDE,
+                DisplayTransform::Identity if tags.class == PixelClass::Rgb => Colours::JFIF,
                 _ => colours,
             };
-            let deep = look != Look::Plain || (tags.class != PixelClass::Rgb && tags.depth > 8);
+            let deep =
+                transform != DisplayTransform::Identity || (tags.class != PixelClass::Rgb && tags.depth > 8);
             packing = if deep { DEEP } else { packing };
             let kind = if deep { Target::DeepYuv420 } else { Target::Yuv420 };
             self.scale(frame, geometry, kind, colours, target)?;
@@ -94,7 +95,7 @@ impl Converter {
         }
 
         let turns = !geometry.orientation.is_identity();
-        let plain = look == Look::Plain && colours == Colours::JFIF;
+        let plain = transform == DisplayTransform::Identity && colours == Colours::JFIF;
         if let Some(planes) = direct.as_ref().filter(|_| plain && !turns).and_then(Samples::as_bytes) {
             let (width, height) = geometry.size;
             // The frame's own planes have no room behind them.
@@ -113,11 +114,11 @@ impl Converter {
             Some(_) => scaled,
             None => {
                 shape_420(shown, source.size, 1);
-                match look {
-                    Look::Plain => {
+                match transform {
+                    DisplayTransform::Identity => {
                         recolour(&mut self.recolour, colours, tags.depth).run(&source, shown, &mut self.rows);
                     }
-                    Look::Rendered(rendering) => {
+                    DisplayTransform::Rendered(rendering) => {
                         renderer(&mut self.renderer, rendering).yuv420(&source, shown);
                     }
                 }
@@ -154,17 +155,19 @@ impl Converter {
             return self.gray(frame, light, geometry);
         }
         let colours = Colours::of(tags, frame.height());
-        let look = Look::of(tags, colours, light);
-        match look {
-            Look::Plain => self.scale(frame, geometry, Target::Rgb24, colours, Colours::JFIF)?,
-            Look::Rendered(_) => {
+        let transform = DisplayTransform::of(tags, colours, light);
+        match transform {
+            DisplayTransform::Identity => {
+                self.scale(frame, geometry, Target::Rgb24, colours, Colours::JFIF)?
+            }
+            DisplayTransform::Rendered(_) => {
                 let target = if tags.class == PixelClass::Rgb { Colours::WIDE } else { colours };
                 self.scale(frame, geometry, Target::DeepYuv444, colours, target)?;
             }
         }
         let [scaled, shown] = &mut self.sets;
         let (mut last, mut spare) = (scaled, shown);
-        if let Look::Rendered(rendering) = look {
+        if let DisplayTransform::Rendered(rendering) = transform {
             let (width, height) = pair(geometry.scaled);
             spare[0].reshape(width * 3, height);
             let source = Samples::of_planes(last, DEEP);

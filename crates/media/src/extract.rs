@@ -45,7 +45,7 @@ use crate::ffi::{Input, Threading};
 use crate::filter::Filter;
 use crate::hardware::{self, DecoderSlot, GpuChoice};
 use crate::select;
-use crate::view::{Hidden, View};
+use crate::view::{View, ViewError};
 use crate::watch::{Stop, Watch};
 use crate::{EngineLimits, ExtractError, Output, Request, Stage, unsupported};
 use decode::{Problem, Start};
@@ -104,7 +104,7 @@ pub fn extract<'a>(
     }
     let announced = View::announced(&stream, limits.max_pixels);
     // If the header does not give the size, each picture does.
-    if let Err(outside @ Hidden::Outside(..)) = announced.cropped(options.crop) {
+    if let Err(outside @ ViewError::Outside(..)) = announced.cropped(options.crop) {
         return Err(ExtractError::failed(FailureCode::LimitExceeded, outside.message()));
     }
     // Opened for its name, and to fail early if the video cannot be decoded.
@@ -164,7 +164,7 @@ impl<'c> Job<'_, 'c> {
         let (input, start) = self.start(input, survey.as_ref())?;
         let (problem, source) = match self.sequential(input, slot, start.clone(), writer)? {
             decode::Ended::Done(duration) => return Ok((plan, duration)),
-            decode::Ended::Refused { problem, source } => (problem.to_string(), source),
+            decode::Ended::Abandoned { problem, source } => (problem.to_string(), source),
         };
         let input = open::open(source, self.options.stream, self.limits, self.watch)?;
         let (plan, duration) = if writer.frames == 0 {
@@ -226,7 +226,7 @@ impl<'c> Job<'_, 'c> {
             Some(_) => (input, Measure::default()),
             None => measure::measure(input, self.options, self.limits, self.watch)?,
         };
-        Ok((input, Start { zero, duration, selector, measure, keep_all: false, races: false }))
+        Ok((input, Start { zero, duration, selector, measure, keep_all: false, racy: false }))
     }
 
     /// Does the rest of the job with one decoder on the CPU, from the start of the video.
@@ -237,19 +237,19 @@ impl<'c> Job<'_, 'c> {
         plan: Plan,
         writer: &mut Writer<'_>,
     ) -> Result<(Plan, Option<Rational>), ExtractError> {
-        let mut start = Start { races: self.limits.thread_count() > 1, ..start };
+        let mut start = Start { racy: self.limits.thread_count() > 1, ..start };
         let mut input = input;
         // Each problem occurs once at most: the retry removes its cause.
         loop {
-            let threads = if start.races { self.limits.thread_count() } else { 1 };
+            let threads = if start.racy { self.limits.thread_count() } else { 1 };
             let decoder = open::decoder(&input, self.limits, threads, Threading::Pictures)?;
             let (problem, source) = match self.sequential(input, decoder.into(), start.clone(), writer)? {
                 decode::Ended::Done(duration) => return Ok((plan, duration)),
-                decode::Ended::Refused { problem, source } => (problem, source),
+                decode::Ended::Abandoned { problem, source } => (problem, source),
             };
             match problem {
-                Problem::LeftOut if !start.keep_all => start.keep_all = true,
-                Problem::Damage if start.races => (start.keep_all, start.races) = (true, false),
+                Problem::Skipped if !start.keep_all => start.keep_all = true,
+                Problem::Damage if start.racy => (start.keep_all, start.racy) = (true, false),
                 problem => return Err(ExtractError::internal(problem.to_string())),
             }
             input = open::open(source, self.options.stream, self.limits, self.watch)?;

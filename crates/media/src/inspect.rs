@@ -15,7 +15,7 @@ use std::ops::Range;
 use crate::Source;
 
 /// The most bytes of headers that are kept, so that FFmpeg need not fetch them again.
-const KEPT: usize = 16 << 20;
+const MAX_KEPT_BYTES: usize = 16 << 20;
 
 /// Samples that a file may claim, whatever its length.
 const BASE_SAMPLES: u64 = 1_000_000;
@@ -93,7 +93,7 @@ impl Kept {
     /// Reads as [`Kept::recall`] does, and keeps the bytes.
     pub(crate) fn read_and_keep(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<(usize, bool)> {
         let (n, fresh) = self.recall(offset, buf)?;
-        if fresh && n > 0 && self.held + n <= KEPT {
+        if fresh && n > 0 && self.held + n <= MAX_KEPT_BYTES {
             self.held += n;
             self.chunks.insert(offset, buf[..n].to_vec());
         }

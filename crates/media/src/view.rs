@@ -22,7 +22,7 @@ pub(crate) struct View {
 
 /// Why the requested view is not possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hidden {
+pub(crate) enum ViewError {
     TooLarge,
     /// The crop reaches beyond the picture, which is shown with this size.
     Outside(Crop, (u32, u32)),
@@ -37,8 +37,8 @@ pub(crate) struct Viewed {
 }
 
 /// Why a picture could not be prepared.
-pub(crate) enum Unviewed {
-    Hidden(Hidden),
+pub(crate) enum PrepareError {
+    View(ViewError),
     Part(AvError),
 }
 
@@ -50,11 +50,11 @@ impl Viewed {
         stream: &StreamInfo,
         (crop, resize): (Option<Crop>, Option<Resize>),
         max_pixels: u64,
-    ) -> Result<(Self, bool), Unviewed> {
-        let view = View::of(&frame, stream, crop, max_pixels).map_err(Unviewed::Hidden)?;
-        let too_large = |TooLarge| Unviewed::Hidden(Hidden::TooLarge);
+    ) -> Result<(Self, bool), PrepareError> {
+        let view = View::of(&frame, stream, crop, max_pixels).map_err(PrepareError::View)?;
+        let too_large = |TooLarge| PrepareError::View(ViewError::TooLarge);
         let (geometry, absurd) = view.geometry(resize).map_err(too_large)?;
-        let prepared = prepare(&frame, view.part, stream.has_fields(&frame)).map_err(Unviewed::Part)?;
+        let prepared = prepare(&frame, view.part, stream.has_fields(&frame)).map_err(PrepareError::Part)?;
         let frame = prepared.unwrap_or(frame);
         Ok((Self { frame, light: stream.light, geometry, view }, absurd))
     }
@@ -83,7 +83,7 @@ impl Viewed {
     }
 }
 
-impl Hidden {
+impl ViewError {
     /// The message for the video's owner.
     pub(crate) fn message(self) -> String {
         match self {
@@ -102,7 +102,7 @@ impl View {
         stream: &StreamInfo,
         crop: Option<Crop>,
         max_pixels: u64,
-    ) -> Result<Self, Hidden> {
+    ) -> Result<Self, ViewError> {
         let stored = (frame.width(), frame.height());
         let matrix = frame.display_matrix().or(stream.display_matrix);
         let view =
@@ -133,11 +133,11 @@ impl View {
     }
 
     /// The view cropped to `crop`.
-    pub(crate) fn cropped(self, crop: Option<Crop>) -> Result<Self, Hidden> {
+    pub(crate) fn cropped(self, crop: Option<Crop>) -> Result<Self, ViewError> {
         let Some(crop) = crop else { return Ok(self) };
-        let shown = self.geometry(None).map_err(|TooLarge| Hidden::TooLarge)?.0.size;
+        let shown = self.geometry(None).map_err(|TooLarge| ViewError::TooLarge)?.0.size;
         let part = self.orientation.stored_part(crop, shown, self.stored);
-        let part = part.ok_or(Hidden::Outside(crop, shown))?;
+        let part = part.ok_or(ViewError::Outside(crop, shown))?;
         let (left, top) = self.part.map_or((0, 0), |whole| (whole.left, whole.top));
         let part = Part { left: left + part.left, top: top + part.top, ..part };
         Ok(Self { part: Some(part), crop: Some((crop.width, crop.height)), ..self })
@@ -150,9 +150,9 @@ impl View {
             return Geometry::of_part(size, orientation, resize, max_pixels)
                 .map(|geometry| (geometry, false));
         }
-        let way = |shape| Geometry::new(stored, shape, orientation, resize, max_pixels);
-        match way(shape) {
-            Err(_) if shape.is_some() => way(None).map(|geometry| (geometry, true)),
+        let geometry = |shape| Geometry::new(stored, shape, orientation, resize, max_pixels);
+        match geometry(shape) {
+            Err(_) if shape.is_some() => geometry(None).map(|geometry| (geometry, true)),
             result => result.map(|geometry| (geometry, false)),
         }
     }

@@ -23,7 +23,7 @@ pub(crate) enum Stop {
     /// Opening and measuring took longer than the file's size allows.
     SlowStart = 4,
     /// Opening and measuring read more bytes than the file's size allows.
-    ReadsOver = 5,
+    TooManyReads = 5,
     /// The extraction took longer than the video's size and duration allow.
     OverBudget = 6,
 }
@@ -133,7 +133,7 @@ impl<'c> Watch<'c> {
             if preparing > micros(budget.preparation()) {
                 return Some(Stop::SlowStart);
             }
-            return (self.bytes_read() > budget.reads()).then_some(Stop::ReadsOver);
+            return (self.bytes_read() > budget.reads()).then_some(Stop::TooManyReads);
         }
         let whole = self.claimed.get()?.whole(self.frames_done.load(Relaxed));
         (working_time > micros(whole)).then_some(Stop::OverBudget)

@@ -1,4 +1,4 @@
-//! The check of a plugin that somebody has uploaded: what it says of itself, and a first frame.
+//! Checks an uploaded plugin: reads its configuration schema and runs it on one frame.
 
 use framelift_domain::{Layout, Rational};
 use framelift_media::Filter as _;
@@ -10,21 +10,21 @@ use crate::plugin::Plugin;
 
 /// Bytes of a configuration's schema.
 pub const MAX_SCHEMA_BYTES: usize = 8 << 10;
-/// The size of the frame that a plugin is tried on.
+/// The size of the test frame.
 const SIZE: (u32, u32) = (320, 180);
 
-/// What a plugin that passed its check said.
+/// The result of a check that a plugin passed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checked {
-    /// The configuration's JSON schema, where the plugin has one.
+    /// The configuration's JSON schema, if the plugin has one.
     pub config_schema: Option<serde_json::Value>,
-    /// What it says against an empty configuration. It was not tried on a frame then.
+    /// Its error for an empty configuration, if it refuses that. It was then not run on a frame.
     pub refuses_empty: Option<String>,
 }
 
 impl Code {
-    /// Runs a plugin that nobody has run yet: asks for the schema of its configuration, configures it with
-    /// `{}` and shows it one frame. It may refuse that configuration, and nothing else.
+    /// Runs a plugin for the first time: reads the schema of its configuration, configures it with `{}` and
+    /// runs it on one frame. It may refuse that configuration, but must not fail otherwise.
     ///
     /// # Errors
     /// How it failed.

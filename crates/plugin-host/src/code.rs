@@ -12,13 +12,13 @@ use crate::bindings::{FramePlugin, FramePluginPre};
 use crate::limits::{Metering, PluginLimits};
 use crate::plugin::{Plugin, State};
 
-/// How often the time of running calls is looked at.
+/// How often the processor time of running calls is checked.
 const TICK: Duration = Duration::from_millis(5);
-/// How a component in binary form begins: the magic number, the version, and the layer.
+/// The first bytes of a component in binary form: magic number, version and layer.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 /// The same of a core module.
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
-/// What a plugin may import begins so.
+/// The prefix of all interfaces that a plugin may import.
 const PACKAGE: &str = "framelift:plugin/";
 /// Bytes of stack.
 const STACK: usize = 512 << 10;
@@ -47,7 +47,7 @@ pub struct Code {
 #[error("{0}")]
 pub struct Rejected(pub String);
 
-/// The thread that counts time runs as long as somebody holds this.
+/// Keeps the thread that counts time running.
 #[derive(Debug)]
 pub(crate) struct Clock;
 
@@ -63,10 +63,11 @@ impl std::fmt::Debug for Code {
     }
 }
 
-/// The settings decide what compiled code looks like, so they are the same wherever it is compiled and run.
+/// The settings determine the compiled code, so they must be the same wherever it is compiled and run.
 ///
 /// Memories are reserved for as much as a plugin may have, not for 4 GiB with a guard behind them: the
-/// process that runs plugins has little address space. Nothing maps files: it may not do that either.
+/// process that runs plugins has little address space. Nothing maps files, because that is forbidden there,
+/// too.
 pub(crate) fn config(metering: Metering) -> Config {
     let mut config = Config::new();
     config
@@ -84,7 +85,7 @@ pub(crate) fn config(metering: Metering) -> Config {
 }
 
 impl Host {
-    /// Returns a host whose plugins have these bounds.
+    /// Returns a host whose plugins have these limits.
     ///
     /// # Errors
     /// Where WebAssembly cannot be run on this machine.
@@ -147,7 +148,7 @@ impl Host {
         let others: Vec<_> = kind
             .imports(&self.engine)
             .map(|(name, _)| name.to_owned())
-            // Names without a package are types, or functions that nobody has.
+            // Names without a package are types, or functions that no host has.
             .filter(|name| name.contains(':') && !name.starts_with(PACKAGE))
             .collect();
         if !others.is_empty() {
@@ -186,7 +187,7 @@ impl Code {
     }
 }
 
-/// The processor time of this thread. A busy machine takes nothing from a plugin's time.
+/// The processor time of this thread: a busy machine does not shorten a plugin's time.
 pub(crate) fn processor_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the structure is there to be written to. The call cannot fail for this clock.
@@ -198,7 +199,7 @@ pub(crate) fn processor_time() -> Duration {
     Duration::new(seconds.unwrap_or(0), nanoseconds.unwrap_or(0))
 }
 
-/// Counts time for the engine, as long as somebody has the clock.
+/// Advances the engine's epoch until the clock is dropped.
 fn tick(engine: Engine, clock: Weak<Clock>) {
     std::thread::spawn(move || {
         while clock.strong_count() > 0 {

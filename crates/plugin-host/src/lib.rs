@@ -1,9 +1,9 @@
-//! Runs tenants' frame plugins: WebAssembly components of the world in `wit/frame-plugin.wit`, as
-//! filters of the extraction engine.
+//! Runs tenants' frame plugins: WebAssembly components of the world in `wit/frame-plugin.wit`, as filters of
+//! the extraction engine.
 //!
-//! A plugin reaches nothing but the frame that it is given and its own memory. One [`Plugin`] is one
-//! instance with a store of its own, for one video. Time, memory, stack, log and answers are bounded,
-//! and exceeding a bound ends the video with the plugin's name and a reason.
+//! A plugin can reach only the frame that it is given and its own memory. One [`Plugin`] is one instance with
+//! a store of its own, for one video. Time, memory, stack, log and answers are bounded, and exceeding a bound
+//! ends the video with the plugin's name and a reason.
 
 mod builtin;
 mod check;
@@ -25,7 +25,7 @@ pub use plugin::{Plugin, Record, Usage};
 pub use registry::Registry;
 pub use run::{Compiled, PluginRun, Running, failure};
 
-/// The world that plugins are written for, as their authors read it.
+/// The WIT text of the world that plugins are written for.
 pub const WORLD: &str = include_str!("../../../wit/frame-plugin.wit");
 
 mod bindings {

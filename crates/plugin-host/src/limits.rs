@@ -1,8 +1,8 @@
-//! What a plugin may use.
+//! The limits of a plugin.
 
 use std::time::Duration;
 
-/// Bounds of one plugin in one video.
+/// The limits of one plugin in one video.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginLimits {
     /// Bytes of a component.
@@ -29,10 +29,10 @@ impl Default for PluginLimits {
     }
 }
 
-/// Whether instructions are counted besides time.
+/// Whether instructions are counted in addition to time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Metering {
-    /// Only time is looked at, every few milliseconds.
+    /// Only time is checked, every few milliseconds.
     #[default]
     Time,
     /// Instructions are counted too ("fuel"), which makes calls slower: for measurements.

@@ -178,7 +178,7 @@ pub(crate) fn grayscale(canvas: &mut Canvas<'_>) {
     }
 }
 
-/// Lays RGBA pixels over the frame, as far as they lie on it.
+/// Draws RGBA pixels over the frame, cropped to it.
 pub(crate) fn overlay(
     canvas: &mut Canvas<'_>,
     over: &[u8],

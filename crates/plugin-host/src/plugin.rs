@@ -1,4 +1,4 @@
-//! One plugin at work on one video.
+//! A plugin running on one video.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,18 +17,19 @@ use crate::limits::PluginLimits;
 use crate::logging::Log;
 use crate::paint::Lettering;
 
-/// Bytes that one call may hand to the host: pixels of a frame, or strings and lists, where the same memory
-/// may be named many times.
-const MAX_HANDED_OVER: usize = 160 << 20;
-/// Elements of one table, and how many tables, memories and instances there may be.
+/// The most bytes that one call may pass to the host: pixels of a frame, or strings and lists, which may name
+/// the same memory many times.
+const MAX_CALL_BYTES: usize = 160 << 20;
+/// The most elements of a table, and the most tables, memories and instances.
 const MAX_ELEMENTS: usize = 100_000;
 const MAX_INSTANCES: usize = 64;
 const MAX_MEMORIES: usize = 4;
-/// Characters of a plugin's error that are kept. A failure's message has room for 1,000, with the plugin's name.
-const MAX_WORDS: usize = 500;
-/// Lines of its log that follow them, and characters of each.
-const MAX_LOGGED: usize = 3;
-const MAX_LINE: usize = 120;
+/// The most characters of a plugin's error that are kept. A failure's message may have 1,000, the plugin's
+/// name included.
+const MAX_ERROR_CHARS: usize = 500;
+/// The most log lines that are appended to an error, and the most characters of each.
+const MAX_LOG_LINES: usize = 3;
+const MAX_LOG_LINE_CHARS: usize = 120;
 
 /// A running plugin. It is a filter of the extraction engine.
 pub struct Plugin {
@@ -37,7 +38,7 @@ pub struct Plugin {
     calls: FramePlugin,
     name: String,
     origin: Origin,
-    /// Counts the time while it lives.
+    /// Keeps the thread that counts time running.
     _clock: Arc<Clock>,
 }
 
@@ -56,7 +57,7 @@ pub struct Usage {
     pub fuel: u64,
 }
 
-/// What is known of a plugin's work on a video.
+/// The record of a plugin's work on a video.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// What it has used.
@@ -73,10 +74,10 @@ pub(crate) struct State {
     pub(crate) decided: Decided,
     pub(crate) held: BTreeSet<u64>,
     pub(crate) lettering: Lettering,
-    /// The processor time at which the present call ends.
+    /// The processor time at which the current call must end.
     ends: Duration,
     memory: usize,
-    /// It asked for more memory than it may have.
+    /// Whether it asked for more memory than allowed.
     refused_memory: bool,
 }
 
@@ -124,7 +125,7 @@ impl Plugin {
         };
         let mut store = Store::new(code.pre.engine(), state);
         store.limiter(|state| state);
-        // At each tick.
+        // Called at each tick.
         store.epoch_deadline_callback(|store| {
             if processor_time() < store.data().ends {
                 Ok(UpdateDeadline::Continue(1))
@@ -132,8 +133,8 @@ impl Plugin {
                 Err(Trap::Interrupt.into())
             }
         });
-        store.set_hostcall_fuel(MAX_HANDED_OVER);
-        // Where instructions are counted, they are counted down.
+        store.set_hostcall_fuel(MAX_CALL_BYTES);
+        // If instructions are counted, fuel counts down.
         let _ = store.set_fuel(u64::MAX);
         let instance = timed(&mut store, |store| code.pre.instance_pre().instantiate(store))?;
         let calls = timed(&mut store, |store| FramePlugin::new(store, &instance))?;
@@ -141,7 +142,7 @@ impl Plugin {
         Ok(Self { store, instance, calls, name: name.to_owned(), origin, _clock: Arc::clone(&code.clock) })
     }
 
-    /// The outer error is a failure, the inner one the plugin's own.
+    /// The outer error is a trap or a broken limit, the inner one the plugin's own.
     pub(crate) fn configure(&mut self, configuration: &str) -> Result<Result<(), String>, FilterError> {
         let said = self.call(|calls, store| calls.call_configure(store, configuration))?;
         Ok(said.map_err(|words| self.said(&words)))
@@ -159,12 +160,12 @@ impl Plugin {
         })
     }
 
-    /// What is known of its work; up to date after each call, also after the one that failed.
+    /// The record of its work; up to date after each call, even after a failed one.
     pub fn record(&self) -> Arc<Mutex<Record>> {
         Arc::clone(&self.store.data().record)
     }
 
-    /// The error that a call has returned.
+    /// Converts the error that a call returned.
     fn said(&self, words: &str) -> String {
         with_log(words, &lock(&self.store.data().record).log)
     }
@@ -178,7 +179,7 @@ impl Plugin {
     }
 }
 
-/// Calls the plugin within its bounds.
+/// Calls the plugin within its limits.
 fn timed<T>(
     store: &mut Store<State>,
     call: impl FnOnce(&mut Store<State>) -> wasmtime::Result<T>,
@@ -216,8 +217,8 @@ fn timed<T>(
     })
 }
 
-/// Why a plugin failed, and after it the last warnings and errors of its log: what its owner gets to see of it. A
-/// language's panic hook writes there before it traps.
+/// The message for the owner: why a plugin failed, followed by the last warnings and errors of its log, to
+/// which a language's panic hook writes before the trap.
 fn with_log(words: &str, log: &Log) -> String {
     let serious = |line: &&String| line.starts_with("error: ") || line.starts_with("warn: ");
     let mut last: Vec<String> = log
@@ -225,15 +226,15 @@ fn with_log(words: &str, log: &Log) -> String {
         .iter()
         .rev()
         .filter(serious)
-        .take(MAX_LOGGED)
-        .map(|line| shortened(line, MAX_LINE))
+        .take(MAX_LOG_LINES)
+        .map(|line| shortened(line, MAX_LOG_LINE_CHARS))
         .collect();
     last.reverse();
-    let words = shortened(words, MAX_WORDS);
+    let words = shortened(words, MAX_ERROR_CHARS);
     if last.is_empty() { words } else { format!("{words} ({})", last.join("; ")) }
 }
 
-/// A plugin chooses the length of its errors, and the host of its messages.
+/// Bounds the length of a plugin's error.
 fn shortened(words: &str, most: usize) -> String {
     match words.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &words[..end]),

@@ -20,7 +20,7 @@ use crate::run::Compiled;
 pub struct Registry {
     folder: PathBuf,
     max_bytes: u64,
-    /// By how instructions are counted.
+    /// One compiler for each metering.
     compilers: [String; 2],
 }
 
@@ -40,7 +40,7 @@ impl Registry {
         self.folder.join(format!("{sha256}-{}", self.compilers[metering as usize]))
     }
 
-    /// Returns what was made of the component with this SHA-256, if it is there.
+    /// Returns the compiled code of the component with this SHA-256, if it is kept.
     pub fn get(&self, sha256: Checksum, metering: Metering) -> Option<Compiled> {
         let path = self.path(sha256, metering);
         let mut file = BufReader::new(File::open(&path).ok()?);
@@ -49,7 +49,7 @@ impl Registry {
         let checked: Checked = serde_json::from_slice(&checked).ok()?;
         let mut code = Vec::new();
         file.read_to_end(&mut code).ok()?;
-        // When it was used last.
+        // The file's time is that of its last use.
         #[expect(clippy::disallowed_methods, reason = "a file's time, which says only what is removed first")]
         let now = SystemTime::now();
         let _ = file.get_ref().set_modified(now);

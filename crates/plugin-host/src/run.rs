@@ -1,4 +1,4 @@
-//! The plugins of one video: what they are started from, and what is known of them afterwards.
+//! Runs the plugins of one video, and keeps the records of their work.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,23 +10,23 @@ use crate::code::{Code, Host, Rejected};
 use crate::limits::Metering;
 use crate::plugin::Record;
 
-/// A component that has passed its check, and the code that was made of it.
+/// A component that has passed its check, and its compiled code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compiled {
     /// The component's SHA-256.
     pub sha256: Checksum,
-    /// What [`Host::compile`] has made of it.
+    /// The code that [`Host::compile`] returned.
     pub code: Vec<u8>,
     /// Whether the code counts instructions.
     pub metering: Metering,
-    /// What it said when it was checked.
+    /// The result of its check.
     pub checked: Checked,
 }
 
-/// A plugin that a video's frames are to pass.
+/// A plugin to run on a video's frames.
 #[derive(Clone, Debug)]
 pub struct PluginRun {
-    /// What it is called in the manifest and in errors.
+    /// Its name in the manifest and in errors.
     pub name: String,
     /// Its version, for the manifest.
     pub version: String,
@@ -67,7 +67,7 @@ impl Running {
         Ok(running)
     }
 
-    /// What is known of each plugin's work, in order.
+    /// The records of the plugins, in order.
     pub fn records(&self) -> Vec<Record> {
         let copy =
             |record: &Arc<Mutex<Record>>| record.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -75,7 +75,7 @@ impl Running {
     }
 }
 
-/// The failure of a video whose plugin does not do.
+/// The failure of a video whose plugin failed.
 pub fn failure(plugin: &str, error: impl std::fmt::Display) -> Failure {
     Failure::new(FailureCode::PluginFailed, format!("the plugin {plugin}: {error}"))
 }

@@ -1,4 +1,4 @@
-//! The child's program: it restricts itself, takes one job, does it, and ends.
+//! The child's program: restricts itself, receives one job, does it, and exits.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -18,18 +18,18 @@ pub(crate) const ARGUMENT: &str = "--framelift-sandbox-child";
 pub(crate) const GPU: &str = "gpu";
 pub(crate) const CPU: &str = "cpu";
 
-/// What a child does with the name of its video before it decodes it.
+/// A hook that a child runs with the name of its video before it decodes it.
 pub type Work = fn(&str);
 
-/// Call it first in `main`. Where this process was started as a child, its work is done and its exit code
-/// returned; else nothing happens.
+/// Runs the child's work and returns its exit code, if this process was started as a child; else `None`. Call
+/// it first in `main`.
 ///
-/// Both programs of the product are their own child, so that nothing needs to be found or shipped besides.
-pub fn enter_if_asked() -> Option<ExitCode> {
+/// Both programs of the product start themselves as children, so no other program has to be shipped or found.
+pub fn run_as_child() -> Option<ExitCode> {
     serve(|_| {})
 }
 
-/// The same with something to be done when the job is known: the tests misbehave there.
+/// The same with a hook that runs when the job is known; the tests misbehave in it.
 pub fn serve(before: Work) -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().as_deref() != Some(ARGUMENT.as_ref()) {
@@ -45,7 +45,7 @@ pub fn serve(before: Work) -> Option<ExitCode> {
 
 fn run(gpu: bool, before: Work) -> io::Result<()> {
     let mut missing = restrict::isolate();
-    // `File` reads and writes by the plainest calls, which are the ones that stay allowed.
+    // `File` uses plain `read` and `write` calls, which stay allowed.
     let reads = RemoteSource::new(File::from(io::stdin().as_fd().try_clone_to_owned()?))?;
     let events = Events::new(File::from(io::stdout().as_fd().try_clone_to_owned()?))?;
     let mut note = |what: &str, result: Result<(), String>| {
@@ -56,10 +56,10 @@ fn run(gpu: bool, before: Work) -> io::Result<()> {
     note("limits", restrict::limit(gpu));
     note("capabilities and new privileges", restrict::drop_privileges());
     note("Landlock", restrict::landlock(gpu));
-    // The driver's libraries are loaded while all calls are allowed, and tried on videos of our own.
+    // The driver's libraries are loaded and tried on trusted videos while all calls are still allowed.
     let hardware = gpu.then(|| framelift_media::hardware().clone());
     let confined = restrict::filter_calls(gpu);
-    // Where the filters cannot be installed, this one cannot either, and the parent knows it.
+    // If the other filters could not be installed, this one cannot either, and the parent knows.
     let freezes = confined.is_ok() && !gpu;
     note("seccomp", confined);
     let hello = Hello { version: messages::VERSION, missing, hardware };
@@ -83,7 +83,7 @@ fn run(gpu: bool, before: Work) -> io::Result<()> {
         Ok(done) => framing::write_json(&mut *events.out(), Kind::Done, &done),
         Err(ExtractError::Failed(failure)) => framing::write_json(&mut *events.out(), Kind::Failed, &failure),
         Err(ExtractError::Source(_)) => events.send(Kind::SourceFailed, &[]),
-        // The parent looks for options that the engine does not do, and the other two mean that it has gone.
+        // The parent has checked for unsupported options; the other errors mean that the parent is gone.
         Err(ExtractError::Unsupported(_) | ExtractError::Sink(_) | ExtractError::Cancelled) => {
             Err(io::ErrorKind::BrokenPipe.into())
         }

@@ -1,4 +1,5 @@
-//! One job of a child: what it sends becomes an archive, progress and an outcome, or an error.
+//! The parent's side of one job: turns a child's messages into an archive, progress and an outcome, or an
+//! error.
 
 use std::cell::RefCell;
 use std::io;
@@ -22,26 +23,26 @@ use crate::plugins::{CompileError, CompileLimits};
 use crate::pool::{Running, Sandbox, StartError};
 use crate::reads::{self, Activity, ReadsEnd, Reason};
 
-/// How often the caller is asked whether to go on while nothing comes.
+/// How often the caller is asked whether to continue while no message comes.
 const TICK: Duration = Duration::from_millis(100);
 /// How much longer the parent waits than the engine's own limit on time.
-const ENGINE_HEAD_START: Duration = Duration::from_secs(60);
+const ENGINE_GRACE: Duration = Duration::from_secs(60);
 
 /// Why a job in a child has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The engine says so.
+    /// The engine failed.
     #[error(transparent)]
     Extract(#[from] ExtractError),
-    /// The child did not end well.
+    /// The child crashed.
     #[error("{}", .0.reason)]
     Crashed(Crash),
-    /// No child could be had; not the video's fault.
+    /// No child could be started; not the video's fault.
     #[error(transparent)]
     Start(#[from] StartError),
 }
 
-/// What was written to a child that has its job. If it has ended meanwhile, it is asked how: that says why.
+/// Ignores that a child has closed its socket: its exit status tells why.
 fn ignore_closed(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
@@ -51,7 +52,7 @@ fn ignore_closed(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Why a conversation ends before its time.
+/// Why a conversation ended early.
 enum End {
     Error(ExtractError),
     /// The child has closed its socket.
@@ -76,7 +77,7 @@ impl From<messages::Malformed> for End {
 }
 
 impl Sandbox {
-    /// As [`framelift_media::extract`], through plugins in their order, in a child.
+    /// Runs [`framelift_media::extract`] in a child; pictures pass through plugins in order.
     pub fn extract(&self, request: Request<'_>, plugins: &[PluginRun]) -> Result<Extracted, RunError> {
         let Request { source, file_name, options, limits, output, control } = request;
         let Output { archive, names } = output;
@@ -116,7 +117,7 @@ impl Sandbox {
         })
     }
 
-    /// Compiles and checks a plugin in a child. What takes too much time or memory there is the plugin's fault.
+    /// Compiles and checks a plugin in a child. Exceeding the child's limits is the plugin's fault.
     pub fn compile(
         &self,
         name: &str,
@@ -132,10 +133,10 @@ impl Sandbox {
             framing::write_json(&mut &child.events, Kind::Job, &job)?;
             ignore_closed(framing::write_code(&mut &child.events, component))
         };
-        // A busy machine gives it a part of its processors.
-        let deadline = limits.processor_time.saturating_mul(4).saturating_add(ENGINE_HEAD_START);
+        // A busy machine gives it only a part of a processor.
+        let deadline = limits.processor_time.saturating_mul(4).saturating_add(ENGINE_GRACE);
         let none = Box::new(MemorySource(Vec::new().into()));
-        let timeouts = Timeouts { silence: deadline, deadline };
+        let timeouts = Timeouts { inactivity_timeout: deadline, deadline };
         let result = self.run(begin, none, timeouts, &(), |conversation| {
             let mut code = Vec::new();
             loop {
@@ -169,13 +170,13 @@ impl Sandbox {
                 };
                 return Err(Rejected(words).into());
             }
-            // Nothing is extracted.
+            // There is no archive and there are no names.
             Err(RunError::Extract(error)) => return Err(Rejected(error.to_string()).into()),
         };
         Ok(Compiled { sha256: Checksum::of(component), code, metering, checked })
     }
 
-    /// As [`framelift_media::probe`], in a child.
+    /// Runs [`framelift_media::probe`] in a child.
     pub fn probe(&self, source: Box<dyn Source>) -> Result<VideoInfo, RunError> {
         let (limits, size) = (EngineLimits::default(), source.size());
         let begin = |child: &Running| {
@@ -195,8 +196,8 @@ impl Sandbox {
 
     fn timeouts(&self, limits: &EngineLimits) -> Timeouts {
         Timeouts {
-            silence: self.settings.silence,
-            deadline: limits.max_wall.saturating_add(ENGINE_HEAD_START),
+            inactivity_timeout: self.settings.inactivity_timeout,
+            deadline: limits.max_wall.saturating_add(ENGINE_GRACE),
         }
     }
 
@@ -237,7 +238,7 @@ impl Sandbox {
             let serving = serving.spawn_scoped(scope, || reads::serve(&reads, source, &activity, &reads_end));
             serving.map_err(|error| StartError::Process(error.to_string()))?;
             let result = work(&conversation).map_err(|end| run_error(end, &mut child));
-            // Whatever it still does is of no use; its reads end with it.
+            // Its remaining work is useless; killing it also ends its reads.
             child.end();
             result
         })
@@ -248,27 +249,27 @@ fn failed(code: FailureCode, message: &str) -> ExtractError {
     ExtractError::Failed(Failure::new(code, message))
 }
 
-/// The error that an end means, which may need a look at how the child has ended.
+/// Returns the error for an early end, from the child's exit status if needed.
 fn run_error(end: End, child: &mut Running) -> RunError {
     match end {
         End::Error(error) => error.into(),
         End::Crashed(crash) => RunError::Crashed(crash),
         End::Gone => RunError::Crashed(match child.ended() {
-            Some((status, last_words)) => Crash::of(status, last_words),
+            Some((status, stderr)) => Crash::of(status, stderr),
             None => Crash::new(CrashKind::Protocol, "the decoder closed its connection"),
         }),
     }
 }
 
-/// A message of a child, checked.
+/// A checked message of a child.
 enum Message {
     /// The caller knows already.
     Progress,
     AskName(MemberId),
     Member(MemberStart),
-    /// Its bytes stay with the frames.
+    /// Its bytes stay in [`Frames`].
     Piece,
-    /// So do these.
+    /// Its bytes stay in [`Frames`].
     Code,
     Done(Done),
 }
@@ -286,8 +287,8 @@ struct Conversation<'a> {
 
 /// How long a child is waited for.
 struct Timeouts {
-    /// Without a sign of life.
-    silence: Duration,
+    /// Without a message or read.
+    inactivity_timeout: Duration,
     /// In all.
     deadline: Duration,
 }
@@ -331,7 +332,7 @@ impl Conversation<'_> {
         })
     }
 
-    /// Whether to go on.
+    /// Fails if the caller cancels or the child has timed out.
     fn tick(&self) -> Result<(), End> {
         if !self.control.progress(&self.last.borrow()) {
             return Err(ExtractError::Cancelled.into());
@@ -340,10 +341,10 @@ impl Conversation<'_> {
             return Err(protocol_error(rule));
         }
         let late = |what: String| Err(End::Crashed(Crash::new(CrashKind::Time, what)));
-        if self.activity.silence() > self.timeouts.silence {
+        if self.activity.silence() > self.timeouts.inactivity_timeout {
             return late(format!(
                 "the decoder gave no sign of life for {} s",
-                self.timeouts.silence.as_secs()
+                self.timeouts.inactivity_timeout.as_secs()
             ));
         }
         if self.activity.age() > self.timeouts.deadline {
@@ -352,7 +353,7 @@ impl Conversation<'_> {
         Ok(())
     }
 
-    /// Puts the archive together.
+    /// Receives an extraction and writes its archive.
     fn extract<'a>(&self, mut archive: Box<dyn Archive + 'a>, mut members: Members<'a>) -> Result<Done, End> {
         let max_bytes = members.max_bytes;
         loop {
@@ -396,7 +397,7 @@ impl Conversation<'_> {
         }
     }
 
-    /// Copies a member's bytes. What ends them early is left in `ended`.
+    /// Copies a member's bytes. The reason for an early end is stored in `ended`.
     fn pieces(&self, size: u64, out: &mut dyn io::Write, ended: &RefCell<Option<End>>) -> io::Result<()> {
         let mut left = size;
         while left > 0 {
@@ -422,7 +423,7 @@ impl Conversation<'_> {
     }
 }
 
-/// The members that there may be, and what they are called: the child has no say in it.
+/// The members that are allowed, and their names; the child cannot choose either.
 struct Members<'a> {
     options: &'a Options,
     names: &'a dyn Names,
@@ -432,7 +433,7 @@ struct Members<'a> {
 }
 
 impl Members<'_> {
-    /// The name of a member that there may be.
+    /// Returns the name of an allowed member.
     fn name(&self, id: &MemberId) -> Result<String, End> {
         let name = match id {
             MemberId::Image { number, time, extension } if extension == self.options.format.extension() => {
@@ -441,14 +442,15 @@ impl Members<'_> {
             MemberId::Other(name) if OTHER_MEMBERS.contains(&name.as_str()) => self.names.other(name),
             _ => return Err(protocol_error("a member that was not asked for")),
         };
-        // Of a template that the user wrote.
+        // The user's template may make it too long.
         if name.len() > messages::MAX_NAME {
             return Err(failed(FailureCode::Internal, "an image's name is too long").into());
         }
         Ok(name)
     }
 
-    /// The name of the member that begins: the next image, or another one for the first time.
+    /// Returns the name of the member that begins: it must be the next image, or another member that was not
+    /// written yet.
     fn begin(&mut self, id: &MemberId) -> Result<String, End> {
         let name = self.name(id)?;
         match id {

@@ -1,4 +1,4 @@
-//! How a child ended that did not end well, in words.
+//! Describes how a child crashed.
 
 use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -6,13 +6,13 @@ use std::process::{ChildStderr, ExitStatus};
 
 use framelift_domain::{Failure, FailureCode};
 
-/// Bytes of a child's last words that are kept.
-const LAST_WORDS: u64 = 8 << 10;
+/// The most bytes of a child's standard error that are kept.
+const MAX_STDERR_BYTES: u64 = 8 << 10;
 
 /// What ended a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A signal that a fault in the decoder raises, or an end without a word.
+    /// A signal from a fault in the decoder, or an exit without a result.
     Fault,
     /// More memory than the job may take, or than there is.
     Memory,
@@ -24,33 +24,33 @@ pub enum Kind {
     Protocol,
 }
 
-/// A child that did not end well.
+/// A crash of a child.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crash {
     /// What ended it.
     pub kind: Kind,
-    /// The same for the video's owner.
+    /// The message for the video's owner.
     pub reason: String,
-    /// Its last words, for the log: a hostile video may have chosen them.
-    pub last_words: String,
+    /// What it wrote to standard error, for the log. A hostile video may have chosen it.
+    pub stderr: String,
 }
 
 impl Crash {
     pub(crate) fn new(kind: Kind, reason: impl Into<String>) -> Self {
-        Self { kind, reason: reason.into(), last_words: String::new() }
+        Self { kind, reason: reason.into(), stderr: String::new() }
     }
 
-    /// Reads what a process that has ended left.
-    pub(crate) fn of(status: ExitStatus, last_words: String) -> Self {
+    /// Classifies the exit status and the standard error of a process.
+    pub(crate) fn of(status: ExitStatus, stderr: String) -> Self {
         let (kind, reason) = match status.signal() {
             Some(libc::SIGSYS) => {
                 (Kind::Forbidden, "the decoder made a system call that is not allowed".to_owned())
             }
             Some(libc::SIGXCPU) => (Kind::Time, "the decoder used up its processor time".to_owned()),
-            Some(libc::SIGABRT) if last_words.contains("memory allocation of ") => {
+            Some(libc::SIGABRT) if stderr.contains("memory allocation of ") => {
                 (Kind::Memory, "the decoder needed more memory than a video may take".to_owned())
             }
-            // Nobody else sends it but the kernel.
+            // Only the kernel sends it here.
             Some(libc::SIGKILL) => {
                 (Kind::Memory, "the decoder was killed, most likely because memory ran out".to_owned())
             }
@@ -60,15 +60,15 @@ impl Crash {
                 (Kind::Fault, format!("the decoder ended without a result (exit code {code})"))
             }
         };
-        Self { kind, reason, last_words }
+        Self { kind, reason, stderr }
     }
 
-    /// Whether another try may end otherwise.
+    /// Whether a retry may end otherwise.
     pub const fn may_be_chance(&self) -> bool {
         !matches!(self.kind, Kind::Time)
     }
 
-    /// What the video's owner is told.
+    /// The failure of the video.
     pub fn failure(&self) -> Failure {
         let code = match self.kind {
             Kind::Memory => FailureCode::LimitExceeded,
@@ -90,11 +90,11 @@ fn name(signal: i32) -> String {
     }
 }
 
-/// What a process that has ended wrote to its standard error.
-pub(crate) fn last_words(stderr: &mut Option<ChildStderr>) -> String {
+/// Reads what an ended process wrote to its standard error.
+pub(crate) fn read_stderr(stderr: &mut Option<ChildStderr>) -> String {
     let mut bytes = Vec::new();
     if let Some(stderr) = stderr.take() {
-        let _ = stderr.take(LAST_WORDS).read_to_end(&mut bytes);
+        let _ = stderr.take(MAX_STDERR_BYTES).read_to_end(&mut bytes);
     }
     String::from_utf8_lossy(&bytes).trim().to_owned()
 }
@@ -105,8 +105,8 @@ mod tests {
 
     #[test]
     fn ends_are_told_apart() {
-        let of = |raw, words: &str| Crash::of(ExitStatus::from_raw(raw), words.to_owned());
-        for (raw, words, kind, code) in [
+        let of = |raw, stderr: &str| Crash::of(ExitStatus::from_raw(raw), stderr.to_owned());
+        for (raw, stderr, kind, code) in [
             (libc::SIGSEGV, "", Kind::Fault, FailureCode::DecoderCrashed),
             (libc::SIGABRT, "", Kind::Fault, FailureCode::DecoderCrashed),
             (libc::SIGABRT, "memory allocation of 99 bytes failed", Kind::Memory, FailureCode::LimitExceeded),
@@ -115,7 +115,7 @@ mod tests {
             (libc::SIGSYS, "", Kind::Forbidden, FailureCode::DecoderCrashed),
             (101 << 8, "thread panicked", Kind::Fault, FailureCode::DecoderCrashed),
         ] {
-            let crash = of(raw, words);
+            let crash = of(raw, stderr);
             assert_eq!((crash.kind, crash.failure().code), (kind, code), "{crash:?}");
         }
         assert_eq!(of(libc::SIGSEGV, "").reason, "the decoder crashed (SIGSEGV)");

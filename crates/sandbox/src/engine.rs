@@ -11,14 +11,14 @@ use crate::{RunError, Sandbox};
 /// Where videos are decoded.
 #[derive(Debug)]
 pub enum Engine {
-    /// Here, with everything that this process may do.
+    /// In this process, without restrictions.
     InProcess,
-    /// Each in a child that may do nothing else.
+    /// Each video in a sandboxed child.
     Sandboxed(Box<Sandbox>),
 }
 
 impl Engine {
-    /// As [`framelift_media::extract`], through plugins in their order.
+    /// Runs [`framelift_media::extract`]; pictures pass through plugins in order.
     pub fn extract(&self, request: Request<'_>, plugins: &[PluginRun]) -> Result<Extracted, RunError> {
         match self {
             Self::InProcess => {
@@ -45,7 +45,7 @@ impl Engine {
         }
     }
 
-    /// As [`framelift_media::probe`].
+    /// Runs [`framelift_media::probe`].
     pub fn probe(&self, source: Box<dyn Source>) -> Result<VideoInfo, RunError> {
         match self {
             Self::InProcess => Ok(probe(source)?),

@@ -1,7 +1,7 @@
-//! How messages are sent between parent and child: a kind, a length, and so many bytes.
+//! The framing of messages between parent and child: a kind, a length, and the body.
 //!
-//! A frame is one byte of kind, four bytes of length (little endian) and the message. Each kind has
-//! a largest size, which is checked before anything is read.
+//! A frame is one byte of kind, four bytes of length (little endian) and the message. Each kind has a largest
+//! size, which is checked before anything is read.
 
 use std::io::{self, IoSlice, Read, Write};
 
@@ -12,12 +12,12 @@ use crate::messages::{Kind, MAX_PIECE, Malformed};
 /// Bytes of kind and length.
 const HEADER: usize = 5;
 
-/// Puts frames together from a stream that may pause anywhere.
+/// Reads frames from a stream that may block at any byte.
 pub(crate) struct Frames<R> {
     stream: R,
     header: [u8; HEADER],
     body: Vec<u8>,
-    /// Bytes of header and body that have come.
+    /// Bytes of header and body received so far.
     filled: usize,
     /// The length of the last whole frame's body.
     length: usize,
@@ -34,13 +34,13 @@ impl<R: Read> Frames<R> {
         Ok((kind, self.body()))
     }
 
-    /// The body of the frame that came last.
+    /// The body of the last frame.
     pub(crate) fn body(&self) -> &[u8] {
         &self.body[..self.length]
     }
 
-    /// Waits for the next frame, gives its kind and keeps its body. An error of kind `WouldBlock` or
-    /// `TimedOut` means that the rest has not come yet: the call may be repeated.
+    /// Waits for the next frame, returns its kind and keeps its body. After an error of kind `WouldBlock` or
+    /// `TimedOut` the call may be repeated.
     pub(crate) fn fill(&mut self) -> io::Result<Kind> {
         while self.filled < HEADER {
             let n = read(&mut self.stream, &mut self.header[self.filled..])?;
@@ -53,7 +53,7 @@ impl<R: Read> Frames<R> {
         if length > kind.max_length() {
             return Err(Malformed("a message that is too long").into());
         }
-        // Grown as bytes come: a claimed length alone costs no memory.
+        // The buffer grows as bytes arrive: a claimed length alone costs no memory.
         while self.filled < HEADER + length {
             let have = self.filled - HEADER;
             let room = length.min(self.body.len().max(have + (64 << 10)));

@@ -6,7 +6,7 @@ use std::io;
 
 use libc::{c_int, c_ulong};
 
-/// What a limit is about: one of libc's `RLIMIT_…`.
+/// A resource with a limit: one of libc's `RLIMIT_…`.
 pub(crate) type Resource = libc::__rlimit_resource_t;
 
 fn check(result: c_int) -> io::Result<()> {
@@ -19,13 +19,13 @@ fn prctl(option: c_int, value: c_ulong) -> io::Result<()> {
     check(unsafe { libc::prctl(option, value, none, none, none) })
 }
 
-/// This process gets `SIGKILL` when the thread that started it ends.
+/// Lets the kernel kill this process when the thread that started it ends.
 pub(crate) fn die_with_parent() -> io::Result<()> {
     prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as c_ulong)
 }
 
-/// Other processes of the same user cannot look into this one.
-pub(crate) fn forbid_looking_in() -> io::Result<()> {
+/// Keeps other processes of the same user from tracing this one and from reading its memory.
+pub(crate) fn forbid_tracing() -> io::Result<()> {
     prctl(libc::PR_SET_DUMPABLE, 0)
 }
 
@@ -44,7 +44,8 @@ pub(crate) fn drop_capabilities() -> io::Result<()> {
     }
     /// `_LINUX_CAPABILITY_VERSION_3`: two words each of effective, permitted and inheritable ones.
     const VERSION: u32 = 0x2008_0522;
-    // Without the right to it, which an ordinary user lacks, it does not matter: no new privileges.
+    // An ordinary user may not do this, and need not: it has no capabilities, and no new privileges are
+    // allowed.
     for capability in 0..64 {
         let _ = prctl(libc::PR_CAPBSET_DROP, capability);
     }

@@ -30,7 +30,7 @@ mod remote;
 mod restrict;
 mod syscalls;
 
-pub use child::{Work, enter_if_asked, serve};
+pub use child::{Work, run_as_child, serve};
 pub use conversation::RunError;
 pub use crash::{Crash, Kind};
 pub use engine::Engine;

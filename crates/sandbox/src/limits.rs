@@ -1,4 +1,4 @@
-//! What the kernel lets a child use for one job.
+//! The kernel's limits on what a child may use for one job.
 
 use framelift_media::{EngineLimits, memory_budget};
 
@@ -8,14 +8,15 @@ use crate::kernel;
 /// largest tables that are taken need about 1 GiB.
 const BASE: u64 = 3 << 29;
 /// Address space of each thread: its stack, an arena of the allocator, images that wait for their turn.
-const FOR_A_THREAD: u64 = 192 << 20;
+const PER_THREAD: u64 = 192 << 20;
 
-/// Bytes of address space for a job on a video of `size` bytes. It stops a runaway, long after the engine's own budget has
-/// stopped an honest decoder.
+/// Bytes of address space for a job on a video of `size` bytes. It is far above the engine's own budget, and
+/// stops a decoder that ignores that.
 fn address_space(limits: &EngineLimits, size: u64) -> u64 {
     let threads = 2 * limits.thread_count() as u64 + 2;
-    // Twice: a picture beyond the budget is noticed when it is there, and what converts one has its own.
-    BASE.saturating_add(memory_budget(limits, size).saturating_mul(2)).saturating_add(threads * FOR_A_THREAD)
+    // Twice the budget: a picture beyond it is noticed only once it is allocated, and converters have buffers
+    // of their own.
+    BASE.saturating_add(memory_budget(limits, size).saturating_mul(2)).saturating_add(threads * PER_THREAD)
 }
 
 /// Seconds of processor time for a job.
@@ -24,14 +25,14 @@ fn processor_time(limits: &EngineLimits) -> u64 {
     limits.max_wall.as_secs().saturating_add(1).saturating_mul(threads)
 }
 
-/// Address space of a plugin beside its code: four memories, instances, its log.
-const FOR_A_PLUGIN: u64 = 320 << 20;
+/// Address space of a plugin in addition to its code: four memories, instances, its log.
+const PER_PLUGIN: u64 = 320 << 20;
 
 /// Bytes of address space for plugins with code of these lengths, beside what the job needs itself.
 pub(crate) fn plugins_space(code: impl Iterator<Item = u64>) -> u64 {
-    let plugins: u64 = code.map(|bytes| FOR_A_PLUGIN + 2 * bytes).sum();
-    // And the thread that counts time.
-    if plugins == 0 { 0 } else { plugins + FOR_A_THREAD }
+    let plugins: u64 = code.map(|bytes| PER_PLUGIN + 2 * bytes).sum();
+    // The thread that counts time needs some, too.
+    if plugins == 0 { 0 } else { plugins + PER_THREAD }
 }
 
 /// Sets the limits of a child that compiles a plugin.

@@ -13,7 +13,7 @@ use framelift_plugin_host::{Checked, Metering, PluginRun, Record};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The protocol's version. Both sides are the same program, unless it was replaced meanwhile.
+/// The protocol's version. Both sides are the same program, unless its file was replaced meanwhile.
 pub(crate) const VERSION: u32 = 2;
 
 /// Bytes of one read, and of one piece of a member.
@@ -22,12 +22,12 @@ pub(crate) const MAX_PIECE: usize = 1 << 20;
 const MAX_JSON: usize = 8 << 20;
 /// Bytes of the code of one plugin.
 pub(crate) const MAX_CODE: u64 = 1 << 30;
-/// Announced ranges; what comes after them is read without having been announced.
+/// The most announced ranges; further ones are read without an announcement.
 const MAX_RANGES: usize = 1 << 16;
 /// Bytes of a member's name.
 pub(crate) const MAX_NAME: usize = 4096;
 
-/// What a message is about. The numbers are the protocol.
+/// The kind of a message. The numbers are part of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
@@ -35,7 +35,7 @@ pub(crate) enum Kind {
     Hello = 1,
     /// Parent: the job ([`Job`]).
     Job = 2,
-    /// Child: how far it is.
+    /// Child: its progress.
     Progress = 3,
     /// Child: asks for a member's name ([`MemberId`]).
     AskName = 4,
@@ -87,7 +87,7 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| *kind as u8 == number)
     }
 
-    /// Bytes that a message of it has at most.
+    /// The most bytes of a message of this kind.
     pub(crate) const fn max_length(self) -> usize {
         match self {
             Self::Hello | Self::Job | Self::Done | Self::Failed => MAX_JSON,
@@ -118,30 +118,30 @@ pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Malformed> {
     serde_json::from_slice(body).map_err(|_| Malformed("a message whose JSON is not as it should be"))
 }
 
-/// What a child says when it is restricted.
+/// A child's first message, once it is restricted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Hello {
     pub(crate) version: u32,
-    /// Mechanisms that the kernel lacks, and how they were found missing.
+    /// Mechanisms that the kernel lacks, each with the error.
     pub(crate) missing: Vec<String>,
-    /// What a GPU decodes, where the child has one's devices.
+    /// What a GPU decodes, if the child may use one.
     pub(crate) hardware: Option<HardwareInfo>,
 }
 
-/// What a child is to do.
+/// A child's job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) enum Job {
     /// Extract frames.
     Extract(Box<ExtractJob>),
-    /// Describe the video of so many bytes.
+    /// Describe the video of this many bytes.
     Probe(u64),
     /// Compile and check a plugin.
     Check(CheckJob),
 }
 
-/// A plugin that nobody has run yet.
+/// A plugin that was never run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CheckJob {
@@ -172,10 +172,10 @@ pub(crate) struct ExtractJob {
     pub(crate) file_name: String,
     pub(crate) size: u64,
     options: OptionsBody,
-    /// A rate that is no decimal, which the options' JSON cannot hold.
+    /// A rate that is not a decimal, which the options' JSON cannot express.
     rate: Option<(i64, i64)>,
     pub(crate) limits: EngineLimits,
-    /// Whether the parent is asked for each name; else members are called as the service calls them.
+    /// Whether to ask the parent for each name; else members have the service's names.
     pub(crate) asks_names: bool,
     /// The plugins that the frames pass, in order.
     pub(crate) plugins: Vec<PluginJob>,
@@ -196,7 +196,7 @@ impl PluginJob {
 }
 
 impl ExtractJob {
-    /// None where the options do not survive the way.
+    /// Returns `None` if the options cannot be expressed in JSON.
     pub(crate) fn new(
         file_name: String,
         size: u64,
@@ -228,7 +228,7 @@ impl ExtractJob {
     }
 }
 
-/// How a job ended well.
+/// The result of a successful job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) enum Done {
@@ -243,9 +243,9 @@ pub(crate) enum Done {
 /// A finished extraction, and the plugins' part in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extracted {
-    /// What the engine says.
+    /// The engine's outcome.
     pub outcome: Outcome,
-    /// What is known of each plugin's work, in order.
+    /// The records of the plugins, in order.
     pub plugins: Vec<Record>,
 }
 
@@ -262,8 +262,8 @@ pub(crate) enum MemberId {
 }
 
 /// Bytes of the texts in a [`MemberId`].
-const MAX_WORD: usize = 32;
-const MAX_ID: usize = 1 + 24 + MAX_WORD;
+const MAX_TEXT: usize = 32;
+const MAX_ID: usize = 1 + 24 + MAX_TEXT;
 
 impl MemberId {
     pub(crate) fn encode(&self, to: &mut Vec<u8>) {
@@ -299,7 +299,7 @@ impl MemberId {
 
 fn word(body: &[u8]) -> Result<String, Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| Malformed("a name that is no text"))?;
-    if text.len() > MAX_WORD { Err(Malformed("a name that is too long")) } else { Ok(text.to_owned()) }
+    if text.len() > MAX_TEXT { Err(Malformed("a name that is too long")) } else { Ok(text.to_owned()) }
 }
 
 fn take<const N: usize>(body: &mut &[u8]) -> Result<[u8; N], Malformed> {
@@ -388,7 +388,7 @@ pub(crate) fn decode_read(mut body: &[u8]) -> Result<(u64, usize), Malformed> {
     if length > MAX_PIECE { Err(Malformed("a read that is too long")) } else { Ok((offset, length)) }
 }
 
-/// The ranges, or as many of them as a message holds.
+/// Encodes the ranges, or as many of them as a message can hold.
 pub(crate) fn encode_ranges(ranges: &[Range<u64>]) -> Vec<u8> {
     let ranges = &ranges[..ranges.len().min(MAX_RANGES)];
     ranges.iter().flat_map(|range| [range.start.to_le_bytes(), range.end.to_le_bytes()]).flatten().collect()

@@ -1,5 +1,5 @@
-//! Plugins in a child: their code is brought into memory before the child gives up the right to that, and run
-//! after it.
+//! Plugins in a child: their code is mapped before the child gives up the right to map code, and run
+//! afterwards.
 
 use std::io;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct CompileLimits {
 }
 
 impl Default for CompileLimits {
-    /// Four times what an interpreter of Python takes, which is 20 MB large.
+    /// Four times what compiling a Python interpreter of 20 MB takes.
     fn default() -> Self {
         Self { processor_time: Duration::from_secs(240), memory_bytes: 3 << 30 }
     }
@@ -33,7 +33,7 @@ pub enum CompileError {
     /// It is the plugin's fault.
     #[error(transparent)]
     Rejected(#[from] Rejected),
-    /// No child could be had.
+    /// No child could be started.
     #[error(transparent)]
     Start(#[from] crate::StartError),
 }

@@ -20,22 +20,23 @@ use crate::{crash, limits, restrict};
 
 /// How long a child may take until it is ready. A GPU's driver may have to wake the GPU up.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a child may take to end after its last word.
+/// How long a child may take to exit after its last message.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How children are started and watched.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The program, which calls [`enter_if_asked`](crate::enter_if_asked) first. None is this one.
+    /// The program, which calls [`run_as_child`](crate::run_as_child) first. `None` is the running
+    /// program.
     pub program: Option<PathBuf>,
-    /// Children that are kept ready beside those at work.
+    /// Idle children that are kept ready.
     pub ready: usize,
-    /// Whether a job is run where the kernel lacks one of the mechanisms.
+    /// Whether jobs are run even if the kernel lacks one of the mechanisms.
     pub best_effort: bool,
     /// Whether a GPU may be used, where there is one.
     pub hardware: HardwareUse,
-    /// A child that gives no sign of life for so long is ended.
-    pub silence: Duration,
+    /// A child that sends nothing for this long is killed.
+    pub inactivity_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -45,12 +46,12 @@ impl Default for Settings {
             ready: 0,
             best_effort: false,
             hardware: HardwareUse::Auto,
-            silence: Duration::from_secs(300),
+            inactivity_timeout: Duration::from_secs(300),
         }
     }
 }
 
-/// Why no child can be had.
+/// Why a child could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The kernel lacks mechanisms.
@@ -66,7 +67,7 @@ pub enum StartError {
 pub struct Sandbox {
     pub(crate) settings: Settings,
     gpu: bool,
-    /// The one that showed what the kernel has, until a job takes it.
+    /// The child that probed the kernel, until a job takes it.
     first: Mutex<Option<Running>>,
     orders: Sender<()>,
     ready: Mutex<Receiver<Result<Running, StartError>>>,
@@ -75,7 +76,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts a child to see what the kernel has, and keeps it for the first job.
+    /// Starts a child to probe the kernel, and keeps it for the first job.
     ///
     /// The thread that starts children lives as long as this value, because Linux ends a child with the
     /// thread that started it, not with the process.
@@ -108,12 +109,12 @@ impl Sandbox {
         &self.missing
     }
 
-    /// What a child found that a GPU decodes; none where children have no GPU's devices.
+    /// What the GPU decodes, as a child found; `None` if children may not use a GPU.
     pub fn hardware(&self) -> Option<&HardwareInfo> {
         self.hardware.as_ref()
     }
 
-    /// Whether children have NVIDIA's devices.
+    /// Whether children may use NVIDIA's devices.
     pub fn has_gpu(&self) -> bool {
         self.gpu
     }
@@ -122,13 +123,13 @@ impl Sandbox {
         self.orders.send(()).map_err(|_| gone())
     }
 
-    /// Orders a child, and takes one that was ordered earlier, or this.
+    /// Orders a new child, and takes the oldest ordered one.
     fn next(&self) -> Result<Running, StartError> {
         self.order()?;
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).recv().map_err(|_| gone())?
     }
 
-    /// A child that waits for a job.
+    /// Takes a child that waits for a job.
     pub(crate) fn take(&self) -> Result<Running, StartError> {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut first) = first
@@ -139,7 +140,7 @@ impl Sandbox {
             }
             return Ok(first);
         }
-        // The system may have ended some of those that wait.
+        // The system may have killed some of the idle ones.
         for _ in 0..=self.settings.ready {
             let mut child = self.next()?;
             if !child.has_ended() {
@@ -154,7 +155,7 @@ fn gone() -> StartError {
     StartError::Process("the thread that starts processes has ended".to_owned())
 }
 
-/// A child, which is ended when this value is dropped.
+/// A child, which is killed when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
@@ -171,9 +172,9 @@ impl Running {
         let hello = child.hello();
         hello.map_err(|error| {
             let ended = child.end();
-            let words = crash::last_words(&mut child.stderr);
+            let stderr = crash::read_stderr(&mut child.stderr);
             StartError::Process(
-                format!("it did not get ready ({error}; {ended}) {words}").trim_end().to_owned(),
+                format!("it did not get ready ({error}; {ended}) {stderr}").trim_end().to_owned(),
             )
         })?;
         Ok(child)
@@ -182,7 +183,7 @@ impl Running {
     fn spawn(settings: &Settings, gpu: bool) -> io::Result<Self> {
         let (reads, its_reads) = UnixStream::pair()?;
         let (events, its_events) = UnixStream::pair()?;
-        // The file that runs, also where another one has its name by now.
+        // The running program's file, even if it was replaced on disk.
         let program = settings.program.as_deref().unwrap_or("/proc/self/exe".as_ref());
         let mut command = Command::new(program);
         command
@@ -193,7 +194,7 @@ impl Running {
             .stdin(OwnedFd::from(its_reads))
             .stdout(OwnedFd::from(its_events))
             .stderr(Stdio::piped());
-        // Where the program's own libraries are, if the system does not know.
+        // For programs whose libraries are not in the system's paths.
         if let Some(libraries) = std::env::var_os("LD_LIBRARY_PATH") {
             command.env("LD_LIBRARY_PATH", libraries);
         }
@@ -220,28 +221,28 @@ impl Running {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Limits what it may use from now on.
+    /// Sets its resource limits.
     pub(crate) fn limit(&self, limits: &EngineLimits, sizes: (u64, u64), gpu: bool) -> io::Result<()> {
         limits::set(self.child.id(), limits, sizes, gpu)
     }
 
-    /// The same for one that compiles a plugin.
+    /// Sets the resource limits of a child that compiles a plugin.
     pub(crate) fn limit_compiling(&self, limits: &CompileLimits, gpu: bool) -> io::Result<()> {
         limits::set_compiling(self.child.id(), limits.processor_time.as_secs(), limits.memory_bytes, gpu)
     }
 
-    /// Ends it, and says how it has ended if it was faster.
+    /// Kills it. Returns its exit status, which is its own if it had already exited.
     pub(crate) fn end(&mut self) -> ExitStatus {
         let _ = self.child.kill();
         self.child.wait().unwrap_or_default()
     }
 
-    /// Waits until it has ended by itself; none where it does not.
+    /// Waits until it exits by itself; `None` if it does not in time.
     pub(crate) fn ended(&mut self) -> Option<(ExitStatus, String)> {
         let began = Instant::now();
         while began.elapsed() < END_TIMEOUT {
             match self.child.try_wait() {
-                Ok(Some(status)) => return Some((status, crash::last_words(&mut self.stderr))),
+                Ok(Some(status)) => return Some((status, crash::read_stderr(&mut self.stderr))),
                 Ok(None) => std::thread::sleep(Duration::from_millis(2)),
                 Err(_) => return None,
             }

@@ -11,7 +11,7 @@ use framelift_media::Source;
 use crate::framing::{self, Frames};
 use crate::messages::{self, Kind, MAX_PIECE};
 
-/// When a child was last heard of; shared by the threads that listen to it.
+/// The time of a child's last message; shared by the threads that read from it.
 #[derive(Debug)]
 pub(crate) struct Activity {
     started: Instant,
@@ -34,7 +34,7 @@ impl Activity {
         self.at.store(self.now(), Relaxed);
     }
 
-    /// How long it has been silent, unless it waits for its parent.
+    /// How long it has sent nothing; zero while it waits for the parent's data.
     pub(crate) fn silence(&self) -> Duration {
         if self.waits.load(Relaxed) {
             return Duration::ZERO;
@@ -56,7 +56,7 @@ pub(crate) enum Reason {
     Rules(String),
 }
 
-/// Where [`serve`] leaves its [`Reason`]; the first one stays.
+/// Where [`serve`] stores its [`Reason`]; the first one is kept.
 #[derive(Debug, Default)]
 pub(crate) struct ReadsEnd(Mutex<Option<Reason>>);
 
@@ -69,7 +69,7 @@ impl ReadsEnd {
         self.lock().take()
     }
 
-    /// What the child did against the rules.
+    /// The rule that the child broke, if it did.
     pub(crate) fn broken_rule(&self) -> Option<String> {
         match &*self.lock() {
             Some(Reason::Rules(rule)) => Some(rule.clone()),

@@ -1,4 +1,4 @@
-//! The child's ends of the sockets, as the engine knows them: a source, an archive, names, a control.
+//! The child's ends of the sockets, behind the engine's traits: source, archive, names and control.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -66,7 +66,7 @@ impl RemoteSource {
         Ok(Self { answers: Frames::new(socket.try_clone()?), socket, size: 0 })
     }
 
-    /// As soon as the job says how long the video is.
+    /// Makes the source once the job has told the video's size.
     pub(crate) fn of_size(self, size: u64) -> Box<Self> {
         Box::new(Self { size, ..self })
     }
@@ -94,20 +94,20 @@ impl Source for RemoteSource {
     }
 
     fn expect(&mut self, ranges: &[Range<u64>]) {
-        // A hint; where the parent has gone, the next read says so.
+        // It is only a hint; if the parent is gone, the next read fails.
         let _ = framing::write(&mut self.socket, Kind::Expect, &messages::encode_ranges(ranges));
     }
 }
 
-/// Which member was named last: the one that is added next.
+/// The member named last, which is the one added next.
 #[derive(Default)]
 struct Named(RefCell<Option<MemberId>>);
 
 /// The names of members, as the parent gives them.
 pub(crate) struct RemoteNames<'a> {
-    /// None where they are the service's own, which need not be asked for.
+    /// `None` if the service's names are used, which need not be asked for.
     events: Option<&'a Events>,
-    /// The images' names so far: the manifest lists them twice more.
+    /// The images' names so far, which the manifest lists twice more.
     images: RefCell<Vec<String>>,
     named: Named,
 }
@@ -121,7 +121,7 @@ impl<'a> RemoteNames<'a> {
         let mut body = Vec::new();
         id.encode(&mut body);
         let answer = events.send(Kind::AskName, &body).and_then(|()| events.receive(Kind::Name));
-        // Where the parent has gone, nothing that is written arrives anyway.
+        // If the parent is gone, nothing that is written arrives anyway.
         String::from_utf8(answer.unwrap_or_default()).unwrap_or_default()
     }
 }
@@ -153,11 +153,11 @@ impl Names for RemoteNames<'_> {
     }
 }
 
-/// The archive, which the parent puts together.
+/// The archive, which the parent writes.
 pub(crate) struct RemoteArchive<'a> {
     pub(crate) events: &'a Events,
     pub(crate) names: &'a RemoteNames<'a>,
-    /// Bytes of members so far. The parent counts what its format adds.
+    /// Bytes of members so far. The parent adds the overhead of its format.
     pub(crate) bytes: u64,
 }
 
@@ -198,7 +198,8 @@ impl Write for Pieces<'_> {
     }
 }
 
-/// Progress, a few times a second. The parent stops a job by ending this process, so nothing is asked.
+/// Sends progress a few times a second. The parent cancels a job by killing this process, so there is no
+/// answer.
 pub(crate) struct Throttled<'a> {
     events: &'a Events,
     started: Instant,
@@ -221,7 +222,7 @@ impl Control for Throttled<'_> {
         if !entered && now < due {
             return true;
         }
-        // One of several threads reports.
+        // Only one of several threads reports.
         if self.due.compare_exchange(due, now + PROGRESS_INTERVAL_US, Relaxed, Relaxed).is_err() && !entered {
             return true;
         }

@@ -1,4 +1,4 @@
-//! Takes everything from this process that decoding does not need, for good.
+//! Irrevocably removes all rights of this process that decoding does not need.
 
 use std::path::Path;
 
@@ -9,13 +9,13 @@ use landlock::{
 
 use crate::{kernel, syscalls};
 
-/// Descriptors that may be open at one time.
+/// The most open descriptors.
 const MAX_FILES: u64 = 16;
 /// The same for a GPU's libraries.
 const MAX_FILES_FOR_GPU: u64 = 256;
 
-/// What a GPU's libraries read: themselves, what they ask the kernel of GPUs and processors, and their
-/// devices. Nothing of users, nothing of the service.
+/// What a GPU's libraries read: their own files, kernel information about GPUs and processors, and devices.
+/// It includes nothing of users or of the service.
 const READ_FOR_GPU: &[&str] = &[
     "/usr/lib",
     "/usr/lib64",
@@ -45,32 +45,32 @@ pub(crate) fn gpu_devices() -> Vec<std::path::PathBuf> {
         .collect()
 }
 
-/// What comes before anything else, while the process has one thread: it is not looked into, it does not
-/// outlive its parent, and it has no descriptor but the first three.
+/// The first restrictions, while the process has one thread: it cannot be traced, ends with its parent, and
+/// has no descriptors but the first three.
 pub(crate) fn isolate() -> Vec<String> {
     let mut missing = Vec::new();
     for (what, result) in [
         ("the end with the parent", kernel::die_with_parent()),
-        ("the protection from being looked into", kernel::forbid_looking_in()),
+        ("the protection from being traced", kernel::forbid_tracing()),
         ("the closing of descriptors", kernel::close_from(3)),
     ] {
         if let Err(problem) = result {
             missing.push(format!("{what}: {problem}"));
         }
     }
-    // The system takes this process first when memory runs out.
+    // Makes this process the first victim when memory runs out.
     let _ = std::fs::write("/proc/self/oom_score_adj", "900");
     missing
 }
 
-/// Puts the file system and the network out of reach.
+/// Removes access to the file system and the network, by Landlock.
 pub(crate) fn landlock(gpu: bool) -> Result<(), String> {
     let rules = || {
         Ruleset::default()
             .set_compatibility(CompatLevel::HardRequirement)
             .handle_access(AccessFs::from_all(ABI::V1))?
-            // What kernels from 5.19 on have besides. None of it is all that stands in the way: system
-            // calls on files and sockets are not permitted either.
+            // Rights that only kernels from 5.19 on can remove. They are a second barrier: the system call
+            // filters also forbid opening files and sockets.
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(AccessFs::from_all(ABI::V5))?
             .handle_access(AccessNet::from_all(ABI::V4))?
@@ -91,12 +91,12 @@ pub(crate) fn landlock(gpu: bool) -> Result<(), String> {
     rules.restrict_self().map(drop).map_err(text)
 }
 
-/// Gives up every privilege, and the way to new ones.
+/// Drops all capabilities, and the right to gain new ones.
 pub(crate) fn drop_privileges() -> Result<(), String> {
     kernel::drop_capabilities().map_err(text)
 }
 
-/// Sets the limits that are the same for each job; its memory and time come with it.
+/// Sets the limits that are the same for all jobs; the parent sets those of memory and time.
 pub(crate) fn limit(gpu: bool) -> Result<(), String> {
     let files = if gpu { MAX_FILES_FOR_GPU } else { MAX_FILES };
     let mut limits =
@@ -104,7 +104,7 @@ pub(crate) fn limit(gpu: bool) -> Result<(), String> {
     limits.try_for_each(|(resource, most)| kernel::limit(0, resource, most, most)).map_err(text)
 }
 
-/// Limits system calls, also of threads that run already.
+/// Installs the system call filters, on running threads, too.
 pub(crate) fn filter_calls(gpu: bool) -> Result<(), String> {
     for filter in syscalls::filters(gpu).map_err(text)? {
         seccompiler::apply_filter_all_threads(&filter).map_err(text)?;
@@ -112,7 +112,7 @@ pub(crate) fn filter_calls(gpu: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Takes the right to map code as well. A GPU's driver keeps it.
+/// Removes the right to map code. A GPU's driver needs it and keeps it.
 pub(crate) fn freeze() -> Result<(), String> {
     seccompiler::apply_filter_all_threads(&syscalls::frozen().map_err(text)?).map_err(text)
 }

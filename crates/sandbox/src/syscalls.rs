@@ -1,11 +1,10 @@
 //! The system calls that a child may make.
 //!
-//! Four filters are in force together, and for each call the strictest answer counts:
-//! what no decoder ever does ends the process (`SIGSYS`, and a line in the kernel's log says which call
-//! it was); `clone3` does not exist, so that the C library falls back on `clone`, whose flags a filter can
-//! see; everything else that is not on the list is not permitted (`EPERM`), because libraries
-//! try such calls (a file in `/sys`, a terminal's width) and do without; and once the code of a job's plugins is
-//! in memory, no more code is.
+//! Four filters are in force together, and for each call the strictest answer counts: calls that no decoder
+//! makes kill the process (`SIGSYS`; the kernel's log says which call it was); `clone3` fails with `ENOSYS`,
+//! so that the C library falls back to `clone`, whose flags a filter can see; everything else that is not on
+//! the list is not permitted (`EPERM`), because libraries try such calls (a file in `/sys`, a terminal's
+//! width) and do without; and once the code of a job's plugins is in memory, no more code is.
 
 use std::collections::BTreeMap;
 
@@ -103,9 +102,9 @@ const ALLOWED_FOR_GPU: &[c_long] = &[
     libc::SYS_stat,
 ];
 
-/// What only an attack asks for: other programs and processes, the network, and the kernel's larger
-/// doors. (CUDA looks for a server of its own on a socket, and takes a no.)
-const DEADLY: &[c_long] = &[
+/// Calls that only an attack makes: other programs and processes, the network, and powerful kernel
+/// interfaces. (CUDA tries to reach its server on a socket, and does without.)
+const FATAL: &[c_long] = &[
     libc::SYS_bpf,
     libc::SYS_execve,
     libc::SYS_execveat,
@@ -124,25 +123,25 @@ const DEADLY: &[c_long] = &[
     libc::SYS_vfork,
 ];
 
-const DEADLY_WITHOUT_GPU: &[c_long] =
+const FATAL_WITHOUT_GPU: &[c_long] =
     &[libc::SYS_accept4, libc::SYS_bind, libc::SYS_connect, libc::SYS_listen, libc::SYS_socket];
 
 /// Compiles the filters of a child that waits for its job, in the order in which they are installed. It may
 /// still map the code of plugins, and [freeze](frozen) itself.
 pub(crate) fn filters(gpu: bool) -> Result<Vec<BpfProgram>, seccompiler::Error> {
     let thread = libc::CLONE_THREAD as u64;
-    let mut deadly = always(DEADLY);
-    deadly.insert(libc::SYS_clone, vec![rule(0, SeccompCmpOp::MaskedEq(thread), 0)?]);
+    let mut fatal = always(FATAL);
+    fatal.insert(libc::SYS_clone, vec![rule(0, SeccompCmpOp::MaskedEq(thread), 0)?]);
 
     let mut allowed = always(ALLOWED);
     allowed.insert(libc::SYS_clone, vec![rule(0, SeccompCmpOp::MaskedEq(thread), thread)?]);
-    // To end itself, as `abort` does; no other process.
+    // It may signal itself, as `abort` does, but no other process.
     allowed.insert(libc::SYS_tgkill, vec![rule(0, SeccompCmpOp::Eq, std::process::id().into())?]);
     allowed.insert(
         libc::SYS_prctl,
         vec![
             rule(0, SeccompCmpOp::Eq, libc::PR_SET_NAME as u64)?,
-            // It is set already; the next filter's installation sets it again.
+            // `no_new_privs` is set already; installing the next filter sets it again.
             rule(0, SeccompCmpOp::Eq, libc::PR_SET_NO_NEW_PRIVS as u64)?,
         ],
     );
@@ -153,27 +152,27 @@ pub(crate) fn filters(gpu: bool) -> Result<Vec<BpfProgram>, seccompiler::Error> 
             rule(1, SeccompCmpOp::Eq, libc::F_GETFL as u64)?,
         ],
     );
-    // Looking at a limit, not changing it.
+    // Reading a limit is allowed, changing it is not.
     allowed.insert(libc::SYS_prlimit64, vec![rule(2, SeccompCmpOp::Eq, 0)?]);
     allowed.extend(always(&[libc::SYS_mmap, libc::SYS_mprotect, libc::SYS_seccomp]));
     if gpu {
         allowed.extend(always(ALLOWED_FOR_GPU));
     } else {
-        deadly.extend(always(DEADLY_WITHOUT_GPU));
+        fatal.extend(always(FATAL_WITHOUT_GPU));
     }
     let refused = SeccompAction::Errno(libc::EPERM as u32);
     let unknown = SeccompAction::Errno(libc::ENOSYS as u32);
     [
         filter(always(&[libc::SYS_clone3]), SeccompAction::Allow, unknown),
-        filter(deadly, SeccompAction::Allow, SeccompAction::KillProcess),
+        filter(fatal, SeccompAction::Allow, SeccompAction::KillProcess),
         filter(allowed, refused, SeccompAction::Allow),
     ]
     .into_iter()
     .collect()
 }
 
-/// Compiles the filter that is installed before the first byte of a video or of a plugin's own code is run:
-/// there is no new code from then on, and no new filter.
+/// Compiles the filter that is installed before a byte of the video is read or a plugin's code is run: from
+/// then on no code can be mapped and no filter installed.
 pub(crate) fn frozen() -> Result<BpfProgram, seccompiler::Error> {
     let mut refused = always(&[libc::SYS_seccomp]);
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {

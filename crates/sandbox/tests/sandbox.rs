@@ -153,12 +153,13 @@ fn crashes_fail_their_job_alone_and_are_told_apart() {
             "{crash:?}"
         );
     }
-    assert!(crash(&sandbox, "panic").last_words.contains("as asked"));
+    assert!(crash(&sandbox, "panic").stderr.contains("as asked"));
 }
 
 #[test]
 fn a_child_that_gives_no_sign_of_life_is_ended() {
-    let Some(sandbox) = sandbox(Settings { silence: Duration::from_millis(1500), ..settings() }) else {
+    let Some(sandbox) = sandbox(Settings { inactivity_timeout: Duration::from_millis(1500), ..settings() })
+    else {
         return;
     };
     for name in ["hang", "spin"] {
@@ -211,7 +212,7 @@ fn nothing_outside_is_in_reach() {
         ("descriptors".to_owned(), "descriptors: 7"),
     ] {
         let crash = crash(&sandbox, &name);
-        assert_eq!(crash.last_words, answer, "{name}: {crash:?}");
+        assert_eq!(crash.stderr, answer, "{name}: {crash:?}");
     }
     for name in [
         format!("connect {address}"),
@@ -221,7 +222,7 @@ fn nothing_outside_is_in_reach() {
         format!("ptrace {parent}"),
     ] {
         let crash = crash(&sandbox, &name);
-        assert_eq!((crash.kind, crash.last_words.as_str()), (Kind::Forbidden, ""), "{name}: {crash:?}");
+        assert_eq!((crash.kind, crash.stderr.as_str()), (Kind::Forbidden, ""), "{name}: {crash:?}");
     }
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "nobody has connected");

@@ -1,5 +1,5 @@
-//! Sends spans to a collector by OTLP, where the environment names one as OpenTelemetry's specification says, and
-//! carries their context from program to program as the W3C's `traceparent`.
+//! Sends spans to a collector by OTLP, if the environment names one by OpenTelemetry's variables, and
+//! propagates their context between programs as the W3C's `traceparent`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -20,10 +20,10 @@ use url::Url;
 /// Variables that name the collector; the first one wins.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 const PROTOCOLS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
-/// The one encoding that is spoken.
+/// The only supported encoding.
 const PROTOCOL: &str = "http/protobuf";
 const HEADER: &str = "traceparent";
-/// How long the last spans may take to go out.
+/// How long sending the last spans may take at shutdown.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The exporter cannot be made.
@@ -31,14 +31,14 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 #[error("traces: {0}")]
 pub struct TelemetryError(String);
 
-/// Where spans go; nowhere, unless the environment names a collector.
+/// The exporter of spans; does nothing unless the environment names a collector.
 #[derive(Debug)]
 pub struct Telemetry {
     provider: Option<SdkTracerProvider>,
     service: &'static str,
 }
 
-/// Returns what is wrong with the variables about traces, one line each.
+/// Returns the problems with the variables about traces, one line each.
 pub fn problems(environment: &BTreeMap<String, String>) -> Vec<String> {
     if is_off(environment) {
         return Vec::new();
@@ -52,7 +52,7 @@ pub fn problems(environment: &BTreeMap<String, String>) -> Vec<String> {
     if let Some((name, endpoint)) = named(ENDPOINTS) {
         let url = Url::parse(endpoint).ok();
         let usable = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-        // The URL itself is not repeated: it may hold a password.
+        // The URL itself is not repeated because it may hold a password.
         if !url.as_ref().is_some_and(usable) {
             problems.push(format!("{name}: expected an http or https URL"));
         }
@@ -68,7 +68,7 @@ pub fn problems(environment: &BTreeMap<String, String>) -> Vec<String> {
     problems
 }
 
-/// Whether no spans are to be sent.
+/// Whether no spans are sent.
 fn is_off(environment: &BTreeMap<String, String>) -> bool {
     let is = |name: &str, value: &str| environment.get(name).is_some_and(|it| it.eq_ignore_ascii_case(value));
     is("OTEL_SDK_DISABLED", "true")
@@ -77,7 +77,8 @@ fn is_off(environment: &BTreeMap<String, String>) -> bool {
 }
 
 impl Telemetry {
-    /// The exporter that the environment asks for. TLS needs a process-wide provider of `rustls` before this.
+    /// Makes the exporter that the environment configures. TLS needs a process-wide provider of `rustls`
+    /// first.
     pub fn from_environment(
         service: &'static str,
         version: &'static str,
@@ -117,23 +118,24 @@ impl Telemetry {
     /// Sends what is left.
     pub fn shutdown(self) {
         if let Some(provider) = self.provider {
-            // A collector that does not answer is not waited for; there is no log any more that could say so.
+            // It does not wait for a collector that does not answer, and there is no log any more to report
+            // that.
             let _ = provider.shutdown_with_timeout(FLUSH_TIMEOUT);
         }
     }
 }
 
-/// Makes a span that was not entered yet a part of the trace that `traceparent` names.
+/// Adds a span that was not entered yet to the trace that `traceparent` names.
 pub fn follow(span: &Span, traceparent: &str) {
     let carrier = HashMap::from([(HEADER.to_owned(), traceparent.to_owned())]);
     let context = TraceContextPropagator::new().extract(&carrier);
     if context.has_active_span() {
-        // It fails where spans are not sent.
+        // It fails if no spans are sent.
         let _ = span.set_parent(context);
     }
 }
 
-/// The `traceparent` of what a span causes; none where spans are not sent.
+/// The `traceparent` for requests made within a span; `None` if no spans are sent.
 pub fn traceparent(span: &Span) -> Option<String> {
     let mut carrier = HashMap::new();
     TraceContextPropagator::new().inject_context(&span.context(), &mut carrier);

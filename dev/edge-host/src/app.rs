@@ -30,7 +30,7 @@ const CHAINED_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIF
 /// The header that names the trace of a request's caller (W3C Trace Context).
 const TRACE_HEADER: &str = "traceparent";
 
-/// A request names no host, or two different ones.
+/// The request names no host, or two different ones.
 #[derive(Debug, thiserror::Error)]
 #[error("the Host header is missing or wrong")]
 pub(crate) struct NoAuthority;
@@ -173,7 +173,7 @@ impl App {
         info
     }
 
-    /// Answers a call from one component to another; none if there is no such component.
+    /// Answers a call from one component to another; `None` if there is no such component.
     pub(crate) async fn chain(&self, target: &str, request: Request<WasiBody>) -> Option<Response<WasiBody>> {
         if !self.handlers.contains_key(target) {
             return None;
@@ -257,7 +257,7 @@ fn component_variables(
     variables
 }
 
-/// The request's span, which the component is told as its caller, as by a proxy that traces.
+/// The request's span, which is passed to the component as its parent, as a tracing proxy does.
 fn span(request: &mut Request<WasiBody>, found: &Match) -> Span {
     let span = tracing::info_span!(
         "request",
@@ -279,7 +279,7 @@ fn span(request: &mut Request<WasiBody>, found: &Match) -> Span {
     span
 }
 
-/// The request's address with its scheme and authority, which the guest is given too.
+/// The request's absolute URI, which the guest also sees.
 fn absolute(request: &Request<WasiBody>) -> Option<Uri> {
     let mut parts = request.uri().clone().into_parts();
     let host = match request.headers().get(http::header::HOST) {
@@ -295,7 +295,7 @@ fn absolute(request: &Request<WasiBody>) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// An answer that the host itself makes, with only the headers that Spin sends.
+/// An answer of the host itself, with the same headers as Spin's.
 fn answer(status: StatusCode, text: impl Into<Bytes>) -> Response<WasiBody> {
     let body = Full::new(text.into());
     let body = body.map_err(Error::from).boxed_unsync();

@@ -65,7 +65,7 @@ impl Options {
     }
 }
 
-/// Says why the host does not start.
+/// Reports why the host does not start.
 #[expect(clippy::print_stderr, reason = "a start that fails says why in plain text")]
 pub(crate) fn refused(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("{error}");
@@ -93,7 +93,7 @@ pub(crate) fn run(mut options: Options) -> ExitCode {
         .build();
     let result = runtime.context("cannot start the runtime").and_then(|runtime| {
         let result = runtime.block_on(serve_until_signal(config, ready_file.as_deref()));
-        // A guest that never ends must not keep the process.
+        // A guest that never ends must not keep the process alive.
         runtime.shutdown_background();
         result
     });

@@ -15,7 +15,7 @@ pub struct HostConfig {
     pub manifest: PathBuf,
     /// Where to listen; port 0 picks a free one.
     pub listen: SocketAddr,
-    /// The folder of the key-value file; without one, values are gone with the host.
+    /// The folder of the key-value file; without one, values are kept in memory only.
     pub data: Option<PathBuf>,
     /// The folder of compiled components; without one, each start compiles them.
     pub cache: Option<PathBuf>,
@@ -29,7 +29,7 @@ pub struct HostConfig {
     pub instances: u32,
     /// How many requests one instance serves; Spin's default is 128.
     pub max_instance_reuse_count: usize,
-    /// How long a shutdown waits for requests that are under way.
+    /// How long a shutdown waits for running requests.
     pub drain: Duration,
 }
 

@@ -19,8 +19,8 @@ pub(crate) struct Compiler {
 }
 
 impl Compiler {
-    /// Sets up an engine for so many instances at the same time. With a folder, compiled
-    /// components are kept in it.
+    /// Sets up an engine for this many instances at the same time. With a folder, compiled components are
+    /// cached in it.
     pub(crate) fn new(cache: Option<&Path>, instances: u32) -> wasmtime::Result<Self> {
         let mut config = Config::new();
         config.wasm_component_model_async(true);
@@ -29,8 +29,7 @@ impl Compiler {
             settings.with_directory(std::path::absolute(folder)?);
             config.cache(Some(Cache::new(settings)?));
         }
-        // A pool makes new instances cheap but wants much address space, which not every system
-        // gives.
+        // A pool makes new instances cheap but reserves much address space, which not every system allows.
         let mut pooled = config.clone();
         pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
         let engine = match Engine::new(&pooled) {

@@ -69,7 +69,7 @@ impl Guest {
         }
     }
 
-    /// The view of it for the interfaces outside WASI.
+    /// The view of it for Spin's interfaces.
     pub(crate) fn view(&mut self) -> View<'_> {
         View { table: &mut self.table, handles: &mut self.handles, grants: &self.grants }
     }
@@ -87,7 +87,7 @@ impl WasiHttpView for Guest {
     }
 }
 
-/// Stands for [`View`] where wasmtime wants a type.
+/// Identifies [`View`] where wasmtime needs a type.
 pub(crate) struct Granted;
 
 impl HasData for Granted {

@@ -21,7 +21,7 @@ pub(crate) fn remove_transport(headers: &mut HeaderMap) {
     }
 }
 
-/// Adds the headers; none if a value is one that no guest could read.
+/// Adds the headers; `None` if a value is not UTF-8, which no guest could read.
 pub(crate) fn add(headers: &mut HeaderMap, uri: &Uri, found: &Match, client: SocketAddr) -> Option<()> {
     let readable = |value: &HeaderValue| std::str::from_utf8(value.as_bytes()).is_ok();
     if !headers.values().all(readable) {

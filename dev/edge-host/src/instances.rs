@@ -21,11 +21,11 @@ use crate::outbound::Outbound;
 /// The requests that one instance takes at the same time.
 const MAX_CONCURRENT: usize = 16;
 /// How long an instance without requests is kept.
-const IDLE: Duration = Duration::from_secs(1);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a request waits for an instance when the maximum exist. The wait is bounded because an instance
-/// may itself be waiting for another component's.
-const PLACE: Duration = Duration::from_secs(10);
+/// How long a request waits for an instance when the maximum number exists. The wait is bounded because an
+/// instance may itself be waiting for another component's.
+const INSTANCE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Dispatches requests to the instances of one component.
 pub(crate) type Handler = ProxyHandler<Instances>;
@@ -59,7 +59,7 @@ impl HandlerState for Instances {
     type WorkerState = Worker;
 
     async fn instantiate(&self) -> wasmtime::Result<Instance<Guest, Expiration, Worker>> {
-        let place = tokio::time::timeout(PLACE, Arc::clone(&self.places).acquire_owned())
+        let place = tokio::time::timeout(INSTANCE_TIMEOUT, Arc::clone(&self.places).acquire_owned())
             .await
             .map_err(|_| wasmtime::format_err!("there are too many instances"))??;
         let guest = Guest::new(Arc::clone(&self.grants), self.outbound.clone());
@@ -89,7 +89,7 @@ impl WorkerExpiration for Expiration {
             return Poll::Pending;
         }
         if this.sleep.as_ref().is_none_or(|(since, _)| *since != start) {
-            let sleep = tokio::time::sleep_until((start + IDLE).into());
+            let sleep = tokio::time::sleep_until((start + IDLE_TIMEOUT).into());
             this.sleep = Some((start, Box::pin(sleep)));
         }
         match &mut this.sleep {

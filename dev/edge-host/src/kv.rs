@@ -22,8 +22,8 @@ enum Job {
     Close(oneshot::Sender<()>),
 }
 
-/// The stores of the application. Operations run one after the other on a thread of their own,
-/// so that neither SQLite nor the disk ever holds up the executor.
+/// The stores of the application. Operations run in order on a separate thread, so that neither SQLite nor
+/// the disk blocks the executor.
 #[derive(Clone)]
 pub(crate) struct Stores {
     jobs: mpsc::Sender<Job>,
@@ -74,7 +74,7 @@ impl Stores {
     ) -> Result<T, String> {
         let (answer, answered) = oneshot::channel();
         let job = Job::Run(Box::new(move |database| {
-            // A guest that is gone does not take the answer.
+            // The guest may have ended meanwhile.
             let _ = answer.send(operation(database));
         }));
         let gone = || "the key-value database is gone".to_owned();

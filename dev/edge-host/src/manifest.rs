@@ -1,5 +1,5 @@
-//! The subset of Spin's manifest, version 2, that this host serves. Whatever it does not know it
-//! refuses, and it lists all that is wrong at once.
+//! The subset of Spin's manifest, version 2, that this host serves. It refuses what it does not know, and
+//! lists all problems at once.
 
 mod section;
 
@@ -36,10 +36,10 @@ pub(crate) struct Variable {
     pub(crate) default: Option<String>,
 }
 
-/// What leads requests to a component.
+/// A trigger: the route to a component.
 #[derive(Clone, Debug)]
 pub(crate) struct Trigger {
-    /// The route; none for a private trigger, which only other components reach.
+    /// The route; `None` for a private trigger, which only other components reach.
     pub(crate) route: Option<String>,
     /// The id of the component.
     pub(crate) component: String,
@@ -50,7 +50,7 @@ pub(crate) struct Trigger {
 pub(crate) struct Component {
     /// The path of its Wasm file.
     pub(crate) source: PathBuf,
-    /// Whom it may call.
+    /// The hosts that it may call.
     pub(crate) allowed_outbound_hosts: Vec<Template>,
     /// The labels of the stores that it may open.
     pub(crate) key_value_stores: BTreeSet<String>,
@@ -60,13 +60,13 @@ pub(crate) struct Component {
     pub(crate) environment: BTreeMap<String, String>,
 }
 
-/// All that is wrong with a file or its values, one line each.
+/// All problems of a file or its values, one line each.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .problems.iter().map(|problem| format!("{}: {problem}", file.display())).collect::<Vec<_>>().join("\n"))]
 pub struct InvalidManifest {
     /// The manifest.
     pub file: PathBuf,
-    /// What is wrong, each with the key's name.
+    /// The problems, each with the key's name.
     pub problems: Vec<String>,
 }
 
@@ -132,7 +132,7 @@ impl Manifest {
         manifest
     }
 
-    /// Names that lead nowhere.
+    /// Reports references to things that do not exist.
     fn check_references(&self, problems: &Problems) {
         if self.triggers.is_empty() {
             problems.add("trigger.http: there is none".to_owned());

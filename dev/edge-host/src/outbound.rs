@@ -20,15 +20,15 @@ use self::body::TimedBody;
 use crate::app::App;
 
 /// To open a connection, name resolution included.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the request to the answer's head, where the guest sets none; the body of the request
 /// goes up in this time, too.
-const FIRST_BYTE: Duration = Duration::from_secs(600);
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(600);
 /// Between two pieces of the answer, where the guest sets none.
 const BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long an unused connection is kept: less than servers do, so that it is rarely one that
-/// the other side is about to close.
-const IDLE: Duration = Duration::from_secs(20);
+/// How long an idle connection is kept: shorter than servers do, so that it is rarely one that the server is
+/// about to close.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The connections of all guests.
 pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, WasiBody>;
@@ -39,7 +39,7 @@ pub(crate) fn client() -> Result<HttpClient, rustls::Error> {
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(CONNECT));
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
     let connector = hyper_rustls::HttpsConnectorBuilder::new()
         .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?
         .https_or_http()
@@ -47,7 +47,7 @@ pub(crate) fn client() -> Result<HttpClient, rustls::Error> {
         .wrap_connector(connector);
     let client = Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE)
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .build(connector);
     Ok(client)
 }
@@ -87,7 +87,7 @@ impl Outbound {
             request.headers_mut().remove(HOST);
             return app.chain(&target, request).await.ok_or(Error::DestinationNotFound);
         }
-        let first_byte = options.first_byte_timeout.unwrap_or(FIRST_BYTE);
+        let first_byte = options.first_byte_timeout.unwrap_or(FIRST_BYTE_TIMEOUT);
         let between_bytes = options.between_bytes_timeout.unwrap_or(BETWEEN_BYTES_TIMEOUT);
         let answer = tokio::time::timeout(first_byte, self.client.request(request))
             .await

@@ -18,9 +18,9 @@ use wasmtime_wasi_http::Error;
 use crate::app::App;
 use crate::config::{HostConfig, HostError};
 
-/// How long a client may take over a request's head, the pause before it included: longer than
-/// clients keep unused connections, so that they are the ones who close them.
-const HEAD: Duration = Duration::from_secs(120);
+/// How long a client may take to send a request's head, the idle time before it included. It is longer than
+/// clients keep idle connections, so that clients close them first.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A host that serves requests.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ async fn connection(stream: TcpStream, client: SocketAddr, app: Arc<App>, watche
         }
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     let connection = server.serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     pub(crate) decode_forever: Option<PathBuf>,
 }
 
-/// Everything; whether there is a GPU and all checks held.
+/// Runs everything. Returns whether there is a GPU and all checks passed.
 pub(crate) fn run(args: &Args) -> Result<bool, String> {
     let end = Instant::now() + Duration::from_secs(args.seconds);
     let program = args.program.clone().map_or_else(std::env::current_exe, Ok);
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args) -> Result<bool, String> {
     let kit = Kit { clips: Clips::read(&args.clips)?, program };
     let mut results = Results::begun(device::machine(args.ffmpeg.as_deref()));
     println!("{}", results.machine);
-    // Written after each step: whatever comes next may take the machine down.
+    // Written after each step, because the next one may crash the machine.
     let write = |results: &Results| results.write(&args.results);
     write(&results)?;
     for check in checks::ALL {

@@ -1,4 +1,4 @@
-//! What has to hold on a GPU.
+//! The checks of decoding on a GPU.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -15,14 +15,14 @@ use crate::device::{InUse, in_use};
 use crate::jobs::{Archive, On, run_on_gpu};
 use crate::results::Check;
 
-/// What a frame from the GPU must reach against the CPU's, in dB.
-const CLOSE_DB: f64 = 45.0;
-/// Jobs in a row that must leave nothing behind.
+/// The least PSNR of a frame from the GPU against the CPU's, in dB.
+const MIN_PSNR_DB: f64 = 45.0;
+/// The number of consecutive jobs that must not leak.
 const JOBS: usize = 200;
 /// How many of them fill pools and caches.
 const WARM_UP: usize = 20;
-/// MiB of the GPU that other programs may take meanwhile.
-const OTHERS_MIB: i64 = 32;
+/// MiB of the GPU's memory that other programs may allocate meanwhile.
+const OTHER_PROGRAMS_MIB: i64 = 32;
 /// MiB that the allocator may keep.
 const ALLOCATOR_MIB: i64 = 64;
 
@@ -120,7 +120,7 @@ fn compare(clip: &Clip, options: &Options) -> Result<String, String> {
     for index in 0..gpu.manifest.frames.len() {
         let close = psnr(&gpu.pixels(index)?, &cpu.pixels(index)?)
             .ok_or_else(|| format!("{}: frame {index} has another size than the CPU's", clip.name))?;
-        if close < CLOSE_DB {
+        if close < MIN_PSNR_DB {
             return Err(format!("{}: frame {index} has {close:.1} dB", clip.name));
         }
         furthest = furthest.min(close);
@@ -128,14 +128,14 @@ fn compare(clip: &Clip, options: &Options) -> Result<String, String> {
     Ok(format!("{} frames, at least {furthest:.1} dB", gpu.manifest.frames.len()))
 }
 
-/// Peak signal-to-noise ratio of samples of 8 bits, in dB, 108 at most; none of different lengths.
+/// Peak signal-to-noise ratio of 8-bit samples, in dB, at most 108; `None` for different lengths.
 fn psnr(one: &[u8], other: &[u8]) -> Option<f64> {
     let squares: f64 = one.iter().zip(other).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum();
     let error = (squares / one.len() as f64).max(1e-6);
     (one.len() == other.len()).then(|| 10.0 * (255.0 * 255.0 / error).log10())
 }
 
-/// Odd sizes, other chroma and damage: the archive is the CPU's, and the plan says why.
+/// For odd sizes, other chroma and damage the archive must be the CPU's, and the plan must say why.
 fn fallbacks(kit: &Kit, check: &mut Check) {
     for clip in &kit.clips.fallback {
         let options = Options { select: Select::All, format: Format::Png, ..Options::default() };
@@ -173,7 +173,7 @@ fn killed(kit: &Kit, check: &mut Check) {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("cannot start a second process: {error}"))?;
-        // It says a line after each job: the one that follows is under way.
+        // It prints a line after each job; the next job is running then.
         let lines = child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines);
         let jobs = lines.take(2).filter(Result::is_ok).count();
         let during = in_use();
@@ -182,9 +182,9 @@ fn killed(kit: &Kit, check: &mut Check) {
             return Err("the process that was to be killed could not decode".to_owned());
         }
         // The driver takes a moment to clear up.
-        let patience = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(10);
         let mut after = in_use();
-        while grown(before.gpu_mib, after.gpu_mib) > OTHERS_MIB && Instant::now() < patience {
+        while grown(before.gpu_mib, after.gpu_mib) > OTHER_PROGRAMS_MIB && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(200));
             after = in_use();
         }
@@ -192,7 +192,7 @@ fn killed(kit: &Kit, check: &mut Check) {
         let used = |moment: &InUse| moment.gpu_mib.map_or_else(|| "?".to_owned(), |mib| mib.to_string());
         let seen =
             format!("{} MiB before, {} while it ran, {} after", used(&before), used(&during), used(&after));
-        if grown(before.gpu_mib, after.gpu_mib) > OTHERS_MIB { Err(seen) } else { Ok(seen) }
+        if grown(before.gpu_mib, after.gpu_mib) > OTHER_PROGRAMS_MIB { Err(seen) } else { Ok(seen) }
     };
     check.take(outcome());
 }
@@ -253,7 +253,7 @@ fn in_a_row(kit: &Kit, check: &mut Check) {
         jobs(JOBS - WARM_UP)?;
         let after = in_use();
         let parts = [
-            ("GPU MiB", before.gpu_mib, after.gpu_mib, OTHERS_MIB),
+            ("GPU MiB", before.gpu_mib, after.gpu_mib, OTHER_PROGRAMS_MIB),
             ("open files", before.handles, after.handles, 0),
             ("threads", before.threads, after.threads, 0),
             ("resident MiB", before.resident_mib, after.resident_mib, ALLOCATOR_MIB),

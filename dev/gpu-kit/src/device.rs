@@ -1,4 +1,4 @@
-//! What the machine is, and what of it is in use.
+//! Describes the machine, and measures what is in use.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -32,7 +32,7 @@ fn cpu() -> Option<String> {
     line.split_once(':').map(|(_, name)| name.trim().to_owned())
 }
 
-/// What is in use at a moment; none where nobody tells.
+/// The resources in use; `None` if unknown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InUse {
     /// MiB of the first GPU's memory, whoever uses them.
@@ -58,7 +58,7 @@ pub(crate) fn in_use() -> InUse {
     }
 }
 
-/// What `nvidia-smi`, which comes with the driver, says of the first GPU.
+/// Asks `nvidia-smi`, which comes with the driver, about the first GPU.
 fn said_by_driver(field: &str) -> Option<String> {
     let query = format!("--query-gpu={field}");
     first_line(Command::new("nvidia-smi").args([&query, "--format=csv,noheader,nounits", "--id=0"]))

@@ -13,7 +13,7 @@ use crate::clips::Clip;
 pub(crate) enum On {
     Gpu,
     Cpu,
-    /// As a job of a user's would choose.
+    /// The engine's own choice.
     Auto,
 }
 

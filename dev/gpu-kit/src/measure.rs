@@ -12,8 +12,8 @@ use crate::clips::{Clip, Clips};
 use crate::jobs::{On, run};
 use crate::results::Row;
 
-/// More rounds change a median no more.
-const MOST_ROUNDS: usize = 7;
+/// More rounds hardly change a median.
+const MAX_ROUNDS: usize = 7;
 
 /// A job, and the filters by which `ffmpeg` does the same.
 struct Job {
@@ -72,8 +72,7 @@ impl Times<'_> {
     }
 }
 
-/// Measures until `end`, whole rounds as far as there is time; each job is told to `rows` once all were
-/// measured once more.
+/// Measures until `end`, in whole rounds; the results are reported to `rows` after each round.
 pub(crate) fn measure(
     clips: &Clips,
     ffmpeg: Option<&Path>,
@@ -95,7 +94,7 @@ pub(crate) fn measure(
             all.push(Times { clip, job, frames, chosen, gpu: nothing(), cpu: nothing(), ffmpeg: nothing() });
         }
     }
-    for _ in 0..MOST_ROUNDS {
+    for _ in 0..MAX_ROUNDS {
         for times in &mut all {
             if Instant::now() >= end {
                 return Ok(());
@@ -116,7 +115,7 @@ pub(crate) fn measure(
     Ok(())
 }
 
-/// The same job by `ffmpeg`, as who knows it well would write it; none where it fails.
+/// The same job by `ffmpeg`, with the arguments of an experienced user; `None` if it fails.
 fn by_ffmpeg(ffmpeg: &Path, clip: &Clip, job: &Job) -> Result<Option<f64>, String> {
     let folder = std::env::temp_dir().join(format!("framelift-gpu-kit-{}", std::process::id()));
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());

@@ -1,4 +1,4 @@
-//! What was seen, for machines (`results.json`) and for people (tables in Markdown).
+//! The results, for programs (`results.json`) and for people (tables in Markdown).
 
 use std::fmt;
 use std::path::Path;
@@ -42,7 +42,7 @@ pub(crate) struct Codec {
     pub(crate) problem: Option<String>,
 }
 
-/// One thing that has to hold.
+/// The result of one check.
 #[derive(Serialize)]
 pub(crate) struct Check {
     pub(crate) name: &'static str,
@@ -64,7 +64,7 @@ impl Check {
         self.failures.is_empty()
     }
 
-    /// Takes an outcome: what was seen, or what failed.
+    /// Adds an outcome: an observation or a failure.
     pub(crate) fn take(&mut self, outcome: Result<String, String>) {
         match outcome {
             Ok(seen) => self.seen.push(seen),

@@ -1,4 +1,4 @@
-//! What tests see and place without a request: no signature, no fault.
+//! Lets tests read and write objects without a request, so without signatures and faults.
 
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -7,7 +7,7 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request};
 
 use crate::S3Server;
 
-/// An object and what was said of it.
+/// An object with its metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// Its bytes.
@@ -42,7 +42,7 @@ impl S3Server {
         Ok(found.into_iter().flatten().filter_map(|object| object.key).collect())
     }
 
-    /// An object; none where there is none.
+    /// Returns an object; `None` if it does not exist.
     ///
     /// # Errors
     /// The store fails.

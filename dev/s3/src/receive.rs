@@ -66,8 +66,7 @@ impl IncomingBody {
         self.declared.algorithm()
     }
 
-    /// Writes the body to a file of its own. On any error, and when the caller goes away,
-    /// nothing is left of it.
+    /// Writes the body to a new file. On any error, and when the future is dropped, the file is removed.
     pub(crate) async fn receive(self, blobs: &Arc<Blobs>, body: Option<StreamingBlob>) -> S3Result<Received> {
         let digests = self.declared.digests();
         let owned = Arc::clone(blobs);
@@ -93,7 +92,7 @@ impl IncomingBody {
     }
 }
 
-/// The next chunks, about a batch of them; none at the end.
+/// Collects the next chunks into about one batch; `None` at the end.
 async fn next_batch(body: &mut StreamingBlob) -> S3Result<Vec<Bytes>> {
     let mut batch = Vec::new();
     let mut size = 0;

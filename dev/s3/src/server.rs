@@ -54,7 +54,7 @@ impl S3Server {
         &self.faults
     }
 
-    /// Takes no new requests, lets those in progress end, and gives the data folder back.
+    /// Stops accepting requests, waits for running ones, and releases the data folder.
     pub async fn shutdown(self) {
         drop(self.stop);
         if let Err(error) = self.task.await {

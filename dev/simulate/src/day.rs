@@ -1,22 +1,23 @@
-//! One day, event by event: uploads come in, wait behind the rule of five, wait in the queue, run, end.
+//! Simulates one day, event by event: uploads arrive, wait for a slot of their owner, wait in the queue, run,
+//! and end.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
 use fastrand::Rng;
 
-use crate::fleet::{LOOK_MS, PERMITS_PER_POD, Scaler};
+use crate::fleet::{PERMITS_PER_POD, POLL_MS, Scaler};
 use crate::scenario::{AT_MS, LOSS_AT_MS, PEAK, PEAK_MS, Scenario};
 use crate::workload::{HOURS, noisy_ms, service_ms};
 
 const DAY_MS: u64 = 24 * 3_600_000;
-/// What the edge allows one tenant (`max_open_per_user`, `max_uploads_per_day`).
-pub(crate) const MOST_OPEN: usize = 200;
-const MOST_PER_DAY: u64 = 5_000;
-/// A job on a taken instance goes on for so long, then it is given back (`grace_period`).
+/// The edge's limits for one tenant (`max_open_per_user`, `max_uploads_per_day`).
+pub(crate) const MAX_OPEN: usize = 200;
+const MAX_UPLOADS_PER_DAY: u64 = 5_000;
+/// How long a job on a reclaimed instance goes on before it is released (`grace_period`).
 const GRACE_MS: u64 = 100_000;
-/// The first delay of a job that was given back.
-const GIVEN_BACK_MS: u64 = 3_000;
+/// The delay of a job that was released once.
+const RETRY_DELAY_MS: u64 = 3_000;
 /// The noisy tenant, beside those who are numbered.
 const NOISY: u64 = u64::MAX;
 /// The most active tenants, who are counted apart.
@@ -36,7 +37,7 @@ impl Waits {
     }
 }
 
-/// What a day came to.
+/// The results of a day.
 #[derive(Debug, Default)]
 pub(crate) struct Day {
     pub(crate) taken: u64,
@@ -49,14 +50,14 @@ pub(crate) struct Day {
     pub(crate) noisy: Waits,
     pub(crate) most_in_flight_of_one: usize,
     pub(crate) most_running: u64,
-    pub(crate) most_pods: u64,
+    pub(crate) max_pods: u64,
     pub(crate) pod_ms: u64,
     /// The longest time with more messages than permits.
     pub(crate) backlog_ms: u64,
-    /// Messages that waited, at most.
-    pub(crate) most_waiting: u64,
+    /// The most messages that waited.
+    pub(crate) max_waiting: u64,
     /// The busiest minute: uploads handed over, jobs ended, users who became busy or idle.
-    pub(crate) most_taken_per_s: u64,
+    pub(crate) max_accepted_per_s: u64,
     pub(crate) most_done_per_s: u64,
     pub(crate) most_turns_per_s: u64,
 }
@@ -69,12 +70,12 @@ enum Event {
         tenant: u64,
         service_ms: u64,
     },
-    /// A job ends, unless it was given back meanwhile.
+    /// A job ends, unless it was released meanwhile.
     End {
         job: usize,
         attempt: u32,
     },
-    /// A job that was given back is in the queue again.
+    /// A released job is in the queue again.
     Again {
         job: usize,
     },
@@ -181,7 +182,7 @@ impl World<'_> {
 
     fn end_minute(&mut self) {
         let (day, Minute { taken, done, turns }) = (&mut self.day, self.minute.1);
-        day.most_taken_per_s = day.most_taken_per_s.max(taken.div_ceil(60));
+        day.max_accepted_per_s = day.max_accepted_per_s.max(taken.div_ceil(60));
         day.most_done_per_s = day.most_done_per_s.max(done.div_ceil(60));
         day.most_turns_per_s = day.most_turns_per_s.max(turns.div_ceil(60));
     }
@@ -195,7 +196,7 @@ impl World<'_> {
         let millionths = self.scenario.videos_per_day * permille * 1_000 / 86_400;
         let uploads = (millionths + self.rng.u64(0..1_000_000)) / 1_000_000;
         for _ in 0..uploads {
-            // The square of an evenly spread number: a few tenants upload much.
+            // The square of a uniform number: a few tenants upload much.
             let spread = self.rng.u64(0..1 << 20);
             let tenant = (u128::from(self.scenario.tenants) * u128::from(spread * spread)) >> 40;
             let arrival = Event::Arrival {
@@ -206,10 +207,10 @@ impl World<'_> {
             self.after(at, arrival);
         }
         if self.scenario.noise && self.now >= AT_MS {
-            // All that is allowed, at once, and again as soon as there is room.
+            // It uploads as much as allowed at once, and again as soon as there is room.
             let open = self.tenants.get(&NOISY).map_or(0, |tenant| tenant.in_flight + tenant.waiting.len());
-            let most = if self.scenario.in_flight.is_some() { MOST_OPEN } else { usize::MAX };
-            for _ in open..most.min(open + MOST_OPEN) {
+            let most = if self.scenario.in_flight.is_some() { MAX_OPEN } else { usize::MAX };
+            for _ in open..most.min(open + MAX_OPEN) {
                 self.arrival(NOISY, noisy_ms());
             }
         }
@@ -221,8 +222,8 @@ impl World<'_> {
     fn arrival(&mut self, tenant: u64, service_ms: u64) {
         let state = self.tenants.entry(tenant).or_default();
         let open = state.in_flight + state.waiting.len();
-        let too_many = self.scenario.in_flight.is_some() && open >= MOST_OPEN;
-        if too_many || state.taken >= MOST_PER_DAY {
+        let too_many = self.scenario.in_flight.is_some() && open >= MAX_OPEN;
+        if too_many || state.taken >= MAX_UPLOADS_PER_DAY {
             if tenant != NOISY {
                 self.day.refused += 1;
             }
@@ -276,7 +277,7 @@ impl World<'_> {
         }
         self.day.most_running = self.day.most_running.max(self.running);
         let waiting = self.queue.len() as u64;
-        self.day.most_waiting = self.day.most_waiting.max(waiting);
+        self.day.max_waiting = self.day.max_waiting.max(waiting);
         match (self.backlog_since, waiting > permits) {
             (None, true) => self.backlog_since = Some(self.now),
             (Some(since), false) => {
@@ -308,15 +309,15 @@ impl World<'_> {
 
     fn look(&mut self) {
         let messages = self.running + self.queue.len() as u64;
-        self.day.pod_ms += self.scaler.pods * LOOK_MS;
+        self.day.pod_ms += self.scaler.pods * POLL_MS;
         self.scaler.look(self.now, messages);
-        self.day.most_pods = self.day.most_pods.max(self.scaler.pods);
-        if self.now + LOOK_MS < DAY_MS || messages > 0 {
-            self.after(LOOK_MS, Event::Look);
+        self.day.max_pods = self.day.max_pods.max(self.scaler.pods);
+        if self.now + POLL_MS < DAY_MS || messages > 0 {
+            self.after(POLL_MS, Event::Look);
         }
     }
 
-    /// Every second running job is on an instance that is taken: it ends within its grace period or begins anew.
+    /// Every second running job is on a reclaimed instance: it ends within its grace period or starts over.
     fn loss(&mut self) {
         self.scaler.lose_half(self.now);
         let running: Vec<usize> = (0..self.jobs.len()).filter(|job| self.jobs[*job].running).collect();
@@ -327,7 +328,7 @@ impl World<'_> {
             self.jobs[job].running = false;
             self.running -= 1;
             self.day.given_back += 1;
-            self.after(GRACE_MS + GIVEN_BACK_MS, Event::Again { job });
+            self.after(GRACE_MS + RETRY_DELAY_MS, Event::Again { job });
         }
     }
 }

@@ -4,27 +4,27 @@
 pub(crate) const PERMITS_PER_POD: u64 = 2;
 /// Pods of a node of 16 processors.
 pub(crate) const PODS_PER_NODE: u64 = 4;
-/// From a pod that is wanted to its first job, where a node has to be bought. An assumption.
+/// From the decision to add a pod to its first job, if a node has to be started. An assumption.
 const NODE_MS: u64 = 180_000;
-/// Often KEDA looks at the queue (`pollingInterval`).
-pub(crate) const LOOK_MS: u64 = 15_000;
+/// How often KEDA polls the queue (`pollingInterval`).
+pub(crate) const POLL_MS: u64 = 15_000;
 const SCALE_UP_MS: u64 = 30_000;
-/// Less work is believed after this time (`stabilizationWindowSeconds`).
-const BELIEVED_MS: u64 = 600_000;
+/// The fleet shrinks only if fewer pods were wanted for this long (`stabilizationWindowSeconds`).
+const STABILIZATION_MS: u64 = 600_000;
 const SCALE_DOWN_MS: u64 = 60_000;
 
 /// Limits of the fleet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fleet {
-    pub(crate) least_pods: u64,
+    pub(crate) min_pods: u64,
     /// `maxReplicaCount`.
-    pub(crate) most_pods: u64,
+    pub(crate) max_pods: u64,
 }
 
 impl Fleet {
     #[cfg(test)]
     pub(crate) const fn most_permits(self) -> u64 {
-        self.most_pods * PERMITS_PER_POD
+        self.max_pods * PERMITS_PER_POD
     }
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct Scaler {
 impl Scaler {
     /// A fleet that has what it needs.
     pub(crate) fn new(fleet: Fleet, pods: u64) -> Self {
-        let pods = pods.clamp(fleet.least_pods, fleet.most_pods);
+        let pods = pods.clamp(fleet.min_pods, fleet.max_pods);
         Self {
             fleet,
             target: pods,
@@ -63,10 +63,10 @@ impl Scaler {
     pub(crate) fn look(&mut self, now: u64, messages: u64) {
         let arrived: u64 = self.coming.iter().filter(|(at, _)| *at <= now).map(|(_, pods)| pods).sum();
         self.coming.retain(|(at, _)| *at > now);
-        self.pods = (self.pods + arrived).min(self.fleet.most_pods);
+        self.pods = (self.pods + arrived).min(self.fleet.max_pods);
 
-        let wanted = messages.div_ceil(PERMITS_PER_POD).clamp(self.fleet.least_pods, self.fleet.most_pods);
-        self.wanted.retain(|(at, _)| at + BELIEVED_MS > now);
+        let wanted = messages.div_ceil(PERMITS_PER_POD).clamp(self.fleet.min_pods, self.fleet.max_pods);
+        self.wanted.retain(|(at, _)| at + STABILIZATION_MS > now);
         self.wanted.push((now, wanted));
         if wanted > self.target && now >= self.raised_at + SCALE_UP_MS {
             // 300 % or 20 pods in 30 s, whichever is more.
@@ -83,7 +83,7 @@ impl Scaler {
         }
     }
 
-    /// Spot instances with half of the pods are taken. Others are bought in their place, of other types.
+    /// Spot instances with half of the pods are reclaimed. Instances of other types replace them.
     pub(crate) fn lose_half(&mut self, now: u64) {
         let lost = self.pods / 2;
         self.pods -= lost;

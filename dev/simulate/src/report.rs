@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::day::{Day, HEAVY, MOST_OPEN, Waits, simulate};
+use crate::day::{Day, HEAVY, MAX_OPEN, Waits, simulate};
 use crate::fleet::PODS_PER_NODE;
 use crate::scenario::Scenario;
 use crate::workload::{FIXED_MS, LENGTHS, SELECTIONS};
@@ -130,19 +130,19 @@ fn waits(text: &mut String, days: &[(Scenario, Day)]) {
     let _ = writeln!(
         text,
         "Waits count from the upload that was handed over to the first claim, the time behind the rule of five \
-         included. *Refused* are uploads of tenants who have {MOST_OPEN} unfinished videos already.\n"
+         included. *Refused* are uploads of tenants who have {MAX_OPEN} unfinished videos already.\n"
     );
 }
 
 fn fleets(text: &mut String, ordinary: &Scenario, days: &[(Scenario, Day)], seed: u64) {
-    let nodes = |day: &Day| day.most_pods.div_ceil(PODS_PER_NODE);
+    let nodes = |day: &Day| day.max_pods.div_ceil(PODS_PER_NODE);
     let rows = days.iter().filter(|(scenario, _)| scenario.in_flight.is_some()).map(|(scenario, day)| {
         vec![
             scenario.name.to_owned(),
             number(day.most_running),
-            number(day.most_pods),
+            number(day.max_pods),
             number(nodes(day)),
-            number(day.most_waiting),
+            number(day.max_waiting),
             time(day.backlog_ms),
         ]
     });
@@ -150,7 +150,7 @@ fn fleets(text: &mut String, ordinary: &Scenario, days: &[(Scenario, Day)], seed
     table(text, "What it takes, at most", &head, rows);
 
     let rows = [375, 750, 1_500, 3_000].map(|pods| {
-        let day = simulate(&ordinary.clone().with_peak().with_most_pods(pods), seed);
+        let day = simulate(&ordinary.clone().with_peak().with_max_pods(pods), seed);
         vec![
             number(pods),
             number(nodes(&day)),
@@ -221,15 +221,13 @@ fn limits(text: &mut String, days: &[(Scenario, Day)]) {
         line(
             "DynamoDB, one key: the same, `slots/` of a tenant with all that is allowed",
             1_000,
-            |_| {
-                5 * SLOT_WRITES * (MOST_OPEN as u64 * SLOT_BYTES).div_ceil(1_024) * UNITS / (FIXED_MS / 1_000)
-            },
+            |_| 5 * SLOT_WRITES * (MAX_OPEN as u64 * SLOT_BYTES).div_ceil(1_024) * UNITS / (FIXED_MS / 1_000),
             "at most five in flight, here of a second each; no key is shared by tenants",
         ),
         line(
             "DynamoDB, a table: units of writes a second (the quota of an account, which can be raised)",
             40_000,
-            |day| (day.most_taken_per_s + day.most_done_per_s) * WRITES * UNITS / 2,
+            |day| (day.max_accepted_per_s + day.most_done_per_s) * WRITES * UNITS / 2,
             "a new table on demand starts with 4,000 and doubles within half an hour: set its *warm throughput* \
              before a launch",
         ),
@@ -242,7 +240,7 @@ fn limits(text: &mut String, days: &[(Scenario, Day)]) {
         line(
             "S3, one prefix: PUT a second",
             3_500,
-            |day| day.most_taken_per_s.max(day.most_done_per_s * S3_WRITES),
+            |day| day.max_accepted_per_s.max(day.most_done_per_s * S3_WRITES),
             "the same",
         ),
     ];

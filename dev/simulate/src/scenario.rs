@@ -31,7 +31,7 @@ impl Scenario {
             name: "an ordinary day",
             videos_per_day: 1_000_000,
             tenants: 200_000,
-            fleet: Fleet { least_pods: 2, most_pods: 1_500 },
+            fleet: Fleet { min_pods: 2, max_pods: 1_500 },
             peak: false,
             loss: false,
             noise: false,
@@ -49,11 +49,11 @@ impl Scenario {
 
     pub(crate) fn with_noise(self, rule: bool) -> Self {
         let name = if rule { "one noisy tenant" } else { "one noisy tenant, without the rule of five" };
-        let fleet = Fleet { most_pods: 350, ..self.fleet };
+        let fleet = Fleet { max_pods: 350, ..self.fleet };
         Self { name, noise: true, in_flight: self.in_flight.filter(|_| rule), fleet, ..self }
     }
 
-    pub(crate) fn with_most_pods(self, most_pods: u64) -> Self {
-        Self { fleet: Fleet { most_pods, ..self.fleet }, ..self }
+    pub(crate) fn with_max_pods(self, max_pods: u64) -> Self {
+        Self { fleet: Fleet { max_pods, ..self.fleet }, ..self }
     }
 }

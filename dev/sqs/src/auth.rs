@@ -149,7 +149,7 @@ fn check_age(date: &str, now: Timestamp) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// What decides the meaning of a request must be signed.
+/// Headers that determine the meaning of a request must be signed.
 fn check_signed(headers: &HeaderMap, signed: &str) -> Result<(), ApiError> {
     let missing = headers
         .keys()

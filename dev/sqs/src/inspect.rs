@@ -1,4 +1,4 @@
-//! What tests see and do without a request: no signature, no fault.
+//! Lets tests inspect and change queues without a request, so without signatures and faults.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Starts the parts in order, says when they are ready, and stops them in the opposite order.
+//! Starts the parts in order, waits until they are ready, and stops them in reverse order.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ pub(crate) async fn up(options: UpOptions) -> anyhow::Result<()> {
 impl Stack {
     /// Starts everything, and returns when the API can do its work.
     pub(crate) async fn start(options: &UpOptions) -> anyhow::Result<Self> {
-        // What is wrong with the command leaves no folder behind.
+        // Checked first, so that a wrong command leaves no folder behind.
         let manifest = options
             .manifest
             .canonicalize()
@@ -284,7 +284,7 @@ fn edge_variables(secrets: &Secrets, services: &Services) -> anyhow::Result<BTre
         ("sqs_queue_url", services.queue_url.clone()),
         ("sqs_endpoint", services.sqs_url.clone()),
         ("allow_private_webhooks", "true".to_owned()),
-        // Tests and benches call as one user, as fast as they can.
+        // Tests and benches make all their requests as one user, so the limit is off.
         ("max_requests_per_minute", "0".to_owned()),
     ];
     let named = variables.map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value));

@@ -1,5 +1,5 @@
-//! The stack's processes: each is started, watched, restarted a second after it died or stopped answering,
-//! and stopped with the stack.
+//! The stack's processes: starts and supervises each, restarts it a second after it died or stopped
+//! answering, and stops it with the stack.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -20,7 +20,7 @@ pub(crate) struct Program {
     pub(crate) path: PathBuf,
     pub(crate) args: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
-    /// Its standard error goes here.
+    /// The file for its standard error.
     pub(crate) log: PathBuf,
     /// The path of its health check.
     pub(crate) liveness: Option<&'static str>,
@@ -45,7 +45,7 @@ pub(crate) struct Supervised {
     task: tokio::task::JoinHandle<()>,
 }
 
-/// What a program prints once it serves.
+/// What a program prints when it is ready.
 const LISTENING: &str = "listening on ";
 /// How often a process's health is checked.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
@@ -65,7 +65,7 @@ impl Supervised {
     /// If it cannot be run or ends before that; its last log line is in the message.
     pub(crate) async fn start(mut program: Program, stop: CancellationToken) -> anyhow::Result<Self> {
         let (mut child, url) = launch(&program).await?;
-        // The next start must answer at the same place.
+        // A restart must listen on the same address.
         if let Some(port) = url.rsplit_once(':').map(|(_, port)| port.to_owned()) {
             for arg in &mut program.args {
                 *arg = arg.replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
@@ -85,7 +85,7 @@ impl Supervised {
                         let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
                         tracing::warn!(name = program.name, status, "a process ended; it is started again");
                         sender.send_modify(|state| state.pid = None);
-                        // What it started may still hold the port.
+                        // A process that it started may still hold the port.
                         signal_group(&program, group, "-KILL").await;
                     }
                     problem = unhealthy(&program, &sender) => {

@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 /// The locked data folder.
 pub(crate) struct DataDir {
     path: PathBuf,
-    /// Held for as long as the stack runs; the kernel gives it back however the process ends.
+    /// Held while the stack runs; the kernel releases it however the process ends.
     _lock: File,
 }
 
-/// What the parts of one stack authenticate each other with. Made once, kept in the folder,
-/// readable by its owner alone.
+/// The secrets with which the parts of one stack authenticate each other. Made once, and kept in the folder,
+/// readable only by its owner.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Secrets {
     /// Ed25519 seed of the access tokens, base64url.
@@ -103,14 +103,14 @@ impl DataDir {
     }
 }
 
-/// So many random bytes, in base64url.
+/// Returns this many random bytes, in base64url.
 pub(crate) fn random(bytes: usize) -> anyhow::Result<String> {
     let mut buffer = vec![0; bytes];
     getrandom::fill(&mut buffer).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     Ok(URL_SAFE_NO_PAD.encode(buffer))
 }
 
-/// Writes a file that only its owner may read, whole or not at all.
+/// Atomically writes a file that only its owner may read.
 pub(crate) fn write_private(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let temporary = path.with_extension("tmp");

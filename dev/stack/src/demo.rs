@@ -91,7 +91,7 @@ async fn main_job(api: &str, options: &DemoOptions) -> anyhow::Result<()> {
 async fn sign_in(client: &Api) -> anyhow::Result<String> {
     let email = format!("ada-{}@example.com", std::process::id());
     let account = json!({"name": "Ada", "email": email, "password": "correct horse battery"});
-    // A demonstration that is repeated in the same folder may meet its own account again.
+    // If the demonstration is repeated in the same folder, the account may exist.
     let (status, _) = client.send(Method::POST, "/auth/register", Some(account)).await?;
     ensure!(status == StatusCode::CREATED || status == StatusCode::CONFLICT, "register answered {status}");
     say(&format!("POST /auth/register         → {} {email}", status.as_u16()));

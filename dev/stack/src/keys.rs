@@ -14,7 +14,8 @@ pub(crate) fn keys(options: &KeysOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All secrets; or, beside public keys that are in use, a signing key and its place among those.
+/// Returns all secrets or, given the public keys in use, a new signing key and these keys with its public
+/// key.
 fn make(
     in_use: Option<&str>,
     random: impl Fn() -> anyhow::Result<String>,

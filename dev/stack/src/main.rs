@@ -17,7 +17,7 @@ use clap::Parser;
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = options::Cli::parse();
-    // The HTTP client wants a TLS provider chosen before it is made.
+    // The TLS provider must be installed before the HTTP client is made.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let result = match options.command {
         options::Command::Up(options) => app::up(options).await,

@@ -70,7 +70,7 @@ async fn nothing_is_lost_stuck_or_published_twice() {
     let mut env = impatient();
     env.push(("TMPDIR", temporary.path().to_string_lossy().into_owned()));
     let stack = Stack::start(Setup { workers: 3, concurrency: 2, env, ..cloud.setup() }).await;
-    cloud.lead_mail_to(&stack);
+    cloud.forward_mail_to(&stack);
     let clips = Clip::all(&stack.scratch());
     let expected = expected_archives(&stack, &clips).await;
 
@@ -99,8 +99,8 @@ async fn nothing_is_lost_stuck_or_published_twice() {
         if 2 * ended >= all { Ok(()) } else { Err(format!("{ended} of {all}")) }
     })
     .await;
-    let (cloud, toll) = storm.end().await;
-    say(&format!("{toll}; the storm ends after {} s", began.elapsed().as_secs()));
+    let (cloud, counts) = storm.end().await;
+    say(&format!("{counts}; the storm ends after {} s", began.elapsed().as_secs()));
 
     for customer in &customers {
         check_customer(&stack, customer, &expected).await;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use framelift_e2e::hostile::{ALL, Hostile, endless_video};
 use framelift_e2e::process::{peak_memory, peak_memory_with_children, program};
-use framelift_e2e::{PATIENCE, Setup, Stack, clip};
+use framelift_e2e::{Setup, Stack, WAIT_TIMEOUT, clip};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ fn extract(hostile: &Hostile, folder: &Path) -> Result<(), String> {
     let (began, mut peak) = (Instant::now(), 0);
     while child.try_wait().unwrap().is_none() {
         peak = peak.max(peak_memory_with_children(child.id()).unwrap_or(0));
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > WAIT_TIMEOUT {
             child.kill().unwrap();
             child.wait().unwrap();
             return Err(format!("does not end; {peak} bytes of memory"));
@@ -110,7 +110,7 @@ async fn others_go_on_beside_them_and_no_worker_is_lost() {
             0 => break,
             // As long as one after the other ends, patience begins anew.
             left if left < before => (before, since) = (left, Instant::now()),
-            _ => assert!(since.elapsed() < PATIENCE, "waited in vain for the end of {page}"),
+            _ => assert!(since.elapsed() < WAIT_TIMEOUT, "waited in vain for the end of {page}"),
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }

@@ -9,7 +9,7 @@ const fn seconds(s: u64) -> Duration {
     Duration::from_secs(s)
 }
 
-/// Adds what does not fit together.
+/// Reports keys whose values contradict each other.
 pub(super) fn cross_check(config: &Config, problems: &mut Vec<String>) {
     let mut refuse = |wrong: bool, problem: &str| {
         if wrong {
@@ -36,7 +36,7 @@ pub(super) fn cross_check(config: &Config, problems: &mut Vec<String>) {
         worker.progress < seconds(1) || worker.progress > seconds(30),
         "[worker] progress: expected 1 s to 30 s",
     );
-    // A store that does not answer is waited for that long; the decoder is not to blame for it.
+    // The store may be unavailable for this long, and that must not count against the decoder.
     refuse(worker.stuck_after < seconds(120), "[worker] stuck_after: expected at least 2 min");
     refuse(worker.sweep < seconds(1), "[worker] sweep: expected at least 1 s");
     refuse(

@@ -1,4 +1,4 @@
-//! What the schema says about itself: the data behind `docs/configuration.md`.
+//! The documentation of the configuration: the source of the worker's part of `docs/configuration.md`.
 
 use std::fmt::Write as _;
 
@@ -29,7 +29,7 @@ pub struct KeyDoc {
     pub quoted: bool,
     /// Whether it may come from a file and is never shown.
     pub secret: bool,
-    /// Its default, as the environment would have it.
+    /// Its default, in the form of an environment variable.
     pub default: Option<&'static str>,
     /// Whether it may be missing.
     pub optional: bool,

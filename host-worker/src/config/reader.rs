@@ -1,4 +1,4 @@
-//! Takes keys out of the file and the environment, and collects what is wrong with them.
+//! Reads keys from the file and the environment, and collects the problems.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(super) fn variable(section: &str, key: &str) -> String {
 impl<'e> Reader<'e> {
     pub(super) fn new(text: &str, environment: &'e BTreeMap<String, String>) -> Result<Self, String> {
         let file = text.parse::<Table>().map_err(|error| {
-            // The parser's own text quotes the line, and the line may hold a secret.
+            // The parser's message quotes the line, which may hold a secret.
             let line = error.span().map_or(0, |span| {
                 text.as_bytes()[..span.start.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1
             });
@@ -80,7 +80,7 @@ impl<'e> Reader<'e> {
         self.file.get_mut(section)?.as_table_mut()?.remove(key)
     }
 
-    /// Reports the keys that no section has: a typing error must not become a default.
+    /// Reports unknown keys, so that a typing error does not silently select a default.
     pub(super) fn refuse_unknown(&mut self) {
         let known = sections();
         for (name, value) in &self.file {
@@ -107,7 +107,7 @@ impl<'e> Reader<'e> {
     }
 }
 
-/// Whether a variable begins like a setting of ours and names none.
+/// Whether a variable has the worker's prefix but names no key.
 fn names_no_key(name: &str, known: &[SectionDoc]) -> bool {
     let ours = known.iter().filter(|section| name.starts_with(&variable(section.name, "")));
     let mut candidates = ours.peekable();

@@ -18,7 +18,7 @@ pub(super) trait Section: Sized {
     /// What the documentation says about it.
     const DOC: SectionDoc;
 
-    /// Reads all of its keys, the ones after a bad one too.
+    /// Reads all of its keys, even after an invalid one.
     fn read(reader: &mut Reader<'_>) -> Option<Self>;
 }
 

@@ -23,7 +23,7 @@ pub trait Setting: Sized {
     /// Reads it; the error says what was expected, and repeats no secret.
     fn from_text(text: &str) -> Result<Self, String>;
 
-    /// What stands for a key that is not there and has no default.
+    /// The value of a missing key without a default, if it may be missing.
     fn absent() -> Option<Self> {
         None
     }
@@ -113,9 +113,9 @@ impl Setting for Tls {
 /// Whether decoders run where the kernel cannot confine them as it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SandboxUse {
-    /// They do not.
+    /// The worker does not start.
     Required,
-    /// They do, confined as far as it goes.
+    /// They run, with the mechanisms that there are.
     BestEffort,
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct StageLabels {
     pub stage: &'static str,
 }
 
-/// What became of a notice.
+/// The outcome of a notice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct NoticeLabels {
     /// `email`, `webhook`.
@@ -36,9 +36,9 @@ pub(crate) struct NoticeLabels {
     pub outcome: &'static str,
 }
 
-/// Why a message was put off.
+/// Why a message was deferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum PutOff {
+pub(crate) enum DeferReason {
     /// Another worker holds the job.
     LeaseHeld,
     /// The job was not handed to the queue yet.
@@ -53,7 +53,7 @@ pub(crate) enum PutOff {
     Shutdown,
 }
 
-impl EncodeLabelValue for PutOff {
+impl EncodeLabelValue for DeferReason {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
         encoder.write_str(match self {
             Self::LeaseHeld => "lease-held",
@@ -67,23 +67,23 @@ impl EncodeLabelValue for PutOff {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct PutOffLabels {
-    reason: PutOff,
+pub(crate) struct DeferLabels {
+    reason: DeferReason,
 }
 
-/// What became of a message in the dead-letter queue.
+/// The outcome of a message in the dead-letter queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum DeadLetter {
-    /// Its job has used up its tries and failed.
+    /// Its job has used up its attempts and failed.
     Failed,
     /// Its job was hardly tried and got a new message.
     GivenBack,
-    /// Its job was finished already; the notice that was due is out.
+    /// Its job was finished already; the notice that was due was sent.
     Finished,
-    /// Its video is not known any more.
+    /// Its video no longer exists.
     Gone,
-    /// It could not be dealt with yet.
-    PutOff,
+    /// It could not be processed yet.
+    Deferred,
     /// It is not a job and stays for people to look at.
     Kept,
 }
@@ -95,7 +95,7 @@ impl EncodeLabelValue for DeadLetter {
             Self::GivenBack => "given-back",
             Self::Finished => "finished",
             Self::Gone => "gone",
-            Self::PutOff => "put-off",
+            Self::Deferred => "put-off",
             Self::Kept => "kept",
         })
     }
@@ -137,25 +137,25 @@ pub(crate) struct Metrics {
     pub messages: Counter,
     /// Messages that were not understood.
     pub messages_rejected: Counter,
-    /// Messages that were put off, by reason.
-    pub messages_put_off: Family<PutOffLabels, Counter>,
-    /// Messages received from the dead-letter queue, by what became of them.
+    /// Deferred messages, by reason.
+    pub messages_deferred: Family<DeferLabels, Counter>,
+    /// Messages received from the dead-letter queue, by outcome.
     pub dead_letters: Family<DeadLetterLabels, Counter>,
     /// What the sweeps that this worker called put right.
     pub sweep: Family<SweepLabels, Counter>,
     /// Sweeps that could not be called.
     pub sweep_errors: Counter,
-    /// Jobs in a row that were given back for reasons of the worker's own.
+    /// Consecutive jobs that were released for reasons of the worker's own.
     pub own_failures: Gauge,
     /// Times that the worker took itself out of service because of them.
     pub out_of_service: Counter,
-    /// Notices, by channel and what became of them.
+    /// Notices, by channel and outcome.
     pub notices: Family<NoticeLabels, Counter>,
     /// Videos that may run at once.
     pub permits: Gauge,
     /// Permits taken, by jobs and by receives that wait for one.
     pub permits_used: Gauge,
-    /// Processes of decoders that did not end well.
+    /// Crashes of decoder processes.
     pub decoder_crashes: Counter,
     /// Kinds of video that a GPU decodes here.
     pub gpu_codecs: Gauge,
@@ -176,7 +176,7 @@ impl Metrics {
             receive_errors: Counter::default(),
             messages: Counter::default(),
             messages_rejected: Counter::default(),
-            messages_put_off: Family::default(),
+            messages_deferred: Family::default(),
             dead_letters: Family::default(),
             sweep: Family::default(),
             sweep_errors: Counter::default(),
@@ -214,8 +214,8 @@ impl Metrics {
         r.register("queue_receive_errors", "Receives that failed", self.receive_errors.clone());
         r.register("messages", "Messages received", self.messages.clone());
         r.register("messages_rejected", "Messages that were not understood", self.messages_rejected.clone());
-        let put_off = self.messages_put_off.clone();
-        r.register("messages_put_off", "Messages that were put off, by reason", put_off);
+        let deferred = self.messages_deferred.clone();
+        r.register("messages_put_off", "Messages that were put off, by reason", deferred);
         let dead_letters = self.dead_letters.clone();
         r.register("dead_letters", "Dead letters received, by what became of them", dead_letters);
         r.register("sweep", "What the sweeps that this worker called put right", self.sweep.clone());
@@ -245,9 +245,9 @@ impl Metrics {
         self.stages.get_or_create(&StageLabels { stage }).observe(duration.as_secs_f64());
     }
 
-    /// Counts a message that is put off.
-    pub(crate) fn put_off(&self, reason: PutOff) {
-        self.messages_put_off.get_or_create(&PutOffLabels { reason }).inc();
+    /// Counts a deferred message.
+    pub(crate) fn message_deferred(&self, reason: DeferReason) {
+        self.messages_deferred.get_or_create(&DeferLabels { reason }).inc();
     }
 
     /// Counts a message from the dead-letter queue.
@@ -272,7 +272,7 @@ impl Metrics {
         self.notices.get_or_create(&NoticeLabels { channel, outcome }).inc();
     }
 
-    /// The page.
+    /// The metrics as text.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         match prometheus_client::encoding::text::encode(&mut text, &self.registry) {
@@ -292,7 +292,7 @@ mod tests {
         metrics.job_ended("failed", "corrupt-input");
         metrics.frames.inc_by(3);
         metrics.stage_took("storing", std::time::Duration::from_secs(1));
-        metrics.put_off(PutOff::LeaseHeld);
+        metrics.message_deferred(DeferReason::LeaseHeld);
         metrics.dead_letter(DeadLetter::GivenBack);
         metrics.swept(&SweepAnswer { resent: 2, ..SweepAnswer::default() });
         let page = metrics.text();

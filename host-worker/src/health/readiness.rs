@@ -1,4 +1,4 @@
-//! Whether a worker may take work: its dependencies answered lately, and control accepts it.
+//! Whether a worker may take work: its dependencies answered recently, and control accepts it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::streak::{Streak, StreakLimit};
 
-/// An older answer no longer counts.
+/// An older answer does not count.
 const MAX_ANSWER_AGE: Duration = Duration::from_secs(45);
 
 /// What a worker cannot work without.
@@ -67,8 +67,8 @@ impl State {
     }
 }
 
-/// Collects answers. A worker that is not ready receives nothing, so that the faults of its
-/// surroundings are not counted against the messages.
+/// Collects answers. A worker that is not ready receives no messages, so that outages do not use up their
+/// receive counts.
 #[derive(Debug)]
 pub(crate) struct Readiness {
     state: Mutex<State>,
@@ -128,8 +128,8 @@ impl Readiness {
         }
     }
 
-    /// A job was given back for a reason of this worker's own. After too many in a row, it takes no more
-    /// work for a while. Returns how many there are, and whether it goes out of service now.
+    /// Notes that a job was released for a reason of this worker's own. After too many in a row, it takes no
+    /// work for a while. Returns their number, and whether it goes out of service now.
     pub(crate) fn job_given_back(&self) -> (u32, bool) {
         let (jobs, pause) = self.change(|state| (state.streak.jobs() + 1, state.streak.given_back()));
         if let Some(pause) = pause {
@@ -142,7 +142,7 @@ impl Readiness {
         (jobs, pause.is_some())
     }
 
-    /// A job ended as jobs should: the worker does its work.
+    /// Notes that a job ended normally.
     pub(crate) fn job_succeeded(&self) {
         if self.change(|state| state.streak.succeeded()) {
             tracing::info!("a job went well: this worker is in service again");

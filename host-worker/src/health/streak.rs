@@ -1,5 +1,5 @@
-//! Counts the jobs in a row that a worker gave back for reasons of its own, and takes the worker out of
-//! service for a while when there are too many of them.
+//! Counts consecutive jobs that a worker released for reasons of its own, and takes the worker out of service
+//! for a while if there are too many.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(crate) struct StreakLimit {
     pub pause: Duration,
 }
 
-/// The current row of jobs that were given back.
+/// The current streak of released jobs.
 #[derive(Debug, Default)]
 pub(crate) struct Streak {
     limit: StreakLimit,
@@ -41,13 +41,13 @@ impl Streak {
         self.out_until.filter(|until| Instant::now() < *until)
     }
 
-    /// A job was given back. Returns the pause if the worker goes out of service now.
+    /// Notes a released job. Returns the pause if the worker goes out of service now.
     ///
-    /// After a pause the worker tries again: the first job that is given back takes it out again, a good
-    /// one ends the row.
+    /// After a pause the worker tries again: the first released job takes it out again, a good one ends the
+    /// streak.
     pub(crate) fn given_back(&mut self) -> Option<Duration> {
         self.jobs += 1;
-        // Jobs that were under way when it went out make no pause of their own.
+        // Jobs that were already running when it went out of service do not extend the pause.
         if self.limit.jobs == 0 || self.jobs < self.limit.jobs || self.out_until().is_some() {
             return None;
         }

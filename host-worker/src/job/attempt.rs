@@ -1,4 +1,4 @@
-//! One attempt at a job: the upload in, the archive out, and how it ended.
+//! One attempt at a job: reads the upload, writes the archive, and returns the outcome.
 
 use std::io;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::ambient;
 use crate::report::{Archive, Trace};
 use crate::store::{Opened, S3Source, StoreError};
 
-/// How long the abort of a failed upload may take before the attempt is reported.
+/// How long aborting a failed upload may take before the attempt is reported.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How an attempt ended.
@@ -33,7 +33,7 @@ pub(super) enum Outcome {
     Completed(Archive),
     /// There will be no archive.
     Failed(Failure),
-    /// The job is given back for another attempt; the reason.
+    /// The job is released for another attempt; the reason.
     Released(String),
     /// Another attempt has taken over, or the job has ended.
     Superseded,
@@ -116,7 +116,7 @@ struct Attempt<'a> {
 }
 
 impl JobContext {
-    /// Makes the attempt. It publishes nothing, and leaves nothing in the store if it fails.
+    /// Makes the attempt. It does not publish the archive, and leaves nothing in the store if it fails.
     pub(super) async fn attempt(&self, job: &Job, trace: &Trace, permit: Permit) -> Outcome {
         let options = match job.options.check("") {
             Ok(options) => options,
@@ -136,14 +136,14 @@ impl JobContext {
             stuck_after: self.settings.stuck_after,
             progress: self.settings.progress,
         };
-        // The lease is renewed until the archive is stored, or the attempt has ended otherwise.
+        // The lease is renewed until the archive is stored or the attempt ends otherwise.
         let _supervised = AbortOnDropHandle::new(tokio::spawn(supervisor.run()));
         let attempt = Attempt { context: self, job, watch: watch.clone(), stopper: stopper.clone() };
         let outcome = attempt.make(options, permit).await;
         watch.end();
         match (stopper.reason(), outcome) {
             (_, done @ Outcome::Completed(_)) => done,
-            // Whatever broke after the stop broke because of it.
+            // Any error after the stop is a consequence of it.
             (Some(stop), _) => Outcome::of_stop(stop, self.settings.stuck_after, job.size_bytes),
             (None, outcome) => outcome,
         }
@@ -153,7 +153,7 @@ impl JobContext {
 impl Attempt<'_> {
     async fn make(&self, options: Options, permit: Permit) -> Outcome {
         let reading = Instant::now();
-        // Others wait for what was left behind, this attempt does not.
+        // Deleting leftovers must not delay this attempt.
         tokio::select! {
             () = self.clean_up() => {}
             () = self.stopper.token.cancelled() => return Outcome::Released("cancelled".into()),
@@ -199,7 +199,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Extracts, and once more where the decoder crashed: a second crash is the video's fault.
+    /// Extracts, and retries once if the decoder crashed: a second crash is the video's fault.
     async fn extract(
         &self,
         options: Options,
@@ -252,7 +252,7 @@ impl Attempt<'_> {
         );
         self.watch.enter(Phase::Opening);
         let extracting = Instant::now();
-        // Whatever the decoder does, this comes back when the attempt is stopped.
+        // This returns when the attempt is stopped, whatever the decoder does.
         let ended = tokio::task::spawn_blocking(move || {
             span.in_scope(|| {
                 let mut notes = Notes::default();
@@ -276,13 +276,13 @@ impl Attempt<'_> {
         DecoderEnd::Ended(match ended {
             Ok(Ok((outcome, index))) => {
                 tracing::info!(event = "FramesExtracted", frames = outcome.frames, bytes_read = self.watch.bytes_read(), bytes_asked_for = outcome.bytes_read, strategy = ?outcome.plan.strategy, "the frames are extracted");
-                // Parts are still being sent, and each is tried again for a limited time.
+                // Parts are still being sent, and each is retried for a limited time.
                 let outcome = self.stored(outcome, index, upload.into_inner().await).await;
                 context.metrics.stage_took("storing", storing.elapsed());
                 outcome
             }
             Ok(Err(RunError::Extract(error))) => match (error, upload.await) {
-                // The engine saw only that nobody took its bytes; the upload knows why.
+                // The engine only saw a closed pipe; the upload has the reason.
                 (ExtractError::Sink(_), Ok(Err(error))) if error != StoreError::Cancelled => {
                     Outcome::Released(format!("the archive could not be stored: {error}"))
                 }
@@ -290,7 +290,7 @@ impl Attempt<'_> {
             },
             Ok(Err(RunError::Crashed(crash))) => {
                 context.metrics.decoder_crashes.inc();
-                tracing::error!(kind = ?crash.kind, reason = crash.reason, last_words = crash.last_words, "the decoder's process did not end well");
+                tracing::error!(kind = ?crash.kind, reason = crash.reason, stderr = crash.stderr, "the decoder's process did not end well");
                 let _ = upload.await;
                 return DecoderEnd::Crashed(crash);
             }
@@ -306,7 +306,7 @@ impl Attempt<'_> {
         })
     }
 
-    /// Stores the index, too, and says what there is to publish.
+    /// Stores the index, too, and returns what can be published.
     async fn stored(
         &self,
         outcome: framelift_media::Outcome,
@@ -347,7 +347,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Stores the index of the archive's frames; false if there is none, or none is wanted.
+    /// Stores the index of the archive's frames. Returns false if there is none or none is wanted.
     async fn store_index(&self, index: Option<Vec<u8>>) -> Result<bool, StoreError> {
         let (Some(key), Some(index)) = (&self.job.index_key, index) else { return Ok(false) };
         self.context.store.put(key, frame_index::CONTENT_TYPE, index.into(), &self.stopper.token).await?;

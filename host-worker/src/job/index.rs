@@ -6,19 +6,20 @@ use framelift_contract::frame_index::{Extent, IndexBuilder, Row, nanoseconds};
 use framelift_domain::Format;
 use framelift_media::{Archive, ArchiveError, Content, Finished, MANIFEST, Member};
 
-/// An archive whose images are noted in an index.
+/// An archive that notes the position of each image for the index.
 pub(super) struct Indexed<'a, A> {
     archive: A,
     notes: &'a mut Notes,
 }
 
-/// What is known of an archive's members so far.
+/// The members of an archive so far.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     rows: IndexBuilder,
     manifest: Extent,
-    /// Whether the archive has something that an index cannot say: an image of more than 65,535 pixels a side.
-    beyond: bool,
+    /// Whether the archive has something that an index cannot express: an image of more than 65,535 pixels a
+    /// side.
+    unindexable: bool,
     finished: Option<Finished>,
 }
 
@@ -35,7 +36,7 @@ impl<A: Archive> Archive for Indexed<'_, A> {
 
     fn add(&mut self, member: Member<'_>, content: Content<'_>) -> Result<(), ArchiveError> {
         self.archive.add(member, content)?;
-        // A ZIP has nothing behind a member's bytes.
+        // In a ZIP nothing follows a member's bytes, so its offset follows from its size.
         let offset = self.archive.written().saturating_sub(member.size);
         self.notes.add(member, offset);
         Ok(())
@@ -50,7 +51,7 @@ impl<A: Archive> Archive for Indexed<'_, A> {
 
 impl Notes {
     fn add(&mut self, member: Member<'_>, offset: u64) {
-        let Ok(length) = u32::try_from(member.size) else { return self.beyond = true };
+        let Ok(length) = u32::try_from(member.size) else { return self.unindexable = true };
         let extent = Extent { offset, length, crc: member.crc };
         let Some(image) = member.image else {
             if member.name == MANIFEST {
@@ -63,13 +64,13 @@ impl Notes {
             (Ok(width), Ok(height), Some(time_ns)) => {
                 self.rows.push(Row { image: extent, width, height, time_ns, keyframe: image.keyframe });
             }
-            _ => self.beyond = true,
+            _ => self.unindexable = true,
         }
     }
 
-    /// The index; none if the archive is not whole or cannot be indexed.
+    /// Returns the index; `None` if the archive is incomplete or cannot be indexed.
     pub(super) fn index(self, format: Format) -> Option<Vec<u8>> {
-        let finished = self.finished.filter(|_| !self.beyond)?;
+        let finished = self.finished.filter(|_| !self.unindexable)?;
         Some(self.rows.finish(format, (finished.bytes, finished.sha256?), self.manifest))
     }
 }

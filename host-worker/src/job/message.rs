@@ -22,7 +22,7 @@ pub(crate) struct PluginTask {
     pub plugin_id: PluginId,
     /// Its owner.
     pub user_id: UserId,
-    /// What follows it through every call.
+    /// The correlation id and trace for every call.
     pub trace: Trace,
 }
 
@@ -33,14 +33,14 @@ pub(crate) struct Task {
     pub video_id: VideoId,
     /// Its owner.
     pub user_id: UserId,
-    /// What follows it through every call.
+    /// The correlation id and trace for every call.
     pub trace: Trace,
-    /// The notice to send; none is to be worked on the video.
+    /// The notice to send; `None` means to process the video.
     pub notice: Option<NoticeKind>,
 }
 
 impl Task {
-    /// What is left to be done for a job that has ended.
+    /// The remaining task for a job that has ended.
     pub(crate) fn of_notice(job: &Job, trace: &Trace) -> Self {
         let notice = Some(NoticeKind::Webhook);
         Self { video_id: job.video_id, user_id: job.user_id, trace: trace.clone(), notice }

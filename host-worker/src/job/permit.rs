@@ -1,4 +1,4 @@
-//! The right to work on one video.
+//! The permit to work on one video.
 
 use std::sync::Arc;
 

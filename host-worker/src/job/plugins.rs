@@ -1,4 +1,4 @@
-//! Plugins: their components are fetched, compiled once, kept compiled, and checked when they are new.
+//! Plugins: fetches their components, compiles each once, caches the code, and checks new ones.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,23 +14,23 @@ use tracing::Instrument as _;
 
 use super::message::PluginTask;
 use super::permit::Permit;
-use super::{CLAIM_PATIENCE, Disposition, JobContext};
+use super::{CLAIM_RETRY_TIMEOUT, Disposition, JobContext};
 use crate::ambient;
-use crate::health::{DeadLetter, Dependency, PutOff};
+use crate::health::{DeadLetter, DeferReason, Dependency};
 use crate::report::{ReportError, Trace};
 use crate::retry::retry;
 use crate::store::StoreError;
 
-/// Bytes of compiled code that are kept in memory: a plugin in Rust has about one megabyte of it, one that brings
-/// an interpreter with it up to a hundred.
+/// The most bytes of compiled code kept in memory: a plugin in Rust has about one megabyte, one with an
+/// interpreter up to a hundred.
 const MAX_KEPT_BYTES: usize = 512 << 20;
-/// How long the report of a check is tried again.
-const REPORT_PATIENCE: Duration = Duration::from_secs(120);
+/// How long the report of a check is retried.
+const REPORT_RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 /// Characters of a reason.
 const MAX_REASON: usize = 1000;
 
-/// The plugins that this process has compiled, the one used last at the end. In memory, so that a worker that is
-/// killed leaves nothing on the disk.
+/// The plugins that this process has compiled, the last used one at the end. They are in memory, so that a
+/// killed worker leaves nothing on disk.
 #[derive(Debug, Default)]
 pub(crate) struct CompiledPlugins(Mutex<Vec<Arc<Compiled>>>);
 
@@ -43,7 +43,7 @@ impl CompiledPlugins {
         Some(found)
     }
 
-    /// Keeps one; those that were not used for the longest time make room for it.
+    /// Adds one; the least recently used ones are evicted for it.
     fn put(&self, compiled: &Arc<Compiled>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|other| other.sha256 != compiled.sha256);
@@ -60,7 +60,7 @@ impl CompiledPlugins {
 pub(super) enum PluginError {
     /// It is the plugin's fault.
     Rejected(Rejected),
-    /// Another try may end otherwise.
+    /// A retry may succeed.
     Later(String),
 }
 
@@ -89,7 +89,7 @@ struct Upload<'a> {
 }
 
 impl JobContext {
-    /// Gets a job's plugins ready, in order; the failure of the job, or why it is given back.
+    /// Compiles a job's plugins, in order. The error is the failure of the job, or why it is released.
     pub(super) async fn plugins(
         &self,
         job: &Job,
@@ -123,7 +123,7 @@ impl JobContext {
         Ok(plugins)
     }
 
-    /// What was compiled of a component: for earlier jobs, or now in a child of its own.
+    /// Returns the compiled code of a component, from the cache or from a child that compiles it now.
     async fn compiled(
         &self,
         name: &str,
@@ -148,7 +148,7 @@ impl JobContext {
             plugins.put(&compiled);
             Ok::<_, CompileError>(compiled)
         });
-        // The child that compiles has limits of its own; what it still does is of no use then.
+        // The compiling child has its own limits; its result is discarded after a stop.
         tokio::select! {
             done = compiling => match done {
                 Ok(compiled) => Ok(compiled?),
@@ -179,17 +179,17 @@ impl JobContext {
         if Checksum::of(&component) != upload.sha256 { Err(changed()) } else { Ok(component) }
     }
 
-    /// Takes the check of a plugin that was uploaded; what becomes of the message if it cannot.
+    /// Claims the check of an uploaded plugin; else returns what happens to the message.
     async fn claim_check(&self, task: &PluginTask, later: Duration) -> Result<PluginCheck, Disposition> {
         let claim_id = ambient::token();
-        let claimed = retry("claim", CLAIM_PATIENCE, &self.draining, || {
+        let claimed = retry("claim", CLAIM_RETRY_TIMEOUT, &self.draining, || {
             self.control.claim_plugin(task.plugin_id, task.user_id, &claim_id, &task.trace)
         });
-        claimed.await.map_err(|error| self.plugin_put_off(error, later))
+        claimed.await.map_err(|error| self.plugin_disposition(error, later))
     }
 
-    /// Gives back a check whose message became a dead letter. The claim counts as an attempt, so that the plugin is
-    /// rejected after the last one.
+    /// Releases a check whose message became a dead letter. The claim counts as an attempt, so that the
+    /// plugin is rejected after the last one.
     pub(crate) async fn give_back_check(
         &self,
         task: &PluginTask,
@@ -208,11 +208,11 @@ impl JobContext {
                 (DeadLetter::GivenBack, self.report_check(&check, &task.trace, outcome, later).await)
             }
             Err(gone @ Disposition::Delete) => (DeadLetter::Gone, gone),
-            Err(put_off) => (DeadLetter::PutOff, put_off),
+            Err(disposition) => (DeadLetter::Deferred, disposition),
         }
     }
 
-    /// Checks a plugin that was uploaded, and reports how that ended.
+    /// Checks an uploaded plugin, and reports the result.
     pub(crate) async fn check_plugin(&self, task: &PluginTask, receives: u32, permit: Permit) -> Disposition {
         let later = self.message_delay(receives);
         let check = match self.claim_check(task, later).await {
@@ -260,37 +260,37 @@ impl JobContext {
             reason: reason.map(|words| words.chars().take(MAX_REASON).collect()),
             config_schema,
         };
-        let reported = retry("plugin report", REPORT_PATIENCE, &self.release, || {
+        let reported = retry("plugin report", REPORT_RETRY_TIMEOUT, &self.release, || {
             self.control.report_plugin(check.plugin_id, &report, trace)
         });
         match reported.await {
             // Released: control sends a new message.
             Ok(_) => Disposition::Delete,
-            Err(error) => self.plugin_put_off(error, later),
+            Err(error) => self.plugin_disposition(error, later),
         }
     }
 
-    fn plugin_put_off(&self, error: ReportError, later: Duration) -> Disposition {
+    fn plugin_disposition(&self, error: ReportError, later: Duration) -> Disposition {
         match error {
             ReportError::LeaseHeld { retry_after } => {
                 let delay = retry_after.unwrap_or(Duration::from_secs(30)).max(Duration::from_secs(1));
-                Disposition::PutOff(delay, PutOff::LeaseHeld)
+                Disposition::Defer(delay, DeferReason::LeaseHeld)
             }
             ReportError::NotReady { retry_after } => {
-                Disposition::PutOff(retry_after.unwrap_or(later), PutOff::NotReady)
+                Disposition::Defer(retry_after.unwrap_or(later), DeferReason::NotReady)
             }
             // It is deleted, or checked already.
             ReportError::JobFinished | ReportError::NotFound | ReportError::StaleAttempt => {
                 Disposition::Delete
             }
-            ReportError::Unauthorised => Disposition::PutOff(Duration::from_secs(30), PutOff::Credential),
+            ReportError::Unauthorised => Disposition::Defer(Duration::from_secs(30), DeferReason::Credential),
             ReportError::Unavailable { .. } if self.draining.is_cancelled() => {
-                Disposition::PutOff(Duration::ZERO, PutOff::Shutdown)
+                Disposition::Defer(Duration::ZERO, DeferReason::Shutdown)
             }
             error @ (ReportError::Unavailable { .. } | ReportError::Refused { .. }) => {
                 tracing::error!(%error, "the check of a plugin could not be claimed or reported");
                 self.readiness.record(Dependency::Control, Err(error.to_string()));
-                Disposition::PutOff(later, PutOff::Control)
+                Disposition::Defer(later, DeferReason::Control)
             }
         }
     }

@@ -8,13 +8,13 @@ use framelift_domain::{Failure, FailureCode};
 use super::attempt::Outcome;
 use super::permit::Permit;
 use super::{Disposition, JobContext, Task};
-use crate::health::{Dependency, PutOff};
+use crate::health::{DeferReason, Dependency};
 use crate::report::{Archive, ReportError, Trace};
 use crate::retry::{Retryable as _, retry};
 
-/// How long the report of an end is tried again before the message becomes visible again. No other
-/// worker can claim the job while control does not answer.
-const PATIENCE: Duration = Duration::from_secs(900);
+/// How long the report of an end is retried before the message becomes visible again. No other worker can
+/// claim the job while control does not answer.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// How long a message is kept while its attempt's archive is removed.
 const REMOVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -66,18 +66,18 @@ impl JobContext {
             }
             Outcome::Unauthorised => {
                 self.metrics.job_ended("unreported", "");
-                Disposition::PutOff(Duration::from_secs(u64::from(job.lease_s)), PutOff::Credential)
+                Disposition::Defer(Duration::from_secs(u64::from(job.lease_s)), DeferReason::Credential)
             }
         };
         self.metrics.stage_took("reporting", reporting.elapsed());
         disposition
     }
 
-    /// Notes whether the worker did its work: one that fails job after job for reasons of its own takes
-    /// itself out of service.
+    /// Notes whether the worker did its work. A worker that releases job after job for reasons of its own
+    /// takes itself out of service.
     fn count_for_service(&self, outcome: &Outcome) {
         match outcome {
-            // A video that fails by its own fault was worked on as it should be.
+            // A failure of the video itself counts as a success of the worker.
             Outcome::Completed(_) | Outcome::Failed(_) => {
                 self.readiness.job_succeeded();
                 self.metrics.own_failures.set(0);
@@ -95,8 +95,9 @@ impl JobContext {
     }
 
     async fn complete(&self, job: &Job, trace: &Trace, receives: u32, archive: Archive) -> Disposition {
-        let answer =
-            retry("complete", PATIENCE, &self.release, || self.control.complete(job, trace, archive.clone()));
+        let answer = retry("complete", RETRY_TIMEOUT, &self.release, || {
+            self.control.complete(job, trace, archive.clone())
+        });
         self.after_report(job, trace, receives, answer.await, || {
             tracing::info!(
                 event = "ProcessingCompleted",
@@ -125,15 +126,15 @@ impl JobContext {
         .await
     }
 
-    /// Gives a job back; control sends a new message for it, so this one goes.
+    /// Releases a job. Control sends a new message for it, so this one is deleted.
     pub(crate) async fn give_back(&self, job: &Job, trace: &Trace, receives: u32, why: &str) -> Disposition {
         let failure = Failure::new(FailureCode::Internal, why);
         let answer = self.report_failure(job, trace, &failure, Ending::Released).await;
-        // There is a notice when it was given back too often.
+        // There is a notice if it was released too often.
         self.after_report(job, trace, receives, answer, || self.metrics.job_ended("released", "")).await
     }
 
-    /// Notes the end that control has accepted and sends its notice, or deals with the refusal.
+    /// Counts an end that control accepted and sends its notice, or handles the refusal.
     async fn after_report(
         &self,
         job: &Job,
@@ -151,7 +152,7 @@ impl JobContext {
         }
     }
 
-    /// Fails the job, or gives it back. Tried at least once, also in a shutdown.
+    /// Reports that the job failed or is released. Tried at least once, even in a shutdown.
     pub(crate) async fn report_failure(
         &self,
         job: &Job,
@@ -159,7 +160,7 @@ impl JobContext {
         failure: &Failure,
         ending: Ending,
     ) -> Result<ReportAnswer, ReportError> {
-        retry("fail", PATIENCE, &self.release, || {
+        retry("fail", RETRY_TIMEOUT, &self.release, || {
             self.control.fail(job, trace, failure.code, &failure.message, ending)
         })
         .await
@@ -172,15 +173,15 @@ impl JobContext {
                 self.metrics.job_ended("lost", "");
                 self.remove_result(job).await;
                 match error {
-                    // Whoever finished it may have died before the owner was told.
+                    // The worker that finished it may have died before it notified the owner.
                     ReportError::JobFinished => {
                         self.send_pending_notice(&Task::of_notice(job, trace), None, receives).await
                     }
                     _ => Disposition::Delete,
                 }
             }
-            // What control knows is not known here: the archive stays. If it was not published,
-            // the next attempt removes it.
+            // It is unknown whether control accepted the report, so the archive stays. If it was not
+            // published, the next attempt removes it.
             error => {
                 tracing::error!(error = %error, "the attempt's end could not be reported");
                 self.metrics.job_ended("unreported", "");
@@ -188,7 +189,10 @@ impl JobContext {
                     self.readiness.record(Dependency::Control, Err(error.to_string()));
                 }
                 let later = self.message_delay(receives);
-                Disposition::PutOff(later.max(Duration::from_secs(u64::from(job.lease_s))), PutOff::Control)
+                Disposition::Defer(
+                    later.max(Duration::from_secs(u64::from(job.lease_s))),
+                    DeferReason::Control,
+                )
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Stops an attempt before its end, and keeps the reason.
+//! Stops an attempt early, and keeps the reason.
 
 use std::sync::OnceLock;
 
@@ -11,17 +11,17 @@ pub(super) enum Stop {
     Superseded,
     /// Control refuses this worker.
     Unauthorised,
-    /// The job's time is over.
+    /// The job's deadline has passed.
     Deadline,
     /// The engine has not opened and measured the video within the time for its bytes.
     SlowStart,
-    /// Neither frames nor bytes nor the percentage increase.
+    /// Neither frames nor bytes nor the percentage have increased for too long.
     Stuck,
     /// This worker shuts down.
     Shutdown,
 }
 
-/// Stops everything that belongs to an attempt; the first reason stays.
+/// Stops all tasks of an attempt; the first reason is kept.
 #[derive(Debug, Default)]
 pub(super) struct Stopper {
     pub(super) token: CancellationToken,

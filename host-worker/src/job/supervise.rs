@@ -1,4 +1,5 @@
-//! Watches over a running attempt: progress and the lease, the deadline, a stuck decoder, a shutdown.
+//! Supervises a running attempt: reports progress, which renews the lease, and stops it at its deadline, when
+//! the decoder is stuck, and in a shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,15 +12,15 @@ use super::stop::{Stop, Stopper};
 use super::watch::{Phase, Watch};
 use crate::report::{ControlClient, ReportError, Trace};
 
-/// How often an attempt is checked; a change of stage is reported this much later at most.
+/// How often an attempt is checked; a change of stage is reported with at most this delay.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How much longer than the engine itself the supervisor waits for a video to open.
-const ENGINE_HEAD_START: Duration = Duration::from_secs(5);
+const ENGINE_GRACE: Duration = Duration::from_secs(5);
 /// Bytes a second that count as progress where neither frames nor the percentage increase: the
 /// slowest decoder reads more of the video with the lowest bit rate.
 const MIN_BYTES_PER_SECOND: u64 = 8 << 10;
 
-/// Watches one attempt and stops it where it must.
+/// Supervises one attempt.
 pub(super) struct Supervisor {
     pub(super) control: ControlClient,
     pub(super) job: Job,
@@ -33,13 +34,13 @@ pub(super) struct Supervisor {
     pub(super) progress: Duration,
 }
 
-/// Counters at the last progress, and since when the engine opens the video.
+/// The counters at the last progress, and when the engine began to open the video.
 struct ProgressTracker {
     frames: u64,
     permille: u32,
     bytes: u64,
     seen: Instant,
-    /// Since when the engine opens and measures, and how long it had waited for the store by then.
+    /// When opening and measuring began, and how long the engine had waited for the store by then.
     opening: Option<(Instant, Duration)>,
 }
 
@@ -58,7 +59,7 @@ impl ProgressTracker {
             let (since, waited) = *self.opening.get_or_insert((now, watch.waited()));
             let worked = (now - since).saturating_sub(watch.waited().saturating_sub(waited));
             *self = Self { frames, permille, bytes, seen: now, ..*self };
-            let over = worked > framelift_media::preparation_budget(size) + ENGINE_HEAD_START;
+            let over = worked > framelift_media::preparation_budget(size) + ENGINE_GRACE;
             return over.then_some(Stop::SlowStart);
         }
         self.opening = None;
@@ -78,7 +79,7 @@ impl ProgressTracker {
 }
 
 impl Supervisor {
-    /// Runs until the attempt is stopped; the attempt drops it at its end.
+    /// Runs until the attempt is stopped or drops it.
     pub(super) async fn run(self) {
         let started = Instant::now();
         let mut look = tokio::time::interval(CHECK_INTERVAL);

@@ -34,7 +34,7 @@ pub(super) enum Phase {
 impl Phase {
     const ALL: [Self; 5] = [Self::Reading, Self::Opening, Self::Extracting, Self::Finishing, Self::Storing];
 
-    /// What progress reports say of it.
+    /// Its name in progress reports.
     pub(super) const fn stage(self) -> Stage {
         match self {
             Self::Reading | Self::Opening => Stage::Reading,
@@ -72,8 +72,8 @@ pub(super) struct Watch {
     permille: AtomicU32,
     frames_done: AtomicU64,
     frames_expected: AtomicU64,
-    /// Bytes received from the store, which adds to it: more than the engine asked for, because of
-    /// reading ahead.
+    /// Bytes received from the store, counted by the store; more than the engine asked for, because of
+    /// read-ahead.
     bytes_read: Arc<AtomicU64>,
     /// Bytes that the engine asked for.
     bytes_asked_for: AtomicU64,
@@ -147,7 +147,7 @@ impl Watch {
         self.bytes_read.load(Relaxed)
     }
 
-    /// Where the store counts them.
+    /// The counter to which the store adds them.
     pub(super) fn bytes_read_counter(&self) -> Arc<AtomicU64> {
         self.bytes_read.clone()
     }
@@ -175,7 +175,7 @@ impl Control for Watch {
         self.bytes_asked_for.fetch_max(progress.bytes_read, Relaxed);
         self.frames_done.fetch_max(progress.frames_done, Relaxed);
         self.frames_expected.store(progress.frames_expected.unwrap_or(UNKNOWN), Relaxed);
-        // Unlike the token's, this look takes no lock.
+        // This check takes no lock, unlike the token's.
         self.stopper.reason().is_none()
     }
 }

@@ -22,10 +22,10 @@ pub enum EmailError {
     /// The mail server cannot be used as it is configured.
     #[error("the mail server's configuration: {0}")]
     Configuration(String),
-    /// The server, or the address itself, says no for good.
+    /// The server rejected it permanently, or the address is invalid.
     #[error("the e-mail is rejected: {0}")]
     Rejected(String),
-    /// No answer, or "not now".
+    /// No answer, or a temporary refusal.
     #[error("the mail server does not take the e-mail: {0}")]
     Unavailable(String),
 }
@@ -46,7 +46,7 @@ pub(crate) struct Email {
     public_url: Option<Url>,
 }
 
-/// Names the request in the e-mail, so that its receiver can say which log lines belong to it.
+/// The correlation id as a header, so that a recipient can name the log lines that belong to the e-mail.
 #[derive(Clone)]
 struct CorrelationHeader(String);
 
@@ -64,7 +64,7 @@ impl Header for CorrelationHeader {
     }
 }
 
-/// Says that no person wrote it, so that no machine answers it (RFC 3834).
+/// Marks the e-mail as automatic, so that no auto-reply is sent (RFC 3834).
 #[derive(Clone)]
 struct AutoSubmitted;
 
@@ -117,19 +117,19 @@ impl Email {
         self.public_url.as_ref()
     }
 
-    /// Sends an e-mail to an address; tries again where that may help, until `patience` ends or `cancel`.
-    /// The same `id` makes the same `Message-ID`, so that a receiver can tell a second copy.
+    /// Sends an e-mail to an address. Temporary failures are retried for `retry_timeout` or until `cancel`.
+    /// The same `id` gives the same `Message-ID`, so that a receiver can recognize a second copy.
     pub(super) async fn send(
         &self,
         mail: &MailText,
         id: &str,
         correlation_id: &CorrelationId,
         address: &str,
-        patience: Duration,
+        retry_timeout: Duration,
         cancel: &CancellationToken,
     ) -> Result<(), EmailError> {
         let message = compose(mail, id, correlation_id, address, &self.from)?;
-        retry("e-mail", patience, cancel, || async {
+        retry("e-mail", retry_timeout, cancel, || async {
             let sending = self.transport.send(message.clone());
             let sent = tokio::select! {
                 sent = tokio::time::timeout(self.timeout, sending) => sent,

@@ -15,7 +15,7 @@ pub(super) struct MailText {
     pub(super) html: String,
 }
 
-/// A name as it may stand in a line: no line breaks, no control characters, not endless.
+/// Makes a name fit into a line: without line breaks and control characters, and shortened.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(120).collect()
 }
@@ -71,8 +71,8 @@ pub(super) fn compose_text(notice: &Notice, name: &str, public_url: Option<&Url>
     letter(subject, name, &lines, link.as_ref().map(|link| ("Look at the video", link)), &reference)
 }
 
-/// Writes a mail with a link that proves that its reader owns the address; none of a kind that has none. The token
-/// stands behind `#`, which no browser sends, so that it gets into no log.
+/// Writes a mail with a link that proves that its reader owns the address; `None` for kinds without a link.
+/// The token follows `#`, which browsers do not send, so it appears in no log.
 pub(super) fn with_link(
     kind: NoticeKind,
     mail: &AccountMail,
@@ -108,7 +108,7 @@ pub(super) fn with_link(
     Some(letter(subject.to_owned(), &mail.name, &lines, Some((label, &link)), &reference))
 }
 
-/// Writes that a plugin was checked and is not taken.
+/// Writes that a plugin was rejected by its check.
 pub(super) fn plugin_rejected(name: &str, plugin: &PluginEvent, reference: &CorrelationId) -> MailText {
     let called = one_line(&plugin.plugin);
     let lines = [
@@ -139,7 +139,7 @@ pub(super) fn webhook_off(name: &str, host: &str, reference: &CorrelationId) -> 
     letter("Your webhook is turned off".into(), name, &lines, None, &format!("Reference {reference}"))
 }
 
-/// Puts paragraphs into a letter, as text and as HTML.
+/// Formats paragraphs as a letter, in text and HTML.
 fn letter(
     subject: String,
     name: &str,

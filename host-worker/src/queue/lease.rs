@@ -1,4 +1,5 @@
-//! A received message: kept invisible while it is worked on, given up or deleted at the end.
+//! The lease on a received message: keeps it invisible during the work on it, and deletes, defers or moves it
+//! at the end.
 
 use std::time::Duration;
 
@@ -6,8 +7,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Queue, Received};
 
-/// The worker's hold on a message. Dropped, the heartbeat stops and the message comes back
-/// when its visibility timeout ends.
+/// The lease on a message. When dropped, the heartbeat stops and the message becomes visible again after its
+/// visibility timeout.
 #[derive(Debug)]
 pub(crate) struct Lease {
     queue: Queue,
@@ -17,8 +18,8 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// Keeps a message invisible from now on.
-    pub(crate) fn hold(
+    /// Starts the heartbeat that keeps a message invisible.
+    pub(crate) fn start(
         queue: &Queue,
         received: &Received,
         visibility: Duration,
@@ -43,10 +44,10 @@ impl Lease {
     }
 
     /// Makes the message visible again after `delay`.
-    pub(crate) async fn put_off(self, delay: Duration) {
-        // A beat that crosses the call would undo it.
+    pub(crate) async fn defer(self, delay: Duration) {
+        // A concurrent heartbeat would undo the call.
         self.heartbeat.abort();
-        if let Err(error) = self.queue.put_off(&self.receipt, delay).await {
+        if let Err(error) = self.queue.change_visibility(&self.receipt, delay).await {
             tracing::warn!(error = %error, message_id = self.message_id, "a message could not be put off");
         }
     }
@@ -55,7 +56,7 @@ impl Lease {
     pub(crate) async fn move_to(self, other: &Queue, body: &str) {
         match other.send(body).await {
             Ok(()) => self.delete().await,
-            // It comes back and is tried again; the queue's own redrive is the last resort.
+            // It becomes visible again and is retried; the queue's own redrive is the last resort.
             Err(error) => {
                 tracing::warn!(error = %error, message_id = self.message_id, "a message could not be moved");
             }
@@ -73,11 +74,11 @@ async fn send_heartbeats(
     let mut failures = 0_u32;
     loop {
         tokio::time::sleep(every).await;
-        match queue.put_off(&receipt, visibility).await {
+        match queue.change_visibility(&receipt, visibility).await {
             Ok(()) => failures = 0,
             Err(error) => {
                 failures += 1;
-                // Once is enough for the log: the lease at control, not this one, protects the job.
+                // Logged once only: the lease at control, not this one, protects the job.
                 if failures == 1 {
                     tracing::warn!(error = %error, message_id, "a message's visibility could not be extended");
                 }

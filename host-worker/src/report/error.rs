@@ -13,7 +13,7 @@ pub(crate) enum ReportError {
     /// Another worker holds the job.
     #[error("another worker holds the job")]
     LeaseHeld {
-        /// When to ask again.
+        /// When to retry.
         retry_after: Option<Duration>,
     },
     /// The job is in a terminal state.
@@ -22,7 +22,7 @@ pub(crate) enum ReportError {
     /// The job was not handed to the queue yet.
     #[error("the job is not ready to be worked on")]
     NotReady {
-        /// When to ask again.
+        /// When to retry.
         retry_after: Option<Duration>,
     },
     /// Another attempt has taken over.
@@ -34,7 +34,7 @@ pub(crate) enum ReportError {
     /// The worker credential is not accepted.
     #[error("control refuses the worker credential")]
     Unauthorised,
-    /// Control says no, and would again.
+    /// Control refuses the call; a retry would not help.
     #[error("control refuses the report ({status} {}): {detail}", .code.map_or("", ProblemCode::as_str))]
     Refused {
         /// The HTTP status.
@@ -44,12 +44,12 @@ pub(crate) enum ReportError {
         /// The problem's detail.
         detail: String,
     },
-    /// No answer, or a server's error: worth another try.
+    /// No answer, or a server error; a retry may help.
     #[error("control does not answer: {detail}")]
     Unavailable {
         /// What happened.
         detail: String,
-        /// When to ask again, if it said so.
+        /// When to retry, if it said so.
         retry_after: Option<Duration>,
     },
 }
@@ -67,7 +67,7 @@ impl ReportError {
         Self::Unavailable { detail, retry_after: None }
     }
 
-    /// What a status and a body other than success mean.
+    /// Interprets an unsuccessful status and body.
     pub(super) fn of(status: u16, body: &[u8], retry_after: Option<Duration>) -> Self {
         let problem: Option<Problem> = serde_json::from_slice(body).ok();
         let code = problem.as_ref().map(|problem| problem.code);
@@ -80,7 +80,7 @@ impl ReportError {
             (Some(ProblemCode::VideoNotFound | ProblemCode::NotFound), _) => Self::NotFound,
             (_, 401 | 403) => Self::Unauthorised,
             (_, 408 | 429 | 500..) => Self::Unavailable { detail, retry_after },
-            // An answer that no program of ours gives: something else stands at this address.
+            // Not an answer of the edge: another server is at this address.
             (None, 404 | 405 | 300..=399) => Self::Unavailable { detail, retry_after },
             _ => Self::Refused { status, code, detail },
         }
@@ -96,7 +96,7 @@ impl Retryable for ReportError {
     }
 }
 
-/// `Retry-After` in seconds; a date is not understood, and nobody here sends one.
+/// `Retry-After` in seconds; dates are not supported, because the edge sends none.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds.min(900)))

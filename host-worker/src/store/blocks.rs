@@ -1,13 +1,13 @@
 //! A small cache of byte ranges with read-ahead, between a demuxer's reads and a slow source.
 //!
-//! The first fetch after a jump is small, because a demuxer that looks for an index reads a
-//! little and jumps again. A fetch that goes on where a cached range ends doubles in length,
-//! and from then on the next ranges are fetched before they are asked for. Ranges count as
-//! continued one by one, so that sound and pictures that lie far apart are both read ahead.
+//! The first fetch after a jump is small, because a demuxer that looks for an index reads a little and jumps
+//! again. A fetch that goes on where a cached range ends doubles in length, and from then on the next ranges
+//! are fetched before they are asked for. Each range is continued on its own, so that sound and pictures that
+//! lie far apart are both read ahead.
 //!
-//! Where the reader above says what it will read, these ranges are fetched instead, not a byte
-//! beyond them, several at once and before they are asked for. What lies behind the present
-//! position in them is dropped. Reads beside them work as if nothing had been said.
+//! If the reader announces what it will read, exactly these ranges are fetched instead, several at once and
+//! ahead of the reads. What lies behind the current position in them is dropped. Other reads work as without
+//! an announcement.
 //!
 //! Depth: at most `budget` bytes, cached and on their way together.
 
@@ -21,18 +21,18 @@ use plan::Plan;
 
 /// The first fetch after a jump.
 const MIN_FETCH: u64 = 256 << 10;
-/// The first fetch beside what is expected: most likely the few bytes by which a demuxer looks
-/// beyond the last packet of a range.
+/// The first fetch outside of the announced ranges: most likely the few bytes that a demuxer reads beyond the
+/// last packet of a range.
 const READ_MARGIN: u64 = 64 << 10;
-/// Ranges on their way beyond the one that is read.
+/// The number of ranges fetched ahead of the one being read.
 const RANGES_AHEAD: usize = 2;
-/// Expected ranges on their way. They are often as short as one group of pictures, so that the
-/// store's latency, not its bandwidth, sets how many of them a second needs.
+/// The number of announced ranges fetched at the same time. They are often as short as one group of pictures,
+/// so that the store's latency, not its bandwidth, sets how many of them a second needs.
 const EXPECTED_RANGES_AHEAD: usize = 8;
 
 /// Where ranges come from.
 pub(crate) trait Fetch {
-    /// A fetch on its way; dropped, it is cancelled.
+    /// A fetch in progress; dropping it cancels it.
     type Pending;
     /// Starts to fetch a range, which is never empty.
     fn start(&mut self, range: Range<u64>) -> Self::Pending;
@@ -47,13 +47,13 @@ enum Data<P> {
 
 struct Extent<P> {
     range: Range<u64>,
-    /// Whether it continues another one.
+    /// Whether it continues another range.
     sequential: bool,
-    /// The last expected range that it is for; none if it was a guess.
+    /// The last announced range that it is for; `None` if it was a guess.
     step: Option<usize>,
     /// The turn in which it was last used.
     used: u64,
-    /// None only while a fetch is waited for.
+    /// `None` only during the wait for a fetch.
     data: Option<Data<P>>,
 }
 
@@ -117,8 +117,8 @@ impl<F: Fetch> BlockReader<F> {
         Ok(copied)
     }
 
-    /// Takes the ranges that will be read next, in this order and each from front to back; they
-    /// replace earlier ones. What is on its way and not wanted any more is cancelled.
+    /// Sets the ranges that will be read next, in this order and each from front to back; they replace
+    /// earlier ones. Fetches that are no longer needed are cancelled.
     pub(crate) fn expect(&mut self, ranges: &[Range<u64>]) {
         self.plan = Plan::new(ranges, self.size);
         let plan = &self.plan;
@@ -178,8 +178,8 @@ impl<F: Fetch> BlockReader<F> {
         }
     }
 
-    /// Starts what is expected next, as much as may be on its way and half of the budget holds:
-    /// the other half is for reads beside it.
+    /// Starts the next announced fetches, up to their limit and half of the budget; the other half is for
+    /// other reads.
     fn fetch_expected(&mut self) {
         let for_plan = || self.extents.iter().filter(|extent| extent.step.is_some());
         let mut under_way = for_plan().filter(|extent| matches!(extent.data, Some(Data::Pending(_)))).count();
@@ -223,7 +223,7 @@ impl<F: Fetch> BlockReader<F> {
     fn start(&mut self, offset: u64) {
         let largest = self.max_fetch();
         let smallest = if self.plan.is_empty() { MIN_FETCH } else { READ_MARGIN }.min(largest);
-        // Nothing was said to follow an expected range.
+        // An announced range has no sequential successor.
         let before = self.extents.iter().find(|extent| extent.range.end == offset && extent.step.is_none());
         let length = before.map_or(smallest, |extent| (2 * extent.length()).clamp(smallest, largest));
         let sequential = before.is_some();
@@ -238,8 +238,8 @@ impl<F: Fetch> BlockReader<F> {
         self.extents.push(Extent { range, sequential, step, used: self.turn, data });
     }
 
-    /// The most that is fetched at once: two streams, each with a range that is read and two
-    /// ahead, fit with room to spare.
+    /// The most bytes of one fetch: two streams, each with the range being read and two ahead, fit into the
+    /// budget.
     fn max_fetch(&self) -> u64 {
         self.budget / 8
     }

@@ -1,4 +1,4 @@
-//! The engine's end of an archive's upload: bytes in, parts out, with back pressure.
+//! The engine's end of an archive's upload: splits bytes into parts, with back pressure.
 
 use std::io::{self, Write};
 
@@ -7,20 +7,20 @@ use tokio::sync::mpsc;
 
 use super::parts;
 
-/// What the upload's task gets.
+/// A message to the upload's task.
 #[derive(Debug)]
 pub(super) enum Part {
     /// A part of full size.
     Next(Bytes),
-    /// The rest, possibly nothing; without it the archive is not whole and is thrown away.
+    /// The rest, possibly empty. Without it the archive is incomplete and the upload is aborted.
     Last(Bytes),
 }
 
-/// Where the engine writes its archive. Dropped without [`finish`](Self::finish), nothing of
-/// it remains.
+/// The writer for the engine's archive. If it is dropped without [`finish`](Self::finish), the upload is
+/// aborted.
 ///
-/// Depth: one part that fills, one that waits; writing blocks the calling thread, which must
-/// not be one of the runtime's own.
+/// Depth: one part that fills, one that waits; writing blocks the calling thread, which must not be one of
+/// the runtime's own.
 #[derive(Debug)]
 pub(crate) struct ArchiveSink {
     base: u64,
@@ -44,7 +44,7 @@ impl ArchiveSink {
             .map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the upload of the archive has ended"))
     }
 
-    /// The archive is whole.
+    /// Completes the archive.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         let rest = self.filling.split().freeze();
         self.send(Part::Last(rest))

@@ -19,12 +19,12 @@ use super::{ObjectStore, StoreError, retry};
 use crate::health::Metrics;
 use crate::retry::Retryable as _;
 
-/// A body that brings nothing, or less than [`MIN_BYTES`] bytes, for so long is cut off.
+/// A body that brings fewer than [`MIN_BYTES`] bytes in this time is cut off.
 const STALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// What a body must bring in each [`STALL_TIMEOUT`]: 16 KiB a second, so that a range does not take for ever.
 const MIN_BYTES: u64 = 320 << 10;
 
-/// How a body comes.
+/// Measures the throughput of a body.
 struct Throughput {
     since: Instant,
     bytes: u64,
@@ -35,7 +35,7 @@ impl Throughput {
         Self { since: Instant::now(), bytes: 0 }
     }
 
-    /// Notes what has come; false when it comes too slowly to go on with.
+    /// Notes received bytes. Returns false if they come too slowly.
     fn is_enough_after(&mut self, bytes: u64) -> bool {
         self.bytes += bytes;
         if self.since.elapsed() < STALL_TIMEOUT {
@@ -54,7 +54,7 @@ pub(crate) struct Opened {
     pub key: String,
     /// Its length in bytes.
     pub size: u64,
-    /// What every later read must find, so that two versions are never mixed.
+    /// The ETag that every later read must match, so that versions are never mixed.
     etag: String,
 }
 
@@ -85,7 +85,7 @@ struct Reading {
 }
 
 impl Reading {
-    /// A range of the object, all of it; what is cut short goes on where it ended.
+    /// Reads a whole range of the object; a truncated body is resumed where it ended.
     async fn range(&self, range: Range<u64>) -> Result<Bytes, StoreError> {
         let length = usize::try_from(range.end - range.start)
             .map_err(|_| StoreError::Refused("a range beyond the address space".into()))?;
@@ -103,7 +103,7 @@ impl Reading {
         Ok(got.into_inner().freeze())
     }
 
-    /// One GET; `Ok` when the whole range has come. What has come is in `got` either way.
+    /// Makes one GET; `Ok` if the whole range was received. Received bytes are in `got` either way.
     async fn part(&self, range: Range<u64>, got: &mut BytesMut) -> Result<(), StoreError> {
         let wanted = got.len() as u64 + (range.end - range.start);
         let request = self.store.client.get_object().bucket(&self.store.bucket).key(&self.object.key);

@@ -1,5 +1,5 @@
-//! The upload of an archive: one PUT when it is small, else parts that leave while the engine
-//! still decodes; nothing remains of one that fails.
+//! The upload of an archive: one PUT if it is small, else parts that are sent while the engine still decodes.
+//! A failed upload leaves nothing.
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
@@ -24,7 +24,7 @@ const CONCURRENT_PARTS: usize = 2;
 pub(crate) struct Upload(AbortOnDropHandle<Result<u64, StoreError>>);
 
 impl Upload {
-    /// The object's length, when all of it is stored and the store agrees.
+    /// Waits for the upload. Returns the object's length, as the store reports it.
     pub(crate) async fn stored(self) -> Result<u64, StoreError> {
         self.0
             .await
@@ -55,7 +55,7 @@ impl ObjectStore {
         (ArchiveSink::new(part_size, sender), Upload(AbortOnDropHandle::new(task)))
     }
 
-    /// Sends one part, again where that may help.
+    /// Sends one part, with retries.
     async fn put_part(
         &self,
         key: &str,
@@ -77,7 +77,7 @@ impl ObjectStore {
             .build())
     }
 
-    /// Throws a multipart upload away; one that is gone is no error.
+    /// Aborts a multipart upload; one that no longer exists is no error.
     pub(super) async fn abort(&self, key: &str, upload_id: &str) -> Result<(), StoreError> {
         let never = CancellationToken::new();
         let aborted = retry(&never, || async {
@@ -99,8 +99,7 @@ struct Multipart {
 }
 
 impl Drop for Multipart {
-    /// The way of a task that is itself thrown away; the next attempt cleans up what even
-    /// this leaves.
+    /// For a task that is itself dropped. What even this leaves, the next attempt removes.
     fn drop(&mut self) {
         if let (Some(id), Ok(handle)) = (self.id.take(), Handle::try_current()) {
             let (store, key) = (self.store.clone(), std::mem::take(&mut self.key));
@@ -114,7 +113,7 @@ struct Writer {
     store: ObjectStore,
     key: String,
     cancel: CancellationToken,
-    // Dropped before `sending`'s tasks would matter: an aborted upload refuses their parts.
+    // Dropped before `sending`: an aborted upload refuses the parts that are still being sent.
     multipart: Option<Multipart>,
     sending: JoinSet<Result<CompletedPart, StoreError>>,
     sent: Vec<CompletedPart>,
@@ -227,7 +226,7 @@ impl Writer {
         .await;
         match completed {
             Ok(_) => {}
-            // The answer to an earlier try was lost: the caller's look at the object decides.
+            // The answer to an earlier try was lost: the caller checks the object.
             Err(StoreError::NotFound) => {}
             Err(error) => return Err(error),
         }

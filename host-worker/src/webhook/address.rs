@@ -1,5 +1,5 @@
-//! Which addresses a webhook may lead to: those of the public internet, looked up once and checked before the
-//! connection that goes to them.
+//! Restricts webhooks to addresses of the public internet: a name is resolved once, its addresses are
+//! checked, and the connection goes to exactly these.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ pub(super) fn is_forbidden(url: &Url) -> bool {
     }
 }
 
-/// Whether an error goes back to a forbidden address.
+/// Whether an error was caused by a forbidden address.
 pub(super) fn refused(error: &reqwest::Error) -> bool {
     let mut source: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = source {
@@ -58,7 +58,7 @@ impl Resolve for CheckedResolver {
     }
 }
 
-/// The addresses of a name, if all of them are public: one that has another among them is not to be trusted.
+/// Returns the addresses of a name, if all of them are public; a name with any other address is not trusted.
 fn check(found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Forbidden> {
     if found.iter().all(|address| is_public(address.ip())) { Ok(found) } else { Err(Forbidden) }
 }

@@ -25,7 +25,7 @@ use framelift_dev_faults::{Fault, Rule};
 use framelift_domain::{Checksum, Failure, FailureCode};
 use serde_json::json;
 
-use rig::{DEAD, JOBS, Rig, endless_video, eventually, message, put_off_s, small_video, video};
+use rig::{DEAD, JOBS, Rig, endless_video, eventually, hidden_for_s, message, small_video, video};
 
 /// Checks the archive that a job's completion reported.
 async fn assert_archive(rig: &Rig, job: &Job, frames: usize) {
@@ -156,7 +156,7 @@ async fn what_is_not_a_job_goes_to_the_dead_letters_and_stays_there() {
     rig.no_messages().await;
     // The reader of the dead letters puts each out of sight, once.
     eventually("dead letters are put out of sight", async || {
-        rig.messages(DEAD).await.iter().filter(|message| put_off_s(message) >= 11 * 3600).count() == 3
+        rig.messages(DEAD).await.iter().filter(|message| hidden_for_s(message) >= 11 * 3600).count() == 3
     })
     .await;
     let mut kept = rig.bodies(DEAD).await;
@@ -272,7 +272,7 @@ async fn a_job_that_others_hold_or_have_finished() {
     let held = rig.add(1, small_video(), json!({}), 1).await;
     rig.control.script("claim", &[Some(ProblemCode::LeaseHeld), Some(ProblemCode::JobFinished)]);
     rig.send(&held).await;
-    let put_off = async || rig.messages(JOBS).await.iter().any(|message| put_off_s(message) >= 30);
+    let put_off = async || rig.messages(JOBS).await.iter().any(|message| hidden_for_s(message) >= 30);
     eventually("the message is put off", put_off).await;
     assert_eq!(rig.messages(JOBS).await.len(), 1, "it is not deleted");
 

@@ -208,7 +208,7 @@ pub(crate) fn message(job: &Job) -> String {
 }
 
 /// For how long a message cannot be received after it was received last, in seconds.
-pub(crate) fn put_off_s(message: &StoredMessage) -> i64 {
+pub(crate) fn hidden_for_s(message: &StoredMessage) -> i64 {
     message.received_ms.map_or(0, |received_ms| (message.visible_ms - received_ms) / 1000)
 }
 

@@ -1,4 +1,4 @@
-//! Builds dav1d and FFmpeg as static libraries, and remembers from what.
+//! Builds dav1d and FFmpeg as static libraries, and records what they were built from.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -9,7 +9,7 @@ use super::source::{self, Source};
 use super::{PKG_CONFIG_PATH, pkg_config};
 use crate::run::{Result, command, output, run_into};
 
-/// Counts up whenever this file changes what is built.
+/// Increase it whenever a change of this file changes the build.
 const RECIPE: u32 = 1;
 
 /// The record of a build that was finished, in the folder where it is installed: a line on what was built,
@@ -26,12 +26,12 @@ fn record(folder: &Path) -> Option<(String, String)> {
     text.split_once('\n').map(|(versions, inputs)| (versions.to_owned(), inputs.to_owned()))
 }
 
-/// Whether there is a build, of whatever lists.
+/// Whether there is a build, even of other lists.
 pub(super) fn is_built(folder: &Path) -> bool {
     folder.join(RECORD).is_file()
 }
 
-/// Whether there is one of today's lists and recipe.
+/// Whether there is a build of the current lists and recipe.
 pub(super) fn is_up_to_date(what: Target, folder: &Path) -> bool {
     record(folder).is_some_and(|(_, built_from)| built_from == inputs(what))
 }

@@ -12,7 +12,7 @@ pub(super) struct Tally {
     pub(super) broken: Vec<String>,
     /// Source of the binary and name of the test, of all that ran and did not skip what it is for.
     pub(super) ran: Vec<(String, String)>,
-    /// What tests said that they left out.
+    /// What tests reported as skipped.
     left_out: Vec<String>,
     source: String,
     /// The test whose output is being read.
@@ -47,7 +47,7 @@ impl Tally {
             self.speaking = Some(name.to_owned());
         } else if line.starts_with("SKIPPED") {
             self.left_out.push(line.to_owned());
-            // One test may leave out several things and is one skipped test.
+            // A test may skip several things, but counts once.
             if self.speaking.take().is_some() {
                 self.passed = self.passed.saturating_sub(1);
                 self.skipped += 1;
@@ -64,7 +64,7 @@ impl Tally {
         self.left_out.extend(other.left_out);
     }
 
-    /// Says what was left out and which binaries failed.
+    /// Prints what was skipped and which binaries failed.
     pub(super) fn print_skipped(&self) {
         for line in self.left_out.iter().chain(&self.broken) {
             println!("{line}");

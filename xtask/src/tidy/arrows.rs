@@ -82,7 +82,7 @@ pub(crate) fn check() -> Result<Vec<String>> {
         if graph.dependencies_of(package).is_disjoint(&forbidden.iter().copied().collect()) {
             continue;
         }
-        // A feature that only another crate asks for may bring one in: the package by itself decides.
+        // Another crate's features may bring one in, so the package is checked alone.
         let alone = Graph::read(&["--package", package])?;
         let seen = alone.dependencies_of(package);
         for name in forbidden.iter().filter(|name| seen.contains(*name)) {

@@ -13,7 +13,7 @@ const UNSAFE: &[&str] = &[
     "crates/sandbox/src/kernel.rs",
     "crates/sandbox/tests/",
 ];
-/// Paths and names that only exist where the code is written, never where it runs.
+/// Paths and names that exist only on a developer's machine.
 const FOREIGN_PATHS: &[&str] = &["/work/", "/home/", "../shared", "../.library"];
 
 /// Checks the tracked files.

@@ -10,12 +10,12 @@ use crate::{Failure, Time, WorkerId};
 #[strum_discriminants(doc = "An event's name.", name(EventName), derive(Hash, strum::Display))]
 #[strum_discriminants(strum(serialize_all = "lowercase"))]
 pub enum Event {
-    /// A multipart upload was begun for it; of several, the first one is kept.
+    /// A multipart upload was begun for it. If several were, the first one is kept.
     #[strum_discriminants(strum(to_string = "multipart begun"))]
     MultipartBegun(Multipart),
-    /// Its upload has arrived, and it has to wait for its turn.
-    Held,
-    /// Its upload has arrived, and it is its turn.
+    /// Its upload has arrived, and its owner has enough videos in flight.
+    Queued,
+    /// Its upload has arrived, and it may run.
     Dispatched,
     /// Its upload did not come in time.
     Expired,
@@ -23,7 +23,7 @@ pub enum Event {
     Claimed {
         /// The worker.
         worker: WorkerId,
-        /// Tells a claim sent again from another one.
+        /// Distinguishes a repeated claim from another one.
         claim_id: Option<String>,
         /// The lease's length in seconds.
         lease_s: u32,
@@ -36,7 +36,7 @@ pub enum Event {
         attempt: u32,
         /// The worker.
         worker: WorkerId,
-        /// How far it is.
+        /// The progress.
         progress: Progress,
         /// The lease's length in seconds.
         lease_s: u32,
@@ -50,7 +50,7 @@ pub enum Event {
         /// The result.
         result: Extraction,
     },
-    /// There will be no result, as the worker found.
+    /// The worker found that there will be no result.
     Failed {
         /// The attempt that found it.
         attempt: u32,
@@ -59,7 +59,7 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
-    /// The worker gives it back: the fault is not the video's.
+    /// The worker releases it, for a reason other than the video.
     Released {
         /// Its attempt.
         attempt: u32,
@@ -69,8 +69,8 @@ pub enum Event {
         since: Time,
     },
     /// The worker's lease ended long ago, without a report.
-    #[strum_discriminants(strum(to_string = "taken back"))]
-    TakenBack {
+    #[strum_discriminants(strum(to_string = "reclaimed"))]
+    Reclaimed {
         /// How long ago that must be, in seconds.
         grace_s: u32,
     },
@@ -104,14 +104,14 @@ impl Event {
 /// Why an event is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The video has not reached that point.
+    /// The video has not reached that point yet.
     NotReady,
     /// The video is past that point.
     AlreadyPast,
     /// The attempt is not the current one.
     Stale,
     /// Another worker holds it.
-    Held {
+    LeaseHeld {
         /// The end of the lease.
         until: Time,
     },
@@ -129,7 +129,7 @@ impl fmt::Display for Reason {
             Self::NotReady => "it is not that far",
             Self::AlreadyPast => "it is past that",
             Self::Stale => "the attempt is not the current one",
-            Self::Held { until } => return write!(f, "another worker holds it until {until}"),
+            Self::LeaseHeld { until } => return write!(f, "another worker holds it until {until}"),
             Self::DeadlinePassed => "its time is up",
             Self::TooEarly => "it is too early",
             Self::Finished => "it is finished",

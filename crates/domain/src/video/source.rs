@@ -1,4 +1,4 @@
-//! A video's upload, which runs share: it is given up when the last of them no longer needs it.
+//! A video's upload, which runs share. It is released when the last of them no longer needs it.
 
 use std::collections::BTreeSet;
 
@@ -13,16 +13,16 @@ pub const MAX_REFS: usize = 100;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Source {
-    /// The video has an upload of its own.
+    /// The video owns its upload.
     Own {
         /// The videos that use the upload, this one too while it does.
         refs: BTreeSet<VideoId>,
-        /// Whether the upload was given up because no video used it.
+        /// Whether the upload was released because no video used it.
         gone: bool,
     },
     /// The video is a run over the upload of another one.
     Of {
-        /// That other one, which has an upload of its own.
+        /// The original video, which owns the upload.
         root: VideoId,
     },
 }
@@ -30,10 +30,10 @@ pub enum Source {
 /// Why an upload cannot be shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// It was given up.
+    /// It was released.
     #[error("the upload is not kept any more")]
     Gone,
-    /// The maximum of videos share it.
+    /// The maximum number of videos share it.
     #[error("an upload may be shared by at most {MAX_REFS} videos")]
     Full,
     /// The video is a run itself; its root has the upload.
@@ -42,13 +42,13 @@ pub enum SourceError {
 }
 
 impl Source {
-    /// The source of a video with an upload of its own.
+    /// The source of a video that owns its upload.
     pub fn own(id: VideoId) -> Self {
         Self::Own { refs: BTreeSet::from([id]), gone: false }
     }
 
     /// Adds a video to those that use the upload. Idempotent.
-    pub fn hold(self, id: VideoId) -> Result<Self, SourceError> {
+    pub fn add_ref(self, id: VideoId) -> Result<Self, SourceError> {
         match self {
             Self::Of { .. } => Err(SourceError::NotOwn),
             Self::Own { gone: true, .. } => Err(SourceError::Gone),
@@ -60,8 +60,9 @@ impl Source {
         }
     }
 
-    /// Removes a video from those that use the upload. Without any left, the upload is given up for good.
-    pub fn let_go(self, id: VideoId) -> Result<Self, SourceError> {
+    /// Removes a video from those that use the upload. When none is left, the upload is released for good.
+    /// Idempotent.
+    pub fn release(self, id: VideoId) -> Result<Self, SourceError> {
         match self {
             Self::Of { .. } => Err(SourceError::NotOwn),
             Self::Own { mut refs, gone } => {
@@ -72,7 +73,7 @@ impl Source {
         }
     }
 
-    /// Whether this video has an upload of its own that was given up.
+    /// Whether this video owned its upload and it was released.
     pub const fn is_gone(&self) -> bool {
         matches!(self, Self::Own { gone: true, .. })
     }
@@ -88,25 +89,25 @@ mod tests {
 
     #[test]
     fn the_last_one_takes_the_upload_along_for_good() {
-        let shared = Source::own(id(1)).hold(id(2)).unwrap().hold(id(2)).unwrap();
-        let one = shared.let_go(id(1)).unwrap();
+        let shared = Source::own(id(1)).add_ref(id(2)).unwrap().add_ref(id(2)).unwrap();
+        let one = shared.release(id(1)).unwrap();
         assert!(!one.is_gone());
-        let none = one.let_go(id(2)).unwrap();
+        let none = one.release(id(2)).unwrap();
         assert!(none.is_gone());
-        assert_eq!(none.clone().hold(id(3)), Err(SourceError::Gone));
-        assert_eq!(none.clone().let_go(id(2)), Ok(none));
+        assert_eq!(none.clone().add_ref(id(3)), Err(SourceError::Gone));
+        assert_eq!(none.clone().release(id(2)), Ok(none));
     }
 
     #[test]
     fn sharing_is_bounded_and_never_nested() {
         let mut source = Source::own(id(0));
         for n in 1..MAX_REFS as u8 {
-            source = source.hold(id(n)).unwrap();
+            source = source.add_ref(id(n)).unwrap();
         }
-        assert_eq!(source.clone().hold(id(200)), Err(SourceError::Full));
-        assert!(source.hold(id(5)).is_ok());
+        assert_eq!(source.clone().add_ref(id(200)), Err(SourceError::Full));
+        assert!(source.add_ref(id(5)).is_ok());
         let run = Source::Of { root: id(1) };
-        assert_eq!(run.clone().hold(id(2)), Err(SourceError::NotOwn));
-        assert_eq!(run.let_go(id(2)), Err(SourceError::NotOwn));
+        assert_eq!(run.clone().add_ref(id(2)), Err(SourceError::NotOwn));
+        assert_eq!(run.release(id(2)), Err(SourceError::NotOwn));
     }
 }

@@ -23,7 +23,7 @@ pub struct Multipart {
 pub struct Attempts {
     /// Claims so far; the number of the last attempt.
     pub made: u32,
-    /// How many of them ended without success or failure: released by the worker, or their lease lapsed.
+    /// How many of them were released by the worker or ended with their lease.
     pub releases: u32,
     /// When the first one began.
     pub first_claim: Option<Time>,
@@ -66,7 +66,7 @@ impl Stage {
     }
 }
 
-/// How far an attempt is.
+/// The progress of an attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// What is being done.
@@ -82,7 +82,7 @@ pub struct Progress {
     pub bytes_read: u64,
 }
 
-/// Reads a stage of a stored record. A stage that newer code stored is [`Stage::Waiting`].
+/// Reads a stage of a stored record. A stage that this version does not know becomes [`Stage::Waiting`].
 fn stored_stage<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Stage, D::Error> {
     let name = String::deserialize(deserializer)?;
     Ok(name.parse().unwrap_or_default())
@@ -112,7 +112,7 @@ pub struct Extraction {
     pub bytes_read: u64,
     /// Warnings for the owner.
     pub warnings: Vec<String>,
-    /// Whether the index of its frames lies beside the archive. Absent in records from before there were any.
+    /// Whether an index of its frames is stored beside the archive. Absent in old records.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub indexed: bool,
 }
@@ -135,7 +135,7 @@ pub struct Processing {
     pub started_at: Time,
     /// The current attempt's lease.
     pub lease: Lease,
-    /// How far it is.
+    /// The progress.
     pub progress: Progress,
 }
 
@@ -162,7 +162,7 @@ pub enum State {
     AwaitingUpload {
         /// When it expires.
         expires_at: Time,
-        /// The multipart upload, where there is one.
+        /// The multipart upload, if there is one.
         multipart: Option<Multipart>,
     },
     /// It waits because its owner has enough videos in flight.
@@ -196,31 +196,31 @@ pub enum State {
         end: End,
         /// Whether the upload had arrived by then.
         uploaded: bool,
-        /// The multipart upload to abort, where there was one under way.
+        /// The multipart upload to abort, if one was under way.
         multipart: Option<Multipart>,
     },
     /// The upload did not come in time.
     Expired {
         /// How it ended.
         end: End,
-        /// The multipart upload to abort, where there was one under way.
+        /// The multipart upload to abort, if one was under way.
         multipart: Option<Multipart>,
-        /// Whether its notices are out; they were not sent for those that older versions stored.
-        #[serde(default = "told")]
+        /// Whether its notices were sent. Older versions sent none, so in their records it counts as true.
+        #[serde(default = "already_notified")]
         notified: bool,
     },
     /// The owner deleted it; this tombstone is left.
     Deleted {
         /// How it ended.
         end: End,
-        /// The multipart upload to abort, where there was one under way.
+        /// The multipart upload to abort, if one was under way.
         multipart: Option<Multipart>,
         /// Whether its objects were removed.
         removed: bool,
     },
 }
 
-const fn told() -> bool {
+const fn already_notified() -> bool {
     true
 }
 
@@ -230,7 +230,7 @@ impl State {
         self.into()
     }
 
-    /// How it ended, in the terminal states.
+    /// The end, in terminal states.
     pub const fn end(&self) -> Option<&End> {
         match self {
             Self::Completed { end, .. }
@@ -247,7 +247,7 @@ impl State {
         self.end().is_some()
     }
 
-    /// Whether its owner is to be told of its end, and was not yet.
+    /// Whether its owner still has to be notified of its end.
     pub const fn has_notice_due(&self) -> bool {
         matches!(
             self,

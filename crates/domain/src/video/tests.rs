@@ -86,7 +86,7 @@ fn every_event_in_every_state() {
     let (w, attempt) = (worker("w"), 1);
     let table = [
         (Event::MultipartBegun(multipart("u")), "A p p p f f f f f"),
-        (Event::Held, "Q Q p p f f f f f"),
+        (Event::Queued, "Q Q p p f f f f f"),
         (Event::Dispatched, "P P P p f f f f f"),
         (Event::Expired, "E p p p f f f E f"),
         (claimed("x", Some("d")), "n n R h f f f f f"),
@@ -94,7 +94,7 @@ fn every_event_in_every_state() {
         (Event::Completed { attempt, worker: w.clone(), result: result() }, "s s s C C f f f f"),
         (Event::Failed { attempt, worker: w.clone(), failure: failure() }, "s s s F f F f f f"),
         (Event::Released { attempt, worker: w, since: at(NOW + 5) }, "s s P P f f f f f"),
-        (Event::TakenBack { grace_s: 300 }, "n n n e f f f f f"),
+        (Event::Reclaimed { grace_s: 300 }, "n n n e f f f f f"),
         (Event::Resent { grace_s: 600 }, "n n P p f f f f f"),
         (Event::GivenUp(failure()), "n n F F f F f f f"),
         (Event::Notified, "n n n n C F f E f"),
@@ -125,7 +125,7 @@ fn every_event_in_every_state() {
                         Reason::NotReady => "n",
                         Reason::AlreadyPast => "p",
                         Reason::Stale => "s",
-                        Reason::Held { .. } => "h",
+                        Reason::LeaseHeld { .. } => "h",
                         Reason::DeadlinePassed => "d",
                         Reason::TooEarly => "e",
                         Reason::Finished => "f",
@@ -157,7 +157,7 @@ fn a_claim_sent_again_gets_the_same_attempt_with_a_fresh_lease() {
     // Neither another worker with that id nor the same one without an id gets it.
     for (by, id) in [("x", Some("c")), ("w", Some("d")), ("w", None)] {
         let held = refused_as(sample(StateName::Processing), claimed(by, id), at(NOW));
-        assert_eq!(held, Reason::Held { until: at(NOW + 10) }, "{by} {id:?}");
+        assert_eq!(held, Reason::LeaseHeld { until: at(NOW + 10) }, "{by} {id:?}");
     }
 }
 
@@ -195,11 +195,11 @@ fn a_job_has_a_deadline_from_its_first_claim_on() {
 }
 
 #[test]
-fn an_upload_expires_at_its_time_and_a_job_is_taken_back_after_its_grace() {
+fn an_upload_expires_at_its_time_and_a_job_is_reclaimed_after_its_grace() {
     let awaiting = sample(StateName::AwaitingUpload);
     assert_eq!(refused_as(awaiting, Event::Expired, at(NOW - 1)), Reason::TooEarly);
     let processing = sample(StateName::Processing);
-    let back = Event::TakenBack { grace_s: 300 };
+    let back = Event::Reclaimed { grace_s: 300 };
     assert_eq!(refused_as(processing.clone(), back.clone(), at(NOW + 309)), Reason::TooEarly);
     let State::Pending(pending) = processing.apply(back, at(NOW + 310)).unwrap() else {
         panic!("not pending")
@@ -263,7 +263,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     let who = prop_oneof![Just("w"), Just("x")];
     prop_oneof![
         "[ab]".prop_map(|id| Event::MultipartBegun(multipart(&id))),
-        Just(Event::Held),
+        Just(Event::Queued),
         Just(Event::Dispatched),
         Just(Event::Expired),
         (who.clone(), prop::option::of("[cd]")).prop_map(|(by, id)| claimed(by, id.as_deref())),
@@ -283,7 +283,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             worker: worker(by),
             since: at(NOW),
         }),
-        Just(Event::TakenBack { grace_s: 30 }),
+        Just(Event::Reclaimed { grace_s: 30 }),
         Just(Event::Resent { grace_s: 60 }),
         Just(Event::GivenUp(failure())),
         Just(Event::Notified),
@@ -327,7 +327,7 @@ proptest! {
             prop_assert_eq!(after.name() == StateName::Failed, after.failure().is_some());
             // What has had its effect may come again, and changes nothing.
             let repeats = !matches!(event, Event::Claimed { claim_id: None, .. }
-                | Event::TakenBack { .. } | Event::Resent { .. });
+                | Event::Reclaimed { .. } | Event::Resent { .. });
             if repeats {
                 let again = after.clone().apply(event, at(now));
                 prop_assert_eq!(again, Ok(after.clone()));

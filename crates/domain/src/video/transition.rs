@@ -1,7 +1,7 @@
 //! The transitions: each state's reaction to each event.
 //!
-//! Every event may come again (an answer was lost, a message came twice): an event that has already had its
-//! effect changes nothing. An event that the state does not allow is refused with a reason.
+//! Every event may be repeated (an answer was lost, a message came twice): one that already had its effect
+//! changes nothing. An event that the state does not allow is refused with a reason.
 
 use super::event::{Event, Reason, Refused};
 use super::state::{
@@ -15,7 +15,7 @@ impl State {
         let (state, name) = (self.name(), event.name());
         let outcome = match event {
             Event::MultipartBegun(multipart) => self.multipart_begun(multipart),
-            Event::Held => self.held(),
+            Event::Queued => self.queued(),
             Event::Dispatched => self.dispatched(now),
             Event::Expired => self.expired(now),
             Event::Claimed { worker, claim_id, lease_s, max_job_s } => {
@@ -32,7 +32,7 @@ impl State {
             Event::Completed { attempt, worker, result } => self.completed(attempt, &worker, result, now),
             Event::Failed { attempt, worker, failure } => self.failed(attempt, &worker, failure, now),
             Event::Released { attempt, worker, since } => self.released(attempt, &worker, since),
-            Event::TakenBack { grace_s } => self.taken_back(grace_s, now),
+            Event::Reclaimed { grace_s } => self.reclaimed(grace_s, now),
             Event::Resent { grace_s } => self.resent(grace_s, now),
             Event::GivenUp(failure) => self.given_up(failure, now),
             Event::Notified => self.notified(),
@@ -54,7 +54,7 @@ impl State {
         }
     }
 
-    fn held(self) -> Result<Self, Reason> {
+    fn queued(self) -> Result<Self, Reason> {
         match self {
             Self::AwaitingUpload { .. } | Self::Queued => Ok(Self::Queued),
             Self::Pending(_) | Self::Processing(_) => Err(Reason::AlreadyPast),
@@ -92,14 +92,14 @@ impl State {
             Self::Pending(Pending { attempts, .. }) => attempts,
             Self::Processing(processing) if now < processing.lease.expires_at => {
                 let held = &processing.lease;
-                // The answer to the first one was lost, so the same worker asks again.
+                // The answer to the first claim was lost, so the same worker repeats it.
                 let again = lease.claim_id.is_some()
                     && held.claim_id == lease.claim_id
                     && held.worker == lease.worker;
                 if again {
                     return Ok(Self::Processing(Processing { lease, ..processing }));
                 }
-                return Err(Reason::Held { until: held.expires_at });
+                return Err(Reason::LeaseHeld { until: held.expires_at });
             }
             // The attempt's lease lapsed without a report.
             Self::Processing(Processing { attempts, .. }) => {
@@ -116,8 +116,8 @@ impl State {
         Ok(Self::Processing(Processing { attempts, started_at, lease, progress: Progress::default() }))
     }
 
-    /// The attempt, if it is the current one. It stays so after its lease lapsed, until another worker claims the
-    /// job.
+    /// Returns the processing data if the attempt is the current one. It stays current after its lease lapsed
+    /// until another worker claims the job.
     fn current(self, attempt: u32, worker: &WorkerId) -> Result<Processing, Reason> {
         match self {
             Self::Processing(processing)
@@ -174,7 +174,7 @@ impl State {
         Ok(Self::Pending(Pending { attempts, since }))
     }
 
-    fn taken_back(self, grace_s: u32, now: Time) -> Result<Self, Reason> {
+    fn reclaimed(self, grace_s: u32, now: Time) -> Result<Self, Reason> {
         match self {
             Self::Processing(processing) if now >= processing.lease.expires_at.plus_s(grace_s) => {
                 let attempts = processing.attempts;

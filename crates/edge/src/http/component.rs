@@ -7,9 +7,11 @@
 ///   it reads the body itself; `alone` it is the function `answer` of the module, for an endpoint that
 ///   answers also when there is no service, because a store or the configuration is not there.
 ///
-/// `router` is what finds the endpoint of a request.
+/// `router` is what finds the endpoint of a request. A lifetime before the service's type makes a component whose
+/// answers may be streamed: their bodies are made while they are sent, and borrow from the service for that lifetime.
 macro_rules! component {
     (
+        @ [$($life:lifetime)?] $answer:ty;
         $service:ty where [$($port:ident: $bound:path),*];
         router: $router:expr;
         $(alone: [$($alone:ident),*];)?
@@ -28,13 +30,13 @@ macro_rules! component {
         static ROUTER: $crate::http::RouterOnce = $crate::http::RouterOnce::new(|| $router);
 
         /// Answers one request. `service` is an error when a store or the configuration is not there.
-        pub async fn serve<$($port: $bound,)* Clock, Body>(
+        pub async fn serve<$($life,)? $($port: $bound,)* Clock, Body>(
             service: Result<$service, $crate::http::Failure>,
             cors: &$crate::http::Cors,
             ambient: &Clock,
             parts: ::http::request::Parts,
             body: Body,
-        ) -> ::http::Response<::bytes::Bytes>
+        ) -> ::http::Response<$answer>
         where
             Clock: $crate::ports::Ambient,
             Body: $crate::http::RequestBody,
@@ -68,57 +70,12 @@ macro_rules! component {
             answer
         }
     };
-}
-
-/// Makes a component whose answers may be streamed: their bodies are made while they are sent, and borrow from
-/// the service. Every endpoint is a `call`, as those of `component!`.
-macro_rules! streaming_component {
-    (
-        $life:lifetime $service:ty where [$($port:ident: $bound:path),*];
-        router: $router:expr;
-        call: [$($call:ident),* $(,)?]
-    ) => {
-        /// The methods and paths of the endpoints.
-        pub const ROUTES: &[$crate::http::Route] = &[$($call::ROUTE),*];
-
-        /// What the OpenAPI document says of the endpoints, in the order of the routes.
-        pub fn operations() -> Vec<$crate::openapi::Operation> {
-            vec![$($call::operation()),*]
-        }
-
-        static ROUTER: $crate::http::RouterOnce = $crate::http::RouterOnce::new(|| $router);
-
-        /// Answers one request. `service` is an error when a store or the configuration is not there.
-        pub async fn serve<$life, $($port: $bound,)* Clock, Body>(
-            service: Result<$service, $crate::http::Failure>,
-            cors: &$crate::http::Cors,
-            ambient: &Clock,
-            parts: ::http::request::Parts,
-            body: Body,
-        ) -> ::http::Response<$crate::http::Body<$life>>
-        where
-            Clock: $crate::ports::Ambient,
-            Body: $crate::http::RequestBody,
-        {
-            let handler = async |endpoint: usize, incoming: &mut $crate::http::Incoming, body: Body| {
-                let Some(route) = ROUTES.get(endpoint) else {
-                    return Err($crate::http::Failure::internal("no component is routed to this path"));
-                };
-                let service = service?;
-                incoming.read(body).await;
-                $(
-                    if *route == $call::ROUTE {
-                        return service.$call(incoming).await;
-                    }
-                )*
-                Err($crate::http::Failure::internal("a route has no handler"))
-            };
-            let asked = cors.asked(&parts);
-            let mut answer = $crate::http::answer(&ROUTER, ambient, parts, body, handler).await;
-            asked.tell(&mut answer);
-            answer
-        }
+    ($life:lifetime $($component:tt)*) => {
+        $crate::http::component! { @ [$life] $crate::http::Body<$life>; $($component)* }
+    };
+    ($($component:tt)*) => {
+        $crate::http::component! { @ [] ::bytes::Bytes; $($component)* }
     };
 }
 
-pub(crate) use {component, streaming_component};
+pub(crate) use component;

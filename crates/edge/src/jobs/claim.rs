@@ -44,7 +44,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         };
         match self.apply(id, &event).await {
             Err(JobError::Refused(refused)) => match refused.reason {
-                Reason::Held { until } => {
+                Reason::LeaseHeld { until } => {
                     let ms = until.ms_since(self.now()).clamp(1, i64::from(self.limits.lease_s) * 1000);
                     Err(JobError::LeaseHeld { retry_after_s: u32::try_from(ms).unwrap_or(1).div_ceil(1000) })
                 }

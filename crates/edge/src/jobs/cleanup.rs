@@ -53,12 +53,12 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// arrived, and the archives of attempts that were not published.
     pub(super) async fn after_end(&self, video: &Video) -> Result<Option<Cleanup>> {
         let useless = match &video.state {
-            State::Failed { failure, .. } => failure.code.condemns_upload(),
+            State::Failed { failure, .. } => failure.code.makes_upload_useless(),
             State::Canceled { uploaded, .. } => !uploaded,
             State::Expired { .. } | State::Deleted { .. } => true,
             _ => false,
         };
-        let gone = useless && self.let_go(video).await?;
+        let gone = useless && self.release_upload(video).await?;
         let mut cleanup = Cleanup::all_of(video, gone);
         if matches!(video.state, State::Completed { .. }) {
             cleanup.results_prefix = None;

@@ -182,10 +182,10 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     }
 
     /// Adds a run to the videos that use the upload.
-    pub(super) async fn hold(&self, video: &Video) -> Result<()> {
+    pub(super) async fn hold_upload(&self, video: &Video) -> Result<()> {
         let Source::Of { root } = video.source else { return Ok(()) };
         let held = self.store.update_video(root, |row| {
-            let source = row.video.source.clone().hold(video.id)?;
+            let source = row.video.source.clone().add_ref(video.id)?;
             let changed = source != row.video.source;
             let video = Video { source, ..row.video };
             Ok::<_, SourceError>((VideoRow { video, ..row }, changed, ()))
@@ -196,14 +196,14 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
 
     /// Removes a video from those that use its upload. Returns whether none is left; then the upload's bytes
     /// no longer count.
-    pub(super) async fn let_go(&self, video: &Video) -> Result<bool> {
-        let let_go = self.store.update_video(video.root(), |row| {
-            let source = row.video.source.clone().let_go(video.id)?;
+    pub(super) async fn release_upload(&self, video: &Video) -> Result<bool> {
+        let released = self.store.update_video(video.root(), |row| {
+            let source = row.video.source.clone().release(video.id)?;
             let changed = source != row.video.source;
             let video = Video { source, ..row.video };
             Ok::<_, SourceError>((VideoRow { video, ..row }, changed, ()))
         });
-        let root = let_go.await?.value;
+        let root = released.await?.value;
         let gone = root.video.source.is_gone();
         if gone && root.is_miscounted() {
             self.store.recount(root.video.owner, root.video.id).await?;

@@ -163,12 +163,12 @@ impl JobError {
 fn refused_code(refused: &Refused) -> ProblemCode {
     let by_owner = matches!(
         refused.event,
-        EventName::MultipartBegun | EventName::Canceled | EventName::Deleted | EventName::Held
+        EventName::MultipartBegun | EventName::Canceled | EventName::Deleted | EventName::Queued
     );
     match refused.reason {
         Reason::NotReady | Reason::TooEarly => ProblemCode::JobNotReady,
         Reason::Stale => ProblemCode::StaleAttempt,
-        Reason::Held { .. } => ProblemCode::LeaseHeld,
+        Reason::LeaseHeld { .. } => ProblemCode::LeaseHeld,
         Reason::AlreadyPast | Reason::DeadlinePassed | Reason::Finished if by_owner => {
             ProblemCode::ProcessingAlreadyFinished
         }

@@ -29,7 +29,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             State::Completed { .. } | State::Failed { .. } | State::Processing(_) => return Ok(video),
             State::AwaitingUpload { .. } | State::Queued | State::Pending(_) => {}
         }
-        self.hold(&video).await?;
+        self.hold_upload(&video).await?;
         let updated = self
             .store
             .fill_slots(user, |mut slots| {
@@ -38,7 +38,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             })
             .await?;
         if !updated.value.is_in_flight(id) {
-            match self.apply(id, &Event::Held).await {
+            match self.apply(id, &Event::Queued).await {
                 // It was dispatched or finished meanwhile.
                 Ok(_) | Err(JobError::Refused(_)) => {}
                 Err(error) => return Err(error),
@@ -91,7 +91,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
         self.store.remove_later(Expiring::Video(id)).await?;
         let video = self.apply(id, &Event::Deleted).await?;
-        let gone = self.let_go(&video).await?;
+        let gone = self.release_upload(&video).await?;
         self.finish(&video).await?;
         self.store.recount(user, id).await?;
         self.remove(&Cleanup::all_of(&video, gone)).await?;

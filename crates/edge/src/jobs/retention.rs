@@ -83,7 +83,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             if !due {
                 break;
             }
-            let gone = self.let_go(&row.video).await?;
+            let gone = self.release_upload(&row.video).await?;
             cleanups.push(Cleanup::all_of(&row.video, gone));
         }
         if done > head.retired {

@@ -265,7 +265,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             Some(video) if video.state.is_terminal() => self.heal_finished(&video).await?,
             Some(video) if closed => self.heal_closed(video.id).await?,
             Some(Video { state: State::AwaitingUpload { .. }, .. }) => {
-                match self.apply(id, &Event::Held).await {
+                match self.apply(id, &Event::Queued).await {
                     Ok(_) | Err(JobError::Refused(_)) => {}
                     Err(error) => return Err(error),
                 }
@@ -300,7 +300,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             }
             State::Processing(_) if overdue(OVERTIME_S) => Event::GivenUp(timed_out()),
             State::Processing(Processing { lease, .. }) if now >= lease.expires_at.plus_s(take_back_s) => {
-                Event::TakenBack { grace_s: take_back_s }
+                Event::Reclaimed { grace_s: take_back_s }
             }
             State::Pending(_) | State::Processing(_) => return Ok(()),
             _ => return self.heal_finished(&video).await,
@@ -313,7 +313,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         };
         match event {
             Event::GivenUp(_) => return self.heal_finished(&video).await,
-            Event::TakenBack { .. } => swept.answer.lapsed_leases += 1,
+            Event::Reclaimed { .. } => swept.answer.lapsed_leases += 1,
             _ => {}
         }
         self.send(&video, None, 0).await?;

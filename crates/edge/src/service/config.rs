@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use framelift_domain::Limits;
-use framelift_domain::limits::MOST_UPLOAD_BYTES;
+use framelift_domain::limits::MAX_UPLOAD_BYTES;
 use url::Url;
 
 use super::rate::Rates;
@@ -234,7 +234,7 @@ impl Reader<'_> {
             ),
             max_upload_bytes: self.number(
                 "max_upload_bytes",
-                (1, MOST_UPLOAD_BYTES),
+                (1, MAX_UPLOAD_BYTES),
                 default.max_upload_bytes,
             ),
             max_uploads_per_day: self.number(

@@ -102,6 +102,7 @@ fn aperture(window: &mut Window<'_>, mut rest: Range<u64>) -> io::Result<Option<
     let known = unit < 4 && stereo == 0 && (unit == 0 || display[0].is_some() && display[1].is_some());
     let product = |a: u64, b: u32| i128::from(a) * i128::from(b);
     let shape = known.then(|| Rational::new(product(shown[0], height), product(shown[1], width))).flatten();
-    let aperture = Aperture { of: (across, down), part, shape: shape.filter(|shape| shape.is_positive()) };
+    let aperture =
+        Aperture { picture_size: (across, down), part, shape: shape.filter(|shape| shape.is_positive()) };
     Ok(Some(aperture).filter(|aperture| !aperture.is_whole()))
 }

@@ -163,7 +163,7 @@ fn apertures(descriptions: &[Description], shown: (u32, u32)) -> Vec<Aperture> {
         let product = |a: u32, b: u32| u64::from(a) * u64::from(b);
         let stretched =
             || scaled.then(|| shape(product(shown.0, part.height), product(shown.1, part.width))).flatten();
-        Aperture { of: description.size, part, shape: description.shape.or_else(stretched) }
+        Aperture { picture_size: description.size, part, shape: description.shape.or_else(stretched) }
     };
     descriptions.iter().map(aperture).collect()
 }

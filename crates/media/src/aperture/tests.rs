@@ -59,7 +59,7 @@ fn only(tracks: Vec<Track>) -> Aperture {
 fn clean_apertures_lie_around_the_middle() {
     let with = |shown, numbers| only(found(&mp4(shown, &[description((720, 576), &clap(numbers))])));
     let aperture = with((720, 576), [702, 1, 576, 1, 0, 1, 0, 1]);
-    assert_eq!(aperture, Aperture { of: (720, 576), part: part(9, 0, 702, 576), shape: None });
+    assert_eq!(aperture, Aperture { picture_size: (720, 576), part: part(9, 0, 702, 576), shape: None });
     // Off the middle, and with fractions.
     assert_eq!(with((720, 576), [700, 1, 560, 1, -10, 1, 8, 1]).part, part(0, 16, 700, 560));
     assert_eq!(with((720, 576), [1401, 2, 576, 1, 1, 4, 0, 1]).part, part(10, 0, 701, 576));
@@ -94,8 +94,11 @@ fn apertures_that_are_none_are_left_out() {
 fn each_description_has_its_own_shape() {
     let pasp = a_box(b"pasp", &numbers(&[4, 3]));
     let tracks = found(&mp4((320, 240), &[description((320, 240), &[]), description((192, 112), &pasp)]));
-    let whole =
-        |width, height, shape| Aperture { of: (width, height), part: part(0, 0, width, height), shape };
+    let whole = |width, height, shape| Aperture {
+        picture_size: (width, height),
+        part: part(0, 0, width, height),
+        shape,
+    };
     assert_eq!(tracks[0].apertures, [whole(320, 240, None), whole(192, 112, Rational::new(4, 3))]);
     let same = [description((320, 240), &[]), description((320, 240), &[])];
     assert_eq!(found(&mp4((640, 240), &same))[0].apertures, []);
@@ -131,7 +134,8 @@ fn matroskas_cropping_is_read() {
     let sound = element(&[0xae], &[element(&[0x83], &[2]), element(&[0x86], b"A_OPUS")].concat());
     let tracks = |video: &[u8]| element(&TRACKS, &[&sound, video].concat());
     let file = matroska(&tracks(&video((192, 112), &crop([17, 3, 16, 1]))));
-    let expected = Aperture { of: (192, 112), part: part(17, 3, 159, 108), shape: Rational::new(1, 1) };
+    let expected =
+        Aperture { picture_size: (192, 112), part: part(17, 3, 159, 108), shape: Rational::new(1, 1) };
     assert_eq!(only(found(&file)), expected);
     // Shown as wide as before it was cut.
     let display = [element(&[0x54, 0xb0], &[192]), element(&[0x54, 0xba], &[112])].concat();
@@ -199,9 +203,9 @@ proptest! {
         let whole = Some(0..bytes.len() as u64);
         for index in [None, whole] {
             for track in tracks(&mut source.clone(), index.as_ref()).unwrap() {
-                for Aperture { of, part, .. } in track.apertures {
+                for Aperture { picture_size: (width, height), part, .. } in track.apertures {
                     prop_assert!(part.width > 0 && part.height > 0);
-                    prop_assert!(part.left + part.width <= of.0 && part.top + part.height <= of.1);
+                    prop_assert!(part.left + part.width <= width && part.top + part.height <= height);
                 }
             }
         }

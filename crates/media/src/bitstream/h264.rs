@@ -78,7 +78,7 @@ impl H264 {
     }
 
     fn header(&mut self, unit: &[u8]) {
-        self.sets.known(unit);
+        self.sets.add_from_header(unit);
         self.store_header(unit);
     }
 
@@ -144,7 +144,7 @@ impl H264 {
                     None => false,
                 },
                 7 | 8 => {
-                    self.sets.met(unit);
+                    self.sets.add_from_packet(unit);
                     self.store_header(unit);
                     (sequence_set, picture_set) = (sequence_set | (kind == 7), picture_set | (kind == 8));
                     false

@@ -82,7 +82,7 @@ impl Hevc {
     }
 
     fn header(&mut self, unit: &[u8]) {
-        self.sets.known(unit);
+        self.sets.add_from_header(unit);
         self.store_header(unit);
     }
 
@@ -140,7 +140,7 @@ impl Hevc {
                         && self.highest == Some(temporal - 1)
                 }
                 32..=kind::PPS => {
-                    self.sets.met(unit);
+                    self.sets.add_from_packet(unit);
                     self.store_header(unit);
                     sets |= 1 << (kind - 32);
                     false

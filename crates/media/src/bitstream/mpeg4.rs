@@ -29,12 +29,12 @@ struct Headers {
 #[derive(Debug)]
 pub(super) struct Mpeg4 {
     layer: Option<Layer>,
-    met: Headers,
+    seen: Headers,
 }
 
 impl Mpeg4 {
     pub(super) fn new(extradata: &[u8]) -> Self {
-        let mut stream = Self { layer: None, met: Headers::default() };
+        let mut stream = Self { layer: None, seen: Headers::default() };
         for unit in Codes::new(extradata) {
             stream.store_header(unit);
         }
@@ -71,12 +71,12 @@ impl Mpeg4 {
             }
         }
         droppable &= here == Headers::default();
-        self.met.layer |= here.layer;
-        self.met.group |= here.group;
-        self.met.user_data |= here.user_data;
+        self.seen.layer |= here.layer;
+        self.seen.group |= here.group;
+        self.seen.user_data |= here.user_data;
         let layer = self.layer.filter(|layer| !layer.interlaced);
         // Decoders recognize the encoder by the user data, and decode differently.
-        let brought = self.met == here;
+        let brought = self.seen == here;
         Picture {
             droppable: droppable && shown && layer.is_some_and(|layer| layer.reorders),
             access: Access::from(layer.is_some() && brought && first_kind == Some(Some(0))),

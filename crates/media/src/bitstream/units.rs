@@ -179,12 +179,12 @@ pub(super) struct ParameterSets {
 
 impl ParameterSets {
     /// Adds a parameter set of the container's header.
-    pub(super) fn known(&mut self, unit: &[u8]) {
+    pub(super) fn add_from_header(&mut self, unit: &[u8]) {
         self.header.push(unit.to_vec());
     }
 
     /// Notes a parameter set in a packet.
-    pub(super) fn met(&mut self, unit: &[u8]) {
+    pub(super) fn add_from_packet(&mut self, unit: &[u8]) {
         self.changed |= !self.header.iter().any(|known| known == unit);
     }
 

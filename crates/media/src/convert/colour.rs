@@ -13,9 +13,9 @@ pub(crate) struct Colours {
 
 /// How a picture is converted for a BT.709 or sRGB screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum DisplayTransform {
     /// The RGB is shown as it is.
-    Plain,
+    Identity,
     /// The RGB has to be decoded to light, tone-mapped and encoded again.
     Rendered(Rendering),
 }
@@ -66,7 +66,7 @@ pub(super) fn weights(matrix: YuvMatrix) -> (f64, f64) {
     }
 }
 
-impl Look {
+impl DisplayTransform {
     /// Returns how to show a picture with these tags, whose samples are in `colours`.
     pub(crate) fn of(tags: ColourTags, colours: Colours, light: Light) -> Self {
         let colours = if tags.class == PixelClass::Rgb { Colours::WIDE } else { colours };
@@ -90,7 +90,7 @@ impl Look {
             _ => Matrix::Weights(colours.matrix),
         };
         if !hdr && primaries == Primaries::Bt709 && matches!(matrix, Matrix::Weights(_)) {
-            return Self::Plain;
+            return Self::Identity;
         }
         let peak = match transfer {
             Transfer::Pq => tags.peak.or(light.peak).map_or(NOMINAL_PEAK, |peak| peak.0),

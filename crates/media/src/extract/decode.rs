@@ -26,7 +26,7 @@ use crate::words::count;
 use crate::{EngineLimits, ExtractError, Source};
 
 /// How many skipped frames are remembered: more than lie between two decoded ones.
-const MAX_LEFT_OUT: usize = 1024;
+const MAX_SKIPPED: usize = 1024;
 /// The bit of a packet's label that marks a sync point; the others hold its stretch of the clock.
 const KEY: i64 = 1;
 
@@ -57,7 +57,7 @@ pub(super) struct Start {
     /// Decode every frame, including those that do not seem to be wanted.
     pub(super) keep_all: bool,
     /// The decoder's threads conceal damage differently from run to run.
-    pub(super) races: bool,
+    pub(super) racy: bool,
 }
 
 /// How the stage ended.
@@ -65,7 +65,7 @@ pub(super) enum Ended {
     /// With the video's duration, if it was read to its end or measured before.
     Done(Option<Rational>),
     /// This decoder gave up; another one has to provide the remaining frames.
-    Refused { problem: Problem, source: Box<dyn Source> },
+    Abandoned { problem: Problem, source: Box<dyn Source> },
 }
 
 /// Why a decoder gave up.
@@ -74,7 +74,7 @@ pub(super) enum Problem {
     /// The GPU or its driver reported an error.
     Gpu(String),
     /// A skipped frame turned out to be wanted.
-    LeftOut,
+    Skipped,
     /// A picture is damaged, and the decoder's threads conceal it differently from run to run.
     Damage,
 }
@@ -83,7 +83,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Gpu(problem) => problem,
-            Self::LeftOut => "a frame that was left out is wanted after all",
+            Self::Skipped => "a frame that was left out is wanted after all",
             Self::Damage => "a picture is damaged",
         })
     }
@@ -94,11 +94,11 @@ struct Stage<'a, 'c> {
     /// Copies wanted frames back from a GPU.
     copier: Option<Copier<Place>>,
     /// Why this decoder gave up, if it did.
-    refused: Option<Problem>,
+    abandoned: Option<Problem>,
     keep_all: bool,
-    races: bool,
+    racy: bool,
     /// The timestamps of the last skipped frames.
-    left_out: VecDeque<i64>,
+    skipped: VecDeque<i64>,
     timeline: Timeline,
     duration: Option<Rational>,
     selector: Option<Selector>,
@@ -143,7 +143,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         out: Out,
     ) -> Self {
         let info = input.info();
-        let Start { zero, duration, selector, measure, keep_all, races } = start;
+        let Start { zero, duration, selector, measure, keep_all, racy } = start;
         let mut timeline = Timeline::new(info.time_base, info.frame_rate);
         if let Some(zero) = zero {
             timeline.start_at(zero);
@@ -154,17 +154,17 @@ impl<'a, 'c> Stage<'a, 'c> {
         };
         let on_gpu = decoder.is_on_gpu();
         let copier = on_gpu.then(|| Copier::new(Shrink::new(info, options, limits.max_pixels)));
-        let (copier, refused) = match copier.transpose() {
+        let (copier, abandoned) = match copier.transpose() {
             Ok(copier) => (copier, None),
             Err(problem) => (None, Some(Problem::Gpu(problem))),
         };
         Self {
             decoder,
             copier,
-            refused,
+            abandoned,
             keep_all,
-            races,
-            left_out: VecDeque::new(),
+            racy,
+            skipped: VecDeque::new(),
             timeline,
             duration,
             selector,
@@ -196,8 +196,8 @@ impl<'a, 'c> Stage<'a, 'c> {
             if self.selector.as_ref().is_some_and(Selector::is_done) {
                 self.drain()?;
             }
-            if self.refused.is_some() {
-                return Ok(self.into_refused(input));
+            if self.abandoned.is_some() {
+                return Ok(self.into_abandoned(input));
             }
             if let Some(selector) = self.selector.as_mut().filter(|selector| selector.is_done()) {
                 selector.settle();
@@ -248,11 +248,11 @@ impl<'a, 'c> Stage<'a, 'c> {
             self.pass(&mut skipper, &packet)?;
         }
         // No picture follows that damage at the end could affect.
-        self.races = false;
+        self.racy = false;
         let ended = self.decoder.send_end();
         self.receive()?;
         if self.decoder.is_on_gpu() && ended.is_err() {
-            self.refuse("it did not come to an end");
+            self.abandon_gpu("it did not come to an end");
         }
         self.finish(input)
     }
@@ -260,9 +260,9 @@ impl<'a, 'c> Stage<'a, 'c> {
     /// Decodes a packet, or skips it.
     fn pass(&mut self, skipper: &mut Skipper, packet: &Packet) -> Result<(), ExtractError> {
         if self.skippable(skipper, packet) {
-            self.left_out.extend(packet.pts());
-            if self.left_out.len() > MAX_LEFT_OUT {
-                self.left_out.pop_front();
+            self.skipped.extend(packet.pts());
+            if self.skipped.len() > MAX_SKIPPED {
+                self.skipped.pop_front();
             }
         } else {
             self.decode(packet)?;
@@ -275,7 +275,7 @@ impl<'a, 'c> Stage<'a, 'c> {
     /// follow did not come out, so `held` seems to be on screen for longer than the packets said.
     fn misses_frame(&self, held: &Held, requests: &Requests) -> bool {
         let last = requests.iter().flatten().max().and_then(|last| self.timeline.timestamp_at(*last));
-        last.is_some_and(|last| self.left_out.iter().any(|pts| (held.placed.pts + 1..=last).contains(pts)))
+        last.is_some_and(|last| self.skipped.iter().any(|pts| (held.placed.pts + 1..=last).contains(pts)))
     }
 
     /// Whether no wanted frame needs a packet: no picture refers to its picture, and no wanted time falls
@@ -291,14 +291,14 @@ impl<'a, 'c> Stage<'a, 'c> {
     }
 
     fn decode(&mut self, packet: &Packet) -> Result<(), ExtractError> {
-        if self.refused.is_some() {
+        if self.abandoned.is_some() {
             return Ok(());
         }
         let label = i64::from(packet.stretch()) << 1 | if packet.is_key() { KEY } else { 0 };
         if let Err(error) = self.decoder.send(packet, label) {
             // The CPU conceals damage, and counts it.
             if self.decoder.is_on_gpu() {
-                self.refuse(error);
+                self.abandon_gpu(error);
                 return Ok(());
             }
             if let Some(excess) = open::excess(&self.decoder) {
@@ -315,7 +315,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         self.receive()?;
         if self.idle > self.limits.max_idle_packets {
             if self.decoder.is_on_gpu() {
-                self.refuse("it gave no picture");
+                self.abandon_gpu("it gave no picture");
                 return Ok(());
             }
             if self.shown == 0 {
@@ -333,14 +333,14 @@ impl<'a, 'c> Stage<'a, 'c> {
         // Bounded, for a decoder that only returns errors.
         for _ in 0..64 {
             match self.decoder.receive() {
-                Ok(_) if self.races && self.decoder.has_damage() => {
-                    self.stop_for(Problem::Damage);
+                Ok(_) if self.racy && self.decoder.has_damage() => {
+                    self.abandon(Problem::Damage);
                     return Ok(());
                 }
                 Ok(Decoded::Frame(frame)) => self.frame(frame)?,
-                Ok(Decoded::Hungry | Decoded::End) => return Ok(()),
+                Ok(Decoded::NeedsPacket | Decoded::End) => return Ok(()),
                 Err(error) if self.decoder.is_on_gpu() => {
-                    self.refuse(error);
+                    self.abandon_gpu(error);
                     return Ok(());
                 }
                 Err(error) => {
@@ -359,8 +359,8 @@ impl<'a, 'c> Stage<'a, 'c> {
             self.unsupported = Some(error);
         }
         self.damaged_packets += 1;
-        if self.races {
-            self.stop_for(Problem::Damage);
+        if self.racy {
+            self.abandon(Problem::Damage);
         }
     }
 
@@ -369,12 +369,12 @@ impl<'a, 'c> Stage<'a, 'c> {
         self.idle = 0;
         if frame.is_damaged() {
             if self.decoder.is_on_gpu() {
-                self.refuse("a picture is damaged");
+                self.abandon_gpu("a picture is damaged");
                 return Ok(());
             }
             self.damaged_frames += 1;
-            if self.races {
-                self.stop_for(Problem::Damage);
+            if self.racy {
+                self.abandon(Problem::Damage);
                 return Ok(());
             }
         }
@@ -401,7 +401,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         let next = Held { frame, placed, keyframe };
         match self.held.replace(next) {
             Some(held) if !requests.is_empty() && self.misses_frame(&held, &requests) => {
-                self.stop_for(Problem::LeftOut);
+                self.abandon(Problem::Skipped);
                 Ok(())
             }
             Some(held) if !requests.is_empty() => self.send(held, requests),
@@ -411,10 +411,10 @@ impl<'a, 'c> Stage<'a, 'c> {
 
     fn finish(mut self, input: Input<'_>) -> Result<Ended, ExtractError> {
         if self.held.is_none() && self.decoder.is_on_gpu() {
-            self.refuse("it gave no picture");
+            self.abandon_gpu("it gave no picture");
         }
-        if self.refused.is_some() {
-            return Ok(self.into_refused(input));
+        if self.abandoned.is_some() {
+            return Ok(self.into_abandoned(input));
         }
         let Some(held) = self.held.take() else {
             if !self.watch.should_continue() {
@@ -429,14 +429,14 @@ impl<'a, 'c> Stage<'a, 'c> {
                 self.watch.warn(warning);
             }
             if self.misses_frame(&held, &requests) {
-                self.stop_for(Problem::LeftOut);
+                self.abandon(Problem::Skipped);
             } else if !requests.is_empty() {
                 self.send(held, requests)?;
             }
         }
         self.drain()?;
-        if self.refused.is_some() {
-            return Ok(self.into_refused(input));
+        if self.abandoned.is_some() {
+            return Ok(self.into_abandoned(input));
         }
         self.report();
         claims::compare(input.info(), end, self.watch);

@@ -11,7 +11,7 @@ use crate::convert::colour_warning;
 use crate::encode::{EncodeError, Encoder};
 use crate::ffi::{Frame, StreamInfo};
 use crate::storyboard::Thumb;
-use crate::view::{Hidden, Unviewed, Viewed};
+use crate::view::{PrepareError, ViewError, Viewed};
 use crate::watch::Watch;
 
 /// A step to be done with a picture, and where the result goes.
@@ -106,9 +106,9 @@ impl<'s> FrameEncoder<'s> {
         }
         let viewed = Viewed::of(frame, stream, (options.crop, options.resize), self.limits.max_pixels);
         let (viewed, absurd) = viewed.map_err(|unviewed| match unviewed {
-            Unviewed::Hidden(Hidden::TooLarge) => NotEncoded::TooLarge,
-            Unviewed::Hidden(hidden) => NotEncoded::OutOfBounds(hidden.message()),
-            Unviewed::Part(error) => {
+            PrepareError::View(ViewError::TooLarge) => NotEncoded::TooLarge,
+            PrepareError::View(error) => NotEncoded::OutOfBounds(error.message()),
+            PrepareError::Part(error) => {
                 NotEncoded::Failed(format!("its shown part could not be taken: {error}"))
             }
         })?;

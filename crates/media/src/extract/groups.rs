@@ -67,7 +67,7 @@ struct Shared<'a, 'c> {
     /// Whether there are filters between the workers and the encoders.
     filtered: bool,
     /// Whether the stages have to stop.
-    over: AtomicBool,
+    stopped: AtomicBool,
 }
 
 /// Extracts what `selector` wants; the input is at its start.
@@ -92,7 +92,7 @@ pub(super) fn run(
         watch,
         in_flight: Arc::new(InFlight::new(threads, image_bytes)),
         filtered: writer.filters(),
-        over: AtomicBool::new(false),
+        stopped: AtomicBool::new(false),
     };
     let workers = (0..share.workers)
         .map(|_| {
@@ -139,12 +139,12 @@ pub(super) fn run(
 impl Shared<'_, '_> {
     /// Tells every stage to stop.
     fn stop(&self) {
-        self.over.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.stopped.store(true, std::sync::atomic::Ordering::Relaxed);
         self.in_flight.close();
     }
 
     fn is_over(&self) -> bool {
-        self.over.load(std::sync::atomic::Ordering::Relaxed)
+        self.stopped.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
 

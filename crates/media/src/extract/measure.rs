@@ -182,7 +182,7 @@ fn receive_all(decoder: &mut Decoder, idle: &mut u32, each: &mut impl FnMut(&Fra
                 sound &= !frame.is_damaged();
                 each(&frame);
             }
-            Ok(Decoded::Hungry | Decoded::End) => return sound && !decoder.has_damage(),
+            Ok(Decoded::NeedsPacket | Decoded::End) => return sound && !decoder.has_damage(),
             Err(_) if errors < MAX_READ_ERRORS => (errors, sound) = (errors + 1, false),
             Err(_) => return false,
         }

@@ -13,7 +13,7 @@ use crate::components::DECODERS;
 use crate::pictures::{Charge, Excess, Pictures};
 
 /// Codecs whose decoders are not deterministic with several threads.
-const RACING: &[ffi::AVCodecID] = &[ffi::AVCodecID::AV_CODEC_ID_THEORA, ffi::AVCodecID::AV_CODEC_ID_VP3];
+const RACY_CODECS: &[ffi::AVCodecID] = &[ffi::AVCodecID::AV_CODEC_ID_THEORA, ffi::AVCodecID::AV_CODEC_ID_VP3];
 
 /// `AVERROR(EAGAIN)`: a packet must be sent, or a frame received, first.
 const EAGAIN: c_int = -11;
@@ -78,7 +78,7 @@ pub(crate) enum Threading {
 pub(crate) enum Decoded {
     Frame(Frame),
     /// It needs another packet.
-    Hungry,
+    NeedsPacket,
     /// Nothing more will come.
     End,
 }
@@ -137,7 +137,7 @@ impl Decoder {
             (*context).framerate = frame_rate;
             match on {
                 On::Cpu(threads, threading) => {
-                    let threads = if RACING.contains(&codec.id) { 1 } else { threads };
+                    let threads = if RACY_CODECS.contains(&codec.id) { 1 } else { threads };
                     (*context).thread_count = c_int::try_from(threads).unwrap_or(1);
                     (*context).thread_type = match threading {
                         Threading::Pictures => ffi::FF_THREAD_FRAME | ffi::FF_THREAD_SLICE,
@@ -280,7 +280,7 @@ impl Decoder {
                 None => frame,
             })),
             ffi::AVERROR_EOF => Ok(Decoded::End),
-            EAGAIN => Ok(Decoded::Hungry),
+            EAGAIN => Ok(Decoded::NeedsPacket),
             code => Err(AvError(code)),
         }
     }

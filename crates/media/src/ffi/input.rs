@@ -281,7 +281,7 @@ impl<'c> Input<'c> {
             unsafe { (*context).flags |= ffi::AVFMT_FLAG_NOPARSE };
         }
         let lists = [ffi::AVCodecID::AV_CODEC_ID_H264, ffi::AVCodecID::AV_CODEC_ID_HEVC];
-        io.looks_into_streams(has_codec(context, &lists));
+        io.begin_probing(has_codec(context, &lists));
         match trial::find_stream_info(context, limits) {
             // Other errors show up while reading.
             Err(_) if io.has_probed_enough() => {}

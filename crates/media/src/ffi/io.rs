@@ -23,18 +23,18 @@ const BUFFER: usize = 16 << 10;
 const MAX_READ: usize = 1 << 20;
 /// Bytes that may be read before the container is open: a few times its length, because some indexes are read
 /// more than once.
-const OPENING_BASE: u64 = 64 << 20;
-const OPENING_TIMES: u64 = 4;
+const BASE_OPENING_BYTES: u64 = 64 << 20;
+const MAX_OPENING_READS: u64 = 4;
 /// Packets that FFmpeg may buffer while it probes the streams; 5 seconds of 64 streams have fewer.
 const MAX_PROBED: u32 = 20_000;
 /// Units of a codec that begin with a start code, in what is read before FFmpeg is told to look no
 /// further, and before it gets no more. Its trial decoders take 4 KiB for each unit of a picture,
 /// which may have four bytes; pictures have a few hundred at most.
-const MAX_UNITS_LOOKED_INTO: u32 = 10_000;
+const MAX_PROBED_UNITS: u32 = 10_000;
 const MAX_UNITS_READ: u32 = 30_000;
 /// Bytes that FFmpeg's trial decoders of the same codecs get at once, where units come after their
 /// lengths and cannot be counted here: more than a picture of 8K has. Each takes 200 bytes.
-const MAX_PICTURE_LOOKED_INTO: usize = 4 << 20;
+const MAX_PROBED_PICTURE: usize = 4 << 20;
 /// Programs of a transport stream; each packet of its directory is compared with all of them.
 const MAX_PROGRAMS: u32 = 1000;
 
@@ -82,7 +82,7 @@ impl<'c> Io<'c> {
             error: None,
             excess: None,
             format: ptr::null(),
-            opening: Some(size.saturating_mul(OPENING_TIMES).saturating_add(OPENING_BASE)),
+            opening: Some(size.saturating_mul(MAX_OPENING_READS).saturating_add(BASE_OPENING_BYTES)),
             probed: 0,
             units: None,
             lists: false,
@@ -157,7 +157,7 @@ impl<'c> Io<'c> {
 
     /// Notes that FFmpeg probes the streams from here on; `lists` says whether one of them is of a codec
     /// whose packets are lists of units.
-    pub(super) fn looks_into_streams(&mut self, lists: bool) {
+    pub(super) fn begin_probing(&mut self, lists: bool) {
         // SAFETY: as in `take_error`.
         unsafe { ((*self.state).units, (*self.state).lists) = (Some(0), lists) };
     }
@@ -281,13 +281,13 @@ impl Source for Counted<'_, '_> {
 
 impl State<'_> {
     fn has_probed_enough(&self) -> bool {
-        self.probed > MAX_PROBED || self.units.is_some_and(|units| units > MAX_UNITS_LOOKED_INTO)
+        self.probed > MAX_PROBED || self.units.is_some_and(|units| units > MAX_PROBED_UNITS)
     }
 
     /// Whether `length` more bytes would exceed the limit for trial decoders.
     fn trial_limit_reached(&mut self, length: usize) -> bool {
         let Some(units) = &mut self.units else { return false };
-        if self.lists && length > MAX_PICTURE_LOOKED_INTO {
+        if self.lists && length > MAX_PROBED_PICTURE {
             *units = u32::MAX;
         }
         *units > MAX_UNITS_READ
@@ -301,7 +301,7 @@ impl State<'_> {
     }
 
     /// Overwrites the types of hidden boxes in what was read at the present position.
-    fn free_hidden(&self, read: &mut [u8]) {
+    fn blank_hidden_boxes(&self, read: &mut [u8]) {
         for place in &self.hidden {
             for (byte, at) in b"free".iter().zip(*place..) {
                 let at = at.checked_sub(self.position).and_then(|at| usize::try_from(at).ok());
@@ -313,7 +313,7 @@ impl State<'_> {
     }
 
     /// Whether the container is within its limits.
-    fn is_moderate(&mut self) -> bool {
+    fn is_within_limits(&mut self) -> bool {
         if self.opening == Some(0) {
             let most = "the file's header is read again and again, more than four times its length";
             self.excess = Some(most.to_owned());
@@ -344,7 +344,7 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
     // FFmpeg asks again for the rest.
     let wanted = asked.min(MAX_READ);
     let result = catch_unwind(AssertUnwindSafe(|| {
-        if state.trial_limit_reached(asked) || !state.watch.should_continue() || !state.is_moderate() {
+        if state.trial_limit_reached(asked) || !state.watch.should_continue() || !state.is_within_limits() {
             return None;
         }
         // At the end the buffer must stay as it is: FFmpeg jumps back into what it holds.
@@ -367,7 +367,7 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
             let n = n.min(wanted);
             // SAFETY: as above; so many bytes were written.
             let read = unsafe { std::slice::from_raw_parts_mut(buffer, n) };
-            state.free_hidden(read);
+            state.blank_hidden_boxes(read);
             state.count_units(read);
             state.position += n as u64;
             if let Some(left) = &mut state.opening {

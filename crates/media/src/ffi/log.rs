@@ -10,10 +10,10 @@ use ffmpeg_next::ffi;
 use super::AvError;
 
 /// The most bytes that FFmpeg may allocate at once: more than the plane of any accepted picture.
-const MAX_AT_ONCE: usize = 384 << 20;
+const MAX_ALLOCATION: usize = 384 << 20;
 
 /// Most lines that are kept while somebody listens: the first ones name the cause.
-const KEPT: usize = 3;
+const MAX_KEPT_LINES: usize = 3;
 
 thread_local! {
     static CAPTURED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
@@ -36,7 +36,7 @@ pub(super) fn said(lines: &[String], error: AvError) -> String {
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 fn is_listening(level: std::ffi::c_int) -> bool {
     level <= ffi::AV_LOG_ERROR
-        && CAPTURED.with_borrow(|heard| heard.as_ref().is_some_and(|heard| heard.len() < KEPT))
+        && CAPTURED.with_borrow(|heard| heard.as_ref().is_some_and(|heard| heard.len() < MAX_KEPT_LINES))
 }
 
 /// Takes over FFmpeg's process-wide log, and bounds what it allocates; later calls do nothing.
@@ -45,7 +45,7 @@ pub(super) fn capture() {
     ONCE.call_once(|| {
         // SAFETY: these functions may be called at any time from any thread.
         unsafe {
-            ffi::av_max_alloc(MAX_AT_ONCE);
+            ffi::av_max_alloc(MAX_ALLOCATION);
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
             ffi::av_log_set_callback(Some(line));
             #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]

@@ -17,7 +17,7 @@ const SURFACES_EACH: u64 = 21 + SURFACES as u64;
 
 /// Codecs whose decoders are reused: the next stream's first packet overwrites what the last stream left.
 /// AV1's first packet need not have a sequence header.
-const KEPT: &[&str] = &["h264", "hevc", "vp8", "vp9", "mpeg1video", "mpeg2video"];
+const REUSABLE: &[&str] = &["h264", "hevc", "vp8", "vp9", "mpeg1video", "mpeg2video"];
 
 /// What videos must have in common to be decoded by the same decoder one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Pool {
     }
 
     fn give_back(&self, key: Key, decoder: Decoder, is_sound: bool) {
-        let keep = is_sound && decoder.driver_message().is_none() && KEPT.contains(&key.codec.as_str());
+        let keep = is_sound && decoder.driver_message().is_none() && REUSABLE.contains(&key.codec.as_str());
         let mut state = self.state();
         if keep {
             state.kept.push((key, decoder));

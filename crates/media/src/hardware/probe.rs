@@ -22,7 +22,7 @@ pub(super) struct Sample {
 
 const COLOUR: [u8; 3] = [0x64, 0x96, 0xc8];
 /// The largest error of a lossy codec's decoder, in 255ths.
-const CLOSE: u8 = 8;
+const TOLERANCE: u8 = 8;
 
 macro_rules! sample {
     ($codec:literal, $bits:literal, $file:literal) => {
@@ -136,8 +136,9 @@ impl Sample {
         let image =
             converter.rgb(&frame, input.info().light, &geometry).map_err(|error| error.to_string())?;
         let row = image.planes[0].row(size.1 as usize / 2);
-        let close =
-            row.chunks_exact(3).all(|pixel| pixel.iter().zip(COLOUR).all(|(a, b)| a.abs_diff(b) <= CLOSE));
+        let close = row
+            .chunks_exact(3)
+            .all(|pixel| pixel.iter().zip(COLOUR).all(|(a, b)| a.abs_diff(b) <= TOLERANCE));
         if size == (256, 256) && close { Ok(()) } else { Err("it decodes to a wrong picture".to_owned()) }
     }
 }

@@ -227,8 +227,8 @@ fn edit_lists_that_are_not_followed_exactly_are_left_out() {
         (&[(9, 0, 2 * USUAL)], "changes the speed"),
         (&[(9, 0, 0)], "changes the speed"),
     ] {
-        let (left_out, warning) = with(&video, &short(odd), 0, odd.len() as u32);
-        assert!(left_out && warning.contains(why), "{odd:?}: {warning}");
+        let (skipped, warning) = with(&video, &short(odd), 0, odd.len() as u32);
+        assert!(skipped && warning.contains(why), "{odd:?}: {warning}");
         // Of sound nobody asks.
         assert!(!with(&a_box(b"hdlr", &[&[0; 8], b"soun"]), &short(odd), 0, odd.len() as u32).0);
     }

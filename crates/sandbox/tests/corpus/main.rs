@@ -54,7 +54,7 @@ fn sandbox() -> Sandbox {
         ready: 2,
         best_effort: true,
         hardware: HardwareUse::Never,
-        silence: LONGEST,
+        inactivity_timeout: LONGEST,
     })
     .unwrap()
 }

@@ -115,7 +115,7 @@ fn a_child_with_plugins_maps_no_more_code_than_theirs() {
     let engine = boxed(sandbox);
     let plugins = [plugin(compile(&engine, GUEST))];
     let Err(RunError::Crashed(crash)) = extract(&engine, "code", 2, &plugins) else { panic!("no crash") };
-    assert_eq!(crash.last_words, "code: PermissionDenied");
+    assert_eq!(crash.stderr, "code: PermissionDenied");
 }
 
 fn leb128(mut value: usize, to: &mut Vec<u8>) {

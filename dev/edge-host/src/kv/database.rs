@@ -1,5 +1,5 @@
-//! The rows of all key-value stores in one SQLite file. Each write gives its row a version that
-//! no row had before, and a swap is one statement that looks at it, so that it is exact.
+//! The rows of all key-value stores in one SQLite file. Each write gives its row a new version, and a swap is
+//! one statement that compares it, so that it is atomic.
 
 use std::path::Path;
 use std::time::Duration;
@@ -79,7 +79,7 @@ impl Database {
         // The lock keeps a second host off the file and makes the shared-memory index needless.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        // Safe against a killed process; a power failure may take the last commits.
+        // Survives a killed process; a power failure may lose the last commits.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.execute_batch(
             "BEGIN IMMEDIATE;
@@ -203,8 +203,8 @@ impl Database {
         Ok(transaction.commit()?)
     }
 
-    /// Adds to a number, which begins at 0, and gives the sum. It is kept as Spin keeps it:
-    /// eight bytes, the lowest first.
+    /// Adds to a number, which begins at 0, and returns the sum. It is stored as in Spin: eight bytes, little
+    /// endian.
     pub(crate) fn increment(&mut self, store: &str, key: &str, delta: i64) -> Result<i64> {
         let number = match self.snapshot(store, key)?.value {
             None => 0,

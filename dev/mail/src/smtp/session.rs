@@ -23,7 +23,7 @@ pub(super) enum Next {
     Data(String),
 }
 
-/// Which part of the credentials a line holds.
+/// Which part of the credentials the next line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AuthStep {
     Name,
@@ -34,7 +34,7 @@ pub(super) enum AuthStep {
 pub(super) struct Session {
     max_mail_bytes: usize,
     greeted: bool,
-    /// The mail being handed in: once its sender is known, then with its recipients.
+    /// The mail being received: from when its sender is known, with its recipients so far.
     envelope: Option<Envelope>,
 }
 
@@ -43,7 +43,7 @@ impl Session {
         Self { max_mail_bytes, greeted: false, envelope: None }
     }
 
-    /// Forgets the mail being handed in, and returns what was known of it.
+    /// Resets the mail being received, and returns its envelope.
     pub(super) fn reset(&mut self) -> Envelope {
         self.envelope.take().unwrap_or_default()
     }

@@ -60,7 +60,7 @@ pub(super) async fn upload_part(
     }
     let announced = IncomingBody::new(&headers, input.content_length, trailing_headers)?;
     let name = UploadName { id: input.upload_id, bucket: input.bucket, key: input.key };
-    // Looked up before the body comes, and again in the transaction that keeps it.
+    // Looked up before the body is received, and again in the transaction that stores it.
     let asked = name.clone();
     let wanted = api.store.run(move |work| work.upload_algorithm(&asked)).await?;
     if wanted.is_some() && wanted != announced.algorithm() {

@@ -32,7 +32,7 @@ pub(super) async fn put(api: &Api, req: S3Request<PutObjectInput>) -> S3Result<S
     let announced = IncomingBody::new(&headers, input.content_length, trailing_headers)?;
     let attributes = attributes::from_put(&mut input)?;
     let bucket = input.bucket.clone();
-    // A wrong bucket is said before the body comes, and looked at again when it is there.
+    // The bucket is checked before the body is received, and again afterwards.
     api.store.run(move |work| work.need_bucket(&bucket)).await?;
 
     let received = announced.receive(&api.store.blobs, input.body).await?;

@@ -19,7 +19,7 @@ pub(crate) struct Blobs {
 #[derive(Default)]
 struct Readers {
     count: usize,
-    /// The index no longer names the file; the last reader removes it.
+    /// Whether the index no longer names the file, so that the last reader removes it.
     doomed: bool,
 }
 

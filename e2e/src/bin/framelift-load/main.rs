@@ -1,5 +1,5 @@
-//! Many users who upload small videos at the same time: what is accepted, what gets done, how long each call
-//! takes, and how much memory the processes need.
+//! Load test: many users upload small videos at the same time. Reports what was accepted and done, how long
+//! each call took, and how much memory the processes needed.
 //!
 //! Half of the uploads come steadily, one after the other of each user; the other half in bursts of ten. Then
 //! files pass through the edge, whose memory is looked at. The exit code is 1 if a video was lost or failed.

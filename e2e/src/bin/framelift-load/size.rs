@@ -1,4 +1,4 @@
-//! How much is asked of the stack.
+//! The size of the load.
 
 /// What is asked for on the command line, as `NAME VALUE` pairs.
 pub(crate) struct Size {

@@ -1,4 +1,4 @@
-//! A user who uploads videos and asks what became of them.
+//! A user who uploads videos and waits for their results.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -14,21 +14,21 @@ use crate::measure::Calls;
 /// Uploads that come at once in a burst.
 const BURST: usize = 10;
 /// How often a user looks at the list of videos.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What became of uploads.
+/// The outcomes of uploads.
 #[derive(Default)]
 pub(crate) struct Tally {
     /// Handed over: the answer was 202.
     pub accepted: usize,
     pub completed: usize,
     pub failed: usize,
-    /// Answers that asked for patience (429 and 503), which the user had.
-    pub put_off: usize,
+    /// Answers that asked to retry later (429 and 503).
+    pub throttled: usize,
 }
 
 impl Tally {
-    /// Videos that were accepted and of which nothing came.
+    /// Videos that were accepted and never ended.
     pub(crate) fn lost(&self) -> usize {
         self.accepted - self.completed - self.failed
     }
@@ -39,17 +39,17 @@ impl AddAssign for Tally {
         self.accepted += other.accepted;
         self.completed += other.completed;
         self.failed += other.failed;
-        self.put_off += other.put_off;
+        self.throttled += other.throttled;
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { accepted, completed, failed, put_off } = self;
+        let Self { accepted, completed, failed, throttled } = self;
         let lost = self.lost();
         write!(
             f,
-            "accepted {accepted}, completed {completed}, failed {failed}, lost {lost}, asked to wait {put_off}"
+            "accepted {accepted}, completed {completed}, failed {failed}, lost {lost}, asked to wait {throttled}"
         )
     }
 }
@@ -86,7 +86,7 @@ impl Customer {
                 tally += one;
             }
         }
-        let (completed, failed) = self.wait_for(tally.accepted, &mut tally.put_off).await;
+        let (completed, failed) = self.wait_for(tally.accepted, &mut tally.throttled).await;
         (tally.completed, tally.failed) = (completed, failed);
         tally
     }
@@ -96,23 +96,23 @@ impl Customer {
         let mut tally = Tally::default();
         let body = json!({"file_name": "small.mp4", "size_bytes": self.video.len()});
         let created =
-            self.call("POST /videos", Method::POST, "/videos", Some(&body), &mut tally.put_off).await;
+            self.call("POST /videos", Method::POST, "/videos", Some(&body), &mut tally.throttled).await;
         self.calls.time("PUT to the store", self.user.put(&created["upload"], &self.video)).await;
         let path = format!("/videos/{}/complete", created["id"].as_str().unwrap());
-        self.call("POST …/complete", Method::POST, &path, None, &mut tally.put_off).await;
+        self.call("POST …/complete", Method::POST, &path, None, &mut tally.throttled).await;
         tally.accepted = 1;
         tally
     }
 
     /// Looks at the list until so many videos have ended; how many are completed, and failed. Gives up when
     /// nothing has ended for two minutes.
-    async fn wait_for(&self, accepted: usize, put_off: &mut usize) -> (usize, usize) {
+    async fn wait_for(&self, accepted: usize, throttled: &mut usize) -> (usize, usize) {
         let (mut before, mut idle) = (0, Duration::ZERO);
         loop {
             let (mut completed, mut failed, mut cursor) = (0, 0, String::new());
             loop {
                 let path = format!("/videos?limit=100{cursor}");
-                let page = self.call("GET /videos", Method::GET, &path, None, put_off).await;
+                let page = self.call("GET /videos", Method::GET, &path, None, throttled).await;
                 let items = page["items"].as_array().unwrap();
                 completed += items.iter().filter(|item| item["status"] == "completed").count();
                 failed += items.iter().filter(|item| item["status"] == "failed").count();
@@ -121,39 +121,39 @@ impl Customer {
                     None => break,
                 }
             }
-            idle = if completed + failed > before { Duration::ZERO } else { idle + LOOK };
+            idle = if completed + failed > before { Duration::ZERO } else { idle + POLL_INTERVAL };
             before = completed + failed;
             if before >= accepted || idle > Duration::from_secs(120) {
                 return (completed, failed);
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// One call, made again for as long as the answer asks for patience.
+    /// Makes one call, and repeats it while the answer asks to retry later.
     async fn call(
         &self,
         name: &'static str,
         method: Method,
         path: &str,
         body: Option<&Value>,
-        put_off: &mut usize,
+        throttled: &mut usize,
     ) -> Value {
         loop {
             let answer = self.calls.time(name, self.user.send(method.clone(), path, body)).await;
-            let Some(pause) = patience(&answer) else {
+            let Some(pause) = retry_after(&answer) else {
                 let (status, text) = (answer.status(), answer.text().await.unwrap());
                 assert!(status.is_success(), "{method} {path}: {status} {text}");
                 return serde_json::from_str(&text).unwrap();
             };
-            *put_off += 1;
+            *throttled += 1;
             tokio::time::sleep(pause).await;
         }
     }
 }
 
-/// How long an answer asks to wait before the same is asked again.
-fn patience(answer: &Response) -> Option<Duration> {
+/// How long an answer asks to wait before a retry.
+fn retry_after(answer: &Response) -> Option<Duration> {
     if !matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
         return None;
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use framelift_e2e::{PATIENCE, User};
+use framelift_e2e::{User, WAIT_TIMEOUT};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -87,7 +87,7 @@ impl Customer {
         key: &str,
         statuses: &[u16],
     ) -> (u16, Value) {
-        let give_up = std::time::Instant::now() + PATIENCE;
+        let give_up = std::time::Instant::now() + WAIT_TIMEOUT;
         loop {
             let mut request = self.client.request(method.clone(), format!("{}{path}", self.user.api()));
             request = request.bearer_auth(&self.user.token);
@@ -153,7 +153,7 @@ impl Customer {
 
     /// Sends bytes to the object store until it takes them.
     async fn put(&self, url: &Value, headers: &Value, bytes: &[u8]) {
-        let give_up = std::time::Instant::now() + PATIENCE;
+        let give_up = std::time::Instant::now() + WAIT_TIMEOUT;
         loop {
             let mut request = self.client.put(url.as_str().unwrap()).body(bytes.to_vec());
             for (name, value) in headers.as_object().into_iter().flatten() {

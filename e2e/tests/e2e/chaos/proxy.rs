@@ -37,10 +37,10 @@ async fn come_through(proxy: &Proxy) -> usize {
 #[tokio::test]
 async fn bytes_pass_in_a_calm_and_meet_with_trouble_in_a_storm() {
     let proxy = Proxy::start(7).await;
-    proxy.lead_to(echo().await);
+    proxy.forward_to(echo().await);
     assert_eq!(come_through(&proxy).await, 24);
-    proxy.spoil(1000);
+    proxy.set_fault_rate(1000);
     assert!(come_through(&proxy).await < 24);
-    proxy.spoil(0);
+    proxy.set_fault_rate(0);
     assert_eq!(come_through(&proxy).await, 24);
 }

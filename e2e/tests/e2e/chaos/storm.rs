@@ -13,77 +13,77 @@ use tokio::task::JoinHandle;
 
 /// Shortest and longest pause between two faults.
 const EVERY: std::ops::Range<u64> = 300..1800;
-/// How long a process is stopped; beyond a lease now and then.
+/// How long a process is stopped; sometimes longer than a lease.
 const STOPPED: std::ops::Range<u64> = 200..9_000;
 
-/// A running storm.
+/// The running injection of faults.
 pub(crate) struct Storm {
     over: Arc<Notify>,
-    task: JoinHandle<(FaultyCloud, Toll)>,
+    task: JoinHandle<(FaultyCloud, FaultCounts)>,
 }
 
 /// The faults so far.
 #[derive(Default)]
-pub(crate) struct Toll {
+pub(crate) struct FaultCounts {
     killed: u32,
     stopped: u32,
     edge_killed: u32,
     edge_stopped: u32,
-    weathers: u32,
+    rounds: u32,
     injected: u64,
 }
 
-impl fmt::Display for Toll {
+impl fmt::Display for FaultCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "workers killed {} and stopped {} times, the edge {} and {} times, {} requests spoilt in {} weathers",
-            self.killed, self.stopped, self.edge_killed, self.edge_stopped, self.injected, self.weathers
+            "workers killed {} and stopped {} times, the edge {} and {} times, {} requests failed in {} rounds of faults",
+            self.killed, self.stopped, self.edge_killed, self.edge_stopped, self.injected, self.rounds
         )
     }
 }
 
 impl Storm {
-    /// Begins one that goes on until [`Storm::end`], or so long.
+    /// Starts injecting faults until [`Storm::end`], for at most this long.
     pub(crate) fn begin(stack: &Stack, cloud: FaultyCloud, seed: u64, at_most: Duration) -> Self {
         let over = Arc::new(Notify::new());
         let (pids, ends) = (stack.pids(), Arc::clone(&over));
         let task = tokio::spawn(async move {
-            let mut storm = Raging {
+            let mut storm = Injector {
                 pids: Box::new(pids),
                 cloud,
                 random: fastrand::Rng::with_seed(seed),
                 stopped: BTreeMap::new(),
-                toll: Toll::default(),
+                counts: FaultCounts::default(),
             };
             tokio::select! {
-                () = storm.rage() => {}
+                () = storm.run() => {}
                 () = ends.notified() => {}
                 () = tokio::time::sleep(at_most) => {}
             }
-            storm.calm()
+            storm.clear_faults()
         });
         Self { over, task }
     }
 
-    /// Ends it: processes go on, the cloud works. Returns the cloud and what was done.
-    pub(crate) async fn end(self) -> (FaultyCloud, Toll) {
+    /// Ends it: stopped processes continue, the cloud has no faults. Returns the cloud and the counts.
+    pub(crate) async fn end(self) -> (FaultyCloud, FaultCounts) {
         self.over.notify_one();
         self.task.await.unwrap()
     }
 }
 
-struct Raging {
+struct Injector {
     pids: Box<dyn Fn() -> Option<Pids> + Send>,
     cloud: FaultyCloud,
     random: fastrand::Rng,
-    /// Processes that stand still, and until when.
+    /// Stopped processes, and until when.
     stopped: BTreeMap<u32, Instant>,
-    toll: Toll,
+    counts: FaultCounts,
 }
 
-impl Raging {
-    async fn rage(&mut self) {
+impl Injector {
+    async fn run(&mut self) {
         loop {
             let pause = self.random.u64(EVERY);
             tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -100,29 +100,29 @@ impl Raging {
             match self.random.u8(0..16) {
                 0..=2 => {
                     if let Some(pid) = self.pick(&workers) {
-                        self.toll.killed += u32::from(send(pid, "KILL"));
+                        self.counts.killed += u32::from(send(pid, "KILL"));
                         self.stopped.remove(&pid);
                     }
                 }
                 3..=5 => {
                     if let Some(pid) = self.pick(&workers) {
-                        self.toll.stopped += u32::from(self.stop(pid));
+                        self.counts.stopped += u32::from(self.stop(pid));
                     }
                 }
                 6 => {
                     if let Some(pid) = pids.edge {
-                        self.toll.edge_killed += u32::from(send(pid, "KILL"));
+                        self.counts.edge_killed += u32::from(send(pid, "KILL"));
                         self.stopped.remove(&pid);
                     }
                 }
                 7 => {
                     if let Some(pid) = pids.edge {
-                        self.toll.edge_stopped += u32::from(self.stop(pid));
+                        self.counts.edge_stopped += u32::from(self.stop(pid));
                     }
                 }
                 _ => {
-                    self.cloud.bad_weather(&mut self.random).await;
-                    self.toll.weathers += 1;
+                    self.cloud.inject_faults(&mut self.random).await;
+                    self.counts.rounds += 1;
                 }
             }
         }
@@ -138,13 +138,13 @@ impl Raging {
         send(pid, "STOP")
     }
 
-    fn calm(mut self) -> (FaultyCloud, Toll) {
+    fn clear_faults(mut self) -> (FaultyCloud, FaultCounts) {
         for pid in self.stopped.keys() {
             send(*pid, "CONT");
         }
-        self.cloud.calm();
-        self.toll.injected = self.cloud.injected();
-        (self.cloud, self.toll)
+        self.cloud.clear_faults();
+        self.counts.injected = self.cloud.injected();
+        (self.cloud, self.counts)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What will be read next, as the reader above says: ranges in order, and how far they are read.
+//! The announced ranges, in order, and how far they have been read.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use std::ops::Range;
 /// FFmpeg reads through gaps of up to 32 KiB anyway.
 const GAP: u64 = 64 << 10;
 
-/// The expected ranges. One that was left behind is not expected again.
+/// The announced ranges. One that was passed is not expected again.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     ranges: Vec<Range<u64>>,
@@ -54,7 +54,7 @@ impl Plan {
         self.step
     }
 
-    /// What is still to be read of range `step`; none beyond the last one.
+    /// What is still to be read of range `step`; `None` beyond the last one.
     pub(super) fn rest_of(&self, step: usize) -> Option<Range<u64>> {
         let range = self.ranges.get(step)?;
         Some(if step == self.step { self.offset..range.end } else { range.clone() })

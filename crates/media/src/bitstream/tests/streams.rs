@@ -104,7 +104,7 @@ fn drain(decoder: &mut Decoder, shown: &mut Vec<Shown>) {
             Ok(Decoded::Frame(frame)) => {
                 shown.push((frame.pts().unwrap_or(i64::MIN), digest(&frame)));
             }
-            Ok(Decoded::Hungry | Decoded::End) | Err(_) => return,
+            Ok(Decoded::NeedsPacket | Decoded::End) | Err(_) => return,
         }
     }
 }

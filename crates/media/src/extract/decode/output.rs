@@ -12,32 +12,32 @@ use crate::select::Requests;
 
 impl Stage<'_, '_> {
     /// Ends this stage, and leaves the remaining frames to another decoder.
-    pub(super) fn into_refused(self, input: Input<'_>) -> Ended {
-        let Self { refused, held, copier, decoder, .. } = self;
+    pub(super) fn into_abandoned(self, input: Input<'_>) -> Ended {
+        let Self { abandoned, held, copier, decoder, .. } = self;
         // Frees the GPU's memory for other jobs.
         drop((held, copier));
         decoder.close();
-        let problem = refused.unwrap_or(Problem::Damage);
-        Ended::Refused { problem, source: input.into_source() }
+        let problem = abandoned.unwrap_or(Problem::Damage);
+        Ended::Abandoned { problem, source: input.into_source() }
     }
 
     /// Abandons this decoder because of `problem`; the first problem is kept.
-    pub(super) fn stop_for(&mut self, problem: Problem) {
-        self.refused.get_or_insert(problem);
+    pub(super) fn abandon(&mut self, problem: Problem) {
+        self.abandoned.get_or_insert(problem);
     }
 
     /// Abandons a GPU's decoder because of its driver's message or, without one, `otherwise`.
-    pub(super) fn refuse(&mut self, otherwise: impl ToString) {
+    pub(super) fn abandon_gpu(&mut self, otherwise: impl ToString) {
         let driver_message =
             self.decoder.driver_message().map_or_else(|| otherwise.to_string(), str::to_owned);
-        self.stop_for(Problem::Gpu(driver_message));
+        self.abandon(Problem::Gpu(driver_message));
     }
 
     /// Sends a wanted frame to the encoders; one on a GPU is copied to main memory first.
     pub(super) fn send(&mut self, held: Held, requests: Requests) -> Result<(), ExtractError> {
         let wanted = Place { requests, placed: held.placed, keyframe: held.keyframe };
         // After a lost batch no later frame may be sent.
-        if self.refused.is_some() {
+        if self.abandoned.is_some() {
             return Ok(());
         }
         match &mut self.copier {
@@ -52,7 +52,7 @@ impl Stage<'_, '_> {
     /// Waits for the frames that are still being copied from the GPU, and sends them on.
     pub(super) fn drain(&mut self) -> Result<(), ExtractError> {
         match self.copier.take() {
-            Some(copier) if self.refused.is_none() => self.deliver_all(copier.finish()),
+            Some(copier) if self.abandoned.is_none() => self.deliver_all(copier.finish()),
             _ => Ok(()),
         }
     }
@@ -61,7 +61,7 @@ impl Stage<'_, '_> {
         match ready {
             Ok(ready) => ready.into_iter().try_for_each(|(frame, wanted)| self.deliver(frame, wanted)),
             Err(problem) => {
-                self.stop_for(Problem::Gpu(problem));
+                self.abandon(Problem::Gpu(problem));
                 Ok(())
             }
         }

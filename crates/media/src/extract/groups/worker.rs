@@ -71,7 +71,7 @@ impl<'s> Worker<'s> {
                             return;
                         }
                     }
-                    Ok(Decoded::Hungry) => break,
+                    Ok(Decoded::NeedsPacket) => break,
                     Ok(Decoded::End) => return,
                     Err(_) => return,
                 }
