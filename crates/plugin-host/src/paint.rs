@@ -101,7 +101,7 @@ impl Layer {
                 most = most.max(opacity);
             }
         }
-        let level = if opacities == 0 { 0 } else { (sum + opacities / 2) / opacities };
+        let level = (sum + opacities / 2).checked_div(opacities).unwrap_or_default();
         (level as u8, most)
     }
 }
