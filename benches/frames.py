@@ -2,7 +2,7 @@
 """One frame of about 200 KB, fetched by 16 clients: component `frames` on the local stack against nginx from disk.
 
     cargo xtask up --port 3000 --data /tmp/stack        # in another terminal
-    python3 benches/frames.py http://127.0.0.1:3000
+    python3 benches/frames.py http://127.0.0.1:3000 [REQUESTS OF EACH CLIENT]
 
 Both serve the same bytes, over connections that are kept, in one run after another. Without nginx on the PATH (Debian:
 `apt install nginx-light`) that half is left out, and the output says so.
@@ -65,9 +65,9 @@ def frame_of_a_video(api):
     return min(frames, key=lambda frame: abs(frame["bytes"] - 200_000))["url"]
 
 
-def fetch(port, path, size, durations):
+def fetch(port, path, size, requests, durations):
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    for _ in range(REQUESTS):
+    for _ in range(requests):
         begin = time.perf_counter()
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -75,11 +75,11 @@ def fetch(port, path, size, durations):
         durations.append(time.perf_counter() - begin)
 
 
-def measure(name, port, path, size):
-    """Fetches with all clients, once to warm up and once to measure."""
+def measure(name, port, path, size, requests):
+    """Fetches with all clients, once to warm up and once to measure; the median, in milliseconds."""
     for _ in range(2):
         durations = []
-        clients = [threading.Thread(target=fetch, args=(port, path, size, durations)) for _ in range(CLIENTS)]
+        clients = [threading.Thread(target=fetch, args=(port, path, size, requests, durations)) for _ in range(CLIENTS)]
         begin = time.perf_counter()
         [client.start() for client in clients]
         [client.join() for client in clients]
@@ -87,14 +87,16 @@ def measure(name, port, path, size):
     cuts = statistics.quantiles(durations, n=100)
     rate = len(durations) / passed
     print(f"{name:10} p50 {cuts[49] * 1000:7.2f} ms  p99 {cuts[98] * 1000:7.2f} ms  {rate:7.0f} frames/s")
+    return cuts[49]
 
 
 def main():
     api = sys.argv[1].rstrip("/")
+    requests = int(sys.argv[2]) if len(sys.argv) > 2 else REQUESTS
     link = frame_of_a_video(api)
     image = urllib.request.urlopen(api + link).read()
-    print(f"{len(image)} bytes, {CLIENTS} clients, {REQUESTS} requests each")
-    measure("framelift", urllib.parse.urlsplit(api).port, link, len(image))
+    print(f"{len(image)} bytes, {CLIENTS} clients, {requests} requests each")
+    ours = measure("framelift", urllib.parse.urlsplit(api).port, link, len(image), requests)
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if not program:
         print("nginx      is not installed: left out")
@@ -106,6 +108,8 @@ def main():
         pathlib.Path(folder, "frame.png").write_bytes(image)
         config = pathlib.Path(folder, "nginx.conf")
         config.write_text(NGINX.format(folder=folder, port=port))
+        # Its workers are another user where it is started by root.
+        pathlib.Path(folder).chmod(0o755)
         server = subprocess.Popen([program, "-c", str(config), "-p", folder])
         try:
             for _ in range(100):
@@ -114,7 +118,8 @@ def main():
                     break
                 except OSError:
                     time.sleep(0.05)
-            measure("nginx", port, "/frame.png", len(image))
+            theirs = measure("nginx", port, "/frame.png", len(image), requests)
+            print(f"framelift takes {ours / theirs:.1f} times as long (p50)")
         finally:
             server.terminate()
             server.wait()

@@ -5,10 +5,12 @@
 
 pub(crate) mod credentials;
 mod error;
+pub(crate) mod events;
 mod http;
 pub(crate) mod interrupts;
 pub(crate) mod places;
 
+use std::io::{BufRead, BufReader};
 use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
@@ -17,6 +19,7 @@ use serde_json::Value;
 
 use credentials::{Credentials, Login};
 pub(crate) use error::{Explained, ServiceError};
+use events::Events;
 pub(crate) use http::{Answer, Call, Http};
 
 /// Where the service is, and how its answers are printed.
@@ -99,10 +102,25 @@ impl Service {
     /// Sends a request, again after an access token that has ended; an answer that is no success is an
     /// error.
     pub(crate) fn send(&self, call: &Call<'_>) -> Result<Answer, ServiceError> {
+        self.signed_in(|token| self.http.send(&self.server, call, Some(token)))
+    }
+
+    /// Opens a stream of events, behind the one with that id.
+    pub(crate) fn events(
+        &self,
+        path: &str,
+        last_event_id: Option<&str>,
+    ) -> Result<Events<impl BufRead + use<>>, ServiceError> {
+        let call = Call::events(path, last_event_id);
+        let answer = self.signed_in(|token| self.http.open(&self.server, &call, Some(token)))?;
+        Ok(Events::new(BufReader::new(answer.into_body().into_reader())))
+    }
+
+    /// Does what needs an access token, again with a new one where it has ended.
+    fn signed_in<T>(&self, ask: impl Fn(&str) -> Result<T, ServiceError>) -> Result<T, ServiceError> {
         let (credentials, login) = match &self.access {
             Access::Variable(token) => {
-                let answer = self.http.send(&self.server, call, Some(token));
-                return answer.map_err(|error| match error {
+                return ask(token).map_err(|error| match error {
                     ServiceError::Refused(refusal) if refusal.status == 401 => ServiceError::TokenRefused,
                     other => other,
                 });
@@ -110,13 +128,13 @@ impl Service {
             Access::Login(credentials, login) => (credentials, login),
         };
         let used = locked(login).access_token.clone();
-        match self.http.send(&self.server, call, Some(&used)) {
+        match ask(&used) {
             Err(ServiceError::Refused(refusal)) if refusal.code == "unauthenticated" => {}
             answer => return answer,
         }
         let renewed = self.renew(credentials, &used)?;
         *locked(login) = renewed.clone();
-        self.http.send(&self.server, call, Some(&renewed.access_token))
+        ask(&renewed.access_token)
     }
 
     /// The JSON of an answer to `GET`.

@@ -6,9 +6,53 @@ import json
 import unittest
 import zipfile
 
-from framelift import DamagedResult, Frame, InvalidSignature, verify
+from framelift import DamagedResult, Event, Frame, InvalidSignature, ProcessingFailed, Refused, Unreachable, verify
 from framelift._frames import frames
-from framelift._steps import Answer, Http, Read, Session
+from framelift._io import Answer, Blocking, iterate, run
+from framelift._steps import Session, events, wait, watch
+
+
+class Service(Blocking):
+    """A service that answers by functions, and remembers what it was asked for."""
+
+    def __init__(self, answers, archive=b"", streams=()):
+        super().__init__()
+        self.answers, self.archive, self.streams = answers, archive, list(streams)
+        self.asked, self.slept, self.ranges = [], [], 0
+
+    def session(self):
+        return Session("http://x", self, "token")
+
+    async def sleep(self, seconds):
+        self.slept.append(seconds)
+
+    async def send(self, method, url, headers, body):
+        path = url.removeprefix("http://x")
+        self.asked.append(path)
+        answer = self.answers(path)
+        return answer if isinstance(answer, Answer) else Answer(200, {}, json.dumps(answer).encode())
+
+    async def read(self, url, start, end, sink):
+        self.ranges += 1
+        sink(self.archive[start : end + 1])
+        return 206
+
+    async def lines(self, url, headers):
+        self.asked.append((url.removeprefix("http://x"), headers.get("last-event-id")))
+        stream = self.streams.pop(0) if self.streams else Answer(404, {}, b'{"code": "not-found"}')
+        if isinstance(stream, Exception):
+            raise stream
+        for line in [stream] if isinstance(stream, Answer) else stream.split("\n"):
+            yield line
+
+
+def record(status, percent=0, **more):
+    ended = "now" if status in ("completed", "failed") else None
+    return {"id": "1", "status": status, "progress": {"percent": percent}, "completed_at": ended, **more}
+
+
+def told(kind, id, data):
+    return f"event: {kind}\nid: {id}\ndata: {json.dumps(data)}\n\n"
 
 
 class Webhooks(unittest.TestCase):
@@ -57,23 +101,13 @@ class Frames(unittest.TestCase):
 
     def read(self, archive: bytes) -> tuple[list[Frame], int]:
         """The frames, and how many ranges were read."""
-        record = {"status": "completed", "result": {"size_bytes": len(archive)}}
-        steps, found, ranges, answer = frames(Session("http://x", "token"), "1"), [], 0, None
-        while True:
-            try:
-                step = steps.send(answer)
-            except StopIteration:
-                return found, ranges
-            answer = None
-            if isinstance(step, Frame):
-                found.append(step)
-            elif isinstance(step, Read):
-                ranges += 1
-                step.sink(archive[step.start : step.end + 1])
-                answer = 206
-            elif isinstance(step, Http):
-                body = {"url": "http://store"} if step.url.endswith("/download") else record
-                answer = Answer(200, {}, json.dumps(body).encode())
+        completed = record("completed", result={"size_bytes": len(archive)})
+        service = Service(
+            lambda path: {"url": "http://store"},
+            archive,
+            [told("status", "1-1", completed)],
+        )
+        return list(iterate(frames(service.session(), "1", 1, None, None))), service.ranges
 
     def test_frames_come_in_order_by_few_ranges(self) -> None:
         for count in (1, 2, 3000):
@@ -93,6 +127,79 @@ class Frames(unittest.TestCase):
                 self.read(bytes(damaged))
         with self.assertRaises(DamagedResult):
             self.read(b"no archive at all")
+
+    def some(self, start: int = 1, stop: int | None = None, at: object = None) -> tuple[list[Frame], list[str]]:
+        """A few of 250 frames, and what was asked for them."""
+
+        def answers(path):
+            if path.startswith("/f/"):
+                return Answer(200, {}, b"image " + path.removeprefix("/f/").encode())
+            if "/at/" in path:
+                return Answer(200, {"content-location": "/videos/1/frames/7"}, b"image 7")
+            query = dict(pair.split("=") for pair in path.partition("?")[2].split("&"))
+            first, limit = int(query["from"]), int(query["limit"])
+            numbers = range(first, min(251, first + limit))
+            items = [
+                {"n": n, "time": str(n), "time_seconds": float(n), "width": 4, "height": 2, "keyframe": False,
+                 "bytes": len(f"image {n}"), "url": f"/f/{n}"}
+                for n in numbers
+            ]
+            return {"items": items, "next_cursor": "x" if first + limit <= 250 else None}
+
+        completed = record("completed", options={"format": "png"}, result={"size_bytes": 9})
+        service = Service(answers, streams=[told("status", "1-1", completed)])
+        return list(iterate(frames(service.session(), "1", start, stop, at))), service.asked[1:]
+
+    def test_a_few_frames_are_asked_for_one_by_one(self) -> None:
+        found, asked = self.some(start=101, stop=103)
+        self.assertEqual([(frame.number, frame.data) for frame in found], [(101, b"image 101"), (102, b"image 102")])
+        self.assertEqual(found[0].file, "frames/frame_000101.png")
+        self.assertEqual(asked, ["/videos/1/frames?from=101&limit=2", "/f/101", "/f/102"])
+        self.assertEqual([frame.number for frame in self.some(start=120)[0]], list(range(120, 251)))
+        found, asked = self.some(at=["12.5s", 7])
+        self.assertEqual([frame.number for frame in found], [7, 7])
+        self.assertEqual(asked[0], "/videos/1/frames/at/12.5s")
+
+
+class Progress(unittest.TestCase):
+    def test_one_stream_tells_of_a_video_to_its_end(self) -> None:
+        stream = "retry: 2000\n\n" + told("status", "1-1", record("processing")) + ": \n\n"
+        stream += told("progress", "1-2", {"id": "1", "progress": {"percent": 40}})
+        stream += told("status", "2-2", record("completed", 100)) + "never read"
+        service = Service(None, streams=[stream])
+        states = list(iterate(watch(service.session(), "1")))
+        self.assertEqual(
+            [(state["status"], state["progress"]["percent"]) for state in states],
+            [("processing", 0), ("processing", 40), ("completed", 100)],
+        )
+        self.assertEqual(service.asked, [("/videos/1/events", None)])
+
+    def test_what_breaks_off_is_gone_on_with_and_looks_take_its_place(self) -> None:
+        streams = [told("status", "1-1", record("pending")) + "event: sta", Unreachable("gone")]
+        looks = iter([record("processing"), record("failed", failure={"code": "not-a-video", "message": "it is none"})])
+        service = Service(lambda path: next(looks), streams=streams)
+        with self.assertRaises(ProcessingFailed):
+            run(wait(service.session(), "1"))
+        path = "/videos/1/events"
+        self.assertEqual(service.asked, [(path, None), (path, "1-1"), "/videos/1", (path, "1-1"), "/videos/1"])
+        self.assertEqual(len(service.slept), 2)
+
+    def test_a_token_is_renewed_once(self) -> None:
+        ended = Answer(401, {}, b'{"code": "unauthenticated"}')
+        service = Service(
+            lambda path: {"access_token": "new", "refresh_token": "next"},
+            streams=[ended, told("deleted", "5", {"id": "1"}), ended, ended],
+        )
+        session = service.session()
+        session.refresh_token = "first"
+        found = iterate(events(session))
+        self.assertEqual(next(found), Event("deleted", "1"))
+        with self.assertRaises(Refused):
+            next(found)
+        self.assertEqual(service.asked, [
+            ("/videos/events", None), "/auth/refresh", ("/videos/events", None),
+            ("/videos/events", "5"), "/auth/refresh", ("/videos/events", "5"),
+        ])
 
 
 if __name__ == "__main__":

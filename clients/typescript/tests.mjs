@@ -89,13 +89,20 @@ async function archive(count, large) {
   return Buffer.concat([...parts, directory, more, end]);
 }
 
+const record = (status, percent = 0, more = {}) => ({
+  id: "1", status, progress: { percent }, completed_at: ["completed", "failed"].includes(status) ? "now" : null, ...more,
+});
+const told = (kind, id, data) => `event: ${kind}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
+const status = (video, id = "1-1") => told("status", id, video);
+const stream = (text) => new Response(text, { headers: { "content-type": "text/event-stream" } });
+
 /** The frames that a client reads of it, and how many ranges it asked for. */
 async function read(bytes) {
   let ranges = 0;
   globalThis.fetch = async (url, { headers }) => {
     if (!url.startsWith("http://store")) {
-      const record = { id: "1", status: "completed", result: { size_bytes: bytes.length } };
-      return Response.json(url.endsWith("/download") ? { url: "http://store" } : record);
+      if (url.endsWith("/download")) return Response.json({ url: "http://store" });
+      return stream(status(record("completed", 100, { result: { size_bytes: bytes.length } })));
     }
     ranges += 1;
     const [start, end] = headers.range.slice(6).split("-").map(Number);
@@ -114,6 +121,60 @@ test("frames come in order, by few ranges", async () => {
     assert.equal(frames[0].seconds, 0.04);
     assert.ok(ranges <= 5, `${ranges} ranges`);
   }
+});
+
+test("a few frames are asked for one by one", async () => {
+  const asked = [];
+  globalThis.fetch = async (url) => {
+    const { pathname, search, searchParams } = new URL(url);
+    asked.push(pathname + search);
+    if (pathname.endsWith("/events")) return stream(status(record("completed", 100, { options: { format: "png" } })));
+    if (pathname.startsWith("/f/")) return new Response(`image ${pathname.slice(3)}`);
+    if (pathname.includes("/at/")) return new Response("image 7", { headers: { "content-location": "/videos/1/frames/7" } });
+    const [from, limit] = [Number(searchParams.get("from")), Number(searchParams.get("limit"))];
+    const numbers = Array.from({ length: Math.max(0, Math.min(250, from + limit - 1) - from + 1) }, (_, n) => from + n);
+    const items = numbers.map((n) => ({ n, time: `${n}`, time_seconds: n, bytes: `image ${n}`.length, url: `/f/${n}` }));
+    return Response.json({ items, next_cursor: from + limit <= 250 ? "x" : null });
+  };
+  const numbers = async (how) => {
+    const found = [];
+    for await (const frame of new Client("http://api", "token").frames("1", how)) {
+      assert.equal(new TextDecoder().decode(frame.data), `image ${frame.number}`);
+      assert.equal(frame.file, `frames/frame_${String(frame.number).padStart(6, "0")}.png`);
+      found.push(frame.number);
+    }
+    return found;
+  };
+  assert.deepEqual(await numbers({ start: 101, stop: 103 }), [101, 102]);
+  assert.deepEqual(asked.splice(0).slice(1), ["/videos/1/frames?from=101&limit=2", "/f/101", "/f/102"]);
+  assert.deepEqual(await numbers({ start: 120 }), Array.from({ length: 131 }, (_, n) => 120 + n));
+  asked.splice(0);
+  assert.deepEqual(await numbers({ at: ["12.5s", 7] }), [7, 7]);
+  assert.equal(asked[1], "/videos/1/frames/at/12.5s");
+  await assert.rejects(numbers({ at: [1], stop: 3 }), RangeError);
+});
+
+test("one stream tells of a video to its end; what breaks off is gone on with, and looks take its place", async () => {
+  const asked = [];
+  const progress = told("progress", "1-2", { id: "1", progress: { percent: 40 } });
+  const streams = [
+    `retry: 2000\n\n${status(record("processing"))}: \n\n${progress}event: sta`,
+    status(record("completed", 100), "2-2"),
+  ];
+  globalThis.fetch = async (url, { headers }) => {
+    asked.push(`${new URL(url).pathname} ${headers.get("last-event-id")}`);
+    return stream(streams.shift());
+  };
+  const states = [];
+  for await (const state of new Client("http://api", "token").watch("1")) states.push([state.status, state.progress.percent]);
+  assert.deepEqual(states, [["processing", 0], ["processing", 40], ["completed", 100]]);
+  assert.deepEqual(asked, ["/videos/1/events null", "/videos/1/events 1-2"]);
+
+  globalThis.fetch = async (url) =>
+    url.endsWith("/events")
+      ? Response.json({ code: "not-found" }, { status: 404 })
+      : Response.json(record("failed", 0, { failure: { code: "not-a-video", message: "it is none" } }));
+  await assert.rejects(new Client("http://api", "token").wait("1"), /not-a-video: it is none/);
 });
 
 test("damage is told", async () => {

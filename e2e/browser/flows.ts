@@ -6,6 +6,7 @@ import type { Browser, Request } from "playwright-core";
 import { links, webhooks } from "./account.ts";
 import { documentation } from "./docs.ts";
 import { manyFrames } from "./frames.ts";
+import { liveEvents, serviceAway, withoutStreams } from "./live.ts";
 import { plugins } from "./plugins.ts";
 import { browse, check, type Flow, LOOKS, type Look, nameOf, PASSWORD, type Visitor, visit, type Where } from "./harness.ts";
 
@@ -249,7 +250,7 @@ async function views(visitor: Visitor, look: Look) {
   await see("gone");
 }
 
-const flows: Record<string, Flow> = { everything, closedTab, lostNetwork, everyView, webhooks, documentation, plugins, links, manyFrames };
+const flows: Record<string, Flow> = { everything, closedTab, lostNetwork, everyView, webhooks, documentation, plugins, links, manyFrames, liveEvents, serviceAway, withoutStreams };
 const chosen = flows[flow];
 check(chosen, `there is no flow ${flow}`);
 await browse((browser) => chosen(browser, where));

@@ -20,7 +20,7 @@ async function multiply(page: Page, asked: { pages: string[]; pictures: Set<stri
   await page.route(/\/videos\/[^/]+\/frames\?/, async (route) => {
     const { searchParams } = new URL(route.request().url());
     asked.pages.push(String(searchParams));
-    const first = Number.parseInt(searchParams.get("cursor") ?? "1", 16);
+    const first = Number(searchParams.get("from"));
     const end = Math.min(COUNT, first + Number(searchParams.get("limit")) - 1);
     const items = Array.from({ length: end - first + 1 }, (_, index) => {
       const n = first + index;

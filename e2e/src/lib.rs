@@ -18,6 +18,7 @@ pub mod process;
 pub mod proxy;
 pub mod stack;
 pub mod user;
+pub mod worker;
 
 pub use stack::{Setup, Stack};
 pub use user::User;

@@ -82,7 +82,36 @@ const OPEN: readonly string[] = [
   "/auth/verify",
 ];
 
-/** Sends one request and reads its answer; an expired access token is renewed once. */
+/** Sends one request; an expired access token is renewed once. An answer that is no success is thrown. */
+async function send(
+  target: string,
+  init: RequestInit & { headers: Headers },
+  open: boolean,
+): Promise<Response> {
+  const attempt = async (token: string | undefined) => {
+    if (token !== undefined) init.headers.set("authorization", `Bearer ${token}`);
+    try {
+      // What the page keeps, it keeps itself: with its entity tag.
+      return await fetch(target, { ...init, credentials: "omit", cache: "no-store" });
+    } catch (error) {
+      if (init.signal?.aborted) throw error;
+      throw new NetworkError();
+    }
+  };
+  let answer = await attempt(open ? undefined : await accessToken());
+  if (answer.status === 401 && !open) {
+    const problem = await readProblem(answer.clone());
+    // A wrong password on a call with a token is 401, too.
+    if (problem.code === "unauthenticated") {
+      answer = await attempt(await refresh());
+      if (answer.status === 401) signedOutByServer();
+    }
+  }
+  if (!answer.ok && answer.status !== 304) throw await readProblem(answer);
+  return answer;
+}
+
+/** Sends one request and reads its answer. */
 export async function callWhole<M extends Method, P extends PathOf<M>>(
   method: M,
   path: P,
@@ -95,40 +124,22 @@ export async function callWhole<M extends Method, P extends PathOf<M>>(
   const query = Object.entries(request.query ?? {}).filter(([, value]) => value !== undefined);
   if (query.length > 0)
     target += `?${new URLSearchParams(query.map(([name, value]) => [name, String(value)]))}`;
-  const open = OPEN.includes(path);
-  const send = async (token: string | undefined) => {
-    const headers = new Headers({ accept: "application/json", ...request.headers });
-    if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
-    if (request.body !== undefined) headers.set("content-type", "application/json");
-    if (request.content !== undefined) headers.set("content-type", request.content.type);
-    try {
-      return await fetch(target, {
-        method: method.toUpperCase(),
-        headers,
-        body: request.body === undefined ? (request.content ?? null) : JSON.stringify(request.body),
-        credentials: "omit",
-        // What the page keeps, it keeps itself: with its entity tag.
-        cache: "no-store",
-        signal: request.signal ?? null,
-      });
-    } catch (error) {
-      if (request.signal?.aborted) throw error;
-      throw new NetworkError();
-    }
-  };
-  let answer = await send(open ? undefined : await accessToken());
-  if (answer.status === 401 && !open) {
-    const problem = await readProblem(answer.clone());
-    // A wrong password on a call with a token is 401, too.
-    if (problem.code === "unauthenticated") {
-      answer = await send(await refresh());
-      if (answer.status === 401) signedOutByServer();
-    }
-  }
-  if (!answer.ok && answer.status !== 304) throw await readProblem(answer);
+  const headers = new Headers({ accept: "application/json", ...request.headers });
+  if (request.body !== undefined) headers.set("content-type", "application/json");
+  if (request.content !== undefined) headers.set("content-type", request.content.type);
+  const body = request.body === undefined ? (request.content ?? null) : JSON.stringify(request.body);
+  const init = { method: method.toUpperCase(), headers, body, signal: request.signal ?? null };
+  const answer = await send(target, init, OPEN.includes(path));
   const text = await answer.text();
-  const body = (text === "" ? undefined : JSON.parse(text)) as Answer<Operation<M, P>>;
-  return { status: answer.status, etag: answer.headers.get("etag"), body };
+  const read = (text === "" ? undefined : JSON.parse(text)) as Answer<Operation<M, P>>;
+  return { status: answer.status, etag: answer.headers.get("etag"), body: read };
+}
+
+/** Opens a stream of events, behind the one with that id. */
+export function openEvents(path: PathOf<"get">, lastEventId: string | undefined, signal: AbortSignal) {
+  const headers = new Headers({ accept: "text/event-stream" });
+  if (lastEventId !== undefined) headers.set("last-event-id", lastEventId);
+  return send(path, { headers, signal }, false);
 }
 
 /** Sends one request; its answer's body. */

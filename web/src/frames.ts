@@ -61,11 +61,9 @@ export class Frames {
   }
 
   async #load(page: number) {
-    // A cursor is the number of the first frame of its page, in hexadecimal: the service documents it so.
-    const cursor = page === 0 ? undefined : (page * PAGE + 1).toString(16).padStart(16, "0");
     const answer = await call("get", "/videos/{id}/frames", {
       path: { id: this.#id },
-      query: { limit: PAGE, cursor },
+      query: { limit: PAGE, from: page * PAGE + 1 },
     });
     for (const frame of answer.items) this.#known.set(frame.n - 1, frame);
     this.#template = answer.url_template;

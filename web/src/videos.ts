@@ -1,18 +1,16 @@
-// The list of videos, kept up to date while somebody looks. `watch` is the one place that knows how news comes:
-// today by asking with an entity tag; server-sent events go here.
+// The list of videos, kept up to date while somebody looks: it is asked for once, and a stream of events tells what
+// changes from then on. Where the stream breaks off, the list is asked for again at each attempt to open another one.
 import { signal } from "@preact/signals";
-import { ApiError, call, callWhole, type Options, type Status, type Video } from "./api";
+import { ApiError, call, callWhole, type Options, openEvents, type Status, type Video } from "./api";
+import { follow, type Message } from "./events";
 import { uniqueId } from "./fingerprint";
 import { signedIn } from "./session";
 
 const PAGE = 20;
-/** Between two questions, while something goes on and while nothing does. */
-const BUSY_MS = 1500;
-const CALM_MS = 15_000;
 /** Active videos beyond the first page that are asked for one by one. */
 const SINGLE = 5;
 
-/** The caller's videos, newest first, as far as they were asked for. */
+/** The caller's videos, newest first, as far as they were asked for or told of. */
 export const videos = signal<readonly Video[]>([]);
 /** Whether the first answer is there. */
 export const loaded = signal(false);
@@ -29,25 +27,40 @@ export const isActive = (video: Video) => ACTIVE.includes(video.status);
 export const isCancelable = (video: Video) => CANCELABLE.includes(video.status);
 
 let etag: string | null = null;
-let timer: ReturnType<typeof setTimeout> | undefined;
 let failures = 0;
+/** Videos that were told of since the list was asked for: what it says of them may be older. */
+const told = new Set<string>();
+
+/** Ids sort by creation. */
+function show(list: Iterable<Video>) {
+  videos.value = [...list].sort((a, b) => (a.id < b.id ? 1 : -1));
+}
+
+function announce(known: Video | undefined, video: Video) {
+  if (known !== undefined && known.status !== video.status && !isActive(video)) news.value = video;
+}
 
 function merge(page: readonly Video[]) {
   const oldest = page.at(-1)?.id;
-  const before = new Map(videos.value.map((video) => [video.id, video]));
-  // Ids sort by creation: what is older than the page was asked for before, and stays.
+  const known = new Map(videos.value.map((video) => [video.id, video]));
+  // What is older than the page was asked for before, and stays.
   const rest = videos.value.filter(
-    (video) => page.length === PAGE && oldest !== undefined && video.id < oldest,
+    ({ id }) => told.has(id) || (page.length === PAGE && oldest !== undefined && id < oldest),
   );
-  for (const video of page) {
-    const known = before.get(video.id);
-    if (known !== undefined && known.status !== video.status && !isActive(video)) news.value = video;
-  }
-  videos.value = [...page, ...rest];
+  const fresh = page.filter(({ id }) => !told.has(id));
+  for (const video of fresh) announce(known.get(video.id), video);
+  show([...fresh, ...rest]);
 }
 
-export function replace(video: Video) {
-  videos.value = videos.value.map((known) => (known.id === video.id ? video : known));
+/** Takes over a video as it is now. */
+export function keep(video: Video) {
+  const known = videos.value.find(({ id }) => id === video.id);
+  announce(known, video);
+  show([video, ...videos.value.filter((other) => other !== known)]);
+}
+
+function drop(id: string) {
+  videos.value = videos.value.filter((video) => video.id !== id);
 }
 
 let asking: Promise<void> | undefined;
@@ -61,17 +74,15 @@ export function refreshVideos(): Promise<void> {
   }
   asking = ask().finally(() => {
     asking = undefined;
-    if (again) {
-      again = false;
-      void refreshVideos();
-    } else {
-      plan();
-    }
+    if (!again) return;
+    again = false;
+    if (signedIn.value) void refreshVideos();
   });
   return asking;
 }
 
 async function ask() {
+  told.clear();
   try {
     const headers = etag === null ? {} : { "if-none-match": etag };
     const answer = await callWhole("get", "/videos", { query: { limit: PAGE }, headers });
@@ -82,8 +93,9 @@ async function ask() {
       if (first || videos.value.length <= PAGE) older.value = answer.body.next_cursor ?? null;
       loaded.value = true;
     }
-    for (const video of videos.value.slice(PAGE).filter(isActive).slice(0, SINGLE)) {
-      replace(await call("get", "/videos/{id}", { path: { id: video.id } }));
+    for (const { id } of live ? [] : videos.value.slice(PAGE).filter(isActive).slice(0, SINGLE)) {
+      const video = await call("get", "/videos/{id}", { path: { id } });
+      if (!told.has(id)) keep(video);
     }
     failures = 0;
     reachable.value = true;
@@ -94,29 +106,51 @@ async function ask() {
   }
 }
 
-function plan() {
-  clearTimeout(timer);
-  if (!watching || document.hidden || !signedIn.value) return;
-  const pause = videos.value.some(isActive) ? BUSY_MS : CALM_MS;
-  timer = setTimeout(refreshVideos, failures > 0 ? Math.min(BUSY_MS * 2 ** failures, 30_000) : pause);
+function take({ event, data }: Message) {
+  const message = JSON.parse(data) as Video;
+  told.add(message.id);
+  if (event === "status") keep(message);
+  else if (event === "deleted") drop(message.id);
+  else if (event === "progress") {
+    const { id, progress } = message;
+    videos.value = videos.value.map((video) => (video.id === id ? { ...video, progress } : video));
+  }
 }
 
-let watching = false;
+/** Whether events come. */
+let live = false;
 
 /** Keeps `videos` up to date from now on; what is returned ends that. */
 export function watch(): () => void {
-  watching = true;
-  const look = () => (document.hidden ? clearTimeout(timer) : void refreshVideos());
+  let stop = () => {};
+  // Nobody looks at a hidden tab; it catches up when it is shown again.
+  const look = () => {
+    stop();
+    live = false;
+    if (document.hidden) return;
+    void refreshVideos();
+    stop = follow({
+      open: (lastEventId, signal) => openEvents("/videos/events", lastEventId, signal),
+      tell: take,
+      opened: (afterFault) => {
+        live = true;
+        if (afterFault) void refreshVideos();
+      },
+      broken: () => {
+        live = false;
+        void refreshVideos();
+      },
+    });
+  };
+  const signals = ["online", "offline"];
   document.addEventListener("visibilitychange", look);
-  addEventListener("online", look);
-  addEventListener("offline", look);
-  void refreshVideos();
+  for (const name of signals) addEventListener(name, look);
+  look();
   return () => {
-    watching = false;
-    clearTimeout(timer);
+    stop();
+    live = false;
     document.removeEventListener("visibilitychange", look);
-    removeEventListener("online", look);
-    removeEventListener("offline", look);
+    for (const name of signals) removeEventListener(name, look);
     videos.value = [];
     loaded.value = false;
     older.value = null;
@@ -131,7 +165,7 @@ export async function loadOlder() {
   if (cursor === null) return;
   const page = await call("get", "/videos", { query: { limit: PAGE, cursor } });
   const known = new Set(videos.value.map((video) => video.id));
-  videos.value = [...videos.value, ...page.items.filter((video) => !known.has(video.id))];
+  show([...videos.value, ...page.items.filter((video) => !known.has(video.id))]);
   older.value = page.next_cursor ?? null;
 }
 
@@ -142,7 +176,7 @@ export async function cancel(id: string) {
 
 export async function deleteVideo(id: string) {
   await call("delete", "/videos/{id}", { path: { id } });
-  videos.value = videos.value.filter((video) => video.id !== id);
+  drop(id);
   await refreshVideos();
 }
 

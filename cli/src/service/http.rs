@@ -26,7 +26,8 @@ pub(crate) struct Call<'a> {
     method: Method,
     path: String,
     content: Content<'a>,
-    idempotency_key: Option<&'a str>,
+    accept: &'static str,
+    headers: Vec<(&'static str, &'a str)>,
     repeatable: bool,
 }
 
@@ -39,12 +40,19 @@ enum Content<'a> {
 impl<'a> Call<'a> {
     fn new(method: Method, path: impl Into<String>) -> Self {
         let repeatable = method != Method::POST && method != Method::PATCH;
-        Self { method, path: path.into(), content: Content::None, idempotency_key: None, repeatable }
+        let accept = "application/json";
+        Self { method, path: path.into(), content: Content::None, accept, headers: Vec::new(), repeatable }
     }
 
     /// `GET path`; a query stands behind the path.
     pub(crate) fn get(path: impl Into<String>) -> Self {
         Self::new(Method::GET, path)
+    }
+
+    /// `GET path`, which answers with a stream of events: those behind the one with that id.
+    pub(crate) fn events(path: impl Into<String>, last_event_id: Option<&'a str>) -> Self {
+        let headers = last_event_id.map(|id| ("last-event-id", id)).into_iter().collect();
+        Self { accept: "text/event-stream", headers, ..Self::get(path) }
     }
 
     /// `POST path`.
@@ -81,7 +89,7 @@ impl<'a> Call<'a> {
 
     /// Done once, however often it is sent.
     pub(crate) fn once(mut self, idempotency_key: &'a str) -> Self {
-        self.idempotency_key = Some(idempotency_key);
+        self.headers.push(("idempotency-key", idempotency_key));
         self.repeatable()
     }
 
@@ -165,15 +173,26 @@ impl Http {
     }
 
     fn send_once(&self, server: &str, call: &Call<'_>, token: Option<&str>) -> Result<Answer, ServiceError> {
+        let answer = self.open(server, call, token)?;
+        Ok(Answer { server: server.to_owned(), body: whole(server, answer)? })
+    }
+
+    /// Sends a request once; the answer, whose body has not been read. One that is no success is an error.
+    pub(crate) fn open(
+        &self,
+        server: &str,
+        call: &Call<'_>,
+        token: Option<&str>,
+    ) -> Result<Response<Body>, ServiceError> {
         let mut request = Request::builder()
             .method(call.method.clone())
             .uri(format!("{server}{}", call.path))
-            .header(header::ACCEPT, "application/json");
+            .header(header::ACCEPT, call.accept);
         if let Some(token) = token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        if let Some(key) = call.idempotency_key {
-            request = request.header("idempotency-key", key);
+        for (name, value) in &call.headers {
+            request = request.header(*name, *value);
         }
         let body: &[u8] = match &call.content {
             Content::None => &[],
@@ -191,12 +210,10 @@ impl Http {
             _ => self.run(server, request.body(body)),
         }?;
         let (status, retry_after) = (answer.status(), retry_after(&answer));
-        let body = answer.into_body().into_with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
-        let body = body.map_err(|error| unreachable(server, &error))?;
         if status.is_success() {
-            return Ok(Answer { server: server.to_owned(), body });
+            return Ok(answer);
         }
-        match serde_json::from_slice::<Refusal>(&body) {
+        match serde_json::from_slice::<Refusal>(&whole(server, answer)?) {
             Ok(refusal) => {
                 let refusal = Refusal { status: status.as_u16(), retry_after, ..refusal };
                 Err(ServiceError::Refused(Box::new(refusal)))
@@ -248,6 +265,12 @@ impl Http {
         let status = answer.status().as_u16();
         Ok((status, answer.into_body().into_reader()))
     }
+}
+
+/// The body of an answer.
+fn whole(server: &str, answer: Response<Body>) -> Result<Vec<u8>, ServiceError> {
+    let body = answer.into_body().into_with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
+    body.map_err(|error| unreachable(server, &error))
 }
 
 /// Why there was no answer, in words.

@@ -10,6 +10,7 @@ mod output;
 mod plugins;
 mod shell;
 mod videos;
+mod watch;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

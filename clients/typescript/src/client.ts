@@ -2,11 +2,14 @@
 
 import { crypto } from "./crypto.js";
 import { DamagedResult, ProcessingFailed, Refused, Unreachable } from "./errors.js";
+import { type Event, follow } from "./events.js";
 import { type Frame, frames, sha256 } from "./frames.js";
 import type {
   AcceptedResponse,
   CreateVideoResponse,
   DownloadResponse,
+  FrameItem,
+  FramePage,
   OptionsBody,
   Status,
   TokenResponse,
@@ -29,6 +32,16 @@ export interface UploadOptions {
   key?: string;
   /** Called with the bytes that have arrived. */
   progress?: (sent: number, total: number) => void;
+  signal?: AbortSignal;
+}
+
+export interface FramesOptions {
+  /** The number of the first frame, from 1. */
+  start?: number;
+  /** The number behind the last frame. */
+  stop?: number;
+  /** Times in place of numbers: "12.5s", or seconds. */
+  at?: (string | number)[];
   signal?: AbortSignal;
 }
 
@@ -87,20 +100,74 @@ export class Client {
     }
   }
 
-  /** Waits until the frames are ready; throws `ProcessingFailed` if there will be none. */
-  async wait(video: Video, signal?: AbortSignal): Promise<VideoResponse> {
-    for (let pause = 200; ; pause = Math.min(pause * 1.5, 2000)) {
-      const found = await this.video(video);
-      if (found.status === "completed") return found;
-      if (found.completed_at) throw new ProcessingFailed(found);
-      await sleep(pause, signal);
+  /** The video now, and again each time that something of it changes, until it has ended. Where no stream tells, it is
+   * looked at. */
+  async *watch(video: Video, signal?: AbortSignal): AsyncGenerator<VideoResponse, void, undefined> {
+    let last: VideoResponse | undefined;
+    for await (const event of this.#follow(`/videos/${idOf(video)}/events`, signal)) {
+      let now: VideoResponse;
+      if (event?.kind === "status") now = event.video;
+      else if (event?.kind !== "progress") now = await this.video(video);
+      else if (last) now = { ...last, progress: event.progress };
+      else continue;
+      if (JSON.stringify(now) !== JSON.stringify(last)) yield (last = now);
+      if (now.completed_at) return;
     }
   }
 
-  /** Waits, and gives the frames one after the other, without downloading the archive whole. */
-  async *frames(video: Video, signal?: AbortSignal): AsyncGenerator<Frame, void, undefined> {
-    const { result } = await this.wait(video, signal);
-    if (result) yield* frames(result.size_bytes, (start, end) => this.#read(video, start, end, signal));
+  /** What becomes of all videos of yours, from now on: first the unfinished ones as they are. It ends with `signal`. */
+  async *events(signal?: AbortSignal): AsyncGenerator<Event, void, undefined> {
+    let faults = 0;
+    for await (const event of this.#follow("/videos/events", signal)) {
+      faults = event ? 0 : faults + 1;
+      if (faults > WAITS.length) throw new Unreachable("the service sends no events");
+      if (event) yield event;
+    }
+  }
+
+  #follow(path: string, signal?: AbortSignal): AsyncGenerator<Event | undefined, void, undefined> {
+    const open = (lastEventId: string | undefined, attempt: AbortSignal) => this.#stream(path, lastEventId, attempt);
+    return follow(open, (milliseconds) => sleep(milliseconds, signal), signal);
+  }
+
+  /** Waits until the frames are ready; throws `ProcessingFailed` if there will be none. */
+  async wait(video: Video, signal?: AbortSignal): Promise<VideoResponse> {
+    for await (const found of this.watch(video, signal)) {
+      if (found.status === "completed") return found;
+      if (found.completed_at) throw new ProcessingFailed(found);
+    }
+    throw new Unreachable("the service does not say how the video ended");
+  }
+
+  /** Waits, and gives the frames one after the other, without downloading the archive whole: all of them from the
+   * archive, some megabytes at a time; those that `start` and `stop` or `at` name by a request each. */
+  async *frames(video: Video, how: FramesOptions = {}): AsyncGenerator<Frame, void, undefined> {
+    const { start = 1, stop, at, signal } = how;
+    if (start < 1 || (at && (start > 1 || stop !== undefined))) throw new RangeError("give numbers from 1, or times");
+    const found = await this.wait(video, signal);
+    const path = `/videos/${found.id}/frames`;
+    if (at) {
+      for (const time of at) {
+        const answer = await this.#send({ method: "GET", path: `${path}/at/${encodeURIComponent(time)}`, signal });
+        const number = answer.headers.get("content-location")?.split("/").pop();
+        const page: FramePage = await this.#call({ method: "GET", path: `${path}?from=${number}&limit=1`, signal });
+        const item = page.items[0];
+        if (item) yield await frameOf(found, item, answer);
+      }
+    } else if (start > 1 || stop !== undefined) {
+      for (let first = start, more = true; more && first < (stop ?? Number.POSITIVE_INFINITY); ) {
+        const limit = Math.min(100, (stop ?? Number.POSITIVE_INFINITY) - first);
+        const page: FramePage = await this.#call({ method: "GET", path: `${path}?from=${first}&limit=${limit}`, signal });
+        for (const item of page.items) {
+          // The link is in place of a token.
+          yield await frameOf(found, item, await this.#send({ method: "GET", path: item.url, anonymous: true, signal }));
+        }
+        first += page.items.length;
+        more = typeof page.next_cursor === "string";
+      }
+    } else if (found.result) {
+      yield* frames(found.result.size_bytes, (begin, end) => this.#read(found, begin, end, signal));
+    }
   }
 
   /** Waits, and gives the archive, checked. For large ones, `archiveUrl` gives a URL to download from. */
@@ -140,8 +207,29 @@ export class Client {
     return this.#call({ method, path, body });
   }
 
-  /** Sends a request, again where that does no harm, and after renewing the token. */
+  /** Opens a stream of events, after renewing the token where that is needed. */
+  async #stream(path: string, lastEventId: string | undefined, signal: AbortSignal): Promise<Response> {
+    for (let renewed = false; ; renewed = true) {
+      const used = this.#token;
+      const headers = new Headers({ accept: "text/event-stream" });
+      if (used) headers.set("authorization", `Bearer ${used}`);
+      if (lastEventId !== undefined) headers.set("last-event-id", lastEventId);
+      const answer = await send(`${this.#url}${path}`, { headers, signal });
+      if (answer.ok) return answer;
+      const refused = new Refused(answer.status, problem(await answer.text()));
+      if (refused.code !== "unauthenticated" || !this.#refreshToken || renewed) throw refused;
+      await this.#renew(used);
+    }
+  }
+
+  /** The JSON of an answer. */
   async #call<T>(call: Call): Promise<T> {
+    const text = await (await this.#send(call)).text();
+    return (text ? JSON.parse(text) : undefined) as T;
+  }
+
+  /** Sends a request, again where that does no harm, and after renewing the token. */
+  async #send(call: Call): Promise<Response> {
     const repeatable = call.method === "GET" || call.method === "DELETE" || call.key !== undefined;
     let renewed = false;
     for (let attempt = 0; ; attempt += 1) {
@@ -154,9 +242,8 @@ export class Client {
       let wait = WAITS[attempt];
       try {
         const answer = await send(`${this.#url}${call.path}`, { method: call.method, headers, body, signal: call.signal ?? null });
-        const text = await answer.text();
-        if (answer.ok) return (text ? JSON.parse(text) : undefined) as T;
-        const refused = new Refused(answer.status, problem(text));
+        if (answer.ok) return answer;
+        const refused = new Refused(answer.status, problem(await answer.text()));
         if (refused.code === "unauthenticated" && this.#refreshToken && !renewed && !call.anonymous) {
           await this.#renew(used);
           renewed = true;
@@ -255,6 +342,17 @@ export class Client {
       await again(status, attempt, signal);
     }
   }
+}
+
+/** A frame that was fetched alone. */
+async function frameOf(video: VideoResponse, item: FrameItem, answer: Response): Promise<Frame> {
+  const data = new Uint8Array(await answer.arrayBuffer());
+  if (data.length !== item.bytes) throw new DamagedResult(`frame ${item.n} is not as long as it was made`);
+  const { format } = video.options;
+  const extension = !format || format === "jpeg" ? "jpg" : format;
+  const file = `frames/frame_${String(item.n).padStart(6, "0")}.${extension}`;
+  const { n: number, time, time_seconds: seconds, width, height, keyframe } = item;
+  return { number, file, time, seconds, width, height, keyframe, data };
 }
 
 /** `fetch`, whose failures to connect are `Unreachable`. */

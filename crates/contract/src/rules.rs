@@ -277,6 +277,8 @@ pub const STREAM: Integer = Integer { min: 0, max: MAX_STREAM as u64 };
 pub const PART: Integer = Integer { min: 1, max: 10_000 };
 /// Videos on a page.
 pub const PAGE: Integer = Integer { min: 1, max: 100 };
+/// The number of a frame: a job gives a million at most.
+pub const FRAME_NUMBER: Integer = Integer { min: 1, max: u32::MAX as u64 };
 /// Percent done.
 pub const PERCENT: Integer = Integer { min: 0, max: 100 };
 /// Frames a second; what is finer than a billionth is rounded.

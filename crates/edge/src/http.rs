@@ -98,9 +98,8 @@ fn finish<T: AnswerBody>(result: Result<Response<T>, Failure>, incoming: &Incomi
         quota.tell(response.headers_mut());
     }
     if incoming.method() == http::Method::HEAD {
-        // Not with the length of the body that is left out: the host would miss those bytes.
+        // Only what knows its length without a body says it.
         *response.body_mut() = T::from(Bytes::new());
-        response.headers_mut().remove(CONTENT_LENGTH);
     } else if let Some(length) = response.body().whole_length().filter(|_| may_have_length(response.status()))
     {
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod control;
+mod cursor;
 pub mod downloads;
 pub mod events;
 pub mod frames;

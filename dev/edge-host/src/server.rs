@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::Method;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -15,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wasmtime_wasi_http::Error;
 
-use crate::app::App;
+use crate::app::{App, NoAuthority};
 use crate::config::{HostConfig, HostError};
 
 /// How long a client may take to send a request's head, the idle time before it included. It is longer than
@@ -93,8 +94,14 @@ async fn connection(stream: TcpStream, client: SocketAddr, app: Arc<App>, watche
     let service = service_fn(move |request: http::Request<Incoming>| {
         let app = Arc::clone(&app);
         async move {
+            let head = request.method() == Method::HEAD;
             let request = request.map(|body| body.map_err(Error::from).boxed_unsync());
-            app.answer(request, client).await
+            let mut answer = app.answer(request, client).await?;
+            if head {
+                // HTTP/2 would send it, or miss what `Content-Length` announces.
+                *answer.body_mut() = Empty::new().map_err(|never| match never {}).boxed_unsync();
+            }
+            Ok::<_, NoAuthority>(answer)
         }
     });
     let mut server = auto::Builder::new(TokioExecutor::new());

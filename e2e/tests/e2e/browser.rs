@@ -1,14 +1,20 @@
 //! What people do on the page, in a real browser: `e2e/browser/flows.ts`.
 
 use framelift_e2e::process::root;
+use framelift_e2e::worker::ManualWorker;
 use framelift_e2e::{Setup, Stack};
 
 use crate::clients::{output, program, tools};
 
 /// Runs flows, one after the other, on a stack of their own. Uploads above 5 MiB go in parts.
 async fn browse(flows: &[&str]) {
+    browse_with(1, flows).await;
+}
+
+/// The same with so many workers.
+async fn browse_with(workers: u16, flows: &[&str]) {
     let env = vec![("SPIN_VARIABLE_SINGLE_PUT_BYTES", (5 << 20).to_string())];
-    let stack = Stack::start(Setup { env, ..Setup::default() }).await;
+    let stack = Stack::start(Setup { env, workers, ..Setup::default() }).await;
     let folder = stack.scratch();
     for file in std::fs::read_dir(root().join("e2e/browser")).unwrap() {
         let file = file.unwrap();
@@ -23,7 +29,7 @@ async fn browse(flows: &[&str]) {
     for flow in flows {
         let mut node = program("node");
         node.args(["flows.ts", flow, &stack.info().api]).arg(root().join("e2e/media")).arg(&scratch);
-        node.current_dir(&folder);
+        node.current_dir(&folder).env("WORKER_TOKEN", ManualWorker::token(&stack));
         output(node).await;
     }
     // An event that a webhook did not take waits for its next try.
@@ -68,4 +74,14 @@ async fn ten_thousand_frames_are_scrolled_through_on_the_page() {
 #[tokio::test]
 async fn mailed_links_are_followed_on_the_page() {
     browse(&["links"]).await;
+}
+
+#[tokio::test]
+async fn the_page_is_told_what_happens_and_asks_once() {
+    browse_with(0, &["liveEvents"]).await;
+}
+
+#[tokio::test]
+async fn the_page_catches_up_after_the_service_was_away_and_does_without_streams() {
+    browse_with(0, &["serviceAway", "withoutStreams"]).await;
 }

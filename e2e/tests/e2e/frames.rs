@@ -43,6 +43,8 @@ async fn every_frame_by_its_link_is_the_archives_member() {
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         path = format!("/videos/{id}/frames?limit=10&cursor={cursor}");
     }
+    let one = ada.expect(Method::GET, &format!("/videos/{id}/frames?from=23&limit=1"), None, 200).await;
+    assert_eq!(one["items"], json!([items[22]]));
     let frames = manifest["frames"].as_array().unwrap();
     assert_eq!((items.len(), frames.len()), (31, 31));
     let mut largest = 0;
@@ -68,6 +70,7 @@ async fn every_frame_by_its_link_is_the_archives_member() {
     let head = stack.client().head(&url).bearer_auth(&ada.token).send().await.unwrap();
     let tag = head.headers()["etag"].to_str().unwrap().to_owned();
     assert_eq!(head.status(), StatusCode::OK);
+    assert_eq!(head.headers()["content-length"], items[0]["bytes"].to_string().as_str());
     let same = get("if-none-match", &tag).await.unwrap();
     assert_eq!(same.status(), StatusCode::NOT_MODIFIED);
     let part = get("range", "bytes=1-3").await.unwrap();

@@ -6,6 +6,7 @@ mod browser;
 mod chaos;
 mod cli;
 mod clients;
+mod events;
 mod failures;
 mod fairness;
 mod frames;

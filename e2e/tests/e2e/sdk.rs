@@ -71,8 +71,8 @@ async fn the_python_client_does_what_its_page_says() {
     std::fs::write(scratch.join("page.py"), page("python", "python") + in_parts).unwrap();
     let said = run_page(python(scratch.join("page.py")), &stack, "python").await;
     let expected = format!(
-        "{FRAMES}holiday-frames.zip\n{REFUSED}True\n\
-         ['frames/frame_000001.png', 'frames/frame_000002.png']\nTrue\nTrue\n{OLD}3\npython\n"
+        "{FRAMES}holiday-frames.zip\n[2, 3] [2, 3]\n{REFUSED}status True awaiting_upload\ncompleted\nTrue\n\
+         ['frames/frame_000001.png', 'frames/frame_000002.png']\ncompleted\n[2]\nTrue\nTrue\n{OLD}3\npython\n"
     );
     assert_eq!(said, expected);
     assert!(scratch.join("holiday-frames.zip").is_file());
@@ -105,7 +105,11 @@ async fn the_typescript_client_does_what_its_page_says() {
     std::fs::write(scratch.join("page.mjs"), page("typescript", "js") + in_parts).unwrap();
     let said = run_page(node(&[Path::new("page.mjs")]), &stack, "typescript").await;
     let frames = FRAMES.replace("True", "true");
-    let expected = format!("{frames}application/zip\n{REFUSED}true\ntrue\nholiday.mp4\ntrue\n{OLD}3\n");
+    // One `holiday.mp4` is the second run.
+    let expected = format!(
+        "{frames}application/zip\n2\n3\n2\n3\n{REFUSED}status true awaiting_upload\ncompleted\n\
+         true\ntrue\nholiday.mp4\nholiday.mp4\ntrue\n{OLD}3\n"
+    );
     assert_eq!(said, expected);
     stack.finish().await;
 }

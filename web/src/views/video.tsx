@@ -8,7 +8,7 @@ import { type Form, formOf, read, refusalOf } from "../options";
 import { go } from "../router";
 import { Button, Confirm, Dialog, Heading, Icon, Trouble, useAction } from "../ui";
 import { uploadOf } from "../uploads";
-import { cancel, deleteVideo, download, isActive, isCancelable, runAgain, videos } from "../videos";
+import { cancel, deleteVideo, download, isCancelable, keep, runAgain, videos } from "../videos";
 import { OptionsForm, summary } from "./options-form";
 import { ProcessingBar, StatusBadge } from "./status";
 import { Interrupted } from "./videos";
@@ -18,29 +18,16 @@ const TryOut = lazy(async () => (await import("./try-out")).TryOut);
 
 export function VideoView({ id, frame }: { id: string; frame: number | undefined }) {
   const listed = videos.value.find((video) => video.id === id);
-  const [asked, setAsked] = useState<Video | undefined>(undefined);
   const [error, setError] = useState<unknown>(undefined);
-  // One that the list does not have: an older one, or that of an e-mail's link.
+  // One that the list does not have yet: an older one, or that of an e-mail's link.
   useEffect(() => {
     if (listed !== undefined) return;
-    let ended = false;
-    const ask = async () => {
-      try {
-        const video = await call("get", "/videos/{id}", { path: { id } });
-        if (ended) return;
-        setAsked(video);
-        setError(undefined);
-        if (isActive(video)) setTimeout(ask, 2000);
-      } catch (problem) {
-        if (!ended) setError(problem);
-      }
-    };
-    void ask();
-    return () => {
-      ended = true;
-    };
+    const asking = new AbortController();
+    call("get", "/videos/{id}", { path: { id }, signal: asking.signal }).then(keep, (problem) => {
+      if (!asking.signal.aborted) setError(problem);
+    });
+    return () => asking.abort();
   }, [id, listed === undefined]);
-  const video = listed ?? asked;
   const gone = error instanceof ApiError && (error.status === 404 || error.status === 403);
   return (
     <div class="column">
@@ -48,8 +35,8 @@ export function VideoView({ id, frame }: { id: string; frame: number | undefined
         <Icon name="back" />
         {t().backToVideos}
       </a>
-      {video !== undefined ? (
-        <Found video={video} frame={frame} />
+      {listed !== undefined ? (
+        <Found video={listed} frame={frame} />
       ) : gone ? (
         <div class="empty">
           <Icon name="film" />

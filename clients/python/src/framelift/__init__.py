@@ -3,12 +3,14 @@
 from ._client import AsyncClient, Client
 from ._errors import DamagedResult, FrameliftError, ProcessingFailed, Refused, Unreachable
 from ._frames import Frame
+from ._steps import Event
 from .webhooks import InvalidSignature, verify
 
 __all__ = [
     "AsyncClient",
     "Client",
     "DamagedResult",
+    "Event",
     "Frame",
     "FrameliftError",
     "InvalidSignature",

@@ -6,12 +6,14 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from ._errors import DamagedResult
-from ._steps import Session, Step, read, wait
+from ._steps import Session, call, read, request, wait
+from .types import FrameItem, FramePage, VideoResponse
 
 TAIL = 64 << 10
 BATCH = 4 << 20
@@ -73,16 +75,75 @@ class _Earlier(Exception):
         self.start = start
 
 
-def frames(session: Session, id: str) -> Generator[Step | Frame, Any, None]:
-    """The frames in their order, read some megabytes at a time."""
-    found = yield from wait(session, id)
+Time = str | float
+
+
+async def frames(
+    session: Session, id: str, start: int, stop: int | None, at: Time | Iterable[Time] | None
+) -> AsyncGenerator[Frame, None]:
+    """All frames from the archive, some megabytes at a time; a few of them one by one."""
+    found = await wait(session, id)
+    if at is not None:
+        times = [at] if isinstance(at, str | float | int) else at
+        for time in times:
+            yield await _on_screen(session, found, time)
+    elif start > 1 or stop is not None:
+        async for frame in _from_to(session, found, start, stop):
+            yield frame
+    else:
+        async for frame in _from_archive(session, found):
+            yield frame
+
+
+async def _on_screen(session: Session, video: VideoResponse, time: Time) -> Frame:
+    path = f"/videos/{video['id']}/frames"
+    answer = await request(session, "GET", f"{path}/at/{quote(str(time), safe='')}")
+    number = answer.headers["content-location"].rpartition("/")[2]
+    page: FramePage = await call(session, "GET", f"{path}?from={number}&limit=1")
+    return _frame(video, page["items"][0], answer.body)
+
+
+async def _from_to(
+    session: Session, video: VideoResponse, start: int, stop: int | None
+) -> AsyncGenerator[Frame, None]:
+    while stop is None or start < stop:
+        limit = 100 if stop is None else min(100, stop - start)
+        page: FramePage = await call(session, "GET", f"/videos/{video['id']}/frames?from={start}&limit={limit}")
+        for item in page["items"]:
+            # The link is in place of a token.
+            answer = await request(session, "GET", item["url"], anonymous=True)
+            yield _frame(video, item, answer.body)
+        start += len(page["items"])
+        if page.get("next_cursor") is None:
+            return
+
+
+def _frame(video: VideoResponse, item: FrameItem, data: bytes) -> Frame:
+    if len(data) != item["bytes"]:
+        raise DamagedResult(f"frame {item['n']} is not as long as it was made")
+    format = video["options"].get("format") or "jpeg"
+    extension = "jpg" if format == "jpeg" else format
+    return Frame(
+        number=item["n"],
+        file=f"frames/frame_{item['n']:06}.{extension}",
+        time=item["time"],
+        seconds=item["time_seconds"],
+        width=item["width"],
+        height=item["height"],
+        keyframe=item["keyframe"],
+        data=data,
+    )
+
+
+async def _from_archive(session: Session, found: VideoResponse) -> AsyncGenerator[Frame, None]:
+    id = found["id"]
     result = found.get("result")
     assert result is not None, "a completed video has a result"
     size = result["size_bytes"]
     start = max(0, size - TAIL)
     while True:
         data = bytearray()
-        yield from read(session, id, start, size - 1, data.extend)
+        await read(session, id, start, size - 1, data.extend)
         try:
             members = zipfile.ZipFile(_Window(size, start, bytes(data))).infolist()
             break
@@ -98,7 +159,7 @@ def frames(session: Session, id: str) -> Generator[Step | Frame, Any, None]:
         raise DamagedResult("the archive has no manifest")
     first, last, length = spans["manifest.json"]
     data = bytearray()
-    yield from read(session, id, first, last - 1, data.extend)
+    await read(session, id, first, last - 1, data.extend)
     listed = json.loads(_content(data, 0, length))["frames"]
     at = 0
     while at < len(listed):
@@ -111,7 +172,7 @@ def frames(session: Session, id: str) -> Generator[Step | Frame, Any, None]:
             batch.append(record)
             last = end
         data = bytearray()
-        yield from read(session, id, first, last - 1, data.extend)
+        await read(session, id, first, last - 1, data.extend)
         for number, record in enumerate(batch, at + 1):
             begin, _, length = _span(spans, record)
             image = _content(data, begin - first, length)

@@ -1,99 +1,59 @@
-"""What a client does, step by step, without doing any of it: generators that give steps and take their results, so
-that one description serves the blocking and the asynchronous client."""
+"""What a client does, over an `IO` that sends and waits: written once, for the blocking and the asynchronous client."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import random
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, cast
 from urllib.parse import urlencode
 
 from ._errors import DamagedResult, ProcessingFailed, Refused, Unreachable
-from .types import CreateVideoResponse, OptionsBody, Status, VideoPage, VideoResponse
+from ._io import IO, PIECE, Answer, Put
+from .types import CreateVideoResponse, OptionsBody, Progress, Status, VideoPage, VideoResponse
 
-T = TypeVar("T")
 WAITS = (0.3, 1.0, 2.0, 5.0, 15.0)
 AT_ONCE = 4
-PIECE = 1 << 20
-
-
-@dataclass
-class Http:
-    """A request to the API; gives an `Answer`."""
-
-    method: str
-    url: str
-    headers: dict[str, str]
-    body: bytes | None = None
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-@dataclass
-class Put:
-    """A part of a file to a presigned URL; gives the status."""
-
-    url: str
-    headers: dict[str, str]
-    path: Path
-    offset: int
-    size: int
-
-
-@dataclass
-class PutTogether:
-    """Parts at once; gives their statuses, 0 for one without an answer."""
-
-    parts: list[Put]
-
-
-@dataclass
-class Read:
-    """An object's bytes from `start` up to `end`, both in it, into `sink`; gives the status."""
-
-    url: str
-    start: int
-    end: int
-    sink: Callable[[bytes], object]
-
-
-@dataclass
-class Sleep:
-    seconds: float
-
-
-Step = Http | Put | PutTogether | Read | Sleep
-Steps = Generator[Step, Any, T]
 
 
 @dataclass
 class Session:
-    """Where the API is, and how the caller is known there."""
+    """Where the API is, by what it is reached, and how the caller is known there."""
 
     url: str
+    io: IO
     token: str | None = None
     refresh_token: str | None = None
 
 
-def call(
+async def call(
     session: Session,
     method: str,
     path: str,
     body: object = None,
     key: str | None = None,
     anonymous: bool = False,
-) -> Steps[Any]:
-    """Sends a request, again where that does no harm, and after renewing the token; gives the JSON of the answer."""
+) -> Any:
+    """As `request`; gives the JSON of the answer."""
+    answer = await request(session, method, path, body, key, anonymous)
+    return json.loads(answer.body) if answer.body else None
+
+
+async def request(
+    session: Session,
+    method: str,
+    path: str,
+    body: object = None,
+    key: str | None = None,
+    anonymous: bool = False,
+) -> Answer:
+    """Sends a request, again where that does no harm, and after renewing the token."""
     repeatable = method in ("GET", "DELETE") or key is not None
     renewed, waits = False, iter(WAITS)
     while True:
@@ -108,17 +68,17 @@ def call(
             sent = json.dumps(body).encode()
         wait: float | None = None
         try:
-            answer: Answer = yield Http(method, session.url + path, headers, sent)
+            answer = await session.io.send(method, session.url + path, headers, sent)
         except Unreachable:
             wait = next(waits, None)
             if not repeatable or wait is None:
                 raise
         else:
             if 200 <= answer.status < 300:
-                return json.loads(answer.body) if answer.body else None
+                return answer
             refused = Refused(answer.status, problem(answer))
             if refused.code == "unauthenticated" and session.refresh_token and not renewed and not anonymous:
-                yield from renew(session)
+                await renew(session)
                 renewed = True
                 continue
             temporary = answer.status in (502, 503, 504) or refused.code in ("rate-limited", "idempotency-in-progress")
@@ -127,7 +87,7 @@ def call(
                 raise refused
             if answer.headers.get("retry-after", "").isdigit():
                 wait = min(float(answer.headers["retry-after"]), 30.0)
-        yield Sleep(wait)
+        await session.io.sleep(wait)
 
 
 def problem(answer: Answer) -> dict[str, Any]:
@@ -138,71 +98,84 @@ def problem(answer: Answer) -> dict[str, Any]:
     return found if isinstance(found, dict) else {"detail": f"status {answer.status}"}
 
 
-def renew(session: Session) -> Steps[None]:
+async def renew(session: Session) -> None:
     body = {"refresh_token": session.refresh_token}
-    keep(session, (yield from call(session, "POST", "/auth/refresh", body, anonymous=True)))
+    keep(session, await call(session, "POST", "/auth/refresh", body, anonymous=True))
 
 
 def keep(session: Session, tokens: dict[str, Any]) -> None:
     session.token, session.refresh_token = tokens["access_token"], tokens["refresh_token"]
 
 
-def login(session: Session, email: str, password: str) -> Steps[None]:
+async def login(session: Session, email: str, password: str) -> None:
     body = {"email": email, "password": password}
-    keep(session, (yield from call(session, "POST", "/auth/login", body, anonymous=True)))
+    keep(session, await call(session, "POST", "/auth/login", body, anonymous=True))
 
 
-def video(session: Session, id: str) -> Steps[VideoResponse]:
-    return cast(VideoResponse, (yield from call(session, "GET", f"/videos/{id}")))
+async def video(session: Session, id: str) -> VideoResponse:
+    return cast(VideoResponse, await call(session, "GET", f"/videos/{id}"))
 
 
-def page(session: Session, status: Status | None, cursor: str | None) -> Steps[VideoPage]:
+async def page(session: Session, status: Status | None, cursor: str | None) -> VideoPage:
     query = {"limit": "100", "status": status, "cursor": cursor}
     encoded = urlencode({name: value for name, value in query.items() if value})
-    return cast(VideoPage, (yield from call(session, "GET", f"/videos?{encoded}")))
+    return cast(VideoPage, await call(session, "GET", f"/videos?{encoded}"))
 
 
-def upload(session: Session, path: Path, options: OptionsBody | None, key: str | None) -> Steps[VideoResponse]:
+async def videos(session: Session, status: Status | None) -> AsyncGenerator[VideoResponse, None]:
+    """All videos, newest first."""
+    cursor: str | None = None
+    while True:
+        found = await page(session, status, cursor)
+        for item in found["items"]:
+            yield item
+        cursor = found.get("next_cursor")
+        if cursor is None:
+            return
+
+
+async def upload(session: Session, path: Path, options: OptionsBody | None, key: str | None) -> VideoResponse:
     """Announces the file, sends what has not arrived, and hands it over."""
     key = key or str(uuid.uuid4())
     size = os.path.getsize(path)
     body = {"file_name": path.name, "size_bytes": size, **({"options": options} if options else {})}
 
-    def announce() -> Steps[Any]:
-        return call(session, "POST", "/videos", body, key)
+    async def announce() -> CreateVideoResponse:
+        return cast(CreateVideoResponse, await call(session, "POST", "/videos", body, key))
 
-    created: CreateVideoResponse = yield from announce()
+    created = await announce()
     id = created["id"]
     if created["status"] == "awaiting_upload":
         if created["upload"]["method"] == "PUT":
-            yield from put_whole(path, size, created, announce)
+            await put_whole(session, path, size, created, announce)
         else:
-            yield from put_parts(session, id, path, size)
-    yield from call(session, "POST", f"/videos/{id}/complete", key=f"{key[:54]}-complete")
-    return (yield from video(session, id))
+            await put_parts(session, id, path, size)
+    await call(session, "POST", f"/videos/{id}/complete", key=f"{key[:54]}-complete")
+    return await video(session, id)
 
 
-def put_whole(
-    path: Path, size: int, created: CreateVideoResponse, announce: Callable[[], Steps[Any]]
-) -> Steps[None]:
+async def put_whole(
+    session: Session,
+    path: Path,
+    size: int,
+    created: CreateVideoResponse,
+    announce: Callable[[], Awaitable[CreateVideoResponse]],
+) -> None:
     for wait in (*WAITS, None):
         target = created["upload"]
         assert target["method"] == "PUT"
         headers = {name: value for name, value in target["headers"].items() if name.lower() != "content-length"}
-        try:
-            status: int = yield Put(target["url"], headers, path, 0, size)
-        except Unreachable:
-            status = 0
+        [status] = await session.io.put([Put(target["url"], headers, path, 0, size)])
         if 200 <= status < 300:
             return
-        yield from again(status, wait)
-        created = yield from announce()
+        await again(session, status, wait)
+        created = await announce()
 
 
-def put_parts(session: Session, id: str, path: Path, size: int) -> Steps[None]:
+async def put_parts(session: Session, id: str, path: Path, size: int) -> None:
     waits = iter(WAITS)
     while True:
-        parts = yield from call(session, "GET", f"/videos/{id}/upload-parts")
+        parts = await call(session, "GET", f"/videos/{id}/upload-parts")
         length = parts["part_size"]
         arrived = {part["number"]: part["size"] for part in parts["uploaded"]}
         sizes = {n: min(length, size - (n - 1) * length) for n in range(1, parts["part_count"] + 1)}
@@ -211,45 +184,146 @@ def put_parts(session: Session, id: str, path: Path, size: int) -> Steps[None]:
             return
         urls = {part["number"]: part["url"] for part in parts["parts"]}
         if missing[0] not in urls:
-            more = yield from call(session, "GET", f"/videos/{id}/upload-parts?from={missing[0]}")
+            more = await call(session, "GET", f"/videos/{id}/upload-parts?from={missing[0]}")
             urls = {part["number"]: part["url"] for part in more["parts"]}
         failed = None
         todo = [n for n in missing if n in urls]
         for begin in range(0, len(todo), AT_ONCE):
             puts = [Put(urls[n], {}, path, (n - 1) * length, sizes[n]) for n in todo[begin : begin + AT_ONCE]]
-            statuses: list[int] = yield PutTogether(puts)
+            statuses = await session.io.put(puts)
             failed = next((status for status in statuses if not 200 <= status < 300), None)
             if failed is not None:
                 break
             waits = iter(WAITS)
         if failed is not None:
             # Fresh URLs, and what has arrived, come with the next round.
-            yield from again(failed, next(waits, None))
+            await again(session, failed, next(waits, None))
 
 
-def again(status: int, wait: float | None) -> Steps[None]:
+async def again(session: Session, status: int, wait: float | None) -> None:
     """Waits after bytes that did not arrive, or gives up."""
     if status not in (0, 403, 429) and status < 500:
         raise Refused(status, {"code": "store-refused", "detail": f"the object store answered {status}"})
     if wait is None:
         raise Unreachable("the object store does not take the bytes")
-    yield Sleep(wait)
+    await session.io.sleep(wait)
 
 
-def wait(session: Session, id: str) -> Steps[VideoResponse]:
-    """Waits for the video's end; an error unless it was completed."""
-    pause = 0.2
+@dataclass(frozen=True)
+class Event:
+    """What has become of a video."""
+
+    kind: Literal["status", "progress", "deleted"]
+    id: str
+    """The video's."""
+    video: VideoResponse | None = None
+    """All of it, where more than the progress has changed."""
+    progress: Progress | None = None
+
+
+async def follow(session: Session, path: str) -> AsyncGenerator[Event | None, None]:
+    """The events of streams that are opened one behind the other; `None` where one breaks off or does not open."""
+    last_id: str | None = None
+    faults, renewed = 0, False
     while True:
-        found = yield from video(session, id)
-        if found["status"] == "completed":
-            return found
-        if found.get("completed_at"):
-            raise ProcessingFailed(found)
-        yield Sleep(pause)
-        pause = min(pause * 1.5, 2.0)
+        headers = {"accept": "text/event-stream", "authorization": f"Bearer {session.token}"}
+        if last_id is not None:
+            headers["last-event-id"] = last_id
+        fields: dict[str, str] = {}
+        alive, fresh = False, False
+        try:
+            async with aclosing(session.io.lines(session.url + path, headers)) as lines:
+                async for line in lines:
+                    if isinstance(line, Answer):
+                        refused = Refused(line.status, problem(line))
+                        if refused.code == "unauthenticated" and session.refresh_token and not renewed:
+                            await renew(session)
+                            renewed = fresh = True
+                            break
+                        if refused.code != "not-found" and line.status != 429 and line.status < 500:
+                            raise refused
+                    elif line.startswith(":"):
+                        alive, renewed = True, False
+                    elif line:
+                        name, _, value = line.partition(":")
+                        fields[name] = value.removeprefix(" ")
+                    elif "data" in fields:
+                        alive, renewed = True, False
+                        last_id = fields.get("id", last_id)
+                        found = event(fields.get("event"), json.loads(fields["data"]))
+                        fields = {}
+                        if found is not None:
+                            yield found
+        except Unreachable:
+            pass
+        if fresh:
+            continue
+        faults = 0 if alive else faults + 1
+        if faults == 0:
+            await session.io.sleep(2.0)
+        else:
+            yield None
+            await session.io.sleep(min(2.0 ** (faults - 1), 30.0) * random.uniform(0.5, 1.0))
 
 
-def read(session: Session, id: str, start: int, end: int, sink: Callable[[bytes], object]) -> Steps[None]:
+def event(kind: str | None, data: Any) -> Event | None:
+    """An event of the stream; none of a kind that a later version adds."""
+    match kind:
+        case "status":
+            return Event(kind, data["id"], video=data, progress=data["progress"])
+        case "progress":
+            return Event(kind, data["id"], progress=data["progress"])
+        case "deleted":
+            return Event(kind, data["id"])
+        case _:
+            return None
+
+
+async def events(session: Session) -> AsyncGenerator[Event, None]:
+    """What becomes of all videos of the caller, from now on."""
+    faults = 0
+    async with aclosing(follow(session, "/videos/events")) as found:
+        async for event in found:
+            faults = 0 if event is not None else faults + 1
+            if faults > len(WAITS):
+                raise Unreachable("the service sends no events")
+            if event is not None:
+                yield event
+
+
+async def watch(session: Session, id: str) -> AsyncGenerator[VideoResponse, None]:
+    """The video each time that something of it has changed, the last time when it has ended. Where no stream tells, the
+    video is looked at."""
+    last: VideoResponse | None = None
+    async with aclosing(follow(session, f"/videos/{id}/events")) as found:
+        async for event in found:
+            if event is None or event.kind == "deleted":
+                now = await video(session, id)
+            elif event.video is not None:
+                now = event.video
+            elif last is not None and event.progress is not None:
+                now = cast(VideoResponse, {**last, "progress": event.progress})
+            else:
+                continue
+            if now != last:
+                last = now
+                yield now
+            if now.get("completed_at"):
+                return
+
+
+async def wait(session: Session, id: str) -> VideoResponse:
+    """Waits for the video's end; an error unless it was completed."""
+    async with aclosing(watch(session, id)) as states:
+        async for found in states:
+            if found["status"] == "completed":
+                return found
+            if found.get("completed_at"):
+                raise ProcessingFailed(found)
+    raise Unreachable("the service does not say how the video ended")
+
+
+async def read(session: Session, id: str, start: int, end: int, sink: Callable[[bytes], object]) -> None:
     """Bytes of a video's archive, gone on with where a connection breaks off."""
     waits = iter(WAITS)
     have = start
@@ -261,21 +335,21 @@ def read(session: Session, id: str, start: int, end: int, sink: Callable[[bytes]
 
     while have <= end:
         before = have
-        place = yield from call(session, "GET", f"/videos/{id}/download")
+        place = await call(session, "GET", f"/videos/{id}/download")
         try:
-            status: int = yield Read(place["url"], have, end, count)
+            status = await session.io.read(place["url"], have, end, count)
         except Unreachable:
             status = 0
         if have > end:
             return
         if have > before:
             waits = iter(WAITS)
-        yield from again(503 if 200 <= status < 300 else status, next(waits, None))
+        await again(session, 503 if 200 <= status < 300 else status, next(waits, None))
 
 
-def download(session: Session, id: str, target: Path) -> Steps[Path]:
+async def download(session: Session, id: str, target: Path) -> Path:
     """Writes the archive to `target`, whole and checked. What came before an interruption is gone on with."""
-    found = yield from wait(session, id)
+    found = await wait(session, id)
     result = found.get("result")
     assert result is not None, "a completed video has a result"
     if target.is_dir():
@@ -291,21 +365,9 @@ def download(session: Session, id: str, target: Path) -> Steps[Path]:
             file.write(piece)
             digest.update(piece)
 
-        yield from read(session, id, file.tell(), result["size_bytes"] - 1, sink)
+        await read(session, id, file.tell(), result["size_bytes"] - 1, sink)
     if digest.hexdigest() != result["sha256"]:
         part.unlink()
         raise DamagedResult("the archive that came is not the one that was made")
     part.replace(target)
     return target
-
-
-def slices(path: Path, offset: int, size: int) -> Iterator[bytes]:
-    """The bytes of a part, piece by piece."""
-    with path.open("rb") as file:
-        file.seek(offset)
-        while size > 0:
-            piece = file.read(min(PIECE, size))
-            if not piece:
-                raise OSError(f"{path} became shorter while it was uploaded")
-            size -= len(piece)
-            yield piece

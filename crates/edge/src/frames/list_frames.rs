@@ -2,13 +2,15 @@
 
 use framelift_contract::frame::{FrameItem, FramePage};
 use framelift_contract::frame_index::Row;
-use framelift_contract::rules::{CURSOR, PAGE};
+use framelift_contract::rules::{CURSOR, FRAME_NUMBER, PAGE};
 use framelift_domain::{Rational, Time};
 use http::{Response, StatusCode};
 
 use super::link::{LinkKeys, expiry};
 use super::{RESULT, index::IndexedResult};
+use crate::cursor;
 use crate::http::{Body, Failure, Incoming, Route};
+use crate::jobs::JobError;
 use crate::openapi::{Auth, OWN_VIDEO, Operation, Payload, examples, integer, keeping, typed};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::{Service, request};
@@ -28,6 +30,11 @@ pub(super) fn operation() -> Operation {
              keep what they lead to, and open without a token until `expires_at`.",
     )
     .query("limit", "Frames on the page.", integer(PAGE, Some(20)))
+    .query(
+        "from",
+        "The number of the first frame on the page, in place of a cursor.",
+        integer(FRAME_NUMBER, Some(1)),
+    )
     .query("cursor", "`next_cursor` of the page before.", keeping(&CURSOR))
     .conditional()
     .answers_with(StatusCode::OK, "A page.", typed(&example()), &["ETag"])
@@ -58,11 +65,15 @@ fn example() -> FramePage {
 impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
     pub(super) async fn list_frames(&self, incoming: &Incoming) -> Result<Response<Body<'a>>, Failure> {
         let user = self.caller(incoming).await?;
-        let query = incoming.query(&["limit", "cursor"])?;
+        let query = incoming.query(&["limit", "from", "cursor"])?;
         let limit = query.bounded("limit", PAGE, 20)?;
+        let from = query.bounded("from", FRAME_NUMBER, 1)?;
         let first = match query.get("cursor") {
-            None => 1,
-            Some(text) => number_of(text)?,
+            None => from.into(),
+            Some(_) if query.get("from").is_some() => {
+                return Err(Failure::field("?from", "must not be given together with a cursor"));
+            }
+            Some(text) => cursor::parse(text).ok_or(JobError::BadCursor)?.max(1),
         };
         let result = self.result_of(self.jobs().find(user, incoming.video_id()?).await?.video)?;
         let links = &self.frames()?.links;
@@ -75,19 +86,12 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         }
         let page = FramePage {
             items,
-            next_cursor: (end <= result.frames).then(|| format!("{end:016x}")),
+            next_cursor: (end <= result.frames).then(|| cursor::format(end)),
             url_template: links.all(result.video.id, expires_at),
             expires_at,
         };
         Ok(request::tagged(incoming.headers(), &page)?.map(Body::from))
     }
-}
-
-fn number_of(cursor: &str) -> Result<u64, Failure> {
-    let number = u64::from_str_radix(cursor, 16).ok().filter(|_| CURSOR.allows(cursor));
-    number
-        .map(|number| number.max(1))
-        .ok_or_else(|| Failure::field("?cursor", "is not a cursor of this list"))
 }
 
 fn item(result: &IndexedResult, n: u64, row: Row, links: &LinkKeys, expires_at: Time) -> FrameItem {

@@ -71,6 +71,7 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         let disposition = HeaderValue::try_from(inline(&part.name)).map_err(Failure::internal)?;
         headers.insert(CONTENT_DISPOSITION, disposition);
         if incoming.method() == Method::HEAD {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
             return Ok(response);
         }
         let range = range::requested(incoming.headers(), &tag, length)?;

@@ -1,7 +1,6 @@
 //! Reads single videos and pages of them.
 
 use framelift_contract::account::{Quota, Quotas};
-use framelift_contract::rules::CURSOR;
 use framelift_contract::video::Status;
 use framelift_domain::video::{State, StateName};
 use framelift_domain::{UserId, Video, VideoId};
@@ -9,6 +8,7 @@ use futures::future::join_all;
 use serde_json::json;
 
 use super::{Found, JobError, Jobs, Result, view};
+use crate::cursor;
 use crate::http::{Level, log};
 use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::StoreError;
@@ -114,7 +114,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     ) -> Result<Page> {
         let head = self.store.head(user).await?;
         let mut next = match cursor {
-            Some(cursor) => parse_cursor(cursor)?.min(head.len()),
+            Some(cursor) => cursor::parse(cursor).ok_or(JobError::BadCursor)?.min(head.len()),
             None => head.len(),
         };
         let last = next.saturating_sub(MAX_LOOKED_AT).max(head.removed);
@@ -156,7 +156,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                 }
             }
         }
-        page.next_cursor = (next > head.removed).then(|| format_cursor(next));
+        page.next_cursor = (next > head.removed).then(|| cursor::format(next));
         if page.items.iter().any(|found| found.video.state.name() == StateName::Queued) {
             let slots = self.store.slots(user).await?;
             for found in &mut page.items {
@@ -175,26 +175,4 @@ fn is_shown(row: &VideoRow, user: UserId, position: u64, status: Option<Status>)
         && row.video.owner == user
         && shown.is_some()
         && (status.is_none() || status == shown)
-}
-
-fn format_cursor(position: u64) -> String {
-    format!("{position:016x}")
-}
-
-fn parse_cursor(cursor: &str) -> Result<u64> {
-    let position = u64::from_str_radix(cursor, 16).ok().filter(|_| CURSOR.allows(cursor));
-    position.ok_or(JobError::BadCursor)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cursors_are_checked() {
-        assert_eq!(parse_cursor(&format_cursor(1234)), Ok(1234));
-        for bad in ["", "x", "4d2", "00000000000004D2", "+0000000000004d2", "000000000000004d2", "%%%"] {
-            assert_eq!(parse_cursor(bad), Err(JobError::BadCursor), "{bad}");
-        }
-    }
 }

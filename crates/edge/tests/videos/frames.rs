@@ -118,6 +118,15 @@ async fn every_frame_is_found_by_its_number_and_its_link() {
         (&manifest.body[..], manifest.header("content-type")),
         (&br#"{"version":1}"#[..], "application/json")
     );
+    let page = world.frames(&id, "?limit=2&from=3").await;
+    assert_eq!((&page["items"][0], &page["items"][1]), (&seen[2], &seen[3]));
+    assert_eq!(world.frames(&id, "?from=6").await["items"], json!([]));
+    for (query, field) in
+        [("from=0", "?from"), ("from=x", "?from"), ("from=1&cursor=0000000000000002", "?from")]
+    {
+        let answer = world.of_video(&id, &format!("frames?{query}")).await;
+        assert_eq!(answer.short(), format!("422 validation-failed {field}"), "{query}");
+    }
     assert_eq!(world.of_video(&id, "frames?cursor=0000000000000063").await.json()["items"], json!([]));
     let all = world.of_video(&id, "frames?cursor=0000000000000000").await.json();
     assert_eq!(all["items"].as_array().map(Vec::len), Some(images.len()), "no frame has a number before 1");
@@ -178,7 +187,9 @@ async fn frames_are_answered_by_ranges_and_not_twice() {
     assert_eq!((other.status.as_u16(), other.text().as_str()), (200, "0123456789"));
     let head = world.request(Method::HEAD, &path).user(1).send().await;
     assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
-    for name in ["etag", "content-type", "content-disposition", "cache-control", "accept-ranges"] {
+    for name in
+        ["etag", "content-length", "content-type", "content-disposition", "cache-control", "accept-ranges"]
+    {
         assert_eq!(head.header(name), whole.header(name), "{name}");
     }
 }

@@ -212,7 +212,9 @@ impl World {
         let length = parts.headers.get("content-length").map(|length| length.to_str().unwrap().to_owned());
         let without = method == Method::HEAD
             || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&parts.status);
-        if !broken_off && component != Component::Events {
+        // Only of a part of an archive the length is known without its bytes.
+        let known = method == Method::HEAD && component == Component::Frames;
+        if !broken_off && component != Component::Events && !known {
             assert_eq!(length, (!without).then(|| body.len().to_string()));
         }
         Answer { status: parts.status, headers: parts.headers, body, broken_off }

@@ -1,0 +1,82 @@
+// A stream of events is read as it comes, opened again behind what was read, and not hurried when it breaks.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { follow, type Message, pauseAfter } from "../src/events";
+
+type Opening = string[] | Error | Response;
+
+/** Follows streams that come in these pieces, one after the other; what was told, asked and waited for. */
+async function followed(...openings: Opening[]) {
+  const seen = {
+    told: [] as Message[],
+    ids: [] as (string | undefined)[],
+    opened: [] as boolean[],
+    waits: [] as number[],
+    broken: 0,
+  };
+  await new Promise<void>((done) => {
+    const stop = follow({
+      async open(lastEventId) {
+        seen.ids.push(lastEventId);
+        const opening = openings[seen.ids.length - 1] ?? new Error();
+        if (opening instanceof Response) return opening;
+        if (opening instanceof Error) throw opening;
+        const pieces = opening.map((piece) => new TextEncoder().encode(piece));
+        const body = new ReadableStream({
+          pull: (to) => {
+            const piece = pieces.shift();
+            if (piece === undefined) to.close();
+            else to.enqueue(piece);
+          },
+        });
+        return new Response(body, { headers: { "content-type": "text/event-stream" } });
+      },
+      tell: (message) => seen.told.push(message),
+      opened: (afterFault) => seen.opened.push(afterFault),
+      broken: () => {
+        seen.broken += 1;
+      },
+      async wait(ms) {
+        seen.waits.push(ms);
+        if (seen.waits.length < openings.length) return;
+        stop();
+        done();
+      },
+    });
+  });
+  return seen;
+}
+
+test("messages are read across pieces, and the next stream goes on behind the last one", async () => {
+  const first = [
+    "retry: 700\n\n: \n\nevent: status\nid: 5\nda",
+    "ta: {}\n\n",
+    "event: progress\r\nid: 6\r\ndata:x\r\n\r\nid: 9\ndata: never",
+  ];
+  const { told, ids, opened, waits, broken } = await followed(first, ["retry: 700\n\n", ": \n\n"]);
+  assert.deepEqual(told, [
+    { event: "status", data: "{}" },
+    { event: "progress", data: "x" },
+  ]);
+  assert.deepEqual(ids, [undefined, "6"]);
+  assert.deepEqual([opened, waits, broken], [[false, false], [700, 700], 0]);
+});
+
+test("what breaks off or is no stream is tried again later and later, and then something may have been missed", async () => {
+  const lost = Object.assign(new Error(), { retryAfter: 50 });
+  const page = new Response("<html>");
+  const { opened, waits, broken } = await followed(lost, page, ["retry: 1\n\n"], ["retry: 1\n\n", ": \n\n"]);
+  assert.equal(broken, 3, "a stream that ends behind its first piece is no good, either");
+  assert.deepEqual(opened, [true, true]);
+  assert.equal(waits[0], 50_000);
+  assert.ok((waits[1] ?? 0) >= 2_000 && (waits[2] ?? 0) >= 4_000, String(waits));
+  assert.equal(waits[3], 1);
+});
+
+test("pauses double up to half a minute, and differ from client to client", () => {
+  assert.deepEqual(
+    [1, 2, 3, 9].map((faults) => pauseAfter(faults, 1)),
+    [2_000, 4_000, 8_000, 30_000],
+  );
+  assert.equal(pauseAfter(9, 0), 15_000);
+});
