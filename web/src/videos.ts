@@ -28,6 +28,10 @@ export const isCancelable = (video: Video) => CANCELABLE.includes(video.status);
 
 let etag: string | null = null;
 let failures = 0;
+/** How long a stream may take to tell of a video. */
+const UNTOLD_MS = 3_000;
+/** Videos that the open stream has told of: it tells of their end, too. */
+const followed = new Set<string>();
 /** Videos that were told of since the list was asked for: what it says of them may be older. */
 const told = new Set<string>();
 
@@ -99,6 +103,7 @@ async function ask() {
     }
     failures = 0;
     reachable.value = true;
+    checkLater();
   } catch (error) {
     failures += 1;
     // One lost answer is no news.
@@ -106,9 +111,21 @@ async function ask() {
   }
 }
 
+let check: ReturnType<typeof setTimeout> | undefined;
+
+/** A stream looks now and then, and does not see what begins and ends in between. */
+function checkLater() {
+  clearTimeout(check);
+  check = setTimeout(() => {
+    if (live && videos.value.some((video) => isActive(video) && !followed.has(video.id)))
+      void refreshVideos();
+  }, UNTOLD_MS);
+}
+
 function take({ event, data }: Message) {
   const message = JSON.parse(data) as Video;
   told.add(message.id);
+  followed.add(message.id);
   if (event === "status") keep(message);
   else if (event === "deleted") drop(message.id);
   else if (event === "progress") {
@@ -134,6 +151,8 @@ export function watch(): () => void {
       tell: take,
       opened: (afterFault) => {
         live = true;
+        followed.clear();
+        checkLater();
         if (afterFault) void refreshVideos();
       },
       broken: () => {
@@ -148,6 +167,7 @@ export function watch(): () => void {
   look();
   return () => {
     stop();
+    clearTimeout(check);
     live = false;
     document.removeEventListener("visibilitychange", look);
     for (const name of signals) removeEventListener(name, look);

@@ -128,4 +128,26 @@ test("a hidden tab listens to nothing and catches up when it is shown", async ()
   listeners.get("visibilitychange")?.();
   await settle();
   assert.deepEqual(asked.sort(), ["/videos/events", "/videos?limit=20"]);
+  list[1]?.answer([]);
+  await settle();
+});
+
+test("what began and ended between two looks of the stream is asked for", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  stop = watch();
+  await settle();
+  await tell("status", video("1", "pending"));
+  list[0]?.answer([video("2", "processing"), video("1", "pending")]);
+  await settle();
+  context.mock.timers.tick(3_000);
+  await settle();
+  list[1]?.answer([video("2", "completed"), video("1", "pending")]);
+  await settle();
+  assert.deepEqual(
+    videos.value.map((it) => it.status),
+    ["completed", "pending"],
+  );
+  context.mock.timers.tick(3_000);
+  await settle();
+  assert.equal(list.length, 2, "the stream tells of the other one");
 });
