@@ -10,6 +10,9 @@ pub struct Arguments {
     /// The configuration; every key can also come from the environment.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Checks the configuration and ends.
+    #[arg(long)]
+    pub check_config: bool,
     /// Prints the documentation of the configuration and ends.
     #[arg(long, hide = true)]
     pub print_config_docs: bool,

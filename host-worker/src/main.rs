@@ -29,6 +29,9 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_CODE);
         }
     };
+    if arguments.check_config {
+        return ExitCode::SUCCESS;
+    }
     app::use_ring();
     let telemetry =
         match Telemetry::from_environment("framelift-worker", env!("CARGO_PKG_VERSION"), &environment) {

@@ -1,4 +1,4 @@
-"""Checks of `infra/images`. Images are not built here: that takes a registry."""
+"""Checks of `infra/images`: what Dockerfiles say. `containers.py` builds and runs them."""
 
 import json
 import re
@@ -21,6 +21,12 @@ def stages(text):
     return found
 
 
+def arguments(file):
+    """The arguments before the first stage, as they are used."""
+    head = file.read_text().split("\nFROM ")[0]
+    return {"${%s}" % name for name in re.findall(r"^ARG (\w+)=", head, re.M)}
+
+
 @check
 def hadolint_is_content():
     if not FILES:
@@ -36,7 +42,7 @@ def images_run_as_nobody_and_hold_no_tools():
         name, final = file.name, stages(file.read_text())
         bases = [stage[0].split()[1] for stage in final]
         built = {stage[0].split()[3] for stage in final if " AS " in stage[0]}
-        problems += [f"{name}: the base {base} cannot be pinned" for base in bases if base not in built | {"${RUST}", "${RUNTIME}"}]
+        problems += [f"{name}: the base {base} cannot be pinned" for base in bases if base not in built | arguments(file)]
         shipped = [stage for stage in final if stage[0].split()[1] == "${RUNTIME}"]
         if not shipped:
             problems.append(f"{name}: nothing is built on the runtime's base")

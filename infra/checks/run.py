@@ -8,7 +8,7 @@ import traceback
 
 import common
 
-MODULES = ["terraform", "kubernetes", "consistency", "images", "workflows", "observability"]
+MODULES = ["terraform", "kubernetes", "consistency", "images", "containers", "workflows", "observability"]
 
 
 def one(function):

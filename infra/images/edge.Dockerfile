@@ -4,8 +4,12 @@
 #
 # Components of WASI 0.3 need Spin 4.1, of which there is no release yet: Spin is compiled from the commit below,
 # with the one change that operations.md asks for. A release names the base images by digest.
+# `--build-arg APP=IMAGE` and `--build-arg HOST=IMAGE` take the app and Spin from images that have them at /out, instead
+# of compiling them.
 ARG RUST=rust:1.95-slim-bookworm
 ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
+ARG APP=components
+ARG HOST=spin
 
 FROM ${RUST} AS components
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
@@ -32,13 +36,20 @@ RUN git init --quiet . \
     && git fetch --quiet --depth 1 https://github.com/spinframework/spin "${SPIN_COMMIT}" \
     && git checkout --quiet FETCH_HEAD
 COPY infra/images/spin-nodelay.patch /tmp/
-RUN git apply /tmp/spin-nodelay.patch && cargo build --release --locked && strip target/release/spin
+RUN git apply /tmp/spin-nodelay.patch \
+    && cargo build --release --locked \
+    && strip target/release/spin \
+    && mkdir /out \
+    && cp target/release/spin /out/ \
+    && cp /usr/bin/tini-static /out/tini
 
-FROM ${RUNTIME}
+FROM ${APP} AS app
+FROM ${HOST} AS host
+
+FROM ${RUNTIME} AS edge
 LABEL org.opencontainers.image.title="Framelift edge" org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=spin /usr/bin/tini-static /usr/local/bin/tini
-COPY --from=spin /spin/target/release/spin /usr/local/bin/spin
-COPY --from=components /out /app
+COPY --from=host /out/tini /out/spin /usr/local/bin/
+COPY --from=app /out /app
 # Where Spin keeps what it unpacks; the root is read-only.
 ENV HOME=/tmp SPIN_DATA_DIR=/tmp/spin
 USER 65532:65532

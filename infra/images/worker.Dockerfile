@@ -4,8 +4,10 @@
 #   docker build --file infra/images/worker.Dockerfile --target worker --tag worker .
 #
 # A release names both base images by digest (`--build-arg RUST=…@sha256:…`); the tags below are for people.
+# `--build-arg PROGRAM=IMAGE` takes the program from an image that has it at /out, instead of compiling it.
 ARG RUST=rust:1.95-slim-bookworm
 ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
+ARG PROGRAM=build
 
 FROM ${RUST} AS build
 WORKDIR /source
@@ -17,10 +19,12 @@ RUN cargo xtask ffmpeg \
     && cargo build --release --locked --package framelift-worker \
     && install -D target/release/framelift-worker /out/framelift-worker
 
+FROM ${PROGRAM} AS program
+
 # A C library, certificates and nothing else: no shell, no package manager. Its user is 65532.
 FROM ${RUNTIME} AS worker
 LABEL org.opencontainers.image.title="Framelift worker" org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=build /out/framelift-worker /usr/local/bin/framelift-worker
+COPY --from=program /out/framelift-worker /usr/local/bin/framelift-worker
 USER 65532:65532
 EXPOSE 8080
 # It is process 1: it stops in order on SIGTERM, and its children are its own.

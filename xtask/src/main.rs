@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         "demo" => run::demo(&rest),
         "up" => run::up(&rest),
         "keys" => run::keys(&rest),
+        "check-variables" => run::check_variables(&rest),
         "test" => test::test(&rest),
         "ci" => ci::ci(&rest),
         "tidy" => tidy::tidy(),

@@ -113,6 +113,13 @@ pub(crate) fn keys(args: &[String]) -> Result {
     run_stack("keys", args)
 }
 
+/// What is wrong with the variables of an edge in production.
+pub(crate) fn check_variables(args: &[String]) -> Result {
+    setup::compilers()?;
+    build::programs(&["framelift-stack"])?;
+    run_stack("check-variables", args)
+}
+
 /// Simulated days, and what they take.
 pub(crate) fn simulate(args: &[String]) -> Result {
     setup::compilers()?;

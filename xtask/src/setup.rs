@@ -63,6 +63,13 @@ const TOOLS: &[Package] = &[
 /// The browser that the page is tried in.
 const BROWSER: &[Package] = &[package("chromium", "the browser that the page is tried in")];
 
+/// What builds and runs images without Docker.
+const CONTAINERS: &[Package] = &[
+    package("mmdebstrap", "makes the base of images"),
+    package("buildah", "builds images"),
+    package("runc", "runs containers"),
+];
+
 /// What the peers from PyPI run in.
 const PYTHON: &[Package] =
     &[package("python3", "runs the peers from PyPI"), package("python3-venv", "holds the peers from PyPI")];
@@ -142,6 +149,11 @@ pub(crate) fn ffmpeg_build() -> Result {
 /// Programs that tests run.
 pub(crate) fn tools() -> Result {
     debian(TOOLS)
+}
+
+/// What builds and runs images.
+pub(crate) fn containers() -> Result {
+    debian(CONTAINERS)
 }
 
 /// A program among the peers from PyPI: `moto_server`, or the `python` that knows the others.

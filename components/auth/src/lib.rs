@@ -42,6 +42,5 @@ thread_local! {
 }
 
 async fn configuration() -> Result<Rc<Config>, Failure> {
-    configured(&CONFIG, Config::VARIABLES, |variables| Config::read(variables).map_err(Failure::unconfigured))
-        .await
+    configured(&CONFIG, Config::VARIABLES, Config::read).await
 }

@@ -30,6 +30,5 @@ thread_local! {
 }
 
 async fn configuration() -> Result<Rc<WebConfig>, Failure> {
-    let unusable = |problems: Vec<String>| Failure::unconfigured(problems.join("; "));
-    configured(&CONFIG, WebConfig::VARIABLES, |variables| WebConfig::read(variables).map_err(unusable)).await
+    configured(&CONFIG, WebConfig::VARIABLES, WebConfig::read).await
 }

@@ -47,7 +47,7 @@ mod webhook_secret;
 use framelift_contract::problem::ProblemCode;
 use framelift_domain::UserId;
 
-pub use self::config::{Config, InvalidConfig};
+pub use self::config::Config;
 use self::record::{Profile, User};
 use self::session::{Family, Sessions};
 use crate::http::{Caller, Failure, Incoming, Router, component};

@@ -8,6 +8,7 @@
 mod answer_body;
 mod body;
 mod component;
+pub(crate) mod configured;
 mod cors;
 mod credential;
 mod etag;

@@ -4,6 +4,7 @@
 //! the ports are Spin's (module `spin`), natively they are memory and a plain HTTP client.
 
 pub mod accounts;
+pub mod configuration;
 pub mod control;
 mod cursor;
 pub mod downloads;

@@ -1,6 +1,6 @@
 //! The loaded application: its routes and components, and how it answers requests.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ use crate::guest::Grants;
 use crate::headers;
 use crate::instances::{Handler, Instances};
 use crate::kv::Stores;
-use crate::manifest::{Component, InvalidManifest, Manifest, RESERVED_PREFIX};
+use crate::manifest::{InvalidManifest, Manifest, RESERVED_PREFIX};
 use crate::outbound::{self, AllowedHosts, Outbound};
+use crate::resolved::{self, Resolved};
 use crate::routes::{Match, Routes};
-use crate::variables;
 
 /// The client's address in a call from another component.
 const CHAINED_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
@@ -59,7 +59,11 @@ impl App {
     pub(crate) async fn load(config: &HostConfig) -> Result<Arc<Self>, HostError> {
         let manifest = Manifest::load(&config.manifest)?;
         let invalid = |problems| InvalidManifest { file: manifest.file.clone(), problems };
-        let values = variables::resolve(&manifest, &config.variables).map_err(invalid)?;
+        let mut problems = Vec::new();
+        let mut given = resolved::resolve(&manifest, &config.variables, &mut problems);
+        if !problems.is_empty() {
+            return Err(invalid(problems).into());
+        }
         let routes = Routes::new(&manifest.triggers).map_err(|p| invalid(vec![p]))?;
         let compiler = Compiler::new(config.cache.as_deref(), config.instances)
             .map_err(|error| HostError::Engine(format!("{error:#}")))?;
@@ -74,11 +78,9 @@ impl App {
                 tokio::task::spawn_blocking(move || compiler.compile(&source))
             })
             .collect();
-        let mut problems = Vec::new();
         let mut ready = Vec::new();
         for ((id, component), compiled) in manifest.components.iter().zip(compiling) {
-            let allowed = allowed_hosts(id, component, &values, &mut problems);
-            let variables = component_variables(id, component, &values, &mut problems);
+            let Resolved { allowed, variables } = given.remove(id).unwrap_or_default();
             let compiled = compiled.await.unwrap_or_else(|error| Err(error.to_string()));
             match compiled {
                 Ok(pre) => ready.push(Ready {
@@ -221,40 +223,6 @@ fn open_stores(config: &HostConfig) -> Result<Stores, HostError> {
         let place = file.as_ref().map_or_else(|| "memory".into(), |file| file.display().to_string());
         HostError::Data(format!("{place}: {error}"))
     })
-}
-
-fn allowed_hosts(
-    id: &str,
-    component: &Component,
-    values: &BTreeMap<String, String>,
-    problems: &mut Vec<String>,
-) -> AllowedHosts {
-    let mut allowed = AllowedHosts::default();
-    for template in &component.allowed_outbound_hosts {
-        let added = template.resolve(values).and_then(|entry| allowed.add(&entry));
-        if let Err(problem) = added {
-            problems.push(format!("component.{id}.allowed_outbound_hosts: {problem}"));
-        }
-    }
-    allowed
-}
-
-fn component_variables(
-    id: &str,
-    component: &Component,
-    values: &BTreeMap<String, String>,
-    problems: &mut Vec<String>,
-) -> BTreeMap<String, String> {
-    let mut variables = BTreeMap::new();
-    for (name, template) in &component.variables {
-        match template.resolve(values) {
-            Ok(value) => {
-                variables.insert(name.clone(), value);
-            }
-            Err(problem) => problems.push(format!("component.{id}.variables.{name}: {problem}")),
-        }
-    }
-    variables
 }
 
 /// The request's span, which is passed to the component as its parent, as a tracing proxy does.

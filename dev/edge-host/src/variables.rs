@@ -21,6 +21,11 @@ impl Values {
         Self(given.collect())
     }
 
+    /// The variables that are given.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+
     /// Gives a variable its value, in place of one that it had.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.0.insert(name.into(), value.into());
@@ -33,14 +38,13 @@ impl fmt::Debug for Values {
     }
 }
 
-/// The value of every variable of the application.
-///
-/// # Errors
-///
-/// A line for each required variable that was given no value.
-pub(crate) fn resolve(manifest: &Manifest, given: &Values) -> Result<BTreeMap<String, String>, Vec<String>> {
+/// The value of every variable of the application. For each required one that was given none, a line is added.
+pub(crate) fn resolve(
+    manifest: &Manifest,
+    given: &Values,
+    problems: &mut Vec<String>,
+) -> BTreeMap<String, String> {
     let mut values = BTreeMap::new();
-    let mut problems = Vec::new();
     for (name, variable) in &manifest.variables {
         match given.0.get(name).or(variable.default.as_ref()) {
             Some(value) => {
@@ -52,7 +56,7 @@ pub(crate) fn resolve(manifest: &Manifest, given: &Values) -> Result<BTreeMap<St
             )),
         }
     }
-    if problems.is_empty() { Ok(values) } else { Err(problems) }
+    values
 }
 
 #[cfg(test)]
@@ -80,16 +84,18 @@ mod tests {
         let environment = [("SPIN_VARIABLE_API_KEY", "one"), ("HOME", "/")];
         let environment = environment.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let mut given = Values::from_environment(environment);
-        let values = resolve(&manifest(), &given).unwrap();
+        let resolve = |given: &Values| super::resolve(&manifest(), given, &mut Vec::new());
+        let values = resolve(&given);
         assert_eq!((values["api_key"].as_str(), values["host"].as_str()), ("one", "localhost"));
         given.set("host", "example.org");
-        assert_eq!(resolve(&manifest(), &given).unwrap()["host"], "example.org");
+        assert_eq!(resolve(&given)["host"], "example.org");
         assert_eq!(format!("{given:?}"), r#"{"api_key", "host"}"#);
     }
 
     #[test]
     fn a_required_variable_without_value_is_named() {
-        let problems = resolve(&manifest(), &Values::default()).unwrap_err();
+        let mut problems = Vec::new();
+        resolve(&manifest(), &Values::default(), &mut problems);
         assert_eq!(problems, ["variables.api_key: is required and has no value, set SPIN_VARIABLE_API_KEY"]);
     }
 }

@@ -13,6 +13,8 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::environment;
+
 /// How a process is started.
 #[derive(Clone)]
 pub(crate) struct Program {
@@ -20,6 +22,8 @@ pub(crate) struct Program {
     pub(crate) path: PathBuf,
     pub(crate) args: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
+    /// A file of further variables, read at each start if it is there.
+    pub(crate) overrides: PathBuf,
     /// The file for its standard error.
     pub(crate) log: PathBuf,
     /// The path of its health check.
@@ -151,6 +155,7 @@ async fn launch(program: &Program) -> anyhow::Result<(Child, String)> {
     let mut child = command
         .args(&program.args)
         .envs(&program.env)
+        .envs(environment::read_if_there(&program.overrides)?)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)
@@ -264,6 +269,7 @@ mod tests {
             path: "/bin/sh".into(),
             args: vec!["-c".into(), script.into()],
             env: BTreeMap::new(),
+            overrides: folder.join("overrides.env"),
             log: folder.join("log"),
             liveness: None,
             forks: false,
@@ -387,6 +393,24 @@ mod tests {
             stop.cancel();
             supervised.ended().await;
         }
+    }
+
+    #[tokio::test]
+    async fn variables_in_the_file_count_from_the_next_start_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let stop = CancellationToken::new();
+        let program = shell(folder.path(), "echo listening on http://$PLACE; exec sleep 600");
+        let env = BTreeMap::from([("PLACE".to_owned(), "first".to_owned())]);
+        let supervised = Supervised::start(Program { env, ..program }, stop.clone()).await.unwrap();
+        let mut state = supervised.state.clone();
+        assert_eq!(state.borrow().url.as_deref(), Some("http://first"));
+        std::fs::write(folder.path().join("overrides.env"), "PLACE='second'\n").unwrap();
+        let pid = state.borrow().pid.unwrap();
+        assert!(signal(pid, "-KILL").await);
+        let again = state.wait_for(|state| state.restarts == 1).await.unwrap().clone();
+        assert_eq!(again.url.as_deref(), Some("http://second"));
+        stop.cancel();
+        supervised.ended().await;
     }
 
     #[tokio::test]

@@ -1,12 +1,15 @@
 //! `framelift-stack`: all of Framelift on one machine, and the demonstration that runs on it.
 
 mod app;
+mod check;
 mod children;
 mod clients;
 mod data;
 mod demo;
+mod environment;
 mod keys;
 mod options;
+mod programs;
 mod services;
 mod stack_file;
 
@@ -23,17 +26,21 @@ async fn main() -> ExitCode {
         options::Command::Up(options) => app::up(options).await,
         options::Command::Demo(options) => demo::demo(options).await,
         options::Command::Keys(options) => keys::keys(&options),
+        options::Command::CheckVariables(options) => check::variables(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print_error(&error);
+            if error.is::<check::InvalidConfiguration>() {
+                return ExitCode::from(check::EXIT_CODE);
+            }
             ExitCode::FAILURE
         }
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the one line that says why nothing runs")]
+#[expect(clippy::print_stderr, reason = "it says why nothing runs")]
 fn print_error(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }

@@ -21,6 +21,18 @@ pub(crate) enum Command {
     Demo(DemoOptions),
     /// Prints new secrets for an edge in production, as variables for Spin.
     Keys(KeysOptions),
+    /// Checks the variables of an edge in production, as its components will read them, and lists everything that is
+    /// wrong.
+    CheckVariables(CheckOptions),
+}
+
+#[derive(Args)]
+pub(crate) struct CheckOptions {
+    /// Lines `SPIN_VARIABLE_NAME=VALUE`; without it, the environment is checked.
+    pub(crate) file: Option<PathBuf>,
+    /// The app whose variables they are.
+    #[arg(long, default_value = "spin.toml")]
+    pub(crate) manifest: PathBuf,
 }
 
 #[derive(Args)]

@@ -16,12 +16,32 @@ pub(crate) struct Services {
     s3: Option<S3Server>,
     sqs: Option<SqsServer>,
     mail: MailServer,
+    pub(crate) mail_url: String,
+    pub(crate) addresses: Addresses,
+}
+
+/// Where edge and workers find the services.
+#[derive(Clone, Debug)]
+pub(crate) struct Addresses {
     pub(crate) s3_url: String,
     pub(crate) sqs_url: String,
-    pub(crate) mail_url: String,
-    pub(crate) smtp: SocketAddr,
     pub(crate) queue_url: String,
     pub(crate) dead_letter_url: String,
+    pub(crate) smtp: SocketAddr,
+}
+
+impl Addresses {
+    /// Stands in for the addresses of services that do not run yet, while the rest of the configuration is checked.
+    pub(crate) fn unknown() -> Self {
+        let url = |path: &str| format!("http://127.0.0.1:9{path}");
+        Self {
+            s3_url: url(""),
+            sqs_url: url(""),
+            queue_url: url("/000000000000/jobs"),
+            dead_letter_url: url("/000000000000/dead"),
+            smtp: LOOPBACK,
+        }
+    }
 }
 
 /// Any free port of this machine alone.
@@ -68,14 +88,10 @@ impl Services {
         let (queue_url, dead_letter_url) = clients::make_queues(&sqs_url, secrets).await?;
         Ok(Self {
             mail_url: format!("http://{}", mail.http_addr()),
-            smtp: mail.smtp_addr(),
+            addresses: Addresses { s3_url, sqs_url, queue_url, dead_letter_url, smtp: mail.smtp_addr() },
             s3,
             sqs,
             mail,
-            s3_url,
-            sqs_url,
-            queue_url,
-            dead_letter_url,
         })
     }
 

@@ -72,6 +72,14 @@ async fn a_video_is_one_connected_trace() {
         let parent = span["parentSpanId"].as_str().unwrap();
         assert!(parent == CALLER || spans.contains_key(parent), "{id} hangs in the air: {span}\n{names:?}");
     }
+    let attributes = |name: &str| {
+        let span = spans.values().find(|span| span["name"] == name);
+        span.map(|span| span["attributes"].to_string()).unwrap_or_default()
+    };
+    let run = attributes("running a plugin");
+    for attribute in ["plugin", "version", "frames", "busy_ms"] {
+        assert!(run.contains(attribute), "{attribute} is not in {run}");
+    }
     for name in [
         "job",
         "control claim",
@@ -79,6 +87,7 @@ async fn a_video_is_one_connected_trace() {
         "getting a plugin ready",
         "opening",
         "extracting",
+        "running a plugin",
         "finishing",
         "storing",
         "upload of the archive",

@@ -8,10 +8,12 @@ use framelift_contract::frame_index;
 use framelift_contract::report::Job;
 use framelift_domain::{Failure, FailureCode, Options};
 use framelift_media::{ExtractError, Output, Request, Zip};
-use framelift_plugin_host::PluginRun;
+use framelift_plugin_host::{PluginRun, Record};
 use framelift_sandbox::{Crash, RunError};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Span;
+use tracing::field::Empty;
 
 use super::JobContext;
 use super::index::{Indexed, Notes};
@@ -248,7 +250,7 @@ impl Attempt<'_> {
             plugins.to_vec(),
             context.settings.limits.clone(),
             self.watch.clone(),
-            tracing::Span::current(),
+            Span::current(),
         );
         self.watch.enter(Phase::Opening);
         let extracting = Instant::now();
@@ -259,7 +261,9 @@ impl Attempt<'_> {
                 let (options, limits, control) = (&options, &limits, &*watch);
                 let output = Output::new(Indexed::new(Zip::new(&mut sink), &mut notes));
                 let request = Request { source, file_name, options, limits, output, control };
+                let runs: Vec<Span> = plugins.iter().map(plugin_span).collect();
                 let extracted = sandbox.extract(request, &plugins)?;
+                runs.into_iter().zip(&extracted.plugins).for_each(|(run, record)| end_span(&run, record));
                 sink.finish().map_err(ExtractError::Sink)?;
                 Ok((extracted.outcome, notes.index(options.format)))
             })
@@ -353,6 +357,29 @@ impl Attempt<'_> {
         self.context.store.put(key, frame_index::CONTENT_TYPE, index.into(), &self.stopper.token).await?;
         Ok(true)
     }
+}
+
+/// A span for as long as a plugin is at work on the video.
+fn plugin_span(PluginRun { name, version, .. }: &PluginRun) -> Span {
+    tracing::info_span!(
+        "plugin run",
+        otel.name = "running a plugin",
+        plugin = name,
+        version,
+        frames = Empty,
+        busy_ms = Empty,
+        longest_call_ms = Empty,
+        memory_bytes = Empty,
+    )
+}
+
+/// Adds what the plugin has used, and ends its span.
+fn end_span(run: &Span, Record { usage, .. }: &Record) {
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+    run.record("frames", usage.frames);
+    run.record("busy_ms", milliseconds(usage.time));
+    run.record("longest_call_ms", milliseconds(usage.longest));
+    run.record("memory_bytes", usage.memory_bytes);
 }
 
 /// At most 100 warnings of 500 characters.

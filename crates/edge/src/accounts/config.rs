@@ -1,6 +1,7 @@
 //! The configuration of component `auth`, read whole and checked before anything is answered.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::rc::Rc;
 
 use framelift_domain::Limits;
@@ -28,11 +29,6 @@ pub struct Config {
     pub cors: Cors,
 }
 
-/// Everything that is wrong with the variables.
-#[derive(Debug, thiserror::Error)]
-#[error("the configuration is not usable: {}", .0.join("; "))]
-pub struct InvalidConfig(Vec<String>);
-
 impl Config {
     /// The names of the variables that are read.
     pub const VARIABLES: &'static [&'static str] = &[
@@ -49,7 +45,7 @@ impl Config {
         Cors::VARIABLE,
     ];
 
-    /// Reads the variables:
+    /// Reads all variables; otherwise says everything that is wrong with them:
     /// - `signing_key`: Ed25519 seed, 32 bytes in base64url;
     /// - `public_keys`: optional JWK Set of further keys whose tokens are good (the keys before
     ///   and after this one, while keys are changed);
@@ -63,30 +59,19 @@ impl Config {
     /// - `hashes_at_once`: password hashes under way for one instance, 1 to 64, default 2;
     /// - `max_requests_per_minute`: requests of one user, 0 to 1,000,000, default 1,200; 0 is as many as they like;
     /// - `cors_origins`: the origins whose pages may call, with spaces between.
-    pub fn read(variables: &BTreeMap<&'static str, String>) -> Result<Self, InvalidConfig> {
+    pub fn read(variables: &BTreeMap<&'static str, String>) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
+        let signer = checked(variables, "signing_key", &mut problems, Signer::from_text);
+        let worker_token = checked(variables, "worker_token", &mut problems, WorkerToken::new);
+        let email_key = checked(variables, "email_key", &mut problems, |key| match key.len() {
+            MIN_KEY_CHARS.. => Ok(key.to_owned()),
+            _ => Err(format!("is shorter than {MIN_KEY_CHARS} characters")),
+        });
+        let secrets = checked(variables, "refresh_keys", &mut problems, |keys| {
+            Secrets::new(email_key.as_deref().unwrap_or_default(), keys)
+        });
         let get = |name: &str| variables.get(name).map(String::as_str).filter(|value| !value.is_empty());
-        let mut required = |name: &'static str| {
-            get(name).unwrap_or_else(|| {
-                problems.push(format!("{name} is not set"));
-                ""
-            })
-        };
-        let (signing_key, email_key, worker_token) =
-            (required("signing_key"), required("email_key"), required("worker_token"));
-        let refresh_keys = required("refresh_keys");
-        if !email_key.is_empty() && email_key.len() < MIN_KEY_CHARS {
-            problems.push(format!("email_key is shorter than {MIN_KEY_CHARS} characters"));
-        }
-        let secrets = match refresh_keys {
-            "" => None,
-            keys => Secrets::new(email_key, keys)
-                .map_err(|error| problems.push(format!("refresh_keys: {error}")))
-                .ok(),
-        };
-        let mut note = |name: &str, error: &dyn std::fmt::Display| problems.push(format!("{name}: {error}"));
-        let signer = Signer::from_text(signing_key).map_err(|error| note("signing_key", &error)).ok();
-        let worker_token = WorkerToken::new(worker_token).map_err(|error| note("worker_token", &error)).ok();
+        let mut note = |name: &str, error: &dyn Display| problems.push(format!("{name}: {error}"));
         let further = get("public_keys").map(Verifier::from_jwks).transpose();
         let further = further.map_err(|error| note("public_keys", &error)).unwrap_or_default();
         let mut flag = |name: &str| match get(name) {
@@ -124,7 +109,21 @@ impl Config {
                 rates: Rc::new(Rates::new(per_minute)),
                 cors,
             }),
-            _ => Err(InvalidConfig(problems)),
+            _ => Err(problems),
         }
     }
+}
+
+/// A variable that must be there and pass a check; otherwise a problem is noted.
+fn checked<T, E: Display>(
+    variables: &BTreeMap<&'static str, String>,
+    name: &'static str,
+    problems: &mut Vec<String>,
+    check: impl FnOnce(&str) -> Result<T, E>,
+) -> Option<T> {
+    let Some(value) = variables.get(name).filter(|value| !value.is_empty()) else {
+        problems.push(format!("{name}: is missing"));
+        return None;
+    };
+    check(value).map_err(|error| problems.push(format!("{name}: {error}"))).ok()
 }

@@ -41,6 +41,9 @@ macro_rules! component {
             Clock: $crate::ports::Ambient,
             Body: $crate::http::RequestBody,
         {
+            if $crate::http::configured::is_asked(&parts) {
+                return $crate::http::configured::tell(service.err(), ambient, parts);
+            }
             let handler = async |endpoint: usize, incoming: &mut $crate::http::Incoming, body: Body| {
                 let Some(route) = ROUTES.get(endpoint) else {
                     return Err($crate::http::Failure::internal("no component is routed to this path"));

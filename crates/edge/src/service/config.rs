@@ -97,6 +97,20 @@ pub enum Role {
     Workers,
 }
 
+impl Role {
+    /// The kind of the component of that name; none for one that is not over the videos.
+    pub fn of(component: &str) -> Option<Self> {
+        Some(match component {
+            "videos" | "uploads" | "plugins" => Self::Users,
+            "downloads" => Self::Readers,
+            "events" => Self::Events,
+            "frames" => Self::Frames,
+            "control" => Self::Workers,
+            _ => return None,
+        })
+    }
+}
+
 impl Config {
     /// Reads all variables; otherwise says everything that is wrong with them.
     pub fn read(variables: &Variables, role: Role) -> Result<Self, Vec<String>> {

@@ -55,14 +55,14 @@ thread_local! {
     static CONFIG: RefCell<Option<Rc<Config>>> = const { RefCell::new(None) };
 }
 
-async fn configuration(role: Role) -> Result<Rc<Config>, Failure> {
-    let unusable = |problems: Vec<String>| Failure::unconfigured(problems.join("; "));
-    configured(&CONFIG, service::NAMES, |variables| Config::read(variables, role).map_err(unusable)).await
+async fn configuration(component: &str) -> Result<Rc<Config>, Failure> {
+    let role = Role::of(component).ok_or_else(|| Failure::internal("a component without a role"))?;
+    configured(&CONFIG, service::NAMES, |variables| Config::read(variables, role)).await
 }
 
 /// What a request's service is made of, and which other origins' pages may read the answer, a failure to make it too.
-async fn open(role: Role) -> (Cors, Result<Opened, Failure>) {
-    let config = configuration(role).await;
+async fn open(component: &str) -> (Cors, Result<Opened, Failure>) {
+    let config = configuration(component).await;
     let cors = config.as_ref().map(|config| config.cors.clone()).unwrap_or_default();
     let opened = match config {
         Ok(config) => Opened::open(config).await,
@@ -73,11 +73,11 @@ async fn open(role: Role) -> (Cors, Result<Opened, Failure>) {
 
 /// Answers one request with a service, or with an error when no service can be made.
 macro_rules! guest {
-    ($(#[$doc:meta])* $name:ident, $role:expr) => {
+    ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         pub async fn $name(request: Request) -> Answer {
             let (parts, body) = request.into_parts();
-            let (cors, opened) = open($role).await;
+            let (cors, opened) = open(stringify!($name)).await;
             let answer = match opened {
                 Ok(opened) => {
                     let queue = opened.queue();
@@ -95,13 +95,13 @@ macro_rules! guest {
 /// Answers one request with a service whose answers may be streamed. The body borrows from the request's service, so
 /// a task of its own holds that until the last byte is sent.
 macro_rules! streaming_guest {
-    ($(#[$doc:meta])* $name:ident, $role:expr) => {
+    ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         pub async fn $name(request: Request) -> StreamedAnswer {
             let (head, answered) = oneshot::channel();
             spin_sdk::wasip3::spawn(async move {
                 let (parts, body) = request.into_parts();
-                let (cors, opened) = open($role).await;
+                let (cors, opened) = open(stringify!($name)).await;
                 match opened {
                     Ok(opened) => {
                         let queue = opened.queue();
@@ -148,36 +148,29 @@ async fn send(head: oneshot::Sender<StreamedAnswer>, answer: Response<Body<'_>>)
 
 guest!(
     /// Component `videos`.
-    videos,
-    Role::Users
+    videos
 );
 guest!(
     /// Component `uploads`, whose bodies may be files.
-    uploads,
-    Role::Users
+    uploads
 );
 guest!(
     /// Component `downloads`.
-    downloads,
-    Role::Readers
+    downloads
 );
 streaming_guest!(
     /// Component `events`.
-    events,
-    Role::Events
+    events
 );
 streaming_guest!(
     /// Component `frames`.
-    frames,
-    Role::Frames
+    frames
 );
 guest!(
     /// Component `plugins`, whose bodies may be components.
-    plugins,
-    Role::Users
+    plugins
 );
 guest!(
     /// Component `control`.
-    control,
-    Role::Workers
+    control
 );

@@ -18,12 +18,13 @@ pub type Slot<C> = LocalKey<RefCell<Option<Rc<C>>>>;
 pub async fn configured<C>(
     slot: &'static Slot<C>,
     names: &[&'static str],
-    parse: impl FnOnce(&BTreeMap<&'static str, String>) -> Result<C, Failure>,
+    parse: impl FnOnce(&BTreeMap<&'static str, String>) -> Result<C, Vec<String>>,
 ) -> Result<Rc<C>, Failure> {
     if let Some(config) = slot.with_borrow(Clone::clone) {
         return Ok(config);
     }
-    let config = Rc::new(parse(&read(names).await?)?);
+    let unusable = |problems: Vec<String>| Failure::unconfigured(problems.join("; "));
+    let config = Rc::new(parse(&read(names).await?).map_err(unusable)?);
     slot.set(Some(Rc::clone(&config)));
     Ok(config)
 }

@@ -15,6 +15,7 @@ use framelift_dev_s3::{S3Config, S3Server};
 use framelift_dev_sqs::{ManualClock, Options, SqsConfig, SqsServer};
 use framelift_domain::Time;
 use framelift_edge::ports::{Http, Unavailable};
+use http::StatusCode;
 use http::header::HOST;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -54,6 +55,8 @@ pub(crate) struct Cloud {
     taken: Cell<usize>,
     /// The largest body that came in one request.
     pub(crate) largest_body: Cell<usize>,
+    /// The component that answers the others that it cannot work.
+    pub(crate) unconfigured: Cell<&'static str>,
     _folder: tempfile::TempDir,
 }
 
@@ -84,6 +87,7 @@ impl Cloud {
             clock,
             taken: Cell::default(),
             largest_body: Cell::default(),
+            unconfigured: Cell::default(),
             _folder: folder,
         }
     }
@@ -217,6 +221,13 @@ async fn exchange(
 
 impl Http for Cloud {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, Unavailable> {
+        if let Some(component) = request.uri().host().and_then(|host| host.strip_suffix(".spin.internal")) {
+            let works = component != self.unconfigured.get();
+            let mut answer = http::Response::new(Bytes::new());
+            *answer.status_mut() =
+                if works { StatusCode::NO_CONTENT } else { StatusCode::SERVICE_UNAVAILABLE };
+            return Ok(answer);
+        }
         self.largest_body.set(self.largest_body.get().max(request.body().len()));
         let client = self.client.clone();
         SERVERS.spawn(async move { exchange(&client, request).await }).await.unwrap()

@@ -1,8 +1,12 @@
 //! What workers report, in any order, and what the sweep heals.
 
+use bytes::Bytes;
+use framelift_edge::http::Failure;
+use http::Request;
+use http_body_util::Full;
 use serde_json::{Value, json};
 
-use crate::world::{Answer, MIB, World, completed, failed};
+use crate::world::{Answer, Component, MIB, World, completed, failed};
 
 fn progress(attempt: u32, worker: &str) -> Value {
     json!({
@@ -170,4 +174,39 @@ async fn health() {
     world.cloud.break_sqs(3);
     assert_eq!(world.get("/health/ready").send().await.short(), "503 unavailable");
     assert_eq!(world.get("/health").send().await.status, 200);
+}
+
+#[tokio::test]
+async fn an_app_of_which_a_component_cannot_work_is_not_ready() {
+    let world = World::new();
+    for component in ["auth", "events", "frames", "web"] {
+        world.cloud.unconfigured.set(component);
+        assert_eq!(world.get("/health/ready").send().await.short(), "503 unavailable", "{component}");
+    }
+    world.cloud.unconfigured.set("");
+    assert_eq!(world.get("/health/ready").send().await.status, 200);
+}
+
+#[tokio::test]
+async fn components_tell_each_other_whether_they_can_work() {
+    let world = World::new();
+    for component in [
+        Component::Videos,
+        Component::Uploads,
+        Component::Downloads,
+        Component::Events,
+        Component::Frames,
+        Component::Plugins,
+    ] {
+        let ask = async |uri: &str| {
+            let request = Request::get(uri).body(Full::new(Bytes::new())).unwrap();
+            world.send(component, request).await.status.as_u16()
+        };
+        assert_eq!(ask("http://it.spin.internal/configured").await, 204, "{component:?}");
+        world.fault.set(Some(Failure::unconfigured("s3_bucket: is missing")));
+        assert_eq!(ask("http://it.spin.internal/configured").await, 503, "{component:?}");
+        // To everybody else the path is nothing.
+        assert_eq!(ask("http://example.com/configured").await, 404, "{component:?}");
+        assert_eq!(ask("/configured").await, 404, "{component:?}");
+    }
 }
