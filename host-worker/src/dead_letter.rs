@@ -164,7 +164,7 @@ impl DeadLetters {
             return (DeadLetter::GivenBack, given_back);
         }
         let failure = Failure::new(FailureCode::Internal, format!("gave up after {tries} tries"));
-        match context.report_failure(job, &task.trace, &failure, Ending::Failed).await {
+        match context.report_failure(job, &task.trace, &failure, Ending::Failed, 0).await {
             Ok(answer) => {
                 tracing::error!(event = "ProcessingFailed", tries, "a job has used up its tries");
                 context.metrics.job_ended("failed", failure.code.as_str());

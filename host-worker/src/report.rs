@@ -188,8 +188,10 @@ impl ControlClient {
         job: &Job,
         trace: &Trace,
         progress: Progress,
+        decoded_ms: u64,
     ) -> Result<ReportAnswer, ReportError> {
-        let body = ProgressReport { attempt: job.attempt, worker_id: self.worker_id.clone(), progress };
+        let worker_id = self.worker_id.clone();
+        let body = ProgressReport { attempt: job.attempt, worker_id, progress, decoded_ms };
         self.report(job.video_id, "progress", trace, &body).await
     }
 
@@ -207,6 +209,7 @@ impl ControlClient {
             frames: result.frames,
             sha256: result.sha256,
             bytes_read: result.bytes_read,
+            decoded_ms: result.decoded_ms,
             warnings: result.warnings,
             indexed: result.indexed,
         };
@@ -221,6 +224,7 @@ impl ControlClient {
         code: FailureCode,
         message: &str,
         ending: Ending,
+        decoded_ms: u64,
     ) -> Result<ReportAnswer, ReportError> {
         let body = FailReport {
             attempt: job.attempt,
@@ -228,6 +232,7 @@ impl ControlClient {
             code,
             message: message.chars().take(1000).collect(),
             ending,
+            decoded_ms,
         };
         self.report(job.video_id, "fail", trace, &body).await
     }
@@ -386,6 +391,8 @@ pub(crate) struct Archive {
     pub sha256: Checksum,
     /// Bytes read of the upload.
     pub bytes_read: u64,
+    /// Milliseconds of video that were decoded.
+    pub decoded_ms: u64,
     /// Warnings for the owner.
     pub warnings: Vec<String>,
     /// Whether the index of its frames is stored.

@@ -177,22 +177,31 @@ fn show(account: &Value) -> Result<Done, Failed> {
     ];
     // What later versions count is left to --json.
     let quotas = [
-        ("videos_in_flight", "videos at work", false),
-        ("open_videos", "unfinished videos", false),
-        ("uploads_today", "uploads today", false),
-        ("stored_bytes", "stored", true),
-        ("plugins", "plugins", false),
+        ("videos_in_flight", "videos at work", Unit::Number),
+        ("open_videos", "unfinished videos", Unit::Number),
+        ("uploads_today", "uploads today", Unit::Number),
+        ("decoded_seconds_today", "decoded today", Unit::Seconds),
+        ("stored_bytes", "stored", Unit::Bytes),
+        ("plugins", "plugins", Unit::Number),
     ];
-    for (field, words, bytes) in quotas {
+    for (field, words, unit) in quotas {
         let quota = &account["quotas"][field];
         if let (Some(used), Some(limit)) = (quota["used"].as_u64(), quota["limit"].as_u64()) {
-            lines.push(match bytes {
-                true => format!("used     {words}: {} of {}", HumanBytes(used), HumanBytes(limit)),
-                false => format!("used     {words}: {used} of {limit}"),
+            lines.push(match unit {
+                Unit::Bytes => format!("used     {words}: {} of {}", HumanBytes(used), HumanBytes(limit)),
+                Unit::Seconds => format!("used     {words}: {} of {} minutes", used.div_ceil(60), limit / 60),
+                Unit::Number => format!("used     {words}: {used} of {limit}"),
             });
         }
     }
     Ok(done(lines.join("\n"), account.clone()))
+}
+
+/// What a quota counts.
+enum Unit {
+    Number,
+    Bytes,
+    Seconds,
 }
 
 fn set(service: &Service, args: &SetArgs) -> Result<Done, Failed> {

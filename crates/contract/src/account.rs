@@ -155,6 +155,8 @@ pub struct Quotas {
     pub open_videos: Quota,
     /// Uploads that were begun today (UTC).
     pub uploads_today: Quota,
+    /// Seconds of video that were decoded today (UTC) in jobs that have ended.
+    pub decoded_seconds_today: Quota,
     /// Bytes of uploads and results.
     pub stored_bytes: Quota,
     /// Plugins.

@@ -1,7 +1,7 @@
 //! The reports of workers to component `control`, and its answers.
 
 use framelift_domain::video::Extraction;
-use framelift_domain::{Checksum, CorrelationId, FailureCode, Time, UserId, VideoId, WorkerId};
+use framelift_domain::{Checksum, CorrelationId, FailureCode, Time, UserId, VideoId, WorkerId, is_zero};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -79,6 +79,9 @@ pub struct ProgressReport {
     pub worker_id: WorkerId,
     /// The attempt's progress.
     pub progress: Progress,
+    /// Milliseconds of video that were decoded. Older workers do not count them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub decoded_ms: u64,
 }
 
 /// `POST /internal/jobs/{id}/complete`.
@@ -99,6 +102,9 @@ pub struct CompleteReport {
     pub sha256: Checksum,
     /// Bytes read of the upload.
     pub bytes_read: u64,
+    /// Milliseconds of video that were decoded. Older workers do not count them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub decoded_ms: u64,
     /// Warnings for the user, at most 100 of 500 characters.
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -109,8 +115,9 @@ pub struct CompleteReport {
 
 impl From<CompleteReport> for Extraction {
     fn from(report: CompleteReport) -> Self {
-        let CompleteReport { size_bytes, frames, sha256, bytes_read, warnings, indexed, .. } = report;
-        Self { size_bytes, frames, sha256, bytes_read, warnings, indexed }
+        let CompleteReport { size_bytes, frames, sha256, bytes_read, decoded_ms, warnings, indexed, .. } =
+            report;
+        Self { size_bytes, frames, sha256, bytes_read, decoded_ms, warnings, indexed }
     }
 }
 
@@ -133,6 +140,9 @@ pub struct FailReport {
     #[serde(rename = "release", default)]
     #[schema(value_type = bool)]
     pub ending: Ending,
+    /// Milliseconds of video that were decoded. Older workers do not count them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub decoded_ms: u64,
 }
 
 /// How an attempt without a result ended; on the wire, whether the job is given back.

@@ -243,7 +243,7 @@ fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
 
 impl From<StoredProgress> for Progress {
     fn from(progress: StoredProgress) -> Self {
-        let StoredProgress { stage, percent, frames_done, frames_expected, bytes_read } = progress;
+        let StoredProgress { stage, percent, frames_done, frames_expected, bytes_read, .. } = progress;
         Self { stage, percent, frames_done, frames_expected, bytes_read }
     }
 }
@@ -251,7 +251,7 @@ impl From<StoredProgress> for Progress {
 impl From<Progress> for StoredProgress {
     fn from(progress: Progress) -> Self {
         let Progress { stage, percent, frames_done, frames_expected, bytes_read } = progress;
-        Self { stage, percent, frames_done, frames_expected, bytes_read }
+        Self { stage, percent, frames_done, frames_expected, bytes_read, decoded_ms: 0 }
     }
 }
 

@@ -26,6 +26,9 @@ pub struct Limits {
     pub max_upload_bytes: u64,
     /// Uploads of one user in a day (UTC).
     pub max_uploads_per_day: u32,
+    /// Minutes of video that the jobs of one user may decode in a day (UTC); once they are used up, no new
+    /// video is taken.
+    pub max_decoded_minutes_per_day: u32,
     /// Requests of one user in a minute; 0 means no limit.
     pub max_requests_per_minute: u32,
     /// Plugins of one user, by their names.
@@ -60,6 +63,7 @@ impl Default for Limits {
             max_stored_bytes_per_user: 100 << 30,
             max_upload_bytes: 50 << 30,
             max_uploads_per_day: 5_000,
+            max_decoded_minutes_per_day: 10_000,
             max_requests_per_minute: 1_200,
             max_plugins_per_user: 20,
             max_plugin_bytes_per_user: 512 << 20,

@@ -43,6 +43,9 @@ pub struct Progress {
     pub frames_expected: Option<u64>,
     /// Bytes read from the source.
     pub bytes_read: u64,
+    /// Milliseconds for which all pictures that were decoded are shown, also those that are only decoded for others
+    /// or to measure the video.
+    pub decoded_ms: u64,
 }
 
 /// Observes an extraction and can cancel it.

@@ -23,6 +23,9 @@ const MAX_LEVEL_PIXELS: u64 = 36_000_000;
 /// The same for pictures beyond every level; real ones (360° video) have a byte for 200 pixels.
 const BASE_OVERSIZE_PIXELS: u64 = 1_000_000_000;
 const OVERSIZE_PIXELS_PER_BYTE: u64 = 2_000;
+/// Seconds for which a picture counts as shown at most, whatever it claims, and where it says nothing.
+const MAX_SHOWN: f64 = 10.0;
+const GUESSED_SHOWN: f64 = 0.04;
 /// How long a decoder waits at most for pictures to be encoded.
 const ENCODING_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -44,6 +47,8 @@ pub(crate) struct Pictures {
     scans: u64,
     decoded: AtomicU64,
     decoded_beyond: AtomicU64,
+    /// Microseconds for which the decoded pictures are shown.
+    shown: AtomicU64,
     used: Mutex<Used>,
     freed: Condvar,
 }
@@ -104,6 +109,7 @@ impl Pictures {
             scans: limits.max_scans.into(),
             decoded: AtomicU64::new(0),
             decoded_beyond: AtomicU64::new(0),
+            shown: AtomicU64::new(0),
             used: Mutex::default(),
             freed: Condvar::new(),
         }
@@ -159,6 +165,17 @@ impl Pictures {
             add(&self.decoded_beyond, self.beyond)?;
         }
         add(&self.decoded, self.pixels)
+    }
+
+    /// Counts the time for which a decoded picture is shown: so many seconds, or a guess where they are none.
+    pub(crate) fn count_time(&self, seconds: f64) {
+        let seconds = if seconds > 0.0 { seconds.min(MAX_SHOWN) } else { GUESSED_SHOWN };
+        self.shown.fetch_add((seconds * 1e6) as u64, Relaxed);
+    }
+
+    /// Milliseconds for which all decoded pictures are shown.
+    pub(crate) fn decoded_ms(&self) -> u64 {
+        self.shown.load(Relaxed) / 1000
     }
 
     /// Counts a picture as having left its decoder.
@@ -217,6 +234,15 @@ mod tests {
             assert!(waiting.join().unwrap());
         });
         drop(outside);
+    }
+
+    #[test]
+    fn claims_of_a_picture_are_believed_within_bounds() {
+        let pictures = budget(u64::MAX, u64::MAX, 0);
+        for seconds in [0.5, f64::INFINITY, 0.0, -1.0, f64::NAN] {
+            pictures.count_time(seconds);
+        }
+        assert_eq!(pictures.decoded_ms(), 500 + 10_000 + 3 * 40);
     }
 
     #[test]

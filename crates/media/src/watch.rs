@@ -92,6 +92,7 @@ impl<'c> Watch<'c> {
             frames_done: self.frames_done.load(Relaxed),
             frames_expected: Some(self.frames_expected.load(Relaxed)).filter(|&n| n != UNKNOWN),
             bytes_read: self.bytes_read(),
+            decoded_ms: self.pictures.get().map_or(0, |pictures| pictures.decoded_ms()),
         };
         if self.control.progress(&progress) {
             return true;

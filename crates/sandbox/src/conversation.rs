@@ -223,6 +223,7 @@ impl Sandbox {
             frames_done: 0,
             frames_expected: None,
             bytes_read: 0,
+            decoded_ms: 0,
         };
         let conversation = Conversation {
             socket: &events,

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The protocol's version. Both sides are the same program, unless its file was replaced meanwhile.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// Bytes of one read, and of one piece of a member.
 pub(crate) const MAX_PIECE: usize = 1 << 20;
@@ -91,7 +91,7 @@ impl Kind {
     pub(crate) const fn max_length(self) -> usize {
         match self {
             Self::Hello | Self::Job | Self::Done | Self::Failed => MAX_JSON,
-            Self::Progress => 29,
+            Self::Progress => PROGRESS,
             Self::AskName => MAX_ID,
             Self::Member => START + MAX_ID,
             Self::Name => MAX_NAME,
@@ -308,6 +308,9 @@ fn take<const N: usize>(body: &mut &[u8]) -> Result<[u8; N], Malformed> {
     Ok(*first)
 }
 
+/// Bytes of a progress message.
+const PROGRESS: usize = 37;
+
 fn ended(body: &[u8]) -> Result<(), Malformed> {
     if body.is_empty() { Ok(()) } else { Err(Malformed("a message with more than belongs into it")) }
 }
@@ -351,10 +354,11 @@ const STAGES: [Stage; 4] = [Stage::Opening, Stage::Indexing, Stage::Extracting, 
 
 pub(crate) fn encode_progress(progress: &Progress) -> Vec<u8> {
     let stage = STAGES.iter().position(|stage| *stage == progress.stage).unwrap_or(0);
-    let mut body = Vec::with_capacity(29);
+    let mut body = Vec::with_capacity(PROGRESS);
     body.push(stage as u8);
     body.extend_from_slice(&progress.percent.to_le_bytes());
-    for count in [progress.frames_done, progress.frames_expected.unwrap_or(u64::MAX), progress.bytes_read] {
+    let frames_expected = progress.frames_expected.unwrap_or(u64::MAX);
+    for count in [progress.frames_done, frames_expected, progress.bytes_read, progress.decoded_ms] {
         body.extend_from_slice(&count.to_le_bytes());
     }
     body
@@ -364,14 +368,14 @@ pub(crate) fn decode_progress(mut body: &[u8]) -> Result<Progress, Malformed> {
     let [stage] = take(&mut body)?;
     let stage = STAGES.get(usize::from(stage)).ok_or(Malformed("an unknown stage"))?;
     let percent = f32::from_le_bytes(take(&mut body)?);
-    let [frames_done, frames_expected, bytes_read] =
-        [take(&mut body)?, take(&mut body)?, take(&mut body)?].map(u64::from_le_bytes);
+    let [frames_done, frames_expected, bytes_read, decoded_ms] =
+        [take(&mut body)?, take(&mut body)?, take(&mut body)?, take(&mut body)?].map(u64::from_le_bytes);
     ended(body)?;
     if !(0.0..=100.0).contains(&percent) {
         return Err(Malformed("a percentage that is none"));
     }
     let frames_expected = Some(frames_expected).filter(|count| *count != u64::MAX);
-    Ok(Progress { stage: *stage, percent, frames_done, frames_expected, bytes_read })
+    Ok(Progress { stage: *stage, percent, frames_done, frames_expected, bytes_read, decoded_ms })
 }
 
 pub(crate) fn encode_read(offset: u64, length: u32) -> [u8; 12] {
@@ -445,6 +449,7 @@ mod tests {
             prop_assert_eq!(MemberStart::decode(&start.encode()), Ok(start));
             let progress = Progress {
                 stage: Stage::Finishing, percent, frames_done: number, frames_expected: expected, bytes_read: size,
+                decoded_ms: size,
             };
             prop_assert_eq!(decode_progress(&encode_progress(&progress)), Ok(progress));
         }

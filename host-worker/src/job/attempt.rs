@@ -118,11 +118,14 @@ struct Attempt<'a> {
 }
 
 impl JobContext {
-    /// Makes the attempt. It does not publish the archive, and leaves nothing in the store if it fails.
-    pub(super) async fn attempt(&self, job: &Job, trace: &Trace, permit: Permit) -> Outcome {
+    /// Makes the attempt; returns how it ended, and how many milliseconds of video were decoded. It does not publish
+    /// the archive, and leaves nothing in the store if it fails.
+    pub(super) async fn attempt(&self, job: &Job, trace: &Trace, permit: Permit) -> (Outcome, u64) {
         let options = match job.options.check("") {
             Ok(options) => options,
-            Err(_) => return Outcome::failed(FailureCode::Internal, "the job's options are not valid"),
+            Err(_) => {
+                return (Outcome::failed(FailureCode::Internal, "the job's options are not valid"), 0);
+            }
         };
         let stopper = Arc::new(Stopper::default());
         let watch = Arc::new(Watch::new(stopper.clone()));
@@ -143,12 +146,13 @@ impl JobContext {
         let attempt = Attempt { context: self, job, watch: watch.clone(), stopper: stopper.clone() };
         let outcome = attempt.make(options, permit).await;
         watch.end();
-        match (stopper.reason(), outcome) {
+        let outcome = match (stopper.reason(), outcome) {
             (_, done @ Outcome::Completed(_)) => done,
             // Any error after the stop is a consequence of it.
             (Some(stop), _) => Outcome::of_stop(stop, self.settings.stuck_after, job.size_bytes),
             (None, outcome) => outcome,
-        }
+        };
+        (outcome, watch.decoded_ms())
     }
 }
 
@@ -339,6 +343,7 @@ impl Attempt<'_> {
                     frames: outcome.frames,
                     sha256,
                     bytes_read: self.watch.bytes_read(),
+                    decoded_ms: self.watch.decoded_ms(),
                     warnings: bounded(outcome.warnings),
                     indexed,
                 })

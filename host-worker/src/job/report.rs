@@ -45,12 +45,12 @@ impl JobContext {
             size_bytes = job.size_bytes,
             "the attempt begins"
         );
-        let outcome = self.attempt(job, trace, permit).await;
+        let (outcome, decoded_ms) = self.attempt(job, trace, permit).await;
         self.count_for_service(&outcome);
         let reporting = Instant::now();
         let disposition = match outcome {
             Outcome::Completed(archive) => self.complete(job, trace, receives, archive).await,
-            Outcome::Failed(failure) => self.fail(job, trace, receives, failure).await,
+            Outcome::Failed(failure) => self.fail(job, trace, receives, failure, decoded_ms).await,
             Outcome::Released(why) => {
                 tracing::warn!(reason = why, "the job is given back");
                 // Another worker must be able to claim it first: a worker that stops has little time.
@@ -112,8 +112,15 @@ impl JobContext {
         .await
     }
 
-    async fn fail(&self, job: &Job, trace: &Trace, receives: u32, failure: Failure) -> Disposition {
-        let answer = self.report_failure(job, trace, &failure, Ending::Failed).await;
+    async fn fail(
+        &self,
+        job: &Job,
+        trace: &Trace,
+        receives: u32,
+        failure: Failure,
+        decoded_ms: u64,
+    ) -> Disposition {
+        let answer = self.report_failure(job, trace, &failure, Ending::Failed, decoded_ms).await;
         self.after_report(job, trace, receives, answer, || {
             tracing::info!(
                 event = "ProcessingFailed",
@@ -129,7 +136,7 @@ impl JobContext {
     /// Releases a job. Control sends a new message for it, so this one is deleted.
     pub(crate) async fn give_back(&self, job: &Job, trace: &Trace, receives: u32, why: &str) -> Disposition {
         let failure = Failure::new(FailureCode::Internal, why);
-        let answer = self.report_failure(job, trace, &failure, Ending::Released).await;
+        let answer = self.report_failure(job, trace, &failure, Ending::Released, 0).await;
         // There is a notice if it was released too often.
         self.after_report(job, trace, receives, answer, || self.metrics.job_ended("released", "")).await
     }
@@ -152,16 +159,18 @@ impl JobContext {
         }
     }
 
-    /// Reports that the job failed or is released. Tried at least once, even in a shutdown.
+    /// Reports that the job, of which so much was decoded, failed or is released. Tried at least once, even in a
+    /// shutdown.
     pub(crate) async fn report_failure(
         &self,
         job: &Job,
         trace: &Trace,
         failure: &Failure,
         ending: Ending,
+        decoded_ms: u64,
     ) -> Result<ReportAnswer, ReportError> {
         retry("fail", RETRY_TIMEOUT, &self.release, || {
-            self.control.fail(job, trace, failure.code, &failure.message, ending)
+            self.control.fail(job, trace, failure.code, &failure.message, ending, decoded_ms)
         })
         .await
     }

@@ -110,7 +110,12 @@ impl Supervisor {
 
     /// Reports progress once. A report that fails is not repeated: the next one follows soon.
     async fn report(&self) -> Option<Stop> {
-        let report = self.control.progress(&self.job, &self.trace, self.watch.report());
+        let report = self.control.progress(
+            &self.job,
+            &self.trace,
+            self.watch.report(),
+            self.watch.decoded_ms(),
+        );
         let answer = tokio::select! {
             answer = report => answer,
             () = self.release.cancelled() => return Some(Stop::Shutdown),
@@ -140,7 +145,7 @@ mod tests {
     const SMALL: u64 = 1000;
 
     fn sign(stage: Stage) -> Progress {
-        Progress { stage, percent: 1.0, frames_done: 0, frames_expected: None, bytes_read: 0 }
+        Progress { stage, percent: 1.0, frames_done: 0, frames_expected: None, bytes_read: 0, decoded_ms: 0 }
     }
 
     #[tokio::test(start_paused = true)]

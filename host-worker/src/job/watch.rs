@@ -77,6 +77,8 @@ pub(super) struct Watch {
     bytes_read: Arc<AtomicU64>,
     /// Bytes that the engine asked for.
     bytes_asked_for: AtomicU64,
+    /// Milliseconds of video that the engine decoded.
+    decoded_ms: AtomicU64,
     /// Microseconds that the engine's reads have waited for the store.
     waited: AtomicU64,
     /// Microseconds from `made` to the start of a read that waits now; 0 while none does.
@@ -95,6 +97,7 @@ impl Watch {
             frames_expected: AtomicU64::new(UNKNOWN),
             bytes_read: Arc::default(),
             bytes_asked_for: AtomicU64::new(0),
+            decoded_ms: AtomicU64::new(0),
             waited: AtomicU64::new(0),
             waits_since: AtomicU64::new(0),
         }
@@ -125,6 +128,12 @@ impl Watch {
     /// Bytes that the engine has asked for.
     pub(super) fn bytes_asked_for(&self) -> u64 {
         self.bytes_asked_for.load(Relaxed)
+    }
+
+    /// Milliseconds of video that were decoded; of a decoder that crashed and was started again, the larger
+    /// number.
+    pub(super) fn decoded_ms(&self) -> u64 {
+        self.decoded_ms.load(Relaxed)
     }
 
     fn now(&self) -> u64 {
@@ -173,6 +182,7 @@ impl Control for Watch {
         });
         self.permille.store((progress.percent.clamp(0.0, 100.0) * 10.0).round() as u32, Relaxed);
         self.bytes_asked_for.fetch_max(progress.bytes_read, Relaxed);
+        self.decoded_ms.fetch_max(progress.decoded_ms, Relaxed);
         self.frames_done.fetch_max(progress.frames_done, Relaxed);
         self.frames_expected.store(progress.frames_expected.unwrap_or(UNKNOWN), Relaxed);
         // This check takes no lock, unlike the token's.
@@ -226,13 +236,14 @@ mod tests {
             frames_done: 3,
             frames_expected: Some(4),
             bytes_read: 5,
+            decoded_ms: 6,
         };
         assert!(watch.progress(&progress));
         let report = watch.report();
         assert_eq!((report.stage, report.percent, report.frames_expected), (Stage::Extracting, 99, Some(4)));
         stopper.stop(Stop::Superseded);
         assert!(!watch.progress(&progress));
-        assert_eq!((watch.permille(), watch.bytes_asked_for()), (1000, 5));
+        assert_eq!((watch.permille(), watch.bytes_asked_for(), watch.decoded_ms()), (1000, 5, 6));
     }
 
     #[test]

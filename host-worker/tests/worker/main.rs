@@ -116,6 +116,7 @@ async fn a_large_archive_leaves_in_parts() {
     rig.send(&job).await;
     rig.no_messages().await;
     assert_archive(&rig, &job, 20).await;
+    assert_eq!(rig.control.calls("complete")[0].body["decoded_ms"], 2_000);
     assert!(rig.object(&job.result_key).await.unwrap().len() > 5 << 20);
     assert!(parts.requests() >= 5);
     assert_eq!(rig.open_uploads().await, 0);

@@ -266,6 +266,7 @@ export const en = {
   usedOf: (used: string, limit: string) => `${used} of ${limit}`,
   quotaStored: "Storage",
   quotaUploads: "Uploads today",
+  quotaDecoded: "Video decoded today",
   quotaOpen: "Unfinished videos",
   quotaInFlight: "Videos at work",
   quotaPlugins: "Plugins",
@@ -426,7 +427,7 @@ export const en = {
   "problem_payload-too-large": "This is more than one request may hold. Use less, then try again.",
   "problem_rate-limited": "Too many requests in a short time.",
   "problem_quota-exceeded":
-    "You have reached a limit of your account: unfinished videos, or uploads of one day. Wait until some are done, or cancel some; the account page shows the limits.",
+    "You have reached a limit of your account: unfinished videos, or uploads or decoded video of one day. Wait until some are done, or cancel some; the account page shows the limits.",
   "problem_idempotency-key-reused": "This was sent before with other content. Try again.",
   "problem_idempotency-in-progress": "This is being done already. Wait a moment, then look again.",
   "problem_processing-not-finished": "The video is not done yet. Wait until it is, then try again.",

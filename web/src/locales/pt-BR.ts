@@ -329,6 +329,7 @@ export const ptBR: Messages = {
   usedOf: (used, limit) => `${used} de ${limit}`,
   quotaStored: "Armazenamento",
   quotaUploads: "Envios hoje",
+  quotaDecoded: "Vídeo decodificado hoje",
   quotaOpen: "Vídeos não terminados",
   quotaInFlight: "Vídeos em processamento",
   quotaPlugins: "Plugins",
@@ -487,7 +488,7 @@ export const ptBR: Messages = {
   "problem_payload-too-large": "É mais do que um pedido pode conter. Use menos e tente de novo.",
   "problem_rate-limited": "Pedidos demais em pouco tempo.",
   "problem_quota-exceeded":
-    "Você chegou a um limite da sua conta: vídeos não terminados ou envios de um dia. Espere alguns terminarem ou cancele alguns; a página da conta mostra os limites.",
+    "Você chegou a um limite da sua conta: vídeos não terminados, ou envios ou vídeo decodificado de um dia. Espere alguns terminarem ou cancele alguns; a página da conta mostra os limites.",
   "problem_idempotency-key-reused": "Isto já foi enviado com outro conteúdo. Tente de novo.",
   "problem_idempotency-in-progress": "Isto já está sendo feito. Espere um momento e veja de novo.",
   "problem_processing-not-finished": "O vídeo ainda não está pronto. Espere e tente de novo.",

@@ -1,6 +1,6 @@
 // How much of what the account may use is used.
 import type { Account } from "../api";
-import { bytes, number } from "../format";
+import { bytes, duration, number } from "../format";
 import { t } from "../i18n";
 import { Bar } from "../ui";
 
@@ -17,6 +17,7 @@ export function Usage({ account: { quotas } }: { account: Account }) {
               [
                 [t().quotaStored, quotas.stored_bytes, bytes],
                 [t().quotaUploads, quotas.uploads_today, number],
+                [t().quotaDecoded, quotas.decoded_seconds_today, duration],
                 [t().quotaOpen, quotas.open_videos, number],
                 [t().quotaInFlight, quotas.videos_in_flight, number],
                 [t().quotaPlugins, quotas.plugins, number],

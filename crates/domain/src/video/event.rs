@@ -58,6 +58,8 @@ pub enum Event {
         worker: WorkerId,
         /// Why.
         failure: Failure,
+        /// Milliseconds of video that were decoded until then.
+        decoded_ms: u64,
     },
     /// The worker releases it, for a reason other than the video.
     Released {

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use strum::{Display, EnumDiscriminants, EnumString, IntoStaticStr, VariantArray, VariantNames};
 
-use crate::{Checksum, Failure, Time, WorkerId};
+use crate::{Checksum, Failure, Time, WorkerId, is_zero};
 
 /// A multipart upload under way at the object store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +80,9 @@ pub struct Progress {
     pub frames_expected: Option<u64>,
     /// Bytes read of the upload.
     pub bytes_read: u64,
+    /// Milliseconds of video that were decoded. Absent in records from before they were counted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub decoded_ms: u64,
 }
 
 /// Reads a stage of a stored record. A stage that this version does not know becomes [`Stage::Waiting`].
@@ -110,6 +113,9 @@ pub struct Extraction {
     pub sha256: Checksum,
     /// Bytes read of the upload.
     pub bytes_read: u64,
+    /// Milliseconds of video that were decoded. Absent in records from before they were counted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub decoded_ms: u64,
     /// Warnings for the owner.
     pub warnings: Vec<String>,
     /// Whether an index of its frames is stored beside the archive. Absent in old records.

@@ -30,7 +30,9 @@ impl State {
                 })
             }
             Event::Completed { attempt, worker, result } => self.completed(attempt, &worker, result, now),
-            Event::Failed { attempt, worker, failure } => self.failed(attempt, &worker, failure, now),
+            Event::Failed { attempt, worker, failure, decoded_ms } => {
+                self.failed(attempt, &worker, failure, decoded_ms, now)
+            }
             Event::Released { attempt, worker, since } => self.released(attempt, &worker, since),
             Event::Reclaimed { grace_s } => self.reclaimed(grace_s, now),
             Event::Resent { grace_s } => self.resent(grace_s, now),
@@ -149,16 +151,26 @@ impl State {
             frames_done: result.frames,
             frames_expected: Some(result.frames),
             bytes_read: result.bytes_read,
+            decoded_ms: result.decoded_ms,
         };
         Ok(Self::Completed { end: End::new(processing.attempts, progress, now), result, notified: false })
     }
 
-    fn failed(self, attempt: u32, worker: &WorkerId, failure: Failure, now: Time) -> Result<Self, Reason> {
+    fn failed(
+        self,
+        attempt: u32,
+        worker: &WorkerId,
+        failure: Failure,
+        decoded_ms: u64,
+        now: Time,
+    ) -> Result<Self, Reason> {
         if let Self::Failed { end, .. } = &self {
             return if end.attempts.made == attempt { Ok(self) } else { Err(Reason::Stale) };
         }
         let processing = self.current(attempt, worker)?;
-        let end = End::new(processing.attempts, processing.progress, now);
+        let decoded_ms = processing.progress.decoded_ms.max(decoded_ms);
+        let progress = Progress { decoded_ms, ..processing.progress };
+        let end = End::new(processing.attempts, progress, now);
         Ok(Self::Failed { end, failure, notified: false })
     }
 

@@ -23,6 +23,7 @@ pub(super) fn operation() -> Operation {
             frames: 60,
             sha256: examples::checksum(),
             bytes_read: 73_400_320,
+            decoded_ms: 60_000,
             warnings: Vec::new(),
             indexed: true,
         }))

@@ -23,6 +23,7 @@ pub(super) fn operation() -> Operation {
             code: FailureCode::NotAVideo,
             message: "no known container could be read".into(),
             ending: Ending::Failed,
+            decoded_ms: 4_000,
         }))
         .answers(StatusCode::OK, "The video failed, or is pending again.", examples::report(Status::Failed))
         .or(REPORT)
@@ -37,7 +38,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let (attempt, worker) = (report.attempt, report.worker_id);
         let video = match report.ending {
             Ending::Released => self.jobs().release(id, attempt, worker, failure).await?,
-            Ending::Failed => self.jobs().fail(id, attempt, worker, failure).await?,
+            Ending::Failed => self.jobs().fail(id, attempt, worker, failure, report.decoded_ms).await?,
         };
         if video.state.failure().is_some() {
             event("ProcessingFailed", &video);

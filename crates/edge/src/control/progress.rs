@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use framelift_contract::report::ProgressReport;
 use framelift_contract::video::{Progress, Status};
-use framelift_domain::video::Stage;
+use framelift_domain::video::{Progress as StoredProgress, Stage};
 use http::{Response, StatusCode};
 
 use super::REPORT;
@@ -27,6 +27,7 @@ pub(super) fn operation() -> Operation {
                 frames_expected: Some(60),
                 bytes_read: 29_360_128,
             },
+            decoded_ms: 24_000,
         }))
         .answers(StatusCode::OK, "The lease is renewed.", examples::report(Status::Processing))
         .or(REPORT)
@@ -37,7 +38,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         self.worker(incoming)?;
         let id = incoming.video_id()?;
         let report: ProgressReport = incoming.json()?;
-        let progress = report.progress.into();
+        let progress = StoredProgress { decoded_ms: report.decoded_ms, ..report.progress.into() };
         let video = self.jobs().progress(id, report.attempt, report.worker_id, progress).await?;
         json(StatusCode::OK, &view::report(&video))
     }

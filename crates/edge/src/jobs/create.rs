@@ -137,6 +137,9 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             .fill_slots(user, |mut slots| {
                 let reserved = slots.reserve(id, bytes, expires_at, self.limits);
                 let changed = reserved.map_err(|why| self.no_room(why))?;
+                if changed {
+                    slots.check_decoded(self.today(), self.limits).map_err(|why| self.no_room(why))?;
+                }
                 // A run uploads nothing.
                 if changed && id == root {
                     slots.count_upload(self.today(), self.limits).map_err(|why| self.no_room(why))?;
@@ -164,15 +167,22 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         self.now().unix_s().div_euclid(DAY_S)
     }
 
+    /// Seconds until the next day (UTC).
+    fn rest_of_day_s(&self) -> u32 {
+        let rest_s = DAY_S - self.now().unix_s().rem_euclid(DAY_S);
+        u32::try_from(rest_s).unwrap_or(u32::MAX)
+    }
+
     pub(super) fn no_room(&self, why: NoRoom) -> JobError {
         match why {
-            NoRoom::Day => {
-                let rest_s = DAY_S - self.now().unix_s().rem_euclid(DAY_S);
-                JobError::DailyQuotaExceeded {
-                    limit: self.limits.max_uploads_per_day,
-                    retry_after_s: u32::try_from(rest_s).unwrap_or(u32::MAX),
-                }
-            }
+            NoRoom::Day => JobError::DailyQuotaExceeded {
+                limit: self.limits.max_uploads_per_day,
+                retry_after_s: self.rest_of_day_s(),
+            },
+            NoRoom::Decoded => JobError::DecodingQuotaExceeded {
+                limit: self.limits.max_decoded_minutes_per_day,
+                retry_after_s: self.rest_of_day_s(),
+            },
             NoRoom::Full => JobError::QuotaExceeded { limit: self.limits.max_open_per_user },
             NoRoom::Storage { used } => {
                 JobError::StorageQuotaExceeded { used, limit: self.limits.max_stored_bytes_per_user }

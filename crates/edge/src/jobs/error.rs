@@ -33,6 +33,14 @@ pub enum JobError {
         /// Seconds until the next day.
         retry_after_s: u32,
     },
+    /// The user's jobs have decoded as much video today as they may in a day.
+    #[error("at most {limit} minutes of video may be decoded in a day (UTC), and they are used up")]
+    DecodingQuotaExceeded {
+        /// That many.
+        limit: u32,
+        /// Seconds until the next day.
+        retry_after_s: u32,
+    },
     /// The user's videos have as many bytes as they may, or would have with this one.
     #[error(
         "the videos of this account have {used} of {limit} bytes: delete some, or wait until they are no longer kept"
@@ -122,9 +130,10 @@ impl JobError {
             Self::VideoNotOwned => ProblemCode::VideoNotOwned,
             Self::DeliveryNotFound => ProblemCode::DeliveryNotFound,
             Self::AccountClosed => ProblemCode::Unauthenticated,
-            Self::QuotaExceeded { .. } | Self::DailyQuotaExceeded { .. } | Self::TooManyRuns { .. } => {
-                ProblemCode::QuotaExceeded
-            }
+            Self::QuotaExceeded { .. }
+            | Self::DailyQuotaExceeded { .. }
+            | Self::DecodingQuotaExceeded { .. }
+            | Self::TooManyRuns { .. } => ProblemCode::QuotaExceeded,
             Self::StorageQuotaExceeded { .. } => ProblemCode::StorageQuotaExceeded,
             Self::UploadIncomplete => ProblemCode::UploadIncomplete,
             Self::SourceExpired => ProblemCode::SourceExpired,
@@ -151,7 +160,8 @@ impl JobError {
         match self {
             Self::LeaseHeld { retry_after_s }
             | Self::IdempotencyInProgress { retry_after_s }
-            | Self::DailyQuotaExceeded { retry_after_s, .. } => Some(*retry_after_s),
+            | Self::DailyQuotaExceeded { retry_after_s, .. }
+            | Self::DecodingQuotaExceeded { retry_after_s, .. } => Some(*retry_after_s),
             Self::QuotaExceeded { .. } | Self::TooManyRuns { .. } => Some(60),
             Self::JobNotReady => Some(5),
             Self::Unavailable(_) => Some(2),

@@ -27,10 +27,17 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         self.end(id, Event::Completed { attempt, worker, result }).await
     }
 
-    /// Fails the video, frees the slot and dispatches the next video. A repeated call finishes what an
-    /// earlier one left undone.
-    pub async fn fail(&self, id: VideoId, attempt: u32, worker: WorkerId, failure: Failure) -> Result<Video> {
-        self.end(id, Event::Failed { attempt, worker, failure }).await
+    /// Fails the video, of which so much was decoded, frees the slot and dispatches the next video. A repeated
+    /// call finishes what an earlier one left undone.
+    pub async fn fail(
+        &self,
+        id: VideoId,
+        attempt: u32,
+        worker: WorkerId,
+        failure: Failure,
+        decoded_ms: u64,
+    ) -> Result<Video> {
+        self.end(id, Event::Failed { attempt, worker, failure, decoded_ms }).await
     }
 
     async fn end(&self, id: VideoId, event: Event) -> Result<Video> {
@@ -62,7 +69,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         if attempts.made == attempt && (late || attempts.releases >= self.limits.max_releases) {
             let message = format!("gave up after {attempt} attempts: {}", failure.message);
             let failure = Failure::new(FailureCode::Internal, message);
-            match self.fail(id, attempt, worker.clone(), failure).await {
+            // What was decoded for nothing is not the owner's to pay for.
+            match self.fail(id, attempt, worker.clone(), failure, 0).await {
                 // It was released before, and the answer was lost.
                 Err(JobError::Refused(_)) => {}
                 outcome => return outcome,

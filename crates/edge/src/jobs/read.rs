@@ -92,11 +92,15 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         let (slots, plugins) = (self.store.slots(user).await?, self.store.plugins(user).await?);
         let limits = self.limits;
         let quota = |used: u64, limit: u64| Quota { used, limit };
-        let today = if slots.day.number == self.today() { slots.day.uploads } else { 0 };
+        let today = slots.on_day(self.today());
         Ok(Quotas {
             videos_in_flight: quota(slots.in_flight.len() as u64, limits.max_in_flight_per_user.into()),
             open_videos: quota(slots.len() as u64, limits.max_open_per_user.into()),
-            uploads_today: quota(today.into(), limits.max_uploads_per_day.into()),
+            uploads_today: quota(today.uploads.into(), limits.max_uploads_per_day.into()),
+            decoded_seconds_today: quota(
+                today.decoded_ms / 1000,
+                u64::from(limits.max_decoded_minutes_per_day) * 60,
+            ),
             stored_bytes: quota(slots.used_bytes(), limits.max_stored_bytes_per_user),
             plugins: quota(plugins.names().len() as u64, limits.max_plugins_per_user.into()),
             plugin_bytes: quota(plugins.used_bytes(), limits.max_plugin_bytes_per_user),

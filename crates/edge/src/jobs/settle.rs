@@ -100,18 +100,19 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(())
     }
 
-    /// Frees a video's slot and counts the bytes that it keeps, without dispatching the next ones.
+    /// Frees a video's slot and counts what was decoded of it and the bytes that it keeps, without dispatching the next ones.
     pub(super) async fn free(&self, user: UserId, id: VideoId) -> Result<bool> {
         let row = self.store.video(id).await?;
         if let Some(row) = &row {
             self.note_end(&row.video).await?;
         }
+        let decoded_ms = row.as_ref().map_or(0, |row| row.video.state.progress().decoded_ms);
         let row = row.filter(VideoRow::is_miscounted);
         let token = self.store.op_id();
         let slots = self
             .store
             .drain_slots(user, |slots| {
-                let freed = slots.free(id, self.limits);
+                let freed = slots.end(id, self.today(), decoded_ms, self.limits);
                 if let Some(row) = row.as_ref().filter(|_| freed) {
                     slots.begin_recount(row, &token);
                 }

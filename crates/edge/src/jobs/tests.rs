@@ -8,7 +8,7 @@ use framelift_contract::message::NoticeKind;
 use framelift_contract::object_key;
 use framelift_contract::problem::ProblemCode;
 use framelift_contract::video::Status;
-use framelift_domain::video::{Extraction, Multipart, State, StateName};
+use framelift_domain::video::{Event, Extraction, Multipart, Progress, State, StateName};
 use framelift_domain::{
     Failure, FailureCode, Limits, Options, Place, Select, UserId, Video, VideoId, WorkerId,
 };
@@ -99,6 +99,7 @@ fn extraction() -> Extraction {
         frames: 2,
         sha256: [0xab; 32].into(),
         bytes_read: 10,
+        decoded_ms: 1_500,
         warnings: vec![],
         indexed: false,
     }
@@ -148,7 +149,7 @@ fn a_job_is_claimed_when_it_is_its_turn_and_by_one_worker() {
     assert_eq!(stale.code(), ProblemCode::StaleAttempt);
     block_on(desk.jobs().complete(id, 2, worker(), extraction())).unwrap();
     assert_eq!(claim(id), Err(JobError::JobFinished));
-    let late = block_on(desk.jobs().fail(id, 2, worker(), internal())).unwrap_err();
+    let late = block_on(desk.jobs().fail(id, 2, worker(), internal(), 0)).unwrap_err();
     assert_eq!(late.code(), ProblemCode::JobFinished);
 }
 
@@ -372,7 +373,7 @@ fn the_record_shows_exactly_what_its_state_has() {
     let completed = desk.claimed();
     block_on(desk.jobs().complete(completed, 1, worker(), extraction())).unwrap();
     let failed = desk.claimed();
-    block_on(desk.jobs().fail(failed, 1, worker(), internal())).unwrap();
+    block_on(desk.jobs().fail(failed, 1, worker(), internal(), 0)).unwrap();
     let (processing, queued, canceled, awaiting) =
         (desk.claimed(), desk.uploaded(), desk.uploaded(), desk.create());
     block_on(desk.jobs().cancel(desk.user, canceled)).unwrap();
@@ -394,4 +395,51 @@ fn the_record_shows_exactly_what_its_state_has() {
     assert_eq!(view::report(&video).lease_expires_at, Some(job.lease_expires_at));
     assert!(job.deadline > desk.clock.now());
     assert!(matches!(video.state, State::Processing(_)));
+}
+
+#[test]
+fn what_was_decoded_counts_once_and_on_the_day_of_the_end() {
+    let desk = Desk::new();
+    let jobs = desk.jobs();
+    let decoded_s = || block_on(desk.jobs().usage(desk.user)).unwrap().decoded_seconds_today.used;
+    let progress = |decoded_ms| Progress { decoded_ms, ..Progress::default() };
+    let result = |decoded_ms| Extraction { decoded_ms, ..extraction() };
+
+    // Reported twice, and again by whoever comes too late.
+    let completed = desk.claimed();
+    for _ in 0..2 {
+        block_on(jobs.complete(completed, 1, worker(), result(10_000))).unwrap();
+    }
+    block_on(jobs.claim(completed, worker(), None)).unwrap_err();
+    assert_eq!(decoded_s(), 10);
+
+    // Who cancels has used what was reported; who deletes, too.
+    let (canceled, deleted) = (desk.claimed(), desk.claimed());
+    for id in [canceled, deleted] {
+        block_on(jobs.progress(id, 1, worker(), progress(20_000))).unwrap();
+    }
+    block_on(jobs.cancel(desk.user, canceled)).unwrap();
+    block_on(jobs.delete(desk.user, deleted)).unwrap();
+    block_on(jobs.delete(desk.user, completed)).unwrap();
+    assert_eq!(decoded_s(), 50);
+
+    // What was given back, or taken back, is not the owner's to pay for.
+    let released = desk.claimed();
+    block_on(jobs.progress(released, 1, worker(), progress(40_000))).unwrap();
+    block_on(jobs.release(released, 1, worker(), internal())).unwrap();
+    block_on(jobs.claim(released, worker(), None)).unwrap();
+    block_on(jobs.fail(released, 2, worker(), internal(), 1_000)).unwrap();
+    assert_eq!(decoded_s(), 51);
+
+    // It counts on the day on which the video ends; the sweep frees what a crash has left.
+    let late = desk.claimed();
+    desk.advance_s(24 * 3600);
+    assert_eq!(decoded_s(), 0);
+    block_on(jobs.complete(late, 1, worker(), result(7_000))).unwrap();
+    assert_eq!(decoded_s(), 7);
+    let unfreed = desk.claimed();
+    block_on(jobs.apply(unfreed, &Event::Completed { attempt: 1, worker: worker(), result: result(3_000) })).unwrap();
+    assert_eq!(decoded_s(), 7);
+    desk.sweep();
+    assert_eq!(decoded_s(), 10);
 }

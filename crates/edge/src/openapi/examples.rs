@@ -89,6 +89,7 @@ pub(crate) fn quotas() -> Quotas {
         videos_in_flight: quota(2, 5),
         open_videos: quota(3, 200),
         uploads_today: quota(7, 5_000),
+        decoded_seconds_today: quota(5_460, 600_000),
         stored_bytes: quota(82_837_504, 107_374_182_400),
         plugins: quota(1, 20),
         plugin_bytes: quota(1_048_576, 536_870_912),

@@ -37,6 +37,7 @@ pub const NAMES: &[&str] = &[
     "max_open_per_user",
     "max_stored_bytes_per_user",
     "max_uploads_per_day",
+    "max_decoded_minutes_per_day",
     "max_requests_per_minute",
     "max_plugins_per_user",
     "max_plugin_bytes_per_user",
@@ -255,6 +256,11 @@ impl Reader<'_> {
                 "max_uploads_per_day",
                 (1, 1_000_000),
                 default.max_uploads_per_day,
+            ),
+            max_decoded_minutes_per_day: self.number(
+                "max_decoded_minutes_per_day",
+                (1, 10_000_000),
+                default.max_decoded_minutes_per_day,
             ),
             max_requests_per_minute: self.number(
                 "max_requests_per_minute",

@@ -5,12 +5,11 @@
 //! entry is made before its record: a reader skips what has no record, or a record that names
 //! another position.
 
-use framelift_domain::{UserId, VideoId};
+use framelift_domain::{UserId, VideoId, is_zero};
 use serde::{Deserialize, Serialize};
 
 use super::listing::{KEPT, Member, Membership};
 use super::update::UpdateError;
-use super::value::is_zero;
 use super::{Damaged, Store, StoreError, Stored, keys, unavailable};
 use crate::ports::{Ambient, Kv};
 

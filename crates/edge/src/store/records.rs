@@ -29,9 +29,9 @@ pub struct VideoRow {
 }
 
 /// Tags of [`State`] and of [`Source`]. Version 2 counts bytes, version 3 notes whether the owner of an upload that
-/// never came was told.
+/// never came was told, version 4 counts decoded time.
 impl Stored for VideoRow {
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const TAGS: &'static [&'static str] = &["name", "kind"];
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use framelift_domain::{Limits, Time, UserId, VideoId};
+use framelift_domain::{Limits, Time, UserId, VideoId, is_zero};
 use serde::{Deserialize, Serialize};
 
 use super::listing::{Member, Membership, WORK};
@@ -52,7 +52,7 @@ pub struct Slots {
     /// Bytes of finished videos: their uploads and results.
     #[serde(default)]
     pub kept_bytes: u64,
-    /// The day of the newest upload, since 1970, and how many there were in it.
+    /// The newest day on which anything was counted.
     #[serde(default, skip_serializing_if = "Day::is_default")]
     pub day: Day,
     /// Finished videos whose bytes are about to be counted anew.
@@ -60,13 +60,16 @@ pub struct Slots {
     pub recounts: Vec<Recount>,
 }
 
-/// Uploads of one day.
+/// What is counted in one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Day {
     /// Days since 1970 (UTC).
     pub number: i64,
     /// Uploads that were begun in it.
     pub uploads: u32,
+    /// Milliseconds of video that the jobs that ended in it have decoded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub decoded_ms: u64,
 }
 
 impl Day {
@@ -82,6 +85,8 @@ pub enum NoRoom {
     Full,
     /// The user has begun as many uploads today as one may in a day.
     Day,
+    /// The user's jobs have decoded as much video today as they may in a day.
+    Decoded,
     /// The user's videos have so many bytes that this one does not fit in.
     Storage {
         /// Bytes of the existing videos.
@@ -91,9 +96,9 @@ pub enum NoRoom {
     Closed,
 }
 
-/// Version 2 counts bytes.
+/// Version 2 counts bytes, version 3 decoded time.
 impl Stored for Slots {
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 }
 
 impl Member for Slots {
@@ -160,16 +165,25 @@ impl Slots {
         Ok(true)
     }
 
+    /// What was counted on that day.
+    pub fn on_day(&self, number: i64) -> Day {
+        if self.day.number == number { self.day } else { Day { number, ..Day::default() } }
+    }
+
     /// An upload begins on that day.
     pub fn count_upload(&mut self, day: i64, limits: &Limits) -> Result<(), NoRoom> {
-        if self.day.number != day {
-            self.day = Day { number: day, uploads: 0 };
-        }
+        self.day = self.on_day(day);
         if self.day.uploads >= limits.max_uploads_per_day {
             return Err(NoRoom::Day);
         }
         self.day.uploads += 1;
         Ok(())
+    }
+
+    /// Refuses a new video on a day on which as much was decoded as may be.
+    pub fn check_decoded(&self, day: i64, limits: &Limits) -> Result<(), NoRoom> {
+        let limit_ms = u64::from(limits.max_decoded_minutes_per_day) * 60_000;
+        if self.on_day(day).decoded_ms >= limit_ms { Err(NoRoom::Decoded) } else { Ok(()) }
     }
 
     /// The upload of a video whose place is here has so many bytes. Whether anything changed.
@@ -237,6 +251,17 @@ impl Slots {
             }
             None => false,
         }
+    }
+
+    /// Removes a video that has ended on that day after so much was decoded of it, which is counted once, and
+    /// moves up the next ones. Returns whether anything changed.
+    pub fn end(&mut self, id: VideoId, day: i64, decoded_ms: u64, limits: &Limits) -> bool {
+        let freed = self.free(id, limits);
+        if freed && decoded_ms > 0 {
+            self.day = self.on_day(day);
+            self.day.decoded_ms = self.day.decoded_ms.saturating_add(decoded_ms);
+        }
+        freed
     }
 
     /// Removes a finished video and moves up the next ones. Returns whether anything changed.

@@ -4,6 +4,7 @@
 //! them, and newer ones, after a roll-back or while versions run side by side. So it passes over
 //! fields that it does not know, and when it writes, all that it did not change stays as it was.
 
+use framelift_domain::is_zero;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -47,14 +48,6 @@ pub(super) struct Envelope {
     value: Value,
     #[serde(flatten)]
     unknown: Map<String, Value>,
-}
-
-#[cfg_attr(
-    not(target_family = "wasm"),
-    expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")
-)]
-pub(super) const fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 impl Envelope {

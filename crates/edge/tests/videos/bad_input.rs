@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use crate::world::{MIB, World};
+use crate::world::{MIB, World, completed, failed};
 
 #[tokio::test]
 async fn new_videos() {
@@ -221,6 +221,49 @@ async fn more_uploads_than_a_day_may_have() {
     assert_eq!(new().send().await.short(), "429 quota-exceeded");
     world.advance_s(1);
     assert_eq!(new().send().await.status, 201);
+}
+
+#[tokio::test]
+async fn more_video_decoded_than_a_day_may_have() {
+    let world = World::with(&[("max_decoded_minutes_per_day", "2")]);
+    let usage = async || {
+        let usage = world.get(&format!("/internal/users/{}/usage", world.user(1))).worker().send().await.json();
+        usage["decoded_seconds_today"].clone()
+    };
+    let new = || world.post("/videos").user(1).json(json!({ "file_name": "a.mp4", "size_bytes": 1 }));
+    let (done, waits) = (world.uploaded(1).await, world.uploaded(1).await);
+    world.claim(&done).await;
+    let mut report = completed(1);
+    report["decoded_ms"] = json!(90_000);
+    for _ in 0..2 {
+        assert_eq!(world.report(&done, "complete", report.clone()).await.status, 200);
+    }
+    assert_eq!(usage().await, json!({ "used": 90, "limit": 120 }), "a repeated report counts once");
+    world.create(1, MIB).await;
+
+    let broken = world.uploaded(1).await;
+    world.claim(&broken).await;
+    let mut report = failed(1, "internal", true);
+    report["decoded_ms"] = json!(60_000);
+    assert_eq!(world.report(&broken, "fail", report).await.status, 200);
+    assert_eq!(usage().await["used"], 90, "what is given back is not counted");
+    world.claim(&broken).await;
+    let mut report = failed(2, "corrupt-input", false);
+    report["decoded_ms"] = json!(30_000);
+    assert_eq!(world.report(&broken, "fail", report).await.status, 200);
+    assert_eq!(usage().await, json!({ "used": 120, "limit": 120 }));
+    let refused = new().send().await;
+    assert_eq!(refused.short(), "429 quota-exceeded");
+    let detail = "at most 2 minutes of video may be decoded in a day (UTC), and they are used up";
+    assert_eq!(refused.json()["detail"], detail);
+    let run = || world.post(&format!("/videos/{done}/runs")).user(1);
+    assert_eq!(run().send().await.short(), "429 quota-exceeded");
+    // What was taken before goes on, another user has a quota of its own, and tomorrow is another day.
+    assert_eq!(world.claim(&waits).await.status, 200);
+    world.create(2, MIB).await;
+    world.advance_s(refused.header("retry-after").parse().unwrap());
+    assert_eq!((new().send().await.status, run().send().await.status), (201, 202));
+    assert_eq!(usage().await["used"], 0);
 }
 
 #[tokio::test]

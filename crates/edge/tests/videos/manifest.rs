@@ -151,6 +151,7 @@ fn the_defaults_are_those_of_the_code() {
         ("max_open_per_user", u64::from(limits.max_open_per_user)),
         ("max_stored_bytes_per_user", limits.max_stored_bytes_per_user),
         ("max_uploads_per_day", u64::from(limits.max_uploads_per_day)),
+        ("max_decoded_minutes_per_day", u64::from(limits.max_decoded_minutes_per_day)),
         ("max_requests_per_minute", u64::from(limits.max_requests_per_minute)),
         ("max_plugins_per_user", u64::from(limits.max_plugins_per_user)),
         ("max_plugin_bytes_per_user", limits.max_plugin_bytes_per_user),

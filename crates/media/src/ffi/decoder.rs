@@ -269,16 +269,27 @@ impl Decoder {
         self.guard.damaged.store(false, Relaxed);
     }
 
+    /// How long a picture is shown by its ticks, or else by the frame rate; 0 if that is unknown.
+    fn seconds(&self, ticks: i64) -> f64 {
+        // SAFETY: the context is valid.
+        let (base, rate) = unsafe { ((*self.context).pkt_timebase, (*self.context).framerate) };
+        let ratio = |num: c_int, den: c_int| if den == 0 { 0.0 } else { f64::from(num) / f64::from(den) };
+        if ticks > 0 { ticks as f64 * ratio(base.num, base.den) } else { ratio(rate.den, rate.num) }
+    }
+
     /// The next picture in presentation order.
     pub(crate) fn receive(&mut self) -> Result<Decoded, AvError> {
         let frame = Frame::new()?;
         let context = self.context;
         // SAFETY: both are valid.
         match self.capture_log(|| unsafe { ffi::avcodec_receive_frame(context, frame.0) }) {
-            code if code >= 0 => Ok(Decoded::Frame(match &self.guard.pictures {
-                Some(pictures) => frame.counted(pictures),
-                None => frame,
-            })),
+            code if code >= 0 => {
+                self.pictures.count_time(self.seconds(frame.ticks()));
+                Ok(Decoded::Frame(match &self.guard.pictures {
+                    Some(pictures) => frame.counted(pictures),
+                    None => frame,
+                }))
+            }
             ffi::AVERROR_EOF => Ok(Decoded::End),
             EAGAIN => Ok(Decoded::NeedsPacket),
             code => Err(AvError(code)),

@@ -265,7 +265,7 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
     if received.dead {
         let failure = Failure::new(FailureCode::Internal, "the job was tried too often");
         let failed =
-            retry(world, async || world.jobs().fail(id, attempt, name.clone(), failure.clone()).await);
+            retry(world, async || world.jobs().fail(id, attempt, name.clone(), failure.clone(), 0).await);
         failed.await?;
         tell(world, id).await?;
         return Ok(true);
@@ -293,6 +293,7 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
                 frames,
                 sha256: [0xab; 32].into(),
                 bytes_read: 1,
+                decoded_ms: frames,
                 warnings: vec![],
                 indexed: true,
             };
@@ -313,7 +314,7 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
         }
         Some(code) => {
             let failure = Failure::new(code, "as it happens");
-            retry(world, async || world.jobs().fail(id, attempt, name.clone(), failure.clone()).await)
+            retry(world, async || world.jobs().fail(id, attempt, name.clone(), failure.clone(), 0).await)
                 .await?;
         }
     }

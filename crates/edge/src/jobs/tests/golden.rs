@@ -2,7 +2,7 @@
 
 use framelift_contract::webhook::{DeliveryOutcome, DeliveryReport, EventData, EventType};
 use framelift_domain::options::{Fit, Format, Range, Resize};
-use framelift_domain::video::{Progress, Stage};
+use framelift_domain::video::Stage;
 use framelift_domain::{EventId, PluginRef, Rational};
 
 use super::*;
@@ -24,7 +24,7 @@ fn scenario() -> Desk {
     block_on(jobs.notified(completed, 0, false)).unwrap();
     let failed = desk.claimed();
     let failure = Failure::new(FailureCode::CorruptInput, "no frame could be decoded");
-    block_on(jobs.fail(failed, 1, worker(), failure)).unwrap();
+    block_on(jobs.fail(failed, 1, worker(), failure, 700)).unwrap();
     block_on(jobs.notified(failed, 1, true)).unwrap();
     block_on(jobs.claim_delivery(failed.into())).unwrap();
     let test = EventData::Test { test: true };
@@ -62,6 +62,7 @@ fn scenario() -> Desk {
         frames_done: 4,
         frames_expected: Some(10),
         bytes_read: 1000,
+        decoded_ms: 4_000,
     };
     block_on(jobs.progress(processing, 1, worker(), progress)).unwrap();
     // Its sender died before the message was sent.
@@ -197,12 +198,12 @@ fn go_on(kv: MemoryKv) -> Desk {
 
 #[test]
 fn what_is_written_is_the_newest_layout() {
-    golden::assert_written("videos.v3", &scenario().kv);
+    golden::assert_written("videos.v4", &scenario().kv);
 }
 
 #[test]
 fn videos_of_every_version_are_read_and_go_on() {
-    for version in ["videos.v0", "videos.v1", "videos.v2", "videos.v3"] {
+    for version in ["videos.v0", "videos.v1", "videos.v2", "videos.v3", "videos.v4"] {
         let desk = go_on(golden::load(version));
         let all = block_on(desk.jobs().list(desk.user, None, 100, None)).unwrap().items;
         for options in selections() {

@@ -199,6 +199,7 @@ fn extraction() -> Extraction {
         frames: 2,
         sha256: [0xab; 32].into(),
         bytes_read: 1000,
+        decoded_ms: 1,
         warnings: vec![],
         indexed: true,
     }
@@ -356,7 +357,7 @@ pub(super) async fn runs_share_an_upload<K: Kv, A: Ambient>(kv: &K, ambient: &A)
     let attempt = world.claim(failed).await?;
     let failure = Failure::new(FailureCode::NotAVideo, "no known container");
     let reported =
-        retry(ambient, || async { world.jobs().fail(failed, attempt, worker(), failure.clone()).await });
+        retry(ambient, || async { world.jobs().fail(failed, attempt, worker(), failure.clone(), 0).await });
     reported.await?;
     check!(world.has_lost(failed), "a useless upload is kept");
     check!(run(failed).await == Err(JobError::SourceExpired), "a useless upload can be run again");

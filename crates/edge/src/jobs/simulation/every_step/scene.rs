@@ -149,6 +149,7 @@ fn extraction() -> Extraction {
         frames: 2,
         sha256: [0xab; 32].into(),
         bytes_read: 10,
+        decoded_ms: 1,
         warnings: vec![],
         indexed: true,
     }
@@ -274,7 +275,7 @@ impl Scene {
                 let id = self.uploaded();
                 self.claimed(id);
                 let failure = Failure::new(FailureCode::CorruptInput, "no frame");
-                block_on(self.jobs().fail(id, 1, worker(), failure)).unwrap();
+                block_on(self.jobs().fail(id, 1, worker(), failure, 0)).unwrap();
                 id
             }
             Call::TellWebhook => self.failed(),
@@ -391,7 +392,7 @@ impl Scene {
                 Call::Complete => jobs.complete(id, 1, worker(), extraction()).await.map(nothing),
                 Call::Fail => {
                     let failure = Failure::new(FailureCode::CorruptInput, "no frame");
-                    jobs.fail(id, 1, worker(), failure).await.map(nothing)
+                    jobs.fail(id, 1, worker(), failure, 0).await.map(nothing)
                 }
                 Call::Release | Call::ReleaseForTheLastTime => {
                     let attempt = if call == Call::Release { 1 } else { 3 };

@@ -14,7 +14,7 @@ impl Scene {
         let id = self.uploaded();
         self.claimed(id);
         let failure = Failure::new(FailureCode::CorruptInput, "no frame");
-        block_on(self.jobs().fail(id, 1, worker(), failure)).unwrap();
+        block_on(self.jobs().fail(id, 1, worker(), failure, 0)).unwrap();
         self.held.clear();
         id
     }
