@@ -25,6 +25,7 @@ pub struct Info {
     pub smtp: String,
     pub bucket: String,
     pub queue_url: String,
+    pub short_queue_url: String,
     pub dead_letter_url: String,
     pub access_key_id: String,
     pub secret_access_key: String,
@@ -269,7 +270,7 @@ impl Stack {
     /// If something is left over, a log tells a secret, or the stack does not end well.
     pub async fn finish(self) {
         let info = self.info();
-        for queue in [&info.queue_url, &info.dead_letter_url] {
+        for queue in [&info.queue_url, &info.short_queue_url, &info.dead_letter_url] {
             until("empty queues", || async {
                 match cloud::messages(&info, queue).await {
                     0 => Ok(()),

@@ -173,6 +173,7 @@ pub async fn start(
         ControlClient::new(control_at, token, config.control.timeout, id.clone(), readiness.clone())?;
     let sqs = clients::sqs(aws, config.queue.endpoint.as_ref());
     let queue = Queue::new(sqs.clone(), config.queue.url.as_str());
+    let short = config.queue.short_url.as_ref().map(|url| Queue::new(sqs.clone(), url.as_str()));
     let dead_letters = Queue::new(sqs, config.queue.dead_letter_url.as_str());
     let store = ObjectStore::new(clients::s3(aws, &config.store), &config.store.bucket);
     let notifier = Notifier::new(
@@ -197,36 +198,45 @@ pub async fn start(
         release: release.clone(),
     });
 
-    let permits = config.worker.concurrency;
-    metrics.permits.set(i64::from(permits));
+    let (permits, short_permits) = (config.worker.concurrency, config.worker.short_concurrency);
+    let all_permits = permits + if short.is_some() { short_permits } else { 0 };
+    metrics.permits.set(i64::from(all_permits));
     let times = ReceiveTimes {
         wait: config.queue.wait,
         visibility: config.queue.visibility,
         heartbeat: config.queue.heartbeat,
     };
     let jobs = TaskTracker::new();
-    let intake = Intake {
-        queue: queue.clone(),
+    let intake = |queue: Queue, besides: Option<Queue>, permits: u32| Intake {
+        queue,
+        besides,
         dead_letters: dead_letters.clone(),
         context: context.clone(),
         times,
         permits: Arc::new(Semaphore::new(permits as usize)),
         jobs: jobs.clone(),
     };
+    // Short jobs have permits of their own, and the others where there is no other job.
+    let mut intakes = vec![intake(queue.clone(), short.clone(), permits)];
+    intakes.extend(short.clone().map(|short| intake(short, None, short_permits)));
     let dead = DeadLetters { queue: dead_letters, context, times };
 
     // Tasks that go on during a drain have their own token.
     let rest = CancellationToken::new();
-    let intake = tokio::spawn(intake.run(stop.clone()));
+    let receiving = TaskTracker::new();
+    for intake in intakes {
+        receiving.spawn(intake.run(stop.clone()));
+    }
+    receiving.close();
     jobs.spawn(dead.run(stop.clone()));
     let sweeping =
         tokio::spawn(sweep::run(control.clone(), metrics.clone(), config.worker.sweep, stop.clone()));
     tokio::spawn(health::serve(listener, readiness.clone(), metrics, rest.clone()));
     let probing = tokio::spawn({
         let (readiness, rest) = (readiness.clone(), rest.clone());
-        async move { health::probe(&readiness, &control, &queue, &store, &rest).await }
+        async move { health::probe(&readiness, &control, &queue, short.as_ref(), &store, &rest).await }
     });
-    tracing::info!(worker_id = %id, health = %health, concurrency = permits, engine = framelift_contract::ENGINE, "the worker is up");
+    tracing::info!(worker_id = %id, health = %health, concurrency = all_permits, engine = framelift_contract::ENGINE, "the worker is up");
 
     let grace = config.worker.grace_period;
     let task = tokio::spawn(async move {
@@ -234,7 +244,7 @@ pub async fn start(
         // The grace period covers everything: jobs may finish, then they are released, then the worker exits.
         let over = Instant::now() + grace;
         readiness.set_draining();
-        let _ = tokio::join!(intake, sweeping);
+        let _ = tokio::join!(receiving.wait(), sweeping);
         jobs.close();
         if tokio::time::timeout_at(over - shutdown::give_back_period(grace), jobs.wait()).await.is_err() {
             tracing::warn!(jobs = jobs.len(), "the grace period ends: running jobs are given back");

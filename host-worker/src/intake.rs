@@ -10,7 +10,7 @@ use tracing::Instrument as _;
 
 use crate::health::{Dependency, Metrics, Readiness};
 use crate::job::{Disposition, JobContext, Permit, Work};
-use crate::queue::{Lease, Queue, Received};
+use crate::queue::{Lease, Queue, QueueError, Received};
 use crate::retry;
 
 /// The times by which messages are received and kept invisible.
@@ -27,18 +27,27 @@ pub(crate) struct ReceiveTimes {
 /// The job queue's reader.
 #[derive(Debug)]
 pub(crate) struct Intake {
-    /// The job queue.
+    /// The queue that it waits at.
     pub queue: Queue,
+    /// Another queue that it looks into before it waits: in turn, so that neither keeps the other waiting.
+    pub besides: Option<Queue>,
     /// The queue for messages that cannot be parsed.
     pub dead_letters: Queue,
     /// Works on the jobs.
     pub context: Arc<JobContext>,
     /// The times for receiving and keeping messages.
     pub times: ReceiveTimes,
-    /// One permit for each video that is worked on at once.
+    /// One permit for each video of it that is worked on at once.
     pub permits: Arc<Semaphore>,
     /// Runs the jobs, so that a shutdown can wait for them.
     pub jobs: TaskTracker,
+}
+
+/// Which queue a message came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Own,
+    Besides,
 }
 
 impl Intake {
@@ -46,7 +55,7 @@ impl Intake {
     pub(crate) async fn run(self, cancel: CancellationToken) {
         let this = Arc::new(self);
         let context = &this.context;
-        let mut failures = 0;
+        let (mut failures, mut served_besides) = (0, false);
         loop {
             let permit = tokio::select! {
                 () = cancel.cancelled() => return,
@@ -55,16 +64,17 @@ impl Intake {
             let Some(permit) = permit else { return };
             let received = tokio::select! {
                 () = cancel.cancelled() => return,
-                received = this.queue.receive(this.times.wait, this.times.visibility) => received,
+                received = this.receive(served_besides) => received,
             };
             match received {
                 Ok(message) => {
                     failures = 0;
                     context.readiness.record(Dependency::Queue, Ok(()));
-                    if let Some(message) = message {
+                    if let Some((message, from)) = message {
+                        served_besides = from == Source::Besides;
                         let this = this.clone();
                         context.metrics.messages.inc();
-                        this.jobs.clone().spawn(async move { this.handle(message, permit).await });
+                        this.jobs.clone().spawn(async move { this.handle(message, from, permit).await });
                     }
                 }
                 Err(error) => {
@@ -82,8 +92,31 @@ impl Intake {
         }
     }
 
-    async fn handle(&self, message: Received, permit: Permit) {
-        let lease = Lease::start(&self.queue, &message, self.times.visibility, self.times.heartbeat);
+    /// Waits for a message of its queue, after a look into the other one. Where the last message came from there,
+    /// its own queue is looked into first.
+    async fn receive(&self, served_besides: bool) -> Result<Option<(Received, Source)>, QueueError> {
+        let ReceiveTimes { wait, visibility, .. } = self.times;
+        let own = async |wait| {
+            let received = self.queue.receive(wait, visibility).await?;
+            Ok(received.map(|message| (message, Source::Own)))
+        };
+        if let Some(besides) = &self.besides {
+            if served_besides && let Some(received) = own(Duration::ZERO).await? {
+                return Ok(Some(received));
+            }
+            if let Some(message) = besides.receive(Duration::ZERO, visibility).await? {
+                return Ok(Some((message, Source::Besides)));
+            }
+        }
+        own(wait).await
+    }
+
+    async fn handle(&self, message: Received, from: Source, permit: Permit) {
+        let queue = match (from, &self.besides) {
+            (Source::Besides, Some(besides)) => besides,
+            _ => &self.queue,
+        };
+        let lease = Lease::start(queue, &message, self.times.visibility, self.times.heartbeat);
         let id = &message.message_id;
         let disposition = match Work::parse(&message.body) {
             Ok(Work::Plugin(task)) => {

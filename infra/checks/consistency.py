@@ -138,7 +138,7 @@ def names_are_those_that_terraform_makes():
     """Buckets, queues, images, secrets, accounts and pools of nodes."""
     # The names as the modules write them; below they are compared with the manifests'.
     written = {
-        "queues": ['"${var.name}-jobs"', '"${var.name}-jobs-dead"'],
+        "queues": ['"${var.name}-jobs"', '"${var.name}-jobs-short"', '"${var.name}-jobs-dead"'],
         "stack": ['"${var.name}-${data.aws_caller_identity.current.account_id}"'],
         "tables": ['"${var.name}-${each.key}"'],
         "registry": ['"${var.name}/${each.key}"'],
@@ -162,9 +162,11 @@ def names_are_those_that_terraform_makes():
         queue = f"https://sqs.us-east-1.amazonaws.com/{account}/{name}-jobs"
         expected = {
             "FRAMELIFT_QUEUE_URL": queue,
+            "FRAMELIFT_QUEUE_SHORT_URL": f"{queue}-short",
             "FRAMELIFT_QUEUE_DEAD_LETTER_URL": f"{queue}-dead",
             "FRAMELIFT_STORE_BUCKET": f"{name}-{account}",
             "SPIN_VARIABLE_SQS_QUEUE_URL": queue,
+            "SPIN_VARIABLE_SQS_SHORT_QUEUE_URL": f"{queue}-short",
             "SPIN_VARIABLE_S3_BUCKET": f"{name}-{account}",
             "SPIN_VARIABLE_S3_BUCKET_ORIGIN": f"https://{name}-{account}.s3.us-east-1.amazonaws.com",
         }
@@ -246,6 +248,7 @@ def workers_have_what_their_jobs_use():
         for name in ("worker-cpu", "worker-gpu"):
             settings = worker_keys() | {key: value for key, value in given(folder, name).items() if value is not None}
             jobs = int(settings["FRAMELIFT_WORKER_CONCURRENCY"])
+            short = int(settings["FRAMELIFT_WORKER_SHORT_CONCURRENCY"])
             resources = deployments(folder)[name]["containers"][0]["resources"]
             cpu = resources["requests"]["cpu"]
             cpus = int(cpu[:-1]) / 1000 if cpu.endswith("m") else float(cpu)
@@ -253,18 +256,22 @@ def workers_have_what_their_jobs_use():
             job = bytes_of(settings["FRAMELIFT_LIMITS_MAX_MEMORY"]) + 2 * bytes_of("384MiB")
             threads = int(settings["FRAMELIFT_LIMITS_THREADS"])
             scaled = named(folder, "ScaledObject", name)["spec"]
-            queue = next(trigger for trigger in scaled["triggers"] if trigger["type"] == "aws-sqs-queue")["metadata"]
+            queues = [trigger["metadata"] for trigger in scaled["triggers"] if trigger["type"] == "aws-sqs-queue"]
+            queue = next(queue for queue in queues if queue["queueURLFromEnv"] == "FRAMELIFT_QUEUE_URL")
             expected = {
-                "has less memory than its jobs may use": bytes_of(resources["limits"]["memory"]) >= jobs * job,
+                "has less memory than its jobs may use": bytes_of(resources["limits"]["memory"]) >= (jobs + short) * job,
                 "has a thread for each core of the node": 0 < threads and jobs * threads <= cpus + 1,
                 "gets fewer messages than it works on": int(queue["queueLength"]) >= jobs,
-                "is taken away while it works": queue["scaleOnInFlight"] == "true",
+                "is taken away while it works": all(queue["scaleOnInFlight"] == "true" for queue in queues),
                 "does not go to zero without jobs": scaled["minReplicaCount"] == 0 or environment == "prod",
             }
             problems += [f"{folder}: {name} {what}" for what, holds in expected.items() if not holds]
         scaled = named(folder, "ScaledObject", "worker-cpu")["spec"]
         if scaled["minReplicaCount"] == 0 and "cron" not in {trigger["type"] for trigger in scaled["triggers"]}:
             problems.append(f"{folder}: no worker ever comes to call the sweep")
+        looked_at = {trigger["metadata"].get("queueURLFromEnv") for trigger in scaled["triggers"]}
+        if not {"FRAMELIFT_QUEUE_URL", "FRAMELIFT_QUEUE_SHORT_URL"} <= looked_at:
+            problems.append(f"{folder}: no worker comes for the jobs of a queue")
         if named(folder, "HorizontalPodAutoscaler", "edge")["spec"]["minReplicas"] < 2:
             problems.append(f"{folder}: one edge alone: it cannot be replaced")
     fail_if(problems)

@@ -35,10 +35,12 @@ cors = s3.get_bucket_cors(Bucket=bucket)["CORSRules"][0]
 expect("CORS", (sorted(cors["AllowedMethods"]), cors["ExposeHeaders"]), (["GET", "PUT"], ["ETag"]))
 
 jobs = sqs.get_queue_attributes(QueueUrl=outputs["jobs_url"], AttributeNames=["All"])["Attributes"]
+short = sqs.get_queue_attributes(QueueUrl=outputs["short_url"], AttributeNames=["All"])["Attributes"]
 dead = sqs.get_queue_attributes(QueueUrl=outputs["dead_url"], AttributeNames=["All"])["Attributes"]
-redrive = json.loads(jobs["RedrivePolicy"])
-expect("redrive", (redrive["deadLetterTargetArn"], int(redrive["maxReceiveCount"])), (dead["QueueArn"], 5))
-expect("visibility", (jobs["VisibilityTimeout"], dead["VisibilityTimeout"]), ("60", "60"))
+for queue in (jobs, short):
+    redrive = json.loads(queue["RedrivePolicy"])
+    expect("redrive", (redrive["deadLetterTargetArn"], int(redrive["maxReceiveCount"])), (dead["QueueArn"], 5))
+expect("visibility", [queue["VisibilityTimeout"] for queue in (jobs, short, dead)], ["60"] * 3)
 
 for store, table in outputs["tables"].items():
     schema = dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]

@@ -1,6 +1,7 @@
 //! A video: one upload with one set of options, and its state.
 
 mod event;
+mod lane;
 mod source;
 mod state;
 mod transition;
@@ -8,6 +9,7 @@ mod transition;
 use crate::{CorrelationId, Failure, FailureCode, Limits, Options, Time, TraceParent, UserId, VideoId};
 
 pub use event::{Event, EventName, Reason, Refused};
+pub use lane::Lane;
 pub use source::{MAX_REFS, Source, SourceError};
 pub use state::{
     Attempts, End, Extraction, Lease, Multipart, Pending, Processing, Progress, Stage, State, StateName,

@@ -34,7 +34,7 @@ mod turn;
 pub mod view;
 
 use framelift_contract::message::{JobMessage, NoticeKind};
-use framelift_domain::video::{Event, Multipart, Refused};
+use framelift_domain::video::{Event, Lane, Multipart, Refused};
 use framelift_domain::{CorrelationId, Limits, Options, Time, TraceParent, UserId, Video, VideoId};
 
 use crate::ports::{Ambient, Kv, Objects, Queue};
@@ -141,7 +141,9 @@ impl<'a, K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'a, K, Q, O, A> {
             traceparent: Some(video.trace()),
             notice,
         };
-        Ok(self.queue.send(&message.into(), delay_s).await?)
+        // A notice takes a moment, whatever its video took.
+        let lane = if notice.is_some() { Lane::Short } else { video.lane() };
+        Ok(self.queue.send(lane, &message.into(), delay_s).await?)
     }
 
     /// Records the multipart upload that was begun for a video, if it still awaits its upload. Of several, the

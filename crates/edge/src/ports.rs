@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use framelift_contract::message::Message;
 use framelift_domain::Time;
+use framelift_domain::video::Lane;
 
 /// A store, a queue or an object store did not answer, or not as it should.
 ///
@@ -56,10 +57,10 @@ pub trait Kv {
 /// The job queue.
 #[expect(async_fn_in_trait, reason = "guests are single-threaded: no Send bound is wanted")]
 pub trait Queue {
-    /// Sends a message that becomes visible after `delay_s` seconds (at most 900), in the
+    /// Sends a message in a lane, where it becomes visible after `delay_s` seconds (at most 900), in the
     /// fair-queue group of its user. `Ok` means that the queue has it; an error says nothing.
-    async fn send(&self, message: &Message, delay_s: u32) -> Result<(), Unavailable>;
-    /// Whether the queue answers.
+    async fn send(&self, lane: Lane, message: &Message, delay_s: u32) -> Result<(), Unavailable>;
+    /// Whether the queue answers, in every lane.
     async fn ready(&self) -> Result<(), Unavailable>;
 }
 

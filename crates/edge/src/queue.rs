@@ -8,6 +8,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use framelift_contract::message::Message;
+use framelift_domain::video::Lane;
 use http::header::{CONTENT_TYPE, HeaderName};
 use serde_json::{Value, json};
 use url::Url;
@@ -23,19 +24,33 @@ const PAUSES_MS: [u32; 2] = [50, 250];
 pub struct SqsConfig {
     endpoint: Url,
     queue_url: String,
+    short_url: Option<String>,
     region: String,
     credentials: Credentials,
 }
 
 impl SqsConfig {
-    /// The queue `queue_url`, reached through `endpoint`: the two may name different hosts.
+    /// The queue `queue_url`, reached through `endpoint`: the two may name different hosts. Without [`Self::short`],
+    /// it is every lane.
     pub fn new(
         endpoint: Url,
         queue_url: impl Into<String>,
         region: impl Into<String>,
         credentials: Credentials,
     ) -> Self {
-        Self { endpoint, queue_url: queue_url.into(), region: region.into(), credentials }
+        Self { endpoint, queue_url: queue_url.into(), short_url: None, region: region.into(), credentials }
+    }
+
+    /// With a queue of its own for the short lane.
+    pub fn short(self, queue_url: Option<String>) -> Self {
+        Self { short_url: queue_url, ..self }
+    }
+
+    fn url(&self, lane: Lane) -> &str {
+        match (lane, &self.short_url) {
+            (Lane::Short, Some(url)) => url,
+            _ => &self.queue_url,
+        }
     }
 }
 
@@ -44,6 +59,7 @@ impl fmt::Debug for SqsConfig {
         f.debug_struct("SqsConfig")
             .field("endpoint", &self.endpoint.as_str())
             .field("queue_url", &self.queue_url)
+            .field("short_url", &self.short_url)
             .field("region", &self.region)
             .field("credentials", &"redacted")
             .finish()
@@ -70,9 +86,9 @@ impl<'a, H: Http, A: Ambient> Sqs<'a, H, A> {
 
     /// Calls SQS, up to three times while it does not answer or answers 5xx: a message that arrives twice does
     /// no harm.
-    async fn call(&self, action: &str, mut body: Value) -> Result<Value, Unavailable> {
+    async fn call(&self, lane: Lane, action: &str, mut body: Value) -> Result<Value, Unavailable> {
         let config = self.config.ok_or_else(|| unavailable("this component has none"))?;
-        body["QueueUrl"] = config.queue_url.as_str().into();
+        body["QueueUrl"] = config.url(lane).into();
         let body = Bytes::from(body.to_string());
         let mut pauses = PAUSES_MS.into_iter();
         loop {
@@ -141,14 +157,14 @@ fn read(action: &str, answer: &http::Response<Bytes>) -> Result<Value, Unavailab
 }
 
 impl<H: Http, A: Ambient> Queue for Sqs<'_, H, A> {
-    async fn send(&self, message: &Message, delay_s: u32) -> Result<(), Unavailable> {
+    async fn send(&self, lane: Lane, message: &Message, delay_s: u32) -> Result<(), Unavailable> {
         let text = serde_json::to_string(message).map_err(|error| unavailable(error.to_string()))?;
         let body = json!({
             "MessageBody": text,
             "MessageGroupId": message.user_id(),
             "DelaySeconds": delay_s.min(MAX_DELAY_S),
         });
-        let answer = self.call("SendMessage", body).await?;
+        let answer = self.call(lane, "SendMessage", body).await?;
         match answer.get("MessageId").and_then(Value::as_str) {
             Some(_) => Ok(()),
             None => Err(unavailable("SendMessage answered without a message id")),
@@ -156,7 +172,12 @@ impl<H: Http, A: Ambient> Queue for Sqs<'_, H, A> {
     }
 
     async fn ready(&self) -> Result<(), Unavailable> {
-        self.call("GetQueueAttributes", json!({ "AttributeNames": ["QueueArn"] })).await.map(|_| ())
+        let ask = |lane| self.call(lane, "GetQueueAttributes", json!({ "AttributeNames": ["QueueArn"] }));
+        ask(Lane::Main).await?;
+        match self.config.and_then(|config| config.short_url.as_ref()) {
+            Some(_) => ask(Lane::Short).await.map(|_| ()),
+            None => Ok(()),
+        }
     }
 }
 

@@ -13,6 +13,8 @@ use crate::data::Secrets;
 pub(crate) const BUCKET: &str = "framelift";
 /// The job queue's name.
 pub(crate) const QUEUE: &str = "framelift-jobs";
+/// The name of the queue for short jobs.
+pub(crate) const SHORT_QUEUE: &str = "framelift-jobs-short";
 /// The dead-letter queue's name.
 pub(crate) const DEAD_LETTER_QUEUE: &str = "framelift-jobs-dead";
 /// The region that everything is in.
@@ -41,8 +43,16 @@ pub(crate) async fn make_bucket(endpoint: &str, secrets: &Secrets) -> anyhow::Re
     Ok(())
 }
 
-/// Makes the job queue and its dead-letter queue, if they are not there; their URLs.
-pub(crate) async fn make_queues(endpoint: &str, secrets: &Secrets) -> anyhow::Result<(String, String)> {
+/// URLs of the queues.
+#[derive(Clone, Debug)]
+pub(crate) struct Queues {
+    pub(crate) jobs: String,
+    pub(crate) short: String,
+    pub(crate) dead: String,
+}
+
+/// Makes the job queues and their dead-letter queue, if they are not there.
+pub(crate) async fn make_queues(endpoint: &str, secrets: &Secrets) -> anyhow::Result<Queues> {
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(aws_sdk_sqs::config::Region::new(REGION))
@@ -51,10 +61,10 @@ pub(crate) async fn make_queues(endpoint: &str, secrets: &Secrets) -> anyhow::Re
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     let client = aws_sdk_sqs::Client::from_conf(config);
-    let dead_letter_url = make_queue(&client, DEAD_LETTER_QUEUE).await?;
+    let dead = make_queue(&client, DEAD_LETTER_QUEUE).await?;
     let attributes = client
         .get_queue_attributes()
-        .queue_url(&dead_letter_url)
+        .queue_url(&dead)
         .attribute_names(QueueAttributeName::QueueArn)
         .send()
         .await
@@ -64,18 +74,20 @@ pub(crate) async fn make_queues(endpoint: &str, secrets: &Secrets) -> anyhow::Re
         .and_then(|attributes| attributes.get(&QueueAttributeName::QueueArn))
         .context("the dead-letter queue has no ARN")?;
     let redrive = serde_json::json!({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVE_COUNT});
-    let queue_url = make_queue(&client, QUEUE).await?;
-    client
-        .set_queue_attributes()
-        .queue_url(&queue_url)
-        .set_attributes(Some(HashMap::from([
-            (QueueAttributeName::VisibilityTimeout, "60".to_owned()),
-            (QueueAttributeName::RedrivePolicy, redrive.to_string()),
-        ])))
-        .send()
-        .await
-        .context("cannot configure the job queue")?;
-    Ok((queue_url, dead_letter_url))
+    let (jobs, short) = (make_queue(&client, QUEUE).await?, make_queue(&client, SHORT_QUEUE).await?);
+    for url in [&jobs, &short] {
+        client
+            .set_queue_attributes()
+            .queue_url(url)
+            .set_attributes(Some(HashMap::from([
+                (QueueAttributeName::VisibilityTimeout, "60".to_owned()),
+                (QueueAttributeName::RedrivePolicy, redrive.to_string()),
+            ])))
+            .send()
+            .await
+            .context("cannot configure a job queue")?;
+    }
+    Ok(Queues { jobs, short, dead })
 }
 
 async fn make_queue(client: &aws_sdk_sqs::Client, name: &str) -> anyhow::Result<String> {

@@ -25,8 +25,7 @@ pub(crate) struct Services {
 pub(crate) struct Addresses {
     pub(crate) s3_url: String,
     pub(crate) sqs_url: String,
-    pub(crate) queue_url: String,
-    pub(crate) dead_letter_url: String,
+    pub(crate) queues: clients::Queues,
     pub(crate) smtp: SocketAddr,
 }
 
@@ -37,8 +36,11 @@ impl Addresses {
         Self {
             s3_url: url(""),
             sqs_url: url(""),
-            queue_url: url("/000000000000/jobs"),
-            dead_letter_url: url("/000000000000/dead"),
+            queues: clients::Queues {
+                jobs: url("/000000000000/jobs"),
+                short: url("/000000000000/short"),
+                dead: url("/000000000000/dead"),
+            },
             smtp: LOOPBACK,
         }
     }
@@ -85,10 +87,10 @@ impl Services {
         let s3_url = given(&options.s3).or(s3.as_ref().map(S3Server::endpoint)).context("no object store")?;
         let sqs_url = given(&options.sqs).or(sqs.as_ref().map(SqsServer::endpoint)).context("no queue")?;
         clients::make_bucket(&s3_url, secrets).await?;
-        let (queue_url, dead_letter_url) = clients::make_queues(&sqs_url, secrets).await?;
+        let queues = clients::make_queues(&sqs_url, secrets).await?;
         Ok(Self {
             mail_url: format!("http://{}", mail.http_addr()),
-            addresses: Addresses { s3_url, sqs_url, queue_url, dead_letter_url, smtp: mail.smtp_addr() },
+            addresses: Addresses { s3_url, sqs_url, queues, smtp: mail.smtp_addr() },
             s3,
             sqs,
             mail,

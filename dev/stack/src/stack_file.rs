@@ -17,6 +17,7 @@ pub(crate) struct Contents {
     pub(crate) smtp: String,
     pub(crate) bucket: String,
     pub(crate) queue_url: String,
+    pub(crate) short_queue_url: String,
     pub(crate) dead_letter_url: String,
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: String,

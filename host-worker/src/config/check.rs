@@ -31,6 +31,15 @@ pub(super) fn cross_check(config: &Config, problems: &mut Vec<String>) {
         "[queue] retry_delay: expected 100 ms to 10 min",
     );
     refuse(queue.url == queue.dead_letter_url, "[queue] dead_letter_url: must not be the job queue itself");
+    let short = queue.short_url.as_ref();
+    refuse(
+        short.is_some_and(|short| *short == queue.url || *short == queue.dead_letter_url),
+        "[queue] short_url: must be a queue of its own",
+    );
+    refuse(
+        !(1..=1024).contains(&worker.short_concurrency),
+        "[worker] short_concurrency: expected 1 to 1024",
+    );
     refuse(!(1..=1024).contains(&worker.concurrency), "[worker] concurrency: expected 1 to 1024");
     refuse(
         worker.progress < seconds(1) || worker.progress > seconds(30),

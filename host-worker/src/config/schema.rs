@@ -85,7 +85,9 @@ section! {
     Queue as "queue" {
         /// URL of the job queue.
         url: Url,
-        /// URL of its dead-letter queue.
+        /// URL of the queue for short jobs, the edge's `sqs_short_queue_url`; without it, all jobs come from one queue.
+        short_url: Option<Url>,
+        /// URL of their dead-letter queue.
         dead_letter_url: Url,
         /// Another SQS than Amazon's.
         endpoint: Option<Url>,
@@ -127,8 +129,10 @@ section! {
         /// The name in reports and logs; if missing, made of the host's name, the process id
         /// and a random part.
         id: Option<WorkerId>,
-        /// Videos at once.
+        /// Videos at once, short ones of their own queue apart.
         concurrency: u32 = "2",
+        /// Short jobs at once besides, which no other job keeps waiting; only with `queue.short_url`.
+        short_concurrency: u32 = "1",
         /// How long the worker may take to end after SIGTERM. Running jobs may go on until 10 s
         /// before its end (half of it, if it is shorter than 20 s), then they are given back.
         grace_period: Duration = "25s",

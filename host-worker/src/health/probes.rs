@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::readiness::{Dependency, Readiness};
-use crate::queue::Queue;
+use crate::queue::{Queue, QueueError};
 use crate::report::ControlClient;
 use crate::store::ObjectStore;
 
@@ -21,6 +21,7 @@ pub(crate) async fn probe(
     readiness: &Readiness,
     control: &ControlClient,
     queue: &Queue,
+    short: Option<&Queue>,
     store: &ObjectStore,
     cancel: &CancellationToken,
 ) {
@@ -28,7 +29,7 @@ pub(crate) async fn probe(
         let probing = async {
             tokio::join!(
                 probe_one(readiness, Dependency::Control, control.health()),
-                probe_one(readiness, Dependency::Queue, queue.ready()),
+                probe_one(readiness, Dependency::Queue, queues_ready(queue, short)),
                 probe_one(readiness, Dependency::Bucket, store.ready()),
             )
         };
@@ -41,6 +42,15 @@ pub(crate) async fn probe(
             () = cancel.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Whether the queues of all lanes answer.
+async fn queues_ready(queue: &Queue, short: Option<&Queue>) -> Result<(), QueueError> {
+    queue.ready().await?;
+    match short {
+        Some(short) => short.ready().await,
+        None => Ok(()),
     }
 }
 

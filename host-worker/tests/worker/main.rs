@@ -9,6 +9,7 @@ mod account_mails;
 mod component;
 mod control;
 mod http;
+mod lanes;
 mod plugins;
 mod process;
 mod rig;
@@ -97,7 +98,7 @@ async fn videos_become_archives() {
         "framelift_worker_jobs_total{outcome=\"completed\",code=\"\"} 3",
         "framelift_worker_frames_total 9",
         "framelift_worker_jobs_in_flight 0",
-        "framelift_worker_permits 2",
+        "framelift_worker_permits 3",
     ] {
         assert!(page.contains(line), "{line} is not in\n{page}");
     }

@@ -24,6 +24,7 @@ use crate::control::{Control, TOKEN};
 use crate::smtp::Smtp;
 
 pub(crate) const JOBS: &str = "jobs";
+pub(crate) const SHORT: &str = "jobs-short";
 pub(crate) const DEAD: &str = "jobs-dead";
 pub(crate) const ACCESS_KEY: &str = "id";
 pub(crate) const SECRET: &str = "aws-secret";
@@ -71,7 +72,7 @@ impl Rig {
         let sqs = SqsConfig::local(folder.path().join("sqs"), ACCESS_KEY, SECRET, REGION);
         let sqs = framelift_dev_sqs::start(sqs);
         let (s3, sqs) = (s3.await.unwrap(), sqs.await.unwrap());
-        for queue in [JOBS, DEAD] {
+        for queue in [JOBS, SHORT, DEAD] {
             sqs.create_queue(queue).await.unwrap();
         }
         let (control, smtp) = (Control::start().await, Smtp::start(recipient).await);
@@ -88,6 +89,7 @@ token = "{TOKEN}"
 [queue]
 url = "{jobs}"
 dead_letter_url = "{dead}"
+short_url = "{short}"
 endpoint = "http://{sqs}"
 visibility = "10s"
 heartbeat = "1s"
@@ -112,6 +114,7 @@ max_scans = 10000
 {more}"#,
             control = self.control.address,
             jobs = self.sqs.queue_url(JOBS),
+            short = self.sqs.queue_url(SHORT),
             dead = self.sqs.queue_url(DEAD),
             sqs = self.sqs.addr(),
             s3 = self.s3.addr(),
@@ -170,7 +173,9 @@ max_scans = 10000
     }
 
     pub(crate) async fn no_messages(&self) {
-        eventually("the job queue is empty", async || self.messages(JOBS).await.is_empty()).await;
+        eventually("the job queues are empty", async || {
+            self.messages(JOBS).await.is_empty() && self.messages(SHORT).await.is_empty()
+        }).await;
     }
 
     /// Nothing of a job without a result remains.

@@ -103,6 +103,7 @@ module "identity" {
   key_arn             = module.kms.key_arn
   bucket_arn          = module.storage.bucket_arn
   jobs_arn            = module.queues.jobs_arn
+  short_arn           = module.queues.short_arn
   dead_arn            = module.queues.dead_arn
   table_arns          = module.tables.arns
   secret_arns         = module.secrets.arns
@@ -117,6 +118,10 @@ output "bucket" {
 
 output "jobs_url" {
   value = module.queues.jobs_url
+}
+
+output "short_url" {
+  value = module.queues.short_url
 }
 
 output "dead_url" {

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use strum::VariantArray as _;
 
 use super::*;
-use crate::{VideoId, WorkerId};
+use crate::options::Format;
+use crate::{PluginRef, Rational, Select, VideoId, WorkerId};
 
 const NOW: i64 = 1_000_000;
 
@@ -338,5 +339,42 @@ proptest! {
             prop_assert_eq!(serde_json::from_str::<State>(&json).unwrap(), after.clone());
             state = after;
         }
+    }
+}
+
+#[test]
+fn a_job_is_short_where_its_file_or_what_is_asked_of_it_is_small() {
+    let video = |size_bytes, options| Video {
+        id: VideoId::new(1, [1; 10]),
+        owner: crate::UserId::new(1, [2; 10]),
+        file_name: "a.mp4".into(),
+        size_bytes,
+        content_type: None,
+        options,
+        correlation_id: "c".parse().unwrap(),
+        trace_parent: None,
+        source: Source::own(VideoId::new(1, [1; 10])),
+        created_at: at(0),
+        state: State::Queued,
+    };
+    let select = |select| Options { select, ..Options::default() };
+    let every = |text: &str| select(Select::Every(Rational::parse_decimal(text).unwrap()));
+    let avif = |options| Options { format: Format::Avif, ..options };
+    let plugin = |options| Options { plugins: vec![PluginRef::new("mine", "{}")], ..options };
+    let few = || select(Select::At(vec!["50%".parse().unwrap(); 10]));
+    for (size_bytes, options, lane) in [
+        (16 << 20, every("1"), Lane::Short),
+        ((16 << 20) + 1, every("1"), Lane::Main),
+        (16 << 20, every("0.5"), Lane::Main),
+        (16 << 20, select(Select::Keyframes), Lane::Short),
+        (16 << 20, select(Select::All), Lane::Main),
+        (16 << 20, avif(every("1")), Lane::Main),
+        (16 << 20, plugin(every("1")), Lane::Main),
+        (1 << 30, few(), Lane::Short),
+        (1 << 30, plugin(avif(few())), Lane::Short),
+        ((1 << 30) + 1, few(), Lane::Main),
+        (1 << 30, select(Select::Count(11)), Lane::Main),
+    ] {
+        assert_eq!(video(size_bytes, options.clone()).lane(), lane, "{size_bytes} {options:?}");
     }
 }

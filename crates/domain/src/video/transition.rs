@@ -168,7 +168,6 @@ impl State {
             return if end.attempts.made == attempt { Ok(self) } else { Err(Reason::Stale) };
         }
         let processing = self.current(attempt, worker)?;
-        let decoded_ms = processing.progress.decoded_ms.max(decoded_ms);
         let progress = Progress { decoded_ms, ..processing.progress };
         let end = End::new(processing.attempts, progress, now);
         Ok(Self::Failed { end, failure, notified: false })
@@ -214,7 +213,9 @@ impl State {
     fn given_up(self, failure: Failure, now: Time) -> Result<Self, Reason> {
         match self {
             Self::Pending(_) | Self::Processing(_) => {
-                let end = End::new(self.attempts(), self.progress(), now);
+                // What was decoded for nothing is not counted.
+                let progress = Progress { decoded_ms: 0, ..self.progress() };
+                let end = End::new(self.attempts(), progress, now);
                 Ok(Self::Failed { end, failure, notified: false })
             }
             Self::AwaitingUpload { .. } | Self::Queued => Err(Reason::NotReady),

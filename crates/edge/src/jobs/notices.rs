@@ -9,6 +9,7 @@ use framelift_contract::message::{JobMessage, NoticeKind};
 use framelift_contract::webhook::{
     DeliveryAttempt, DeliveryOutcome, DeliveryReport, EventData, EventType, VideoEvent, WebhookEvent,
 };
+use framelift_domain::video::Lane;
 use framelift_domain::{CorrelationId, EventId, Time, TraceParent, UserId, Video};
 
 use super::{Found, JobError, Jobs, Result, Swept, view};
@@ -153,7 +154,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             notice: Some(kind),
             traceparent: Some(TraceParent::of(correlation_id)),
         };
-        Ok(self.queue.send(&message.into(), 0).await?)
+        Ok(self.queue.send(Lane::Short, &message.into(), 0).await?)
     }
 
     async fn send_webhook(&self, id: EventId, delivery: &Delivery, delay_s: u32) -> Result<()> {
@@ -166,7 +167,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             traceparent: Some(trace),
             notice: Some(NoticeKind::Webhook),
         };
-        Ok(self.queue.send(&message.into(), delay_s).await?)
+        Ok(self.queue.send(Lane::Short, &message.into(), delay_s).await?)
     }
 
     /// A worker is about to send an event to its webhook, for which it has a minute.

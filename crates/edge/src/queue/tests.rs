@@ -59,7 +59,7 @@ fn message() -> JobMessage {
 async fn a_message_goes_out_in_its_users_group() {
     let (config, http) = (config(), Script::default());
     *http.answers.borrow_mut() = vec![(500, "{}"), (200, r#"{"MessageId":"m"}"#)];
-    Sqs::new(Some(&config), &http, &Still).send(&message().into(), 5000).await.unwrap();
+    Sqs::new(Some(&config), &http, &Still).send(Lane::Short, &message().into(), 5000).await.unwrap();
     let asked = http.asked.borrow();
     assert_eq!(asked.len(), 2);
     let request = &asked[1];
@@ -93,8 +93,25 @@ async fn a_refusal_is_no_success() {
         error.to_string(),
         "queue is unavailable: GetQueueAttributes: 400 Bad Request com.amazonaws.sqs#QueueDoesNotExist"
     );
-    assert!(sqs.send(&message().into(), 0).await.is_err());
+    assert!(sqs.send(Lane::Main, &message().into(), 0).await.is_err());
     assert!(sqs.ready().await.is_err());
     assert!(!format!("{config:?}").contains("secret"));
     assert!(Sqs::new(None, &http, &Still).ready().await.is_err());
+}
+
+#[tokio::test]
+async fn each_lane_has_its_queue() {
+    let (config, http) = (config().short(Some("http://sqs/000000000000/jobs-short".into())), Script::default());
+    *http.answers.borrow_mut() = vec![(200, r#"{"MessageId":"m"}"#); 4];
+    let sqs = Sqs::new(Some(&config), &http, &Still);
+    for lane in [Lane::Main, Lane::Short] {
+        sqs.send(lane, &message().into(), 0).await.unwrap();
+    }
+    sqs.ready().await.unwrap();
+    let asked = http.asked.borrow();
+    let urls = asked.iter().map(|request| {
+        let body: Value = serde_json::from_slice(request.body()).unwrap();
+        body["QueueUrl"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
+    });
+    assert_eq!(urls.collect::<Vec<_>>(), ["jobs", "jobs-short", "jobs", "jobs-short"]);
 }

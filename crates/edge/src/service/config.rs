@@ -33,6 +33,7 @@ pub const NAMES: &[&str] = &[
     "s3_path_style",
     "sqs_endpoint",
     "sqs_queue_url",
+    "sqs_short_queue_url",
     "max_in_flight_per_user",
     "max_open_per_user",
     "max_stored_bytes_per_user",
@@ -229,7 +230,8 @@ impl Reader<'_> {
             None,
             "variables",
         );
-        Some(SqsConfig::new(endpoint?, queue_url?, region, credentials))
+        let short = self.optional("sqs_short_queue_url");
+        Some(SqsConfig::new(endpoint?, queue_url?, region, credentials).short(short))
     }
 
     fn limits(&mut self) -> Limits {

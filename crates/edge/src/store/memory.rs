@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 
 use framelift_contract::message::{JobMessage, Message, PluginMessage};
 use framelift_domain::Time;
+use framelift_domain::video::Lane;
 
 use crate::ports::{Ambient, Change, Kv, Objects, Queue, Swap, Unavailable};
 
@@ -314,7 +315,7 @@ impl MemoryQueue {
 }
 
 impl Queue for MemoryQueue {
-    async fn send(&self, message: &Message, delay_s: u32) -> Result<(), Unavailable> {
+    async fn send(&self, _: Lane, message: &Message, delay_s: u32) -> Result<(), Unavailable> {
         call(&self.0, "queue", |messages| messages.push((message.clone(), delay_s))).await
     }
 

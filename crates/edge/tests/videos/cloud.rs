@@ -31,6 +31,7 @@ pub(crate) const ACCESS_KEY: &str = "AKID";
 pub(crate) const SECRET: &str = "secret";
 pub(crate) const REGION: &str = "us-east-1";
 const QUEUE: &str = "jobs";
+const SHORT_QUEUE: &str = "jobs-short";
 
 static SERVERS: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
@@ -76,7 +77,9 @@ impl Cloud {
         let (s3, sqs) = wait(async {
             let s3 = framelift_dev_s3::start(s3).await.unwrap();
             let sqs = framelift_dev_sqs::start_with(sqs, options).await.unwrap();
-            sqs.create_queue(QUEUE).await.unwrap();
+            for queue in [QUEUE, SHORT_QUEUE] {
+                sqs.create_queue(queue).await.unwrap();
+            }
             (s3, sqs)
         });
         let client = Client::builder(TokioExecutor::new()).build_http();
@@ -105,6 +108,17 @@ impl Cloud {
     /// The queue's URL.
     pub(crate) fn queue_url(&self) -> String {
         self.sqs.queue_url(QUEUE)
+    }
+
+    /// The URL of the queue for short jobs; only a deployment that names it uses it.
+    pub(crate) fn short_queue_url(&self) -> String {
+        self.sqs.queue_url(SHORT_QUEUE)
+    }
+
+    /// The messages of that queue.
+    pub(crate) fn short_messages(&self) -> Vec<Message> {
+        let messages = wait(self.sqs.messages(SHORT_QUEUE)).unwrap();
+        messages.iter().map(|sent| Message::parse(&sent.body).unwrap()).collect()
     }
 
     /// Moves the queue's clock.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use framelift_edge::http::Failure;
 use http::Request;
 use http_body_util::Full;
+use framelift_contract::message::Message;
 use serde_json::{Value, json};
 
 use crate::world::{Answer, Component, MIB, World, completed, failed};
@@ -209,4 +210,45 @@ async fn components_tell_each_other_whether_they_can_work() {
         assert_eq!(ask("http://example.com/configured").await, 404, "{component:?}");
         assert_eq!(ask("/configured").await, 404, "{component:?}");
     }
+}
+
+#[tokio::test]
+async fn short_jobs_have_a_queue_of_their_own() {
+    let world = World::with_lanes();
+    let hand_over = async |options: Value| {
+        let body = json!({ "file_name": "a.mp4", "size_bytes": 20 * MIB, "options": options });
+        let created = world.post("/videos").user(1).json(body).send().await.json();
+        assert_eq!(world.put(&created, 20 * MIB), 200);
+        let id = created["id"].as_str().unwrap().to_owned();
+        assert_eq!(world.post(&format!("/videos/{id}/complete")).user(1).send().await.status, 202);
+        id
+    };
+    let ids = |messages: Vec<Message>| -> Vec<String> {
+        let id = |message| match message {
+            Message::Job(job) => job.video_id.to_string(),
+            Message::Plugin(check) => check.plugin_id.to_string(),
+        };
+        messages.into_iter().map(id).collect()
+    };
+    let small = world.uploaded(1).await;
+    let few = hand_over(json!({ "select": { "count": 10 } })).await;
+    let long = hand_over(json!({ "select": { "count": 11 } })).await;
+    assert_eq!(ids(world.cloud.short_messages()), [small.clone(), few.clone()]);
+    let sent = world.cloud.take_sent();
+    assert_eq!(sent.iter().map(|sent| sent.message.video_id.to_string()).collect::<Vec<_>>(), [long.clone()]);
+
+    // Also when they are sent again, and whatever else takes a moment.
+    for id in [&small, &long] {
+        world.claim(id).await;
+        world.report(id, "fail", failed(1, "internal", true)).await;
+    }
+    world.put_plugin(1, "mine", b"a component").send().await;
+    world.claim(&long).await;
+    world.report(&long, "fail", failed(2, "corrupt-input", false)).await;
+    let body = json!({ "user_id": world.user(1), "kind": "failed", "video_id": long });
+    assert_eq!(world.post("/notification").worker().json(body).send().await.status, 202);
+    let short = ids(world.cloud.short_messages());
+    assert_eq!((short.len(), &short[2], &short[4]), (5, &small, &long), "a check lies between them");
+    let again = world.cloud.take_sent();
+    assert_eq!(again.iter().map(|sent| sent.message.video_id.to_string()).collect::<Vec<_>>(), [long]);
 }

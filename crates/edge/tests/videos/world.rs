@@ -104,15 +104,34 @@ impl World {
         let cloud = Cloud::start(ambient.now());
         let mut variables = variables(&signer, &cloud);
         variables.extend(changes.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        Self::deployed(signer, ambient, cloud, &variables)
+    }
+
+    /// A deployment with a queue of its own for short jobs.
+    pub(crate) fn with_lanes() -> Self {
+        let signer = Signer::from_seed(&[7; 32]).unwrap();
+        let ambient = ambient();
+        let cloud = Cloud::start(ambient.now());
+        let mut variables = variables(&signer, &cloud);
+        variables.insert("sqs_short_queue_url", cloud.short_queue_url());
+        Self::deployed(signer, ambient, cloud, &variables)
+    }
+
+    fn deployed(
+        signer: Signer,
+        ambient: TestAmbient,
+        cloud: Cloud,
+        variables: &BTreeMap<&'static str, String>,
+    ) -> Self {
         Self {
             kv: MemoryKv::default(),
             cloud,
             ambient,
-            users: Config::read(&variables, Role::Users).unwrap(),
-            readers: Config::read(&variables, Role::Readers).unwrap(),
-            events: Config::read(&variables, Role::Events).unwrap(),
-            frames: Config::read(&variables, Role::Frames).unwrap(),
-            workers: Config::read(&variables, Role::Workers).unwrap(),
+            users: Config::read(variables, Role::Users).unwrap(),
+            readers: Config::read(variables, Role::Readers).unwrap(),
+            events: Config::read(variables, Role::Events).unwrap(),
+            frames: Config::read(variables, Role::Frames).unwrap(),
+            workers: Config::read(variables, Role::Workers).unwrap(),
             signer,
             fault: Cell::default(),
             largest_piece: Cell::default(),

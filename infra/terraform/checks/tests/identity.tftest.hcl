@@ -8,6 +8,7 @@ variables {
   key_arn             = "arn:aws:kms:us-east-1:123456789012:key/1"
   bucket_arn          = "arn:aws:s3:::b"
   jobs_arn            = "arn:aws:sqs:us-east-1:123456789012:jobs"
+  short_arn           = "arn:aws:sqs:us-east-1:123456789012:short"
   dead_arn            = "arn:aws:sqs:us-east-1:123456789012:dead"
   table_arns          = { accounts = "arn:aws:dynamodb:us-east-1:123456789012:table/a", videos = "arn:aws:dynamodb:us-east-1:123456789012:table/v" }
   secret_arns         = { edge = "arn:aws:secretsmanager:us-east-1:123456789012:secret:e", worker = "arn:aws:secretsmanager:us-east-1:123456789012:secret:w" }

@@ -24,6 +24,10 @@ variable "jobs_arn" {
   type = string
 }
 
+variable "short_arn" {
+  type = string
+}
+
 variable "dead_arn" {
   type = string
 }
@@ -104,7 +108,7 @@ locals {
         Action = [
           "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes",
         ]
-        Resource = [var.jobs_arn, var.dead_arn]
+        Resource = [var.jobs_arn, var.short_arn, var.dead_arn]
       },
       { Sid = "PutAsideMessages", Effect = "Allow", Action = "sqs:SendMessage", Resource = var.dead_arn },
       local.key_of["s3"],
@@ -115,7 +119,7 @@ locals {
         Sid      = "SeeQueueDepth"
         Effect   = "Allow"
         Action   = "sqs:GetQueueAttributes"
-        Resource = var.jobs_arn
+        Resource = [var.jobs_arn, var.short_arn]
       },
     ]
     external-secrets = [
@@ -152,7 +156,7 @@ locals {
       Sid      = "SendJobs"
       Effect   = "Allow"
       Action   = ["sqs:SendMessage", "sqs:GetQueueAttributes"]
-      Resource = var.jobs_arn
+      Resource = [var.jobs_arn, var.short_arn]
     },
     local.key_of["s3"],
     local.key_of["sqs"],

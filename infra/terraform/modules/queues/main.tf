@@ -1,4 +1,4 @@
-# The job queue, its dead-letter queue, and the alarms over both.
+# The job queues, their dead-letter queue, and the alarms over all.
 
 variable "name" {
   type        = string
@@ -39,6 +39,12 @@ variable "oldest_message_alarm_seconds" {
   description = "Age of the oldest waiting job that raises the alarm"
 }
 
+variable "oldest_short_alarm_seconds" {
+  type        = number
+  default     = 300
+  description = "Age of the oldest waiting short job that raises the alarm"
+}
+
 variable "alarm_emails" {
   type        = list(string)
   default     = []
@@ -53,14 +59,14 @@ variable "only_own_dead_letters" {
 
 locals {
   tls_only = {
-    for name in ["jobs", "dead"] : name => jsonencode({
+    for name, arn in { jobs = aws_sqs_queue.jobs.arn, short = aws_sqs_queue.short.arn, dead = aws_sqs_queue.dead.arn } : name => jsonencode({
       Version = "2012-10-17"
       Statement = [{
         Sid       = "TlsOnly"
         Effect    = "Deny"
         Principal = "*"
         Action    = "sqs:*"
-        Resource  = name == "jobs" ? aws_sqs_queue.jobs.arn : aws_sqs_queue.dead.arn
+        Resource  = arn
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       }]
     })
@@ -85,6 +91,24 @@ resource "aws_sqs_queue" "jobs" {
   kms_data_key_reuse_period_seconds = 300
 }
 
+# For jobs that take seconds, which must not wait behind others.
+resource "aws_sqs_queue" "short" {
+  name                              = "${var.name}-jobs-short"
+  visibility_timeout_seconds        = var.visibility_seconds
+  message_retention_seconds         = var.retention_seconds
+  receive_wait_time_seconds         = 20
+  kms_master_key_id                 = var.key_arn
+  kms_data_key_reuse_period_seconds = 300
+}
+
+resource "aws_sqs_queue_redrive_policy" "short" {
+  queue_url = aws_sqs_queue.short.id
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = aws_sqs_queue.dead.arn
+    maxReceiveCount     = var.max_receive_count
+  })
+}
+
 resource "aws_sqs_queue_redrive_policy" "jobs" {
   queue_url = aws_sqs_queue.jobs.id
   redrive_policy = jsonencode({
@@ -98,7 +122,7 @@ resource "aws_sqs_queue_redrive_allow_policy" "dead" {
   queue_url = aws_sqs_queue.dead.id
   redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
-    sourceQueueArns   = [aws_sqs_queue.jobs.arn]
+    sourceQueueArns   = [aws_sqs_queue.jobs.arn, aws_sqs_queue.short.arn]
   })
 }
 
@@ -107,6 +131,12 @@ resource "aws_sqs_queue_policy" "jobs" {
   policy    = local.tls_only["jobs"]
   # One change of a queue at a time.
   depends_on = [aws_sqs_queue_redrive_policy.jobs]
+}
+
+resource "aws_sqs_queue_policy" "short" {
+  queue_url  = aws_sqs_queue.short.id
+  policy     = local.tls_only["short"]
+  depends_on = [aws_sqs_queue_redrive_policy.short]
 }
 
 resource "aws_sqs_queue_policy" "dead" {
@@ -150,6 +180,22 @@ resource "aws_cloudwatch_metric_alarm" "oldest_job" {
   statistic           = "Maximum"
   comparison_operator = "GreaterThanThreshold"
   threshold           = var.oldest_message_alarm_seconds
+  period              = 60
+  evaluation_periods  = 5
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "oldest_short_job" {
+  alarm_name          = "${var.name}-oldest-short-job"
+  alarm_description   = "Short jobs wait: no worker reads their queue, or there are too few"
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateAgeOfOldestMessage"
+  dimensions          = { QueueName = aws_sqs_queue.short.name }
+  statistic           = "Maximum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = var.oldest_short_alarm_seconds
   period              = 60
   evaluation_periods  = 5
   treat_missing_data  = "notBreaching"
@@ -214,6 +260,14 @@ output "jobs_url" {
 
 output "jobs_arn" {
   value = aws_sqs_queue.jobs.arn
+}
+
+output "short_url" {
+  value = aws_sqs_queue.short.id
+}
+
+output "short_arn" {
+  value = aws_sqs_queue.short.arn
 }
 
 output "dead_url" {

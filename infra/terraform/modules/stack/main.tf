@@ -153,6 +153,7 @@ module "identity" {
   key_arn             = module.kms.key_arn
   bucket_arn          = module.storage.bucket_arn
   jobs_arn            = module.queues.jobs_arn
+  short_arn           = module.queues.short_arn
   dead_arn            = module.queues.dead_arn
   table_arns          = module.tables.arns
   secret_arns         = module.secrets.arns
@@ -186,6 +187,7 @@ output "for_manifests" {
     bucket          = module.storage.bucket
     bucket_domain   = module.storage.bucket_domain
     queue_url       = module.queues.jobs_url
+    short_queue_url = module.queues.short_url
     dead_letter_url = module.queues.dead_url
     tables          = module.tables.names
     images          = module.registry.urls

@@ -2,6 +2,7 @@
 
 use framelift_contract::message::{Message, PluginMessage};
 use framelift_contract::webhook::{EventData, EventType, PluginEvent};
+use framelift_domain::video::Lane;
 use framelift_domain::{PluginId, UserId, WorkerId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -50,7 +51,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             user_id: user,
             correlation_id: version.correlation_id.clone(),
         };
-        Ok(self.queue.send(&Message::Plugin(message), delay_s).await?)
+        Ok(self.queue.send(Lane::Short, &Message::Plugin(message), delay_s).await?)
     }
 
     /// A worker takes a check: the next attempt, with a lease. Asked again with the same claim id while that

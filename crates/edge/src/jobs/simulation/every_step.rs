@@ -12,6 +12,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use framelift_contract::message::Message;
+use framelift_domain::video::Lane;
 
 use super::invariants::Invariants;
 use crate::jobs::JobError;
@@ -107,8 +108,13 @@ impl Kv for Spoilt<'_, MemoryKv> {
 }
 
 impl Queue for Spoilt<'_, MemoryQueue> {
-    async fn send(&self, message: &Message, delay_s: u32) -> std::result::Result<(), Unavailable> {
-        self.1.step(self.0.send(message, delay_s)).await
+    async fn send(
+        &self,
+        lane: Lane,
+        message: &Message,
+        delay_s: u32,
+    ) -> std::result::Result<(), Unavailable> {
+        self.1.step(self.0.send(lane, message, delay_s)).await
     }
 
     async fn ready(&self) -> std::result::Result<(), Unavailable> {

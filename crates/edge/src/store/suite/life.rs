@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use framelift_contract::message::{JobMessage, Message};
 use framelift_contract::object_key;
 use framelift_contract::video::Status;
-use framelift_domain::video::{Extraction, Multipart, Progress, Stage, State, StateName};
+use framelift_domain::video::{Extraction, Lane, Multipart, Progress, Stage, State, StateName};
 use framelift_domain::{Failure, FailureCode, Limits, Options, Time, UserId, Video, VideoId, WorkerId};
 use futures::future::join_all;
 
@@ -18,7 +18,7 @@ use crate::ports::{Ambient, Kv, Objects, Queue, Unavailable};
 struct Sent(RefCell<Vec<(JobMessage, u32)>>);
 
 impl Queue for Sent {
-    async fn send(&self, message: &Message, delay_s: u32) -> Result<(), Unavailable> {
+    async fn send(&self, _: Lane, message: &Message, delay_s: u32) -> Result<(), Unavailable> {
         if let Message::Job(message) = message {
             self.0.borrow_mut().push((message.clone(), delay_s));
         }
