@@ -175,3 +175,46 @@ fn a_hash_that_was_not_computed_is_no_failure() {
         assert_eq!(code(&world.login_from(HOME, &long, None).await), "invalid-credentials");
     });
 }
+
+#[test]
+fn ten_failures_close_the_door_for_a_while() {
+    block_on(async {
+        let world = World::new();
+        world.register(ADA).await;
+        // Known or not, and whatever the case of the address: the same.
+        for (email, right) in [(ADA, true), ("eve@example.com", false)] {
+            for n in 0..10 {
+                let email = if n % 2 == 0 { email.to_owned() } else { email.to_uppercase() };
+                let answer = world.post("/auth/login", &json!({"email":email,"password":"wrong"})).await;
+                assert_eq!(code(&answer), "invalid-credentials");
+            }
+            let refused = world.post("/auth/login", &json!({"email":email,"password":PASSWORD})).await;
+            snap!("login_refused", refused);
+            world.ambient.advance_ms(15 * 60 * 1000);
+            let answer = world.post("/auth/login", &json!({"email":email,"password":PASSWORD})).await;
+            assert_eq!(answer.status() == StatusCode::OK, right);
+        }
+        // A right password forgives what came before it.
+        for _ in 0..3 {
+            for _ in 0..9 {
+                world.post("/auth/login", &json!({"email":ADA,"password":"wrong"})).await;
+            }
+            world.login(ADA).await;
+        }
+    });
+}
+
+#[test]
+fn many_guesses_at_once_are_not_more_than_ten() {
+    block_on(async {
+        let world = World::with(Quirks { interleave: true, ..Quirks::default() }, 5);
+        world.register(ADA).await;
+        let wrong = json!({"email":ADA,"password":"wrong"});
+        let guesses = (0..40).map(|_| world.post("/auth/login", &wrong));
+        let answers = futures::future::join_all(guesses).await;
+        let count = |wanted: &str| answers.iter().filter(|answer| code(answer) == wanted).count();
+        let refused = count("too-many-attempts") + count("unavailable");
+        assert!(count("invalid-credentials") <= 10, "{}", count("invalid-credentials"));
+        assert_eq!(count("invalid-credentials") + refused, 40);
+    });
+}

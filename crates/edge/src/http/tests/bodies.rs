@@ -76,3 +76,33 @@ fn a_body_is_counted_while_it_arrives() {
         Err(BodyError::TooLarge(0))
     );
 }
+
+#[test]
+fn only_json_is_taken() {
+    let typed =
+        |media_type: &[u8]| call("PATCH", "/things/7", &[("content-type", media_type)], r#"{"name":"x"}"#);
+    for good in
+        [b"application/json".as_slice(), b"Application/JSON; charset=utf-8", b"application/merge-patch+json"]
+    {
+        assert_eq!(typed(good).status(), StatusCode::OK);
+    }
+    for bad in [
+        b"text/plain".as_slice(),
+        b"application/x-www-form-urlencoded",
+        b"",
+        b"\xff",
+        b"json",
+        b"text/x+json",
+    ] {
+        assert_eq!(code(&typed(bad)), "unsupported-media-type");
+    }
+}
+
+#[test]
+fn bodies_have_a_limit() {
+    let fits = format!("{{\"name\":\"{}\"}}", "x".repeat(MAX_JSON_BYTES - 11));
+    assert_eq!(fits.len(), MAX_JSON_BYTES);
+    assert_eq!(call("PATCH", "/things/7", &[], fits.clone()).status(), StatusCode::OK);
+    let response = call("PATCH", "/things/7", &[], format!("{fits} "));
+    assert_eq!((response.status().as_u16(), code(&response).as_str()), (413, "payload-too-large"));
+}
