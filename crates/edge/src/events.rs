@@ -6,6 +6,7 @@
 mod all_events;
 mod follow;
 mod messages;
+mod place;
 mod video_events;
 
 use utoipa::openapi::ObjectBuilder;

@@ -10,6 +10,7 @@ use http::Response;
 use super::follow::{Followed, Seen, follow};
 use super::messages::{self, Told};
 use super::of_streams;
+use super::place::Place;
 use super::video_events::{answer, last_event_id};
 use crate::http::{Body, Failure, Incoming, Route};
 use crate::jobs::{JobError, Unfinished, view};
@@ -43,6 +44,7 @@ pub(super) fn operation() -> Operation {
 struct AllVideos<'a, K, Q, H, A> {
     service: Service<'a, K, Q, H, A>,
     user: UserId,
+    place: Place,
     /// What the reader knows of each unfinished video, and its place in the queue.
     told: BTreeMap<VideoId, (Told, Option<u32>)>,
     /// When the last event came that the reader knows; only until the first look.
@@ -117,13 +119,18 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Followed for AllVideos<'_, K, Q, H, A
         }
         Ok(Seen { messages, finished: false, pace_ms })
     }
+
+    async fn has_place(&self) -> bool {
+        self.service.has_place(&self.place).await
+    }
 }
 
 impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
     pub(super) async fn all_events(&self, incoming: &Incoming) -> Result<Response<Body<'a>>, Failure> {
         let caller = self.identified(incoming).await?;
         let since = last_event_id(incoming).and_then(|id| id.parse().ok()).map(Time::from_unix_ms);
-        let followed = AllVideos { service: *self, user: caller.id, told: BTreeMap::new(), since };
+        let place = self.take_place(caller.id).await;
+        let followed = AllVideos { service: *self, user: caller.id, place, told: BTreeMap::new(), since };
         let pieces = follow(self.ambient, followed, caller.expires_at).await?;
         Ok(answer(Body::Pieces(pieces)))
     }

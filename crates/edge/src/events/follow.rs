@@ -19,6 +19,8 @@ const SILENCE_MS: i64 = 15_000;
 const QUICK_MS: u32 = 1_000;
 /// How long *shortly* is.
 const QUICK_FOR_MS: i64 = 10_000;
+/// Between two looks whether the stream is among its user's newest ones.
+const PLACE_MS: i64 = 15_000;
 /// Looks in a row that may fail.
 const MAX_FAILURES: u32 = 5;
 
@@ -36,6 +38,8 @@ pub(super) struct Seen {
 pub(super) trait Followed {
     /// Looks at it.
     async fn look(&mut self, now: Time) -> Result<Seen, Failure>;
+    /// Whether the stream is among the newest ones of its user, and may go on.
+    async fn has_place(&self) -> bool;
 }
 
 struct Follower<'a, A, F> {
@@ -48,6 +52,7 @@ struct Follower<'a, A, F> {
     pause_ms: u32,
     sent_at: Time,
     changed_at: Time,
+    placed_at: Time,
     failures: u32,
     over: bool,
 }
@@ -74,6 +79,7 @@ where
         pause_ms: QUICK_MS,
         sent_at: now,
         changed_at: now,
+        placed_at: now,
         failures: 0,
         over: false,
     };
@@ -96,6 +102,12 @@ impl<A: Ambient, F: Followed> Follower<'_, A, F> {
             let now = self.ambient.now();
             if now >= self.ends_at {
                 return None;
+            }
+            if now.ms_since(self.placed_at) >= PLACE_MS {
+                self.placed_at = now;
+                if !self.followed.has_place().await {
+                    return None;
+                }
             }
             if let Some(messages) = self.look(now).await {
                 self.sent_at = now;

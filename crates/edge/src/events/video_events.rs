@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue, Response};
 use super::follow::{Followed, Seen, follow};
 use super::messages::{self, Told};
 use super::of_streams;
+use super::place::Place;
 use crate::http::{Body, Failure, Incoming, Route};
 use crate::jobs::{JobError, view};
 use crate::openapi::{Auth, OWN_VIDEO, Operation};
@@ -54,6 +55,7 @@ pub(super) fn last_event_id(incoming: &Incoming) -> Option<&str> {
 struct OneVideo<'a, K, Q, H, A> {
     service: Service<'a, K, Q, H, A>,
     user: UserId,
+    place: Place,
     id: VideoId,
     told: Told,
 }
@@ -74,6 +76,10 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Followed for OneVideo<'_, K, Q, H, A>
         let pace_ms = if at_work { AT_WORK_MS } else { WAITING_MS };
         Ok(Seen { messages, finished: video.completed_at.is_some(), pace_ms })
     }
+
+    async fn has_place(&self) -> bool {
+        self.service.has_place(&self.place).await
+    }
 }
 
 impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
@@ -83,7 +89,8 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         // Who may not see it, or whose video is not there, is told so whatever they know.
         self.jobs().find(caller.id, id).await?;
         let told = last_event_id(incoming).and_then(Told::parse).unwrap_or_default();
-        let followed = OneVideo { service: *self, user: caller.id, id, told };
+        let place = self.take_place(caller.id).await;
+        let followed = OneVideo { service: *self, user: caller.id, place, id, told };
         let pieces = follow(self.ambient, followed, caller.expires_at).await?;
         Ok(answer(Body::Pieces(pieces)))
     }

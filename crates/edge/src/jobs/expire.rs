@@ -144,6 +144,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             self.objects.remove_all(&prefix).await?;
         }
         self.store.forget(&keys::rate(user)).await?;
+        self.store.forget(&keys::streams(user)).await?;
         self.store.forget(&keys::plugins(user)).await?;
         for event in outbox.kept {
             self.store.forget(&keys::delivery(event)).await?;

@@ -11,6 +11,7 @@
 //! | `idempotency/<user>/<bucket>` | idempotency keys; at most 256 buckets a user | a key: when its bucket is written, after a day; a bucket: with the account |
 //! | `plugins/<user>` | all versions of a user's plugins | the sweep, a day after the account was closed |
 //! | `schema/<plugin>` | what a version says of its configuration | together with the version |
+//! | `streams/<user>` | the ids of a user's newest streams of events | the sweep, a day after the account was closed |
 //! | `rate/<user>` | a user's requests in this minute and the one before | the sweep, a day after the account was closed |
 //! | `work/<shard>/<page>`, `kept/<shard>/<page>`, `checks/<shard>/<page>`, `notices/<shard>/<page>` | users that the sweep looks after, in shards | never: there are as many pages as the most users at once needed |
 //! | `expire/<hour>/<shard>/<page>` | what is to be removed in that hour | the sweep, when all of it is removed |
@@ -56,6 +57,11 @@ pub fn index_page(user: UserId, page: u64) -> String {
 /// All versions of a user's plugins.
 pub fn plugins(user: UserId) -> String {
     format!("plugins/{user}")
+}
+
+/// The ids of a user's newest streams of events.
+pub fn streams(user: UserId) -> String {
+    format!("streams/{user}")
 }
 
 /// A user's requests in this minute and the one before.

@@ -194,7 +194,7 @@ async fn silence_is_filled_and_no_stream_lasts_for_ever() {
     let id = world.uploaded(1).await;
     let desk = Desk::new(&world);
     let path = format!("/videos/{id}/events");
-    for (path, reads_a_minute) in [(path.as_str(), 20), ("/videos/events", 32)] {
+    for (path, reads_a_minute) in [(path.as_str(), 24), ("/videos/events", 36)] {
         let (begin, mut comments) = (world.now(), 0);
         let mut stream = desk.open(path, None).await;
         stream.event().await;
@@ -268,4 +268,21 @@ async fn all_videos_of_their_owner_are_followed_in_one_stream() {
     let told: Vec<Value> = again.events().await.into_iter().map(|(_, _, data)| data["id"].clone()).collect();
     assert_eq!(told, [json!(second), json!(first)]);
     assert!(!told.contains(&json!(theirs)));
+}
+
+#[tokio::test]
+async fn a_user_has_so_many_streams_and_a_new_one_ends_the_oldest() {
+    let world = World::new();
+    world.uploaded(1).await;
+    let desk = Desk::new(&world);
+    let mut streams = Vec::new();
+    for _ in 0..101 {
+        let mut stream = desk.open("/videos/events", None).await;
+        stream.event().await;
+        streams.push(stream);
+    }
+    assert_eq!(streams[0].piece().await, None, "a hundred newer ones are open");
+    for stream in [1, 100] {
+        assert_eq!(streams[stream].piece().await.as_deref(), Some(": \n\n"));
+    }
 }
