@@ -15,8 +15,8 @@ use crate::store::StoreError;
 use crate::store::index::PAGE;
 use crate::store::records::VideoRow;
 
-/// Records that are read at once.
-const AT_ONCE: usize = 16;
+/// Records that are read at once: a page of the usual length.
+const AT_ONCE: usize = 20;
 /// Most records that one call reads, however few match its filter.
 const MAX_LOOKED_AT: u64 = 500;
 
@@ -129,7 +129,10 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             if ids.0 != number {
                 ids = (number, self.store.index_page(user, &head, number).await?);
             }
-            let first = (number * PAGE).max(next.saturating_sub(AT_ONCE as u64)).max(last);
+            // Without a filter, nearly all that are read are shown.
+            let missing = limit as usize - page.items.len();
+            let at_once = if status.is_none() { missing.min(AT_ONCE) } else { AT_ONCE };
+            let first = (number * PAGE).max(next.saturating_sub(at_once as u64)).max(last);
             let wanted = (first..next).rev().filter_map(|position| {
                 let id = *ids.1.get(usize::try_from(position % PAGE).ok()?)?;
                 Some((position, id))
