@@ -477,6 +477,8 @@ export interface components {
         };
         /** @description What an account uses of what it may; what `GET /internal/users/{id}/usage` answers. */
         Quotas: {
+            /** @description Seconds of video that were decoded today (UTC) in jobs that have ended. */
+            decoded_seconds_today: components["schemas"]["Quota"];
             /** @description Videos that are not finished. */
             open_videos: components["schemas"]["Quota"];
             /** @description Bytes of plugins. */

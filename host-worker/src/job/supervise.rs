@@ -110,12 +110,8 @@ impl Supervisor {
 
     /// Reports progress once. A report that fails is not repeated: the next one follows soon.
     async fn report(&self) -> Option<Stop> {
-        let report = self.control.progress(
-            &self.job,
-            &self.trace,
-            self.watch.report(),
-            self.watch.decoded_ms(),
-        );
+        let report =
+            self.control.progress(&self.job, &self.trace, self.watch.report(), self.watch.decoded_ms());
         let answer = tokio::select! {
             answer = report => answer,
             () = self.release.cancelled() => return Some(Stop::Shutdown),

@@ -175,7 +175,8 @@ max_scans = 10000
     pub(crate) async fn no_messages(&self) {
         eventually("the job queues are empty", async || {
             self.messages(JOBS).await.is_empty() && self.messages(SHORT).await.is_empty()
-        }).await;
+        })
+        .await;
     }
 
     /// Nothing of a job without a result remains.

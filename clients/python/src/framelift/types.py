@@ -366,6 +366,10 @@ class Quotas(TypedDict):
     What an account uses of what it may; what `GET /internal/users/{id}/usage` answers.
     """
 
+    decoded_seconds_today: Quota
+    """
+    Seconds of video that were decoded today (UTC) in jobs that have ended.
+    """
     open_videos: Quota
     """
     Videos that are not finished.

@@ -94,7 +94,10 @@ fn every_event_in_every_state() {
         (claimed("x", Some("d")), "n n R h f f f f f"),
         (progressed(1, "w"), "s s s R f f f f f"),
         (Event::Completed { attempt, worker: w.clone(), result: result() }, "s s s C C f f f f"),
-        (Event::Failed { attempt, worker: w.clone(), failure: failure(), decoded_ms: 1 }, "s s s F f F f f f"),
+        (
+            Event::Failed { attempt, worker: w.clone(), failure: failure(), decoded_ms: 1 },
+            "s s s F f F f f f",
+        ),
         (Event::Released { attempt, worker: w, since: at(NOW + 5) }, "s s P P f f f f f"),
         (Event::Reclaimed { grace_s: 300 }, "n n n e f f f f f"),
         (Event::Resent { grace_s: 600 }, "n n P p f f f f f"),

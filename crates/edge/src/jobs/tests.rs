@@ -438,7 +438,8 @@ fn what_was_decoded_counts_once_and_on_the_day_of_the_end() {
     block_on(jobs.complete(late, 1, worker(), result(7_000))).unwrap();
     assert_eq!(decoded_s(), 7);
     let unfreed = desk.claimed();
-    block_on(jobs.apply(unfreed, &Event::Completed { attempt: 1, worker: worker(), result: result(3_000) })).unwrap();
+    block_on(jobs.apply(unfreed, &Event::Completed { attempt: 1, worker: worker(), result: result(3_000) }))
+        .unwrap();
     assert_eq!(decoded_s(), 7);
     desk.sweep();
     assert_eq!(decoded_s(), 10);

@@ -101,7 +101,8 @@ async fn a_refusal_is_no_success() {
 
 #[tokio::test]
 async fn each_lane_has_its_queue() {
-    let (config, http) = (config().short(Some("http://sqs/000000000000/jobs-short".into())), Script::default());
+    let (config, http) =
+        (config().short(Some("http://sqs/000000000000/jobs-short".into())), Script::default());
     *http.answers.borrow_mut() = vec![(200, r#"{"MessageId":"m"}"#); 4];
     let sqs = Sqs::new(Some(&config), &http, &Still);
     for lane in [Lane::Main, Lane::Short] {
