@@ -242,7 +242,7 @@ async fn short_jobs_have_a_queue_of_their_own() {
         world.claim(id).await;
         world.report(id, "fail", failed(1, "internal", true)).await;
     }
-    world.put_plugin(1, "mine", b"a component").send().await;
+    assert_eq!(world.put_plugin(1, "mine", b"\0asm\x0d\0\x01\0").send().await.status, 202);
     world.claim(&long).await;
     world.report(&long, "fail", failed(2, "corrupt-input", false)).await;
     let body = json!({ "user_id": world.user(1), "kind": "failed", "video_id": long });
