@@ -1,10 +1,10 @@
 //! What workers report, in any order, and what the sweep heals.
 
 use bytes::Bytes;
+use framelift_contract::message::Message;
 use framelift_edge::http::Failure;
 use http::Request;
 use http_body_util::Full;
-use framelift_contract::message::Message;
 use serde_json::{Value, json};
 
 use crate::world::{Answer, Component, MIB, World, completed, failed};
