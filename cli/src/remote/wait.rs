@@ -69,7 +69,7 @@ impl<F: FnMut(&Video)> Watching<'_, F> {
         loop {
             if broken < MAX_BROKEN {
                 match self.follow() {
-                    Ok(Followed::Ended(video)) => return Ok(video),
+                    Ok(Followed::Ended(video)) => return Ok(*video),
                     // It ends after some minutes, too.
                     Ok(Followed::Alive) => (broken, looks) = (0, LOOKS_MS.into_iter()),
                     Ok(Followed::Silent) => broken += 1,
@@ -122,7 +122,7 @@ impl<F: FnMut(&Video)> Watching<'_, F> {
             let video = Video::read(self.service, raw)?;
             self.last_event_id = event.id;
             if self.see(video.clone()) {
-                return Ok(Followed::Ended(video));
+                return Ok(Followed::Ended(Box::new(video)));
             }
         }
         Ok(so_far)
@@ -142,7 +142,7 @@ impl<F: FnMut(&Video)> Watching<'_, F> {
 /// How a stream went.
 enum Followed {
     /// The video has ended.
-    Ended(Video),
+    Ended(Box<Video>),
     /// The stream has ended after it had told something.
     Alive,
     /// It ended without a word.

@@ -52,10 +52,6 @@ pub use trace::TraceParent;
 pub use video::{State, Video};
 
 /// Whether a number is 0: such a field may be left out.
-#[cfg_attr(
-    not(target_family = "wasm"),
-    expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")
-)]
 pub const fn is_zero(number: &u64) -> bool {
     *number == 0
 }
