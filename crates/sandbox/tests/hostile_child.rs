@@ -113,7 +113,7 @@ fn misbehave(name: &str) {
             ]
             .concat(),
         ),
-        "percent" => sends(&[[3, 29, 0, 0, 0].as_slice(), &[2], &f32::NAN.to_le_bytes(), &[0; 24]].concat()),
+        "percent" => sends(&[[3, 37, 0, 0, 0].as_slice(), &[2], &f32::NAN.to_le_bytes(), &[0; 32]].concat()),
         "done" => sends(&[[8, 2, 0, 0, 0].as_slice(), b"{}"].concat()),
         "read" => {
             // Of 4 GiB, on the socket of reads.

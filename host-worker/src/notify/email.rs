@@ -117,7 +117,7 @@ impl Email {
         self.public_url.as_ref()
     }
 
-    /// Sends an e-mail to an address. Temporary failures are retried for `retry_timeout` or until `cancel`.
+    /// Sends an e-mail to an address, on a connection of its own. Temporary failures are retried for `retry_timeout` or until `cancel`.
     /// The same `id` gives the same `Message-ID`, so that a receiver can recognize a second copy.
     pub(super) async fn send(
         &self,
@@ -208,5 +208,60 @@ mod tests {
     #[test]
     fn a_bad_address_is_rejected_for_good() {
         assert!(matches!(composed("a.mp4", "nobody"), Err(EmailError::Rejected(_))));
+    }
+
+    /// Answers one connection as a server of SMTP would; one that stalls never answers `MAIL`. The number of mails
+    /// that it took.
+    async fn serve(stream: tokio::net::TcpStream, stalls: bool) -> usize {
+        use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+
+        let (reader, mut writer) = stream.into_split();
+        let mut lines = BufReader::new(reader).lines();
+        let (mut taken, mut in_data) = (0, false);
+        writer.write_all(b"220 it\r\n").await.unwrap();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let answer: &[u8] = match &*line {
+                "." => {
+                    (taken, in_data) = (taken + 1, false);
+                    b"250 taken\r\n"
+                }
+                _ if in_data => continue,
+                "DATA" => {
+                    in_data = true;
+                    b"354 go on\r\n"
+                }
+                "QUIT" => b"221 bye\r\n",
+                command if command.starts_with("MAIL") && stalls => continue,
+                _ => b"250 fine\r\n",
+            };
+            writer.write_all(answer).await.unwrap();
+        }
+        taken
+    }
+
+    #[tokio::test]
+    async fn what_was_given_up_half_way_is_sent_anew_on_another_connection() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let smtp = Smtp {
+            host: Some(address.ip().to_string()),
+            port: Some(address.port()),
+            tls: Tls::None,
+            username: None,
+            password: None,
+            from: Some("no-reply@example.com".parse().unwrap()),
+            timeout: Duration::from_secs(1),
+        };
+        let email = Email::new(&smtp, &Links { public_url: None }).unwrap().unwrap();
+        let mail = compose_text(&failed("a.mp4"), "Ada", None);
+        let (never, id): (_, CorrelationId) = (CancellationToken::new(), "c-1".parse().unwrap());
+        let sending = email.send(&mail, "1.failed", &id, "ada@example.com", Duration::from_secs(60), &never);
+        let serving = async {
+            let first = tokio::spawn(serve(listener.accept().await.unwrap().0, true));
+            let second = tokio::spawn(serve(listener.accept().await.unwrap().0, false));
+            (first.await.unwrap(), second.await.unwrap())
+        };
+        let (sent, taken) = tokio::join!(sending, serving);
+        assert_eq!((sent.ok(), taken), (Some(()), (0, 1)));
     }
 }

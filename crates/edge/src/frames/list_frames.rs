@@ -32,7 +32,7 @@ pub(super) fn operation() -> Operation {
     .query("limit", "Frames on the page.", integer(PAGE, Some(20)))
     .query(
         "from",
-        "The number of the first frame on the page, in place of a cursor.",
+        "The number of the first frame on the page. A cursor goes before it.",
         integer(FRAME_NUMBER, Some(1)),
     )
     .query("cursor", "`next_cursor` of the page before.", keeping(&CURSOR))
@@ -70,9 +70,6 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         let from = query.bounded("from", FRAME_NUMBER, 1)?;
         let first = match query.get("cursor") {
             None => from.into(),
-            Some(_) if query.get("from").is_some() => {
-                return Err(Failure::field("?from", "must not be given together with a cursor"));
-            }
             Some(text) => cursor::parse(text).ok_or(JobError::BadCursor)?.max(1),
         };
         let result = self.result_of(self.jobs().find(user, incoming.video_id()?).await?.video)?;
