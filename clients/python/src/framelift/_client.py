@@ -76,10 +76,6 @@ class Client:
         """Waits, and gives the frames one after the other, without downloading the archive whole. `start` and `stop`
         are numbers, from 1, the latter not included; `at` are times: "12.5s", or seconds. All frames are read from the
         archive, a few by a request each."""
-        if at is not None and (start != 1 or stop is not None):
-            raise ValueError("give either at, or start and stop")
-        if start < 1:
-            raise ValueError("frames are numbered from 1")
         return iterate(_frames.frames(self._session, _id(video), start, stop, at))
 
     def run(self, video: Video, options: OptionsBody) -> VideoResponse:
@@ -155,10 +151,6 @@ class AsyncClient:
         """Waits, and gives the frames one after the other, without downloading the archive whole. `start` and `stop`
         are numbers, from 1, the latter not included; `at` are times: "12.5s", or seconds. All frames are read from the
         archive, a few by a request each."""
-        if at is not None and (start != 1 or stop is not None):
-            raise ValueError("give either at, or start and stop")
-        if start < 1:
-            raise ValueError("frames are numbered from 1")
         return _frames.frames(self._session, _id(video), start, stop, at)
 
     async def run(self, video: Video, options: OptionsBody) -> VideoResponse:

@@ -78,10 +78,21 @@ class _Earlier(Exception):
 Time = str | float
 
 
-async def frames(
+def frames(
     session: Session, id: str, start: int, stop: int | None, at: Time | Iterable[Time] | None
 ) -> AsyncGenerator[Frame, None]:
-    """All frames from the archive, some megabytes at a time; a few of them one by one."""
+    """All frames from the archive, some megabytes at a time; a few of them one by one. Arguments that do not go
+    together are refused at once, and not at the first frame."""
+    if at is not None and (start != 1 or stop is not None):
+        raise ValueError("give either at, or start and stop")
+    if start < 1:
+        raise ValueError("frames are numbered from 1")
+    return _chosen(session, id, start, stop, at)
+
+
+async def _chosen(
+    session: Session, id: str, start: int, stop: int | None, at: Time | Iterable[Time] | None
+) -> AsyncGenerator[Frame, None]:
     found = await wait(session, id)
     if at is not None:
         times = [at] if isinstance(at, str | float | int) else at
