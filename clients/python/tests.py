@@ -201,6 +201,12 @@ class Progress(unittest.TestCase):
             ("/videos/events", "5"), "/auth/refresh", ("/videos/events", "5"),
         ])
 
+    def test_an_id_without_an_event_is_gone_on_from(self) -> None:
+        streams = ["retry: 2000\n\nid: 4:\n\n: \n\n", told("deleted", "5:", {"id": "1"})]
+        service = Service(None, streams=streams)
+        self.assertEqual(next(iterate(events(service.session()))), Event("deleted", "1"))
+        self.assertEqual(service.asked, [("/videos/events", None), ("/videos/events", "4:")])
+
 
 if __name__ == "__main__":
     unittest.main()

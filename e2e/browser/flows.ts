@@ -107,9 +107,12 @@ async function account(visitor: Visitor, email: string) {
   await page.getByLabel("Name").fill("Ada Lovelace");
   await button("Save").click();
   await page.getByText("Saved.").waitFor();
-  await page.getByLabel("When a video is done").check();
   await page.getByText("This session").waitFor();
-  await button("Sign out").click();
+  // In one moment: what is switched right before signing out is kept.
+  await page.getByLabel("When a video is done").evaluate((box) => {
+    (box as HTMLInputElement).click();
+    document.querySelector<HTMLButtonElement>(".head button.icon-button")?.click();
+  });
 
   await page.getByLabel("E-mail address").fill(email);
   await page.getByLabel("Password", { exact: true }).fill("not the password");

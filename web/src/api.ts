@@ -111,6 +111,23 @@ async function send(
   return answer;
 }
 
+/** What is being saved. */
+const saving = new Set<Promise<unknown>>();
+
+/** Lets whoever signs out wait until something is saved. */
+export function holding<T>(work: Promise<T>): Promise<T> {
+  saving.add(work);
+  const over = () => saving.delete(work);
+  work.then(over, over);
+  return work;
+}
+
+/** Waits until all is saved, but not for ever. */
+export async function saved(): Promise<void> {
+  for (const end = Date.now() + 5_000; saving.size > 0 && Date.now() < end; )
+    await Promise.race([Promise.allSettled([...saving]), wait(5_000)]);
+}
+
 /** Sends one request and reads its answer. */
 export async function callWhole<M extends Method, P extends PathOf<M>>(
   method: M,
@@ -129,7 +146,8 @@ export async function callWhole<M extends Method, P extends PathOf<M>>(
   if (request.content !== undefined) headers.set("content-type", request.content.type);
   const body = request.body === undefined ? (request.content ?? null) : JSON.stringify(request.body);
   const init = { method: method.toUpperCase(), headers, body, signal: request.signal ?? null };
-  const answer = await send(target, init, OPEN.includes(path));
+  const sent = send(target, init, OPEN.includes(path));
+  const answer = await (method === "get" ? sent : holding(sent));
   const text = await answer.text();
   const read = (text === "" ? undefined : JSON.parse(text)) as Answer<Operation<M, P>>;
   return { status: answer.status, etag: answer.headers.get("etag"), body: read };

@@ -11,7 +11,8 @@ export interface Source {
   open(lastEventId: string | undefined, signal: AbortSignal): Promise<Response>;
   /** An event. */
   tell(message: Message): void;
-  /** The stream is there: for the first time, again behind its last event, or after a fault. */
+  /** The stream is there, and what it has told first was read: for the first time, again behind its last event, or
+   * after a fault. */
   opened(afterFault: boolean): void;
   /** It broke off or could not be opened; it is tried again later. */
   broken(): void;
@@ -88,11 +89,11 @@ class Follower {
         if (done) return pieces;
         if (this.#signal.aborted) return pieces;
         alive();
-        // Behind the first piece, because a proxy that collects events sends the head alone.
-        if (pieces === 0) this.#source.opened(afterFault);
         const blocks = (rest + decoder.decode(value, { stream: true })).split(/\r?\n\r?\n/);
         rest = blocks.pop() ?? "";
         for (const block of blocks) this.#read(block);
+        // Behind the first piece, because a proxy that collects events sends the head alone.
+        if (pieces === 0) this.#source.opened(afterFault);
       }
     } finally {
       clearTimeout(timer);

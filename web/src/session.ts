@@ -1,7 +1,7 @@
 // Who is signed in. The access token is in memory alone; the refresh token outlives the tab, and
 // docs/security.md says why it is where it is.
 import { signal } from "@preact/signals";
-import { type Account, ApiError, call, type Tokens } from "./api";
+import { type Account, ApiError, call, saved, type Tokens } from "./api";
 
 const REFRESH = "framelift.refresh_token";
 /** The last refresh token of each address: it shows that this device has signed in before. */
@@ -98,8 +98,9 @@ export async function signUp(name: string, email: string, password: string) {
   await signIn(email, password);
 }
 
-/** Ends the login here at once, and at the service if that answers. */
+/** Ends the login here, and at the service if that answers. What was just saved is not cut off by that. */
 export async function signOut() {
+  await saved();
   const token = localStorage.getItem(REFRESH);
   forget();
   if (token === null) return;

@@ -28,12 +28,17 @@ export const isCancelable = (video: Video) => CANCELABLE.includes(video.status);
 
 let etag: string | null = null;
 let failures = 0;
-/** How long a stream may take to tell of a video. */
-const UNTOLD_MS = 3_000;
 /** Videos that the open stream has told of: it tells of their end, too. */
 const followed = new Set<string>();
 /** Videos that were told of since the list was asked for: what it says of them may be older. */
 const told = new Set<string>();
+/** Deleted videos: no older word brings them back. */
+const deleted = new Set<string>();
+
+export const isDeleted = (id: string) => deleted.has(id);
+
+/** How far a video has come; none goes back in this. */
+const stage = (video: Video) => (video.status === "awaiting_upload" ? 0 : isActive(video) ? 1 : 2);
 
 /** Ids sort by creation. */
 function show(list: Iterable<Video>) {
@@ -44,45 +49,58 @@ function announce(known: Video | undefined, video: Video) {
   if (known !== undefined && known.status !== video.status && !isActive(video)) news.value = video;
 }
 
-function merge(page: readonly Video[]) {
+/** Takes over a page, and whether all of it was news. */
+function merge(page: readonly Video[]): boolean {
   const oldest = page.at(-1)?.id;
   const known = new Map(videos.value.map((video) => [video.id, video]));
+  const fresh = page.filter((video) => {
+    const before = known.get(video.id);
+    const ahead = before === undefined ? -1 : stage(before) - stage(video);
+    return !deleted.has(video.id) && (told.has(video.id) ? before !== undefined && ahead < 0 : ahead <= 0);
+  });
+  const ids = new Set(fresh.map(({ id }) => id));
+  const listed = new Set(page.map(({ id }) => id));
   // What is older than the page was asked for before, and stays.
   const rest = videos.value.filter(
-    ({ id }) => told.has(id) || (page.length === PAGE && oldest !== undefined && id < oldest),
+    ({ id }) =>
+      !ids.has(id) &&
+      (listed.has(id) || told.has(id) || (page.length === PAGE && oldest !== undefined && id < oldest)),
   );
-  const fresh = page.filter(({ id }) => !told.has(id));
   for (const video of fresh) announce(known.get(video.id), video);
   show([...fresh, ...rest]);
+  return fresh.length === page.length;
 }
 
 /** Takes over a video as it is now. */
 export function keep(video: Video) {
   const known = videos.value.find(({ id }) => id === video.id);
+  if (deleted.has(video.id) || (known !== undefined && stage(known) > stage(video))) return;
   announce(known, video);
   show([video, ...videos.value.filter((other) => other !== known)]);
 }
 
 function drop(id: string) {
+  deleted.add(id);
   videos.value = videos.value.filter((video) => video.id !== id);
 }
 
 let asking: Promise<void> | undefined;
-let again = false;
+let next: Promise<void> | undefined;
 
-/** Asks now. A call while one is under way is answered after another one. */
+/** Asks now. A call while one is under way is answered by the next one: the answer on its way may be older. */
 export function refreshVideos(): Promise<void> {
-  if (asking !== undefined) {
-    again = true;
+  if (asking === undefined) {
+    asking = ask().finally(() => {
+      asking = undefined;
+      meet();
+    });
     return asking;
   }
-  asking = ask().finally(() => {
-    asking = undefined;
-    if (!again) return;
-    again = false;
-    if (signedIn.value) void refreshVideos();
+  next ??= asking.then(() => {
+    next = undefined;
+    return signedIn.value ? refreshVideos() : undefined;
   });
-  return asking;
+  return next;
 }
 
 async function ask() {
@@ -92,8 +110,8 @@ async function ask() {
     const answer = await callWhole("get", "/videos", { query: { limit: PAGE }, headers });
     if (answer.status === 200 && answer.body !== undefined) {
       const first = !loaded.value;
-      merge(answer.body.items);
-      etag = answer.etag;
+      // What was passed over is told again.
+      etag = merge(answer.body.items) ? answer.etag : null;
       if (first || videos.value.length <= PAGE) older.value = answer.body.next_cursor ?? null;
       loaded.value = true;
     }
@@ -103,7 +121,6 @@ async function ask() {
     }
     failures = 0;
     reachable.value = true;
-    checkLater();
   } catch (error) {
     failures += 1;
     // One lost answer is no news.
@@ -111,15 +128,15 @@ async function ask() {
   }
 }
 
-let check: ReturnType<typeof setTimeout> | undefined;
+/** Whether the list was asked for, where that was needed, since there is a stream. */
+let met = false;
 
-/** A stream looks now and then, and does not see what begins and ends in between. */
-function checkLater() {
-  clearTimeout(check);
-  check = setTimeout(() => {
-    if (live && videos.value.some((video) => isActive(video) && !followed.has(video.id)))
-      void refreshVideos();
-  }, UNTOLD_MS);
+/** What ended behind the list's answer and before the stream's first look is told by neither: the list is asked for once
+ * more where it has a video at work that the stream does not tell of. */
+function meet() {
+  if (!live || met || !loaded.value || asking !== undefined) return;
+  met = true;
+  if (videos.value.some((video) => isCancelable(video) && !followed.has(video.id))) void refreshVideos();
 }
 
 function take({ event, data }: Message) {
@@ -144,6 +161,8 @@ export function watch(): () => void {
   const look = () => {
     stop();
     live = false;
+    met = false;
+    followed.clear();
     if (document.hidden) return;
     void refreshVideos();
     stop = follow({
@@ -151,9 +170,8 @@ export function watch(): () => void {
       tell: take,
       opened: (afterFault) => {
         live = true;
-        followed.clear();
-        checkLater();
         if (afterFault) void refreshVideos();
+        else meet();
       },
       broken: () => {
         live = false;
@@ -167,7 +185,6 @@ export function watch(): () => void {
   look();
   return () => {
     stop();
-    clearTimeout(check);
     live = false;
     document.removeEventListener("visibilitychange", look);
     for (const name of signals) removeEventListener(name, look);
@@ -177,6 +194,7 @@ export function watch(): () => void {
     etag = null;
     failures = 0;
     reachable.value = true;
+    deleted.clear();
   };
 }
 
@@ -197,7 +215,7 @@ export async function cancel(id: string) {
 export async function deleteVideo(id: string) {
   await call("delete", "/videos/{id}", { path: { id } });
   drop(id);
-  await refreshVideos();
+  void refreshVideos();
 }
 
 /** Processes the same upload again; the new video's id. */

@@ -62,6 +62,11 @@ test("messages are read across pieces, and the next stream goes on behind the la
   assert.deepEqual([opened, waits, broken], [[false, false], [700, 700], 0]);
 });
 
+test("an id without an event is gone on from", async () => {
+  const { told, ids } = await followed(["retry: 700\n\nid: 4:\n\n", ": \n\n"], [": \n\n"]);
+  assert.deepEqual([told, ids], [[], [undefined, "4:"]]);
+});
+
 test("what breaks off or is no stream is tried again later and later, and then something may have been missed", async () => {
   const lost = Object.assign(new Error(), { retryAfter: 50 });
   const page = new Response("<html>");

@@ -20,7 +20,7 @@ Object.assign(globalThis, {
 });
 // Node.js 20 has none.
 globalThis.navigator ??= {} as Navigator;
-const { videos, news, watch } = await import("../src/videos");
+const { deleteVideo, news, refreshVideos, videos, watch } = await import("../src/videos");
 
 const video = (id: string, status: string, percent = 0) => ({
   id,
@@ -44,7 +44,8 @@ beforeEach(() => {
   asked = [];
   list = [];
   closed = [];
-  globalThis.fetch = (async (url: string, { signal }: RequestInit) => {
+  globalThis.fetch = (async (url: string, { method, signal }: RequestInit) => {
+    if (method === "DELETE") return new Response(null, { status: 204 });
     if (url === "/auth/refresh")
       return Response.json({ access_token: "a", expires_in: 3600, refresh_token: "r" });
     asked.push(url);
@@ -132,14 +133,11 @@ test("a hidden tab listens to nothing and catches up when it is shown", async ()
   await settle();
 });
 
-test("what began and ended between two looks of the stream is asked for", async (context) => {
-  context.mock.timers.enable({ apis: ["setTimeout"] });
+test("what ended between the list and the stream is asked for once", async () => {
   stop = watch();
   await settle();
   await tell("status", video("1", "pending"));
   list[0]?.answer([video("2", "processing"), video("1", "pending")]);
-  await settle();
-  context.mock.timers.tick(3_000);
   await settle();
   list[1]?.answer([video("2", "completed"), video("1", "pending")]);
   await settle();
@@ -147,7 +145,43 @@ test("what began and ended between two looks of the stream is asked for", async 
     videos.value.map((it) => it.status),
     ["completed", "pending"],
   );
-  context.mock.timers.tick(3_000);
+  await tell("status", video("3", "pending"));
+  assert.equal(list.length, 2, "the stream tells of the others");
+});
+
+test("no older word brings a video back, or takes its end away", async () => {
+  stop = watch();
   await settle();
-  assert.equal(list.length, 2, "the stream tells of the other one");
+  await tell("status", video("3", "pending"));
+  list[0]?.answer([video("3", "completed"), video("2", "completed"), video("1", "completed")]);
+  await settle();
+  assert.equal(videos.value[0]?.status, "completed", "the answer is newer than the event");
+  await tell("status", video("2", "processing"));
+  assert.equal(videos.value[1]?.status, "completed");
+  const deleting = deleteVideo("1");
+  await settle();
+  await tell("status", video("1", "completed"));
+  await deleting;
+  await settle();
+  list[1]?.answer([video("2", "completed"), video("1", "completed")]);
+  await settle();
+  assert.deepEqual(
+    videos.value.map((it) => it.id),
+    ["3", "2"],
+  );
+});
+
+test("who asks while an answer is on its way gets the next one", async () => {
+  stop = watch();
+  await settle();
+  let shown: readonly string[] | undefined;
+  void refreshVideos().then(() => {
+    shown = videos.value.map((it) => it.status);
+  });
+  list[0]?.answer([video("1", "awaiting_upload")]);
+  await settle();
+  assert.equal(shown, undefined);
+  list[1]?.answer([video("1", "completed")]);
+  await settle();
+  assert.deepEqual(shown, ["completed"]);
 });

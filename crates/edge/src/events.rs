@@ -4,6 +4,7 @@
 //! the id of an event says what its reader knows, so that a stream that follows on it tells the rest.
 
 mod all_events;
+mod bookmark;
 mod follow;
 mod messages;
 mod place;

@@ -17,6 +17,7 @@ mod create;
 mod error;
 mod expire;
 mod finish;
+mod follow;
 mod idempotency;
 mod measure;
 mod notices;
@@ -43,8 +44,9 @@ use crate::store::records::VideoRow;
 use crate::store::update::Updated;
 
 pub use error::JobError;
+pub use follow::{AllUnfinished, Entry, Unfinished};
 pub use idempotency::Idempotency;
-pub use read::{Page, Unfinished};
+pub use read::Page;
 pub use sweep::Swept;
 pub use turn::{Claimed, SILENT_S, Turn};
 

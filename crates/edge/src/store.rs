@@ -85,6 +85,13 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         self.kv.get(key).await?.map(|bytes| decode(key, &bytes)).transpose()
     }
 
+    /// Reads a value that is swapped, and its revision, which each write raises.
+    pub async fn get_revised<T: Stored>(&self, key: &str) -> Result<Option<(T, u64)>, StoreError> {
+        let Some(bytes) = self.kv.get(key).await? else { return Ok(None) };
+        let mut envelope = Envelope::read(key, &bytes)?;
+        Ok(Some((envelope.open(key)?, envelope.rev)))
+    }
+
     /// Writes a value; for keys that are never swapped.
     pub async fn set_plain<T: Stored>(&self, key: &str, value: &T) -> Result<(), StoreError> {
         Ok(self.kv.set(key, Envelope::new(key, value)?.write(key)?).await?)

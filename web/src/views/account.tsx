@@ -1,6 +1,6 @@
 // The account: name, usage, notices, webhook, password, sessions, and its end.
-import { useEffect, useState } from "preact/hooks";
-import { type Account, call, type Session } from "../api";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { type Account, call, holding, type Session } from "../api";
 import { ago, when } from "../format";
 import { t } from "../i18n";
 import { go } from "../router";
@@ -106,33 +106,51 @@ function Profile({ account: { name, email, email_verified, created_at } }: { acc
   );
 }
 
+type Notified = { email?: boolean; email_on_completion?: boolean };
+
 function Notices({ account: { notifications } }: { account: Account }) {
-  const [change, setChange] = useState<{ email?: boolean; email_on_completion?: boolean }>({});
-  const [run, busy, error] = useAction(async () => {
+  /** What was switched and is not saved yet. */
+  const [switched, setSwitched] = useState<Notified>({});
+  const [error, setError] = useState<unknown>(undefined);
+  const unsaved = useRef<Notified>({});
+  const saving = useRef(false);
+  // At once, one call after the other.
+  const save = async () => {
+    if (saving.current) return;
+    saving.current = true;
+    setError(undefined);
     try {
-      keepAccount(await call("patch", "/auth/me", { body: { notifications: change } }));
+      while (Object.keys(unsaved.current).length > 0) {
+        const changes = unsaved.current;
+        unsaved.current = {};
+        keepAccount(await call("patch", "/auth/me", { body: { notifications: changes } }));
+      }
+    } catch (problem) {
+      setError(problem);
     } finally {
-      setChange({});
+      unsaved.current = {};
+      saving.current = false;
+      setSwitched({});
     }
-  });
-  useEffect(() => {
-    if (Object.keys(change).length > 0) run();
-  }, [change]);
+  };
+  const change = (fields: Notified) => {
+    setSwitched((before) => ({ ...before, ...fields }));
+    unsaved.current = { ...unsaved.current, ...fields };
+    void holding(save());
+  };
   return (
     <section class="card">
       <h2>{t().notices}</h2>
       <p class="help">{t().noticesHelp}</p>
       <Switch
         label={t().noticeFailed}
-        checked={change.email ?? notifications.email}
-        disabled={busy}
-        onChange={(email) => setChange({ email })}
+        checked={switched.email ?? notifications.email}
+        onChange={(email) => change({ email })}
       />
       <Switch
         label={t().noticeDone}
-        checked={change.email_on_completion ?? notifications.email_on_completion ?? false}
-        disabled={busy}
-        onChange={(email_on_completion) => setChange({ email_on_completion })}
+        checked={switched.email_on_completion ?? notifications.email_on_completion ?? false}
+        onChange={(email_on_completion) => change({ email_on_completion })}
       />
       <Trouble error={error} />
     </section>

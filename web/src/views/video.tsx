@@ -8,7 +8,7 @@ import { type Form, formOf, read, refusalOf } from "../options";
 import { go } from "../router";
 import { Button, Confirm, Dialog, Heading, Icon, Trouble, useAction } from "../ui";
 import { uploadOf } from "../uploads";
-import { cancel, deleteVideo, download, isCancelable, keep, runAgain, videos } from "../videos";
+import { cancel, deleteVideo, download, isCancelable, isDeleted, keep, runAgain, videos } from "../videos";
 import { OptionsForm, summary } from "./options-form";
 import { ProcessingBar, StatusBadge } from "./status";
 import { Interrupted } from "./videos";
@@ -21,14 +21,14 @@ export function VideoView({ id, frame }: { id: string; frame: number | undefined
   const [error, setError] = useState<unknown>(undefined);
   // One that the list does not have yet: an older one, or that of an e-mail's link.
   useEffect(() => {
-    if (listed !== undefined) return;
+    if (listed !== undefined || isDeleted(id)) return;
     const asking = new AbortController();
     call("get", "/videos/{id}", { path: { id }, signal: asking.signal }).then(keep, (problem) => {
       if (!asking.signal.aborted) setError(problem);
     });
     return () => asking.abort();
   }, [id, listed === undefined]);
-  const gone = error instanceof ApiError && (error.status === 404 || error.status === 403);
+  const gone = isDeleted(id) || (error instanceof ApiError && (error.status === 404 || error.status === 403));
   return (
     <div class="column">
       <a class="back" href="#/">

@@ -247,13 +247,14 @@ async def follow(session: Session, path: str) -> AsyncGenerator[Event | None, No
                     elif line:
                         name, _, value = line.partition(":")
                         fields[name] = value.removeprefix(" ")
-                    elif "data" in fields:
-                        alive, renewed = True, False
-                        last_id = fields.get("id", last_id)
-                        found = event(fields.get("event"), json.loads(fields["data"]))
-                        fields = {}
-                        if found is not None:
-                            yield found
+                    else:
+                        told, fields = fields, {}
+                        last_id = told.get("id", last_id)
+                        if "data" in told:
+                            alive, renewed = True, False
+                            found = event(told.get("event"), json.loads(told["data"]))
+                            if found is not None:
+                                yield found
         except Unreachable:
             pass
         if fresh:

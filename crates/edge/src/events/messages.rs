@@ -1,6 +1,6 @@
 //! The messages of a stream, as the HTML standard's *server-sent events* spell them.
 
-use std::fmt::Write as _;
+use std::fmt::Display;
 
 use framelift_contract::video::{Progress, VideoResponse};
 use framelift_domain::VideoId;
@@ -54,34 +54,50 @@ impl Told {
 
     /// The event that tells what a reader does not know of a video; none if there is nothing. Only a video that is
     /// being processed has progress worth an event of its own.
-    pub(super) fn tell(&mut self, video: &VideoResponse, id: impl FnOnce(&Self) -> String) -> Option<String> {
+    pub(super) fn tell(&mut self, video: &VideoResponse) -> Option<Message> {
         let now = Self::of(video);
         if now == *self {
             return None;
         }
         let status = now.status != self.status;
         *self = now;
-        let id = id(self);
         Some(if status {
-            message("status", &id, video)
+            Message::new("status", video)
         } else {
-            message("progress", &id, &ProgressData { id: video.id, progress: video.progress })
+            Message::new("progress", &ProgressData { id: video.id, progress: video.progress })
         })
     }
 }
 
-/// The event of a video that its owner deleted.
-pub(super) fn deleted(video: VideoId, id: &str) -> String {
-    message("deleted", id, &DeletedData { id: video })
+/// An event that has no id yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Message {
+    event: &'static str,
+    data: Value,
 }
 
-fn message(event: &str, id: &str, data: &impl Serialize) -> String {
-    // Types of the contract: writing them as JSON cannot fail.
-    let data = serde_json::to_value(data).unwrap_or(Value::Null);
-    let mut text = String::new();
-    // JSON has no line breaks, and writing to a string does not fail.
-    let _ = write!(text, "event: {event}\nid: {id}\ndata: {data}\n\n");
-    text
+impl Message {
+    fn new(event: &'static str, data: &impl Serialize) -> Self {
+        // Types of the contract: writing them as JSON cannot fail.
+        Self { event, data: serde_json::to_value(data).unwrap_or(Value::Null) }
+    }
+
+    /// The event of a video that its owner deleted.
+    pub(super) fn deleted(video: VideoId) -> Self {
+        Self::new("deleted", &DeletedData { id: video })
+    }
+
+    /// As it is sent; the id says what a reader knows who has read it.
+    pub(super) fn with_id(&self, id: impl Display) -> String {
+        let Self { event, data } = self;
+        // JSON has no line breaks.
+        format!("event: {event}\nid: {id}\ndata: {data}\n\n")
+    }
+}
+
+/// No event, but the id from which a reader that comes back goes on.
+pub(super) fn id_alone(id: impl Display) -> String {
+    format!("id: {id}\n\n")
 }
 
 fn digest(value: &impl Serialize) -> String {
@@ -98,21 +114,20 @@ mod tests {
     fn a_reader_is_told_what_it_does_not_know_and_nothing_twice() {
         let mut video = examples::record();
         let mut told = Told::default();
-        let first = told.tell(&video, Told::id).unwrap();
-        let id = told.id();
-        assert!(first.starts_with(&format!("event: status\nid: {id}\ndata: {{")), "{first}");
+        let first = told.tell(&video).unwrap().with_id("5-6");
+        assert!(first.starts_with("event: status\nid: 5-6\ndata: {"), "{first}");
         assert!(first.ends_with("}\n\n") && first.lines().count() == 4, "{first}");
         let data = first.lines().nth(2).unwrap().strip_prefix("data: ").unwrap();
         assert_eq!(serde_json::from_str::<VideoResponse>(data).unwrap(), video);
-        assert_eq!(told.tell(&video, Told::id), None);
-        assert_eq!(Told::parse(&id), Some(told.clone()), "who comes back knows as much");
+        assert_eq!(told.tell(&video), None);
+        assert_eq!(Told::parse(&told.id()), Some(told.clone()), "who comes back knows as much");
         video.progress.percent = 41;
-        let progress = told.tell(&video, Told::id).unwrap();
+        let progress = told.tell(&video).unwrap().with_id("5-6");
         assert!(
             progress.starts_with("event: progress\n") && progress.contains(r#""percent":41"#),
             "{progress}"
         );
         video.attempt += 1;
-        assert!(told.tell(&video, Told::id).unwrap().starts_with("event: status\n"));
+        assert_eq!(told.tell(&video).unwrap().event, "status");
     }
 }

@@ -6,7 +6,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Response};
 
 use super::follow::{Followed, Seen, follow};
-use super::messages::{self, Told};
+use super::messages::{Message, Told};
 use super::of_streams;
 use super::place::Place;
 use crate::http::{Body, Failure, Incoming, Route};
@@ -65,13 +65,14 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Followed for OneVideo<'_, K, Q, H, A>
         let found = match self.service.jobs().find(self.user, self.id).await {
             // It was there when the stream began, or was told to be.
             Err(JobError::VideoNotFound) if self.told != Told::default() => {
-                let messages = messages::deleted(self.id, &self.told.id());
+                let messages = Message::deleted(self.id).with_id(self.told.id());
                 return Ok(Seen { messages, finished: true, pace_ms: 0 });
             }
             found => found?,
         };
         let video = view::video(&found);
-        let messages = self.told.tell(&video, Told::id).unwrap_or_default();
+        let message = self.told.tell(&video);
+        let messages = message.map(|message| message.with_id(self.told.id())).unwrap_or_default();
         let at_work = matches!(found.video.state, State::Processing(_));
         let pace_ms = if at_work { AT_WORK_MS } else { WAITING_MS };
         Ok(Seen { messages, finished: video.completed_at.is_some(), pace_ms })

@@ -30,47 +30,16 @@ pub struct Page {
     pub next_cursor: Option<String>,
 }
 
-/// A video that is not finished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unfinished {
-    /// The video.
-    pub id: VideoId,
-    /// Its place in its owner's queue, from 1, while it waits.
-    pub queue_position: Option<u32>,
-    /// Whether it is pending or being processed.
-    pub in_flight: bool,
-}
-
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// One video of the user.
     pub async fn find(&self, user: UserId, id: VideoId) -> Result<Found> {
-        let mut found = self.find_unqueued(user, id).await?;
-        if found.video.state.name() == StateName::Queued {
-            found.queue_position = self.store.slots(user).await?.position(id);
-        }
-        Ok(found)
-    }
-
-    /// One video of the user, without its place in the queue.
-    pub async fn find_unqueued(&self, user: UserId, id: VideoId) -> Result<Found> {
-        let row = self.owned(user, id).await?;
-        match row.video.state {
-            State::Deleted { .. } => Err(JobError::VideoNotFound),
-            _ => Ok(Found { video: row.video, queue_position: None }),
-        }
-    }
-
-    /// The user's unfinished videos, those in flight first; none if the account was closed.
-    pub async fn unfinished(&self, user: UserId) -> Result<Option<Vec<Unfinished>>> {
-        let slots = self.store.slots(user).await?;
-        if slots.closed {
-            return Ok(None);
-        }
-        let of = |id, queue_position, in_flight| Unfinished { id, queue_position, in_flight };
-        let in_flight = slots.in_flight.iter().map(|slot| of(slot.id, None, true));
-        let waiting = (1..).zip(&slots.waiting).map(|(place, id)| of(*id, Some(place), false));
-        let awaiting = slots.awaiting.iter().map(|(id, _)| of(*id, None, false));
-        Ok(Some(in_flight.chain(waiting).chain(awaiting).collect()))
+        let video = self.owned(user, id).await?.video;
+        let queue_position = match video.state.name() {
+            StateName::Deleted => return Err(JobError::VideoNotFound),
+            StateName::Queued => self.store.slots(user).await?.position(id),
+            _ => None,
+        };
+        Ok(Found { video, queue_position })
     }
 
     /// A video that somebody has a link to; none if it, or its owner's account, was deleted.

@@ -1,6 +1,7 @@
 //! Streams of events: what is told of videos while they are worked on, and to whoever comes back.
 
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use framelift_edge::events;
 use framelift_edge::http::Body;
@@ -15,15 +16,24 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-/// The store, counting what is read.
+/// The store, counting what is read, and failing once where that is asked for.
 struct Counted<'a> {
     kv: &'a MemoryKv,
     reads: Cell<u32>,
+    /// How many reads succeed before one that fails.
+    fails_after: Cell<Option<u32>>,
 }
 
 impl Kv for Counted<'_> {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Unavailable> {
         self.reads.set(self.reads.get() + 1);
+        match self.fails_after.get() {
+            Some(0) => {
+                self.fails_after.set(None);
+                return Err(Unavailable { what: "store", detail: "it was told to fail".into() });
+            }
+            more => self.fails_after.set(more.map(|more| more - 1)),
+        }
         self.kv.get(key).await
     }
 
@@ -101,7 +111,7 @@ impl<'w> Desk<'w> {
     fn new(world: &'w World) -> Self {
         let config = world.events();
         let queue = Sqs::new(None, &world.cloud, &world.ambient);
-        Self { world, kv: Counted { kv: &world.kv, reads: Cell::default() }, queue, config }
+        Self { world, kv: Counted { kv: &world.kv, reads: Cell::default(), fails_after: Cell::default() }, queue, config }
     }
 
     async fn open(&self, path: &str, last_event_id: Option<&str>) -> Stream<'_> {
@@ -266,8 +276,125 @@ async fn all_videos_of_their_owner_are_followed_in_one_stream() {
     world.advance_s(60);
     let mut again = desk.open("/videos/events", Some(&known)).await;
     let told: Vec<Value> = again.events().await.into_iter().map(|(_, _, data)| data["id"].clone()).collect();
-    assert_eq!(told, [json!(second), json!(first)]);
+    assert_eq!(told, [json!(first), json!(second)]);
     assert!(!told.contains(&json!(theirs)));
+}
+
+/// The statuses that a stream tells next, one for each id; a deleted video has none.
+async fn ends(stream: &mut Stream<'_>, ids: &[&String]) -> Vec<Value> {
+    let mut told = BTreeMap::new();
+    while told.len() < ids.len() {
+        for (_, _, data) in stream.events().await {
+            told.insert(data["id"].as_str().unwrap().to_owned(), data["status"].clone());
+        }
+    }
+    ids.iter().map(|id| told.remove(*id).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_video_that_begins_and_ends_between_two_looks_is_told_of() {
+    let world = World::new();
+    let desk = Desk::new(&world);
+    let mut stream = desk.open("/videos/events", None).await;
+    let first = stream.piece().await.unwrap();
+    assert_eq!(first, "retry: 2000\n\nid: 0:\n\n", "there is nothing yet, and whoever comes back says so");
+    // No piece is read meanwhile, so that the stream does not look.
+    let completed = world.uploaded(1).await;
+    world.complete(&completed).await;
+    let canceled = world.create(1, 5).await["id"].as_str().unwrap().to_owned();
+    assert_eq!(world.post(&format!("/videos/{canceled}/cancel")).user(1).send().await.status, 202);
+    let deleted = world.create(1, 5).await["id"].as_str().unwrap().to_owned();
+    assert_eq!(world.delete(&format!("/videos/{deleted}")).user(1).send().await.status, 204);
+    let all = [&completed, &canceled, &deleted];
+    let expected = [json!("completed"), json!("canceled"), Value::Null];
+    assert_eq!(ends(&mut stream, &all).await, expected);
+    // So is whoever listened before, and was away for a moment.
+    let mut again = desk.open("/videos/events", Some("0:")).await;
+    let events = again.events().await;
+    assert_eq!(events.len(), 3);
+    drop(again);
+    // Each id says what is known behind its event, also where the reader breaks off between two of one piece.
+    for (n, (_, known, _)) in events.iter().enumerate() {
+        let mut again = desk.open("/videos/events", Some(known)).await;
+        let rest = events_of(&again.piece().await.unwrap());
+        assert_eq!(rest.is_empty(), n == 2, "{known}");
+        assert!(events[n + 1..].iter().all(|(_, _, data)| rest.iter().any(|(_, _, told)| told == data)));
+    }
+    // What is created before its end is known is told of from its beginning.
+    let next = world.create(1, 5).await["id"].as_str().unwrap().to_owned();
+    let (_, _, data) = stream.event().await;
+    assert_eq!((&data["id"], &data["status"]), (&json!(next), &json!("awaiting_upload")));
+}
+
+#[tokio::test]
+async fn who_comes_back_is_told_of_each_end_however_many_are_newer() {
+    let world = World::new();
+    let oldest = world.create(1, 5).await["id"].as_str().unwrap().to_owned();
+    let desk = Desk::new(&world);
+    let mut stream = desk.open("/videos/events", None).await;
+    let (_, known, data) = stream.event().await;
+    assert_eq!(data["id"], oldest);
+    drop(stream);
+    let mut all = vec![oldest];
+    for _ in 0..250 {
+        let id = world.create(1, 5).await["id"].as_str().unwrap().to_owned();
+        all.push(id);
+        // The oldest one waits to the end.
+        if let [_, .., newest] = &all[..] {
+            let answer = world.post(&format!("/videos/{newest}/cancel")).user(1).send().await;
+            assert_eq!(answer.status, 202, "{}", answer.text());
+        }
+    }
+    assert_eq!(world.post(&format!("/videos/{}/cancel", all[0])).user(1).send().await.status, 202);
+    desk.kv.reads.set(0);
+    let mut again = desk.open("/videos/events", Some(&known)).await;
+    let mut told = BTreeSet::new();
+    while told.len() < all.len() {
+        let events = again.events().await;
+        let reads = desk.kv.reads.replace(0);
+        assert!(events.len() <= 100 && reads <= 110, "{} events, {reads} reads", events.len());
+        for (_, _, data) in events {
+            assert_eq!(data["status"], "canceled");
+            assert!(told.insert(data["id"].as_str().unwrap().to_owned()), "{data} is told again");
+        }
+    }
+    assert_eq!(told, all.into_iter().collect());
+    // A look costs no more because so many have ended.
+    while again.piece().await.unwrap() != ": \n\n" {}
+    desk.kv.reads.set(0);
+    for _ in 0..4 {
+        assert_eq!(again.piece().await.as_deref(), Some(": \n\n"));
+    }
+    let reads = desk.kv.reads.get();
+    assert!(reads <= 20, "{reads} reads in a minute in which nothing happens");
+}
+
+#[tokio::test]
+async fn no_event_is_lost_where_a_look_fails_half_way() {
+    let world = World::new();
+    let (first, second) = (world.uploaded(1).await, world.uploaded(1).await);
+    let desk = Desk::new(&world);
+    // Wherever the store fails once.
+    for reads in 0..6 {
+        let mut stream = desk.open("/videos/events", None).await;
+        assert_eq!(stream.events().await.len(), 2);
+        let third = world.create(1, 5).await["id"].as_str().unwrap().to_owned();
+        assert_eq!(world.post(&format!("/videos/{third}/cancel")).user(1).send().await.status, 202);
+        let again = world.create(1, 5).await["id"].as_str().unwrap().to_owned();
+        desk.kv.fails_after.set(Some(reads));
+        let told = ends(&mut stream, &[&third, &again]).await;
+        assert_eq!(told, [json!("canceled"), json!("awaiting_upload")], "after {reads} reads");
+        assert_eq!(desk.kv.fails_after.get(), None, "it has not failed");
+        assert_eq!(world.delete(&format!("/videos/{again}")).user(1).send().await.status, 204);
+    }
+    let mut stream = desk.open("/videos/events", None).await;
+    assert_eq!(stream.events().await.len(), 2);
+    world.complete(&first).await;
+    world.complete(&second).await;
+    // The list of unfinished ones comes, then the end of the first.
+    desk.kv.fails_after.set(Some(2));
+    assert_eq!(ends(&mut stream, &[&first, &second]).await, [json!("completed"), json!("completed")]);
+    assert_eq!(desk.kv.fails_after.get(), None);
 }
 
 #[tokio::test]

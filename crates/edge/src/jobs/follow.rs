@@ -1,0 +1,122 @@
+//! What a stream of all of a user's videos reads: those that are unfinished, and places in the list of all.
+
+use std::collections::BTreeMap;
+
+use framelift_domain::video::State;
+use framelift_domain::{UserId, VideoId};
+use futures::future::join_all;
+
+use super::{Found, Jobs, Result};
+use crate::ports::{Ambient, Kv, Objects, Queue};
+use crate::store::index::{Head, PAGE};
+use crate::store::slots::Slots;
+use crate::store::{StoreError, keys};
+
+/// Records that are read at once.
+const AT_ONCE: usize = 20;
+
+/// A user's unfinished videos.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllUnfinished {
+    /// Those in flight first.
+    pub videos: Vec<Unfinished>,
+    /// Another one after each change, also where the videos are the same.
+    pub revision: u64,
+}
+
+/// A video that is not finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The video.
+    pub id: VideoId,
+    /// Its place in its owner's queue, from 1, while it waits.
+    pub queue_position: Option<u32>,
+    /// Whether it is pending or being processed.
+    pub in_flight: bool,
+}
+
+/// What the store has of a video.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry {
+    /// Its record, and its position in the list.
+    Video {
+        /// The video, without its place in the queue.
+        found: Found,
+        /// None for one that never came to be.
+        position: Option<u64>,
+    },
+    /// It was deleted.
+    Deleted,
+    /// No record: it is about to be created, or never was.
+    Missing,
+    /// A record that does not decode, which the sweep reports, or that is another user's.
+    Unreadable,
+}
+
+impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
+    /// The user's unfinished videos; none if the account was closed.
+    pub async fn unfinished(&self, user: UserId) -> Result<Option<AllUnfinished>> {
+        let (slots, revision) = self.store.get_revised(&keys::slots(user)).await?.unwrap_or_default();
+        let slots: Slots = slots;
+        if slots.closed {
+            return Ok(None);
+        }
+        let of = |id, queue_position, in_flight| Unfinished { id, queue_position, in_flight };
+        let in_flight = slots.in_flight.iter().map(|slot| of(slot.id, None, true));
+        let waiting = (1..).zip(&slots.waiting).map(|(place, id)| of(*id, Some(place), false));
+        let awaiting = slots.awaiting.iter().map(|(id, _)| of(*id, None, false));
+        Ok(Some(AllUnfinished { videos: in_flight.chain(waiting).chain(awaiting).collect(), revision }))
+    }
+
+    /// The newest page of the list of the user's videos.
+    pub async fn newest_page(&self, user: UserId) -> Result<Head> {
+        Ok(self.store.head(user).await?)
+    }
+
+    /// What the store has of one of the user's videos.
+    pub async fn entry(&self, user: UserId, id: VideoId) -> Result<Entry> {
+        let row = match self.store.video(id).await {
+            Err(StoreError::Damaged(_)) => return Ok(Entry::Unreadable),
+            row => row?,
+        };
+        Ok(match row {
+            None => Entry::Missing,
+            Some(row) if row.video.owner != user => Entry::Unreadable,
+            Some(row) if matches!(row.video.state, State::Deleted { .. }) => Entry::Deleted,
+            Some(row) => {
+                let found = Found { video: row.video, queue_position: None };
+                Entry::Video { found, position: row.position }
+            }
+        })
+    }
+
+    /// What the store has of the user's videos at those positions; nothing of positions that are not in the list (any
+    /// more).
+    pub async fn entries(
+        &self,
+        user: UserId,
+        head: &Head,
+        positions: &[u64],
+    ) -> Result<Vec<(u64, VideoId, Entry)>> {
+        let mut pages = BTreeMap::new();
+        let mut listed = Vec::new();
+        for position in positions.iter().copied().filter(|at| (head.removed..head.len()).contains(at)) {
+            let number = position / PAGE;
+            if !pages.contains_key(&number) {
+                pages.insert(number, self.store.index_page(user, head, number).await?);
+            }
+            let id = pages.get(&number).zip(usize::try_from(position % PAGE).ok());
+            listed.extend(id.and_then(|(page, at)| page.get(at)).map(|id| (position, *id)));
+        }
+        let mut entries = Vec::new();
+        for listed in listed.chunks(AT_ONCE) {
+            let read = listed.iter().map(|(position, id)| async move {
+                Ok::<_, super::JobError>((*position, *id, self.entry(user, *id).await?))
+            });
+            for entry in join_all(read).await {
+                entries.push(entry?);
+            }
+        }
+        Ok(entries)
+    }
+}
