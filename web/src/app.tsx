@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import { choose, LANGUAGES, type Language, language, t } from "./i18n";
 import { lazy } from "./lazy";
 import { go, route } from "./router";
-import { loadAccount, signedIn, signOut } from "./session";
+import { ended, loadAccount, reader, signedIn, signOut } from "./session";
 import { type Theme, theme } from "./theme";
 import { Icon, Logo } from "./ui";
 import { uploads } from "./uploads";
@@ -65,7 +65,18 @@ function View() {
   if (shown.view === "forgot") return <ForgotView />;
   if (shown.view === "reset") return <ResetView token={shown.token} />;
   if (shown.view === "verify") return <VerifyView token={shown.token} />;
-  return signedIn.value ? <Inside /> : <AuthView />;
+  // Behind the door there is still what was typed when the session ended.
+  const inside = signedIn.value || ended.value;
+  return (
+    <>
+      {inside && (
+        <div key={reader.value} hidden={!signedIn.value}>
+          <Inside />
+        </div>
+      )}
+      {!signedIn.value && <AuthView />}
+    </>
+  );
 }
 
 function skip() {
@@ -74,10 +85,10 @@ function skip() {
 
 function Inside() {
   const { value: shown } = route;
+  useEffect(watch, []);
   useEffect(() => {
-    loadAccount().catch(() => {});
-    return watch();
-  }, []);
+    if (signedIn.value) loadAccount().catch(() => {});
+  }, [signedIn.value]);
   return (
     <>
       {!reachable.value && (

@@ -1,6 +1,6 @@
 // Who is signed in. The access token is in memory alone; the refresh token outlives the tab, and
 // docs/security.md says why it is where it is.
-import { signal } from "@preact/signals";
+import { batch, signal } from "@preact/signals";
 import { type Account, ApiError, call, saved, type Tokens } from "./api";
 
 const REFRESH = "framelift.refresh_token";
@@ -13,6 +13,10 @@ const EARLY_MS = 60_000;
 export const signedIn = signal(localStorage.getItem(REFRESH) !== null);
 /** Whether the service ended the login, so that the page can say so. */
 export const ended = signal(false);
+/** Whose session that was: who signs in again goes on where they were. */
+export const endedFor = signal("");
+/** Another number for each account that signs in here: what one has typed is not another's. */
+export const reader = signal(0);
 /** Whether the account was just deleted here. */
 export const deleted = signal(false);
 /** The account, once it is read. */
@@ -23,8 +27,16 @@ let access: { token: string; until: number } | undefined;
 addEventListener("storage", (event) => {
   if (event.key !== REFRESH && event.key !== null) return;
   access = undefined;
-  account.value = null;
-  signedIn.value = localStorage.getItem(REFRESH) !== null;
+  const inside = localStorage.getItem(REFRESH) !== null;
+  batch(() => {
+    account.value = null;
+    if (inside && !signedIn.value) {
+      // It may be another account.
+      reader.value += 1;
+      ended.value = false;
+    }
+    signedIn.value = inside;
+  });
 });
 
 function keep(tokens: Tokens): string {
@@ -77,8 +89,12 @@ export function refresh(): Promise<string> {
 
 /** The service takes the login no more. */
 export function signedOutByServer() {
-  ended.value = signedIn.value;
-  forget();
+  const email = account.value?.email ?? "";
+  batch(() => {
+    ended.value = signedIn.value;
+    endedFor.value = email;
+    forget();
+  });
 }
 
 export async function signIn(email: string, password: string) {
@@ -88,9 +104,13 @@ export async function signIn(email: string, password: string) {
   const tokens = await call("post", "/auth/login", { body });
   keep(tokens);
   localStorage.setItem(device, tokens.refresh_token);
-  ended.value = false;
-  deleted.value = false;
-  signedIn.value = true;
+  batch(() => {
+    if (email.toLowerCase() !== endedFor.value.toLowerCase()) reader.value += 1;
+    ended.value = false;
+    endedFor.value = "";
+    deleted.value = false;
+    signedIn.value = true;
+  });
 }
 
 export async function signUp(name: string, email: string, password: string) {

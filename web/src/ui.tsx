@@ -3,6 +3,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { describe } from "./errors";
 import { t } from "./i18n";
+import { signedIn } from "./session";
 
 const PATHS = {
   film: "M4 5h16v14H4zM8 5v14M16 5v14M4 9.7h4M4 14.3h4M16 9.7h4M16 14.3h4",
@@ -319,15 +320,18 @@ interface DialogProps {
 export function Dialog({ title, children, onClose, wide }: DialogProps) {
   const id = useId();
   const dialog = useRef<HTMLDialogElement>(null);
+  // Where the session has ended, it waits behind the door.
+  const shown = signedIn.value;
   useEffect(() => {
-    dialog.current?.showModal();
-  }, []);
+    if (shown) dialog.current?.showModal();
+    else dialog.current?.close();
+  }, [shown]);
   return (
     <dialog
       ref={dialog}
       class={wide ? "wide" : ""}
       aria-labelledby={id}
-      onClose={onClose}
+      onClose={() => signedIn.value && onClose()}
       onCancel={(event) => {
         event.preventDefault();
         onClose();

@@ -154,16 +154,16 @@ function take({ event, data }: Message) {
 /** Whether events come. */
 let live = false;
 
-/** Keeps `videos` up to date from now on; what is returned ends that. */
+/** Keeps `videos` up to date from now on, while somebody is signed in; what is returned ends that. */
 export function watch(): () => void {
   let stop = () => {};
-  // Nobody looks at a hidden tab; it catches up when it is shown again.
+  // Nobody looks at a hidden tab, or behind the door; it catches up when it is shown again.
   const look = () => {
     stop();
     live = false;
     met = false;
     followed.clear();
-    if (document.hidden) return;
+    if (document.hidden || !signedIn.value) return;
     void refreshVideos();
     stop = follow({
       open: (lastEventId, signal) => openEvents("/videos/events", lastEventId, signal),
@@ -182,8 +182,10 @@ export function watch(): () => void {
   const signals = ["online", "offline"];
   document.addEventListener("visibilitychange", look);
   for (const name of signals) addEventListener(name, look);
-  look();
+  // At once, too.
+  const ignore = signedIn.subscribe(look);
   return () => {
+    ignore();
     stop();
     live = false;
     document.removeEventListener("visibilitychange", look);

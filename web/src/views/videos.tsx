@@ -8,7 +8,7 @@ import { type Messages, t } from "../i18n";
 import { type Form, formOf, lastForm, read, refusalOf, rememberForm } from "../options";
 import { Bar, Button, Confirm, Heading, Icon, Notice, Trouble, useAction } from "../ui";
 import { abandon, addFile, pause, resume, retry, type Upload, unpause, uploads } from "../uploads";
-import { deleteVideo, download, loaded, loadOlder, older, videos } from "../videos";
+import { cancel, deleteVideo, download, isActive, loaded, loadOlder, older, videos } from "../videos";
 import { OptionsForm, summary } from "./options-form";
 import { ProcessingBar, StatusBadge } from "./status";
 
@@ -254,7 +254,8 @@ function UploadRow({ upload }: { upload: Upload }) {
 
 function VideoRow({ video }: { video: Video }) {
   const { id, file_name, result, failure } = video;
-  const [asked, ask] = useState(false);
+  const [asked, ask] = useState<"cancel" | "remove" | undefined>(undefined);
+  const close = () => ask(undefined);
   const [save, saving, error] = useAction(() => download(id));
   const facts = [
     bytes(video.size_bytes),
@@ -283,17 +284,33 @@ function VideoRow({ video }: { video: Video }) {
             {t().download}
           </Button>
         )}
-        <Button kind="quiet" icon="trash" of={file_name} onClick={() => ask(true)}>
+        {isActive(video) && (
+          <Button kind="quiet" icon="cross" of={file_name} onClick={() => ask("cancel")}>
+            {t().cancel}
+          </Button>
+        )}
+        <Button kind="quiet" icon="trash" of={file_name} onClick={() => ask("remove")}>
           {t().remove}
         </Button>
       </div>
-      {asked && (
+      {asked === "cancel" && (
+        <Confirm
+          title={t().cancelTitle}
+          text={t().cancelText}
+          go={t().cancelGo}
+          action={() => cancel(id)}
+          onClose={close}
+        >
+          <p class="row-name">{file_name}</p>
+        </Confirm>
+      )}
+      {asked === "remove" && (
         <Confirm
           title={t().removeTitle}
           text={t().removeText}
           go={t().remove}
           action={() => deleteVideo(id)}
-          onClose={() => ask(false)}
+          onClose={close}
         >
           <p class="row-name">{file_name}</p>
         </Confirm>
