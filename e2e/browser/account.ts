@@ -1,8 +1,9 @@
 // What people do with their account: its webhook, and the links that are mailed to them.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { check, LOOKS, visit, type Where } from "./harness.ts";
+import { check, LOOKS, PASSWORD, visit, type Where } from "./harness.ts";
 
 /** A receiver of events that takes them or not. */
 async function receiver() {
@@ -81,6 +82,47 @@ export async function webhooks(browser: Browser, where: Where) {
     });
   }
   target.close();
+}
+
+/** The session ends while somebody types: the page says so, and after signing in what was typed is still there. */
+export async function endedSession(browser: Browser, where: Where) {
+  await visit(browser, where, "ended-session", {}, async (visitor) => {
+    const { page } = visitor;
+    const email = await visitor.signUp("Emmy");
+    await visitor.add(join(where.media, "nasa-13s.mp4"));
+    await visitor.until("nasa-13s.mp4", "completed");
+    await page.getByRole("link", { name: "nasa-13s.mp4" }).click();
+    await page.getByRole("button", { name: "Run again" }).click();
+    const dialog = page.locator("dialog");
+    await dialog.getByLabel("Which frames").selectOption("count");
+    await dialog.getByLabel("Frames", { exact: true }).fill("4");
+    await endSessions(where.api, email);
+    const over = { type: "", title: "", status: 401, detail: "", code: "unauthenticated", correlation_id: "c" };
+    const refusal = { status: 401, contentType: "application/problem+json", body: JSON.stringify(over) };
+    await page.route("**/runs", (route) => route.fulfill(refusal), { times: 1 });
+    await dialog.getByRole("button", { name: "Start" }).click();
+    await page.getByText("You were signed out").waitFor();
+    await visitor.mustBeAccessible("ended-session");
+    check((await page.getByLabel("E-mail address").inputValue()) === email, "the address is to be typed again");
+    await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await dialog.waitFor();
+    check((await dialog.getByLabel("Frames", { exact: true }).inputValue()) === "4", "what was typed is lost");
+    await dialog.getByRole("button", { name: "Start" }).click();
+    await page.getByText("4 frames", { exact: true }).first().waitFor();
+  });
+}
+
+/** Ends all sessions of an account but the one that does it. */
+async function endSessions(api: string, email: string) {
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  const body = JSON.stringify({ email, password: PASSWORD });
+  const login = await (await fetch(`${api}/auth/login`, { method: "POST", headers, body })).json();
+  headers.authorization = `Bearer ${login.access_token}`;
+  const { items } = await (await fetch(`${api}/auth/me/sessions`, { headers })).json();
+  for (const { id, current } of items) {
+    if (!current) await fetch(`${api}/auth/me/sessions/${id}`, { method: "DELETE", headers });
+  }
 }
 
 /** What the service answers to calls about links: which are good is the service's to know. */

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { appendFile, copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser, Request } from "playwright-core";
-import { links, webhooks } from "./account.ts";
+import { endedSession, links, webhooks } from "./account.ts";
 import { documentation } from "./docs.ts";
 import { manyFrames } from "./frames.ts";
 import { liveEvents, serviceAway, withoutStreams } from "./live.ts";
@@ -253,7 +253,7 @@ async function views(visitor: Visitor, look: Look) {
   await see("gone");
 }
 
-const flows: Record<string, Flow> = { everything, closedTab, lostNetwork, everyView, webhooks, documentation, plugins, links, manyFrames, liveEvents, serviceAway, withoutStreams };
+const flows: Record<string, Flow> = { everything, closedTab, lostNetwork, everyView, webhooks, documentation, plugins, links, endedSession, manyFrames, liveEvents, serviceAway, withoutStreams };
 const chosen = flows[flow];
 check(chosen, `there is no flow ${flow}`);
 await browse((browser) => chosen(browser, where));

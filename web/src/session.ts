@@ -17,6 +17,8 @@ export const ended = signal(false);
 export const endedFor = signal("");
 /** Another number for each account that signs in here: what one has typed is not another's. */
 export const reader = signal(0);
+/** The address that is typed at the door, whichever of its views is shown. */
+export const typedEmail = signal("");
 /** Whether the account was just deleted here. */
 export const deleted = signal(false);
 /** The account, once it is read. */
@@ -93,6 +95,7 @@ export function signedOutByServer() {
   batch(() => {
     ended.value = signedIn.value;
     endedFor.value = email;
+    if (email !== "") typedEmail.value = email;
     forget();
   });
 }
@@ -108,6 +111,7 @@ export async function signIn(email: string, password: string) {
     if (email.toLowerCase() !== endedFor.value.toLowerCase()) reader.value += 1;
     ended.value = false;
     endedFor.value = "";
+    typedEmail.value = "";
     deleted.value = false;
     signedIn.value = true;
   });

@@ -400,8 +400,10 @@ export function useAction(action: () => Promise<void>): [() => void, boolean, un
     begun.current = true;
     setBusy(true);
     setError(undefined);
+    const inside = signedIn.value;
     action()
-      .catch(setError)
+      // That the session has ended is said at the door.
+      .catch((problem) => (inside && !signedIn.value) || setError(problem))
       .finally(() => {
         begun.current = false;
         setBusy(false);

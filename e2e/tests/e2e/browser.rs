@@ -77,6 +77,11 @@ async fn mailed_links_are_followed_on_the_page() {
 }
 
 #[tokio::test]
+async fn what_is_typed_outlives_the_end_of_the_session() {
+    browse(&["endedSession"]).await;
+}
+
+#[tokio::test]
 async fn the_page_is_told_what_happens_and_asks_once() {
     browse_with(0, &["liveEvents"]).await;
 }

@@ -2,13 +2,13 @@
 import { useState } from "preact/hooks";
 import { t } from "../i18n";
 import { go, route } from "../router";
-import { deleted, ended, endedFor, signIn, signUp } from "../session";
+import { deleted, ended, signIn, signUp, typedEmail } from "../session";
 import { Button, Field, Heading, Icon, Notice, Trouble, useAction } from "../ui";
 
 export function AuthView() {
   const making = route.value.view === "sign-up";
   const [name, setName] = useState("");
-  const [email, setEmail] = useState(endedFor.value);
+  const email = typedEmail.value;
   const [password, setPassword] = useState("");
   const [tried, setTried] = useState(false);
   const faults = {
@@ -68,7 +68,9 @@ export function AuthView() {
           <Field
             label={t().email}
             value={email}
-            onInput={setEmail}
+            onInput={(value) => {
+              typedEmail.value = value;
+            }}
             fault={shown(faults.email)}
             type="email"
             inputMode="email"

@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { ApiError, call } from "../api";
 import { t } from "../i18n";
 import { go } from "../router";
-import { endedElsewhere, loadAccount, refresh, signedIn } from "../session";
+import { endedElsewhere, loadAccount, refresh, signedIn, typedEmail } from "../session";
 import { Button, Field, Heading, Notice, Trouble, useAction } from "../ui";
 
 const isBroken = (error: unknown) =>
@@ -28,7 +28,7 @@ const SignIn = () => (
 );
 
 export function ForgotView() {
-  const [email, setEmail] = useState("");
+  const email = typedEmail.value;
   const [tried, setTried] = useState(false);
   const [sent, setSent] = useState<string | undefined>(undefined);
   const typed = email.trim();
@@ -57,7 +57,9 @@ export function ForgotView() {
           <Field
             label={t().email}
             value={email}
-            onInput={setEmail}
+            onInput={(value) => {
+              typedEmail.value = value;
+            }}
             fault={tried ? fault : undefined}
             type="email"
             inputMode="email"
