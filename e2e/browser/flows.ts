@@ -62,7 +62,7 @@ async function everything(browser: Browser) {
     await visitor.add(NOT_A_VIDEO);
     await visitor.until("letter.mp4", "failed");
     await page.getByRole("link", { name: "letter.mp4" }).click();
-    await page.getByText("The file is no video that we know.").waitFor();
+    await page.getByText("The file is not a video that we can read.").waitFor();
     await page.getByText("Check that it plays on your computer").waitFor();
     await button("Delete").click();
     await page.locator("dialog").getByRole("button", { name: "Delete" }).click();

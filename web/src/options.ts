@@ -111,15 +111,33 @@ export function places(text: string): string[] | undefined {
   return read.length > 0 && read.length <= 1000 && read.every((it) => it !== undefined) ? read : undefined;
 }
 
-function whole(text: string, from: number, to: number): number | undefined {
-  const typed = text.trim();
-  const value = Number(typed);
+/** The least and the most of what is a number; of `threshold` and `fps`, the least is not allowed itself. */
+export const RANGES = {
+  count: [1, 100_000],
+  max: [1, 100_000],
+  threshold: [0, 1],
+  fps: [0, 1000],
+  quality: [1, 100],
+  width: [1, 16_384],
+  height: [1, 16_384],
+  cropX: [0, 65_535],
+  cropY: [0, 65_535],
+  cropWidth: [1, 65_535],
+  cropHeight: [1, 65_535],
+  stream: [0, 65_535],
+} as const;
+type Numeric = keyof typeof RANGES;
+
+function whole(form: Form, field: Numeric): number | undefined {
+  const typed = form[field].trim();
+  const [from, to] = RANGES[field];
+  const value = +typed;
   return /^\d+$/.test(typed) && value >= from && value <= to ? value : undefined;
 }
 
-function real(text: string, to: number): number | undefined {
-  const value = Number(decimal(text));
-  return text.trim() !== "" && value >= 1e-9 && value <= to ? value : undefined;
+function real(form: Form, field: Numeric): number | undefined {
+  const typed = decimal(form[field]);
+  return typed !== "" && +typed >= 1e-9 && +typed <= RANGES[field][1] ? +typed : undefined;
 }
 
 /** What to ask for, or what is wrong. What is left empty is left to the API's defaults. */
@@ -140,9 +158,10 @@ export function read(form: Form): { options: Options; faults: Faults } {
   }
   const tolerance = optional("tolerance", duration, "duration");
   if (tolerance !== undefined) options.tolerance = tolerance;
-  if (form.format !== "png") options.quality = optional("quality", (it) => whole(it, 1, 100), "whole") ?? 90;
-  const width = optional("width", (it) => whole(it, 1, 16384), "whole");
-  const height = optional("height", (it) => whole(it, 1, 16384), "whole");
+  const integer = (field: Numeric) => optional(field, () => whole(form, field), "whole");
+  if (form.format !== "png") options.quality = integer("quality") ?? 90;
+  const width = integer("width");
+  const height = integer("height");
   if (width !== undefined || height !== undefined) {
     options.resize = {
       ...(width !== undefined && { width }),
@@ -150,16 +169,14 @@ export function read(form: Form): { options: Options; faults: Faults } {
       fit: form.fit,
     };
   }
-  const crop = (["cropX", "cropY", "cropWidth", "cropHeight"] as const).map((field, n) =>
-    optional(field, (it) => whole(it, n < 2 ? 0 : 1, 65535), "whole"),
-  );
+  const crop = (["cropX", "cropY", "cropWidth", "cropHeight"] as const).map(integer);
   const [x = 0, y = 0, cropWidth, cropHeight] = crop;
   if (cropWidth !== undefined && cropHeight !== undefined) {
     options.crop = { x, y, width: cropWidth, height: cropHeight };
   } else if (crop.some((it) => it !== undefined)) {
     faults[cropWidth === undefined ? "cropWidth" : "cropHeight"] ??= "crop";
   }
-  const stream = optional("stream", (it) => whole(it, 0, 65535), "whole");
+  const stream = integer("stream");
   if (stream !== undefined) options.stream = stream;
   if (form.storyboard) options.storyboard = true;
   if (form.plugins.length > 0) {
@@ -181,16 +198,16 @@ function select(form: Form, faults: Faults): Select {
     case "every":
       return { every: need("every", duration(form.every), "duration") ?? "" };
     case "count":
-      return { count: need("count", whole(form.count, 1, 100_000), "whole") ?? 0 };
+      return { count: need("count", whole(form, "count"), "whole") ?? 0 };
     case "at":
       return { at: need("at", places(form.at), "places") ?? [] };
     case "scenes": {
-      const threshold = need("threshold", real(form.threshold, 1), "number") ?? 0;
-      const max = need("max", whole(form.max, 1, 100_000), "whole") ?? 0;
+      const threshold = need("threshold", real(form, "threshold"), "number") ?? 0;
+      const max = need("max", whole(form, "max"), "whole") ?? 0;
       return { scenes: { threshold, max } };
     }
     case "fps":
-      return { fps: need("fps", real(form.fps, 1000), "number") ?? 0 };
+      return { fps: need("fps", real(form, "fps"), "number") ?? 0 };
     case "keyframes":
       return { keyframes: true };
     case "all":

@@ -125,8 +125,8 @@ export const ptBR: Messages = {
   dropHelp: "MP4, MOV, MKV, WebM, AVI e outros, um ou vários",
   dropNow: "Solte para enviar",
   noFiles: "Não há arquivos no que foi solto. Solte vídeos ou escolha-os.",
-  notTaken: (names) => `Não é um vídeo que aceitamos: ${names}. Aceitamos MP4, MOV, MKV, WebM, AVI e outros.`,
-  emptyFile: (names) => `Sem conteúdo: ${names}. O arquivo está vazio.`,
+  notTaken: (names) => `Não é um arquivo de vídeo: ${names}. Escolha MP4, MOV, MKV, WebM, AVI ou outro formato de vídeo.`,
+  emptyFile: (names) => `Este arquivo está vazio: ${names}. Verifique se foi copiado por inteiro.`,
 
   optionsTitle: "O que extrair",
   optionsMore: "Mais opções",
@@ -188,8 +188,8 @@ export const ptBR: Messages = {
   fault_duration: "Digite um tempo, como 2,5, 500ms ou 1:30.",
   fault_place: "Digite um tempo, uma porcentagem ou um quadro: 90, 1:30, 50% ou #300.",
   fault_places: "Digite até 1.000 tempos, um por linha: 12,5, 1:30, 50% ou #300.",
-  fault_number: "Digite um número nessa faixa.",
-  fault_whole: "Digite um número inteiro nessa faixa.",
+  fault_number: (least, most) => `Digite um número acima de ${least}, até ${most}.`,
+  fault_whole: (least, most) => `Digite um número inteiro de ${least} a ${most}.`,
   fault_crop: "Um recorte precisa de largura e altura.",
 
   sum_every: (value) => `Um a cada ${value}`,
@@ -335,7 +335,7 @@ export const ptBR: Messages = {
   quotaPlugins: "Plugins",
   quotaPluginBytes: "Espaço dos plugins",
   requestsPerMinute: (n) => `Você pode fazer ${n} requisições por minuto.`,
-  notices: "Avisos",
+  notices: "Notificações",
   noticesHelp: "Enviamos e-mails para o endereço acima.",
   noticeFailed: "Quando um vídeo falha",
   noticeDone: "Quando um vídeo fica pronto",
@@ -386,14 +386,14 @@ export const ptBR: Messages = {
   deleteAccountGo: "Excluir tudo",
   deleteAccountTitle: "Excluir sua conta?",
   deleteAccountPassword: "Digite sua senha para confirmar.",
-  accountDeleted: "Sua conta foi excluída. Obrigado por ter estado aqui.",
+  accountDeleted: "Sua conta foi excluída. Obrigado por usar o Framelift.",
   close: "Fechar",
 
   plugins: "Plugins",
   pluginsHelp:
     "Um plugin vê cada quadro escolhido antes de ser gravado, e o mantém, descarta, rotula ou altera.",
   ownPlugins: "Seus plugins",
-  builtInPlugins: "Os que vêm com o serviço",
+  builtInPlugins: "Incluídos no serviço",
   noPlugins: "Nenhum plugin seu ainda",
   noPluginsText: "Envie um acima, ou use os de baixo nas opções de um vídeo.",
   uploadPlugin: "Enviar um plugin",
@@ -460,7 +460,7 @@ export const ptBR: Messages = {
   "problem_too-many-attempts": "Tentativas demais.",
   "problem_validation-failed": "O serviço não aceitou isto:",
   "problem_unsupported-file-format":
-    "Este tipo de arquivo não é aceito. Aceitamos MP4, MOV, MKV, WebM, AVI e outros.",
+    "Este tipo de arquivo não é aceito. Escolha MP4, MOV, MKV, WebM, AVI ou outro formato de vídeo.",
   "problem_file-too-large": "O arquivo é maior do que um envio pode ser.",
   "problem_storage-quota-exceeded":
     "Seu armazenamento está cheio. Exclua vídeos de que não precisa mais e tente de novo.",

@@ -12,6 +12,7 @@ import {
   FORMATS,
   type Form,
   MODES,
+  RANGES,
   type Refusal,
 } from "../options";
 import { Button, Choice, Field, Switch } from "../ui";
@@ -28,6 +29,14 @@ const PluginChain = lazy(async () => (await import("./plugin-chain")).PluginChai
 
 const text = (key: string) => t()[key as keyof Messages] as string;
 
+/** What is wrong with a field, and what it takes. */
+function faultText(field: FieldName, fault: Fault | undefined): string | undefined {
+  if (fault === undefined) return undefined;
+  if (fault !== "number" && fault !== "whole") return text(`fault_${fault}`);
+  const [least, most] = RANGES[field as keyof typeof RANGES];
+  return t()[`fault_${fault}`](number(least), number(most));
+}
+
 export function OptionsForm({ form, faults, refusal, onChange }: Props) {
   const set = <K extends FieldName>(field: K, value: Form[K]) => onChange({ ...form, [field]: value });
   const extra: readonly FieldName[] = ["start", "end", "tolerance", "width", "height", "cropX", "cropY"];
@@ -35,8 +44,7 @@ export function OptionsForm({ form, faults, refusal, onChange }: Props) {
   const used = advanced.some((field) => form[field] !== DEFAULTS[field]) || form.storyboard;
   const [open] = useState(used);
   const [chained, setChained] = useState(form.plugins.length > 0);
-  const fault = (field: FieldName) =>
-    (faults[field] && text(`fault_${faults[field] as Fault}`)) || refusal?.fields[field];
+  const fault = (field: FieldName) => faultText(field, faults[field]) ?? refusal?.fields[field];
   const field = (
     name: FieldName,
     help?: string,
