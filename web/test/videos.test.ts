@@ -21,6 +21,7 @@ Object.assign(globalThis, {
 // Node.js 20 has none.
 globalThis.navigator ??= {} as Navigator;
 const { deleteVideo, news, refreshVideos, videos, watch } = await import("../src/videos");
+const { signedIn } = await import("../src/session");
 
 const video = (id: string, status: string, percent = 0) => ({
   id,
@@ -41,6 +42,8 @@ async function tell(event: string, data: object) {
 }
 
 beforeEach(() => {
+  // Other tests may have loaded the module where nobody was signed in.
+  signedIn.value = true;
   asked = [];
   list = [];
   closed = [];
@@ -163,7 +166,7 @@ test("no older word brings a video back, or takes its end away", async () => {
   await tell("status", video("1", "completed"));
   await deleting;
   await settle();
-  list[1]?.answer([video("2", "completed"), video("1", "completed")]);
+  list[1]?.answer([video("3", "completed"), video("2", "completed"), video("1", "completed")]);
   await settle();
   assert.deepEqual(
     videos.value.map((it) => it.id),

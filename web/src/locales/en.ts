@@ -65,7 +65,8 @@ export const en = {
   dropHelp: "MP4, MOV, MKV, WebM, AVI and more, one or many",
   dropNow: "Drop to upload",
   noFiles: "There is no file in what you dropped. Drop videos, or choose them.",
-  notTaken: (names: string) => `Not a video file: ${names}. Choose MP4, MOV, MKV, WebM, AVI or another video format.`,
+  notTaken: (names: string) =>
+    `Not a video file: ${names}. Choose MP4, MOV, MKV, WebM, AVI or another video format.`,
   emptyFile: (names: string) => `This file is empty: ${names}. Check that it was copied whole.`,
 
   optionsTitle: "What to extract",

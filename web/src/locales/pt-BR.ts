@@ -125,7 +125,8 @@ export const ptBR: Messages = {
   dropHelp: "MP4, MOV, MKV, WebM, AVI e outros, um ou vários",
   dropNow: "Solte para enviar",
   noFiles: "Não há arquivos no que foi solto. Solte vídeos ou escolha-os.",
-  notTaken: (names) => `Não é um arquivo de vídeo: ${names}. Escolha MP4, MOV, MKV, WebM, AVI ou outro formato de vídeo.`,
+  notTaken: (names) =>
+    `Não é um arquivo de vídeo: ${names}. Escolha MP4, MOV, MKV, WebM, AVI ou outro formato de vídeo.`,
   emptyFile: (names) => `Este arquivo está vazio: ${names}. Verifique se foi copiado por inteiro.`,
 
   optionsTitle: "O que extrair",
