@@ -7,7 +7,7 @@ import { lastForm, read } from "./options";
 import { OtherFile } from "./other-file";
 import type { Sender } from "./sender";
 import { account } from "./session";
-import { refreshVideos, videos } from "./videos";
+import { reachable, refreshVideos, videos } from "./videos";
 
 export interface Upload {
   /** The video's id; empty until it is announced. */
@@ -274,11 +274,15 @@ export async function abandon(key: string) {
   await refreshVideos();
 }
 
-/** What broke off for want of a network goes on when it is back. */
-addEventListener("online", () => {
+/** What broke off for want of a network, or of the service, goes on when it is back. */
+function goOnByItself() {
   for (const upload of uploads.value) {
     if (upload.state === "failed" && !(upload.error instanceof ApiError)) void retry(upload.key);
   }
+}
+addEventListener("online", goOnByItself);
+reachable.subscribe((there) => {
+  if (there) goOnByItself();
 });
 
 /** Before the tab closes while something is sent, the browser asks. */

@@ -180,7 +180,10 @@ export const en = {
   about_pending: "Next in line for a worker.",
   about_canceled: "Stopped before it was done.",
   about_expired: "The upload was not finished in time. Upload the video again.",
-  queuePosition: (n: number) => (n === 1 ? "Next of yours" : `${n - 1} of yours before it`),
+  queuePosition: (n: number) =>
+    n === 1
+      ? "The next of your videos"
+      : plural(n - 1, "1 of your videos is before it", `${n - 1} of your videos are before it`),
   stage_waiting: "Starting",
   stage_reading: "Reading the video",
   stage_extracting: "Extracting frames",
@@ -267,7 +270,7 @@ export const en = {
   usedOf: (used: string, limit: string) => `${used} of ${limit}`,
   quotaStored: "Storage",
   quotaUploads: "Uploads today",
-  quotaDecoded: "Video decoded today",
+  quotaDecoded: "Decoded today",
   quotaOpen: "Unfinished videos",
   quotaInFlight: "Videos at work",
   quotaPlugins: "Plugins",
@@ -336,7 +339,7 @@ export const en = {
   noPluginsText: "Upload one above, or use those below in the options of a video.",
   uploadPlugin: "Upload a plugin",
   uploadPluginHelp:
-    "A WebAssembly component of at most 32 MiB. A worker checks it; an upload by the name of one that is there is its new version.",
+    "A WebAssembly component of at most 32 MiB. A worker checks it first. An upload under a name that you have is its new version.",
   chooseComponent: "Choose a .wasm file",
   chooseFile: "Choose a file",
   pluginName: "Plugin name",

@@ -240,7 +240,10 @@ export const ptBR: Messages = {
   about_pending: "Próximo a ser processado.",
   about_canceled: "Parado antes de terminar.",
   about_expired: "O envio não terminou a tempo. Envie o vídeo de novo.",
-  queuePosition: (n) => (n === 1 ? "O próximo dos seus" : `${n - 1} dos seus antes dele`),
+  queuePosition: (n) =>
+    n === 1
+      ? "O próximo dos seus vídeos"
+      : plural(n - 1, "1 dos seus vídeos está antes dele", `${n - 1} dos seus vídeos estão antes dele`),
   stage_waiting: "Começando",
   stage_reading: "Lendo o vídeo",
   stage_extracting: "Extraindo quadros",
@@ -330,7 +333,7 @@ export const ptBR: Messages = {
   usedOf: (used, limit) => `${used} de ${limit}`,
   quotaStored: "Armazenamento",
   quotaUploads: "Envios hoje",
-  quotaDecoded: "Vídeo decodificado hoje",
+  quotaDecoded: "Decodificado hoje",
   quotaOpen: "Vídeos não terminados",
   quotaInFlight: "Vídeos em processamento",
   quotaPlugins: "Plugins",

@@ -193,7 +193,8 @@ function Viewer({ frames, n: opened, name, onShow, onClose }: ViewerProps) {
         <Picture key={n} frames={frames} n={n} alt={label(frame, n)} />
       </div>
       <p class="help">
-        {t().viewerHelp} {t().linkHelp(when(frames.until))}
+        <span class="keys">{t().viewerHelp} </span>
+        {t().linkHelp(when(frames.until))}
       </p>
       <Trouble error={error} />
       <footer>

@@ -176,10 +176,12 @@ function Failed({ video }: { video: Video }) {
 
 function Facts({ video }: { video: Video }) {
   const { result, started_at, completed_at } = video;
-  const took =
+  const seconds =
     started_at && completed_at
-      ? duration((new Date(completed_at).getTime() - new Date(started_at).getTime()) / 1000)
+      ? (new Date(completed_at).getTime() - new Date(started_at).getTime()) / 1000
       : undefined;
+  const took =
+    seconds === undefined ? undefined : seconds < 10 ? `${number(seconds, 1)} s` : duration(seconds);
   const rows: [string, string | undefined, boolean?][] = [
     [t().options, summary(formOf(video.options))],
     [t().file, bytes(video.size_bytes)],

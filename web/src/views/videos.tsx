@@ -215,7 +215,8 @@ function UploadRow({ upload }: { upload: Upload }) {
         </span>
       </div>
       {state === "failed" ? (
-        <Trouble error={upload.error ?? new Error()} />
+        // What has no answer is a lost connection.
+        <Trouble error={upload.error instanceof ApiError ? upload.error : new Error()} />
       ) : (
         <div class="progress">
           <Bar
@@ -333,7 +334,7 @@ export function Interrupted({ video }: { video: Video }) {
     <>
       <Notice kind="warn">{t().interrupted}</Notice>
       <Trouble error={error} />
-      <div class="row-actions">
+      <div class="again">
         <Button icon="upload" busy={busy} of={video.file_name} onClick={() => input.current?.click()}>
           {t().chooseAgain}
         </Button>
