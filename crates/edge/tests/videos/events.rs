@@ -111,7 +111,12 @@ impl<'w> Desk<'w> {
     fn new(world: &'w World) -> Self {
         let config = world.events();
         let queue = Sqs::new(None, &world.cloud, &world.ambient);
-        Self { world, kv: Counted { kv: &world.kv, reads: Cell::default(), fails_after: Cell::default() }, queue, config }
+        Self {
+            world,
+            kv: Counted { kv: &world.kv, reads: Cell::default(), fails_after: Cell::default() },
+            queue,
+            config,
+        }
     }
 
     async fn open(&self, path: &str, last_event_id: Option<&str>) -> Stream<'_> {
