@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use framelift_domain::WorkerId;
+use framelift_domain::video::Lane;
 use framelift_media::HardwareUse;
 use framelift_sandbox::Sandbox;
 use tokio::net::TcpListener;
@@ -207,8 +208,9 @@ pub async fn start(
         heartbeat: config.queue.heartbeat,
     };
     let jobs = TaskTracker::new();
-    let intake = |queue: Queue, besides: Option<Queue>, permits: u32| Intake {
+    let intake = |queue: Queue, lane: Lane, besides: Option<Queue>, permits: u32| Intake {
         queue,
+        lane,
         besides,
         dead_letters: dead_letters.clone(),
         context: context.clone(),
@@ -217,8 +219,8 @@ pub async fn start(
         jobs: jobs.clone(),
     };
     // Short jobs have permits of their own, and the others where there is no other job.
-    let mut intakes = vec![intake(queue.clone(), short.clone(), permits)];
-    intakes.extend(short.clone().map(|short| intake(short, None, short_permits)));
+    let mut intakes = vec![intake(queue.clone(), Lane::Main, short.clone(), permits)];
+    intakes.extend(short.clone().map(|short| intake(short, Lane::Short, None, short_permits)));
     let dead = DeadLetters { queue: dead_letters, context, times };
 
     // Tasks that go on during a drain have their own token.

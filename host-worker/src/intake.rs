@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use framelift_domain::video::Lane;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,7 +30,10 @@ pub(crate) struct ReceiveTimes {
 pub(crate) struct Intake {
     /// The queue that it waits at.
     pub queue: Queue,
-    /// Another queue that it looks into before it waits: in turn, so that neither keeps the other waiting.
+    /// The lane of that queue.
+    pub lane: Lane,
+    /// The queue of the short lane, which it looks into before it waits at that of the main lane: in turn, so that
+    /// neither keeps the other waiting.
     pub besides: Option<Queue>,
     /// The queue for messages that cannot be parsed.
     pub dead_letters: Queue,
@@ -43,19 +47,12 @@ pub(crate) struct Intake {
     pub jobs: TaskTracker,
 }
 
-/// Which queue a message came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    Own,
-    Besides,
-}
-
 impl Intake {
     /// Receives until `cancel`; jobs go on in their own tasks.
     pub(crate) async fn run(self, cancel: CancellationToken) {
         let this = Arc::new(self);
         let context = &this.context;
-        let (mut failures, mut served_besides) = (0, false);
+        let (mut failures, mut served_short) = (0, false);
         loop {
             let permit = tokio::select! {
                 () = cancel.cancelled() => return,
@@ -64,17 +61,17 @@ impl Intake {
             let Some(permit) = permit else { return };
             let received = tokio::select! {
                 () = cancel.cancelled() => return,
-                received = this.receive(served_besides) => received,
+                received = this.receive(served_short) => received,
             };
             match received {
                 Ok(message) => {
                     failures = 0;
                     context.readiness.record(Dependency::Queue, Ok(()));
-                    if let Some((message, from)) = message {
-                        served_besides = from == Source::Besides;
+                    if let Some((message, lane)) = message {
+                        served_short = lane == Lane::Short;
                         let this = this.clone();
-                        context.metrics.messages.inc();
-                        this.jobs.clone().spawn(async move { this.handle(message, from, permit).await });
+                        context.metrics.message_received(lane);
+                        this.jobs.clone().spawn(async move { this.handle(message, lane, permit).await });
                     }
                 }
                 Err(error) => {
@@ -92,28 +89,28 @@ impl Intake {
         }
     }
 
-    /// Waits for a message of its queue, after a look into the other one. Where the last message came from there,
+    /// Waits for a message of its queue, after a look into the short lane's. Where the last message came from there,
     /// its own queue is looked into first.
-    async fn receive(&self, served_besides: bool) -> Result<Option<(Received, Source)>, QueueError> {
+    async fn receive(&self, served_short: bool) -> Result<Option<(Received, Lane)>, QueueError> {
         let ReceiveTimes { wait, visibility, .. } = self.times;
         let own = async |wait| {
             let received = self.queue.receive(wait, visibility).await?;
-            Ok(received.map(|message| (message, Source::Own)))
+            Ok(received.map(|message| (message, self.lane)))
         };
         if let Some(besides) = &self.besides {
-            if served_besides && let Some(received) = own(Duration::ZERO).await? {
+            if served_short && let Some(received) = own(Duration::ZERO).await? {
                 return Ok(Some(received));
             }
             if let Some(message) = besides.receive(Duration::ZERO, visibility).await? {
-                return Ok(Some((message, Source::Besides)));
+                return Ok(Some((message, Lane::Short)));
             }
         }
         own(wait).await
     }
 
-    async fn handle(&self, message: Received, from: Source, permit: Permit) {
-        let queue = match (from, &self.besides) {
-            (Source::Besides, Some(besides)) => besides,
+    async fn handle(&self, message: Received, lane: Lane, permit: Permit) {
+        let queue = match (lane, &self.besides) {
+            (Lane::Short, Some(short)) => short,
             _ => &self.queue,
         };
         let lease = Lease::start(queue, &message, self.times.visibility, self.times.heartbeat);

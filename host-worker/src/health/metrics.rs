@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use framelift_contract::report::SweepAnswer;
+use framelift_domain::video::Lane;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -34,6 +35,23 @@ pub(crate) struct NoticeLabels {
     pub channel: &'static str,
     /// `sent`, `rejected`, `put_off`; of webhooks also `failed`, `gone`.
     pub outcome: &'static str,
+}
+
+/// Where a message came from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct LaneLabels {
+    /// `main`, `short`.
+    lane: &'static str,
+}
+
+impl From<Lane> for LaneLabels {
+    fn from(lane: Lane) -> Self {
+        let lane = match lane {
+            Lane::Main => "main",
+            Lane::Short => "short",
+        };
+        Self { lane }
+    }
 }
 
 /// Why a message was deferred.
@@ -133,8 +151,8 @@ pub(crate) struct Metrics {
     pub read_retries: Counter,
     /// Receives that failed.
     pub receive_errors: Counter,
-    /// Messages received.
-    pub messages: Counter,
+    /// Messages received, by the lane of the queue that they came from.
+    pub messages: Family<LaneLabels, Counter>,
     /// Messages that were not understood.
     pub messages_rejected: Counter,
     /// Deferred messages, by reason.
@@ -174,7 +192,7 @@ impl Metrics {
             bytes_written: Counter::default(),
             read_retries: Counter::default(),
             receive_errors: Counter::default(),
-            messages: Counter::default(),
+            messages: Family::default(),
             messages_rejected: Counter::default(),
             messages_deferred: Family::default(),
             dead_letters: Family::default(),
@@ -188,6 +206,10 @@ impl Metrics {
             decoder_crashes: Counter::default(),
             gpu_codecs: Gauge::default(),
         };
+        // Both lanes are there from the start, so that the first message of each is seen as an increase.
+        for lane in [Lane::Main, Lane::Short] {
+            metrics.messages.get_or_create(&lane.into());
+        }
         metrics.register(worker_id);
         metrics
     }
@@ -212,7 +234,7 @@ impl Metrics {
         r.register_with_unit("written", "Bytes of archives stored", Unit::Bytes, self.bytes_written.clone());
         r.register("read_retries", "Ranges that had to be read again", self.read_retries.clone());
         r.register("queue_receive_errors", "Receives that failed", self.receive_errors.clone());
-        r.register("messages", "Messages received", self.messages.clone());
+        r.register("messages", "Messages received, by the lane of their queue", self.messages.clone());
         r.register("messages_rejected", "Messages that were not understood", self.messages_rejected.clone());
         let deferred = self.messages_deferred.clone();
         r.register("messages_put_off", "Messages that were put off, by reason", deferred);
@@ -243,6 +265,11 @@ impl Metrics {
     /// Notes how long a stage took.
     pub(crate) fn stage_took(&self, stage: &'static str, duration: std::time::Duration) {
         self.stages.get_or_create(&StageLabels { stage }).observe(duration.as_secs_f64());
+    }
+
+    /// Counts a message from a lane's queue.
+    pub(crate) fn message_received(&self, lane: Lane) {
+        self.messages.get_or_create(&lane.into()).inc();
     }
 
     /// Counts a deferred message.
@@ -292,6 +319,7 @@ mod tests {
         metrics.job_ended("failed", "corrupt-input");
         metrics.frames.inc_by(3);
         metrics.stage_took("storing", std::time::Duration::from_secs(1));
+        metrics.message_received(Lane::Short);
         metrics.message_deferred(DeferReason::LeaseHeld);
         metrics.dead_letter(DeadLetter::GivenBack);
         metrics.swept(&SweepAnswer { resent: 2, ..SweepAnswer::default() });
@@ -301,6 +329,8 @@ mod tests {
             "framelift_worker_frames_total 3",
             "framelift_worker_stage_duration_seconds_count{stage=\"storing\"} 1",
             "framelift_worker_read_bytes_total 0",
+            "framelift_worker_messages_total{lane=\"main\"} 0",
+            "framelift_worker_messages_total{lane=\"short\"} 1",
             "framelift_worker_messages_put_off_total{reason=\"lease-held\"} 1",
             "framelift_worker_dead_letters_total{outcome=\"given-back\"} 1",
             "framelift_worker_sweep_total{what=\"resent\"} 2",

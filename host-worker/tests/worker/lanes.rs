@@ -47,6 +47,10 @@ async fn a_short_job_is_done_while_long_ones_have_every_other_permit() {
     assert_eq!(rig.messages(JOBS).await.len(), 3);
     assert!(!long.iter().any(|job| ended(&rig, job)));
     assert_eq!(rig.control.calls("claim").len(), 4);
+    let page = rig.get("/metrics").await.1;
+    for line in ["{lane=\"main\"} 1\n", "{lane=\"short\"} 3\n"] {
+        assert!(page.contains(&format!("framelift_worker_messages_total{line}")), "{line} is not in\n{page}");
+    }
     rig.s3.faults().clear();
     rig.finish().await;
 }
