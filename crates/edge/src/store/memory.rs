@@ -270,9 +270,9 @@ fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A queue in memory: messages stay until they are taken.
+/// A queue in memory, of both lanes: messages stay until they are taken.
 #[derive(Debug, Default)]
-pub struct MemoryQueue(Mutex<Remote<Vec<(Message, u32)>>>);
+pub struct MemoryQueue(Mutex<Remote<Vec<(Lane, Message, u32)>>>);
 
 impl MemoryQueue {
     /// An empty queue.
@@ -285,29 +285,34 @@ impl MemoryQueue {
         lock(&self.0).faults = percent;
     }
 
-    /// Takes all messages about videos out, in their order, each with its delay.
+    /// Takes all messages about videos out of both lanes, in their order, each with its delay.
     pub fn take(&self) -> Vec<(JobMessage, u32)> {
+        self.take_jobs().into_iter().map(|(_, message, delay_s)| (message, delay_s)).collect()
+    }
+
+    /// The same, each with its lane.
+    pub fn take_jobs(&self) -> Vec<(Lane, JobMessage, u32)> {
         self.take_if(|message| match message {
             Message::Job(message) => Ok(message),
             Message::Plugin(_) => Err(message),
         })
     }
 
-    /// Takes all messages about plugins out, in their order, each with its delay.
-    pub fn take_plugins(&self) -> Vec<(PluginMessage, u32)> {
+    /// Takes all messages about plugins out, in their order, each with its lane and delay.
+    pub fn take_plugins(&self) -> Vec<(Lane, PluginMessage, u32)> {
         self.take_if(|message| match message {
             Message::Plugin(message) => Ok(message),
             Message::Job(_) => Err(message),
         })
     }
 
-    fn take_if<T>(&self, of_kind: impl Fn(Message) -> Result<T, Message>) -> Vec<(T, u32)> {
+    fn take_if<T>(&self, of_kind: impl Fn(Message) -> Result<T, Message>) -> Vec<(Lane, T, u32)> {
         let has = &mut lock(&self.0).has;
         let mut taken = Vec::new();
-        for (message, delay_s) in std::mem::take(has) {
+        for (lane, message, delay_s) in std::mem::take(has) {
             match of_kind(message) {
-                Ok(message) => taken.push((message, delay_s)),
-                Err(message) => has.push((message, delay_s)),
+                Ok(message) => taken.push((lane, message, delay_s)),
+                Err(message) => has.push((lane, message, delay_s)),
             }
         }
         taken
@@ -315,8 +320,8 @@ impl MemoryQueue {
 }
 
 impl Queue for MemoryQueue {
-    async fn send(&self, _: Lane, message: &Message, delay_s: u32) -> Result<(), Unavailable> {
-        call(&self.0, "queue", |messages| messages.push((message.clone(), delay_s))).await
+    async fn send(&self, lane: Lane, message: &Message, delay_s: u32) -> Result<(), Unavailable> {
+        call(&self.0, "queue", |messages| messages.push((lane, message.clone(), delay_s))).await
     }
 
     async fn ready(&self) -> Result<(), Unavailable> {

@@ -4,8 +4,8 @@
 use std::rc::Rc;
 
 use framelift_contract::webhook::{DeliveryOutcome, DeliveryReport};
-use framelift_domain::video::{Extraction, Multipart, Progress, Stage, State};
-use framelift_domain::{EventId, Failure, FailureCode, Options, UserId, Video, VideoId, WorkerId};
+use framelift_domain::video::{Extraction, Lane, Multipart, Progress, Stage, State};
+use framelift_domain::{EventId, Failure, FailureCode, Options, Select, UserId, Video, VideoId, WorkerId};
 
 use super::Task;
 use super::world::{Received, World};
@@ -16,7 +16,8 @@ use crate::ports::Ambient;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Role {
     User(u8),
-    Worker(&'static str),
+    /// A worker's permit, of that lane.
+    Worker(&'static str, Lane),
     Sweep,
     /// Closes that user's account, after a while.
     Closer(u8),
@@ -29,7 +30,7 @@ impl Role {
         Box::pin(async move {
             match self {
                 Self::User(n) => user(&world, world.user(n)).await,
-                Self::Worker(name) => worker(&world, name).await,
+                Self::Worker(name, lane) => worker(&world, name, lane).await,
                 Self::Sweep => sweep(&world).await,
                 Self::Closer(n) => close(&world, world.user(n)).await,
             }
@@ -80,12 +81,18 @@ async fn user(world: &World, user: UserId) {
     }
 }
 
-fn new_video(id: VideoId, size_bytes: u64) -> NewVideo {
+/// Options of a short job, or of a long one.
+fn options(world: &World) -> Options {
+    let select = if world.percent(40) { Select::All } else { Options::default().select };
+    Options { select, ..Options::default() }
+}
+
+fn new_video(id: VideoId, size_bytes: u64, options: Options) -> NewVideo {
     NewVideo {
         file_name: "a.mp4".to_owned(),
         size_bytes,
         content_type: None,
-        options: Options::default(),
+        options,
         correlation_id: id.into(),
         trace_parent: None,
     }
@@ -102,9 +109,9 @@ fn idempotency(world: &World) -> Option<Idempotency> {
 async fn upload(world: &World, user: UserId) -> Result<()> {
     let request = idempotency(world);
     let fresh = world.jobs().fresh_id();
-    let size_bytes = 80 + world.below(40);
+    let (size_bytes, options) = (80 + world.below(40), options(world));
     let video = retry(world, async || {
-        world.jobs().create(user, new_video(fresh, size_bytes), request.as_ref()).await
+        world.jobs().create(user, new_video(fresh, size_bytes, options.clone()), request.as_ref()).await
     })
     .await?;
     let id = video.id;
@@ -157,10 +164,10 @@ async fn delete(world: &World, user: UserId) -> Result<()> {
 
 async fn run(world: &World, user: UserId) -> Result<()> {
     let Some(video) = any_video(world, user).await? else { return Ok(()) };
-    let request = idempotency(world);
+    let (request, options) = (idempotency(world), options(world));
     let run = retry(world, async || {
         let correlation_id = video.id.into();
-        world.jobs().run(user, video.id, Options::default(), correlation_id, None, request.as_ref()).await
+        world.jobs().run(user, video.id, options.clone(), correlation_id, None, request.as_ref()).await
     });
     match run.await {
         Ok(run) => {
@@ -188,10 +195,17 @@ async fn look(world: &World, user: UserId) -> Result<()> {
     }
 }
 
-async fn worker(world: &World, name: &str) {
+async fn worker(world: &World, name: &str, permit: Lane) {
     world.clock.pause(world.below(2_000) as u32).await;
     world.queue_ready().await;
-    let Some(received) = world.receive() else { return };
+    // A permit of the main lane looks into both, and neither keeps the other waiting.
+    let lanes: &[Lane] = match permit {
+        Lane::Short => &[Lane::Short],
+        Lane::Main if world.is_jammed() => &[],
+        Lane::Main if world.percent(50) => &[Lane::Short, Lane::Main],
+        Lane::Main => &[Lane::Main, Lane::Short],
+    };
+    let Some(received) = lanes.iter().find_map(|lane| world.receive(*lane)) else { return };
     let name: WorkerId = name.parse().unwrap();
     match work(world, &name, &received).await {
         // Nothing is acknowledged: the message comes back.
@@ -271,7 +285,8 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
         return Ok(true);
     }
     world.read_upload(&video);
-    for percent in 0..world.below(4) as u8 {
+    let reports = if video.lane() == Lane::Short { 4 } else { 12 };
+    for percent in 0..world.below(reports) as u8 {
         world.clock.pause(15_000).await;
         world.extend(received.id);
         let progress = Progress { stage: Stage::Extracting, percent, ..Progress::default() };

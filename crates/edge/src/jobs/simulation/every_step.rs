@@ -13,12 +13,13 @@ use std::task::{Context, Poll, Waker};
 
 use framelift_contract::message::Message;
 use framelift_domain::video::Lane;
+use strum::VariantArray as _;
 
 use super::invariants::Invariants;
 use crate::jobs::JobError;
 use crate::ports::{Change, Kv, Objects, Queue, Swap, Unavailable};
 use crate::store::memory::{MemoryKv, MemoryObjects, MemoryQueue};
-use scene::{CALLS, Call, Scene};
+use scene::{Call, Scene};
 
 /// What happens at the chosen step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

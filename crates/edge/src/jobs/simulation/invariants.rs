@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use framelift_domain::video::{Source, State, StateName};
+use framelift_contract::message::JobMessage;
+use framelift_domain::video::{Lane, Source, State, StateName};
 use framelift_domain::{EventId, Limits, UserId, VideoId};
 
 use crate::store::Stored;
@@ -28,6 +29,8 @@ pub(super) struct Invariants {
     revisions: BTreeMap<String, u64>,
     outboxes: BTreeMap<String, Outbox>,
     deliveries: BTreeMap<String, Delivery>,
+    /// The lane of each job, since its first message.
+    lanes: BTreeMap<VideoId, Lane>,
 }
 
 impl Invariants {
@@ -42,6 +45,7 @@ impl Invariants {
             revisions: BTreeMap::new(),
             outboxes: BTreeMap::new(),
             deliveries: BTreeMap::new(),
+            lanes: BTreeMap::new(),
         }
     }
 
@@ -113,6 +117,32 @@ impl Invariants {
             }
             ("idempotency" | "watch" | "sweep" | "expire" | "schema", _) => Ok(()),
             _ => Err("a key of no known kind".to_owned()),
+        }
+    }
+
+    /// A job's messages are all in the lane where it belongs; notices are short.
+    pub(super) fn sent(&mut self, lane: Lane, message: &JobMessage) -> Result<(), String> {
+        let belongs = match (message.notice, self.videos.get(&message.video_id)) {
+            (Some(_), _) => Lane::Short,
+            (None, Some(row)) => *self.lanes.entry(row.video.id).or_insert(row.video.lane()),
+            (None, None) => return Err("a job without a record".to_owned()),
+        };
+        if lane == belongs { Ok(()) } else { Err(format!("it belongs in {belongs:?}")) }
+    }
+
+    /// The jobs of a lane that a worker has, or may take.
+    pub(super) fn in_flight(&self, lane: Lane) -> Vec<VideoId> {
+        let videos = self.videos.values().map(|row| &row.video);
+        let in_flight = videos.filter(|video| matches!(video.state, State::Pending(_) | State::Processing(_)));
+        in_flight.filter(|video| video.lane() == lane).map(|video| video.id).collect()
+    }
+
+    /// Whether those videos have ended.
+    pub(super) fn all_ended(&self, ids: &[VideoId]) -> Result<(), String> {
+        let state = |id| self.videos.get(id).map(|row| &row.video.state);
+        match ids.iter().find(|id| state(id).is_some_and(|state| !state.is_terminal())) {
+            Some(id) => Err(format!("{id} is {:?}", state(id))),
+            None => Ok(()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The world that the actors share: a store, a clock, a queue that delivers twice and out of order, an
+//! The world that the actors share: a store, a clock, a queue of two lanes that delivers twice and out of order, an
 //! object store, and what users were promised.
 
 use std::cell::{Cell, RefCell};
@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use framelift_contract::message::JobMessage;
 use framelift_contract::object_key;
-use framelift_domain::video::Extraction;
+use framelift_domain::video::{Extraction, Lane};
 use framelift_domain::{EventId, Limits, Time, UserId, Video, VideoId};
 use futures::executor::block_on;
 
@@ -69,6 +69,7 @@ impl Ambient for Clock {
 /// A message in the queue.
 struct Message {
     id: u64,
+    lane: Lane,
     body: JobMessage,
     visible_at: Time,
     receives: u32,
@@ -98,6 +99,8 @@ pub(super) struct World {
     closed: Cell<bool>,
     complaint: RefCell<Option<String>>,
     calm: Cell<bool>,
+    /// Whether long jobs of others have every permit but the short lane's.
+    jammed: Cell<bool>,
     /// What the receiver of the first user's webhook took.
     webhooks: RefCell<invariants::Received>,
 }
@@ -125,6 +128,7 @@ impl World {
             closed: Cell::new(false),
             complaint: RefCell::default(),
             calm: Cell::new(false),
+            jammed: Cell::new(false),
             webhooks: RefCell::default(),
         }
     }
@@ -155,6 +159,14 @@ impl World {
 
     pub(super) fn calm(&self) {
         self.calm.set(true);
+    }
+
+    pub(super) fn is_jammed(&self) -> bool {
+        self.jammed.get()
+    }
+
+    pub(super) fn set_jammed(&self, jammed: bool) {
+        self.jammed.set(jammed);
     }
 
     pub(super) fn begin_closing(&self, user: UserId) {
@@ -197,17 +209,33 @@ impl World {
         self.complaint.borrow_mut().take()
     }
 
-    /// Any message that is visible; now and then one that is not, as if its time were over.
-    pub(super) fn receive(&self) -> Option<Received> {
+    /// Delivers what was sent since the last call, and returns it.
+    pub(super) fn deliver(&self) -> Vec<(Lane, JobMessage)> {
+        let now = self.clock.now();
+        let deliver = |(lane, body, delay_s): (Lane, JobMessage, u32)| {
+            let id = self.next_message.replace(self.next_message.get() + 1);
+            let visible_at = now.plus_s(delay_s);
+            self.messages.borrow_mut().push(Message { id, lane, body: body.clone(), visible_at, receives: 0 });
+            (lane, body)
+        };
+        self.queue.take_jobs().into_iter().map(deliver).collect()
+    }
+
+    /// Whether both lanes are empty.
+    pub(super) fn no_messages(&self) -> Result<(), String> {
+        match self.messages.borrow().first() {
+            Some(message) => Err(format!("a message is left in {:?}: {:?}", message.lane, message.body)),
+            None => Ok(()),
+        }
+    }
+
+    /// Any message of the lane that is visible; now and then one that is not, as if its time were over.
+    pub(super) fn receive(&self, lane: Lane) -> Option<Received> {
         let now = self.clock.now();
         let mut messages = self.messages.borrow_mut();
-        for (body, delay_s) in self.queue.take() {
-            let id = self.next_message.replace(self.next_message.get() + 1);
-            messages.push(Message { id, body, visible_at: now.plus_s(delay_s), receives: 0 });
-        }
         let twice = self.percent(3);
-        let visible: Vec<usize> =
-            (0..messages.len()).filter(|n| twice || messages[*n].visible_at <= now).collect();
+        let is_visible = |message: &Message| message.lane == lane && (twice || message.visible_at <= now);
+        let visible: Vec<usize> = (0..messages.len()).filter(|n| is_visible(&messages[*n])).collect();
         let message = &mut messages[self.pick(&visible)?];
         message.receives += 1;
         message.visible_at = now.plus_s(VISIBILITY_S);

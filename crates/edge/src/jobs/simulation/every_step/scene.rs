@@ -3,26 +3,27 @@
 mod notices;
 mod plugins;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use framelift_contract::message::{JobMessage, PluginMessage};
 use framelift_contract::object_key;
 use framelift_contract::webhook::{DeliveryOutcome, EventData, EventType};
-use framelift_domain::video::{Extraction, Multipart, Progress, Stage};
+use framelift_domain::video::{Extraction, Lane, Multipart, Progress, Stage};
 use framelift_domain::{
-    EventId, Failure, FailureCode, Limits, Options, PluginId, UserId, Video, VideoId, WorkerId,
+    EventId, Failure, FailureCode, Limits, Options, PluginId, Select, UserId, Video, VideoId, WorkerId,
 };
 use futures::executor::block_on;
 
 use super::super::invariants::Received;
 use super::{Plan, Spoilt};
 use crate::jobs::{Idempotency, JobError, Jobs, NewVideo, Result};
+use crate::store::Store;
 use crate::store::memory::{MemoryKv, MemoryObjects, MemoryQueue, TestAmbient};
 
 /// The tested call, in the state in which it has the most to do: one video may be in flight, and another one
 /// waits behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::VariantArray)]
 pub(super) enum Call {
     Create,
     CreateWithKey,
@@ -71,54 +72,6 @@ pub(super) enum Call {
     SweepClosedNotice,
 }
 
-pub(super) const CALLS: [Call; 45] = [
-    Call::Create,
-    Call::CreateWithKey,
-    Call::MultipartBegun,
-    Call::Uploaded,
-    Call::UploadedBehind,
-    Call::Run,
-    Call::Claim,
-    Call::Progress,
-    Call::Complete,
-    Call::Fail,
-    Call::Release,
-    Call::ReleaseForTheLastTime,
-    Call::Notified,
-    Call::Cancel,
-    Call::CancelAwaited,
-    Call::Delete,
-    Call::DeleteCompleted,
-    Call::Close,
-    Call::SweepLostMessage,
-    Call::SweepLostWorker,
-    Call::SweepExpired,
-    Call::SweepRetention,
-    Call::SweepRemoval,
-    Call::PutPlugin,
-    Call::ReplacePlugin,
-    Call::CheckPlugin,
-    Call::RejectPlugin,
-    Call::ReleasePlugin,
-    Call::DeletePlugin,
-    Call::CreateWithPlugin,
-    Call::CloseWithPlugins,
-    Call::SweepPluginRejection,
-    Call::SweepPluginUpload,
-    Call::SweepPluginMessage,
-    Call::SweepPluginRemoval,
-    Call::TellWebhook,
-    Call::TellExpired,
-    Call::ClaimDelivery,
-    Call::ReportDelivered,
-    Call::ReportRetry,
-    Call::Replay,
-    Call::TestEvent,
-    Call::SweepLostNotice,
-    Call::SweepLostDelivery,
-    Call::SweepClosedNotice,
-];
-
 pub(super) struct Scene {
     pub(super) kv: MemoryKv,
     queue: MemoryQueue,
@@ -137,6 +90,8 @@ pub(super) struct Scene {
     received: RefCell<Received>,
     /// Whether the account has no webhook.
     no_webhook: bool,
+    /// How many videos were made.
+    made: Cell<u32>,
 }
 
 fn worker() -> WorkerId {
@@ -174,6 +129,7 @@ impl Scene {
             plugin: None,
             received: RefCell::default(),
             no_webhook: false,
+            made: Cell::new(0),
         }
     }
 
@@ -192,8 +148,13 @@ impl Scene {
         }
     }
 
+    /// Every other one's job is short.
     fn created(&self) -> VideoId {
-        let video = block_on(self.jobs().create(self.user, Self::new_video(), None)).unwrap();
+        let mut new = Self::new_video();
+        if self.made.replace(self.made.get() + 1).is_multiple_of(2) {
+            new.options.select = Select::All;
+        }
+        let video = block_on(self.jobs().create(self.user, new, None)).unwrap();
         self.objects.put(object_key::upload(self.user, video.id));
         video.id
     }
@@ -211,9 +172,23 @@ impl Scene {
         }
     }
 
+    /// Takes the messages about videos out of both lanes, each of which must be in its own.
+    fn receive(&self) -> Vec<JobMessage> {
+        let taken = self.queue.take_jobs().into_iter().map(|(lane, message, _)| {
+            let row = block_on(Store::new(&self.kv, &self.clock).video(message.video_id)).unwrap();
+            let belongs = match message.notice {
+                Some(_) => Lane::Short,
+                None => row.map_or(lane, |row| row.video.lane()),
+            };
+            assert_eq!(lane, belongs, "{message:?}");
+            message
+        });
+        taken.collect()
+    }
+
     /// A worker takes the message and the job.
     fn claimed(&mut self, id: VideoId) {
-        self.held = self.queue.take().into_iter().map(|(message, _)| message).collect();
+        self.held = self.receive();
         let video = block_on(self.jobs().claim(id, worker(), None)).unwrap();
         self.put_result(&video);
     }
@@ -245,7 +220,7 @@ impl Scene {
             Call::Run | Call::DeleteCompleted => self.completed(),
             Call::Claim => {
                 let id = self.uploaded();
-                self.held = self.queue.take().into_iter().map(|(message, _)| message).collect();
+                self.held = self.receive();
                 id
             }
             Call::Progress
@@ -457,10 +432,10 @@ impl Scene {
             // Somebody who died may still be about to create a record.
             let passes = |(_, error): &(UserId, JobError)| matches!(error, JobError::Unavailable(_));
             assert!(swept.troubles.iter().all(passes) && swept.unread.is_empty(), "{swept:?}");
-            self.held_checks.extend(self.queue.take_plugins().into_iter().map(|(message, _)| message));
+            self.held_checks.extend(self.receive_checks());
             let checks = std::mem::take(&mut self.held_checks);
             self.held_checks = checks.into_iter().filter(|message| !self.check_plugin(message)).collect();
-            messages.extend(self.queue.take().into_iter().map(|(message, _)| message));
+            messages.extend(self.receive());
             messages.retain(|message| !self.work(message));
         }
         assert!(messages.is_empty(), "messages are left: {messages:?}");

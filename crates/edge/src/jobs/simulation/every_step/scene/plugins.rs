@@ -2,6 +2,7 @@
 
 use framelift_contract::message::PluginMessage;
 use framelift_contract::object_key;
+use framelift_domain::video::Lane;
 use framelift_domain::{Options, PluginId, PluginRef, VideoId};
 use futures::executor::block_on;
 
@@ -39,10 +40,19 @@ impl Scene {
         id
     }
 
+    /// Takes the messages about plugins, whose checks are short.
+    pub(super) fn receive_checks(&self) -> Vec<PluginMessage> {
+        let taken = self.queue.take_plugins().into_iter().map(|(lane, message, _)| {
+            assert_eq!(lane, Lane::Short, "{message:?}");
+            message
+        });
+        taken.collect()
+    }
+
     /// A worker takes the message and the check.
     fn claimed_check(&mut self, sha256: [u8; 32]) -> PluginId {
         let id = self.new_plugin(sha256);
-        self.held_checks = self.queue.take_plugins().into_iter().map(|(message, _)| message).collect();
+        self.held_checks = self.receive_checks();
         block_on(self.jobs().claim_plugin(self.user, id, &worker(), "m")).unwrap();
         id
     }
