@@ -1,8 +1,5 @@
-//! Links to frames: none is good that nobody has signed.
+//! Runs the target `link` of `dev/fuzz` under libFuzzer.
 
 #![no_main]
 
-use framelift_edge::frames::fuzzing;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|text: &str| fuzzing::link(text));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| framelift_dev_fuzz::run("link", input));

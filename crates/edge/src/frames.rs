@@ -5,7 +5,7 @@
 
 mod frame;
 mod frame_at;
-#[cfg(fuzzing)]
+#[cfg(feature = "testing")]
 pub mod fuzzing;
 mod index;
 mod link;

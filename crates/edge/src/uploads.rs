@@ -2,7 +2,7 @@
 
 mod complete;
 mod form;
-#[cfg(fuzzing)]
+#[cfg(feature = "testing")]
 pub mod fuzzing;
 mod once;
 mod upload;

@@ -1,22 +1,24 @@
-//! Entry points for the fuzz targets in `fuzz/`.
+//! Single parsers, for the fuzz targets in `dev/fuzz`.
 
-use crate::bitstream::{self, Bitstream};
+use crate::bitstream::{self, Bitstream, Picture};
 use crate::inspect;
 use crate::source::MemorySource;
 
-/// Reads what a container claims.
-pub fn claims(format: &str, file: &[u8]) {
-    let _ = inspect::inspect(&mut MemorySource(file.to_vec().into()), format);
+/// Reads what a container claims. Returns whether it would be passed to FFmpeg.
+pub fn claims(format: &str, file: &[u8]) -> bool {
+    inspect::inspect(&mut MemorySource(file.to_vec().into()), format).is_ok()
 }
 
-/// Runs every analysis of the engine on the packets of a stream.
-pub fn pictures(codec: &str, header: &[u8], packets: &[&[u8]]) {
+/// Runs every analysis of the engine on the packets of a stream. Returns whether a picture was understood.
+pub fn pictures(codec: &str, header: &[u8], packets: &[&[u8]]) -> bool {
     let _ = bitstream::preface(codec, header, packets.first().unwrap_or(&&[][..]));
     let mut stream = Bitstream::new(codec, header);
+    let mut understood = false;
     for packet in packets {
         let _ = stream.may_begin(packet);
-        let _ = stream.parse(packet);
+        understood |= stream.parse(packet) != Picture::BROKEN;
     }
+    understood
 }
 
 /// The checksum that a member of an archive needs.

@@ -26,7 +26,7 @@ mod extract;
 mod ffi;
 pub mod filter;
 mod formats;
-#[cfg(fuzzing)]
+#[cfg(feature = "testing")]
 pub mod fuzzing;
 mod geometry;
 mod hardware;

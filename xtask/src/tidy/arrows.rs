@@ -28,6 +28,7 @@ const LAYERS: &[&[&str]] = &[
     ],
     &[
         "framelift-dev-faults",
+        "framelift-dev-fuzz",
         "framelift-dev-s3",
         "framelift-dev-sqs",
         "framelift-dev-mail",

@@ -1,4 +1,4 @@
-//! What a fuzz target in `fuzz/` calls.
+//! What a fuzz target in `dev/fuzz` calls.
 
 use bytes::Bytes;
 use http_body::Frame;
