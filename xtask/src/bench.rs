@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::build::release_stack;
 use crate::run::{Result, cargo, command, root, run, target};
 use crate::setup::{self, Package, package};
 
@@ -14,6 +15,16 @@ const PEERS: &[Package] = &[
     package("simplejpeg==1.9.0", "writes PyAV's JPEGs"),
 ];
 
+/// The peer that the edge's speed is compared with, from PyPI, pinned.
+const EDGE_PEERS: &[Package] = &[
+    package("fastapi==0.165.0", "the framework of the API that a page of videos is compared with"),
+    package("uvicorn==0.54.0", "its server"),
+    package("uvloop==0.23.0", "the server's event loop"),
+    package("httptools==0.9.0", "the server's parser"),
+    package("pyjwt==2.15.1", "checks its tokens"),
+    package("cryptography==50.0.2", "checks their signatures"),
+];
+
 /// Both, or the side-by-side runs alone; a name chooses among Criterion's benches and leaves the
 /// runs out.
 pub(crate) fn bench(args: &[String]) -> Result {
@@ -24,6 +35,7 @@ pub(crate) fn bench(args: &[String]) -> Result {
             side_by_side(&[])
         }
         [name, rest @ ..] if name == "side-by-side" => side_by_side(rest),
+        [name, rest @ ..] if name == "listing" => listing(rest),
         names => criterion(names),
     }
 }
@@ -101,6 +113,19 @@ fn side_by_side(args: &[String]) -> Result {
     script.arg("--framelift").arg(target().join("release/framelift"));
     script.arg("--python").arg(peers.join("bin/python"));
     script.arg("--files").arg(target().join("bench"));
+    script.args(args);
+    run(script)
+}
+
+/// A page of videos, by a release build of the local stack and by FastAPI.
+fn listing(args: &[String]) -> Result {
+    setup::load_generator()?;
+    let peers = target().join("tools/bench-edge");
+    setup::python_packages(&peers, EDGE_PEERS)?;
+    release_stack(&[])?;
+    let mut script = command("python3", &["benches/listing.py"]);
+    script.arg("--stack").arg(target().join("release/framelift-stack"));
+    script.arg("--python").arg(peers.join("bin/python"));
     script.args(args);
     run(script)
 }

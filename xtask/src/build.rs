@@ -61,3 +61,14 @@ pub(crate) fn programs(packages: &[&str]) -> Result {
     }
     run(build)
 }
+
+/// Builds the guests, and the programs of the stack and `more` packages with optimisation.
+pub(crate) fn release_stack(more: &[&str]) -> Result {
+    guests()?;
+    println!("building the stack with optimisation");
+    let mut build = cargo(&["build", "--quiet", "--release", "--bins"]);
+    for package in PROGRAMS.iter().chain(more) {
+        build.args(["--package", package]);
+    }
+    run(build)
+}

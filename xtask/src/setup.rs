@@ -60,6 +60,9 @@ const TOOLS: &[Package] = &[
     package("jq", "types the README's commands"),
 ];
 
+/// What benches send requests with.
+const LOAD: &[Package] = &[package("wrk", "sends a server as many requests as it answers")];
+
 /// The browser that the page is tried in.
 const BROWSER: &[Package] = &[package("chromium", "the browser that the page is tried in")];
 
@@ -239,6 +242,11 @@ pub(crate) fn wasm_targets() -> Result {
 /// What programs from PyPI run in.
 pub(crate) fn debian_python() -> Result {
     debian(PYTHON)
+}
+
+/// What benches send requests with.
+pub(crate) fn load_generator() -> Result {
+    debian(PYTHON.iter().chain(LOAD))
 }
 
 /// Peers from PyPI.
