@@ -28,6 +28,11 @@ const EDGE_PEERS: &[Package] = &[
 /// Both, or the side-by-side runs alone; a name chooses among Criterion's benches and leaves the
 /// runs out.
 pub(crate) fn bench(args: &[String]) -> Result {
+    if let [name, rest @ ..] = args
+        && name == "listing"
+    {
+        return listing(rest);
+    }
     setup::for_tests()?;
     match args {
         [] => {
@@ -35,7 +40,6 @@ pub(crate) fn bench(args: &[String]) -> Result {
             side_by_side(&[])
         }
         [name, rest @ ..] if name == "side-by-side" => side_by_side(rest),
-        [name, rest @ ..] if name == "listing" => listing(rest),
         names => criterion(names),
     }
 }
@@ -119,6 +123,7 @@ fn side_by_side(args: &[String]) -> Result {
 
 /// A page of videos, by a release build of the local stack and by FastAPI.
 fn listing(args: &[String]) -> Result {
+    setup::for_build()?;
     setup::load_generator()?;
     let peers = target().join("tools/bench-edge");
     setup::python_packages(&peers, EDGE_PEERS)?;

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
+use std::thread;
 
 use framelift_domain::Limits;
 use framelift_domain::video::{Lane, StateName};
@@ -33,6 +35,8 @@ struct Executor {
     invariants: Invariants,
     random: Random,
     seed: u64,
+    /// Prints the writes of keys that contain it.
+    shown: Option<String>,
 }
 
 /// The faults while the executor steps.
@@ -52,7 +56,8 @@ impl Executor {
         let invariants = Invariants::new(&world.limits);
         let tasks = roles.into_iter().map(|role| (role, role.begin(&world), None)).collect();
         world.kv.take_writes();
-        Self { world, tasks, invariants, random: Random::new(seed ^ 0x5eed), seed }
+        let shown = std::env::var("SIMULATION_KEY").ok();
+        Self { world, tasks, invariants, random: Random::new(seed ^ 0x5eed), seed, shown }
     }
 
     /// Moves the clock: by a moment; to the next wake-up, if every actor sleeps; or, in a storm, so far that
@@ -62,8 +67,8 @@ impl Executor {
         if self.random.below(1000) < weather.jumps {
             ms += self.random.below(weather.jump_ms) as i64;
         }
-        let wakes: Option<Vec<i64>> = self.tasks.iter().map(|(_, _, until)| *until).collect();
-        if let Some(first) = wakes.and_then(|wakes| wakes.into_iter().min()) {
+        let all_sleep = self.tasks.iter().all(|(_, _, until)| until.is_some());
+        if all_sleep && let Some(first) = self.tasks.iter().filter_map(|(_, _, until)| *until).min() {
             ms += (first - self.world.clock.now().unix_ms()).max(0);
         }
         self.world.clock.advance_ms(ms);
@@ -80,7 +85,7 @@ impl Executor {
         }
         *waits_until = self.world.clock.take_wait();
         for (key, value) in self.world.kv.take_writes() {
-            if std::env::var("SIMULATION_KEY").is_ok_and(|wanted| key.contains(&wanted)) {
+            if self.shown.as_ref().is_some_and(|wanted| key.contains(wanted)) {
                 let text = value.as_deref().map_or("removed".into(), String::from_utf8_lossy);
                 println!("{} {role:?} {key} {text}", self.world.clock.now());
             }
@@ -213,6 +218,17 @@ fn run(seed: u64) -> BTreeMap<String, usize> {
     ended
 }
 
+/// What `job` makes of each item; a panic in one of them is one here.
+fn on_all_processors<T: Sync, R: Send>(items: &[T], job: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let (next, threads) = (AtomicUsize::new(0), thread::available_parallelism().map_or(1, usize::from));
+    let take = || Some(job(items.get(next.fetch_add(1, Ordering::Relaxed))?));
+    thread::scope(|scope| {
+        let running: Vec<_> =
+            (0..threads).map(|_| scope.spawn(|| std::iter::from_fn(take).collect::<Vec<R>>())).collect();
+        running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
 #[test]
 fn nothing_is_lost_stuck_or_starved() {
     // `SIMULATION_SEEDS=100..200` runs others, `SIMULATION_KEY=video/…` prints a key's writes.
@@ -221,12 +237,10 @@ fn nothing_is_lost_stuck_or_starved() {
         Some(from.parse().ok()?..to.parse().ok()?)
     });
     let mut ended: BTreeMap<String, usize> = BTreeMap::new();
-    let seeds = seeds.unwrap_or(0..24);
-    let runs = usize::try_from(seeds.end - seeds.start).unwrap();
-    for seed in seeds {
-        for (state, count) in run(seed) {
-            *ended.entry(state).or_default() += count;
-        }
+    let seeds: Vec<u64> = seeds.unwrap_or(0..24).collect();
+    let runs = seeds.len();
+    for (state, count) in on_all_processors(&seeds, |seed| run(*seed)).into_iter().flatten() {
+        *ended.entry(state).or_default() += count;
     }
     // A state that no run reaches would be a gap in the test.
     for state in ["completed", "failed", "canceled", "expired", "deleted", "short", "long"] {

@@ -34,16 +34,15 @@ pub trait Stored: Serialize + DeserializeOwned {
 }
 
 /// A value with what is noted about it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct Envelope {
     /// The version of the code that wrote it.
-    #[serde(default)]
     v: u32,
     /// Counts the writes of a value that is swapped.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub(super) rev: u64,
     /// The ids of the last writes of a value that is swapped, oldest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) ops: Vec<String>,
     value: Value,
     #[serde(flatten)]
@@ -60,11 +59,17 @@ impl Envelope {
     /// Reads what lies under a key. Version 0 of a value that is not swapped had no envelope.
     pub(super) fn read(key: &str, bytes: &[u8]) -> Result<Self, Damaged> {
         let json: Value = serde_json::from_slice(bytes).map_err(|_| Damaged::new(key, "it is not JSON"))?;
-        if json.get("value").is_some() {
-            return serde_json::from_value(json)
-                .map_err(|_| Damaged::new(key, "its version, revision or writes do not decode"));
+        match json {
+            Value::Object(mut fields) if fields.contains_key("value") => {
+                let value = fields.remove("value").unwrap_or_default();
+                let decoded = || Ok((take(&mut fields, "v")?, take(&mut fields, "rev")?, take(&mut fields, "ops")?));
+                let (v, rev, ops) = decoded().map_err(|_: serde_json::Error| {
+                    Damaged::new(key, "its version, revision or writes do not decode")
+                })?;
+                Ok(Self { v, rev, ops, value, unknown: fields })
+            }
+            value => Ok(Self { v: 0, rev: 0, ops: Vec::new(), value, unknown: Map::new() }),
         }
-        Ok(Self { v: 0, rev: 0, ops: Vec::new(), value: json, unknown: Map::new() })
     }
 
     /// The value, in today's layout.
@@ -102,8 +107,30 @@ pub(super) fn to_json<T: Stored>(key: &str, value: &T) -> Result<Value, Damaged>
     serde_json::to_value(value).map_err(|_| Damaged::new(key, "it cannot be written"))
 }
 
+/// Takes a field out, which has a default.
+fn take<T: DeserializeOwned + Default>(
+    fields: &mut Map<String, Value>,
+    name: &str,
+) -> Result<T, serde_json::Error> {
+    fields.remove(name).map_or_else(|| Ok(T::default()), serde_json::from_value)
+}
+
+/// A value whose layout is known without a look at its version.
+#[derive(Deserialize)]
+struct Current<T> {
+    #[serde(default)]
+    v: u32,
+    value: T,
+}
+
 /// The value of type `T` in those bytes.
 pub(crate) fn decode<T: Stored>(key: &str, bytes: &[u8]) -> Result<T, StoreError> {
+    // Nearly all have today's layout, and one pass. What has another one, or is damaged, takes the way that says why.
+    if let Ok(current) = serde_json::from_slice::<Current<T>>(bytes)
+        && current.v >= T::VERSION
+    {
+        return Ok(current.value);
+    }
     Ok(Envelope::read(key, bytes)?.open(key)?)
 }
 

@@ -16,6 +16,7 @@ use framelift_domain::video::Lane;
 use strum::VariantArray as _;
 
 use super::invariants::Invariants;
+use super::on_all_processors;
 use crate::jobs::JobError;
 use crate::ports::{Change, Kv, Objects, Queue, Swap, Unavailable};
 use crate::store::memory::{MemoryKv, MemoryObjects, MemoryQueue};
@@ -196,22 +197,25 @@ fn check(call: Call, fault: Fault, at: usize, again: bool) -> std::result::Resul
     }
 }
 
+/// Makes a call with each fault at each of its steps. Returns what went wrong.
+fn check_all(call: Call) -> Vec<String> {
+    let (mut checked, mut wrong) = (0, Vec::new());
+    for (fault, again) in [(Fault::Death, false), (Fault::Error, true), (Fault::LostAnswer, true)] {
+        for at in 0.. {
+            match check(call, fault, at, again) {
+                Ok(true) => checked += 1,
+                Ok(false) => break,
+                Err(why) => wrong.push(format!("{call:?}, {fault:?} at step {at}: {why}")),
+            }
+            assert!(at < 100, "{wrong:#?}");
+        }
+    }
+    assert!(checked >= 3, "{call:?} has no steps");
+    wrong
+}
+
 #[test]
 fn every_fault_at_every_step_of_every_call_heals() {
-    let mut wrong = Vec::new();
-    for call in CALLS {
-        let mut checked = 0;
-        for (fault, again) in [(Fault::Death, false), (Fault::Error, true), (Fault::LostAnswer, true)] {
-            for at in 0.. {
-                match check(call, fault, at, again) {
-                    Ok(true) => checked += 1,
-                    Ok(false) => break,
-                    Err(why) => wrong.push(format!("{call:?}, {fault:?} at step {at}: {why}")),
-                }
-                assert!(at < 100, "{wrong:#?}");
-            }
-        }
-        assert!(checked >= 3, "{call:?} has no steps");
-    }
+    let wrong = on_all_processors(Call::VARIANTS, |call| check_all(*call)).concat();
     assert!(wrong.is_empty(), "{} cases: {:#?}", wrong.len(), &wrong[..wrong.len().min(12)]);
 }

@@ -18,6 +18,13 @@ use crate::store::value::decode;
 /// What a receiver got: the body of each event.
 pub(super) type Received = BTreeMap<EventId, String>;
 
+/// How often a value was written.
+#[derive(serde::Deserialize)]
+struct Revision {
+    #[serde(default)]
+    rev: u64,
+}
+
 /// The last value written under each key.
 pub(super) struct Invariants {
     limits: Limits,
@@ -174,8 +181,7 @@ impl Invariants {
 
     /// Each write of a value follows the one before: none is lost.
     fn versioned<T: Stored>(&mut self, key: &str, value: &[u8]) -> Result<T, String> {
-        let json: serde_json::Value = serde_json::from_slice(value).map_err(|error| error.to_string())?;
-        let rev = json["rev"].as_u64().unwrap_or(0);
+        let Revision { rev } = serde_json::from_slice(value).map_err(|error| error.to_string())?;
         let before = self.revisions.insert(key.to_owned(), rev).unwrap_or(0);
         if rev != before + 1 {
             return Err(format!("revision {rev} after {before}: a write was lost"));
@@ -184,18 +190,20 @@ impl Invariants {
     }
 
     fn video(&mut self, row: VideoRow) -> Result<(), String> {
-        let id = row.video.id;
+        let (id, owner) = (row.video.id, row.video.owner);
+        let is_working = |row: &VideoRow| matches!(row.video.state, State::Pending(_) | State::Processing(_));
+        let (mut began, works) = (true, is_working(&row));
         if let Some(before) = self.videos.get(&id) {
             legal(before, &row)?;
+            began = !is_working(before);
         }
-        let owner = row.video.owner;
         self.videos.insert(id, row);
-        let working = self.videos.values().filter(|row| {
-            row.video.owner == owner && matches!(row.video.state, State::Pending(_) | State::Processing(_))
-        });
-        let working = working.count();
-        if working > self.limits.max_in_flight_per_user as usize {
-            return Err(format!("{working} videos of one user in flight"));
+        // Only a video that begins can be one too many.
+        if works && began {
+            let working = self.videos.values().filter(|row| row.video.owner == owner && is_working(row)).count();
+            if working > self.limits.max_in_flight_per_user as usize {
+                return Err(format!("{working} videos of one user in flight"));
+            }
         }
         let row = &self.videos[&id];
         let slots = self.slots.get(&format!("slots/{owner}"));
@@ -329,7 +337,8 @@ impl Invariants {
     /// The bytes that are counted of a user are those of the records.
     fn all_counted(&self) -> Result<(), String> {
         for (key, slots) in &self.slots {
-            let of_user = self.videos.values().filter(|row| *key == format!("slots/{}", row.video.owner));
+            let user: UserId = key.trim_start_matches("slots/").parse().map_err(|_| "no user")?;
+            let of_user = self.videos.values().filter(|row| row.video.owner == user);
             let kept: u64 = of_user.map(|row| row.video.kept_bytes()).sum();
             if slots.kept_bytes != kept || slots.used_bytes() != kept || !slots.recounts.is_empty() {
                 return Err(format!("{key} has {kept} bytes, and is {slots:?}"));
