@@ -62,10 +62,8 @@ impl Envelope {
         match json {
             Value::Object(mut fields) if fields.contains_key("value") => {
                 let value = fields.remove("value").unwrap_or_default();
-                let decoded = || Ok((take(&mut fields, "v")?, take(&mut fields, "rev")?, take(&mut fields, "ops")?));
-                let (v, rev, ops) = decoded().map_err(|_: serde_json::Error| {
-                    Damaged::new(key, "its version, revision or writes do not decode")
-                })?;
+                let (v, rev, ops) = take_noted(&mut fields)
+                    .map_err(|_| Damaged::new(key, "its version, revision or writes do not decode"))?;
                 Ok(Self { v, rev, ops, value, unknown: fields })
             }
             value => Ok(Self { v: 0, rev: 0, ops: Vec::new(), value, unknown: Map::new() }),
@@ -105,6 +103,11 @@ impl Envelope {
 /// A value as JSON, in the layout that is written.
 pub(super) fn to_json<T: Stored>(key: &str, value: &T) -> Result<Value, Damaged> {
     serde_json::to_value(value).map_err(|_| Damaged::new(key, "it cannot be written"))
+}
+
+/// Takes an envelope's version, revision and writes out of its fields.
+fn take_noted(fields: &mut Map<String, Value>) -> Result<(u32, u64, Vec<String>), serde_json::Error> {
+    Ok((take(fields, "v")?, take(fields, "rev")?, take(fields, "ops")?))
 }
 
 /// Takes a field out, which has a default.
