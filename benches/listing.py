@@ -156,7 +156,7 @@ def main():
             port = free_port()
             keys = (data / "secrets.json").read_text()
             environment = os.environ | {"DATABASE": str(database), "SIGNING_KEY": json.loads(keys)["signing_key"]}
-            command = [options.python, "-m", "uvicorn", "listing:app", "--port", str(port), "--workers", str(cores)]
+            command = [os.path.abspath(options.python), "-m", "uvicorn", "listing:app", "--port", str(port), "--workers", str(cores)]
             peer = subprocess.Popen(
                 command + ["--no-access-log", "--log-level", "warning"],
                 cwd=HERE / "peers", env=environment,

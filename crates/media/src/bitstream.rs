@@ -48,7 +48,7 @@ impl Picture {
     /// For codecs that are not parsed.
     pub(crate) const UNCLEAR: Self = Self { droppable: false, access: Access::Unclear, shown: false };
     /// For bytes that do not follow the codec's syntax.
-    const BROKEN: Self = Self { droppable: false, access: Access::No, shown: false };
+    pub(crate) const BROKEN: Self = Self { droppable: false, access: Access::No, shown: false };
     /// A picture that depends on no other one and that no other one depends on.
     const ALONE: Self = Self { droppable: true, access: Access::Clean, shown: true };
 }
