@@ -9,7 +9,8 @@ const LONGEST_SPAN: usize = 64;
 /// Bytes that mean something to parsers.
 const BYTES: &[u8] = b"\0\x01\x7f\x80\xfe\xff \t\r\n\"',.:;-+=/\\[]{}09aZ";
 /// Numbers at which parsers go wrong.
-const NUMBERS: [u64; 10] = [0, 1, 0x7f, 0x80, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 63, u64::MAX];
+const NUMBERS: [u64; 10] =
+    [0, 1, 0x7f, 0x80, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 63, u64::MAX];
 
 /// Changes the input in a few places. `other` is an input to take bytes from.
 pub fn change(input: &mut Vec<u8>, other: &[u8], random: &mut Rng) {

@@ -5,7 +5,8 @@ use std::io::{Cursor, Read as _};
 
 use framelift_domain::{Options, Select};
 use framelift_media::{
-    Archive as _, EngineLimits, ExtractError, HardwareUse, Member, MemorySource, Output, Request, Zip, fuzzing,
+    Archive as _, EngineLimits, ExtractError, HardwareUse, Member, MemorySource, Output, Request, Zip,
+    fuzzing,
 };
 use zip::ZipArchive;
 

@@ -42,6 +42,8 @@ pub fn link(text: &str) -> bool {
 }
 
 fn signed() -> (LinkKeys, VideoId, Time) {
-    let Ok(keys) = LinkKeys::parse("known-to-nobody-but-this-target") else { unreachable!("it is long enough") };
+    let Ok(keys) = LinkKeys::parse("known-to-nobody-but-this-target") else {
+        unreachable!("it is long enough")
+    };
     (keys, VideoId::new(1, [1; 10]), Time::from_unix_ms(7_200_000))
 }

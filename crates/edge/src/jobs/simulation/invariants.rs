@@ -140,7 +140,8 @@ impl Invariants {
     /// The jobs of a lane that a worker has, or may take.
     pub(super) fn in_flight(&self, lane: Lane) -> Vec<VideoId> {
         let videos = self.videos.values().map(|row| &row.video);
-        let in_flight = videos.filter(|video| matches!(video.state, State::Pending(_) | State::Processing(_)));
+        let in_flight =
+            videos.filter(|video| matches!(video.state, State::Pending(_) | State::Processing(_)));
         in_flight.filter(|video| video.lane() == lane).map(|video| video.id).collect()
     }
 
@@ -200,7 +201,8 @@ impl Invariants {
         self.videos.insert(id, row);
         // Only a video that begins can be one too many.
         if works && began {
-            let working = self.videos.values().filter(|row| row.video.owner == owner && is_working(row)).count();
+            let working =
+                self.videos.values().filter(|row| row.video.owner == owner && is_working(row)).count();
             if working > self.limits.max_in_flight_per_user as usize {
                 return Err(format!("{working} videos of one user in flight"));
             }

@@ -215,7 +215,13 @@ impl World {
         let deliver = |(lane, body, delay_s): (Lane, JobMessage, u32)| {
             let id = self.next_message.replace(self.next_message.get() + 1);
             let visible_at = now.plus_s(delay_s);
-            self.messages.borrow_mut().push(Message { id, lane, body: body.clone(), visible_at, receives: 0 });
+            self.messages.borrow_mut().push(Message {
+                id,
+                lane,
+                body: body.clone(),
+                visible_at,
+                receives: 0,
+            });
             (lane, body)
         };
         self.queue.take_jobs().into_iter().map(deliver).collect()
