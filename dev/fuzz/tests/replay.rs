@@ -20,7 +20,7 @@ fn number(variable: &str) -> Option<u64> {
 fn seeds(name: &str) -> Vec<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = vec![root.join("seeds").join(name)];
-    if ["messages", "options"].contains(&name) {
+    if name == "messages" {
         folders.push(root.join("../../crates/contract/tests/golden"));
     }
     let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
