@@ -208,7 +208,7 @@ impl Metrics {
         };
         // Both lanes are there from the start, so that the first message of each is seen as an increase.
         for lane in [Lane::Main, Lane::Short] {
-            metrics.messages.get_or_create(&lane.into());
+            metrics.messages.get_or_create(&lane.into()).inc_by(0);
         }
         metrics.register(worker_id);
         metrics
