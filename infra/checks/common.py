@@ -1,4 +1,4 @@
-"""What the checks of `infra/` share: how one is declared, how programs are run, and where things are."""
+"""Common code of the checks of `infra/`: declaring checks, running programs, and paths."""
 
 import os
 import shutil
@@ -15,18 +15,18 @@ PROGRAMS = Path(sys.executable).parent
 
 
 class Skipped(Exception):
-    """The check cannot run here; the text says what is missing."""
+    """The check cannot run here. The message says what is missing."""
 
 
 class Failed(Exception):
-    """The check found something; the text says what."""
+    """The check found a problem, which the message describes."""
 
 
 CHECKS = []
 
 
 def check(function=None, *, slow=False):
-    """Declares a check. A slow one is left out of `--quick`."""
+    """Declares a check. `--quick` skips slow ones."""
     if function is None:
         return lambda function: check(function, slow=slow)
     CHECKS.append((function, slow))
@@ -41,7 +41,7 @@ def fail_if(problems):
 
 
 def program(name):
-    """A program: of this environment, or of the system; skips the check where it is missing."""
+    """The path of a program in this environment or the system. Skips the check if it is missing."""
     for found in (PROGRAMS / name, shutil.which(name)):
         if found and os.access(found, os.X_OK):
             return str(found)
@@ -49,7 +49,7 @@ def program(name):
 
 
 def run(*command, cwd=ROOT, env=None, accept=(0,), timeout=600):
-    """Runs a command and gives its output; another exit code than those accepted fails the check."""
+    """Runs a command and returns its output. An exit code that is not in `accept` fails the check."""
     ended = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,

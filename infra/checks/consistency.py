@@ -1,4 +1,4 @@
-"""Checks that manifests, modules and programs say the same: names, variables, and times that depend on each other."""
+"""Checks that manifests, modules and programs agree: names, variables, and times that depend on each other."""
 
 import re
 import subprocess
@@ -12,21 +12,21 @@ from kubernetes import ENVIRONMENTS, deployments, named, objects
 from terraform import as_seconds
 
 MODULES = "infra/terraform/modules"
-# Keys of the worker that have no default and that production does without.
+# Keys of the worker without a default that production does not set, and why.
 NOT_GIVEN = {
     "FRAMELIFT_QUEUE_ENDPOINT": "SQS is Amazon's",
     "FRAMELIFT_STORE_ENDPOINT": "S3 is Amazon's",
     "FRAMELIFT_WORKER_ID": "a pod's name is unique as it is",
 }
-# Variables that are not ours but the AWS SDK's and the NVIDIA container toolkit's.
+# Variables of the AWS SDK and the NVIDIA container toolkit.
 OTHERS = {"AWS_REGION", "AWS_EC2_METADATA_DISABLED", "NVIDIA_DRIVER_CAPABILITIES"}
 
 
 def worker_keys():
-    """Each variable of the worker and its default, from the page that is generated from the types."""
+    """Each variable of the worker and its default, from the page that is generated from the configuration's types."""
     page = read("docs/configuration.md").split("# Configuration of the edge")[0]
     rows = re.findall(r"^\| `\w+` \| `(FRAMELIFT_\w+)` \| [^|]+ \| ([^|]+) \|", page, re.M)
-    # A default is in backquotes; `required` and `none` without them say that there is none.
+    # A default is in backquotes; `required` and `none` without them mean no default.
     return {name: default.strip("`\"") if default[0] == "`" else f"({default})" for name, default in rows}
 
 
@@ -36,7 +36,7 @@ def edge_variables():
 
 
 def given(folder, deployment):
-    """What a pod's variables are; the values of secrets are not known."""
+    """The environment variables of a deployment's pod; None for the values of secrets."""
     variables = {}
     for container in deployments(folder)[deployment]["containers"]:
         for source in container.get("envFrom", []):
@@ -52,7 +52,7 @@ def given(folder, deployment):
 
 @check
 def every_key_without_a_default_is_given():
-    """And nothing is given that the programs do not know: the worker would not start."""
+    """And no unknown key is given: the worker would not start."""
     problems = []
     keys, variables = worker_keys(), edge_variables()
     required = {f"SPIN_VARIABLE_{name.upper()}" for name, about in variables.items() if about.get("required")}

@@ -22,15 +22,15 @@ from pathlib import Path
 from common import INFRA, ROOT, Failed, Skipped, check, program, run
 from kubernetes import deployments
 
-# What distroless/cc has, too.
+# The packages of distroless/cc.
 BASE = ["base-files", "ca-certificates", "libc6", "libgcc-s1", "libstdc++6", "netbase", "tzdata"]
 USER = 65532
 VIDEO = ROOT / "e2e/media/cars-30s.mp4"
-PATIENCE_S = 240
+TIMEOUT_S = 240
 
 
 def programs():
-    """The folder of the programs to put into images; skips where images were not asked for."""
+    """The folder of the programs for the images. Skips the check if images were not requested."""
     folder = os.environ.get("FRAMELIFT_IMAGES_PROGRAMS")
     if not folder:
         raise Skipped("images are built where `--images` is given")
@@ -40,7 +40,7 @@ def programs():
 
 
 class Images:
-    """A place for images of its own, without a registry."""
+    """A local store of images, without a registry."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -52,7 +52,7 @@ class Images:
         return run(*self.buildah, *arguments, timeout=900).strip()
 
     def of_files(self, name, files, *config):
-        """An image of nothing but these files: (from, to)."""
+        """Makes an image of these files only: (from, to)."""
         container = self.run("from", "--pull-never", "scratch")
         for source, target in files:
             self.run("add", "--quiet", container, source, target)
@@ -63,7 +63,7 @@ class Images:
         return f"localhost/{name}"
 
     def base(self):
-        """A C library, certificates, and nobody's user; no shell."""
+        """Makes a base image: a C library, certificates, an unprivileged user, no shell."""
         tree = self.folder / "base"
         run(program("mmdebstrap"), "--variant=extract", "--quiet", f"--include={','.join(BASE)}", "bookworm", tree, timeout=600)
         bundle = tree / "etc/ssl/certs/ca-certificates.crt"
@@ -76,7 +76,7 @@ class Images:
         return self.of_files("runtime", [(tree, "/")])
 
     def build(self, dockerfile, target, **arguments):
-        """The stages of a Dockerfile that are shipped; those that compile are left out."""
+        """Builds the shipped stages of a Dockerfile, without those that compile."""
         text = (INFRA / "images" / dockerfile).read_text()
         head, *stages = re.split(r"^(?=FROM )", text, flags=re.M)
         shipped = self.folder / dockerfile
@@ -90,7 +90,7 @@ class Images:
 
     @contextlib.contextmanager
     def unpacked(self, image):
-        """The image's files, and its configuration."""
+        """Unpacks the image. Returns the folder of its files, and its configuration."""
         container = self.run("from", "--pull-never", image)
         described = json.loads(self.run("inspect", "--type", "image", image))["OCIv1"]
         try:
@@ -150,7 +150,7 @@ class Container:
         return self
 
     def end(self):
-        """Ends it as Kubernetes does; its exit code."""
+        """Stops the container as Kubernetes does. Returns its exit code."""
         run(*self.runc, "kill", self.name, "TERM")
         return self.process.wait(timeout=60)
 
@@ -164,16 +164,16 @@ class Container:
 
 
 def until(what, ask, container):
-    """Asks until there is an answer."""
-    give_up = time.monotonic() + PATIENCE_S
+    """Polls until there is an answer."""
+    deadline = time.monotonic() + TIMEOUT_S
     while True:
         answer = ask()
         if answer is not None:
             return answer
         if container.process.poll() is not None:
             raise Failed(f"the container ended with {container.process.returncode} before {what}:\n{container.said()[-4000:]}")
-        if time.monotonic() > give_up:
-            raise Failed(f"waited in vain for {what}:\n{container.said()[-4000:]}")
+        if time.monotonic() > deadline:
+            raise Failed(f"timed out waiting for {what}:\n{container.said()[-4000:]}")
         time.sleep(0.2)
 
 
@@ -184,20 +184,20 @@ def free_port():
 
 
 def call(url, method="GET", body=None, token=None, headers=()):
-    """An HTTP call; the decoded JSON, or the bytes."""
+    """Makes an HTTP call. Returns the decoded JSON, or the bytes."""
     data = json.dumps(body).encode() if isinstance(body, dict) else body
-    asked = urllib.request.Request(url, data=data, method=method, headers=dict(headers))
+    request = urllib.request.Request(url, data=data, method=method, headers=dict(headers))
     if isinstance(body, dict):
-        asked.add_header("content-type", "application/json")
+        request.add_header("content-type", "application/json")
     if token:
-        asked.add_header("authorization", f"Bearer {token}")
-    with urllib.request.urlopen(asked, timeout=60) as answer:
+        request.add_header("authorization", f"Bearer {token}")
+    with urllib.request.urlopen(request, timeout=60) as answer:
         read = answer.read()
         return json.loads(read) if "json" in answer.headers.get("content-type", "") else read
 
 
 def answers(url):
-    """Whether a URL answers with success; none where it does not yet."""
+    """True if a URL answers with success, else None."""
     with contextlib.suppress(urllib.error.URLError, OSError):
         call(url)
         return True
@@ -212,9 +212,9 @@ def stack(folder, binaries):
     command = [binaries / "framelift-stack", "up", "--workers", "0", "--port", "0", "--data", data]
     process = subprocess.Popen([str(word) for word in command], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
     try:
-        give_up = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while "framelift is ready" not in (folder / "stack.log").read_text():
-            if process.poll() is not None or time.monotonic() > give_up:
+            if process.poll() is not None or time.monotonic() > deadline:
                 raise Failed(f"the stack did not start:\n{(folder / 'stack.log').read_text()}")
             time.sleep(0.2)
         yield json.loads((data / "stack.json").read_text()), json.loads((data / "secrets.json").read_text())
@@ -224,7 +224,7 @@ def stack(folder, binaries):
 
 
 def extract(api, wait):
-    """The main job by the API: the archive's bytes."""
+    """Extracts frames by the API. Returns the archive's bytes."""
     account = {"email": "ada@example.com", "password": "correct horse battery"}
     call(f"{api}/auth/register", "POST", {"name": "Ada", **account})
     token = call(f"{api}/auth/login", "POST", account)["access_token"]
@@ -248,7 +248,7 @@ def extract(api, wait):
 
 @check(slow=True)
 def the_workers_image_is_built_and_extracts_as_nobody():
-    """The decoder's sandbox is required, and does its work without any privilege."""
+    """The decoder's sandbox is required, and works without any privilege."""
     binaries = programs()
     if not (binaries / "framelift-worker").exists():
         raise Skipped(f"there is no framelift-worker in {binaries}")

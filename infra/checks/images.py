@@ -1,4 +1,4 @@
-"""Checks of `infra/images`: what Dockerfiles say. `containers.py` builds and runs them."""
+"""Checks of the Dockerfiles in `infra/images`. `containers.py` builds and runs them."""
 
 import json
 import re
@@ -22,13 +22,13 @@ def stages(text):
 
 
 def arguments(file):
-    """The arguments before the first stage, as they are used."""
+    """The build arguments before the first stage."""
     head = file.read_text().split("\nFROM ")[0]
     return {"${%s}" % name for name in re.findall(r"^ARG (\w+)=", head, re.M)}
 
 
 @check
-def hadolint_is_content():
+def hadolint_reports_nothing():
     if not FILES:
         raise Failed("there are no Dockerfiles")
     run(program("hadolint"), "--failure-threshold", "style", *FILES)
@@ -36,7 +36,7 @@ def hadolint_is_content():
 
 @check
 def images_run_as_nobody_and_hold_no_tools():
-    """The last stages have a user by number, no shell to run, and their bases are arguments of the build."""
+    """The last stages have a numeric user and no shell, and their bases are build arguments."""
     problems = []
     for file in FILES:
         name, final = file.name, stages(file.read_text())
@@ -58,7 +58,7 @@ def images_run_as_nobody_and_hold_no_tools():
 
 @check
 def spin_is_started_alike():
-    """The image's own command and the manifest's arguments, the user that both say, and what the docs ask for."""
+    """The image's command, the manifest's arguments, the user of both, and the documentation agree."""
     text = read("infra/images/edge.Dockerfile")
     command = json.loads(re.search(r"^CMD (.+)$", text, re.M)[1])
     pod = deployments("overlays/prod")["edge"]

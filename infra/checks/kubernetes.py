@@ -1,4 +1,4 @@
-"""Checks of `infra/kubernetes`: that everything can be rendered, fits its schemas, and asks for no privilege."""
+"""Checks of `infra/kubernetes`: every overlay can be rendered, fits its schemas, and has no privileges."""
 
 import functools
 import json
@@ -10,23 +10,23 @@ from pathlib import Path
 import kubernetes_validate
 import yaml
 
-from common import INFRA, ROOT, WORK, Failed, Skipped, check, fail_if, program, read, run
+from common import INFRA, ROOT, Failed, Skipped, check, fail_if, program, read, run
 
 ENVIRONMENTS = ["dev", "staging", "prod"]
 RENDERED = [*(f"overlays/{environment}" for environment in ENVIRONMENTS), "spinkube", "argocd"]
-# Beside the checkout, where there is one: data of other projects, not shipped.
-SCHEMAS = Path(os.environ.get("FRAMELIFT_SCHEMAS", ROOT.parent / "shared" / "schemas"))
+# The schemas of custom resources are not part of this repository: by default they are in a folder beside it.
+DEFAULT_SCHEMAS = ROOT / "../shared/schemas"
 
 
 @functools.cache
 def objects(folder):
-    """What `kubectl kustomize` makes of a folder."""
+    """The objects that `kubectl kustomize` renders from a folder."""
     text = run(program("kubectl"), "kustomize", INFRA / "kubernetes" / folder)
     return [document for document in yaml.safe_load_all(text) if document]
 
 
 def named(folder, kind, name):
-    """An object by its kind and its name, the hash of its content apart."""
+    """An object by its kind and its name, without the hash of its content."""
     found = [
         item
         for item in objects(folder)
@@ -47,7 +47,7 @@ def deployments(folder):
 
 
 def is_custom(item):
-    """Whether an object is of a kind that Kubernetes itself does not know."""
+    """Whether an object's kind is a custom resource."""
     group = item["apiVersion"].split("/")[0]
     return "." in group and not group.endswith(".k8s.io")
 
@@ -75,13 +75,14 @@ def custom_objects_fit_their_projects_schemas():
     """KEDA's, Argo CD's, External Secrets', SpinKube's and the Prometheus operator's."""
     import jsonschema
 
-    if not SCHEMAS.is_dir():
-        raise Skipped("the schemas of custom resources are not beside this checkout; FRAMELIFT_SCHEMAS names them")
+    schemas = Path(os.environ.get("FRAMELIFT_SCHEMAS", DEFAULT_SCHEMAS))
+    if not schemas.is_dir():
+        raise Skipped(f"there are no schemas of custom resources in {schemas}; FRAMELIFT_SCHEMAS sets another folder")
     problems = []
     for folder in RENDERED:
         for item in filter(is_custom, objects(folder)):
             group, version = item["apiVersion"].split("/")
-            file = SCHEMAS / group / f"{item['kind'].lower()}_{version}.json"
+            file = schemas / group / f"{item['kind'].lower()}_{version}.json"
             name = f"{folder}: {item['kind']}/{item['metadata']['name']}"
             if not file.exists():
                 problems.append(f"{name}: there is no schema {group}/{file.name}")
@@ -109,7 +110,7 @@ def closed(schema):
 
 @check
 def pods_ask_for_no_privilege():
-    """Read-only root, nobody's user, no capability, the runtime's own seccomp profile, no token of Kubernetes."""
+    """Read-only root, an unprivileged user, no capability, the runtime's seccomp profile, no service account token."""
     problems = []
     for environment in ENVIRONMENTS:
         folder = f"overlays/{environment}"

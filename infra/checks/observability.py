@@ -1,4 +1,4 @@
-"""Checks of alerts and dashboards: only numbers that the workers have, and each alert tried and explained."""
+"""Checks of alerts and dashboards: they use only existing metrics, and each alert is tested and documented."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def panels():
 
 
 def exposed():
-    """The workers' numbers as Prometheus names them, from the code that registers them."""
+    """The names of the workers' metrics in Prometheus, from the code that registers them."""
     source = read("host-worker/src/health/metrics.rs").split("#[cfg(test)]")[0]
     prefix = re.search(r'Registry::with_prefix\("(\w+)"\)', source)[1]
     kinds = dict(re.findall(r"pub (\w+): (?:Family<\w+, )?(Counter|Gauge|Histogram)>?,", source))
@@ -44,7 +44,7 @@ def exposed():
 
 @check
 def alerts_and_dashboards_know_the_workers_numbers():
-    """No name that nobody exposes."""
+    """Every metric that they use is exposed."""
     names = exposed()
     used = {
         f"alert {rule['alert']}": rule["expr"] for group in rules() for rule in group["rules"]
@@ -61,7 +61,7 @@ def alerts_and_dashboards_know_the_workers_numbers():
 
 @check
 def alerts_fire_and_stay_quiet():
-    """By `promtool`; every alert is tried in both ways."""
+    """Tests with `promtool` that every alert fires and that it does not."""
     promtool = program("promtool")
     WORK.mkdir(parents=True, exist_ok=True)
     (WORK / "alerts.rules.yaml").write_text(yaml.safe_dump({"groups": rules()}))

@@ -1,4 +1,4 @@
-"""Runs the checks of `infra/`: `run.py [--quick] [NAME…]`. A name chooses checks whose name holds it."""
+"""Runs the checks of `infra/`: `run.py [--quick] [NAME…]`. A name selects the checks whose names contain it."""
 
 import importlib
 import sys
@@ -11,8 +11,8 @@ import common
 MODULES = ["terraform", "kubernetes", "consistency", "images", "containers", "workflows", "observability"]
 
 
-def one(function):
-    """Runs one check; gives what became of it and why."""
+def run_check(function):
+    """Runs one check. Returns the outcome, its reason, and the seconds."""
     started = time.monotonic()
     try:
         function()
@@ -21,7 +21,7 @@ def one(function):
         outcome, why = "SKIPPED", str(skipped)
     except common.Failed as failed:
         outcome, why = "FAILED", str(failed)
-    except Exception:  # A check that breaks has found something as well.
+    except Exception:  # An unexpected error fails the check, too.
         outcome, why = "FAILED", traceback.format_exc()
     return outcome, why, time.monotonic() - started
 
@@ -38,17 +38,17 @@ def main(arguments):
             chosen.setdefault(function.__module__ == "terraform", []).append((name, function))
     outcomes, lock = [], threading.Lock()
 
-    def in_turn(checks):
+    def run_in_order(checks):
         for name, function in checks:
-            outcome, why, seconds = one(function)
+            outcome, why, seconds = run_check(function)
             with lock:
                 outcomes.append(outcome)
                 print(f"  {name:<62} {outcome}, {seconds:.1f} s", flush=True)
                 for line in why.splitlines():
                     print(f"      {line}", flush=True)
 
-    # Terraform mostly waits; the others go on beside it.
-    threads = [threading.Thread(target=in_turn, args=(checks,)) for checks in chosen.values()]
+    # Terraform mostly waits, so the other checks run concurrently.
+    threads = [threading.Thread(target=run_in_order, args=(checks,)) for checks in chosen.values()]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,4 +1,4 @@
-"""Checks of `infra/terraform`: form, types, rules, and that what is described can be made and stays as it is."""
+"""Checks of `infra/terraform`: formatting, types, rules, and that an apply succeeds and a second plan is empty."""
 
 import functools
 import json
@@ -21,7 +21,7 @@ PROVIDER = "registry.terraform.io/hashicorp/aws"
 
 @functools.cache
 def environment():
-    """Variables for Terraform: no questions, and the provider from a folder where there is one."""
+    """Environment variables for Terraform: no input, and the provider from a local folder if there is one."""
     variables = {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"}
     configuration = os.environ.get("TF_CLI_CONFIG_FILE")
     if not configuration or not Path(configuration).exists():
@@ -37,7 +37,7 @@ def environment():
 
 @functools.cache
 def copy():
-    """A copy in which Terraform may leave its folders. The backend of an environment is none there."""
+    """Copies the modules, so that Terraform can write its folders. The copy has no backend."""
     shutil.rmtree(COPY, ignore_errors=True)
     shutil.copytree(SOURCE, COPY, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
     return COPY
@@ -45,7 +45,7 @@ def copy():
 
 @functools.cache
 def initialised(folder):
-    """A folder of the copy with the provider and the modules, or the reason to skip."""
+    """Initialises a folder of the copy. Skips the check if the provider is missing."""
     terraform = program("terraform")
     path = copy() / folder
     try:
@@ -79,7 +79,7 @@ def the_development_environment_is_valid():
 
 
 @check
-def rules_of_terraform_hold():
+def the_tests_of_the_modules_pass():
     """`terraform test` with a mocked provider: what buckets, queues, tables, roles and nodes must be."""
     output = terraform("checks", "test", "-no-color")
     if not re.search(r"Success! [1-9]\d* passed, 0 failed", output):
@@ -87,8 +87,8 @@ def rules_of_terraform_hold():
 
 
 @check(slow=True)
-def what_is_described_can_be_made_and_stays():
-    """Applies it to a server of others, compares what is there, and sees that a second plan changes nothing."""
+def the_modules_can_be_applied_and_a_second_plan_is_empty():
+    """Applies the modules to an emulator of AWS, compares the result, and checks that a second plan is empty."""
     server = os.environ.get("FRAMELIFT_TEST_MOTO_SERVER")
     if not server or not Path(server).exists():
         raise Skipped("FRAMELIFT_TEST_MOTO_SERVER names no moto_server")
@@ -116,7 +116,7 @@ def what_is_described_can_be_made_and_stays():
 
 
 def until_it_answers(endpoint, process):
-    """Waits until the server answers, or has ended."""
+    """Waits until the server answers or has exited."""
     while process.poll() is None:
         try:
             urllib.request.urlopen(f"{endpoint}/moto-api/data.json", timeout=5).close()
@@ -127,9 +127,9 @@ def until_it_answers(endpoint, process):
 
 
 def differences(server, endpoint, outputs):
-    """What the server has otherwise than the programs count with. Its own Python has the client."""
+    """Differences between the server's resources and what the programs expect. The emulator's Python has the client."""
     asked = run(
-        Path(server).parent / "python", INFRA / "checks/seen_by_a_client.py", endpoint, json.dumps(outputs)
+        Path(server).parent / "python", INFRA / "checks/aws_differences.py", endpoint, json.dumps(outputs)
     )
     return [line for line in asked.splitlines() if line]
 
@@ -141,8 +141,8 @@ def as_seconds(duration):
 
 
 @check
-def queues_are_as_the_worker_counts():
-    """The defaults of modules and the worker's configuration say the same of visibility and of tries."""
+def queues_agree_with_the_worker():
+    """The defaults of the modules and of the worker's configuration agree on visibility and attempts."""
     queues = read("infra/terraform/modules/queues/main.tf")
     worker = read("docs/samples/worker.toml")
     tries = int(re.search(r"const MAX_TRIES: u32 = (\d+);", read("host-worker/src/dead_letter.rs"))[1])
@@ -157,7 +157,7 @@ def queues_are_as_the_worker_counts():
 
 @check
 def objects_live_as_long_as_the_edge_promises():
-    """The bucket's lifecycle, a second net, takes nothing that a setting of the edge still keeps."""
+    """The bucket's lifecycle, a safety net, removes nothing that the edge's settings still keep."""
     storage = read("infra/terraform/modules/storage/main.tf")
     seconds = {
         name: int(re.search(rf'^{name} = {{ default = "(\d+)"', read("spin.toml"), re.M)[1])
@@ -179,7 +179,7 @@ def objects_live_as_long_as_the_edge_promises():
 
 @check
 def every_prefix_of_objects_is_reached():
-    """What the code keeps in the bucket is open to the worker and the edge, and nothing else is."""
+    """The worker and the edge can access every prefix that the code uses in the bucket, and no other."""
     prefixes = set(re.findall(r'^pub const \w+: &str = "([a-z]+/)";', read("crates/contract/src/object_key.rs"), re.M))
     identity = read("infra/terraform/modules/identity/main.tf")
     names = dict(re.findall(r'^  (\w+) += "\$\{var\.bucket_arn\}/([a-z]+/)\*"', identity, re.M))
@@ -192,13 +192,13 @@ def every_prefix_of_objects_is_reached():
 
 
 def default_of(module, variable):
-    """The number that a variable of a module has by default."""
+    """The default of a numeric variable of a module."""
     return int(re.search(rf'variable "{variable}" {{[^}}]*?default\s+= (\d+)', module)[1])
 
 
 @check(slow=True)
 def checkov_finds_nothing_unexplained():
-    """Every finding is mended, or has its reason beside the resource."""
+    """Every finding is fixed, or has a reason beside the resource."""
     checkov = os.environ.get("FRAMELIFT_CHECKOV")
     if not checkov or not Path(checkov).exists():
         raise Skipped("FRAMELIFT_CHECKOV names no checkov")

@@ -1,4 +1,4 @@
-"""Checks of GitHub's workflows: their form, ways into them, and that what others wrote is pinned."""
+"""Checks of GitHub's workflows: syntax, security, and that third-party actions are pinned."""
 
 import os
 import re
@@ -13,20 +13,20 @@ FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
 
 @check
-def actionlint_is_content():
+def actionlint_reports_nothing():
     if not FILES:
         raise Failed("there are no workflows")
     run(program("actionlint"), *FILES)
 
 
 @check
-def zizmor_is_content():
+def zizmor_reports_nothing():
     run(program("zizmor"), "--offline", "--no-progress", *FILES)
 
 
 @check
 def actions_are_pinned_by_digest():
-    """With the version beside it, so that people can tell."""
+    """With the version in a comment for readers."""
     problems = []
     for file in FILES:
         for number, line in enumerate(file.read_text().splitlines(), 1):
@@ -43,7 +43,7 @@ def steps(workflow, job):
 
 
 def bash(script, folder, **variables):
-    """Runs a step as GitHub does; its exit code and what it says."""
+    """Runs a step as GitHub does. Returns its exit code and its output."""
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
     ended = subprocess.run(command, cwd=folder, env=os.environ | variables, capture_output=True, text=True)
     return ended.returncode, ended.stdout + ended.stderr
@@ -51,7 +51,7 @@ def bash(script, folder, **variables):
 
 @check
 def a_release_needs_digests_and_its_own_version():
-    """The step that refuses, run for real."""
+    """Runs the step that refuses a release."""
     script = steps("release.yml", "images")["the bases are named by digest, and the tag is the version"]
     version = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
     pinned = f"rust@sha256:{'0' * 64}"
@@ -67,7 +67,7 @@ def a_release_needs_digests_and_its_own_version():
 
 @check
 def a_release_is_proposed_to_every_environment():
-    """The step that changes the overlays, run in a repository of its own, with `gh` and the push left out."""
+    """Runs the step that changes the overlays in a temporary repository, without `gh` and the push."""
     script = steps("release.yml", "propose")["propose the tag to every environment"]
     folder = WORK / "proposal"
     shutil.rmtree(folder, ignore_errors=True)

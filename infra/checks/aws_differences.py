@@ -1,4 +1,4 @@
-"""Prints what a client of AWS sees otherwise than the programs count with: `ENDPOINT OUTPUTS`, as JSON."""
+"""Prints differences between an emulator's resources and what the programs expect, as JSON: `ENDPOINT OUTPUTS`."""
 
 import json
 import sys
