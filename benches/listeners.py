@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What many listeners cost: streams of events that are open at the same time, on a local stack.
+"""Measures the cost of many streams of events that are open at the same time, on a local stack.
 
     cargo xtask up --port 3000 --data /tmp/stack        # in another terminal
     python3 benches/listeners.py http://127.0.0.1:3000 /tmp/stack/stack.json [STREAMS] [SECONDS]
@@ -59,7 +59,7 @@ def main():
         sent = b""
         while b"event: status" not in sent:
             sent += streams[-1][1].read1()
-    # Streams look once a second for ten seconds after a change.
+    # Streams poll once a second for ten seconds after a change.
     time.sleep(12)
     begin, _, _ = edge(stack_file)
     time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""What the Python peers share: their command line, the wanted times, and the way into the archive."""
+"""Common code of the Python peers: their command line, the wanted times, and writing the archive."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""What is measured: jobs, the other programs' ways to the same archive, and the ratios aimed at."""
+"""The measured cases: jobs, the other programs' commands for the same archive, and the target ratios."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from sidebyside.ways import Way, ffmpeg, ffmpeg_each, ffmpeg_each_at_once, frame
 
 @dataclass(frozen=True)
 class Peer:
-    """Another program's way, and how much slower it should be."""
+    """Another program's commands, and the target ratio."""
 
     name: str
     way: Way
@@ -25,15 +25,15 @@ class Case:
     ours: Way
     peers: tuple[Peer, ...] = ()
     format: str = "jpeg"
-    # Whether the programs owe the same pictures, so that their images can be compared.
+    # Whether the programs must extract the same pictures, so that their images can be compared.
     same_pictures: bool = True
-    # Whether they owe as many pictures, so that the archives' bytes can be compared.
+    # Whether they must extract as many pictures, so that the archives' bytes can be compared.
     same_number: bool = True
     # ffmpeg's `-skip_frame` of the least decoding that the job needs, where all cores must help.
     least_decoding: str | None = None
-    # Share of the file that may be read.
+    # Maximum share of the file that may be read.
     read_aim: float | None = None
-    # Bytes of memory that may be used.
+    # Maximum of bytes of memory.
     memory_aim: int | None = None
 
 

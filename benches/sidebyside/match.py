@@ -1,4 +1,4 @@
-"""The quality at which framelift's images have no more bytes than ffmpeg's."""
+"""Finds the quality at which framelift's images have no more bytes than ffmpeg's."""
 
 from pathlib import Path
 

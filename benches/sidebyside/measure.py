@@ -1,4 +1,4 @@
-"""Runs a case: all programs in turns, round after round, and what each of them cost."""
+"""Runs a case: all programs in turns, round after round, and measures what each of them costs."""
 
 import json
 import statistics
@@ -15,8 +15,8 @@ from sidebyside.tools import Tools
 from sidebyside.ways import Job, Way, go
 
 OURS = "framelift"
-# Seconds after which a slow program is not asked again, when it has been measured twice.
-PATIENCE = 100.0
+# Another program is not run again after so many seconds and at least two runs.
+MAX_PEER_SECONDS = 100.0
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Limit:
-    """What the machine needs at least: CPU seconds of decoding and of encoding, over all cores."""
+    """The least time on this machine: CPU seconds of decoding and of encoding, divided by its cores."""
 
     decoding: float
     encoding: float
@@ -73,7 +73,7 @@ class Result:
     case: Case
     rows: list[Row]
     quality: int
-    # What framelift says of its last run.
+    # The output of framelift's last run.
     summary: dict[str, Any] = field(default_factory=dict)
     limit: Limit | None = None
 
@@ -83,7 +83,7 @@ class Result:
 
 
 def run(case: Case, video: Path, quality: int, tools: Tools, rounds: int) -> Result:
-    """Measures a case; without other programs in one round, for its memory."""
+    """Measures a case. Without other programs, in one round, for its memory."""
     rows = [Row(OURS, case.ours), *(Row(peer.name, peer.way, peer.aim) for peer in case.peers)]
     result = Result(case, rows, quality)
     with tempfile.TemporaryDirectory(dir=tools.folder) as folder:
@@ -96,7 +96,7 @@ def run(case: Case, video: Path, quality: int, tools: Tools, rounds: int) -> Res
         if result.ours.failed:
             return result
         if case.same_number and case.peers and not rows[1].failed:
-            make_small_enough(result, job)
+            lower_quality(result, job)
         if case.peers:
             for row in rows:
                 row.costs.clear()
@@ -105,7 +105,7 @@ def run(case: Case, video: Path, quality: int, tools: Tools, rounds: int) -> Res
         for row in rows:
             row.archive_bytes = 0 if row.failed else job(row).archive.stat().st_size
         result.summary = json.loads(result.ours.costs[-1].output)
-        look(result, video, tools, {row.name: job(row).archive for row in rows if not row.failed})
+        compare_pictures(result, video, tools, {row.name: job(row).archive for row in rows if not row.failed})
         if case.least_decoding:
             result.limit = limit(result, video, tools, job(result.ours).archive)
     return result
@@ -118,10 +118,10 @@ def attempt(row: Row, job: Job) -> None:
         row.failed = str(failure)
 
 
-def make_small_enough(result: Result, job: Callable[[Row], Job]) -> None:
+def lower_quality(result: Result, job: Callable[[Row], Job]) -> None:
     """Lowers the quality while framelift's archive is larger than the first program's."""
-    ours, theirs = job(result.rows[0]).archive, job(result.rows[1]).archive
-    while ours.stat().st_size > theirs.stat().st_size and result.quality > 1:
+    ours, peer_archive = job(result.rows[0]).archive, job(result.rows[1]).archive
+    while ours.stat().st_size > peer_archive.stat().st_size and result.quality > 1:
         if result.case.format in match.LOSSLESS:
             return
         result.quality -= 1
@@ -130,16 +130,16 @@ def make_small_enough(result: Result, job: Callable[[Row], Job]) -> None:
 
 def one_round(result: Result, job: Callable[[Row], Job]) -> None:
     for row in result.rows:
-        patient = len(row.costs) < 2 or sum(cost.seconds for cost in row.costs) < PATIENCE
-        if row.failed or not (patient or row is result.ours):
+        is_measured = len(row.costs) < 2 or sum(cost.seconds for cost in row.costs) < MAX_PEER_SECONDS
+        if row.failed or not (is_measured or row is result.ours):
             continue
         attempt(row, job(row))
         if not row.failed:
             row.ratios.append(row.costs[-1].seconds / result.ours.costs[-1].seconds)
 
 
-def look(result: Result, video: Path, tools: Tools, archives: dict[str, Path]) -> None:
-    """Counts the images and holds some of them against another decoder's pictures."""
+def compare_pictures(result: Result, video: Path, tools: Tools, archives: dict[str, Path]) -> None:
+    """Counts the images and compares some of them with another decoder's pictures."""
     task = {
         "video": str(video),
         "compare": result.case.same_pictures and bool(result.case.peers),
@@ -153,7 +153,7 @@ def look(result: Result, video: Path, tools: Tools, archives: dict[str, Path]) -
 
 
 def limit(result: Result, video: Path, tools: Tools, archive: Path) -> Limit:
-    """The least that decoding and encoding can take: no waiting, no conversion, no archive."""
+    """The least time for decoding and encoding, without waiting, conversion and archive."""
     decoding = ["ffmpeg", "-v", "error", "-nostdin", "-skip_frame", result.case.least_decoding or "default",
                 "-i", str(video), "-map", "0:v", "-f", "null", "-"]
     with tempfile.TemporaryDirectory(dir=tools.folder) as folder:

@@ -1,4 +1,4 @@
-"""Holds images of several archives against a reference decode (a helper of `measure`).
+"""Compares images of several archives with a reference decode (a helper of `measure`).
 
 The reference is PyAV's full decode from the start: for each asked time the last picture at or
 before it. Colours: the file's own matrix and range in floating point, chroma interpolated linearly.
@@ -22,7 +22,7 @@ from PIL import Image
 
 SAMPLES = 6
 # The reference decodes this many pixels at most.
-MOST_PIXELS = 2_000_000_000
+MAX_PIXELS = 2_000_000_000
 BT601 = numpy.array([0.299, 0.587, 0.114])
 BT709 = numpy.array([0.2126, 0.7152, 0.0722])
 IMAGES = (".jpg", ".png", ".webp", ".avif")
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def times(archive: zipfile.ZipFile) -> list[Fraction]:
-    """The asked times in seconds, from the first picture's; where none was asked, the pictures'."""
+    """The requested times in seconds from the first picture, or the pictures' times if none were requested."""
     frames = json.loads(archive.read("manifest.json"))["frames"]
     return [Fraction(frame.get("requested") or frame["time"]) for frame in frames]
 
@@ -64,7 +64,7 @@ def decode(video: str, wanted: list[Fraction]) -> dict[int, Reference]:
     with av.open(video) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        seconds = MOST_PIXELS / (stream.width * stream.height) / float(stream.average_rate)
+        seconds = MAX_PIXELS / (stream.width * stream.height) / float(stream.average_rate)
         near = [index for index, time in enumerate(wanted) if time <= seconds] or [0]
         chosen = sorted({near[step * (len(near) - 1) // max(SAMPLES - 1, 1)] for step in range(SAMPLES)})
         references: dict[int, Reference] = {}

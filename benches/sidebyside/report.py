@@ -1,4 +1,4 @@
-"""docs/benchmarks.md from the results: ratios first, and what they rest on."""
+"""Writes docs/benchmarks.md from the results: ratios first, then the details."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from sidebyside.measure import Result, Row
 
 # Own wall time over the least that the machine needs.
 LIMIT_AIM = 1.15
-# Pictures that differ less are equally good.
+# A smaller difference counts as equal quality.
 SAME_DB = 0.05
 
 INTRO = """\
@@ -34,7 +34,7 @@ and mean nothing elsewhere.
 
 @dataclass(frozen=True)
 class Setting:
-    """What the run was made on and with."""
+    """The machine and the programs of the run."""
 
     processor: str
     cores: int
@@ -174,7 +174,7 @@ def megabytes(value: int) -> str:
 
 
 def terminal(result: Result) -> str:
-    """A case for a person who waits for it."""
+    """A case's result for the terminal."""
     if result.ours.failed:
         return f"{result.case.name}\n  not measured: {result.ours.failed}"
     lines = [f"{result.case.name} (quality {result.quality}, {result.summary['plan']['strategy']})"]

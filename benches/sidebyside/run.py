@@ -1,4 +1,4 @@
-"""Runs a command and says what it cost."""
+"""Runs a command and measures its cost."""
 
 import os
 import shutil
@@ -11,12 +11,12 @@ from pathlib import Path
 
 @dataclass
 class Cost:
-    """Of one way to the archive, all of its processes."""
+    """The cost of all processes of a run."""
 
     seconds: float = 0.0
     # User and system time of all threads.
     cpu_seconds: float = 0.0
-    # Most resident memory of one process.
+    # Maximum of resident memory of one process.
     peak_bytes: int = 0
     output: str = field(default="", repr=False)
 
@@ -28,7 +28,7 @@ class Cost:
 
 
 class Failed(Exception):
-    """A command ended badly; the message has its last words."""
+    """A command failed. The message has the end of its output."""
 
 
 def measured(command: list[str], folder: Path) -> Cost:
@@ -65,6 +65,6 @@ def checked(command: list[str]) -> str:
 
 
 def need(program: str, why: str) -> None:
-    """Ends with a sentence where a program is missing."""
+    """Exits with a message if a program is missing."""
     if shutil.which(program) is None:
         sys.exit(f"{program} is missing: {why}")

@@ -1,4 +1,4 @@
-"""Where the programs are, and how the helper scripts that need libraries are called."""
+"""Paths of the programs, and calls of the helper scripts that need libraries."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The ways to an archive of frames: framelift's, and those of other programs as their experts go."""
+"""Commands that make an archive of frames: framelift's, and those of other programs as their experts use them."""
 
 import os
 import shlex
@@ -12,14 +12,14 @@ from sidebyside.run import Cost, measured
 
 PEERS = Path(__file__).resolve().parent.parent / "peers"
 SUFFIX = {"jpeg": "jpg"}
-# What ffmpeg is told for each format; the best that its JPEG encoder is commonly given.
+# ffmpeg's arguments for each format. For JPEG, the best quality in common use.
 FFMPEG_QUALITY = {"jpeg": ["-q:v", "2"], "png": [], "webp": ["-c:v", "libwebp", "-quality", "90"]}
 AVIF = ["-c:v", "libaom-av1", "-still-picture", "1", "-cpu-used", "6", "-crf", "20", "-row-mt", "1"]
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a way needs to know to make its commands. They run in an empty folder."""
+    """The job that a way makes its commands for. They run in an empty folder."""
 
     video: Path
     archive: Path
@@ -56,14 +56,14 @@ def ffmpeg(*after: str, before: tuple[str, ...] = ()) -> Way:
 
 
 def one_image(job: Job, time: str, threads: tuple[str, ...] = ()) -> list[str]:
-    """The ffmpeg run that jumps to a time and writes the image there, named after the time."""
+    """The ffmpeg run that seeks to a time and writes its image, named after the time."""
     quality = AVIF if job.format == "avif" else FFMPEG_QUALITY[job.format]
     name = f"{time}.{SUFFIX.get(job.format, job.format)}"
     return [*FFMPEG, *threads, "-ss", time, "-i", str(job.video), "-frames:v", "1", *quality, name]
 
 
 def padded(times: list[float]) -> list[str]:
-    """Times that sort as names do."""
+    """Times as names that sort in order."""
     return [f"{time:010.4f}" for time in times]
 
 
@@ -75,7 +75,7 @@ def ffmpeg_each(times: list[float], *before: str) -> Way:
 
 
 def ffmpeg_each_at_once(times: list[float]) -> Way:
-    """As `ffmpeg_each`, as many at once as there are cores, each decoding on one thread."""
+    """Like `ffmpeg_each`, but as many concurrently as there are cores, each decoding on one thread."""
     def commands(job: Job) -> Commands:
         run = ["xargs", "-P", str(os.cpu_count() or 1), "-I", "{}", *one_image(job, "{}", ("-threads", "1"))]
         return [["sh", "-c", f"printf '%s\\n' {' '.join(padded(times))} | {shlex.join(run)}"], zip_stored(job)]
@@ -91,7 +91,7 @@ def script(name: str, *arguments: str) -> Way:
 
 
 def go(way: Way, job: Job) -> Cost:
-    """One run in a folder of its own, that leaves the archive and nothing else."""
+    """One run in a new folder, in which only the archive is left."""
     job.archive.unlink(missing_ok=True)
     total = Cost()
     with tempfile.TemporaryDirectory(dir=job.archive.parent) as folder:
