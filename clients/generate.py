@@ -1,4 +1,4 @@
-"""Writes the types of the API into both clients, from the document that the tests of `crates/edge` hold still.
+"""Generates the types of the API for both clients, from the API document in the snapshot of `crates/edge`.
 
 `generate.py FOLDER NODE_MODULES` writes below FOLDER what `cargo xtask clients` puts into, or compares with, `clients/`.
 """
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 SNAPSHOT = ROOT / "crates/edge/src/openapi/snapshots/framelift_edge__openapi__tests__the_document_holds_still.snap"
 PYTHON = "python/src/framelift/types.py"
 TYPESCRIPT = "typescript/src/schema.ts"
-# What only workers call, and pages.
+# Tags of calls that only workers make, and of pages.
 LEFT_OUT = {"workers", "service"}
 
 
@@ -26,7 +26,7 @@ def names_in(value: object) -> set[str]:
 
 
 def for_users(document: dict) -> dict:
-    """The types that the calls of users take and answer."""
+    """The document with only the types of users' calls."""
     paths = {}
     for path, item in document["paths"].items():
         kept = {

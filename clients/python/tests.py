@@ -68,7 +68,7 @@ class Webhooks(unittest.TestCase):
     def test_a_good_signature_gives_the_event(self) -> None:
         self.assertEqual(verify(self.SECRET, self.BODY, self.HEADERS, now=1614265331), {"test": 2432232314})
 
-    def test_what_is_not_signed_so_is_refused(self) -> None:
+    def test_an_invalid_signature_is_refused(self) -> None:
         bad = [
             (self.SECRET, self.BODY + " ", self.HEADERS, 1614265330),
             (self.SECRET, self.BODY, self.HEADERS, 1614265330 + 301),
@@ -117,7 +117,7 @@ class Frames(unittest.TestCase):
             self.assertEqual((found[0].time, found[0].seconds, found[0].keyframe), ("1/25", 0.04, True))
             self.assertLessEqual(ranges, 5)
 
-    def test_damage_is_told(self) -> None:
+    def test_damage_is_reported(self) -> None:
         archive = self.archive(30)
         image, header = archive.index(bytes([20]) * 20), archive.index(b"PK\x03\x04", 100)
         for at in (image, header, len(archive) - 22):
@@ -129,7 +129,7 @@ class Frames(unittest.TestCase):
             self.read(b"no archive at all")
 
     def some(self, start: int = 1, stop: int | None = None, at: object = None) -> tuple[list[Frame], list[str]]:
-        """A few of 250 frames, and what was asked for them."""
+        """A few of 250 frames, and the requests for them."""
 
         def answers(path):
             if path.startswith("/f/"):
@@ -162,7 +162,7 @@ class Frames(unittest.TestCase):
 
 
 class Progress(unittest.TestCase):
-    def test_one_stream_tells_of_a_video_to_its_end(self) -> None:
+    def test_one_stream_follows_a_video_to_its_end(self) -> None:
         stream = "retry: 2000\n\n" + told("status", "1-1", record("processing")) + ": \n\n"
         stream += told("progress", "1-2", {"id": "1", "progress": {"percent": 40}})
         stream += told("status", "2-2", record("completed", 100)) + "never read"
@@ -174,7 +174,7 @@ class Progress(unittest.TestCase):
         )
         self.assertEqual(service.asked, [("/videos/1/events", None)])
 
-    def test_what_breaks_off_is_gone_on_with_and_looks_take_its_place(self) -> None:
+    def test_an_interrupted_stream_is_resumed_and_polls_replace_broken_streams(self) -> None:
         streams = [told("status", "1-1", record("pending")) + "event: sta", Unreachable("gone")]
         looks = iter([record("processing"), record("failed", failure={"code": "not-a-video", "message": "it is none"})])
         service = Service(lambda path: next(looks), streams=streams)

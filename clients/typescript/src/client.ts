@@ -1,4 +1,4 @@
-// The client: logs in, sends videos, waits for them, and gets their frames.
+// The client: logs in, uploads videos, waits for them, and reads their frames.
 
 import { crypto } from "./crypto.js";
 import { DamagedResult, ProcessingFailed, Refused, Unreachable } from "./errors.js";
@@ -18,17 +18,17 @@ import type {
   VideoResponse,
 } from "./schema.js";
 
-const WAITS = [300, 1000, 2000, 5000, 15000];
-const AT_ONCE = 4;
+const RETRY_DELAYS_MS = [300, 1000, 2000, 5000, 15000];
+const CONCURRENT_PARTS = 4;
 /** Bytes of an archive in one request. */
-const RANGE = 8 << 20;
+const RANGE_BYTES = 8 << 20;
 
 export interface UploadOptions {
   /** The file's name, where it has none itself; its extension says what it is. */
   name?: string;
   options?: OptionsBody;
-  /** A key of yours (up to 54 characters): the same call goes on after this page or process has ended, for 24
-   * hours. Parts that have arrived are not sent again, and there is one video. */
+  /** A key of yours (up to 54 characters): the same call resumes after this page or process has ended, for 24
+   * hours. Parts that have arrived are not sent again, and only one video is created. */
   key?: string;
   /** Called with the bytes that have arrived. */
   progress?: (sent: number, total: number) => void;
@@ -70,10 +70,10 @@ export class Client {
   }
 
   async login(email: string, password: string): Promise<void> {
-    this.#keep(await this.#call({ method: "POST", path: "/auth/login", body: { email, password }, anonymous: true }));
+    this.#storeTokens(await this.#call({ method: "POST", path: "/auth/login", body: { email, password }, anonymous: true }));
   }
 
-  /** Uploads a video: a `File`, or a `Blob` with a name. Blobs of files are read as they go. */
+  /** Uploads a video: a `File`, or a `Blob` with a name. Files are streamed. */
   async upload(file: Blob & { name?: string }, how: UploadOptions = {}): Promise<VideoResponse> {
     const { options, signal, key = crypto.randomUUID() } = how;
     const body = { file_name: how.name ?? file.name ?? "", size_bytes: file.size, ...(options && { options }) };
@@ -100,8 +100,7 @@ export class Client {
     }
   }
 
-  /** The video now, and again each time that something of it changes, until it has ended. Where no stream tells, it is
-   * looked at. */
+  /** The video now, and again after each change, until it has ended. Polls if there is no stream of events. */
   async *watch(video: Video, signal?: AbortSignal): AsyncGenerator<VideoResponse, void, undefined> {
     let last: VideoResponse | undefined;
     for await (const event of this.#follow(`/videos/${idOf(video)}/events`, signal)) {
@@ -115,12 +114,12 @@ export class Client {
     }
   }
 
-  /** What becomes of all videos of yours, from now on: first the unfinished ones as they are. It ends with `signal`. */
+  /** The changes of all your videos: first the unfinished ones as they are now, then each change. It ends with `signal`. */
   async *events(signal?: AbortSignal): AsyncGenerator<Event, void, undefined> {
     let faults = 0;
     for await (const event of this.#follow("/videos/events", signal)) {
       faults = event ? 0 : faults + 1;
-      if (faults > WAITS.length) throw new Unreachable("the service sends no events");
+      if (faults > RETRY_DELAYS_MS.length) throw new Unreachable("the service sends no events");
       if (event) yield event;
     }
   }
@@ -139,7 +138,7 @@ export class Client {
     throw new Unreachable("the service does not say how the video ended");
   }
 
-  /** Waits, and gives the frames one after the other, without downloading the archive whole: all of them from the
+  /** Waits, and yields the frames one after the other, without downloading the whole archive: all of them from the
    * archive, some megabytes at a time; those that `start` and `stop` or `at` name by a request each. */
   async *frames(video: Video, how: FramesOptions = {}): AsyncGenerator<Frame, void, undefined> {
     const { start = 1, stop, at, signal } = how;
@@ -159,7 +158,7 @@ export class Client {
         const limit = Math.min(100, (stop ?? Number.POSITIVE_INFINITY) - first);
         const page: FramePage = await this.#call({ method: "GET", path: `${path}?from=${first}&limit=${limit}`, signal });
         for (const item of page.items) {
-          // The link is in place of a token.
+          // The link needs no token.
           yield await frameOf(found, item, await this.#send({ method: "GET", path: item.url, anonymous: true, signal }));
         }
         first += page.items.length;
@@ -170,12 +169,12 @@ export class Client {
     }
   }
 
-  /** Waits, and gives the archive, checked. For large ones, `archiveUrl` gives a URL to download from. */
+  /** Waits, and returns the checked archive. For large ones, `archiveUrl` returns a URL to download from. */
   async archive(video: Video, signal?: AbortSignal): Promise<Blob> {
     const { result } = await this.wait(video, signal);
     const size = result?.size_bytes ?? 0;
     const pieces: Uint8Array<ArrayBuffer>[] = [];
-    for (let at = 0; at < size; at += RANGE) pieces.push(await this.#read(video, at, Math.min(at + RANGE, size), signal));
+    for (let at = 0; at < size; at += RANGE_BYTES) pieces.push(await this.#read(video, at, Math.min(at + RANGE_BYTES, size), signal));
     const archive = new Blob(pieces, { type: "application/zip" });
     if ((await sha256(new Uint8Array(await archive.arrayBuffer()))) !== result?.sha256) {
       throw new DamagedResult("the archive that came is not the one that was made");
@@ -188,7 +187,7 @@ export class Client {
     return this.request("GET", `/videos/${idOf(video)}/download`);
   }
 
-  /** Processes the same upload once more; gives the new video. */
+  /** Processes the same upload again. Returns the new video. */
   async run(video: Video, options: OptionsBody): Promise<VideoResponse> {
     const accepted: AcceptedResponse = await this.request("POST", `/videos/${idOf(video)}/runs`, { options });
     return this.video(accepted.id);
@@ -202,12 +201,12 @@ export class Client {
     await this.request("DELETE", `/videos/${idOf(video)}`);
   }
 
-  /** Any call of the API; gives the JSON that it answers. */
+  /** Makes any call of the API. Returns the JSON of the answer. */
   request<T>(method: string, path: string, body?: unknown): Promise<T> {
     return this.#call({ method, path, body });
   }
 
-  /** Opens a stream of events, after renewing the token where that is needed. */
+  /** Opens a stream of events. Renews the token if it has expired. */
   async #stream(path: string, lastEventId: string | undefined, signal: AbortSignal): Promise<Response> {
     for (let renewed = false; ; renewed = true) {
       const used = this.#token;
@@ -228,7 +227,7 @@ export class Client {
     return (text ? JSON.parse(text) : undefined) as T;
   }
 
-  /** Sends a request, again where that does no harm, and after renewing the token. */
+  /** Sends a request, with retries if it may be repeated, and renews the token if it has expired. */
   async #send(call: Call): Promise<Response> {
     const repeatable = call.method === "GET" || call.method === "DELETE" || call.key !== undefined;
     let renewed = false;
@@ -239,7 +238,7 @@ export class Client {
       if (call.key !== undefined) headers.set("idempotency-key", call.key);
       if (call.body !== undefined) headers.set("content-type", "application/json");
       const body = call.body === undefined ? null : JSON.stringify(call.body);
-      let wait = WAITS[attempt];
+      let wait = RETRY_DELAYS_MS[attempt];
       try {
         const answer = await send(`${this.#url}${call.path}`, { method: call.method, headers, body, signal: call.signal ?? null });
         if (answer.ok) return answer;
@@ -260,17 +259,17 @@ export class Client {
     }
   }
 
-  /** Trades the refresh token once, however many calls need it. */
+  /** Refreshes the token once for all concurrent calls. */
   async #renew(used: string | undefined): Promise<void> {
     if (this.#token !== used) return;
     const body = { refresh_token: this.#refreshToken };
     this.#renewing ??= this.#call<TokenResponse>({ method: "POST", path: "/auth/refresh", body, anonymous: true })
-      .then((tokens) => this.#keep(tokens))
+      .then((tokens) => this.#storeTokens(tokens))
       .finally(() => (this.#renewing = undefined));
     await this.#renewing;
   }
 
-  #keep(tokens: TokenResponse): void {
+  #storeTokens(tokens: TokenResponse): void {
     this.#token = tokens.access_token;
     this.#refreshToken = tokens.refresh_token;
   }
@@ -281,7 +280,7 @@ export class Client {
       if (upload.method !== "PUT") throw new Unreachable("the service asks for another way to upload than before");
       const status = await put(upload.url, file, upload.headers, how.signal);
       if (status >= 200 && status < 300) break;
-      await again(status, attempt, how.signal);
+      await pauseOrThrow(status, attempt, how.signal);
       created = await announce();
     }
     how.progress?.(file.size, file.size);
@@ -317,13 +316,13 @@ export class Client {
           how.progress?.((sent += sizeOf(number)), file.size);
         }
       };
-      await Promise.all(Array.from({ length: AT_ONCE }, worker));
-      // Fresh URLs, and what has arrived, come with the next round.
-      if (failed !== undefined) await again(failed, attempt, how.signal);
+      await Promise.all(Array.from({ length: CONCURRENT_PARTS }, worker));
+      // The next round fetches new URLs and the parts that have arrived.
+      if (failed !== undefined) await pauseOrThrow(failed, attempt, how.signal);
     }
   }
 
-  /** Bytes of a video's archive, asked for again where a connection breaks off. */
+  /** Reads a range of a video's archive. Resumes a broken connection. */
   async #read(video: Video, start: number, end: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     for (let attempt = 0; ; attempt += 1) {
       const { url } = await this.archiveUrl(video);
@@ -339,12 +338,12 @@ export class Client {
       } catch (error) {
         if (signal?.aborted) throw error;
       }
-      await again(status, attempt, signal);
+      await pauseOrThrow(status, attempt, signal);
     }
   }
 }
 
-/** A frame that was fetched alone. */
+/** A frame that was fetched by a request of its own. */
 async function frameOf(video: VideoResponse, item: FrameItem, answer: Response): Promise<Frame> {
   const data = new Uint8Array(await answer.arrayBuffer());
   if (data.length !== item.bytes) throw new DamagedResult(`frame ${item.n} is not as long as it was made`);
@@ -355,7 +354,7 @@ async function frameOf(video: VideoResponse, item: FrameItem, answer: Response):
   return { number, file, time, seconds, width, height, keyframe, data };
 }
 
-/** `fetch`, whose failures to connect are `Unreachable`. */
+/** `fetch` that throws `Unreachable` if there is no answer. */
 async function send(url: string, request: RequestInit): Promise<Response> {
   try {
     return await fetch(url, request);
@@ -366,9 +365,9 @@ async function send(url: string, request: RequestInit): Promise<Response> {
   }
 }
 
-/** Sends bytes to a presigned URL; the status, 0 without an answer. */
+/** Sends bytes to a presigned URL. Returns the status, 0 without an answer. */
 async function put(url: string, body: Blob, headers: Record<string, string>, signal?: AbortSignal): Promise<number> {
-  // The browser says the length itself, and lets nobody else say it.
+  // Browsers set the length themselves and forbid setting it.
   const own = Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== "content-length"));
   try {
     return (await send(url, { method: "PUT", body, headers: own, signal: signal ?? null })).status;
@@ -378,12 +377,12 @@ async function put(url: string, body: Blob, headers: Record<string, string>, sig
   }
 }
 
-/** Waits after bytes that did not arrive, or gives up. */
-async function again(status: number, attempt: number, signal?: AbortSignal): Promise<void> {
+/** Waits before the next attempt, or throws if there is none. */
+async function pauseOrThrow(status: number, attempt: number, signal?: AbortSignal): Promise<void> {
   if (![0, 200, 403, 429].includes(status) && status < 500) {
     throw new Refused(status, { code: "store-refused", detail: `the object store answered ${status}` });
   }
-  const wait = WAITS[attempt];
+  const wait = RETRY_DELAYS_MS[attempt];
   if (wait === undefined) throw new Unreachable("the object store does not answer as it should");
   await sleep(wait, signal);
 }

@@ -1,4 +1,4 @@
-// What can go wrong.
+// The errors.
 
 import type { FieldError, VideoResponse } from "./schema.js";
 
@@ -7,17 +7,17 @@ export class FrameliftError extends Error {
   override name = "FrameliftError";
 }
 
-/** There was no answer, also not when asked again. */
+/** There was no answer, even after retries. */
 export class Unreachable extends FrameliftError {
   override name = "Unreachable";
 }
 
-/** What was downloaded is not what was made. */
+/** The downloaded archive is damaged. */
 export class DamagedResult extends FrameliftError {
   override name = "DamagedResult";
 }
 
-/** The API said no: a problem document (RFC 9457). */
+/** The API refused the call: a problem document (RFC 9457). */
 export class Refused extends FrameliftError {
   override name = "Refused";
   readonly code: string;

@@ -3,16 +3,16 @@
 import { Refused } from "./errors.js";
 import type { Progress, VideoResponse } from "./schema.js";
 
-/** What has become of a video: all of it where more than its progress has changed. */
+/** A change of a video, with the whole record if more than its progress has changed. */
 export type Event =
   | { kind: "status"; id: string; video: VideoResponse }
   | { kind: "progress"; id: string; progress: Progress }
   | { kind: "deleted"; id: string };
 
 /** The service is never silent for longer than 15 seconds. */
-const SILENCE = 40_000;
+const IDLE_TIMEOUT_MS = 40_000;
 
-/** The events of streams that are opened one behind the other; `undefined` where one breaks off or does not open. */
+/** The events of consecutive streams; `undefined` if one breaks off or cannot be opened. */
 export async function* follow(
   open: (lastEventId: string | undefined, signal: AbortSignal) => Promise<Response>,
   sleep: (milliseconds: number) => Promise<void>,
@@ -24,12 +24,12 @@ export async function* follow(
     const attempt = new AbortController();
     const end = (): void => attempt.abort();
     signal?.addEventListener("abort", end);
-    let timer = setTimeout(end, SILENCE);
+    let timer = setTimeout(end, IDLE_TIMEOUT_MS);
     try {
       const answer = await open(lastEventId, attempt.signal);
       for await (const block of blocks(answer)) {
         clearTimeout(timer);
-        timer = setTimeout(end, SILENCE);
+        timer = setTimeout(end, IDLE_TIMEOUT_MS);
         const fields = new Map<string, string>();
         for (const line of block.split(/\r?\n/)) {
           const colon = line.indexOf(":");
@@ -60,7 +60,7 @@ export async function* follow(
   }
 }
 
-/** What stands between empty lines; the end of a stream that breaks off is left out. */
+/** The blocks between empty lines, without an incomplete one at the end. */
 async function* blocks(answer: Response): AsyncGenerator<string, void, undefined> {
   const reader = answer.body?.getReader();
   const decoder = new TextDecoder();
@@ -73,7 +73,7 @@ async function* blocks(answer: Response): AsyncGenerator<string, void, undefined
   }
 }
 
-/** An event of the stream; none of a kind that a later version adds. */
+/** Parses an event; undefined for a kind of a later version. */
 function eventOf(kind: string | undefined, data: string | undefined): Event | undefined {
   if (data === undefined) return undefined;
   const found = JSON.parse(data);

@@ -1,4 +1,4 @@
-// Frames of an archive that is never downloaded whole: its members are stored as they are, so each is a range.
+// Reads frames without downloading the whole archive: its members are uncompressed, so each is a range.
 
 import { crypto } from "./crypto.js";
 import { DamagedResult } from "./errors.js";
@@ -6,7 +6,7 @@ import { DamagedResult } from "./errors.js";
 const TAIL = 64 << 10;
 const BATCH = 4 << 20;
 
-/** One image, and what the manifest says of it. */
+/** One image with its record from the manifest. */
 export interface Frame {
   /** From 1. */
   number: number;
@@ -14,7 +14,7 @@ export interface Frame {
   file: string;
   /** Its presentation time in seconds, exactly: `1001/30000`. */
   time: string;
-  /** The same, as near as a number comes. */
+  /** The same as a number. */
   seconds: number;
   width: number;
   height: number;
@@ -33,14 +33,14 @@ interface Listed {
   sha256: string;
 }
 
-/** Where a member is: from its local header to behind its bytes, and how many those are. */
+/** A member's range, from its local header to the end of its bytes, and its length. */
 interface Span {
   start: number;
   end: number;
   length: number;
 }
 
-/** Reads bytes of the archive, `end` not in it. */
+/** Reads bytes of the archive from `start` to `end`, exclusive. */
 export type Read = (start: number, end: number) => Promise<Uint8Array<ArrayBuffer>>;
 
 /** The frames in their order, read some megabytes at a time. */
@@ -114,7 +114,7 @@ async function directory(size: number, read: Read): Promise<Map<string, Span>> {
     for (let extra = at + 46 + nameLength, last = extra + extraLength; extra + 4 <= last; ) {
       const [id, bytesOfIt] = [entries.getUint16(extra, true), entries.getUint16(extra + 2, true)];
       if (id === 1) {
-        // Only the fields that did not fit are there, in this order.
+        // The extra field has only the values that did not fit, in this order.
         let field = extra + 4;
         const next = () => Number(entries.getBigUint64((field += 8) - 8, true));
         if (original === 0xffffffff) next();
@@ -130,7 +130,7 @@ async function directory(size: number, read: Read): Promise<Map<string, Span>> {
   return new Map(found.map(({ name, start, length }, n) => [name, { start, end: found[n + 1]?.start ?? offset, length }]));
 }
 
-/** A member's bytes, behind its local header. */
+/** A member's bytes, which follow its local header. */
 function content(bytes: Uint8Array<ArrayBuffer>, at: number, length: number): Uint8Array<ArrayBuffer> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (at + 30 > bytes.length || view.getUint32(at, true) !== 0x04034b50) {

@@ -5,12 +5,12 @@ import { crypto } from "./crypto.js";
 /** Seconds that an event may be old, or ahead of this machine's clock. */
 const TOLERANCE = 300;
 
-/** The event is not from Framelift, or is an old one that is sent again by somebody else. */
+/** The event is not from Framelift, or is a replay of an old one. */
 export class InvalidSignature extends Error {
   override name = "InvalidSignature";
 }
 
-/** The event, if it is signed with `secret` (`whsec_…`). `body` is what came, before it is parsed. */
+/** The event, if it is signed with `secret` (`whsec_…`). `body` is the unparsed body. */
 export async function verify(
   secret: string,
   body: string,

@@ -1,4 +1,4 @@
-"""The clients: `Client` blocks, `AsyncClient` does not. Both run what is written once, in `_steps` and `_frames`."""
+"""The clients: `Client` blocks, `AsyncClient` does not. Both run the operations in `_steps` and `_frames`."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Client:
     def upload(
         self, path: str | os.PathLike[str], *, options: OptionsBody | None = None, key: str | None = None
     ) -> VideoResponse:
-        """Uploads a video. A `key` of yours (up to 54 characters) lets the same call go on after this process has
-        ended, for 24 hours: parts that have arrived are not sent again, and there is one video."""
+        """Uploads a video. A `key` of yours (up to 54 characters) lets the same call resume after this process has
+        ended, for 24 hours: parts that have arrived are not sent again, and only one video is created."""
         return run(_steps.upload(self._session, Path(path), options, key))
 
     def video(self, video: Video) -> VideoResponse:
@@ -55,11 +55,11 @@ class Client:
         return iterate(_steps.videos(self._session, status))
 
     def watch(self, video: Video) -> Iterator[VideoResponse]:
-        """The video now, and again each time that something of it changes, until it has ended."""
+        """The video now, and again after each change, until it has ended."""
         return iterate(_steps.watch(self._session, _id(video)))
 
     def events(self) -> Iterator[Event]:
-        """What becomes of all videos of yours, from now on: first the unfinished ones as they are. It never ends."""
+        """The changes of all your videos: first the unfinished ones as they are now, then each change. It never ends."""
         return iterate(_steps.events(self._session))
 
     def wait(self, video: Video) -> VideoResponse:
@@ -67,19 +67,19 @@ class Client:
         return run(_steps.wait(self._session, _id(video)))
 
     def download(self, video: Video, path: str | os.PathLike[str] = ".") -> Path:
-        """Waits, and writes the archive to a file or into a folder that is there; gives the file."""
+        """Waits, and writes the archive to a file or into an existing folder. Returns the file's path."""
         return run(_steps.download(self._session, _id(video), Path(path)))
 
     def frames(
         self, video: Video, *, start: int = 1, stop: int | None = None, at: Time | Iterable[Time] | None = None
     ) -> Iterator[Frame]:
-        """Waits, and gives the frames one after the other, without downloading the archive whole. `start` and `stop`
+        """Waits, and yields the frames one after the other, without downloading the whole archive. `start` and `stop`
         are numbers, from 1, the latter not included; `at` are times: "12.5s", or seconds. All frames are read from the
         archive, a few by a request each."""
         return iterate(_frames.frames(self._session, _id(video), start, stop, at))
 
     def run(self, video: Video, options: OptionsBody) -> VideoResponse:
-        """Processes the same upload once more; gives the new video."""
+        """Processes the same upload again. Returns the new video."""
         accepted = self.request("POST", f"/videos/{_id(video)}/runs", {"options": options})
         return self.video(accepted["id"])
 
@@ -90,12 +90,12 @@ class Client:
         self.request("DELETE", f"/videos/{_id(video)}")
 
     def request(self, method: str, path: str, body: object = None) -> Any:
-        """Any call of the API; gives the JSON that it answers."""
+        """Makes any call of the API. Returns the JSON of the answer."""
         return run(_steps.call(self._session, method, path, body))
 
 
 class AsyncClient:
-    """As `Client`, for asyncio."""
+    """`Client` for asyncio."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self._io = Async()
@@ -118,8 +118,8 @@ class AsyncClient:
     async def upload(
         self, path: str | os.PathLike[str], *, options: OptionsBody | None = None, key: str | None = None
     ) -> VideoResponse:
-        """Uploads a video. A `key` of yours (up to 54 characters) lets the same call go on after this process has
-        ended, for 24 hours: parts that have arrived are not sent again, and there is one video."""
+        """Uploads a video. A `key` of yours (up to 54 characters) lets the same call resume after this process has
+        ended, for 24 hours: parts that have arrived are not sent again, and only one video is created."""
         return await _steps.upload(self._session, Path(path), options, key)
 
     async def video(self, video: Video) -> VideoResponse:
@@ -130,11 +130,11 @@ class AsyncClient:
         return _steps.videos(self._session, status)
 
     def watch(self, video: Video) -> AsyncIterator[VideoResponse]:
-        """The video now, and again each time that something of it changes, until it has ended."""
+        """The video now, and again after each change, until it has ended."""
         return _steps.watch(self._session, _id(video))
 
     def events(self) -> AsyncIterator[Event]:
-        """What becomes of all videos of yours, from now on: first the unfinished ones as they are. It never ends."""
+        """The changes of all your videos: first the unfinished ones as they are now, then each change. It never ends."""
         return _steps.events(self._session)
 
     async def wait(self, video: Video) -> VideoResponse:
@@ -142,19 +142,19 @@ class AsyncClient:
         return await _steps.wait(self._session, _id(video))
 
     async def download(self, video: Video, path: str | os.PathLike[str] = ".") -> Path:
-        """Waits, and writes the archive to a file or into a folder that is there; gives the file."""
+        """Waits, and writes the archive to a file or into an existing folder. Returns the file's path."""
         return await _steps.download(self._session, _id(video), Path(path))
 
     def frames(
         self, video: Video, *, start: int = 1, stop: int | None = None, at: Time | Iterable[Time] | None = None
     ) -> AsyncIterator[Frame]:
-        """Waits, and gives the frames one after the other, without downloading the archive whole. `start` and `stop`
+        """Waits, and yields the frames one after the other, without downloading the whole archive. `start` and `stop`
         are numbers, from 1, the latter not included; `at` are times: "12.5s", or seconds. All frames are read from the
         archive, a few by a request each."""
         return _frames.frames(self._session, _id(video), start, stop, at)
 
     async def run(self, video: Video, options: OptionsBody) -> VideoResponse:
-        """Processes the same upload once more; gives the new video."""
+        """Processes the same upload again. Returns the new video."""
         accepted = await self.request("POST", f"/videos/{_id(video)}/runs", {"options": options})
         return await self.video(accepted["id"])
 
@@ -165,5 +165,5 @@ class AsyncClient:
         await self.request("DELETE", f"/videos/{_id(video)}")
 
     async def request(self, method: str, path: str, body: object = None) -> Any:
-        """Any call of the API; gives the JSON that it answers."""
+        """Makes any call of the API. Returns the JSON of the answer."""
         return await _steps.call(self._session, method, path, body)

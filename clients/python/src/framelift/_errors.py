@@ -1,4 +1,4 @@
-"""What can go wrong."""
+"""The exceptions."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ class FrameliftError(Exception):
 
 
 class Unreachable(FrameliftError):
-    """There was no answer, also not when asked again."""
+    """There was no answer, even after retries."""
 
 
 class DamagedResult(FrameliftError):
-    """What was downloaded is not what was made."""
+    """The downloaded archive is damaged."""
 
 
 class Refused(FrameliftError):
-    """The API said no: a problem document (RFC 9457)."""
+    """The API refused the call: a problem document (RFC 9457)."""
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
         self.status = status

@@ -1,4 +1,4 @@
-"""Frames of an archive that is never downloaded whole: its members are stored as they are, so each is a range."""
+"""Reads frames without downloading the whole archive: its members are uncompressed, so each is a range."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOCAL_HEADER = 30
 
 @dataclass(frozen=True)
 class Frame:
-    """One image, and what the manifest says of it."""
+    """One image with its record from the manifest."""
 
     number: int
     """From 1."""
@@ -31,7 +31,7 @@ class Frame:
     time: str
     """Its presentation time in seconds, exactly: `1001/30000`."""
     seconds: float
-    """The same, as near as a float comes."""
+    """The same as a float."""
     width: int
     height: int
     keyframe: bool
@@ -40,7 +40,7 @@ class Frame:
 
 
 class _Window(io.RawIOBase):
-    """A file of which only the end is there."""
+    """A file of which only the end is in memory."""
 
     def __init__(self, size: int, start: int, data: bytes) -> None:
         self._size, self._start, self._data, self._at = size, start, data, 0
@@ -81,8 +81,8 @@ Time = str | float
 def frames(
     session: Session, id: str, start: int, stop: int | None, at: Time | Iterable[Time] | None
 ) -> AsyncGenerator[Frame, None]:
-    """All frames from the archive, some megabytes at a time; a few of them one by one. Arguments that do not go
-    together are refused at once, and not at the first frame."""
+    """All frames from the archive, some megabytes at a time, or a few of them one by one. Checks the arguments at once, not
+    at the first frame."""
     if at is not None and (start != 1 or stop is not None):
         raise ValueError("give either at, or start and stop")
     if start < 1:
@@ -121,7 +121,7 @@ async def _from_to(
         limit = 100 if stop is None else min(100, stop - start)
         page: FramePage = await call(session, "GET", f"/videos/{video['id']}/frames?from={start}&limit={limit}")
         for item in page["items"]:
-            # The link is in place of a token.
+            # The link needs no token.
             answer = await request(session, "GET", item["url"], anonymous=True)
             yield _frame(video, item, answer.body)
         start += len(page["items"])
@@ -163,7 +163,7 @@ async def _from_archive(session: Session, found: VideoResponse) -> AsyncGenerato
         except zipfile.BadZipFile as error:
             raise DamagedResult(str(error)) from error
     members.sort(key=lambda member: member.header_offset)
-    # Where the directory begins is not told; no member reaches beyond it.
+    # `zipfile` does not say where the directory begins, but no member extends beyond it.
     ends = [member.header_offset for member in members[1:]] + [size]
     spans = {m.filename: (m.header_offset, min(end, m.header_offset + m.file_size + (1 << 16)), m.file_size) for m, end in zip(members, ends)}
     if "manifest.json" not in spans:
@@ -210,7 +210,7 @@ def _span(spans: dict[str, tuple[int, int, int]], record: dict[str, Any]) -> tup
 
 
 def _content(data: bytearray, offset: int, length: int) -> bytes:
-    """A member's bytes, behind its local header."""
+    """A member's bytes, which follow its local header."""
     header = data[offset : offset + LOCAL_HEADER]
     if header[:4] != b"PK\x03\x04":
         raise DamagedResult("a member is not where the archive says")

@@ -1,5 +1,5 @@
-"""How bytes go and come: blocking and with asyncio, behind one protocol. What is written over it awaits; a client that
-blocks runs that to its end without ever waiting for an event loop."""
+"""HTTP behind one protocol, blocking and with asyncio. The operations over it are coroutines; the blocking client runs them to
+their end without an event loop, because its calls never suspend."""
 
 from __future__ import annotations
 
@@ -56,20 +56,20 @@ class Put:
 
 
 class IO(Protocol):
-    """Each method raises `Unreachable` where there is no answer, unless it says otherwise."""
+    """Each method raises `Unreachable` if there is no answer, unless it says otherwise."""
 
     async def sleep(self, seconds: float) -> None: ...
 
     async def send(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Answer: ...
 
     async def put(self, puts: list[Put]) -> list[int]:
-        """Sends parts at once; their statuses, 0 for one without an answer."""
+        """Sends parts concurrently. Returns their statuses, 0 for one without an answer."""
 
     async def read(self, url: str, start: int, end: int, sink: Callable[[bytes], object]) -> int:
-        """An object's bytes from `start` up to `end`, both in it, into `sink`; the status."""
+        """Reads an object's bytes from `start` to `end`, inclusive, into `sink`. Returns the status."""
 
     def lines(self, url: str, headers: dict[str, str]) -> AsyncGenerator[Answer | str, None]:
-        """The lines of an answer as they come; before them, or in their place, the answer that is no success."""
+        """The lines of an answer as they arrive. An answer that is not a success comes instead of lines."""
 
 
 def _no_answer(error: httpx.TransportError) -> Unreachable:
@@ -81,7 +81,7 @@ def _has_range(status: int, start: int) -> bool:
 
 
 class Blocking:
-    """Does each call at once, so that what awaits it never has to wait."""
+    """Blocks in each call, so that a coroutine over it never suspends."""
 
     def __init__(self) -> None:
         self.http = httpx.Client(timeout=TIMEOUT, headers=AGENT)
@@ -129,7 +129,7 @@ class Blocking:
 
 
 class Async:
-    """The same for asyncio."""
+    """The protocol for asyncio."""
 
     def __init__(self) -> None:
         self.http = httpx.AsyncClient(timeout=TIMEOUT, headers=AGENT)
@@ -177,13 +177,13 @@ class Async:
 
 
 async def _by_threads(pieces: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Each piece is read by a thread, so that nothing else waits for the disk."""
+    """Reads each piece in a thread, so that the event loop does not wait for the disk."""
     while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
         yield piece
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs what is written over `Blocking`."""
+    """Runs a coroutine over `Blocking` to its end."""
     try:
         work.send(None)
     except StopIteration as end:
@@ -193,7 +193,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def iterate(items: AsyncGenerator[T, None]) -> Iterator[T]:
-    """The items of what is written over `Blocking`."""
+    """Iterates over an asynchronous generator over `Blocking`."""
 
     async def after() -> T:
         return await anext(items)

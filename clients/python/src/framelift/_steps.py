@@ -1,4 +1,4 @@
-"""What a client does, over an `IO` that sends and waits: written once, for the blocking and the asynchronous client."""
+"""The operations of both clients, the blocking and the asynchronous one, over an `IO`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ._errors import DamagedResult, ProcessingFailed, Refused, Unreachable
 from ._io import IO, PIECE, Answer, Put
 from .types import CreateVideoResponse, OptionsBody, Progress, Status, VideoPage, VideoResponse
 
-WAITS = (0.3, 1.0, 2.0, 5.0, 15.0)
-AT_ONCE = 4
+RETRY_DELAYS = (0.3, 1.0, 2.0, 5.0, 15.0)
+CONCURRENT_PARTS = 4
 
 
 @dataclass
 class Session:
-    """Where the API is, by what it is reached, and how the caller is known there."""
+    """The API's URL, the IO, and the caller's tokens."""
 
     url: str
     io: IO
@@ -40,7 +40,7 @@ async def call(
     key: str | None = None,
     anonymous: bool = False,
 ) -> Any:
-    """As `request`; gives the JSON of the answer."""
+    """Sends a request like `request`. Returns the JSON of the answer."""
     answer = await request(session, method, path, body, key, anonymous)
     return json.loads(answer.body) if answer.body else None
 
@@ -53,9 +53,9 @@ async def request(
     key: str | None = None,
     anonymous: bool = False,
 ) -> Answer:
-    """Sends a request, again where that does no harm, and after renewing the token."""
+    """Sends a request, with retries if it may be repeated, and renews the token if it has expired."""
     repeatable = method in ("GET", "DELETE") or key is not None
-    renewed, waits = False, iter(WAITS)
+    renewed, waits = False, iter(RETRY_DELAYS)
     while True:
         headers = {"accept": "application/json"}
         if session.token and not anonymous:
@@ -100,16 +100,16 @@ def problem(answer: Answer) -> dict[str, Any]:
 
 async def renew(session: Session) -> None:
     body = {"refresh_token": session.refresh_token}
-    keep(session, await call(session, "POST", "/auth/refresh", body, anonymous=True))
+    store_tokens(session, await call(session, "POST", "/auth/refresh", body, anonymous=True))
 
 
-def keep(session: Session, tokens: dict[str, Any]) -> None:
+def store_tokens(session: Session, tokens: dict[str, Any]) -> None:
     session.token, session.refresh_token = tokens["access_token"], tokens["refresh_token"]
 
 
 async def login(session: Session, email: str, password: str) -> None:
     body = {"email": email, "password": password}
-    keep(session, await call(session, "POST", "/auth/login", body, anonymous=True))
+    store_tokens(session, await call(session, "POST", "/auth/login", body, anonymous=True))
 
 
 async def video(session: Session, id: str) -> VideoResponse:
@@ -135,45 +135,45 @@ async def videos(session: Session, status: Status | None) -> AsyncGenerator[Vide
 
 
 async def upload(session: Session, path: Path, options: OptionsBody | None, key: str | None) -> VideoResponse:
-    """Announces the file, sends what has not arrived, and hands it over."""
+    """Creates the video, sends the bytes that have not arrived, and completes the upload."""
     key = key or str(uuid.uuid4())
     size = os.path.getsize(path)
     body = {"file_name": path.name, "size_bytes": size, **({"options": options} if options else {})}
 
-    async def announce() -> CreateVideoResponse:
+    async def create() -> CreateVideoResponse:
         return cast(CreateVideoResponse, await call(session, "POST", "/videos", body, key))
 
-    created = await announce()
+    created = await create()
     id = created["id"]
     if created["status"] == "awaiting_upload":
         if created["upload"]["method"] == "PUT":
-            await put_whole(session, path, size, created, announce)
+            await put_file(session, path, size, created, create)
         else:
             await put_parts(session, id, path, size)
     await call(session, "POST", f"/videos/{id}/complete", key=f"{key[:54]}-complete")
     return await video(session, id)
 
 
-async def put_whole(
+async def put_file(
     session: Session,
     path: Path,
     size: int,
     created: CreateVideoResponse,
-    announce: Callable[[], Awaitable[CreateVideoResponse]],
+    create: Callable[[], Awaitable[CreateVideoResponse]],
 ) -> None:
-    for wait in (*WAITS, None):
+    for wait in (*RETRY_DELAYS, None):
         target = created["upload"]
         assert target["method"] == "PUT"
         headers = {name: value for name, value in target["headers"].items() if name.lower() != "content-length"}
         [status] = await session.io.put([Put(target["url"], headers, path, 0, size)])
         if 200 <= status < 300:
             return
-        await again(session, status, wait)
-        created = await announce()
+        await pause_or_raise(session, status, wait)
+        created = await create()
 
 
 async def put_parts(session: Session, id: str, path: Path, size: int) -> None:
-    waits = iter(WAITS)
+    waits = iter(RETRY_DELAYS)
     while True:
         parts = await call(session, "GET", f"/videos/{id}/upload-parts")
         length = parts["part_size"]
@@ -188,20 +188,20 @@ async def put_parts(session: Session, id: str, path: Path, size: int) -> None:
             urls = {part["number"]: part["url"] for part in more["parts"]}
         failed = None
         todo = [n for n in missing if n in urls]
-        for begin in range(0, len(todo), AT_ONCE):
-            puts = [Put(urls[n], {}, path, (n - 1) * length, sizes[n]) for n in todo[begin : begin + AT_ONCE]]
+        for begin in range(0, len(todo), CONCURRENT_PARTS):
+            puts = [Put(urls[n], {}, path, (n - 1) * length, sizes[n]) for n in todo[begin : begin + CONCURRENT_PARTS]]
             statuses = await session.io.put(puts)
             failed = next((status for status in statuses if not 200 <= status < 300), None)
             if failed is not None:
                 break
-            waits = iter(WAITS)
+            waits = iter(RETRY_DELAYS)
         if failed is not None:
-            # Fresh URLs, and what has arrived, come with the next round.
-            await again(session, failed, next(waits, None))
+            # The next round fetches new URLs and the parts that have arrived.
+            await pause_or_raise(session, failed, next(waits, None))
 
 
-async def again(session: Session, status: int, wait: float | None) -> None:
-    """Waits after bytes that did not arrive, or gives up."""
+async def pause_or_raise(session: Session, status: int, wait: float | None) -> None:
+    """Waits before the next attempt, or raises if there is none."""
     if status not in (0, 403, 429) and status < 500:
         raise Refused(status, {"code": "store-refused", "detail": f"the object store answered {status}"})
     if wait is None:
@@ -211,18 +211,18 @@ async def again(session: Session, status: int, wait: float | None) -> None:
 
 @dataclass(frozen=True)
 class Event:
-    """What has become of a video."""
+    """A change of a video."""
 
     kind: Literal["status", "progress", "deleted"]
     id: str
-    """The video's."""
+    """The video's id."""
     video: VideoResponse | None = None
-    """All of it, where more than the progress has changed."""
+    """The whole record, if more than the progress has changed."""
     progress: Progress | None = None
 
 
 async def follow(session: Session, path: str) -> AsyncGenerator[Event | None, None]:
-    """The events of streams that are opened one behind the other; `None` where one breaks off or does not open."""
+    """The events of consecutive streams; `None` if one breaks off or cannot be opened."""
     last_id: str | None = None
     faults, renewed = 0, False
     while True:
@@ -268,7 +268,7 @@ async def follow(session: Session, path: str) -> AsyncGenerator[Event | None, No
 
 
 def event(kind: str | None, data: Any) -> Event | None:
-    """An event of the stream; none of a kind that a later version adds."""
+    """Parses an event; None for a kind of a later version."""
     match kind:
         case "status":
             return Event(kind, data["id"], video=data, progress=data["progress"])
@@ -281,20 +281,19 @@ def event(kind: str | None, data: Any) -> Event | None:
 
 
 async def events(session: Session) -> AsyncGenerator[Event, None]:
-    """What becomes of all videos of the caller, from now on."""
+    """The changes of all videos of the caller, from now on."""
     faults = 0
     async with aclosing(follow(session, "/videos/events")) as found:
         async for event in found:
             faults = 0 if event is not None else faults + 1
-            if faults > len(WAITS):
+            if faults > len(RETRY_DELAYS):
                 raise Unreachable("the service sends no events")
             if event is not None:
                 yield event
 
 
 async def watch(session: Session, id: str) -> AsyncGenerator[VideoResponse, None]:
-    """The video each time that something of it has changed, the last time when it has ended. Where no stream tells, the
-    video is looked at."""
+    """The video after each change, until it has ended. Polls if there is no stream of events."""
     last: VideoResponse | None = None
     async with aclosing(follow(session, f"/videos/{id}/events")) as found:
         async for event in found:
@@ -314,7 +313,7 @@ async def watch(session: Session, id: str) -> AsyncGenerator[VideoResponse, None
 
 
 async def wait(session: Session, id: str) -> VideoResponse:
-    """Waits for the video's end; an error unless it was completed."""
+    """Waits until the video has ended. Raises unless it was completed."""
     async with aclosing(watch(session, id)) as states:
         async for found in states:
             if found["status"] == "completed":
@@ -325,8 +324,8 @@ async def wait(session: Session, id: str) -> VideoResponse:
 
 
 async def read(session: Session, id: str, start: int, end: int, sink: Callable[[bytes], object]) -> None:
-    """Bytes of a video's archive, gone on with where a connection breaks off."""
-    waits = iter(WAITS)
+    """Reads a range of a video's archive. Resumes a broken connection."""
+    waits = iter(RETRY_DELAYS)
     have = start
 
     def count(piece: bytes) -> None:
@@ -344,12 +343,12 @@ async def read(session: Session, id: str, start: int, end: int, sink: Callable[[
         if have > end:
             return
         if have > before:
-            waits = iter(WAITS)
-        await again(session, 503 if 200 <= status < 300 else status, next(waits, None))
+            waits = iter(RETRY_DELAYS)
+        await pause_or_raise(session, 503 if 200 <= status < 300 else status, next(waits, None))
 
 
 async def download(session: Session, id: str, target: Path) -> Path:
-    """Writes the archive to `target`, whole and checked. What came before an interruption is gone on with."""
+    """Writes the archive to `target`, and checks it. Resumes an interrupted download."""
     found = await wait(session, id)
     result = found.get("result")
     assert result is not None, "a completed video has a result"

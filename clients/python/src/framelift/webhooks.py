@@ -16,11 +16,11 @@ TOLERANCE = 300
 
 
 class InvalidSignature(Exception):
-    """The event is not from Framelift, or is an old one that is sent again by somebody else."""
+    """The event is not from Framelift, or is a replay of an old one."""
 
 
 def verify(secret: str, body: bytes | str, headers: Mapping[str, str], *, now: float | None = None) -> Any:
-    """The event, if it is signed with `secret` (`whsec_…`). `body` is what came, byte for byte."""
+    """The event, if it is signed with `secret` (`whsec_…`). `body` is the unparsed body."""
     found = {name.lower(): value for name, value in headers.items()}
     try:
         id, sent, signatures = (found[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
