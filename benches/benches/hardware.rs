@@ -1,4 +1,4 @@
-//! Whole jobs on the GPU and on the CPU, of videos that it makes: `docs/gpu.md` has what came out.
+//! Whole jobs on the GPU and on the CPU, of generated videos: `docs/gpu.md` has the results.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use framelift_benches::extract_into_nothing;
+use framelift_benches::extract_without_output;
 use framelift_contract::manifest::Strategy;
 use framelift_domain::{Fit, Options, Rational, Resize, Select};
 use framelift_media::{EngineLimits, HardwareUse, MemorySource, hardware};
@@ -52,11 +52,11 @@ fn jobs(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("hardware/{name}"));
         group.sample_size(10).throughput(Throughput::Elements(FRAMES));
         for (job, options) in &jobs {
-            let plan = extract_into_nothing(video.clone(), options, &gpu).plan;
+            let plan = extract_without_output(video.clone(), options, &gpu).plan;
             assert_eq!(plan.strategy, Strategy::Hardware, "{}", plan.reason);
             for (on, limits) in [("gpu", &gpu), ("cpu", &cpu)] {
                 group.bench_function(format!("{job}/{on}"), |b| {
-                    let work = |source| black_box(extract_into_nothing(source, options, limits));
+                    let work = |source| black_box(extract_without_output(source, options, limits));
                     b.iter_batched(|| video.clone(), work, BatchSize::PerIteration);
                 });
             }

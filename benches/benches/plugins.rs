@@ -1,5 +1,5 @@
-//! What frame plugins cost: calling one that does nothing, for each language that has a template, and each one that
-//! comes with the product against FFmpeg's own program with a filter that does the same.
+//! Measures frame plugins: the call of one that does nothing, for each language with a template, and each built-in
+//! plugin against the `ffmpeg` program with an equivalent filter.
 //!
 //! `cargo xtask bench plugins` builds the components that do nothing and names their folder in
 //! `FRAMELIFT_BENCH_PLUGINS`. Times are wall times, measured in turns; of several rounds the median counts.
@@ -16,7 +16,7 @@ use framelift_media::{EngineLimits, FileSource, Files, HardwareUse, Output, Requ
 use framelift_plugin_host::{Metering, PluginRun, built_in};
 use framelift_sandbox::{CompileLimits, Engine, Extracted};
 
-/// Rounds that count; one more warms up.
+/// Measured rounds, after one to warm up.
 const ROUNDS: usize = 5;
 /// Seconds of video, of 30 frames each.
 const SECONDS: u32 = 4;
@@ -110,7 +110,7 @@ fn components() -> Vec<(String, Vec<u8>)> {
     ["rust", "python", "js"].map(read).into()
 }
 
-/// A video that is easily decoded, so that little hides what plugins cost.
+/// A video that is cheap to decode, so that decoding does not hide the cost of plugins.
 fn clip(folder: &Path) -> PathBuf {
     let path = folder.join("clip.mp4");
     let source = format!("testsrc2=size=1920x1080:rate=30:duration={SECONDS}");
@@ -122,7 +122,7 @@ fn clip(folder: &Path) -> PathBuf {
     path
 }
 
-/// What is measured again and again.
+/// A measured extraction.
 struct Run {
     folder: PathBuf,
     video: PathBuf,

@@ -1,5 +1,5 @@
-//! What a child process costs: the same jobs in this process and in a child, in turns, and how long a child
-//! takes to be ready.
+//! Measures the cost of the sandbox's child process: the same jobs in this process and in a child, in turns, and the
+//! time until a child is ready.
 //!
 //! Prints ratios of wall time, sandboxed over in-process: the median of the rounds, the smallest and the largest.
 
@@ -13,7 +13,7 @@ use framelift_domain::{Format, Options, Select};
 use framelift_media::{EngineLimits, HardwareUse, Output, Request};
 use framelift_sandbox::{Engine, Sandbox, Settings};
 
-/// Rounds that count; one more warms up.
+/// Measured rounds, after one to warm up.
 const ROUNDS: usize = 7;
 
 fn main() -> ExitCode {
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     ] {
         let options = Options { select, format, ..Options::default() };
         let ratios = (0..=rounds).map(|round| {
-            // Whoever comes second finds warmer caches.
+            // The second of a pair finds warmer caches.
             let (first, second) =
                 if round % 2 == 0 { (&in_process, &sandboxed) } else { (&sandboxed, &in_process) };
             let (first, second) = (time(first, sample, &options), time(second, sample, &options));

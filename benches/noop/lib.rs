@@ -1,4 +1,4 @@
-//! A frame plugin that keeps every frame and looks at none: what is left is the price of calling it.
+//! A frame plugin that keeps every frame and reads none, to measure the cost of the calls.
 
 wit_bindgen::generate!({ path: "wit", world: "frame-plugin" });
 

@@ -1,4 +1,4 @@
-//! What the benches share: public samples in memory, and one extraction.
+//! Common code of the benches: public samples in memory, and one extraction.
 //!
 //! `cargo bench -p framelift-benches` measures the engine against itself; `side_by_side.py`
 //! measures the whole against other programs.
@@ -33,13 +33,13 @@ impl Sample {
     }
 }
 
-/// Extracts into nothing, on `threads` threads (0: one for each core), and gives the number of images.
+/// Extracts without output, on `threads` threads (0: one for each core). Returns the number of images.
 pub fn run(source: MemorySource, options: &Options, threads: usize) -> u64 {
-    extract_into_nothing(source, options, &EngineLimits { threads, ..EngineLimits::default() }).frames
+    extract_without_output(source, options, &EngineLimits { threads, ..EngineLimits::default() }).frames
 }
 
-/// Extracts into nothing.
-pub fn extract_into_nothing(source: MemorySource, options: &Options, limits: &EngineLimits) -> Outcome {
+/// Extracts without output.
+pub fn extract_without_output(source: MemorySource, options: &Options, limits: &EngineLimits) -> Outcome {
     let (source, output) = (Box::new(source), Output::zip(std::io::sink()));
     let request = Request { source, file_name: "sample".to_owned(), options, limits, output, control: &() };
     extract(request, Vec::new()).expect("it is a good video")

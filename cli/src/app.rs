@@ -1,10 +1,10 @@
-//! Runs the command that was asked for.
+//! Runs the requested command.
 
 use std::process::ExitCode;
 
 use crate::args::{Cli, Command};
 use crate::outcome::{Done, Failed, Printer};
-use crate::remote::{self, account, download, login, run as again, upload, wait};
+use crate::remote::{self, account, download, login, run as rerun, upload, wait};
 use crate::service::ServiceArgs;
 use crate::{extract, hardware, plugin, probe, shell};
 
@@ -23,7 +23,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Watch(args) => wait::watch(&args),
         Command::Download(args) => report(&args.service, download::download(&args)),
         Command::Frames(args) => report(args.service(), remote::frames::run(&args)),
-        Command::Run(args) => report(&args.service, again::run(&args)),
+        Command::Run(args) => report(&args.service, rerun::run(&args)),
         Command::Cancel(args) => remote::videos::each(&args, remote::videos::cancel),
         Command::Rm(args) => remote::videos::each(&args, remote::videos::remove),
         Command::Account(command) => report(command.service(), account::run(&command)),

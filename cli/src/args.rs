@@ -1,4 +1,4 @@
-//! The command line. Values are taken as text here; `options` reads them.
+//! The command line's arguments. Values are plain text here; `options` parses them.
 
 use std::path::PathBuf;
 

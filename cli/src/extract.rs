@@ -21,7 +21,7 @@ use crate::progress::Terminal;
 use crate::staging;
 use crate::videos::{self, Video};
 
-/// What is the same for every video.
+/// The settings that are the same for every video.
 struct Job<'a> {
     args: &'a ExtractArgs,
     options: Options,
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &ExtractArgs) -> ExitCode {
 
 type Work = Vec<(Video, Destination)>;
 
-/// Everything that can be refused before a video is opened.
+/// Checks everything that can be refused before a video is opened.
 fn prepare(args: &ExtractArgs) -> Result<(Printer, Job<'_>, Work), Failed> {
     let value = |message: String| Failed::Values(vec![message]);
     let output = Output::parse(args.output.as_deref(), args.archive).map_err(value)?;
@@ -80,7 +80,7 @@ impl Job<'_> {
 
     fn one(&self, video: &Video, destination: &Destination) -> Result<Done, Failed> {
         let result = self.write(video, destination);
-        // Also where it has returned by itself before anything was begun.
+        // Also if it returned before it began.
         self.terminal.finish();
         match (self.terminal.signal(), result) {
             (Some(signal), Err(_)) => Err(Failed::Interrupted(signal)),
@@ -102,14 +102,14 @@ impl Job<'_> {
             }
             Destination::Archive(path, kind) => {
                 let mut file = staging::file(path)?;
-                self.terminal.removes(file.path().to_owned());
+                self.terminal.remove_on_exit(file.path().to_owned());
                 let outcome = self.extract(video, source, archive(*kind, file.as_file_mut()), None)?;
                 staging::publish_file(file, path, force)?;
                 Ok(outcome)
             }
             Destination::Files { folder, names } => {
                 let made = staging::folder(folder)?;
-                self.terminal.removes(made.path().to_owned());
+                self.terminal.remove_on_exit(made.path().to_owned());
                 let outcome = self.extract(video, source, Box::new(Files::new(made.path())), Some(names))?;
                 staging::publish_folder(made, folder, &names.other("manifest.json"), force)?;
                 Ok(outcome)

@@ -1,5 +1,5 @@
-//! From what people type to the service's options: `2` is two seconds, `00:01:30` is a time, `jpg` is
-//! JPEG. Values are checked by the service's own rules; what is wrong is told by the flag.
+//! Parses command line options into the API's options: `2` is two seconds, `00:01:30` is a time, `jpg` is JPEG. The
+//! API's own rules check the values; an error names the flag.
 
 use framelift_contract::options::{CropBody, OptionsBody, RangeBody, ResizeBody, ScenesBody, SelectBody};
 use framelift_contract::problem::FieldError;
@@ -8,7 +8,7 @@ use framelift_domain::{Format, Options, Place, Rational, Select};
 
 use crate::args::{ImageArgs, SelectArgs};
 
-/// The options, or everything that is wrong. `format` is what the output's name asks for.
+/// Returns the options, or all errors. `format` is the image format that the output's name implies.
 pub(crate) fn options(
     select: &SelectArgs,
     images: &ImageArgs,
@@ -43,7 +43,7 @@ pub(crate) fn options(
 fn select_body(args: &SelectArgs, rate: Option<Rational>) -> Result<Option<SelectBody>, String> {
     let body = SelectBody {
         every: duration("--every", &args.every)?,
-        // It need not be a decimal: the exact one is put in afterwards.
+        // The exact rate may not be a decimal. It is set afterwards.
         fps: rate.map(|_| 1.into()),
         count: integer("--count", &args.count)?,
         at: args
@@ -92,8 +92,8 @@ fn place(flag: &str, text: &str) -> Result<String, String> {
     }
 }
 
-/// A time as the API writes it, where `text` is a number of seconds or `[HH:]MM:SS[.fff]`; all else stays
-/// as it is.
+/// Converts a number of seconds or `[HH:]MM:SS[.fff]` to the API's form of a time. Other texts are returned
+/// unchanged.
 fn seconds(text: &str) -> String {
     let text = text.trim();
     if Rational::parse_decimal(text).is_some() {
@@ -177,12 +177,12 @@ fn resize(images: &ImageArgs) -> Result<Option<ResizeBody>, String> {
     Ok(Some(ResizeBody { width, height, fit: images.fit.clone() }))
 }
 
-/// What is wrong, by the flag that it was given with.
+/// The message of an error, with the flag of the value.
 fn by_flag(error: &FieldError) -> String {
     format!("{}: {}", flag(&error.pointer), error.detail)
 }
 
-/// The flag that sets what a pointer into options leads to; the pointer itself where there is none.
+/// The flag for a pointer into the options, or the pointer itself if there is none.
 pub(crate) fn flag(pointer: &str) -> &str {
     const FLAGS: [(&str, &str); 16] = [
         ("/select/every", "--every"),
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_as_people_write_them() {
+    fn common_forms_of_times_are_parsed() {
         for (text, time) in [
             ("2", "2s"),
             ("0.5", "0.5s"),

@@ -1,4 +1,4 @@
-//! Prints how a run ends, and gives its exit code. Nothing else prints.
+//! Prints the outcome of a command, and determines the exit code. No other module prints.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -13,35 +13,35 @@ use serde_json::{Value, json};
 
 use crate::service::{Explained, ServiceError};
 
-/// The exit code of a wrong value (`EX_USAGE`).
+/// The exit code for a wrong value (`EX_USAGE`).
 const WRONG_VALUE: u8 = 64;
-/// The exit code where some of several videos failed.
-const SOME_FAILED: u8 = 3;
+/// The exit code if some of several videos failed.
+const SOME_VIDEOS_FAILED: u8 = 3;
 const SIGPIPE: u8 = 13;
 
-/// A run that succeeded.
+/// The result of a command that succeeded.
 pub(crate) struct Done {
-    /// For people.
+    /// The text for people.
     pub(crate) text: String,
-    /// For programs.
+    /// The JSON for programs.
     pub(crate) json: Value,
     pub(crate) warnings: Vec<String>,
 }
 
-/// A run that failed.
+/// The error of a command that failed.
 #[derive(Debug)]
 pub(crate) enum Failed {
-    /// Wrong values.
+    /// Wrong values of arguments.
     Values(Vec<String>),
     Extraction(ExtractError),
-    /// The service, or the way to it.
+    /// An error of the service, or of the connection to it.
     Service(ServiceError),
-    /// A video that the service did not get frames out of: its failure's code, or its status.
+    /// A video that was not completed, with the code of its failure or its status.
     Video {
         code: String,
         message: String,
     },
-    /// A signal said stop.
+    /// Stopped by a signal.
     Interrupted(i32),
     Other(anyhow::Error),
 }
@@ -74,7 +74,7 @@ impl From<RunError> for Failed {
     }
 }
 
-/// A plugin that is not accepted.
+/// The error for a plugin that is not accepted.
 pub(crate) fn not_compiled(plugin: &str, error: CompileError) -> Failed {
     match error {
         CompileError::Rejected(rejected) => ExtractError::Failed(failure(plugin, rejected)).into(),
@@ -88,8 +88,8 @@ impl From<anyhow::Error> for Failed {
     }
 }
 
-/// A failure as it is printed.
-struct Told {
+/// The printed form of an error.
+struct PrintedFailure {
     exit: u8,
     code: Cow<'static, str>,
     messages: Vec<String>,
@@ -97,56 +97,57 @@ struct Told {
 }
 
 impl Failed {
-    fn told(&self) -> Told {
-        let told = |exit, code: &'static str, message: String| Told {
+    fn printed(&self) -> PrintedFailure {
+        let printed = |exit, code: &'static str, message: String| PrintedFailure {
             exit,
             code: code.into(),
             messages: vec![message],
             hint: None,
         };
         match self {
-            Self::Values(messages) => {
-                Told { messages: messages.clone(), ..told(WRONG_VALUE, "invalid-options", String::new()) }
-            }
+            Self::Values(messages) => PrintedFailure {
+                messages: messages.clone(),
+                ..printed(WRONG_VALUE, "invalid-options", String::new())
+            },
             Self::Extraction(ExtractError::Failed(failure)) => {
                 let code = failure.code.as_str();
                 let hint = Some(hint(failure.code).into());
-                Told { hint, ..told(1, code, format!("{code}: {}", failure.message)) }
+                PrintedFailure { hint, ..printed(1, code, format!("{code}: {}", failure.message)) }
             }
             Self::Service(error) => {
                 let Explained { exit, code, messages, hint } = error.explain();
-                Told { exit, code: code.into(), messages, hint: hint.map(Cow::from) }
+                PrintedFailure { exit, code: code.into(), messages, hint: hint.map(Cow::from) }
             }
-            Self::Video { code, message } => Told {
+            Self::Video { code, message } => PrintedFailure {
                 code: code.clone().into(),
                 hint: code.parse().ok().map(|code| hint(code).into()),
-                ..told(1, "", format!("{code}: {message}"))
+                ..printed(1, "", format!("{code}: {message}"))
             },
-            Self::Extraction(error) => told(1, "io", error.to_string()),
+            Self::Extraction(error) => printed(1, "io", error.to_string()),
             Self::Interrupted(signal) => {
-                told(128 + u8::try_from(*signal).unwrap_or(0), "canceled", "interrupted".to_owned())
+                printed(128 + u8::try_from(*signal).unwrap_or(0), "canceled", "interrupted".to_owned())
             }
-            Self::Other(error) => told(1, "io", format!("{error:#}")),
+            Self::Other(error) => printed(1, "io", format!("{error:#}")),
         }
     }
 
-    /// Whether the reader of the standard output has closed it, which is no failure to report.
+    /// Whether the standard output is a closed pipe, which is not reported as an error.
     fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Extraction(ExtractError::Sink(error)) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 
-/// Prints to people or to programs.
+/// Prints for people or for programs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Printer {
     pub(crate) json: bool,
-    /// Errors only.
+    /// Whether only errors are printed.
     pub(crate) quiet: bool,
-    /// The standard output is taken by an archive.
+    /// Whether an archive is written to the standard output.
     pub(crate) stdout_taken: bool,
 }
 
-/// How several videos ended.
+/// The outcomes of several videos.
 #[derive(Default)]
 pub(crate) struct Summary {
     videos: Vec<Value>,
@@ -155,45 +156,45 @@ pub(crate) struct Summary {
 }
 
 impl Printer {
-    /// Prints how the run ended.
+    /// Prints the outcome of the command.
     pub(crate) fn report(self, result: Result<Done, Failed>) -> ExitCode {
         match result {
             Ok(done) => {
                 self.warn(None, &done.warnings);
                 if self.json {
-                    say(format_args!("{:#}", done.json));
+                    print_line(format_args!("{:#}", done.json));
                 } else {
-                    self.tell(&done.text);
+                    self.print_info(&done.text);
                 }
                 ExitCode::SUCCESS
             }
             Err(failed) if failed.is_broken_pipe() => ExitCode::from(128 + SIGPIPE),
             Err(failed) => {
-                let told = failed.told();
-                complain_of(None, &told);
+                let printed = failed.printed();
+                print_failure(None, &printed);
                 if self.json {
-                    say(format_args!("{:#}", error_json(&told)));
+                    print_line(format_args!("{:#}", failure_json(&printed)));
                 }
-                ExitCode::from(told.exit)
+                ExitCode::from(printed.exit)
             }
         }
     }
 
-    /// Prints how one of several videos ended.
+    /// Prints the outcome of one of several videos.
     pub(crate) fn one_of_several(self, video: &str, result: Result<Done, Failed>, summary: &mut Summary) {
         match result {
             Ok(done) => {
                 self.warn(Some(video), &done.warnings);
                 if !self.json {
-                    self.tell(format_args!("{video}: {}", done.text));
+                    self.print_info(format_args!("{video}: {}", done.text));
                 }
                 summary.frames += done.json["frames"].as_u64().unwrap_or(0);
                 summary.videos.push(done.json);
             }
             Err(failed) => {
-                let told = failed.told();
-                complain_of(Some(video), &told);
-                let mut json = error_json(&told);
+                let printed = failed.printed();
+                print_failure(Some(video), &printed);
+                let mut json = failure_json(&printed);
                 json["file"] = video.into();
                 summary.videos.push(json);
                 summary.failed += 1;
@@ -201,30 +202,29 @@ impl Printer {
         }
     }
 
-    /// Prints how all of several videos ended, `signal` telling whether one said stop.
+    /// Prints the summary of several videos. `signal` is the signal that stopped the command, if any.
     pub(crate) fn all(self, summary: Summary, of: usize, signal: Option<i32>) -> ExitCode {
         let Summary { videos, frames: count, failed } = summary;
         let done = videos.len() - failed;
         if self.json {
-            say(format_args!("{:#}", json!({"videos": videos, "done": done, "failed": failed})));
+            print_line(format_args!("{:#}", json!({"videos": videos, "done": done, "failed": failed})));
         } else {
             let rest = if failed > 0 { format!(", {failed} failed") } else { String::new() };
             let count = if count > 0 { format!("; {}", frames(count)) } else { String::new() };
-            self.tell(format_args!("{done} of {of} videos done{rest}{count}"));
+            self.print_info(format_args!("{done} of {of} videos done{rest}{count}"));
         }
         match signal {
-            Some(signal) => ExitCode::from(Failed::Interrupted(signal).told().exit),
+            Some(signal) => ExitCode::from(Failed::Interrupted(signal).printed().exit),
             None if failed == 0 => ExitCode::SUCCESS,
             None if done == 0 => ExitCode::FAILURE,
-            None => ExitCode::from(SOME_FAILED),
+            None => ExitCode::from(SOME_VIDEOS_FAILED),
         }
     }
 
-    /// Prints what an interrupted run prints, where the engine does not come back to be reported on;
-    /// gives the exit code.
+    /// Prints that the command was interrupted, if the engine does not return. Returns the exit code.
     pub(crate) fn interrupted(self, signal: i32) -> u8 {
         let failed = Failed::Interrupted(signal);
-        let exit = failed.told().exit;
+        let exit = failed.printed().exit;
         self.report(Err(failed));
         exit
     }
@@ -232,26 +232,26 @@ impl Printer {
     fn warn(self, video: Option<&str>, warnings: &[String]) {
         let of = video.map(|video| format!("{video}: ")).unwrap_or_default();
         for warning in warnings.iter().filter(|_| !self.quiet) {
-            complain(format_args!("warning: {of}{warning}"));
+            print_to_stderr(format_args!("warning: {of}{warning}"));
         }
     }
 
-    /// Prints a line for people, unless they want none.
-    pub(crate) fn tell(self, line: impl Display) {
+    /// Prints a line for people, unless `quiet` is set.
+    pub(crate) fn print_info(self, line: impl Display) {
         match self {
             Self { quiet: true, .. } => {}
-            Self { stdout_taken: true, .. } => complain(line),
-            _ => say(line),
+            Self { stdout_taken: true, .. } => print_to_stderr(line),
+            _ => print_line(line),
         }
     }
 }
 
-/// So many frames, in words.
+/// The number of frames, in words.
 pub(crate) fn frames(count: u64) -> String {
     format!("{count} frame{}", if count == 1 { "" } else { "s" })
 }
 
-/// What the user can do about it.
+/// A hint what the user can do about a failure.
 const fn hint(code: FailureCode) -> &'static str {
     match code {
         FailureCode::NotAVideo => "check that the file is a video and that all of it is there",
@@ -274,28 +274,28 @@ const fn hint(code: FailureCode) -> &'static str {
     }
 }
 
-fn error_json(told: &Told) -> Value {
-    json!({"error": {"code": told.code, "messages": told.messages}})
+fn failure_json(printed: &PrintedFailure) -> Value {
+    json!({"error": {"code": printed.code, "messages": printed.messages}})
 }
 
-fn complain_of(video: Option<&str>, told: &Told) {
+fn print_failure(video: Option<&str>, printed: &PrintedFailure) {
     let of = video.map(|video| format!("{video}: ")).unwrap_or_default();
-    for message in &told.messages {
-        // Files are opened by their names, which errors say themselves.
+    for message in &printed.messages {
+        // Some messages already begin with the file's name.
         let of = if video.is_some_and(|video| message.starts_with(video)) { "" } else { of.as_str() };
-        complain(format_args!("error: {of}{message}"));
+        print_to_stderr(format_args!("error: {of}{message}"));
     }
-    if let Some(hint) = &told.hint {
-        complain(format_args!("hint: {hint}"));
+    if let Some(hint) = &printed.hint {
+        print_to_stderr(format_args!("hint: {hint}"));
     }
 }
 
-/// Prints a line of the result; a closed pipe is no error.
-pub(crate) fn say(line: impl Display) {
+/// Prints a line to the standard output. Ignores a closed pipe.
+pub(crate) fn print_line(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// Prints a line for people.
-fn complain(line: impl Display) {
+/// Prints a line to the standard error.
+fn print_to_stderr(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }

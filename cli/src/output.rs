@@ -1,4 +1,4 @@
-//! What `-o` means: a folder, a name for each image, an archive, or the standard output.
+//! Parses `-o`: a folder, a template of images' names, an archive, or the standard output.
 
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
@@ -12,7 +12,7 @@ use crate::outcome::Failed;
 use crate::template::{Image, Template};
 use crate::videos::Video;
 
-/// How members are put together.
+/// The format of an archive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
     #[default]
@@ -29,7 +29,7 @@ pub(crate) enum Output {
     Archive(Template, Kind),
     Files {
         folder: Template,
-        /// None: `frame_000001.jpg` and so on.
+        /// The template of names; none means `frame_000001.jpg` and so on.
         image: Option<Template>,
     },
 }
@@ -44,7 +44,7 @@ pub(crate) enum Destination {
 }
 
 impl Output {
-    /// What `text` asks for; `kind` is that of an archive whose name does not say.
+    /// Parses the argument. `kind` is the format of an archive whose name does not determine it.
     pub(crate) fn parse(text: Option<&Path>, kind: Option<Kind>) -> Result<Self, String> {
         let Some(path) = text else {
             let kind = kind.unwrap_or_default();
@@ -69,12 +69,12 @@ impl Output {
         };
         let wrong = |error: String| format!("--output: {error}");
         let image = Template::parse(file).map_err(wrong)?;
-        if Template::parse(folder).map_err(wrong)?.tells_images_apart() {
+        if Template::parse(folder).map_err(wrong)?.is_unique_per_image() {
             return Err(
                 "--output: {n} and {time} belong into the file's name, not into a folder's".to_owned()
             );
         }
-        if image.tells_images_apart() {
+        if image.is_unique_per_image() {
             if file.contains("{dir}") {
                 return Err("--output: {dir} belongs before the file's name".to_owned());
             }
@@ -102,7 +102,7 @@ impl Output {
         Ok(Self::Files { folder, image: None })
     }
 
-    /// The image format that the name of the images asks for.
+    /// The image format that the extension of the images' names implies.
     pub(crate) fn format(&self) -> Result<Option<Format>, String> {
         let Self::Files { image: Some(image), .. } = self else { return Ok(None) };
         if image.has_extension() {
@@ -119,8 +119,8 @@ impl Output {
         }
     }
 
-    /// Where each video's frames go; an error where two would go to the same place, or `force` is not
-    /// given and something is there.
+    /// The destination of each video's frames. Fails if two videos have the same destination, or if one exists and
+    /// `force` is not set.
     pub(crate) fn plan(&self, videos: &[Video], force: bool) -> Result<Vec<Destination>, Failed> {
         let value = |message: String| Failed::Values(vec![message]);
         let several = videos.len() > 1;
@@ -165,7 +165,7 @@ impl Output {
             Self::Stdout(kind) => Ok(Destination::Stdout(*kind)),
             Self::InPlace(path, kind) => Ok(Destination::InPlace(path.clone(), *kind)),
             Self::Archive(template, kind) => {
-                if several && !template.tells_videos_apart() {
+                if several && !template.is_unique_per_video() {
                     return Err(format!(
                         "--output: one archive {one_only}; with several, write {{stem}} in its name"
                     ));
@@ -179,7 +179,7 @@ impl Output {
             Self::Files { folder, image } => {
                 let mut path = folder.path(video);
                 let apart =
-                    folder.tells_videos_apart() || image.as_ref().is_some_and(Template::tells_videos_apart);
+                    folder.is_unique_per_video() || image.as_ref().is_some_and(Template::is_unique_per_video);
                 if several && !apart {
                     if image.is_some() {
                         return Err(
@@ -196,7 +196,7 @@ impl Output {
 }
 
 impl Destination {
-    /// What tells it from other destinations.
+    /// The identity of a destination, to find duplicates.
     fn key(&self) -> Option<(PathBuf, Option<String>)> {
         match self {
             Self::Archive(path, _) => Some((path.clone(), None)),
@@ -205,7 +205,7 @@ impl Destination {
         }
     }
 
-    /// What is there already, as far as can be told before the first frame is known.
+    /// An existing file that the output would replace, as far as it is known before the first frame.
     fn existing(&self) -> Option<PathBuf> {
         let path = match self {
             Self::Archive(path, _) => path.clone(),
@@ -226,14 +226,14 @@ impl Destination {
     }
 }
 
-/// Whether both names lead to one file: `--force` must not cost anybody the video.
+/// Whether the target is the video itself, which `--force` must not overwrite.
 fn is_same(video: &Video, target: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let identity = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
     video.path().and_then(identity).is_some_and(|one| identity(target) == Some(one))
 }
 
-/// What the files of one video are called.
+/// The names of the files of one video.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileNames {
     image: Option<Template>,
@@ -250,7 +250,7 @@ impl Names for FileNames {
 
     fn other(&self, name: &str) -> String {
         match &self.image {
-            // Videos may share the folder.
+            // Several videos may share the folder.
             Some(_) => format!("{}-{name}", self.video.stem()),
             None => name.to_owned(),
         }

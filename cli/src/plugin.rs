@@ -1,4 +1,4 @@
-//! `framelift plugin new|check|run|bench|push|list|rm`: an author's way from nothing to a plugin that works.
+//! `framelift plugin new|check|run|bench|push|list|rm`: the commands for authors of plugins.
 
 mod bench;
 mod new;
@@ -71,7 +71,7 @@ pub(crate) struct BenchArgs {
     input: PathBuf,
 }
 
-/// A plugin, and which frames it is shown.
+/// A plugin, and the frames that it processes.
 #[derive(Debug, Args)]
 pub(crate) struct WorkArgs {
     /// The component, or PLUGIN.wasm:CONFIG
@@ -117,7 +117,7 @@ pub(crate) fn run(command: &PluginCommand) -> Result<Done, Failed> {
 fn check(args: &CheckArgs) -> Result<Done, Failed> {
     let spec = plugins::parse_one(&args.plugin).map_err(|message| Failed::Values(vec![message]))?;
     let engine = args.engine.start(HardwareUse::Never)?;
-    // What is in the cache was checked by another version perhaps.
+    // The cache may have the result of another version's check.
     let compiled = plugins::compiled_anew(&engine, &spec)?;
     let (checked, code_bytes) = (&compiled.checked, compiled.code.len());
     let schema = match &checked.config_schema {

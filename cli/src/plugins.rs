@@ -1,4 +1,4 @@
-//! The plugins that people name: read, compiled once, and kept compiled in the user's cache.
+//! Plugins on the command line: read, compiled once, and cached for the user.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use framelift_sandbox::{CompileLimits, Engine};
 
 use crate::outcome::{Failed, not_compiled};
 
-/// Bytes of compiled plugins that are kept.
+/// Maximum of bytes of the cache.
 const MAX_CACHE_BYTES: u64 = 1 << 30;
-/// The version of a plugin that lies in a file, as the manifest says it.
+/// The version in the manifest of a plugin from a file.
 const VERSION: &str = "local";
 
-/// A plugin and its configuration, as somebody typed them.
+/// A plugin and its configuration, from an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Spec {
     /// A file, or the name of a plugin that comes with the product.
@@ -25,13 +25,13 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
-    /// What the plugin is called: the file's name without its ending.
+    /// The plugin's name: the file's name without its extension.
     pub(crate) fn name(&self) -> String {
         self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
     }
 }
 
-/// Reads what was typed, and the files of configurations.
+/// Parses arguments, and reads the files of configurations.
 pub(crate) fn parse(specs: &[String]) -> Result<Vec<Spec>, Vec<String>> {
     let (mut parsed, mut wrong) = (Vec::new(), Vec::new());
     for spec in specs {
@@ -94,7 +94,7 @@ fn compiled(
     }
 }
 
-/// Compiles and checks one plugin, whatever the cache has.
+/// Compiles and checks one plugin without the cache.
 pub(crate) fn compiled_anew(engine: &Engine, spec: &Spec) -> Result<Compiled, Failed> {
     compile(engine, &spec.name(), &component(spec)?, Metering::Time, registry().as_ref())
 }
@@ -115,7 +115,7 @@ fn compile(
 ) -> Result<Compiled, Failed> {
     let compiled = engine.compile(name, component, &CompileLimits::default(), metering);
     let compiled = compiled.map_err(|error| not_compiled(name, error))?;
-    // Without it, the plugin is compiled again next time.
+    // If it cannot be cached, the plugin is compiled again next time.
     let kept = registry.map(|registry| registry.put(&compiled));
     if let Some(Err(error)) = kept {
         tracing::debug!(%error, "the compiled plugin was not kept");
@@ -123,7 +123,7 @@ fn compile(
     Ok(compiled)
 }
 
-/// The user's cache; none where there is no place for it.
+/// The user's cache; none without a home folder.
 pub(crate) fn registry() -> Option<Registry> {
     let cache = match std::env::var_os("XDG_CACHE_HOME").filter(|path| Path::new(path).is_absolute()) {
         Some(cache) => PathBuf::from(cache),

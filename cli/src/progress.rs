@@ -13,9 +13,9 @@ use signal_hook::iterator::Signals;
 
 use crate::outcome::{Printer, frames};
 
-/// How long the engine may take to stop after a signal. It looks up with every packet, but one call
-/// into a decoder, and one write into a pipe that nobody reads, may last for minutes.
-const STOPS_WITHIN: Duration = Duration::from_secs(2);
+/// How long the engine may take to stop after a signal, until the program exits. The engine checks with every packet,
+/// but one call of a decoder, or one write into a pipe that nobody reads, may last for minutes.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Shows the progress on a terminal, and stops at a signal.
 pub(crate) struct Terminal {
@@ -24,7 +24,7 @@ pub(crate) struct Terminal {
     run: Arc<Run>,
 }
 
-/// What a signal has to end.
+/// The state that the signal handler needs.
 struct Run {
     /// The first signal's number; 0 before there is one.
     signal: AtomicI32,
@@ -32,18 +32,18 @@ struct Run {
     printer: Printer,
 }
 
-/// What the engine is at.
+/// The state of the engine.
 enum Work {
-    /// It runs; what is named here must not be left behind.
+    /// It runs. The unfinished file or folder must be removed on exit.
     Running(Option<PathBuf>),
-    /// It has returned: the rest is done in order.
+    /// It has returned, so the program exits normally.
     Returned,
 }
 
 impl Terminal {
-    /// A bar on the standard error, unless that is no terminal or nothing is to be shown. The first
-    /// signal stops the extraction, by force where it does not stop by itself; the second does so at
-    /// once. Nothing half done is left.
+    /// Shows a bar on the standard error if it is a terminal and `quiet` is not set, and handles signals. The first
+    /// signal stops the extraction; if that takes longer than [`STOP_TIMEOUT`], the program exits. The second signal
+    /// exits at once. Unfinished output is removed.
     pub(crate) fn new(printer: Printer) -> anyhow::Result<Self> {
         let bar = ProgressBar::new(1000);
         if printer.quiet || !std::io::stderr().is_terminal() {
@@ -51,7 +51,7 @@ impl Terminal {
         }
         bar.set_style(ProgressStyle::with_template("{msg} {bar:30} {percent:>3} % {eta}")?);
         let run = Arc::new(Run { signal: AtomicI32::new(0), work: Mutex::new(Work::Running(None)), printer });
-        // Writing beyond the limit on files' sizes is an error like any other, instead of the end.
+        // A write beyond the limit of file sizes then fails instead of killing the process.
         signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
         let handled = Arc::clone(&run);
@@ -63,7 +63,7 @@ impl Terminal {
                 }
                 let waiting = Arc::clone(&handled);
                 std::thread::spawn(move || {
-                    std::thread::sleep(STOPS_WITHIN);
+                    std::thread::sleep(STOP_TIMEOUT);
                     waiting.end();
                 });
             }
@@ -71,18 +71,18 @@ impl Terminal {
         Ok(Self { bar, label: String::new(), run })
     }
 
-    /// Begins with a video.
+    /// Shows the bar for another video.
     pub(crate) fn begin(&mut self, label: String) {
         self.label = label;
         *self.run.work() = Work::Running(None);
     }
 
-    /// What is removed if the program is ended by force.
-    pub(crate) fn removes(&self, unfinished: PathBuf) {
+    /// Sets the unfinished file or folder that is removed if a signal ends the program.
+    pub(crate) fn remove_on_exit(&self, unfinished: PathBuf) {
         *self.run.work() = Work::Running(Some(unfinished));
     }
 
-    /// Removes the bar; from now on what has been begun is ended in order.
+    /// Removes the bar. From now on a signal does not exit the program.
     pub(crate) fn finish(&self) {
         self.bar.set_position(0);
         self.bar.finish_and_clear();
@@ -90,7 +90,7 @@ impl Terminal {
         *self.run.work() = Work::Returned;
     }
 
-    /// The signal that said stop.
+    /// The first signal, if there was one.
     pub(crate) fn signal(&self) -> Option<i32> {
         Some(self.run.signal.load(Relaxed)).filter(|signal| *signal != 0)
     }
@@ -101,9 +101,9 @@ impl Run {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the program in the middle of what it does, unless the engine has returned.
+    /// Exits the program, unless the engine has returned.
     fn end(&self) {
-        // Held to the end, so that the main thread cannot go on meanwhile.
+        // Locked until the exit, so that the main thread cannot continue.
         let work = self.work();
         let Work::Running(unfinished) = &*work else { return };
         if let Some(unfinished) = unfinished {

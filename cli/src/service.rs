@@ -1,14 +1,14 @@
-//! The service's API, signed in: what every command that needs the service goes through.
+//! The authenticated client of the service's API, which all commands over the network use.
 //!
-//! `Service::open(&args)` finds the server and the login, `service.send(Call::get("/videos"))` asks. An access
-//! token that has ended is renewed on the way, so callers never see one.
+//! `Service::open(&args)` finds the server and the login, `service.send(Call::get("/videos"))` sends a request. The
+//! client renews an expired access token.
 
 pub(crate) mod credentials;
 mod error;
 pub(crate) mod events;
 mod http;
 pub(crate) mod interrupts;
-pub(crate) mod places;
+pub(crate) mod paths;
 
 use std::io::{BufRead, BufReader};
 use std::sync::{Mutex, PoisonError};
@@ -42,19 +42,19 @@ pub(crate) struct ServiceArgs {
     pub(crate) quiet: bool,
 }
 
-/// The variable that holds an access token, for machines that do not log in.
+/// The variable with an access token, for machines that do not log in.
 const TOKEN_VARIABLE: &str = "FRAMELIFT_TOKEN";
 
-/// The API of one server, with somebody's access to it.
+/// The API of one server, with the credential of a user.
 pub(crate) struct Service {
     http: Http,
     server: String,
     access: Access,
 }
 
-/// By what the server knows the caller.
+/// The credential.
 enum Access {
-    /// The token in the environment, which nobody can renew.
+    /// The token from the environment, which cannot be renewed.
     Variable(String),
     Login(Credentials, Mutex<Login>),
 }
@@ -86,7 +86,7 @@ impl Service {
         &self.server
     }
 
-    /// Whose login it is; nothing where a token came by the environment.
+    /// The e-mail address of the login; none with a token from the environment.
     pub(crate) fn email(&self) -> Option<String> {
         match &self.access {
             Access::Variable(_) => None,
@@ -94,18 +94,18 @@ impl Service {
         }
     }
 
-    /// The same connections, for what needs no login.
+    /// The HTTP client, for requests without a login.
     pub(crate) fn http(&self) -> &Http {
         &self.http
     }
 
-    /// Sends a request, again after an access token that has ended; an answer that is no success is an
-    /// error.
+    /// Sends a request, and sends it again with a new token if the access token has expired. Any other answer than a
+    /// success is an error.
     pub(crate) fn send(&self, call: &Call<'_>) -> Result<Answer, ServiceError> {
         self.signed_in(|token| self.http.send(&self.server, call, Some(token)))
     }
 
-    /// Opens a stream of events, behind the one with that id.
+    /// Opens a stream of events, starting after the event with that id.
     pub(crate) fn events(
         &self,
         path: &str,
@@ -116,7 +116,7 @@ impl Service {
         Ok(Events::new(BufReader::new(answer.into_body().into_reader())))
     }
 
-    /// Does what needs an access token, again with a new one where it has ended.
+    /// Calls `ask` with the access token, and again with a new one if it has expired.
     fn signed_in<T>(&self, ask: impl Fn(&str) -> Result<T, ServiceError>) -> Result<T, ServiceError> {
         let (credentials, login) = match &self.access {
             Access::Variable(token) => {
@@ -172,7 +172,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A server's URL in its one spelling, without a slash at the end.
+/// Normalizes a server's URL. It has no slash at the end.
 pub(crate) fn server_url(text: &str) -> Result<String, ServiceError> {
     let wrong = |why: &str| ServiceError::Value(format!("--server: {text:?} {why}"));
     let url = url::Url::parse(text).map_err(|_| wrong("is no URL such as https://framelift.example"))?;
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_has_one_spelling() {
+    fn urls_of_servers_are_normalized() {
         for (text, url) in [
             ("https://Framelift.Example/", "https://framelift.example"),
             ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),

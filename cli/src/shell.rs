@@ -1,4 +1,4 @@
-//! What shells and `man` are told of the command line: `framelift completions` and `framelift man`.
+//! Completions and man pages: `framelift completions` and `framelift man`.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub(crate) struct ManArgs {
     output: PathBuf,
 }
 
-/// Prints the shell's script; a closed pipe is no error.
+/// Prints the shell's script. Ignores a closed pipe.
 pub(crate) fn completions(args: &CompletionsArgs) {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "framelift", &mut script);

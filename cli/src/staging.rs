@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all: they are written beside their place and moved there.
+//! Atomic output: files are written beside their target and then moved to it.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
@@ -10,15 +10,15 @@ use anyhow::{Context as _, anyhow, bail};
 use framelift_contract::manifest::Manifest;
 use tempfile::{NamedTempFile, TempDir};
 
-/// Creates an archive's file, to be moved to `target`.
+/// Creates a temporary file for an archive, which [`publish_file`] moves to `target`.
 pub(crate) fn file(target: &Path) -> anyhow::Result<NamedTempFile> {
     let folder = nearest(target.parent().unwrap_or(Path::new("")));
-    // As any other new file: the user's mask decides.
+    // The same permissions as any other new file.
     let file = builder().permissions(Permissions::from_mode(0o666)).tempfile_in(&folder);
     file.with_context(|| format!("no file can be made in {}", folder.display()))
 }
 
-/// Moves an archive to its place.
+/// Moves an archive to its target.
 pub(crate) fn publish_file(file: NamedTempFile, target: &Path, force: bool) -> anyhow::Result<()> {
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
@@ -27,16 +27,16 @@ pub(crate) fn publish_file(file: NamedTempFile, target: &Path, force: bool) -> a
     kept.map(drop).with_context(|| target.display().to_string())
 }
 
-/// Creates a folder for files, which are to be moved to `target`.
+/// Creates a temporary folder for files, which [`publish_folder`] moves to `target`.
 pub(crate) fn folder(target: &Path) -> anyhow::Result<TempDir> {
     let folder = nearest(target);
     let made = builder().permissions(Permissions::from_mode(0o777)).tempdir_in(&folder);
     made.with_context(|| format!("no folder can be made in {}", folder.display()))
 }
 
-/// Moves the files in a folder, which the one called `manifest` lists, to their place. Unless `force` is
-/// given, none is moved where one of them exists. With it, the images of an earlier run go that its
-/// manifest lists and this run has not written: the folder holds what the new manifest says.
+/// Moves the files of a folder to their targets. Without `force`, fails if one of these exists, and moves none. With
+/// `force`, also removes the images that an earlier run's manifest lists and that this run has not written, so that the
+/// folder matches the new manifest.
 pub(crate) fn publish_folder(
     made: TempDir,
     target: &Path,
@@ -84,20 +84,20 @@ pub(crate) fn publish_folder(
     Ok(())
 }
 
-/// The images that a manifest lists beside itself; none where it cannot be read.
+/// The images in the manifest's own folder that it lists; none if it cannot be read.
 fn listed(manifest: &Path) -> Vec<String> {
     let manifest = fs::read(manifest).ok().and_then(|text| serde_json::from_slice::<Manifest>(&text).ok());
     let names = manifest.into_iter().flat_map(|manifest| manifest.frames).map(|frame| frame.file);
-    // A manifest may have been written by anybody.
+    // The manifest is untrusted.
     names.filter(|name| Path::new(name).file_name() == Some(OsStr::new(name))).collect()
 }
 
-/// Moves a file to a place at which none is.
+/// Moves a file to a path at which there is none.
 pub(crate) fn move_new(from: &Path, to: &Path) -> io::Result<()> {
     match fs::hard_link(from, to) {
         Ok(()) => fs::remove_file(from),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-        // File systems without links: `to` was not there a moment ago.
+        // The file system has no links. `to` did not exist a moment ago.
         Err(_) => fs::rename(from, to),
     }
 }
@@ -108,7 +108,7 @@ fn builder() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// `folder`, or the nearest one above it that is there: on the same file system as what is made there.
+/// `folder` or its nearest existing parent, which is on the same file system as the target.
 fn nearest(folder: &Path) -> PathBuf {
     let here = |folder: &&Path| folder.as_os_str().is_empty() || folder.is_dir();
     match folder.ancestors().find(here) {

@@ -1,4 +1,4 @@
-//! Names of files with places to fill in: `out/{stem}_{n:06}_{time:.3}.{ext}`.
+//! Templates of file names with placeholders: `out/{stem}_{n:06}_{time:.3}.{ext}`.
 
 use std::path::PathBuf;
 
@@ -6,12 +6,12 @@ use framelift_domain::Rational;
 
 use crate::videos::Video;
 
-/// What stands in braces.
-const PLACES: &str = "{stem}, {name}, {dir}, {n}, {n:06}, {time}, {time:.3} and {ext}";
-/// Decimals of a time where none are asked for.
+/// The placeholders.
+const PLACEHOLDERS: &str = "{stem}, {name}, {dir}, {n}, {n:06}, {time}, {time:.3} and {ext}";
+/// The default number of decimals of a time.
 const DECIMALS: u32 = 3;
 
-/// A name that is not filled in yet.
+/// A template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Piece>);
 
@@ -37,7 +37,7 @@ enum Piece {
     Ext,
 }
 
-/// What is filled in for one image.
+/// The values of the placeholders for one image.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Image<'a> {
     pub(crate) number: u64,
@@ -70,7 +70,7 @@ impl Template {
                 pieces.push(Piece::Text(std::mem::take(&mut plain)));
             }
             let piece = Piece::parse(place);
-            pieces.push(piece.ok_or_else(|| format!("{{{place}}} is unknown; there are {PLACES}"))?);
+            pieces.push(piece.ok_or_else(|| format!("{{{place}}} is unknown; there are {PLACEHOLDERS}"))?);
         }
         plain.push_str(rest);
         if !plain.is_empty() {
@@ -79,13 +79,13 @@ impl Template {
         Ok(Self(pieces))
     }
 
-    /// Whether each image of a video may have a name of its own.
-    pub(crate) fn tells_images_apart(&self) -> bool {
+    /// Whether the template gives each image of a video a different name.
+    pub(crate) fn is_unique_per_image(&self) -> bool {
         self.0.iter().any(|piece| matches!(piece, Piece::Number { .. } | Piece::Time { .. }))
     }
 
-    /// Whether each video may have a name of its own.
-    pub(crate) fn tells_videos_apart(&self) -> bool {
+    /// Whether the template gives each video a different name.
+    pub(crate) fn is_unique_per_video(&self) -> bool {
         self.0.iter().any(|piece| matches!(piece, Piece::Stem | Piece::Name | Piece::Dir))
     }
 
@@ -93,7 +93,7 @@ impl Template {
         self.0.contains(&Piece::Ext)
     }
 
-    /// The path for a video. Nothing that is filled in leads up, or to the root.
+    /// The path for a video. The values of placeholders cannot lead to a parent folder or to the root.
     pub(crate) fn path(&self, video: &Video) -> PathBuf {
         let text = self.render(video, None);
         let root = matches!(self.0.first(), Some(Piece::Text(text)) if text.starts_with('/'));
@@ -132,7 +132,7 @@ impl Piece {
     fn parse(place: &str) -> Option<Self> {
         let (name, how) = place.split_once(':').unwrap_or((place, ""));
         let (width, decimals) = how.split_once('.').unwrap_or((how, ""));
-        // As Rust and Python write it; a width always fills up with zeros.
+        // The format of Rust and Python. A width always pads with zeros.
         let number = |text: &str| if text.is_empty() { Some(0) } else { text.parse().ok() };
         let width = number(width).filter(|width| *width <= 32)?;
         match name {
@@ -151,7 +151,7 @@ impl Piece {
     }
 }
 
-/// To the nearest; `places` are 9 at most.
+/// Rounded to `places` decimals, 9 at most.
 fn decimal(time: Rational, places: u32) -> String {
     let (num, den) = (i128::from(time.num()), i128::from(time.den()));
     let scale = 10_i128.pow(places);

@@ -1,4 +1,4 @@
-//! Which videos are meant: files, folders, patterns, lists, and the standard input.
+//! The videos of an argument: files, folders, patterns, lists, and the standard input.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -13,10 +13,10 @@ use framelift_media::FileSource;
 /// The standard input, as an argument.
 const STDIN: &str = "-";
 
-/// A video to be read.
+/// An input video.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Video {
-    /// None is the standard input.
+    /// The file; none for the standard input.
     path: Option<PathBuf>,
     /// The folders between the one that was named on the command line and the file.
     pub(crate) folder: PathBuf,
@@ -57,8 +57,8 @@ impl Video {
         self.path.as_deref()
     }
 
-    /// Opens it. The standard input is kept in a file without a name, of at most `limit` bytes, unless
-    /// it is a file already; `go_on` is asked meanwhile.
+    /// Opens the video. The standard input is copied to an unnamed temporary file of at most `limit` bytes, unless it
+    /// is a file itself; the copy stops when `go_on` returns false.
     pub(crate) fn open(&self, limit: u64, go_on: impl Fn() -> bool) -> anyhow::Result<FileSource> {
         match &self.path {
             Some(path) => FileSource::open(path).with_context(|| self.shown()),
@@ -95,7 +95,7 @@ fn standard_input(limit: u64, go_on: impl Fn() -> bool) -> anyhow::Result<FileSo
     Ok(FileSource::from_file(kept)?)
 }
 
-/// Everything that the arguments name, each once, in their order.
+/// All videos that the arguments name, in their order, without duplicates.
 pub(crate) fn find(arguments: &[PathBuf], lists: &[PathBuf], recursive: bool) -> anyhow::Result<Vec<Video>> {
     let mut videos = Vec::new();
     let mut stdin_taken = false;
@@ -131,7 +131,7 @@ pub(crate) fn find(arguments: &[PathBuf], lists: &[PathBuf], recursive: bool) ->
     Ok(videos)
 }
 
-/// The names in a file, one in each line.
+/// Reads a list of names, one in each line.
 fn read_list(list: &Path) -> anyhow::Result<Vec<Video>> {
     let reader: Box<dyn Read> = if list.as_os_str() == STDIN {
         Box::new(io::stdin())
@@ -151,7 +151,7 @@ fn read_list(list: &Path) -> anyhow::Result<Vec<Video>> {
     Ok(videos)
 }
 
-/// The videos in a folder and the folders in it, by name; hidden ones are left out.
+/// Adds the videos in a folder and its subfolders, sorted by name, without hidden ones.
 fn walk(folder: &Path, rest: &Path, videos: &mut Vec<Video>) -> anyhow::Result<()> {
     let here = folder.join(rest);
     let context = || here.display().to_string();
@@ -165,7 +165,7 @@ fn walk(folder: &Path, rest: &Path, videos: &mut Vec<Video>) -> anyhow::Result<(
     names.sort_by(|(one, _), (other, _)| one.cmp(other));
     for (name, kind) in names {
         let rest = rest.join(&name);
-        // A link may lead back to a folder above it.
+        // Links are not followed, because one may lead back to a parent folder.
         if kind.is_dir() {
             walk(folder, &rest, videos)?;
         } else if is_video(&rest) && folder.join(&rest).is_file() {
@@ -180,7 +180,7 @@ fn is_video(path: &Path) -> bool {
     extension.is_some_and(|extension| VIDEO_EXTENSIONS.contains(&extension.as_str()))
 }
 
-/// The files that a pattern matches, or the argument itself where it is none: opening it will fail.
+/// The files that a pattern matches. An argument that is not a pattern is returned, and fails when it is opened.
 fn expand(argument: &Path) -> anyhow::Result<Vec<Video>> {
     let pattern = argument.to_str().filter(|text| text.contains(['*', '?', '[']));
     let Some(pattern) = pattern else { return Ok(vec![Video::file(argument)]) };

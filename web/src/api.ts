@@ -185,8 +185,8 @@ async function readProblem(answer: Response): Promise<ApiError> {
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Tries again what had no answer, or found the service down: for calls that may be sent twice. */
-export async function patiently<T>(attempt: () => Promise<T>): Promise<T> {
+/** Retries a call that had no answer or found the service unavailable. Only for calls that may be repeated. */
+export async function withRetries<T>(attempt: () => Promise<T>): Promise<T> {
   for (const pause of [500, 1500, 4000]) {
     try {
       return await attempt();

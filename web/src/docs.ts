@@ -1,5 +1,5 @@
 // The API's documentation: Swagger UI over `/openapi.json`. A login from this page signs its other calls.
-// The library is served as it was published, so that what is tracked of it changes with its version alone.
+// The library is served as it was published, so that its tracked files change only with its version.
 import library from "swagger-ui-dist/swagger-ui-bundle.js?url";
 
 interface SwaggerUi {
@@ -37,7 +37,7 @@ function show() {
     docExpansion: "list",
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,
-    // Nobody else looks at the document.
+    // No online validator gets the document.
     validatorUrl: null,
     responseInterceptor: (answer: Answer) => {
       const token = answer.body?.access_token;

@@ -1,11 +1,11 @@
-// The frames of a result: how many, when each is shown, and where its picture is. Pictures have links that a browser
-// may follow as they are; what is said of them comes in pages, which are asked for when they are looked at.
+// The frames of a result: their number, times and images. Images have links that need no token; the records of frames are
+// loaded in pages when they are shown.
 import { signal } from "@preact/signals";
 import { call, type Frame } from "./api";
 
-/** Frames that one call tells of: as many as it may. */
+/** Frames on a page: the API's maximum. */
 const PAGE = 100;
-/** Links are renewed so long before they end. */
+/** How long before their expiry links are renewed. */
 const EARLY_MS = 60_000;
 
 export class Frames {
@@ -15,7 +15,7 @@ export class Frames {
   readonly #asked = new Map<number, Promise<void>>();
   #template = "";
   #until = 0;
-  /** Changes when more is known: who reads it is shown that. */
+  /** Increases when more records are loaded, so that views that read it are updated. */
   readonly news = signal(0);
 
   private constructor(id: string, count: number) {
@@ -29,22 +29,22 @@ export class Frames {
     return frames;
   }
 
-  /** What is known of a frame, from 0. */
+  /** The record of a frame by its index from 0, if it is loaded. */
   frame(n: number): Frame | undefined {
     return this.#known.get(n);
   }
 
-  /** The address of a frame's picture, which opens without a token for a while. */
+  /** The URL of a frame's image, which needs no token until it expires. */
   url(n: number): string {
     return this.#template.replace("{n}", String(n + 1));
   }
 
-  /** When the addresses end. */
+  /** When the URLs expire. */
   get until(): string {
     return new Date(this.#until).toISOString();
   }
 
-  /** Asks for what is not known of the frames from `from` to before `to`; a page that fails is asked for again later. */
+  /** Loads missing records of the frames from `from` to before `to`. A page that fails can be loaded again later. */
   async need(from: number, to: number): Promise<void> {
     if (this.#until !== 0 && this.#until - Date.now() < EARLY_MS) this.#asked.clear();
     const pages: Promise<void>[] = [];

@@ -1,4 +1,4 @@
-// What people type into the form of options, and what the API is asked for.
+// Converts between the form of options, as typed, and the API's options.
 import type { Options, Select } from "./api";
 import { isWrong, type Step } from "./plugins";
 
@@ -61,7 +61,7 @@ export const DEFAULTS: Form = {
 };
 
 export type Field = keyof Form;
-/** What is wrong with a field. */
+/** The kind of an error in a field. */
 export type Fault = "duration" | "place" | "places" | "number" | "whole" | "crop" | "plugins";
 export type Faults = Partial<Record<Field, Fault>>;
 
@@ -81,7 +81,7 @@ export function rememberForm(form: Form) {
 
 const decimal = (text: string) => text.trim().replace(",", ".");
 
-/** `2.5`, `2.5s`, `1:30`, `500ms` as the API spells durations. */
+/** Converts `2.5`, `2.5s`, `1:30` or `500ms` to a duration of the API. */
 export function duration(text: string): string | undefined {
   const typed = decimal(text).toLowerCase().replace(/\s+/g, "");
   if (/^\d{1,9}(\.\d{1,9})?$/.test(typed)) return `${typed}s`;
@@ -104,7 +104,7 @@ export function place(text: string): string | undefined {
   return duration(typed);
 }
 
-/** Places, with commas, semicolons, spaces or lines between them. */
+/** Parses places that are separated by commas, semicolons, spaces or lines. */
 export function places(text: string): string[] | undefined {
   const list = text.split(/[\s;]+|,(?!\d)|,(?=\d+(?::|%|s\b|ms\b|m\b|h\b))/).filter((it) => it !== "");
   const read = list.map(place);
@@ -140,7 +140,7 @@ function real(form: Form, field: Numeric): number | undefined {
   return typed !== "" && +typed >= 1e-9 && +typed <= RANGES[field][1] ? +typed : undefined;
 }
 
-/** What to ask for, or what is wrong. What is left empty is left to the API's defaults. */
+/** The options of a form, and its errors. Empty fields are left to the API's defaults. */
 export function read(form: Form): { options: Options; faults: Faults } {
   const faults: Faults = {};
   const options: Options = { select: select(form, faults), format: form.format };
@@ -215,7 +215,7 @@ function select(form: Form, faults: Faults): Select {
   }
 }
 
-/** The fields that the service speaks of by these pointers, behind `/options`. */
+/** The fields of the form by the API's pointers behind `/options`. */
 const POINTERS: Record<string, Field> = {
   "/select/every": "every",
   "/select/count": "count",
@@ -236,11 +236,11 @@ const POINTERS: Record<string, Field> = {
   "/stream": "stream",
 };
 
-/** What the service says is wrong with options: by field, and by pointer within the list of plugins. */
+/** The service's errors in options: by field, and by pointer within the list of plugins. */
 export interface Refusal {
   fields: Partial<Record<Field, string>>;
   plugins: ReadonlyMap<string, string>;
-  /** Whether each fault has its place in the form. */
+  /** Whether all errors belong to fields of the form. */
   whole: boolean;
 }
 
@@ -257,11 +257,11 @@ export function refusalOf(errors: readonly { pointer: string; detail: string }[]
   return { ...refusal, plugins };
 }
 
-/** The form that asks for these options. */
+/** The form for these options. */
 export function formOf(options: Options): Form {
   const form: Form = { ...DEFAULTS };
   const { select, range, crop } = options;
-  // The schema says of it only that one of the two is there.
+  // By the schema, one of the two is present.
   const resize = options.resize as { width?: number; height?: number; fit?: Fit | null } | null | undefined;
   const seconds = (text: string | null | undefined) => (text ?? "").replace(/(?<=\d)s$/, "");
   if (select?.every != null) Object.assign(form, { mode: "every", every: seconds(select.every) });

@@ -1,4 +1,4 @@
-/** The file that was chosen is not the one whose upload broke off. */
+/** The chosen file is not the one of the interrupted upload. */
 export class OtherFile extends Error {
   override name = "OtherFile";
 }

@@ -36,10 +36,10 @@ export interface Step {
   config: unknown;
 }
 
-/** The plugin that a name means now. */
+/** The plugin that a name refers to. */
 export const pluginOf = (name: string) => usable(plugins.value ?? []).find((it) => it.name === name);
 
-/** What is wrong with the step's configuration, as far as its plugin says what it takes. */
+/** The errors in the step's configuration, by the schema of its plugin. */
 export function stepFaults({ name, config }: Step): Map<string, Wrong> {
   const schema = (pluginOf(name)?.config_schema ?? {}) as Schema;
   return faultsOf({ ...schema, type: "object" }, config);
@@ -50,7 +50,7 @@ export function isWrong(step: Step): boolean {
   return gone || stepFaults(step).size > 0;
 }
 
-/** Those whose name means them: a plugin of the caller's own takes the place of one that comes with the service. */
+/** The plugins that names refer to: a plugin of the caller replaces a built-in one of the same name. */
 export function usable(all: readonly Plugin[]): Plugin[] {
   const ready = all.filter((it) => it.built_in || it.ready_version != null);
   return ready.filter((it) => !it.built_in || !ready.some((own) => !own.built_in && own.name === it.name));

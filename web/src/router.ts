@@ -43,7 +43,7 @@ export function go(path: string) {
     location.hash = path;
     return;
   }
-  // The token of a link stays in no address.
+  // Removes the token of a link from the address.
   history.replaceState(null, "", `/#${path}`);
   route.value = read();
 }

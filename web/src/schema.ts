@@ -1,5 +1,5 @@
-// The part of JSON Schema that configurations of plugins are described by: what a form can show, what a new one
-// begins with, and what is wrong with a value. Pointers are those of the API's problems.
+// The part of JSON Schema that describes configurations of plugins: the kind of input for a value, the initial value, and
+// validation. Pointers are those of the API's problems.
 
 export interface Schema {
   type?: string;
@@ -26,7 +26,7 @@ export type Fields = Record<string, Json>;
 
 export type Kind = "text" | "file" | "number" | "switch" | "choice" | "color" | "fields" | "list" | "json";
 
-/** How a value is asked for; what a form cannot show is asked for as JSON. */
+/** The kind of input for a value. A value that a form cannot show is entered as JSON. */
 export function kindOf(schema: Schema): Kind {
   if (schema.enum?.every((it) => typeof it === "string")) return "choice";
   if (schema.type === "string") return schema.contentEncoding === "base64" ? "file" : "text";
@@ -46,7 +46,7 @@ function isColor({ type, minItems, maxItems, items }: Schema): boolean {
   return type === "array" && minItems === 3 && maxItems === 3 && byte;
 }
 
-/** A value to begin with: what must be there, as small as it may be. What has a default is left out. */
+/** The initial value: required fields with their smallest value, without fields that have a default. */
 export function initial(schema: Schema): Json {
   if (schema.enum !== undefined) return schema.default ?? schema.enum[0];
   switch (schema.type) {
@@ -72,19 +72,19 @@ export function initial(schema: Schema): Json {
   }
 }
 
-/** The fields in the order in which they are asked for: those that must be there first. */
+/** The fields in the order of the form: required ones first. */
 export function fieldsOf({ properties = {}, required = [], oneOf = [] }: Schema): [string, Schema][] {
   const first = [...required, ...oneOf.flatMap((way) => way.required ?? [])];
   const rank = (name: string) => (first.includes(name) ? first.indexOf(name) : first.length);
   return Object.entries(properties).sort(([a], [b]) => rank(a) - rank(b));
 }
 
-/** What is wrong with a value. */
+/** An error in a value. */
 export type Wrong =
   | { what: "missing" | "type" | "choice" | "one_of"; words?: string }
   | { what: "least" | "most" | "shortest" | "longest"; than: number };
 
-/** Every fault of a value, by its pointer. */
+/** All errors in a value, by pointer. */
 export function faultsOf(schema: Schema, value: Json, at = ""): Map<string, Wrong> {
   const faults = new Map<string, Wrong>();
   check(schema, value, at, faults);

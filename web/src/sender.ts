@@ -1,11 +1,11 @@
-// Uppy, as the uploads use it: our service owns the multipart upload, signs parts just in time and lists them.
+// The adapter to Uppy: the service owns the multipart upload, signs parts just in time and lists them.
 import AwsS3 from "@uppy/aws-s3";
 import Uppy from "@uppy/core";
-import { call, type NewVideo, patiently } from "./api";
+import { call, type NewVideo, withRetries } from "./api";
 
 export interface Events {
   progress(key: string, sent: number): void;
-  /** The object store has all of it. */
+  /** The object store has received the whole file. */
   sent(key: string): void;
   failed(key: string, error: unknown): void;
 }
@@ -15,7 +15,7 @@ export interface Item {
   /** The video. */
   id: string;
   file: File;
-  /** Zero: in one piece, to the place that `put` says. */
+  /** Zero means one request, to the URL in `put`. */
   partSize: number;
   put: Extract<NewVideo["upload"], { method: "PUT" }> | undefined;
 }
@@ -27,9 +27,9 @@ export interface Sender {
   remove(key: string): void;
 }
 
-/** Parts that are signed with one call. */
+/** Parts that are signed by one call. */
 const AHEAD = 8;
-/** A signed URL is used within this time. */
+/** How long a signed URL is used. */
 const FRESH_MS = 10 * 60_000;
 const RETRY_DELAYS = [0, 1000, 3000, 5000, 10_000, 20_000, 30_000, 60_000];
 
@@ -40,16 +40,16 @@ export function createSender(events: Events): Sender {
   const urls = new Map<string, { url: Promise<string>; at: number }>();
   const uppy = new Uppy({ autoProceed: true, allowMultipleUploadBatches: true });
 
-  /** Uppy's own id of a file: those that it makes depend on the name alone in part. */
+  /** The id of a file in Uppy. The ids that Uppy makes depend mostly on the file's name. */
   const ids = new Map<string, string>();
   const idOf = (key: string) => ids.get(key) ?? "";
 
   const parts = (id: string, from: number, to: number) =>
-    patiently(() => call("get", "/videos/{id}/upload-parts", { path: { id }, query: { from, to } }));
+    withRetries(() => call("get", "/videos/{id}/upload-parts", { path: { id }, query: { from, to } }));
 
   function sign(id: string, number: number): Promise<string> {
     const known = urls.get(`${id}/${number}`);
-    // Once only: who asks again was refused by the store.
+    // Each URL is used once: a repeated request means that the store has refused it.
     urls.delete(`${id}/${number}`);
     if (known !== undefined && Date.now() - known.at < FRESH_MS) return known.url;
     const page = parts(id, number, number + AHEAD - 1);
@@ -83,13 +83,13 @@ export function createSender(events: Events): Sender {
       method: "PUT",
       url: await sign(uploadId, partNumber),
     }),
-    // The service ends what its owner ends, and lists the parts itself.
+    // The service itself aborts uploads and lists their parts.
     abortMultipartUpload: async () => {},
     completeMultipartUpload: async () => ({}),
     getUploadParameters: async (file) => {
       const put = itemOf(file.id)?.put;
       if (put === undefined) throw new Error("the upload was not announced");
-      // The browser sets the length itself and lets nobody else.
+      // Browsers set the length themselves and forbid setting it.
       const headers = Object.entries(put.headers).filter(([name]) => name.toLowerCase() !== "content-length");
       return { method: "PUT", url: put.url, headers: Object.fromEntries(headers) };
     },
@@ -119,7 +119,7 @@ export function createSender(events: Events): Sender {
   return {
     send(item) {
       remove(item.key);
-      // A copy, since what Uppy remembers of a file hangs on the object.
+      // A copy, because Uppy attaches its state to the file object.
       const data = item.file.slice(0, item.file.size, item.file.type);
       partSizes.set(data, item.partSize);
       items.set(item.key, item);
@@ -127,7 +127,7 @@ export function createSender(events: Events): Sender {
         const file = { name: item.file.name, type: item.file.type, data, meta: { relativePath: item.key } };
         const id = uppy.addFile(file);
         ids.set(item.key, id);
-        // Parts that are there are not sent again.
+        // Parts that have arrived are not sent again.
         if (item.partSize > 0)
           uppy.setFileState(id, { s3Multipart: { uploadId: item.id, key: item.id } } as never);
       } catch (error) {

@@ -1,7 +1,7 @@
-// Uploads of this tab: announced to the service, sent to the object store by Uppy, handed over at the end.
-// One that breaks off is known by its file's fingerprint and goes on when the file is there again.
+// The uploads of this tab: created at the service, sent to the object store by Uppy, then completed at the service. An
+// interrupted upload is recognised by its file's fingerprint and resumed when the file is chosen again.
 import { signal } from "@preact/signals";
-import { ApiError, call, type NewVideo, type Options, patiently } from "./api";
+import { ApiError, call, type NewVideo, type Options, withRetries } from "./api";
 import { fingerprint, uniqueId } from "./fingerprint";
 import { lastForm, read } from "./options";
 import { OtherFile } from "./other-file";
@@ -10,7 +10,7 @@ import { account } from "./session";
 import { reachable, refreshVideos, videos } from "./videos";
 
 export interface Upload {
-  /** The video's id; empty until it is announced. */
+  /** The video's id; empty until it is created. */
   id: string;
   key: string;
   name: string;
@@ -20,7 +20,7 @@ export interface Upload {
   /** Bytes a second, over the last seconds. */
   speed: number;
   error: unknown;
-  /** The options that the service did not take, as JSON. */
+  /** The options that the service has refused, as JSON. */
   refused: string | undefined;
 }
 
@@ -28,7 +28,7 @@ interface Job {
   file: File;
   options: Options;
   upload: NewVideo["upload"] | undefined;
-  /** Bytes sent at times, for the speed. */
+  /** Times and the bytes sent by then, to compute the speed. */
   samples: [number, number][];
 }
 
@@ -47,7 +47,7 @@ function drop(key: string) {
   uploads.value = uploads.value.filter((upload) => upload.key !== key);
 }
 
-// ---- Uploads that broke off ----------------------------------------------------------------
+// ---- Interrupted uploads -------------------------------------------------------------------
 
 interface Kept {
   print: string;
@@ -103,7 +103,7 @@ function sender(): Promise<Sender> {
   return loading;
 }
 
-/** Starts the upload of a file, or goes on with one of it that broke off. */
+/** Starts the upload of a file, or resumes its interrupted upload. */
 export async function addFile(file: File, options: Options) {
   const print = await fingerprint(file);
   const same = uploads.value.find((upload) => upload.key === print);
@@ -133,7 +133,7 @@ export async function addFile(file: File, options: Options) {
   await start(key);
 }
 
-/** Goes on with the upload of a video, for which the file was asked again. */
+/** Resumes the upload of a video with the file that was chosen again. */
 export async function resume(id: string, file: File) {
   const video = videos.value.find((it) => it.id === id);
   const print = await fingerprint(file);
@@ -147,10 +147,10 @@ export async function resume(id: string, file: File) {
   await goOn(key, id);
 }
 
-/** Sends what the object store does not have yet of an upload that was announced before. */
+/** Sends the bytes of an existing upload that have not arrived. */
 async function goOn(key: string, id: string) {
   try {
-    const { part_size } = await patiently(() =>
+    const { part_size } = await withRetries(() =>
       call("get", "/videos/{id}/upload-parts", { path: { id }, query: { to: 1 } }),
     );
     await send(key, id, part_size);
@@ -181,7 +181,7 @@ async function remove(id: string) {
   }
 }
 
-/** For what was to go in one piece, whose URL is not given twice. */
+/** Restarts an upload in one request, whose URL cannot be requested again. */
 async function startAnew(key: string, id: string) {
   try {
     await remove(id);
@@ -191,20 +191,20 @@ async function startAnew(key: string, id: string) {
   await start(key);
 }
 
-/** Announces a file and sends it. */
+/** Creates the video and sends the file. */
 async function start(key: string) {
   const job = jobs.get(key);
   if (job === undefined) return;
-  // Options that were not taken have been mended since.
+  // Refused options have been corrected since.
   if (uploads.value.some((it) => it.key === key && it.refused !== undefined))
     job.options = read(lastForm()).options;
   change(key, { state: "starting", error: undefined, refused: undefined });
-  // The same key each time, so that a lost answer makes no second video.
+  // The same key for each attempt, so that a lost answer does not create a second video.
   const headers = { "idempotency-key": uniqueId() };
   const { file, options } = job;
   const body = { file_name: file.name, size_bytes: file.size, options };
   try {
-    const made = await patiently(() => call("post", "/videos", { body, headers }));
+    const made = await withRetries(() => call("post", "/videos", { body, headers }));
     job.upload = made.upload;
     const partSize = made.upload.method === "MULTIPART" ? made.upload.part_size : 0;
     if (partSize > 0) keep({ print: key, id: made.id });
@@ -225,13 +225,13 @@ async function send(key: string, id: string, partSize: number) {
   (await sender()).send({ key, id, file: job.file, partSize, put });
 }
 
-/** The object store has everything: the service is told so. */
+/** Completes an upload at the service after the object store has received everything. */
 async function handOver(key: string) {
   const upload = uploads.value.find((it) => it.key === key);
   if (upload === undefined) return;
   change(key, { state: "finishing", sent: upload.size, speed: 0 });
   try {
-    await patiently(() => call("post", "/videos/{id}/complete", { path: { id: upload.id } }));
+    await withRetries(() => call("post", "/videos/{id}/complete", { path: { id: upload.id } }));
     forgetUpload(upload.id);
     await refreshVideos();
     drop(key);
@@ -252,7 +252,7 @@ export async function unpause(key: string) {
   (await sender()).resume(key);
 }
 
-/** Tries again what failed, from where it stopped. */
+/** Resumes a failed upload. */
 export async function retry(key: string) {
   const upload = uploads.value.find((it) => it.key === key);
   const job = jobs.get(key);
@@ -264,7 +264,7 @@ export async function retry(key: string) {
   return goOn(key, upload.id);
 }
 
-/** Ends an upload for good. */
+/** Cancels an upload. */
 export async function abandon(key: string) {
   const upload = uploads.value.find((it) => it.key === key);
   if (loading !== undefined) (await sender()).remove(key);
@@ -274,18 +274,18 @@ export async function abandon(key: string) {
   await refreshVideos();
 }
 
-/** What broke off for want of a network, or of the service, goes on when it is back. */
-function goOnByItself() {
+/** Resumes uploads that failed without a network, or without the service, when it is back. */
+function resumeFailed() {
   for (const upload of uploads.value) {
     if (upload.state === "failed" && !(upload.error instanceof ApiError)) void retry(upload.key);
   }
 }
-addEventListener("online", goOnByItself);
+addEventListener("online", resumeFailed);
 reachable.subscribe((there) => {
-  if (there) goOnByItself();
+  if (there) resumeFailed();
 });
 
-/** Before the tab closes while something is sent, the browser asks. */
+/** Makes the browser ask before the tab closes during an upload. */
 addEventListener("beforeunload", (event) => {
   if (uploads.value.some((upload) => upload.state !== "failed")) event.preventDefault();
 });

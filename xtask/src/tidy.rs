@@ -1,10 +1,10 @@
-//! The rules that keep the code as `ARCHITECTURE.md` says: which crate may see which, what files
-//! look like, that each promise of `SPECIFICATION.md` names a test that exists, and that the plugins were built from the
-//! sources beside them.
+//! The rules that keep the code as `ARCHITECTURE.md` says: which crate may see which, what files look like, that each
+//! promise of `SPECIFICATION.md` names a test that exists, and that the plugins were built from the sources beside
+//! them.
 
-mod arrows;
 mod documents;
 mod files;
+mod layers;
 
 use crate::plugins;
 use crate::run::{Result, command, output};
@@ -16,7 +16,7 @@ pub(crate) fn tidy() -> Result {
     let files: Vec<&str> = tracked.lines().collect();
     let mut problems = files::check(&files);
     problems.extend(documents::check(&files));
-    problems.extend(arrows::check()?);
+    problems.extend(layers::check()?);
     problems.extend(plugins::problems(&tracked)?);
     for problem in &problems {
         println!("  {problem}");

@@ -3,7 +3,7 @@
 /// An AVI file with the picture as its only frame; `None` for what is neither a JPEG nor a PNG.
 ///
 /// # Errors
-/// In words, where the picture's header does not say how large it is, or the picture is too large for an AVI file.
+/// If the picture's header has no size, or the picture is too large for an AVI file.
 pub(super) fn video(file: &[u8]) -> Option<Result<Vec<u8>, String>> {
     let (codec, size) = if file.starts_with(b"\x89PNG\r\n\x1a\n") {
         (*b"MPNG", png_size(file))
@@ -23,7 +23,7 @@ fn png_size(file: &[u8]) -> Option<(u32, u32)> {
     Some((number(16)?, number(20)?))
 }
 
-/// The size that the frame header says (ITU-T T.81, B.2.2): the markers before it are passed over by their lengths.
+/// The size in the frame header (ITU-T T.81, B.2.2). Skips the markers before it.
 fn jpeg_size(file: &[u8]) -> Option<(u32, u32)> {
     let number = |at: usize| Some(u16::from_be_bytes(file.get(at..at + 2)?.try_into().ok()?));
     let mut at = 2;

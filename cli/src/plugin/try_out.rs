@@ -1,4 +1,5 @@
-//! `framelift plugin run`: the frames of videos and images before a plugin and after it, and what it says.
+//! `framelift plugin run`: writes the frames of videos and images before and after a plugin, and prints its labels and
+//! log.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -56,8 +57,8 @@ fn try_out(
 
     let (count, kept) = (seen.outcome.frames, extracted.outcome.frames);
     let mut text = format!("{} before and {kept} after, in {}", frames(count), output.display());
-    for (file, said) in &labels {
-        let _ = write!(text, "\n{file}: {said}");
+    for (file, plugin_labels) in &labels {
+        let _ = write!(text, "\n{file}: {plugin_labels}");
     }
     if let Some(summary) = summary.as_str() {
         let _ = write!(text, "\nsummary: {summary}");
@@ -65,20 +66,22 @@ fn try_out(
     for line in &log.lines {
         let _ = write!(text, "\nlog: {line}");
     }
-    let labels: serde_json::Map<_, _> = labels.into_iter().map(|(file, said)| (file, said.into())).collect();
+    let labels: serde_json::Map<_, _> =
+        labels.into_iter().map(|(file, plugin_labels)| (file, plugin_labels.into())).collect();
     let json = json!({
         "before": count, "after": kept, "output": output, "labels": labels, "summary": summary, "log": log.lines,
     });
     Ok(Done { text, json, warnings: extracted.outcome.warnings })
 }
 
-/// What the plugin said of frames: by the image's name.
+/// The plugin's labels by the image's name.
 fn labels(manifest: &Value) -> Vec<(String, String)> {
     let frames = manifest["frames"].as_array().map(Vec::as_slice).unwrap_or_default();
     let labelled = frames.iter().filter_map(|frame| {
         let by_plugin = frame["labels"].as_object()?.values();
-        let said = by_plugin.filter_map(Value::as_object).flatten();
-        let pairs = said.map(|(name, value)| format!("{name} = {}", value.as_str().unwrap_or_default()));
+        let plugin_labels = by_plugin.filter_map(Value::as_object).flatten();
+        let pairs =
+            plugin_labels.map(|(name, value)| format!("{name} = {}", value.as_str().unwrap_or_default()));
         Some((frame["file"].as_str()?.to_owned(), pairs.collect::<Vec<_>>().join(", ")))
     });
     labelled.collect()

@@ -13,8 +13,8 @@ use crate::remote::video::path_segment;
 use crate::remote::videos::printable;
 use crate::service::{Call, Service, ServiceArgs, interrupts};
 
-/// How often it is asked whether a check has ended.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The interval of polls for the result of a check.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
@@ -54,7 +54,7 @@ pub(super) fn push(args: &PushArgs) -> Result<Done, Failed> {
     let mut plugin: PluginResponse = service.send(&put)?.json()?;
     interrupts::end_with("the service goes on; `framelift plugin list` shows how the check ends")?;
     while args.wait && plugin.state == PluginState::Checking {
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(POLL_INTERVAL);
         plugin = service.send(&Call::get(path.as_str()))?.json()?;
     }
     if let Some(reason) = &plugin.reason {

@@ -1,4 +1,4 @@
-//! `framelift account …`: what an account is and has, its password, logins, notices and webhook, and its end.
+//! `framelift account …`: shows, changes and deletes the account, its logins and its webhook.
 
 use std::path::PathBuf;
 
@@ -175,7 +175,7 @@ fn show(account: &Value) -> Result<Done, Failed> {
         format!("e-mails  {mails}"),
         format!("webhook  {}", text(&notifications["webhook_url"])),
     ];
-    // What later versions count is left to --json.
+    // Quotas of later versions are only in --json.
     let quotas = [
         ("videos_in_flight", "videos at work", Unit::Number),
         ("open_videos", "unfinished videos", Unit::Number),
@@ -253,7 +253,7 @@ fn delete(service: &Service, args: &DeleteArgs) -> Result<Done, Failed> {
         )]));
     }
     let body = DeleteAccountRequest { password: args.password.read("Password")? };
-    // Of very many videos one call removes a part and answers 503; the same call goes on.
+    // With very many videos, a call deletes a part of them and answers 503. The repeated call continues.
     service.send(&Call::delete("/auth/me").json(&body)?)?;
     Credentials::of_user()?.update(|stored| {
         stored.logins.remove(service.server());

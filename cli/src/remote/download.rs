@@ -1,4 +1,4 @@
-//! `framelift download`: the archive, whole and checked. What an interrupted download left is gone on with.
+//! `framelift download`: downloads the archive and checks it. Resumes an interrupted download.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
@@ -17,8 +17,8 @@ use super::wait::{self, completed};
 use crate::outcome::{Done, Failed, frames};
 use crate::service::{Call, Service, ServiceArgs, ServiceError, interrupts};
 
-/// How often a connection may break off.
-const WAITS_S: [u64; 6] = [0, 1, 2, 5, 15, 30];
+/// Delays before each retry of a broken connection, in seconds.
+const RETRY_DELAYS_S: [u64; 6] = [0, 1, 2, 5, 15, 30];
 
 #[derive(Debug, Args)]
 pub(crate) struct DownloadArgs {
@@ -41,7 +41,7 @@ pub(crate) struct OutputArgs {
 }
 
 pub(crate) fn download(args: &DownloadArgs) -> Result<Done, Failed> {
-    interrupts::end_with("the same command goes on where it stopped")?;
+    interrupts::exit_on_signal("the same command goes on where it stopped")?;
     let service = Service::open(&args.service)?;
     let video = Video::fetch(&service, &args.id)?;
     if !video.is_finished() {
@@ -101,7 +101,7 @@ fn target(output: Option<&Path>, file_name: &str) -> PathBuf {
     }
 }
 
-/// As the service calls it; the name came from whoever uploaded the video.
+/// The archive's name as the service has it. The video's name is untrusted.
 fn archive_name(file_name: &str) -> String {
     let name = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
     let stem = match name.rsplit_once('.') {
@@ -112,14 +112,14 @@ fn archive_name(file_name: &str) -> String {
     format!("{}-frames.zip", if plain.is_empty() { "video" } else { &plain })
 }
 
-/// The file that holds what has come of an archive with this checksum.
+/// The file of a partial download of the archive with this checksum.
 fn partial(target: &Path, sha256: &str) -> PathBuf {
     let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let known: String = sha256.chars().filter(char::is_ascii_hexdigit).take(12).collect();
     target.with_file_name(format!(".{name}.{known}.part"))
 }
 
-/// Receives the archive into `part` and checks it; a part whose checksum is wrong is removed.
+/// Downloads the archive into `part` and checks it. Removes `part` if the checksum is wrong.
 fn receive(
     service: &Service,
     id: &str,
@@ -129,30 +129,30 @@ fn receive(
 ) -> Result<(), Failed> {
     let shown = || part.display().to_string();
     let mut file = File::options().read(true).append(true).create(true).open(part).with_context(shown)?;
-    // Two at once would mix their bytes.
+    // Locked, because two downloads at the same time would mix their bytes.
     file.try_lock().with_context(|| format!("{} is being written by another download", part.display()))?;
     let mut hash = Sha256::new();
-    let mut have = copy(&mut file, |bytes| {
+    let mut received_bytes = copy(&mut file, |bytes| {
         hash.update(bytes);
         Ok(())
     })
     .with_context(shown)?;
-    let mut waits = WAITS_S.into_iter();
-    while have < result.size_bytes {
-        bar.set_position(have);
+    let mut delays = RETRY_DELAYS_S.into_iter();
+    while received_bytes < result.size_bytes {
+        bar.set_position(received_bytes);
         bar.reset_eta();
-        let before = have;
-        let error = match rest(service, id, have) {
+        let before = received_bytes;
+        let error = match rest(service, id, received_bytes) {
             Ok(mut body) => {
-                let came = copy(&mut body, |bytes| {
+                let copied = copy(&mut body, |bytes| {
                     file.write_all(bytes)?;
                     hash.update(bytes);
-                    have += bytes.len() as u64;
+                    received_bytes += bytes.len() as u64;
                     bar.inc(bytes.len() as u64);
                     Ok(())
                 });
-                match came {
-                    Ok(0) => anyhow!("the archive ended after {have} bytes").into(),
+                match copied {
+                    Ok(0) => anyhow!("the archive ended after {received_bytes} bytes").into(),
                     Ok(_) => continue,
                     Err(Copied::Read(error)) => ServiceError::Unreachable {
                         server: "the object store".to_owned(),
@@ -165,15 +165,15 @@ fn receive(
             }
             Err(error) => error,
         };
-        if have > before {
-            waits = WAITS_S.into_iter();
+        if received_bytes > before {
+            delays = RETRY_DELAYS_S.into_iter();
         }
-        match waits.next() {
-            Some(wait) if error.is_temporary() => std::thread::sleep(Duration::from_secs(wait)),
+        match delays.next() {
+            Some(delay) if error.is_temporary() => std::thread::sleep(Duration::from_secs(delay)),
             _ => return Err(error.into()),
         }
     }
-    if have != result.size_bytes || hex::encode(hash.finalize()) != result.sha256 {
+    if received_bytes != result.size_bytes || hex::encode(hash.finalize()) != result.sha256 {
         fs::remove_file(part).with_context(shown)?;
         let message = "the archive that came is not the one that was made (its SHA-256 differs)".to_owned();
         return Err(Failed::Video {
@@ -195,7 +195,7 @@ fn rest(service: &Service, id: &str, offset: u64) -> Result<impl Read, ServiceEr
             server: "the object store".to_owned(),
             reason: format!("status {status}"),
         }),
-        (status, _) => Err(ServiceError::Strange {
+        (status, _) => Err(ServiceError::UnexpectedAnswer {
             server: "the object store".to_owned(),
             answer: format!("with status {status}"),
         }),
@@ -243,7 +243,7 @@ fn copy(from: &mut impl Read, mut to: impl FnMut(&[u8]) -> io::Result<()>) -> Re
 fn publish(part: &Path, target: &Path, force: bool) -> Result<(), Failed> {
     let moved = match force {
         true => fs::rename(part, target),
-        // Where a file has appeared meanwhile, it stays.
+        // A file that was created meanwhile is not replaced.
         false => crate::staging::move_new(part, target),
     };
     Ok(moved.with_context(|| target.display().to_string())?)
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_come_belongs_to_one_archive() {
+    fn a_partial_download_belongs_to_one_archive() {
         let part = |sha256: &str| partial(Path::new("out/a.zip"), sha256);
         assert_eq!(part("0123456789abcdef"), Path::new("out/.a.zip.0123456789ab.part"));
         assert_ne!(part("0123456789abcdef"), part("fedcba9876543210"));

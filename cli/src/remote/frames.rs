@@ -39,7 +39,7 @@ impl FramesArgs {
 }
 
 pub(crate) fn run(args: &FramesArgs) -> Result<Done, Failed> {
-    interrupts::end_with("nothing was written; run the command again")?;
+    interrupts::exit_on_signal("nothing was written; run the command again")?;
     let service = Service::open(&args.service)?;
     let id = path_segment(&args.id)?;
     match &args.at {
@@ -78,12 +78,12 @@ fn all(service: &Service, id: &str, args: &FramesArgs) -> Result<Done, Failed> {
     loop {
         let page = service.get(&format!("/videos/{id}/frames?limit=100{cursor}"))?;
         for item in page["items"].as_array().into_iter().flatten() {
-            let strange = || ServiceError::Strange {
+            let unexpected = || ServiceError::UnexpectedAnswer {
                 server: service.server().to_owned(),
                 answer: "a frame without a number or a URL".to_owned(),
             };
-            let (number, url) = item["n"].as_u64().zip(item["url"].as_str()).ok_or_else(strange)?;
-            // The link is in place of a token.
+            let (number, url) = item["n"].as_u64().zip(item["url"].as_str()).ok_or_else(unexpected)?;
+            // The link needs no token.
             let image = service.http().send(service.server(), &Call::get(url), None)?;
             let path = folder.path().join(format!("frame_{number:06}.{extension}"));
             write(&mut std::fs::File::create(&path).context("the folder")?, image.bytes(), &path)?;

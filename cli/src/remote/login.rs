@@ -36,7 +36,7 @@ pub(crate) struct LogoutArgs {
     pub(crate) service: ServiceArgs,
 }
 
-/// Never an argument: other users of the machine see those.
+/// How the password is read. Never from an argument, which other users of the machine can see.
 #[derive(Debug, Args)]
 pub(crate) struct PasswordArgs {
     /// Read the password from the first line of FILE, - being the standard input; otherwise it is asked for
@@ -97,7 +97,7 @@ pub(crate) fn login(args: &LoginArgs) -> Result<Done, Failed> {
         None => ask("E-mail address")?,
     };
     let password = args.password.read("Password")?;
-    // Shows that this device logged in before, so that failures elsewhere do not count against it.
+    // Proves that this device logged in before, so that failures of other clients do not block it.
     let known = stored.logins.get(&server).filter(|login| login.email == email);
     let refresh_token = known.map(|login| login.refresh_token.clone());
     let body = LoginRequest { email: email.clone(), password, refresh_token };
@@ -113,7 +113,7 @@ pub(crate) fn login(args: &LoginArgs) -> Result<Done, Failed> {
     Ok(Done { text, json: json!({"server": server, "email": email}), warnings: Vec::new() })
 }
 
-/// Whether nobody on the way can read what is sent there.
+/// Whether the connection is encrypted or stays on this machine.
 fn is_private(server: &str) -> bool {
     let Ok(url) = url::Url::parse(server) else { return false };
     let local = match url.host() {
@@ -144,13 +144,13 @@ pub(crate) fn logout(args: &LogoutArgs) -> Result<Done, Failed> {
     let mut stored = credentials.read()?;
     let login = stored.logins.remove(&server).ok_or_else(not_logged_in)?;
     let body = RefreshRequest { refresh_token: login.refresh_token };
-    let told = service.send(&Call::post("/auth/logout").json(&body)?.repeatable());
-    // Whatever the service says, this machine forgets the login.
+    let logged_out = service.send(&Call::post("/auth/logout").json(&body)?.repeatable());
+    // The login is removed from this machine even if the service fails.
     credentials.update(|stored| {
         stored.logins.remove(&server);
         Ok(())
     })?;
-    let warnings = match told {
+    let warnings = match logged_out {
         Ok(_) | Err(ServiceError::LoginEnded { .. }) => Vec::new(),
         Err(error) => {
             let reason = error.explain().messages.join("; ");

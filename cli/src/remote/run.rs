@@ -1,4 +1,4 @@
-//! `framelift run`: the same upload once more, with other options.
+//! `framelift run`: processes the same upload again with other options.
 
 use clap::Args;
 use framelift_contract::video::{AcceptedResponse, RunRequest};
@@ -23,7 +23,7 @@ pub(crate) struct RunArgs {
 
 pub(crate) fn run(args: &RunArgs) -> Result<Done, Failed> {
     let body = RunRequest { options: Some(args.job.body()?) };
-    interrupts::end_with("the service goes on; `framelift list` shows the new video")?;
+    interrupts::exit_on_signal("the service goes on; `framelift list` shows the new video")?;
     let service = Service::open(&args.service)?;
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random number can be had: {error}"))?;

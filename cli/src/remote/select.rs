@@ -1,4 +1,4 @@
-//! What to extract, as the service is asked for it: the flags of `extract`, and plugins by their names there.
+//! The options of a job for the service: the flags of `extract`, and plugins of the service by name.
 
 use clap::{ArgGroup, Args};
 use framelift_contract::options::{OptionsBody, PluginBody};

@@ -1,4 +1,4 @@
-//! `framelift upload`: files to the service, and on demand their frames back.
+//! `framelift upload`: uploads files, and on request downloads their frames.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,9 +8,9 @@ use framelift_contract::options::OptionsBody;
 use framelift_contract::video::{AcceptedResponse, CreateVideoRequest, CreateVideoResponse, Status, Upload};
 
 use super::download::{self, OutputArgs};
+use super::saved_upload::{LocalFile, SavedUpload, SavedUploadFile};
 use super::select::JobArgs;
 use super::transfer::Transfer;
-use super::uploads::{Kept, LocalFile, Place};
 use super::video::Video;
 use super::wait::{self, completed, until_ended};
 use crate::outcome::{Done, Failed, Printer, Summary};
@@ -29,7 +29,7 @@ pub(crate) struct UploadArgs {
     pub(crate) result: ResultArgs,
 }
 
-/// What is done with the result.
+/// What to do with the result.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ResultArgs {
     /// Wait until the frames are ready, or until it is clear that there will be none
@@ -48,7 +48,7 @@ impl ResultArgs {
         self.wait || self.output.is_some()
     }
 
-    /// What there is to tell of a video that the service has taken, after waiting for it where that is asked for.
+    /// Waits for a queued video and downloads its frames, if requested. Returns what is printed.
     pub(crate) fn finish(&self, service: &Service, id: &str, quiet: bool) -> Result<Done, Failed> {
         if !self.waits() {
             let video = Video::fetch(service, id)?;
@@ -71,19 +71,19 @@ impl ResultArgs {
 
 pub(crate) fn upload(args: &UploadArgs) -> ExitCode {
     let printer = Printer { json: args.service.json, quiet: args.service.quiet, ..Printer::default() };
-    match Uploading::prepare(args) {
-        Ok(uploading) => uploading.run(printer),
+    match UploadRun::prepare(args) {
+        Ok(run) => run.run(printer),
         Err(failed) => printer.report(Err(failed)),
     }
 }
 
-struct Uploading<'a> {
+struct UploadRun<'a> {
     args: &'a UploadArgs,
     options: OptionsBody,
     service: Service,
 }
 
-impl<'a> Uploading<'a> {
+impl<'a> UploadRun<'a> {
     fn prepare(args: &'a UploadArgs) -> Result<Self, Failed> {
         let one_file = args.result.output.as_ref().is_some_and(|output| {
             output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip")) && !output.is_dir()
@@ -92,7 +92,7 @@ impl<'a> Uploading<'a> {
             return Err(Failed::Values(vec!["--output: several videos need a folder".to_owned()]));
         }
         let options = args.job.body()?;
-        interrupts::end_with("the same command goes on where it stopped")?;
+        interrupts::exit_on_signal("the same command goes on where it stopped")?;
         Ok(Self { args, options, service: Service::open(&args.service)? })
     }
 
@@ -109,7 +109,7 @@ impl<'a> Uploading<'a> {
             printer.one_of_several(&file.display().to_string(), finish(sent), &mut summary);
         };
         if self.args.result.waits() {
-            // All are on their way before the first is waited for.
+            // All files are uploaded before the first is waited for.
             let sent: Vec<_> = self.args.files.iter().map(|file| self.send(file)).collect();
             self.args.files.iter().zip(sent).for_each(|(file, sent)| tell(file, sent));
         } else {
@@ -118,35 +118,40 @@ impl<'a> Uploading<'a> {
         printer.all(summary, self.args.files.len(), None)
     }
 
-    /// Uploads a file, or what is missing of it; the video's id.
+    /// Uploads a file, or resumes its upload. Returns the video's id.
     fn send(&self, path: &Path) -> Result<String, Failed> {
         let file = LocalFile::open(path)?;
-        let place = Place::of(&self.service, &file, &self.options)?;
-        let mut kept = place.read_or_begin()?;
-        let sent = self.send_kept(&file, &place, &mut kept);
+        let saved_file = SavedUploadFile::of(&self.service, &file, &self.options)?;
+        let mut saved = saved_file.read_or_create()?;
+        let sent = self.resume_or_send(&file, &saved_file, &mut saved);
         match &sent {
-            Ok(_) => place.forget(),
-            // The service will not take this upload any more, or never did.
+            Ok(_) => saved_file.forget(),
+            // The service refuses this upload, so it cannot be resumed.
             Err(ServiceError::Refused(refusal))
                 if refusal.status < 500 && refusal.status != 401 && refusal.status != 429 =>
             {
-                place.forget();
+                saved_file.forget();
             }
-            Err(ServiceError::Local(_)) if file.check_unchanged().is_err() => place.forget(),
+            Err(ServiceError::Local(_)) if file.check_unchanged().is_err() => saved_file.forget(),
             Err(_) => {}
         }
         Ok(sent?)
     }
 
-    fn send_kept(&self, file: &LocalFile, place: &Place, kept: &mut Kept) -> Result<String, ServiceError> {
-        if let Some(id) = kept.id.clone() {
+    fn resume_or_send(
+        &self,
+        file: &LocalFile,
+        saved_file: &SavedUploadFile,
+        saved: &mut SavedUpload,
+    ) -> Result<String, ServiceError> {
+        if let Some(id) = saved.id.clone() {
             match Video::fetch(&self.service, &id) {
                 Ok(video) if video.status == Status::AwaitingUpload.as_str() => {}
-                // It was handed over before; only the answer did not come.
+                // The upload is complete; only the answer was lost.
                 Ok(video) if !matches!(&*video.status, "canceled" | "expired") => return Ok(id),
-                Ok(_) => self.begin_again(place, kept)?,
+                Ok(_) => self.restart(saved_file, saved)?,
                 Err(error) if matches!(error.code(), "video-not-found" | "video-not-owned") => {
-                    self.begin_again(place, kept)?;
+                    self.restart(saved_file, saved)?;
                 }
                 Err(error) => return Err(error),
             }
@@ -154,68 +159,68 @@ impl<'a> Uploading<'a> {
         let bar = wait::bar(self.args.service.quiet, wait::BYTES, file.size)?;
         bar.set_message(super::videos::printable(&file.name));
         let transfer = Transfer { service: &self.service, file, bar: &bar };
-        let handed_over =
-            self.send_bytes(&transfer, place, kept).and_then(|id| self.hand_over(&transfer, &id));
+        let completed_upload =
+            self.send_bytes(&transfer, saved_file, saved).and_then(|id| self.complete(&transfer, &id));
         bar.finish_and_clear();
-        handed_over
+        completed_upload
     }
 
-    /// Sends what has not arrived; the video's id.
+    /// Sends the bytes that have not arrived. Returns the video's id.
     fn send_bytes(
         &self,
         transfer: &Transfer<'_>,
-        place: &Place,
-        kept: &mut Kept,
+        saved_file: &SavedUploadFile,
+        saved: &mut SavedUpload,
     ) -> Result<String, ServiceError> {
-        let Some(id) = kept.id.clone() else { return self.create_and_send(transfer, place, kept) };
+        let Some(id) = saved.id.clone() else { return self.create_and_send(transfer, saved_file, saved) };
         match transfer.parts(&id) {
             Ok(()) => Ok(id),
-            // A file that goes in one piece starts anew, under the same key.
-            Err(error) if error.code() == "not-found" => self.create_and_send(transfer, place, kept),
+            // An upload in one request starts again, with the same key.
+            Err(error) if error.code() == "not-found" => self.create_and_send(transfer, saved_file, saved),
             Err(error) => Err(error),
         }
     }
 
-    fn begin_again(&self, place: &Place, kept: &mut Kept) -> Result<(), ServiceError> {
-        place.forget();
-        *kept = place.read_or_begin()?;
+    fn restart(&self, saved_file: &SavedUploadFile, saved: &mut SavedUpload) -> Result<(), ServiceError> {
+        saved_file.forget();
+        *saved = saved_file.read_or_create()?;
         Ok(())
     }
 
-    /// Announces the file and sends it.
+    /// Creates the video and sends the file.
     fn create_and_send(
         &self,
         transfer: &Transfer<'_>,
-        place: &Place,
-        kept: &mut Kept,
+        saved_file: &SavedUploadFile,
+        saved: &mut SavedUpload,
     ) -> Result<String, ServiceError> {
-        let created = self.create(transfer.file, kept)?;
+        let created = self.create(transfer.file, saved)?;
         let id = created.id.to_string();
-        kept.id = Some(id.clone());
-        place.keep(kept)?;
+        saved.id = Some(id.clone());
+        saved_file.write(saved)?;
         match created.upload {
             Upload::Multipart(_) => transfer.parts(&id)?,
-            Upload::Put(put) => transfer.whole(put, || match self.create(transfer.file, kept)?.upload {
+            Upload::Put(put) => transfer.whole(put, || match self.create(transfer.file, saved)?.upload {
                 Upload::Put(put) => Ok(put),
-                Upload::Multipart(_) => Err(self.strange("another way to upload than before")),
+                Upload::Multipart(_) => Err(self.unexpected("another way to upload than before")),
             })?,
         }
         Ok(id)
     }
 
-    /// The same key asks for the same video, and gives fresh URLs.
-    fn create(&self, file: &LocalFile, kept: &Kept) -> Result<CreateVideoResponse, ServiceError> {
+    /// Creates the video. A call with the same key returns the same video with new URLs.
+    fn create(&self, file: &LocalFile, saved: &SavedUpload) -> Result<CreateVideoResponse, ServiceError> {
         let body = CreateVideoRequest {
             file_name: file.name.clone(),
             size_bytes: i64::try_from(file.size).unwrap_or(i64::MAX),
             content_type: None,
             options: Some(self.options.clone()),
         };
-        self.service.send(&Call::post("/videos").json(&body)?.once(&kept.idempotency_key))?.json()
+        self.service.send(&Call::post("/videos").json(&body)?.once(&saved.idempotency_key))?.json()
     }
 
-    /// Hands the video over, after sending again what has not arrived.
-    fn hand_over(&self, transfer: &Transfer<'_>, id: &str) -> Result<String, ServiceError> {
+    /// Completes the upload. Sends parts again that have not arrived.
+    fn complete(&self, transfer: &Transfer<'_>, id: &str) -> Result<String, ServiceError> {
         let complete = || -> Result<AcceptedResponse, ServiceError> {
             self.service.send(&Call::post(format!("/videos/{id}/complete")).repeatable())?.json()
         };
@@ -229,7 +234,7 @@ impl<'a> Uploading<'a> {
         Ok(accepted.id.to_string())
     }
 
-    fn strange(&self, answer: &str) -> ServiceError {
-        ServiceError::Strange { server: self.service.server().to_owned(), answer: answer.to_owned() }
+    fn unexpected(&self, answer: &str) -> ServiceError {
+        ServiceError::UnexpectedAnswer { server: self.service.server().to_owned(), answer: answer.to_owned() }
     }
 }

@@ -1,4 +1,4 @@
-//! A video as the service describes it: the fields that commands look at, and all of them as they came.
+//! The service's record of a video: the fields that commands use, and the original JSON.
 
 use indicatif::HumanBytes;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ pub(crate) struct Video {
     pub(crate) failure: Option<Failure>,
     pub(crate) created_at: String,
     pub(crate) completed_at: Option<String>,
-    /// The record as it came.
+    /// The original JSON.
     #[serde(skip)]
     pub(crate) raw: Value,
 }
@@ -32,7 +32,7 @@ pub(crate) struct Progress {
     pub(crate) frames_done: u64,
 }
 
-/// What there is to download.
+/// The result to download.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) size_bytes: u64,
@@ -53,21 +53,21 @@ impl Video {
         Self::read(service, service.get(&format!("/videos/{}", path_segment(id)?))?)
     }
 
-    /// From the record as it came.
+    /// Reads a record from its JSON.
     pub(crate) fn read(service: &Service, raw: Value) -> Result<Self, ServiceError> {
-        let video = Self::deserialize(&raw).map_err(|error| ServiceError::Strange {
+        let video = Self::deserialize(&raw).map_err(|error| ServiceError::UnexpectedAnswer {
             server: service.server().to_owned(),
             answer: format!("a video that this version does not understand ({error})"),
         })?;
         Ok(Self { raw, ..video })
     }
 
-    /// Whether its status never changes again.
+    /// Whether its status is terminal.
     pub(crate) fn is_finished(&self) -> bool {
         self.completed_at.is_some()
     }
 
-    /// How far it is, in a few words.
+    /// Its state in a few words.
     pub(crate) fn state(&self) -> String {
         match (&*self.status, &self.result, &self.failure) {
             ("completed", Some(result), _) => {
@@ -87,7 +87,7 @@ impl Video {
     }
 }
 
-/// An id as it stands in a path.
+/// Checks that an id can be part of a path.
 pub(crate) fn path_segment(id: &str) -> Result<&str, ServiceError> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     match !id.is_empty() && id.bytes().all(good) {

@@ -13,7 +13,7 @@ use super::video::{Video, path_segment};
 use crate::outcome::{Done, Failed, Printer, Summary};
 use crate::service::{Call, Service, ServiceArgs};
 
-/// Videos in one answer, at most.
+/// Maximum of videos in one answer.
 const PAGE: usize = 100;
 
 #[derive(Debug, Args)]
@@ -77,7 +77,7 @@ pub(crate) fn list(args: &ListArgs) -> Result<Done, Failed> {
     Ok(Done { text: table(&videos), json, warnings: more.into_iter().collect() })
 }
 
-/// One line for each video, with the columns in line.
+/// A table with one line for each video.
 fn table(videos: &[Video]) -> String {
     if videos.is_empty() {
         return "no videos".to_owned();
@@ -101,7 +101,7 @@ fn table(videos: &[Video]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A name without what moves a terminal's cursor or colours it.
+/// A name without control characters, which could move the terminal's cursor or change its colours.
 pub(crate) fn printable(name: &str) -> String {
     name.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
@@ -122,7 +122,7 @@ pub(crate) fn show(args: &ShowArgs) -> Result<Done, Failed> {
     Ok(Done { text: lines.join("\n"), json: video.raw, warnings })
 }
 
-/// Does something to each video.
+/// Applies a command to each video.
 pub(crate) fn each(args: &IdsArgs, what: impl Fn(&Service, &str) -> Result<Done, Failed>) -> ExitCode {
     let printer = Printer { json: args.service.json, quiet: args.service.quiet, ..Printer::default() };
     let service = match Service::open(&args.service) {

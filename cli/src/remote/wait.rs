@@ -1,4 +1,4 @@
-//! Waiting for videos to end, the bar that shows it, and `framelift watch`.
+//! Waits until videos have ended, with a progress bar, and `framelift watch`.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -11,16 +11,16 @@ use serde_json::Value;
 
 use super::video::{Video, path_segment};
 use super::videos::{IdsArgs, printable};
-use crate::outcome::{Done, Failed, Printer, Summary, say};
+use crate::outcome::{Done, Failed, Printer, Summary, print_line};
 use crate::service::events::Piece;
 use crate::service::{Service, ServiceError, interrupts};
 
-/// Time between two looks where no stream of events tells, the first ones closer together.
-const LOOKS_MS: [u64; 5] = [200, 300, 500, 1000, 1500];
-/// After so many streams in a row that break off, looks do.
-const MAX_BROKEN: u32 = 3;
-/// The service may be away for so many looks, each of which tries for some seconds.
-const PATIENCE: u32 = 30;
+/// Delays between polls without a stream of events, shorter at first.
+const POLL_DELAYS_MS: [u64; 5] = [200, 300, 500, 1000, 1500];
+/// Maximum of broken streams in a row before polls replace streams.
+const MAX_BROKEN_STREAMS: u32 = 3;
+/// Maximum of failed polls in a row. Each of them retries for some seconds.
+const MAX_FAILED_POLLS: u32 = 30;
 
 /// A bar on a terminal, or none.
 pub(crate) fn bar(quiet: bool, template: &str, length: u64) -> anyhow::Result<ProgressBar> {
@@ -32,13 +32,13 @@ pub(crate) fn bar(quiet: bool, template: &str, length: u64) -> anyhow::Result<Pr
     Ok(bar)
 }
 
-/// For bytes on their way.
+/// The template of a bar for a transfer of bytes.
 pub(crate) const BYTES: &str = "{prefix}{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
-/// For what the service does.
+/// The template of a bar for the progress of a video.
 const WORK: &str = "{msg} {bar:30} {percent:>3} %";
 
-/// Waits until the video has ended, as a stream of events tells it, or looks at the video where there is none.
-/// `changed` sees each new state.
+/// Waits until the video has ended, by a stream of events, or by polling if there is none. Calls `changed` with each
+/// new state.
 pub(crate) fn until_ended(
     service: &Service,
     id: &str,
@@ -46,66 +46,70 @@ pub(crate) fn until_ended(
     changed: impl FnMut(&Video),
 ) -> Result<Video, ServiceError> {
     let bar = bar(quiet, WORK, 100)?;
-    let mut watching = Watching { service, id, bar: &bar, changed, last: None, last_event_id: None };
-    let ended = watching.until_ended();
+    let mut watch_one = Watch { service, id, bar: &bar, changed, last: None, last_event_id: None };
+    let ended = watch_one.until_ended();
     bar.finish_and_clear();
     ended
 }
 
-/// A video that is waited for.
-struct Watching<'a, F> {
+/// The state of waiting for a video.
+struct Watch<'a, F> {
     service: &'a Service,
     id: &'a str,
     bar: &'a ProgressBar,
     changed: F,
-    /// As it was told or looked at last.
+    /// The video's last known state.
     last: Option<Video>,
     last_event_id: Option<String>,
 }
 
-impl<F: FnMut(&Video)> Watching<'_, F> {
+impl<F: FnMut(&Video)> Watch<'_, F> {
     fn until_ended(&mut self) -> Result<Video, ServiceError> {
-        let (mut looks, mut away, mut broken) = (LOOKS_MS.into_iter(), 0, 0);
+        let (mut poll_delays, mut failed_polls, mut broken_streams) = (POLL_DELAYS_MS.into_iter(), 0, 0);
         loop {
-            if broken < MAX_BROKEN {
+            if broken_streams < MAX_BROKEN_STREAMS {
                 match self.follow() {
-                    Ok(Followed::Ended(video)) => return Ok(*video),
-                    // It ends after some minutes, too.
-                    Ok(Followed::Alive) => (broken, looks) = (0, LOOKS_MS.into_iter()),
-                    Ok(Followed::Silent) => broken += 1,
+                    Ok(StreamEnd::VideoEnded(video)) => return Ok(*video),
+                    // A stream also ends after some minutes.
+                    Ok(StreamEnd::AfterEvents) => {
+                        (broken_streams, poll_delays) = (0, POLL_DELAYS_MS.into_iter())
+                    }
+                    Ok(StreamEnd::WithoutEvents) => broken_streams += 1,
                     Err(error) => {
                         tracing::debug!(?error, "a stream of events broke off");
-                        broken += 1;
+                        broken_streams += 1;
                     }
                 }
             }
             match Video::fetch(self.service, self.id) {
                 Ok(video) => {
-                    away = 0;
-                    if self.see(video.clone()) {
+                    failed_polls = 0;
+                    if self.show(video.clone()) {
                         return Ok(video);
                     }
                 }
-                Err(error) if error.is_temporary() && self.last.is_some() && away < PATIENCE => {
-                    away += 1;
+                Err(error)
+                    if error.is_temporary() && self.last.is_some() && failed_polls < MAX_FAILED_POLLS =>
+                {
+                    failed_polls += 1;
                     self.bar.set_message(format!("{}: the service does not answer; still waiting", self.id));
                 }
                 Err(error) => return Err(error),
             }
-            std::thread::sleep(Duration::from_millis(looks.next().unwrap_or(2000)));
+            std::thread::sleep(Duration::from_millis(poll_delays.next().unwrap_or(2000)));
         }
     }
 
     /// Reads one stream of events.
-    fn follow(&mut self) -> Result<Followed, ServiceError> {
+    fn follow(&mut self) -> Result<StreamEnd, ServiceError> {
         let path = format!("/videos/{}/events", path_segment(self.id)?);
-        let mut so_far = Followed::Silent;
+        let mut end = StreamEnd::WithoutEvents;
         for piece in self.service.events(&path, self.last_event_id.as_deref())? {
             let piece = piece.map_err(|error| ServiceError::Unreachable {
                 server: self.service.server().to_owned(),
                 reason: error.to_string(),
             });
-            so_far = Followed::Alive;
+            end = StreamEnd::AfterEvents;
             let Piece::Event(event) = piece? else { continue };
             let data: Value = serde_json::from_str(&event.data).context("an event is no JSON")?;
             let raw = match (&*event.name, &self.last) {
@@ -115,21 +119,21 @@ impl<F: FnMut(&Video)> Watching<'_, F> {
                     raw["progress"].clone_from(&data["progress"]);
                     raw
                 }
-                // Looking at the video says what has become of it.
-                ("deleted", _) => return Ok(so_far),
+                // The poll reports that the video is gone.
+                ("deleted", _) => return Ok(end),
                 _ => continue,
             };
             let video = Video::read(self.service, raw)?;
             self.last_event_id = event.id;
-            if self.see(video.clone()) {
-                return Ok(Followed::Ended(Box::new(video)));
+            if self.show(video.clone()) {
+                return Ok(StreamEnd::VideoEnded(Box::new(video)));
             }
         }
-        Ok(so_far)
+        Ok(end)
     }
 
-    /// Shows the video as it is now; whether it has ended.
-    fn see(&mut self, video: Video) -> bool {
+    /// Shows the video's state. Returns whether it has ended.
+    fn show(&mut self, video: Video) -> bool {
         self.bar.set_message(format!("{}: {}", printable(&video.file_name), video.state()));
         self.bar.set_position(video.progress.percent.into());
         if self.last.as_ref().is_none_or(|last| last.raw != video.raw) {
@@ -139,14 +143,14 @@ impl<F: FnMut(&Video)> Watching<'_, F> {
     }
 }
 
-/// How a stream went.
-enum Followed {
+/// How a stream of events ended.
+enum StreamEnd {
     /// The video has ended.
-    Ended(Box<Video>),
-    /// The stream has ended after it had told something.
-    Alive,
-    /// It ended without a word.
-    Silent,
+    VideoEnded(Box<Video>),
+    /// The stream has ended after at least one event.
+    AfterEvents,
+    /// The stream has ended without an event.
+    WithoutEvents,
 }
 
 /// The video if it was completed, otherwise why it was not.
@@ -166,7 +170,7 @@ pub(crate) fn completed(video: Video) -> Result<Video, Failed> {
     }
 }
 
-/// How a completed video is told.
+/// The output for a completed video.
 pub(crate) fn done(video: Video) -> Done {
     let warnings = video.result.as_ref().map(|result| result.warnings.clone()).unwrap_or_default();
     Done { text: format!("{} {}", video.id, video.state()), json: video.raw, warnings }
@@ -177,8 +181,9 @@ pub(crate) fn done(video: Video) -> Done {
 pub(crate) fn watch(args: &IdsArgs) -> ExitCode {
     let printer = Printer { json: args.service.json, quiet: args.service.quiet, ..Printer::default() };
     let advice = "the service goes on; `framelift watch` shows it again";
-    let opened =
-        interrupts::end_with(advice).map_err(Failed::from).and_then(|()| Ok(Service::open(&args.service)?));
+    let opened = interrupts::exit_on_signal(advice)
+        .map_err(Failed::from)
+        .and_then(|()| Ok(Service::open(&args.service)?));
     let service = match opened {
         Ok(service) => service,
         Err(failed) => return printer.report(Err(failed)),
@@ -189,12 +194,12 @@ pub(crate) fn watch(args: &IdsArgs) -> ExitCode {
     let mut one = |id: &String| -> Result<Done, Failed> {
         let ended = until_ended(&service, id, args.service.quiet || args.service.json, |video| {
             if args.service.json {
-                say(&video.raw);
+                print_line(&video.raw);
             } else if !terminal
                 && !video.is_finished()
                 && shown.insert(id.clone(), video.status.clone()).as_ref() != Some(&video.status)
             {
-                printer.tell(format_args!("{} {}", video.id, video.state()));
+                printer.print_info(format_args!("{} {}", video.id, video.state()));
             }
         })?;
         Ok(done(completed(ended)?))

@@ -1,4 +1,4 @@
-//! Logins: one for each server, in a file that only its owner may read. Processes change it one at a time.
+//! The file of logins, one for each server. Only its owner may read it, and processes lock it to change it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,14 +10,14 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use super::error::ServiceError;
-use super::{interrupts, places};
+use super::{interrupts, paths};
 
 /// The contents of `credentials.json`.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stored {
     /// The server that was logged in to last.
     pub(crate) server: Option<String>,
-    /// By the server's URL.
+    /// The logins by the server's URL.
     #[serde(default)]
     pub(crate) logins: BTreeMap<String, Login>,
 }
@@ -43,16 +43,16 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// The user's.
+    /// The user's file.
     pub(crate) fn of_user() -> Result<Self, ServiceError> {
-        Ok(Self { folder: places::config()? })
+        Ok(Self { folder: paths::config()? })
     }
 
     fn file(&self) -> PathBuf {
         self.folder.join("credentials.json")
     }
 
-    /// What is stored; nothing where nobody has logged in.
+    /// Reads the file, or nothing without any login.
     pub(crate) fn read(&self) -> Result<Stored, ServiceError> {
         let path = self.file();
         let text = match fs::read(&path) {
@@ -65,23 +65,22 @@ impl Credentials {
         Ok(stored.with_context(advice)?)
     }
 
-    /// Changes what is stored, while no other process does and no signal ends this one. Nothing is changed
-    /// where `change` fails.
+    /// Changes the file under a lock, without interruption by a signal. If `change` fails, nothing is written.
     pub(crate) fn update<T>(
         &self,
         change: impl FnOnce(&mut Stored) -> Result<T, ServiceError>,
     ) -> Result<T, ServiceError> {
-        interrupts::held_back(|| {
-            places::make_private(&self.folder)?;
+        interrupts::without_interruption(|| {
+            paths::make_private(&self.folder)?;
             let path = self.folder.join("credentials.lock");
             let options = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path);
-            // Let go when the file is closed.
+            // Unlocked when the file is closed.
             let lock = options.and_then(|file| file.lock().map(|()| file));
             let _lock = lock.with_context(|| path.display().to_string())?;
             let mut stored = self.read()?;
             let given = change(&mut stored)?;
             let text = serde_json::to_vec_pretty(&stored).context("logins have no JSON form")?;
-            places::write_private(&self.file(), &text)?;
+            paths::write_private(&self.file(), &text)?;
             Ok(given)
         })
     }

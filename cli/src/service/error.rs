@@ -1,4 +1,4 @@
-//! What can go wrong with the service, and what the user can do about it.
+//! Errors of the service's client, with messages, hints and exit codes.
 
 use std::time::Duration;
 
@@ -13,25 +13,25 @@ pub(crate) enum ServiceError {
     NotLoggedIn {
         server: Option<String>,
     },
-    /// The refresh token is not taken any more.
+    /// The refresh token is no longer valid.
     LoginEnded {
         server: String,
     },
-    /// The token in the environment is not taken.
+    /// The token from the environment is not valid.
     TokenRefused,
-    /// The API said no.
+    /// The API has answered with a problem.
     Refused(Box<Refusal>),
     /// There was no answer.
     Unreachable {
         server: String,
         reason: String,
     },
-    /// Something answered that is not the API, or the store did not do as it should.
-    Strange {
+    /// An answer that the API or the object store should not give.
+    UnexpectedAnswer {
         server: String,
         answer: String,
     },
-    /// Files on this machine.
+    /// An error on this machine, mostly of files.
     Local(anyhow::Error),
 }
 
@@ -41,7 +41,7 @@ impl From<anyhow::Error> for ServiceError {
     }
 }
 
-/// A problem document, of this version's codes or of later ones.
+/// A problem document. Its code may be one of a later version.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Refusal {
     #[serde(default)]
@@ -62,7 +62,7 @@ pub(crate) struct Refusal {
 pub(crate) const UNAVAILABLE: u8 = 69;
 pub(crate) const NO_PERMISSION: u8 = 77;
 
-/// An error as it is printed.
+/// The printed form of an error.
 pub(crate) struct Explained {
     pub(crate) exit: u8,
     pub(crate) code: String,
@@ -71,11 +71,11 @@ pub(crate) struct Explained {
 }
 
 impl ServiceError {
-    /// Whether the same request may do better a little later.
+    /// Whether the same request may succeed a little later.
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            // Too many passwords were tried: that ends in minutes, not seconds. Damage does not end.
+            // The limit of passwords lasts for minutes, not seconds. Damage is permanent.
             Self::Refused(refusal) if matches!(&*refusal.code, "too-many-attempts" | "result-damaged") => {
                 false
             }
@@ -87,7 +87,7 @@ impl ServiceError {
         }
     }
 
-    /// The code of the API's refusal, if it is one.
+    /// The problem's code, or an empty text for another error.
     pub(crate) fn code(&self) -> &str {
         match self {
             Self::Refused(refusal) => &refusal.code,
@@ -95,7 +95,7 @@ impl ServiceError {
         }
     }
 
-    /// The exit code, the code for programs, and the words.
+    /// The printed form: exit code, error code, messages and a hint.
     pub(crate) fn explain(&self) -> Explained {
         let explained = |exit, code: &str, message: String, hint: Option<String>| Explained {
             exit,
@@ -128,7 +128,7 @@ impl ServiceError {
                 let message = format!("{server} does not answer: {reason}");
                 explained(UNAVAILABLE, "unreachable", message, Some(hint))
             }
-            Self::Strange { server, answer } => {
+            Self::UnexpectedAnswer { server, answer } => {
                 let hint = "check that this is the address of a Framelift service".to_owned();
                 explained(1, "unexpected-answer", format!("{server} answered {answer}"), Some(hint))
             }
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_do_better_later_is_told_apart() {
+    fn temporary_errors_are_distinguished() {
         for code in ProblemCode::ALL {
             let temporary =
                 ["unavailable", "rate-limited", "idempotency-in-progress"].contains(&code.as_str());
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_fields_are_told_by_their_flags() {
+    fn field_errors_name_their_flags() {
         let mut refusal = Refusal::from(Problem::new(ProblemCode::ValidationFailed, "x", "c"));
         refusal.errors = vec![FieldError::new("/options/select/every", "must be a duration")];
         let told = ServiceError::Refused(Box::new(refusal)).explain();
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_times_are_told_in_what_people_count() {
+    fn waiting_times_are_shown_in_readable_units() {
         let hint = |seconds| {
             let mut refusal = Refusal::from(Problem::new(ProblemCode::TooManyAttempts, "x", "c"));
             refusal.retry_after = Some(Duration::from_secs(seconds));

@@ -1,25 +1,25 @@
-//! Server-sent events, as the HTML standard spells them.
+//! Parses server-sent events (HTML standard, section 9.2).
 
 use std::io::{BufRead, Lines, Result};
 
 /// An event of a stream.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Event {
-    /// Empty where the stream gives none.
+    /// The event type; empty if the stream has none.
     pub(crate) name: String,
     pub(crate) id: Option<String>,
     pub(crate) data: String,
 }
 
-/// What comes of a stream.
+/// An item of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
     Event(Event),
-    /// A comment: the service is there, and nothing has happened.
+    /// A comment, which keeps the connection alive.
     Comment,
 }
 
-/// Reads a stream. What is not ended by an empty line is left out.
+/// Reads a stream. An event without an empty line at its end is ignored.
 pub(crate) struct Events<R> {
     lines: Lines<R>,
     event: Event,

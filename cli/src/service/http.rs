@@ -1,4 +1,4 @@
-//! Requests and answers over HTTP, and which of them are sent again.
+//! Sends requests over HTTP, with retries.
 
 use std::io::Read;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use ureq::{Agent, Body, BodyReader, SendBody};
 
 use super::error::{Refusal, ServiceError};
 
-/// How long there may be silence on a connection.
-const SILENCE: Duration = Duration::from_secs(60);
-/// Waits before a request is sent again, unless the answer says how long.
-const WAITS_MS: [u64; 4] = [250, 500, 1000, 2000];
-/// Who asks to wait for longer than this is not waited for.
-const LONGEST_WAIT: Duration = Duration::from_secs(20);
-/// No answer of the API is larger.
+/// How long a connection may be idle.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Delays before each retry, unless the answer has `Retry-After`.
+const RETRY_DELAYS_MS: [u64; 4] = [250, 500, 1000, 2000];
+/// A longer `Retry-After` is not waited for.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(20);
+/// Maximum of bytes of an answer.
 const MAX_ANSWER_BYTES: u64 = 64 << 20;
 
 /// A request to the API.
@@ -44,12 +44,12 @@ impl<'a> Call<'a> {
         Self { method, path: path.into(), content: Content::None, accept, headers: Vec::new(), repeatable }
     }
 
-    /// `GET path`; a query stands behind the path.
+    /// `GET path`. The path may have a query.
     pub(crate) fn get(path: impl Into<String>) -> Self {
         Self::new(Method::GET, path)
     }
 
-    /// `GET path`, which answers with a stream of events: those behind the one with that id.
+    /// `GET path`, which answers with a stream of events, starting after the event with that id.
     pub(crate) fn events(path: impl Into<String>, last_event_id: Option<&'a str>) -> Self {
         let headers = last_event_id.map(|id| ("last-event-id", id)).into_iter().collect();
         Self { accept: "text/event-stream", headers, ..Self::get(path) }
@@ -87,13 +87,13 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// Done once, however often it is sent.
+    /// Adds an idempotency key, so that the request can be repeated.
     pub(crate) fn once(mut self, idempotency_key: &'a str) -> Self {
         self.headers.push(("idempotency-key", idempotency_key));
         self.repeatable()
     }
 
-    /// Does no harm when it is sent again.
+    /// Marks the request as safe to repeat.
     pub(crate) fn repeatable(mut self) -> Self {
         self.repeatable = true;
         self
@@ -107,27 +107,27 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Its body as it came.
+    /// The body's bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.body
     }
 
-    /// Its body.
+    /// Parses the body.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ServiceError> {
-        serde_json::from_slice(&self.body).map_err(|error| ServiceError::Strange {
+        serde_json::from_slice(&self.body).map_err(|error| ServiceError::UnexpectedAnswer {
             server: self.server.clone(),
             answer: format!("what this version does not understand ({error})"),
         })
     }
 }
 
-/// Connections, which are kept open between requests.
+/// An HTTP client with persistent connections.
 pub(crate) struct Http {
     agent: Agent,
 }
 
 impl Http {
-    /// Trusts the certificates that the system trusts, and takes the proxies that the environment names.
+    /// A client with the system's certificates and the proxies from the environment.
     pub(crate) fn new() -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -136,14 +136,14 @@ impl Http {
             .user_agent(framelift_contract::ENGINE)
             .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
             .timeout_connect(Some(Duration::from_secs(15)))
-            .timeout_recv_response(Some(SILENCE))
-            .timeout_per_read(Some(SILENCE))
-            .timeout_per_write(Some(SILENCE))
+            .timeout_recv_response(Some(IDLE_TIMEOUT))
+            .timeout_per_read(Some(IDLE_TIMEOUT))
+            .timeout_per_write(Some(IDLE_TIMEOUT))
             .build();
         Self { agent: config.new_agent() }
     }
 
-    /// Sends a request, and again where that does no harm and may do better. An answer that is no success is
+    /// Sends a request, with retries if it is repeatable and the error is temporary. Any other answer than a success is
     /// an error.
     pub(crate) fn send(
         &self,
@@ -151,24 +151,25 @@ impl Http {
         call: &Call<'_>,
         token: Option<&str>,
     ) -> Result<Answer, ServiceError> {
-        let mut waits = WAITS_MS.into_iter();
+        let mut delays = RETRY_DELAYS_MS.into_iter();
         loop {
             let error = match self.send_once(server, call, token) {
                 Err(error) if call.repeatable && error.is_temporary() => error,
                 done => return done,
             };
-            let asked = match &error {
+            let retry_after = match &error {
                 ServiceError::Refused(refusal) => refusal.retry_after,
                 _ => None,
             };
-            let Some(wait) = waits.next().map(|wait| asked.unwrap_or(Duration::from_millis(wait))) else {
+            let Some(delay) = delays.next().map(|delay| retry_after.unwrap_or(Duration::from_millis(delay)))
+            else {
                 return Err(error);
             };
-            if wait > LONGEST_WAIT {
+            if delay > MAX_RETRY_AFTER {
                 return Err(error);
             }
-            tracing::debug!(?wait, ?error, "sends a request again");
-            std::thread::sleep(wait);
+            tracing::debug!(?delay, ?error, "sends a request again");
+            std::thread::sleep(delay);
         }
     }
 
@@ -177,7 +178,7 @@ impl Http {
         Ok(Answer { server: server.to_owned(), body: whole(server, answer)? })
     }
 
-    /// Sends a request once; the answer, whose body has not been read. One that is no success is an error.
+    /// Sends a request once. Returns the answer with an unread body. Any other answer than a success is an error.
     pub(crate) fn open(
         &self,
         server: &str,
@@ -222,7 +223,7 @@ impl Http {
                 server: server.to_owned(),
                 reason: format!("status {status}"),
             }),
-            Err(_) => Err(ServiceError::Strange {
+            Err(_) => Err(ServiceError::UnexpectedAnswer {
                 server: server.to_owned(),
                 answer: format!("with status {status}"),
             }),
@@ -238,7 +239,7 @@ impl Http {
         self.agent.run(request).map_err(|error| unreachable(server, &error))
     }
 
-    /// Sends `size` bytes to a presigned URL; the answer's status.
+    /// Sends `size` bytes to a presigned URL. Returns the status.
     pub(crate) fn put(
         &self,
         url: &str,
@@ -254,7 +255,7 @@ impl Http {
         Ok(answer.status().as_u16())
     }
 
-    /// Reads an object from a byte on, by a presigned URL; the answer's status and the bytes.
+    /// Reads an object from an offset, by a presigned URL. Returns the status and the body.
     pub(crate) fn read_from(
         &self,
         url: &str,
@@ -267,7 +268,7 @@ impl Http {
     }
 }
 
-/// The body of an answer.
+/// Reads the body of an answer.
 fn whole(server: &str, answer: Response<Body>) -> Result<Vec<u8>, ServiceError> {
     let body = answer.into_body().into_with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
     body.map_err(|error| unreachable(server, &error))

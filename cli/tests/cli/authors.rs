@@ -1,4 +1,4 @@
-//! The page for authors of plugins, typed command by command: each template is built, checked, run and measured.
+//! Runs the commands in `docs/plugins.md`: each template is built, checked, run and measured.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -23,14 +23,14 @@ fn section(language: &str) -> Vec<(String, Vec<String>)> {
     commands
 }
 
-/// What `cargo xtask test` has installed for authors, by the same files that an author has.
+/// The tools that `cargo xtask test` has installed from the lock files of the templates.
 fn tools() -> PathBuf {
     let folder =
         std::env::var_os("FRAMELIFT_TEST_AUTHORS").map(PathBuf::from).filter(|folder| folder.is_dir());
     folder.expect("what authors build with is not installed: run the tests with `cargo xtask test`")
 }
 
-/// An author's machine: a folder, the program, and what was installed once.
+/// An author's folder and tools.
 struct Author {
     folder: PathBuf,
     language: &'static str,
@@ -56,7 +56,7 @@ impl Author {
         shell.output().unwrap()
     }
 
-    /// Whether a command only installs; what it installs is put in its place.
+    /// Replaces a command that only installs by the installed tools. Returns whether it is one.
     fn installs(&self, command: &str, project: &Path) -> bool {
         match command.split(' ').next() {
             // Dependencies are kept built from one run to the next.
@@ -74,7 +74,7 @@ impl Author {
         true
     }
 
-    /// Types the page's commands and compares what they print; the component.
+    /// Runs the page's commands and compares their output. Returns the component.
     fn follow(&self) -> PathBuf {
         let programs = self.folder.join("bin");
         std::fs::create_dir(&programs).unwrap();
@@ -95,7 +95,7 @@ impl Author {
             assert!(output.status.success(), "{command}: {}", error(&output));
             let said = String::from_utf8(output.stdout).unwrap();
             if command.starts_with("framelift plugin bench ") {
-                // Times are others on each machine.
+                // Times differ on each machine.
                 assert!(said.starts_with("3 frames: ") && said.contains("the nearest limit is "), "{said}");
                 assert!(printed[0].starts_with("3 frames: "), "{printed:?}");
             } else {

@@ -1,4 +1,4 @@
-//! Single frames, from a service that knows three of them and answers two a page.
+//! Single frames, from a server with three frames and two on a page.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{error, files};
 
-/// Answers one request; the token must come with all but links.
+/// Answers one request. Only links need no token.
 fn answer(stream: TcpStream) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let (mut request, mut authorized) = (String::new(), false);

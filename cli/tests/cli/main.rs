@@ -122,7 +122,7 @@ fn a_part_and_a_stream_are_taken_or_refused_by_name() {
 }
 
 #[test]
-fn what_is_no_file_is_written_to_and_not_replaced() {
+fn devices_and_pipes_are_written_to_and_not_replaced() {
     use std::os::unix::fs::FileTypeExt as _;
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
@@ -151,7 +151,7 @@ fn what_is_no_file_is_written_to_and_not_replaced() {
 }
 
 #[test]
-fn a_reader_that_leaves_is_no_fault() {
+fn a_closed_pipe_is_not_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_framelift");
     let script = format!("{program} probe {} --json | true; echo ${{PIPESTATUS[0]}}", sample().display());
@@ -161,7 +161,7 @@ fn a_reader_that_leaves_is_no_fault() {
 }
 
 #[test]
-fn a_reader_of_the_archive_that_leaves_is_not_complained_of() {
+fn a_closed_pipe_of_the_archive_is_not_reported() {
     let folder = tempfile::tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_framelift");
     let script =
@@ -214,7 +214,7 @@ fn a_failed_video_leaves_nothing_and_says_why() {
 }
 
 #[test]
-fn usage_and_values_have_codes_of_their_own() {
+fn usage_errors_and_invalid_values_have_separate_exit_codes() {
     let folder = tempfile::tempdir().unwrap();
     let sample = sample();
     let sample = sample.to_str().unwrap();
@@ -353,7 +353,7 @@ fn ctrl_c_ends_a_write_that_nobody_reads() {
 }
 
 #[test]
-fn what_has_no_bytes_at_places_is_refused_at_once() {
+fn inputs_without_random_access_are_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
     assert!(Command::new("mkfifo").arg(folder.path().join("pipe.mp4")).status().unwrap().success());
     for (input, what) in [("pipe.mp4", "a pipe"), ("/dev/zero", "a device"), (".", "a folder")] {

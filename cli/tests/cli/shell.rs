@@ -1,4 +1,4 @@
-//! What shells and `man` are told, and what needs a service where there is none.
+//! Completions, man pages, and commands over the network without a service.
 
 use std::process::{Command, Stdio};
 
@@ -37,7 +37,7 @@ fn every_command_has_a_man_page() {
 }
 
 #[test]
-fn without_a_login_the_way_to_one_is_told() {
+fn without_a_login_the_error_names_the_command_to_log_in() {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_framelift"));

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use super::{error, files, framelift, sample};
 
-/// Videos in folders, and a file that is none.
+/// Creates videos in folders, and a file that is not a video.
 fn tree(folder: &Path) {
     for path in ["clips/a.mp4", "clips/b.MP4", "clips/deep/a.mp4", "clips/.hidden/x.mp4"] {
         let path = folder.join(path);
@@ -84,7 +84,7 @@ fn the_exit_code_says_whether_some_failed() {
 }
 
 #[test]
-fn two_videos_never_share_a_place() {
+fn two_videos_never_share_an_output() {
     let folder = tempfile::tempdir().unwrap();
     tree(folder.path());
     let two = ["clips/a.mp4", "clips/deep/a.mp4"];

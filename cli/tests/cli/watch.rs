@@ -1,4 +1,4 @@
-//! Waiting for a video: by one stream of events, and by looks where streams do not last.
+//! Waiting for a video: by one stream of events, and by polling if streams break off.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -23,7 +23,7 @@ fn event(name: &str, id: &str, data: &Value) -> String {
     format!("event: {name}\nid: {id}\ndata: {data}\n\n")
 }
 
-/// What is answered to the request number `nth` for a path: the type and the body, or nothing of the kind.
+/// The media type and the body of the `nth` answer for a path; none for 404.
 fn body(path: &str, nth: usize) -> Option<(&'static str, String)> {
     let (json, stream) = ("application/json", "text/event-stream");
     Some(match (path, nth) {
@@ -49,7 +49,7 @@ fn body(path: &str, nth: usize) -> Option<(&'static str, String)> {
     })
 }
 
-/// Answers one request, and notes its path and what it says of the last event.
+/// Answers one request, and records its path and `Last-Event-ID`.
 fn answer(stream: &TcpStream, asked: &Mutex<Vec<String>>) {
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     let Some(request) = lines.next() else { return };
@@ -75,7 +75,7 @@ fn answer(stream: &TcpStream, asked: &Mutex<Vec<String>>) {
     );
 }
 
-/// `framelift watch ID`; and what was asked for.
+/// Runs `framelift watch ID`. Returns its output and the recorded requests.
 fn watch(id: &str) -> (Output, Vec<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap());
@@ -112,7 +112,7 @@ fn one_request_is_enough_to_wait() {
 }
 
 #[test]
-fn a_stream_that_breaks_off_is_gone_on_with() {
+fn an_interrupted_stream_is_resumed() {
     let (output, asked) = watch("broken");
     let expected = [("processing", 0), ("completed", 100)];
     assert_eq!(told(&output), expected.map(|(status, percent)| (status.to_owned(), percent)));
@@ -120,7 +120,7 @@ fn a_stream_that_breaks_off_is_gone_on_with() {
 }
 
 #[test]
-fn without_streams_the_video_is_looked_at() {
+fn without_streams_the_video_is_polled() {
     let (output, asked) = watch("without");
     let expected = [("pending", 0), ("completed", 100)];
     assert_eq!(told(&output), expected.map(|(status, percent)| (status.to_owned(), percent)));

@@ -52,16 +52,16 @@ pub struct LoginRequest {
     pub refresh_token: Option<String>,
 }
 
-/// What a login and a refresh answer.
+/// The answer to a login and to a refresh.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenResponse {
     /// A JWT, for `Authorization: Bearer`.
     pub access_token: String,
     /// `Bearer`.
     pub token_type: String,
-    /// Seconds that the access token is good for.
+    /// Seconds until the access token expires.
     pub expires_in: u32,
-    /// Good for one refresh.
+    /// Valid for one refresh.
     pub refresh_token: String,
 }
 
@@ -81,7 +81,7 @@ pub struct ValidateRequest {
     pub token: String,
 }
 
-/// Whether a token is good, in the spirit of RFC 7662.
+/// Whether a token is valid, similar to RFC 7662.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ValidateResponse {
     /// Whether it is.
@@ -97,7 +97,7 @@ pub struct ValidateResponse {
     pub exp: Option<i64>,
 }
 
-/// What the owner wants to be told, and how.
+/// The notifications that the owner receives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NotificationSettings {
     /// An e-mail when a video fails.
@@ -110,7 +110,7 @@ pub struct NotificationSettings {
     pub webhook_url: Option<Url>,
 }
 
-/// `GET /auth/me`, and what `PATCH /auth/me` answers.
+/// The answer of `GET /auth/me` and `PATCH /auth/me`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountResponse {
     /// The account's id.
@@ -120,36 +120,36 @@ pub struct AccountResponse {
     pub name: String,
     /// The e-mail address.
     pub email: String,
-    /// Whether the owner has followed a link that was mailed to the address. Where the service asks for that,
-    /// nothing can be uploaded before.
+    /// Whether the owner has confirmed the address by a mailed link. If the service requires that, nothing can be
+    /// uploaded before.
     #[serde(default)]
     pub email_verified: bool,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
-    /// What the owner wants to be told.
+    /// The notifications that the owner receives.
     pub notifications: NotificationSettings,
-    /// The webhook's signing secret, in the one answer to the call that set the webhook.
+    /// The webhook's signing secret, only in the answer to the call that set the webhook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_secret: Option<String>,
-    /// What is used of what may be, in the answer to `GET`; not there while the service cannot tell.
+    /// The quotas, only in the answer to `GET`; absent while the service cannot determine them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quotas: Option<Quotas>,
 }
 
-/// How much of something is used, and how much may be.
+/// A quota: the amount in use and the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Quota {
-    /// As much is used.
+    /// The amount in use.
     pub used: u64,
-    /// As much may be.
+    /// The limit.
     pub limit: u64,
 }
 
-/// What an account uses of what it may; what `GET /internal/users/{id}/usage` answers.
+/// The quotas of an account; the answer of `GET /internal/users/{id}/usage`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Quotas {
-    /// Videos that are pending or processing; further ones wait in line.
+    /// Videos that are pending or processing; further ones are queued.
     pub videos_in_flight: Quota,
     /// Videos that are not finished.
     pub open_videos: Quota,
@@ -163,11 +163,11 @@ pub struct Quotas {
     pub plugins: Quota,
     /// Bytes of plugins.
     pub plugin_bytes: Quota,
-    /// Requests that may be made in a minute; 0 is as many as one likes.
+    /// The limit of requests in a minute; 0 means no limit.
     pub requests_per_minute: u32,
 }
 
-/// `PATCH /auth/me`: what is missing stays.
+/// `PATCH /auth/me`: a missing field is not changed.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateAccountRequest {
@@ -179,7 +179,7 @@ pub struct UpdateAccountRequest {
     pub notifications: Option<UpdateNotifications>,
 }
 
-/// New notification settings: what is missing stays, `webhook_url: null` removes the webhook.
+/// New notification settings: a missing field is not changed, `webhook_url: null` removes the webhook.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateNotifications {
@@ -199,10 +199,10 @@ pub struct UpdateNotifications {
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePasswordRequest {
-    /// The password until now.
+    /// The current password.
     #[schema(format = "password")]
     pub password: String,
-    /// The password from now on.
+    /// The new password.
     #[schema(format = "password")]
     pub new_password: String,
 }
@@ -219,9 +219,9 @@ pub struct ResetPasswordMailRequest {
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResetPasswordRequest {
-    /// What the link in the e-mail has behind `token=`.
+    /// The value of `token=` in the mailed link.
     pub token: String,
-    /// The password from now on.
+    /// The new password.
     #[schema(format = "password")]
     pub password: String,
 }
@@ -230,7 +230,7 @@ pub struct ResetPasswordRequest {
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyEmailRequest {
-    /// What the link in the e-mail has behind `token=`.
+    /// The value of `token=` in the mailed link.
     pub token: String,
 }
 
@@ -245,16 +245,16 @@ pub struct AccountMailRequest {
     pub link_id: EventId,
 }
 
-/// Whom to mail a link to, and what is in it.
+/// The recipient and the content of a mail with a link.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountMail {
     /// The name.
     pub name: String,
     /// The address.
     pub email: String,
-    /// What the link has behind `token=`: a secret.
+    /// The value of `token=` in the link: a secret.
     pub token: String,
-    /// When the link ends.
+    /// When the link expires.
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Time,
 }
@@ -264,20 +264,20 @@ pub struct AccountMail {
 pub struct Session {
     /// Its id.
     pub id: String,
-    /// When it began; null where that was not noted yet.
+    /// When it began; null for logins of older versions.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub created_at: Option<Time>,
     /// When its tokens were refreshed last.
     #[schema(value_type = String, format = DateTime)]
     pub last_used_at: Time,
-    /// Whether the call came with its access token.
+    /// Whether it is the login of the call's access token.
     pub current: bool,
 }
 
 /// `GET /auth/me/sessions`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionList {
-    /// The logins that are good.
+    /// The open logins.
     pub items: Vec<Session>,
 }
 
@@ -289,7 +289,7 @@ pub struct DeleteAccountRequest {
     pub password: String,
 }
 
-/// `GET /internal/users/{id}/contact` (worker credential): whom to tell, and how.
+/// `GET /internal/users/{id}/contact` (worker credential): how to notify the owner.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Contact {
     /// The account's id.
@@ -309,17 +309,17 @@ pub struct Contact {
 /// A webhook and its signing secrets.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct WebhookContact {
-    /// Where to post.
+    /// The URL to post to.
     #[schema(value_type = String, format = Uri)]
     pub url: Url,
     /// Standard Webhooks secret (`whsec_…`).
     pub secret: String,
-    /// The secret before it, while that signs, too.
+    /// The previous secret, while it still signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_secret: Option<String>,
 }
 
-/// Tells a field that is `null` from one that is missing.
+/// Distinguishes a field that is `null` from one that is missing.
 fn present<'de, D>(deserializer: D) -> Result<Option<Option<String>>, D::Error>
 where
     D: serde::Deserializer<'de>,

@@ -1,4 +1,4 @@
-//! Which addresses belong to the public internet, so that nobody has the service call another one.
+//! Which addresses belong to the public internet, so that users cannot make the service call others.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -11,7 +11,7 @@ pub struct FramePage {
     pub items: Vec<FrameItem>,
     /// The cursor of the next page; null at the end.
     pub next_cursor: Option<String>,
-    /// The path of any frame of this video, `{n}` being its number, which whoever has it may fetch without a token.
+    /// The path of any frame of this video, `{n}` being its number. It needs no token.
     pub url_template: String,
     /// When the URLs expire.
     #[schema(value_type = String, format = DateTime)]
@@ -35,6 +35,6 @@ pub struct FrameItem {
     pub bytes: u64,
     /// Whether the container marks it as a sync point.
     pub keyframe: bool,
-    /// The path of this frame, which whoever has it may fetch without a token.
+    /// The path of this frame. It needs no token.
     pub url: String,
 }

@@ -1,4 +1,4 @@
-//! The index of an archive's frames: where each image lies, so that one can be read without the others.
+//! The index of an archive's frames: the offset of each image, so that one can be read without the others.
 //!
 //! A worker writes it beside the archive. A header of 64 bytes is followed by a row of 32 bytes for each image, in
 //! the archive's order, which is that of time. All numbers are little-endian.
@@ -31,7 +31,7 @@ const VERSION: u16 = 1;
 const KEYFRAME: u32 = 1;
 const NANOSECONDS: i128 = 1_000_000_000;
 
-/// Bytes of an archive, and their checksum.
+/// A range of an archive with its checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
     /// Where they begin.
@@ -42,7 +42,7 @@ pub struct Extent {
     pub crc: u32,
 }
 
-/// What an index says of the whole archive.
+/// The header of an index: data of the whole archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Images in the archive.
@@ -74,7 +74,7 @@ pub struct Row {
     pub keyframe: bool,
 }
 
-/// Bytes that are no index of a version that is known.
+/// Bytes that are not an index of a known version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("these bytes are not {0}")]
 pub struct NotAnIndex(&'static str);
@@ -155,7 +155,7 @@ pub fn nanoseconds(time: Rational) -> Option<i64> {
     i64::try_from((2 * num + den).div_euclid(2 * den)).ok()
 }
 
-/// Puts an index together while its archive is written.
+/// Builds an index while its archive is written.
 ///
 /// The rows are kept in memory: 32 bytes an image, 32 MB for a million of them.
 #[derive(Debug, Default)]
@@ -207,7 +207,7 @@ fn format_of(code: u8) -> Option<Format> {
     all.into_iter().find(|format| format_code(*format) == code)
 }
 
-/// The `N` bytes at a place that is known to be there.
+/// The `N` bytes at an offset that is known to be within `bytes`.
 fn at<const N: usize>(bytes: &[u8], from: usize) -> [u8; N] {
     let mut part = [0; N];
     part.copy_from_slice(&bytes[from..from + N]);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_index_is_refused() {
+    fn an_invalid_index_is_refused() {
         let good = &GOLDEN[..HEADER_BYTES];
         for (at, byte) in [(0, b'X'), (6, 2), (16, 0), (16, 9)] {
             let mut bad = good.to_vec();

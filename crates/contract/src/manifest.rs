@@ -1,4 +1,4 @@
-//! The archive's `manifest.json`: what was asked, what was done, and a record of every image.
+//! The archive's `manifest.json`: the options, the plan, and a record of every image.
 //!
 //! Times are seconds on the video's own timeline, which starts at its first shown frame, as an
 //! exact decimal (`"1.5"`) or, where there is none, a fraction (`"1001/30000"`).
@@ -25,7 +25,7 @@ pub struct Manifest<F = Vec<Frame>> {
     pub source: Source,
     /// The options, every default spelled out.
     pub options: OptionsBody,
-    /// How the frames were reached.
+    /// How the frames were decoded.
     pub plan: Plan,
     /// The plugins that saw the frames, in order; absent where there were none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -59,7 +59,7 @@ pub struct Source {
     pub time_base: String,
 }
 
-/// How the frames were reached.
+/// How the frames were decoded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The strategy.
@@ -70,7 +70,7 @@ pub struct Plan {
     pub decoder: String,
 }
 
-/// A way to reach the wanted frames.
+/// A strategy to decode the wanted frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {

@@ -11,13 +11,13 @@ pub enum NoticeKind {
     Failed,
     /// The video is done.
     Completed,
-    /// The upload did not come in time.
+    /// The upload did not arrive in time.
     Expired,
     /// No e-mail: an event whose webhook is due. In a message, `video_id` is the event's id.
     Webhook,
-    /// A link by which a forgotten password is replaced. `video_id` is the link's id.
+    /// A link to reset a forgotten password. `video_id` is the link's id.
     PasswordReset,
-    /// A link by which an address is confirmed. `video_id` is the link's id.
+    /// A link to confirm an address. `video_id` is the link's id.
     EmailVerification,
 }
 
@@ -37,9 +37,9 @@ pub struct JobMessage {
     pub video_id: VideoId,
     /// Its owner.
     pub user_id: UserId,
-    /// The id of the request that it follows from.
+    /// The correlation id of the request that caused it.
     pub correlation_id: CorrelationId,
-    /// The trace that the video belongs to. Older senders name none; what is malformed is no reason to refuse.
+    /// The trace that the video belongs to. Older senders have none. A malformed one is ignored.
     #[serde(default, deserialize_with = "well_formed", skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<TraceParent>,
     /// The notice to send; without one, the message is a job.
@@ -56,7 +56,7 @@ pub struct PluginMessage {
     pub plugin_id: PluginId,
     /// Its owner.
     pub user_id: UserId,
-    /// The id of the request that it follows from.
+    /// The correlation id of the request that caused it.
     pub correlation_id: CorrelationId,
 }
 
@@ -71,7 +71,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// Whose group of the fair queue it belongs to.
+    /// The owner, whose group of the fair queue the message belongs to.
     pub fn user_id(&self) -> UserId {
         match self {
             Self::Job(message) => message.user_id,
@@ -79,7 +79,7 @@ impl Message {
         }
     }
 
-    /// Reads a message's body: what names a plugin is about that.
+    /// Reads a message's body. A body with a plugin's id is a message about a plugin.
     pub fn parse(body: &str) -> Result<Self, InvalidMessage> {
         let value = read(body)?;
         let malformed = |error: serde_json::Error| InvalidMessage::Malformed(error.to_string());
@@ -96,7 +96,7 @@ impl From<JobMessage> for Message {
     }
 }
 
-/// Why a message is not understood.
+/// A message that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidMessage {
     /// Not JSON, or not of this form.
@@ -105,7 +105,7 @@ pub enum InvalidMessage {
     /// A later version.
     #[error("message version {0} is not supported")]
     Version(u64),
-    /// A message of the worker that this one replaced.
+    /// A message in the form of an older worker.
     #[error("a message of the older worker, which names s3_path: upload the video through the API")]
     Legacy,
 }

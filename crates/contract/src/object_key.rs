@@ -1,4 +1,4 @@
-//! Object keys. They are made of ids alone, never of text from a user.
+//! Object keys. They consist of ids, never of user input.
 
 use framelift_domain::{PluginId, UserId, VideoId};
 

@@ -1,4 +1,4 @@
-//! The JSON form of the options; `check` translates it to checked values.
+//! The JSON form of the options, which `check` validates and converts.
 
 use framelift_domain::options::format_duration;
 use framelift_domain::{Options, Place, Select};
@@ -9,17 +9,17 @@ use utoipa::ToSchema;
 mod check;
 mod fresh;
 
-/// Options as they stand in the API and in the manifest; what is missing has its default.
+/// The options in the API and in the manifest. A missing field has its default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OptionsBody {
     /// Which frames; `{"every":"1s"}` if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub select: Option<SelectBody>,
-    /// From where to where; the whole video if missing.
+    /// The range of the video; all of it if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<RangeBody>,
-    /// How far a frame may be off where that is cheaper; `"0s"` if missing.
+    /// How far a frame may be from the wanted time if that is cheaper; `"0s"` if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<String>,
     /// `jpeg` (default), `png`, `webp` or `avif`.
@@ -50,14 +50,14 @@ pub struct OptionsBody {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SelectBody {
-    /// One frame each so many seconds: `"2.5s"`.
+    /// One frame every so many seconds: `"2.5s"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<String>,
-    /// So many frames a second, to a billionth.
+    /// Frames a second, to a billionth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<f64>)]
     pub fps: Option<Number>,
-    /// So many frames, evenly.
+    /// Number of frames, evenly distributed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<i64>,
     /// The frames at these places: `"1.5s"`, `"50%"`, `"#300"`. At most 1,000, and at most 12,288 characters
@@ -75,7 +75,7 @@ pub struct SelectBody {
     pub all: Option<bool>,
 }
 
-/// How shots are told apart.
+/// How shots are distinguished.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScenesBody {
@@ -87,14 +87,14 @@ pub struct ScenesBody {
     pub max: Option<i64>,
 }
 
-/// From where to where.
+/// A range of the video.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RangeBody {
-    /// First moment; `"0s"` if missing.
+    /// The start; `"0s"` if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
-    /// First moment after it; `"100%"` if missing.
+    /// The end, exclusive; `"100%"` if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<String>,
 }
@@ -142,14 +142,14 @@ pub struct PluginBody {
 }
 
 impl OptionsBody {
-    /// Every option spelled out, defaults too.
+    /// All options, including defaults.
     pub fn spelled_out(options: &Options) -> Self {
         let mut select = SelectBody::default();
         match &options.select {
             Select::Every(period) => select.every = Some(format_duration(*period)),
             Select::Fps(rate) => match serde_json::from_str(&rate.to_string()) {
                 Ok(fps) => select.fps = Some(fps),
-                // What is no decimal comes from the command line; JSON has no fractions.
+                // A rate that is not a decimal comes from the command line: JSON has no fractions.
                 Err(_) => select.every = rate.recip().map(format_duration),
             },
             Select::Count(count) => select.count = Some(i64::from(*count)),

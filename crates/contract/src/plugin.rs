@@ -1,4 +1,4 @@
-//! Frame plugins: what the API says of them, and what workers and `control` say to each other about them.
+//! Frame plugins: the bodies of the API's calls, and of the calls between workers and `control`.
 
 pub mod builtin;
 mod schema;
@@ -10,26 +10,26 @@ use utoipa::ToSchema;
 
 use crate::object_key;
 
-/// Whether a plugin can run.
+/// The state of a plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PluginState {
-    /// A worker is to look at it, or does so.
+    /// It awaits its check, or a worker checks it.
     Checking,
-    /// It can run.
+    /// It can be used.
     Ready,
-    /// It cannot run.
+    /// It cannot be used.
     Rejected,
 }
 
 /// A plugin: its newest version, and the one that runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PluginResponse {
-    /// The name by which options call it.
+    /// The name by which options refer to it.
     pub name: String,
-    /// Whether it comes with the service; an uploaded plugin of the same name takes its place.
+    /// Whether it comes with the service; an uploaded plugin of the same name replaces it.
     pub built_in: bool,
-    /// The newest version. The numbers of an account's uploads grow, and none is given twice.
+    /// The newest version. The version numbers of an account increase, and none is used twice.
     pub version: u32,
     /// The version that new videos get: the newest one that is ready. Null while there is none.
     pub ready_version: Option<u32>,
@@ -42,7 +42,7 @@ pub struct PluginResponse {
     pub state: PluginState,
     /// Why it was rejected; null in the other states.
     pub reason: Option<String>,
-    /// JSON Schema of the configuration; null where the plugin says nothing of it.
+    /// JSON Schema of the configuration; null if the plugin has none.
     #[schema(value_type = Option<Object>)]
     pub config_schema: Option<Map<String, Value>>,
     /// When the newest version was uploaded; null for one that comes with the service.
@@ -60,9 +60,9 @@ pub struct PluginList {
 /// `DELETE /plugins/{name}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeletedPluginResponse {
-    /// The name, which calls nothing of the caller's any more.
+    /// The name of the deleted plugin.
     pub name: String,
-    /// The versions that unfinished videos still run; each goes after the last of them.
+    /// The versions that unfinished videos still use. Each is deleted after the last of these has ended.
     pub in_use: Vec<PluginInUse>,
 }
 
@@ -75,7 +75,7 @@ pub struct PluginInUse {
     pub videos: u32,
 }
 
-/// The code of one plugin of a job: that of the moment at which the job was created.
+/// The code of one plugin of a job, pinned when the job was created.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobPlugin {
     /// Its name.
@@ -95,7 +95,7 @@ pub struct JobPlugin {
 pub enum JobPluginCode {
     /// It comes with the worker, under the plugin's name.
     BuiltIn,
-    /// It lies in the object store.
+    /// It is in the object store.
     Uploaded {
         /// The uploaded version.
         #[schema(value_type = String)]
@@ -139,10 +139,10 @@ pub struct ClaimPluginRequest {
     /// The plugin's owner, as the message says.
     #[schema(value_type = String)]
     pub user_id: UserId,
-    /// Who claims.
+    /// The worker that claims.
     #[schema(value_type = String)]
     pub worker_id: WorkerId,
-    /// Fresh for each message received: the same claim sent again (a lost answer) gets the same lease.
+    /// New for each received message: a repeated claim, after a lost answer, gets the same lease.
     pub claim_id: String,
 }
 
@@ -155,7 +155,7 @@ pub struct PluginCheck {
     /// Its owner.
     #[schema(value_type = String)]
     pub user_id: UserId,
-    /// The id of the request that the check follows from.
+    /// The correlation id of the request that caused the check.
     #[schema(value_type = String)]
     pub correlation_id: CorrelationId,
     /// The plugin's name.
@@ -178,15 +178,15 @@ pub struct PluginCheck {
     pub lease_s: u32,
 }
 
-/// How a check ended.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckOutcome {
-    /// The plugin can run.
+    /// The plugin can be used.
     Ready,
-    /// It cannot, for a reason of its own.
+    /// The plugin cannot be used.
     Rejected,
-    /// The check is given back: the fault is not the plugin's. `control` sends a new message for it.
+    /// The check is released, because the fault is not the plugin's. `control` sends a new message for it.
     Released,
 }
 
@@ -199,12 +199,12 @@ pub struct PluginReport {
     pub user_id: UserId,
     /// The attempt of the claim.
     pub attempt: u32,
-    /// Who reports.
+    /// The worker that reports.
     #[schema(value_type = String)]
     pub worker_id: WorkerId,
-    /// How it ended.
+    /// The outcome.
     pub outcome: CheckOutcome,
-    /// Why it was rejected or given back, for the plugin's owner to read.
+    /// Why it was rejected or released, for the plugin's owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// JSON Schema of the configuration, where the plugin brings one, of at most 8 KiB.
@@ -213,7 +213,7 @@ pub struct PluginReport {
     pub config_schema: Option<Map<String, Value>>,
 }
 
-/// What a report about a plugin is answered with.
+/// The answer to a report about a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PluginReportAnswer {
     /// The plugin's state now.

@@ -1,4 +1,4 @@
-//! Problem documents (RFC 9457): the one list of what can go wrong at the API.
+//! Problem documents (RFC 9457): the list of all problems of the API.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -70,9 +70,9 @@ problems! {
     FileTooLarge = "file-too-large", 413, "The file is too large";
     /// The user has too many unfinished videos, or began too many uploads today.
     QuotaExceeded = "quota-exceeded", 429, "Too many videos at once or in a day";
-    /// The user's uploads and results have as many bytes as they may.
+    /// The user's uploads and results have reached the limit of bytes.
     StorageQuotaExceeded = "storage-quota-exceeded", 409, "The account's storage is full";
-    /// The user called too often in the last minute.
+    /// The user has made too many requests in the last minute.
     RateLimited = "rate-limited", 429, "Too many requests";
     /// The store does not hold the declared upload.
     UploadIncomplete = "upload-incomplete", 409, "The upload is not complete";
@@ -96,7 +96,7 @@ problems! {
     FrameNotFound = "frame-not-found", 404, "There is no such frame";
     /// The result was made before frames could be fetched one by one.
     FramesNotIndexed = "frames-not-indexed", 404, "The frames of this result cannot be fetched one by one";
-    /// A link to a frame that is not ours, or has expired.
+    /// A link to a frame with a wrong signature, or an expired one.
     InvalidLink = "invalid-link", 403, "The link is not valid";
     /// The range lies behind the end.
     RangeNotSatisfiable = "range-not-satisfiable", 416, "There are no such bytes";
@@ -108,13 +108,13 @@ problems! {
     ProcessingAlreadyFinished = "processing-already-finished", 409, "The video is finished already";
     /// No such plugin of the caller's.
     PluginNotFound = "plugin-not-found", 404, "There is no such plugin";
-    /// The user has as many plugins, or as many bytes of them, as one may.
+    /// The user has reached a limit of plugins.
     PluginQuotaExceeded = "plugin-quota-exceeded", 409, "The account has as many plugins as it may";
     /// Another worker holds the job.
     LeaseHeld = "lease-held", 409, "Another worker holds the job";
     /// The job is in a terminal state.
     JobFinished = "job-finished", 410, "The job is finished";
-    /// The job was not handed to the queue yet.
+    /// The job is not in the queue yet.
     JobNotReady = "job-not-ready", 409, "The job is not ready to be worked on";
     /// The report's attempt is not the current one.
     StaleAttempt = "stale-attempt", 409, "The attempt is not the current one";

@@ -17,8 +17,8 @@ pub struct ClaimRequest {
     /// The worker that claims.
     #[schema(value_type = String)]
     pub worker_id: WorkerId,
-    /// New for each message received. The same claim sent again, after a lost answer, gets the same lease; another
-    /// claim of the same worker does not.
+    /// New for each received message. A repeated claim, after a lost answer, gets the same lease; another claim of the
+    /// same worker does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim_id: Option<String>,
     /// Accepted and ignored.
@@ -35,7 +35,7 @@ pub struct Job {
     /// Its owner.
     #[schema(value_type = String)]
     pub user_id: UserId,
-    /// The id of the request that the job follows from.
+    /// The correlation id of the request that caused the job.
     #[schema(value_type = String)]
     pub correlation_id: CorrelationId,
     /// The name that the user gave the file.
@@ -135,8 +135,8 @@ pub struct FailReport {
     pub code: FailureCode,
     /// What went wrong, at most 1,000 characters.
     pub message: String,
-    /// `true` gives the job back instead of failing it: the fault is not the video's (the store, the
-    /// network, a shutdown). `control` sends a new message for it, later each time.
+    /// `true` releases the job instead of failing it, because the fault is not the video's (the store, the network, a
+    /// shutdown). `control` sends a new message for it, with a longer delay each time.
     #[serde(rename = "release", default)]
     #[schema(value_type = bool)]
     pub ending: Ending,
@@ -145,14 +145,14 @@ pub struct FailReport {
     pub decoded_ms: u64,
 }
 
-/// How an attempt without a result ended; on the wire, whether the job is given back.
+/// The outcome of an attempt without a result; on the wire, whether the job is released.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "bool", into = "bool")]
 pub enum Ending {
     /// The video has failed.
     #[default]
     Failed,
-    /// The job is given back, for another attempt.
+    /// The job is released, for another attempt.
     Released,
 }
 
@@ -207,7 +207,7 @@ pub struct Notice {
     /// Its owner.
     #[schema(value_type = String)]
     pub user_id: UserId,
-    /// The id of the request that it follows from.
+    /// The correlation id of the request that caused it.
     #[schema(value_type = String)]
     pub correlation_id: CorrelationId,
     /// The name that the user gave the file.
@@ -239,14 +239,14 @@ pub struct NotificationRequest {
 pub struct SweepAnswer {
     /// Users that were checked.
     pub users: u32,
-    /// Videos whose upload did not come in time.
+    /// Videos whose upload did not arrive in time.
     pub expired_uploads: u32,
-    /// Messages sent again.
+    /// Messages that were sent again.
     pub resent: u32,
-    /// Leases taken back.
+    /// Leases that were reclaimed.
     pub lapsed_leases: u32,
     /// Results and uploads past their retention.
     pub expired_results: u32,
-    /// Whether another call has more to do.
+    /// Whether there is more to do for another call.
     pub more: bool,
 }

@@ -1,5 +1,5 @@
-//! What the fields of a request may hold. Each rule checks a value, and is what the API document says of the
-//! field: a rule that changes changes both.
+//! The rules for fields of requests. Each rule validates a value and describes the field in the API document, so that
+//! both always agree.
 
 use std::sync::{LazyLock, OnceLock};
 
@@ -14,7 +14,7 @@ use strum::VariantNames;
 
 use crate::problem::FieldError;
 
-/// A text's length in characters, and its form.
+/// A rule for a text: its length in characters, and a pattern.
 #[derive(Debug)]
 pub struct Text {
     min: usize,
@@ -25,20 +25,20 @@ pub struct Text {
 }
 
 impl Text {
-    /// `pattern` is understood alike by JavaScript (ECMA-262, as JSON Schema asks) and `regex_lite`; `must`
+    /// `pattern` has the same meaning in JavaScript (ECMA-262, as JSON Schema asks) and `regex_lite`; `must`
     /// says the whole rule in words.
     const fn new(min: usize, max: usize, pattern: &'static str, must: &'static str) -> Self {
         Self { min, max, pattern, must, compiled: OnceLock::new() }
     }
 
-    /// Whether a text keeps the rule.
+    /// Whether a text satisfies the rule.
     pub fn allows(&self, text: &str) -> bool {
         let pattern = self.compiled.get_or_init(|| Regex::new(self.pattern).ok());
         (self.min..=self.max).contains(&text.chars().count())
             && pattern.as_ref().is_some_and(|pattern| pattern.is_match(text))
     }
 
-    /// What is wrong with the text at `pointer`, if anything.
+    /// The error in the text at `pointer`, if there is one.
     pub fn error(&self, pointer: &str, text: &str) -> Option<FieldError> {
         (!self.allows(text)).then(|| FieldError::new(pointer, self.must))
     }
@@ -57,7 +57,7 @@ impl Text {
         keywords
     }
 
-    /// The JSON Schema of a text that keeps the rule.
+    /// The JSON Schema of a text that satisfies the rule.
     pub fn schema(&self) -> Value {
         typed("string", self.keywords())
     }
@@ -88,7 +88,7 @@ impl Integer {
         json!({ "minimum": self.min, "maximum": self.max })
     }
 
-    /// The JSON Schema of an integer that keeps the rule.
+    /// The JSON Schema of an integer that satisfies the rule.
     pub fn schema(self) -> Value {
         typed("integer", self.keywords())
     }
@@ -125,21 +125,21 @@ fn typed(name: &str, mut keywords: Value) -> Value {
     keywords
 }
 
-/// The characters that no name has: control characters (C0, DEL, C1).
+/// Control characters (C0, DEL, C1), which no name may contain.
 macro_rules! control {
     () => {
         r"\u0000-\u001f\u007f-\u009f"
     };
 }
 
-/// Unicode's white space that is no control character.
+/// Unicode white space other than control characters.
 macro_rules! space {
     () => {
         r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
     };
 }
 
-/// The characters that turn the direction of text, and make a name look like another one.
+/// Characters that change the direction of text, which could make a name look like another one.
 macro_rules! turning {
     () => {
         r"\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -164,11 +164,11 @@ pub static ACCOUNT_NAME: Text = Text::new(
 pub static PASSWORD: Text = Text::new(10, 128, "", "must have 10 to 128 characters");
 /// The longest e-mail address (RFC 5321: 254 fit into a path).
 pub const MAX_EMAIL: usize = 254;
-/// A webhook's URL, as far as its characters go: what is called later must be what was sent, and a parser
-/// drops tabs and line breaks and spells other characters than ASCII in another way.
+/// The characters of a webhook's URL. Only visible ASCII, because a URL parser removes tabs and line breaks and encodes
+/// other characters, so that the called URL would differ from the given one.
 pub static WEBHOOK_URL: Text =
     Text::new(9, 2048, "^https?://[!-~]*$", "must be an https URL of at most 2048 visible ASCII characters");
-/// The name of a file; whether its format is taken is [`VIDEO_FILE_NAME`]'s to say.
+/// The name of a file. [`VIDEO_FILE_NAME`] checks the format.
 pub static FILE_NAME: Text = Text::new(
     1,
     255,
@@ -187,7 +187,7 @@ pub static FILE_NAME: Text = Text::new(
     ),
     "must have 1 to 255 characters, not only spaces, and no control characters",
 );
-/// The name of a video that is taken: its extension is one of [`VIDEO_EXTENSIONS`], in whatever case.
+/// The name of an accepted video: its extension is one of [`VIDEO_EXTENSIONS`], in any case.
 pub static VIDEO_FILE_NAME: LazyLock<Text> = LazyLock::new(|| {
     let any_case = |letter: char| match letter.is_ascii_alphabetic() {
         true => format!("[{letter}{}]", letter.to_ascii_uppercase()),
@@ -197,10 +197,10 @@ pub static VIDEO_FILE_NAME: LazyLock<Text> = LazyLock::new(|| {
         VIDEO_EXTENSIONS.iter().map(|extension| extension.chars().map(any_case).collect()).collect();
     let pattern = format!(concat!("^[^", control!(), turning!(), r"]*\.(?:{})$"), extensions.join("|"));
     let must = format!("must end in one of {}", VIDEO_EXTENSIONS.join(", "));
-    // Leaked once in the life of a process.
+    // Leaked once for each process.
     Text::new(1, 255, pattern.leak(), must.leak())
 });
-/// A media type: it goes into a signed header as it is.
+/// A media type, which is used unchanged in a signed header.
 pub static MEDIA_TYPE: Text = Text::new(
     3,
     255,
@@ -240,7 +240,7 @@ pub static PLUGIN_NAME: Text = Text::new(
     "^[a-z0-9]+(?:[._-][a-z0-9]+)*$",
     "must have 1 to 64 lower-case letters and digits, with single dots, hyphens or underscores between them",
 );
-/// Most characters of what a worker says of a plugin that it rejected.
+/// Maximum of characters of the reason for a rejection of a plugin.
 pub const MAX_REASON: usize = 1000;
 /// The id of one claim of a worker.
 pub static CLAIM_ID: Text = Text::new(1, 64, "", "must have 1 to 64 characters");
@@ -253,13 +253,13 @@ pub static UUID: Text = Text::new(
     "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
     "must be an id that was answered",
 );
-/// Where a page of a list begins.
+/// The cursor of a page.
 pub static CURSOR: Text = Text::new(16, 16, "^[0-9a-f]*$", "must be the next_cursor of an earlier page");
 /// A SHA-256; the type of its fields checks it.
 static SHA256: Text =
     Text::new(64, 64, "^[0-9a-f]*$", "must be a SHA-256 in 64 lower-case hexadecimal digits");
 
-/// Bytes of an upload. A deployment may allow less: 413 `file-too-large` says so.
+/// Bytes of an upload. A deployment may allow fewer, and answers 413 `file-too-large`.
 pub const SIZE_BYTES: Integer = Integer { min: 1, max: MAX_UPLOAD_BYTES };
 /// The quality of the images.
 pub const QUALITY: Integer = Integer { min: 1, max: 100 };
@@ -267,7 +267,7 @@ pub const QUALITY: Integer = Integer { min: 1, max: 100 };
 pub const COUNT: Integer = Integer { min: 1, max: MAX_COUNT as u64 };
 /// Pixels of an image's side.
 pub const SIDE: Integer = Integer { min: 1, max: MAX_SIDE as u64 };
-/// Pixels before a part of the picture.
+/// The offset of a part of the picture, in pixels.
 pub const OFFSET: Integer = Integer { min: 0, max: MAX_CROP as u64 };
 /// Pixels of a part's side.
 pub const CROPPED: Integer = Integer { min: 1, max: MAX_CROP as u64 };
@@ -286,10 +286,10 @@ pub const FPS: Decimal = Decimal { min: 1e-9, max: 1000.0 };
 /// The difference that makes a new shot.
 pub const THRESHOLD: Decimal = Decimal { min: 1e-9, max: 1.0 };
 
-/// What the API document says of a type's field beyond what the type says itself: the type, the field, and
-/// JSON Schema's keywords. The field `""` is the type as a whole.
+/// The rules of fields for the API document: the type, the field, and JSON Schema's keywords. The field `""` is the
+/// type as a whole.
 pub fn fields() -> Vec<(&'static str, &'static str, Value)> {
-    // An object that needs one of its fields: none of them is null.
+    // Exactly one of the fields is required, so none of them may be null.
     let never_null = typed;
     vec![
         ("RegisterRequest", "name", ACCOUNT_NAME.keywords()),
@@ -317,7 +317,7 @@ pub fn fields() -> Vec<(&'static str, &'static str, Value)> {
         ("SelectBody", "count", never_null("integer", COUNT.keywords())),
         ("SelectBody", "at", never_null("array", places())),
         ("SelectBody", "keyframes", never_null("boolean", json!({ "enum": [true] }))),
-        // What is null here is left out of the document.
+        // A null keyword is removed from the document.
         ("SelectBody", "scenes", json!({ "oneOf": null, "$ref": "#/components/schemas/ScenesBody" })),
         ("SelectBody", "all", never_null("boolean", json!({ "enum": [true] }))),
         ("ScenesBody", "threshold", THRESHOLD.keywords()),
@@ -392,7 +392,7 @@ mod tests {
         &SHA256,
     ];
 
-    /// Texts that have the form, before their length is looked at.
+    /// Texts that match the pattern, of any length.
     fn of_the_form(rule: &'static Text) -> impl Strategy<Value = String> {
         string_regex(rule.pattern.trim_start_matches('^').trim_end_matches('$')).unwrap()
     }

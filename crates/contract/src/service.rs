@@ -24,8 +24,8 @@ pub enum HealthStatus {
 }
 
 impl Health {
-    /// Why a worker of that version must not call this edge; none if it may. An edge knows the calls of workers of its
-    /// own and of earlier minor versions, so that it is the one to be updated first.
+    /// Returns why a worker of that version must not call this edge, or none if it may. An edge supports workers of its
+    /// own and of earlier minor versions, so the edge is updated first.
     pub fn mismatch(&self, worker: &str) -> Option<String> {
         let edge = &self.version;
         let number = |version: &str| -> Option<(u32, u32)> {

@@ -31,7 +31,7 @@ use crate::rules::PERCENT;
 pub enum Status {
     /// The upload has not arrived yet.
     AwaitingUpload,
-    /// It waits because its owner has enough videos in flight.
+    /// It waits because its owner has the maximum of videos in flight.
     Queued,
     /// In the queue.
     Pending,
@@ -43,7 +43,7 @@ pub enum Status {
     Failed,
     /// The owner canceled it.
     Canceled,
-    /// The upload did not come in time.
+    /// The upload did not arrive in time.
     Expired,
 }
 
@@ -53,7 +53,7 @@ impl Status {
         self.into()
     }
 
-    /// Whether it never changes again.
+    /// Whether it is a terminal status.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Canceled | Self::Expired)
     }
@@ -97,7 +97,7 @@ pub struct CreateVideoResponse {
     ("MULTIPART" = "#/components/schemas/MultipartUpload"),
 )))]
 pub enum Upload {
-    /// In one piece.
+    /// In one request.
     Put(PutUpload),
     /// In parts.
     Multipart(MultipartUpload),
@@ -108,16 +108,16 @@ pub enum Upload {
 pub struct PutUpload {
     /// `PUT`.
     pub method: PutMethod,
-    /// Where to.
+    /// The URL.
     pub url: String,
-    /// Headers that must be sent as they are.
+    /// Headers that must be sent unchanged.
     pub headers: BTreeMap<String, String>,
     /// When the URL expires.
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Time,
 }
 
-/// The method of an upload in one piece.
+/// The method of an upload in one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum PutMethod {
     /// The only one.
@@ -156,7 +156,7 @@ pub enum MultipartMethod {
 pub struct UploadPart {
     /// From 1.
     pub number: u32,
-    /// Where to PUT it.
+    /// The URL for the PUT.
     pub url: String,
     /// Its bytes, exactly.
     pub size: u64,
@@ -221,7 +221,7 @@ pub struct RunRequest {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
-    /// What is being done.
+    /// The current stage.
     #[schema(value_type = String)]
     pub stage: Stage,
     /// 0 to 100.
@@ -229,7 +229,7 @@ pub struct Progress {
     pub percent: u8,
     /// Frames written.
     pub frames_done: u64,
-    /// Frames that are expected, once that is known.
+    /// The expected number of frames, once it is known.
     pub frames_expected: Option<u64>,
     /// Bytes read of the upload.
     pub bytes_read: u64,

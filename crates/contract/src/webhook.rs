@@ -1,4 +1,4 @@
-//! Webhooks (Standard Webhooks 1.0): what receivers get, the log of deliveries, and what workers report of them.
+//! Webhooks (Standard Webhooks 1.0): events for receivers, the log of deliveries, and workers' reports.
 
 use framelift_domain::{CorrelationId, EventId, Time, UserId, VideoId, WorkerId};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::video::{Status, VideoResult};
 
-/// What an event is about.
+/// The type of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum EventType {
     /// A video's frames are ready.
@@ -15,13 +15,13 @@ pub enum EventType {
     /// A video could not be processed.
     #[serde(rename = "video.failed")]
     VideoFailed,
-    /// An upload did not come in time.
+    /// An upload did not arrive in time.
     #[serde(rename = "video.expired")]
     VideoExpired,
-    /// A plugin was checked and is not taken.
+    /// A plugin was rejected by its check.
     #[serde(rename = "plugin.rejected")]
     PluginRejected,
-    /// The owner asked for a test.
+    /// The owner requested a test.
     #[serde(rename = "webhook.test")]
     WebhookTest,
 }
@@ -42,13 +42,13 @@ impl EventType {
 /// The body of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WebhookEvent {
-    /// What happened.
+    /// The type of the event.
     #[serde(rename = "type")]
     pub kind: EventType,
     /// When it happened.
     #[schema(value_type = String, format = DateTime)]
     pub timestamp: Time,
-    /// Whom it happened to.
+    /// The data of the event.
     pub data: EventData,
 }
 
@@ -56,18 +56,18 @@ pub struct WebhookEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum EventData {
-    /// A video came to its end.
+    /// A video has ended.
     Video(VideoEvent),
     /// A plugin was rejected.
     Plugin(PluginEvent),
-    /// Nothing happened.
+    /// A test.
     Test {
         /// Always true.
         test: bool,
     },
 }
 
-/// A video that came to its end.
+/// A video that has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VideoEvent {
     /// The video.
@@ -77,23 +77,23 @@ pub struct VideoEvent {
     pub file_name: String,
     /// `completed`, `failed` or `expired`.
     pub status: Status,
-    /// What there is to download, if it was completed.
+    /// The result, if it was completed.
     pub result: Option<VideoResult>,
     /// Why it failed, if it did.
     #[schema(value_type = Option<crate::video::FailureBody>)]
     pub failure: Option<framelift_domain::Failure>,
-    /// When it was made.
+    /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
-    /// When it came to its end.
+    /// When it ended.
     #[schema(value_type = String, format = DateTime)]
     pub completed_at: Time,
-    /// The id of the request that made it.
+    /// The correlation id of the request that created it.
     #[schema(value_type = String)]
     pub correlation_id: CorrelationId,
 }
 
-/// A plugin that was not taken.
+/// A rejected plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PluginEvent {
     /// Its name.
@@ -102,28 +102,28 @@ pub struct PluginEvent {
     pub reason: String,
 }
 
-/// How far a delivery is.
+/// The status of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryStatus {
     /// It is still to be sent, or sent again.
     Pending,
-    /// The receiver took it.
+    /// The receiver has accepted it.
     Delivered,
-    /// It was given up.
+    /// All attempts failed.
     Failed,
 }
 
-/// One time that an event was sent, or could not be.
+/// One attempt to deliver an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeliveryAttempt {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub at: Time,
-    /// What the receiver answered, if it did.
+    /// The status that the receiver answered, if it did.
     #[schema(maximum = 65535)]
     pub status: Option<u16>,
-    /// Why it was not taken.
+    /// Why it was not accepted.
     pub error: Option<String>,
 }
 
@@ -133,15 +133,15 @@ pub struct WebhookDelivery {
     /// The event's id, which is sent as `webhook-id`.
     #[schema(value_type = String)]
     pub id: EventId,
-    /// What it is about.
+    /// The type of the event.
     pub event: EventType,
-    /// The video that it is about, if it is about one.
+    /// The video of the event, if it has one.
     #[schema(value_type = Option<String>)]
     pub video_id: Option<VideoId>,
-    /// When it was noted.
+    /// When it was recorded.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
-    /// How far it is.
+    /// Its status.
     pub status: DeliveryStatus,
     /// The last 20 attempts, oldest first.
     pub attempts: Vec<DeliveryAttempt>,
@@ -155,7 +155,7 @@ pub struct WebhookDelivery {
 pub struct DeliveryPage {
     /// The deliveries, newest first.
     pub items: Vec<WebhookDelivery>,
-    /// For the next page, if there is one.
+    /// The cursor of the next page, if there is one.
     pub next_cursor: Option<String>,
 }
 
@@ -164,7 +164,7 @@ pub struct DeliveryPage {
 pub struct WebhookSecret {
     /// The new signing secret, in this answer only.
     pub webhook_secret: String,
-    /// Until when the one before signs, too.
+    /// Until when the previous secret signs, too.
     #[schema(value_type = String, format = DateTime)]
     pub previous_valid_until: Time,
 }
@@ -175,25 +175,25 @@ pub struct ClaimedDelivery {
     /// The event's id.
     #[schema(value_type = String)]
     pub id: EventId,
-    /// Whose event it is.
+    /// The owner of the webhook.
     #[schema(value_type = String)]
     pub user_id: UserId,
-    /// What it is about.
+    /// The type of the event.
     pub event: EventType,
-    /// The id of the request that it follows from.
+    /// The correlation id of the request that caused it.
     #[schema(value_type = String)]
     pub correlation_id: CorrelationId,
-    /// The body, byte by byte.
+    /// The exact body.
     pub payload: String,
-    /// Which attempt this is, from 1.
+    /// The number of this attempt, from 1.
     pub attempt: u32,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryOutcome {
-    /// The receiver took it.
+    /// The receiver has accepted it.
     Delivered,
     /// It is to be sent again.
     Retry,
@@ -207,16 +207,16 @@ pub enum DeliveryOutcome {
 pub struct DeliveryReport {
     /// The attempt of the claim.
     pub attempt: u32,
-    /// Who reports.
+    /// The worker that reports.
     #[schema(value_type = String)]
     pub worker_id: WorkerId,
-    /// What came of it.
+    /// The outcome.
     pub outcome: DeliveryOutcome,
-    /// What the receiver answered, if it did.
+    /// The status that the receiver answered, if it did.
     #[serde(default)]
     #[schema(maximum = 65535)]
     pub status: Option<u16>,
-    /// Why it was not taken, at most 200 characters.
+    /// Why it was not accepted, at most 200 characters.
     #[serde(default)]
     pub error: Option<String>,
 }

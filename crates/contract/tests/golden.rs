@@ -1,8 +1,6 @@
-//! The spelling of everything that crosses a wire, held by files: what they say is understood, and what is
-//! understood is written as they say it.
+//! Golden files of all wire types: each is read, and written again unchanged.
 //!
-//! Whoever changes a wire type changes its file in the same commit. A file that an older version wrote and
-//! that must still be read is a file of its own.
+//! A commit that changes a wire type changes its file. An older form that must still be read has a separate file.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail like the tests")]
 

@@ -1,16 +1,16 @@
 //! Accounts, logins and their tokens: the calls of component `auth`.
 //!
-//! Layout of the store `accounts`: `user/<uid>` the account, `email/<hash>` whose an address
-//! is (the commit point of sign-up), `sessions/<uid>` its logins, `attempts/<bucket>` failed
-//! logins by account and by who tried. All are written by swap; an operation over several is an ordered list of steps,
-//! each of which may be repeated.
+//! Layout of the store `accounts`: `user/<uid>` is the account, `email/<hash>` names the owner of an address (the
+//! commit point of sign-up), `sessions/<uid>` has the account's logins, `attempts/<bucket>` the failed logins by
+//! account and client. All are written by swap. An operation that writes several of them is an ordered list of
+//! repeatable steps.
 //!
 //! | key | removed by, when |
 //! |---|---|
-//! | `user/<uid>`, `sessions/<uid>` | never: of a deleted account, a mark of some 100 bytes stays |
-//! | `email/<hash>` | never: of an address that is free again, a mark of some 100 bytes stays, because sign-ups race for it |
+//! | `user/<uid>`, `sessions/<uid>` | never: a deleted account leaves a tombstone of some 100 bytes |
+//! | `email/<hash>` | never: an address that is free again leaves a tombstone of some 100 bytes, because sign-ups race for it |
 //! | `rate/<uid>` | with the account: requests of a user in this minute and the one before |
-//! | `attempts/<bucket>` | never: there are 4096 at most; counts in them go after 15 minutes, when the bucket is written |
+//! | `attempts/<bucket>` | never: there are 4096 at most; a count in them is removed by the first write of its bucket after 15 minutes |
 //! | `new/<key>`, `watch/<key>`, `new/<key>/<time>` | never: they belong to the values above |
 
 mod account_mail;
@@ -20,7 +20,6 @@ mod config;
 mod contact;
 mod delete_me;
 mod end_session;
-mod gate;
 mod keys;
 mod link;
 mod login;
@@ -34,6 +33,7 @@ mod request_reset;
 mod resend_verification;
 mod reset_password;
 mod secret;
+mod semaphore;
 mod session;
 mod sessions;
 mod throttle;
@@ -55,7 +55,7 @@ use crate::ports::{Ambient, Http, Kv};
 use crate::store::update::{UpdateError, Updated};
 use crate::store::{Store, StoreError};
 
-/// The service, over its ports, for one request.
+/// The account service for one request, over its ports.
 #[derive(Debug)]
 pub struct Accounts<'a, K, H, A> {
     /// The store `accounts`.
@@ -82,16 +82,16 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     /// The account of the request's access token, if it exists and is not being deleted.
     async fn owner(&self, incoming: &Incoming) -> Result<(Caller, Profile), Failure> {
         let caller = incoming.user(&self.config.verifier, self.ambient.now())?;
-        let Some(User::Active(profile)) = self.user(caller.id).await? else { return Err(gone()) };
-        self.config.rates.admit(&self.store(), self.ambient, caller.id, incoming).await?;
+        let Some(User::Active(profile)) = self.user(caller.id).await? else { return Err(account_gone()) };
+        self.config.rate_limiter.admit(&self.store(), self.ambient, caller.id, incoming).await?;
         Ok((caller, profile))
     }
 
-    /// As [`Self::owner`], if the login that the token goes back to was not ended.
+    /// The account of the request's access token, if the login that the token was issued for is still open.
     async fn caller(&self, incoming: &Incoming) -> Result<(Caller, Profile), Failure> {
         let (caller, profile) = self.owner(incoming).await?;
         if let Some(session) = &caller.session {
-            let open = self.open_sessions(caller.id).await?;
+            let open = self.current_sessions(caller.id).await?;
             if open.iter().all(|family| family.id != *session) {
                 return Err(Failure::unauthenticated("the login of this access token is over: log in again"));
             }
@@ -99,13 +99,13 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         Ok((caller, profile))
     }
 
-    /// The logins of an account that are good.
-    async fn open_sessions(&self, id: UserId) -> Result<Vec<Family>, StoreError> {
+    /// The open logins of an account.
+    async fn current_sessions(&self, id: UserId) -> Result<Vec<Family>, StoreError> {
         let sessions: Option<Sessions> = self.store().get(&sessions_key(id)).await?;
         Ok(sessions.unwrap_or_default().all(self.ambient.now()))
     }
 
-    /// Ends the logins of an account whose id the condition holds for; whether there was one.
+    /// Ends the logins of an account whose ids satisfy `condition`. Returns whether there was one.
     async fn end_sessions(&self, id: UserId, condition: impl Fn(&str) -> bool) -> Result<bool, Failure> {
         let result = self
             .store()
@@ -114,7 +114,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
                 Ok((sessions, ended, ended))
             })
             .await;
-        Ok(settle(result, no_value)?.output)
+        Ok(map_update_error(result, value_missing)?.output)
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
@@ -132,8 +132,8 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     }
 }
 
-/// What a change gave, or the failure that it is answered with; `missing` if there is no such value.
-fn settle<T, R>(
+/// Maps an error of a store update to the failure of the request; a missing value gives `missing`.
+fn map_update_error<T, R>(
     result: Result<Updated<T, R>, UpdateError<Failure>>,
     missing: impl FnOnce() -> Failure,
 ) -> Result<Updated<T, R>, Failure> {
@@ -144,16 +144,16 @@ fn settle<T, R>(
     })
 }
 
-fn no_value() -> Failure {
+fn value_missing() -> Failure {
     Failure::internal("a value of the account vanished")
 }
 
-/// An access token whose account is no more.
-fn gone() -> Failure {
+/// The failure of a request whose access token belongs to a deleted account.
+fn account_gone() -> Failure {
     Failure::unauthenticated("the account of this access token does not exist any more")
 }
 
-/// The one answer to a wrong password and to an unknown address.
+/// The same failure for a wrong password and an unknown address.
 fn invalid_credentials() -> Failure {
     Failure::new(ProblemCode::InvalidCredentials, "check the e-mail address and the password")
 }

@@ -1,7 +1,7 @@
 //! Checks the variables of every component before any of them is served.
 //!
-//! A component reads its variables at its first request. Whoever starts the app wants to know before that, and wants
-//! to know everything that is wrong.
+//! A component reads its variables only at its first request. This check reports all problems of all components before
+//! the app starts.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use crate::service::{Config, Role};
 use crate::web::WebConfig;
 use crate::{accounts, service};
 
-/// What is wrong with variables, a line each that names the variable and the components that read it.
+/// Returns the problems of all variables, one a line, with the variable and the components that read it.
 ///
-/// `components` are those of the app with the values that they are given. A component that is not ours is not looked at.
+/// `components` has the app's components with the values of their variables. Unknown components are skipped.
 pub fn problems(components: &BTreeMap<String, BTreeMap<String, String>>) -> Vec<String> {
     let mut found: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (component, values) in components {
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn every_component_is_looked_at() {
+    fn every_component_is_checked() {
         for component in COMPONENTS {
             let app = BTreeMap::from([(component.name.to_owned(), BTreeMap::new())]);
             let problems = problems(&app);
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_several_components_read_is_told_once() {
+    fn a_problem_of_several_components_is_reported_once() {
         let store = [
             ("s3_endpoint", "http://s3"),
             ("s3_bucket", "frames"),

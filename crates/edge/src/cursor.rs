@@ -7,7 +7,7 @@ pub(crate) fn format(number: u64) -> String {
     format!("{number:016x}")
 }
 
-/// The number of a cursor; none if it is not spelled as [`format()`] spells it.
+/// The number of a cursor; none if it does not have the form of [`format()`].
 pub(crate) fn parse(cursor: &str) -> Option<u64> {
     u64::from_str_radix(cursor, 16).ok().filter(|_| CURSOR.allows(cursor))
 }

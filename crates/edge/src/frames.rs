@@ -1,7 +1,7 @@
 //! Component `frames`: single frames of finished videos, read out of the archive, and the archive's manifest.
 //!
-//! An archive is a ZIP of stored members in the object store, and an index beside it says where each lies
-//! ([`framelift_contract::frame_index`]). So a frame is a range of one object: nothing is unpacked, copied or kept.
+//! An archive is a ZIP with uncompressed members. The index beside it has the offset of each member
+//! ([`framelift_contract::frame_index`]), so a frame is a range of one object, which needs no unpacking.
 
 mod frame;
 mod frame_at;
@@ -25,12 +25,12 @@ use crate::http::{Router, component};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::Service;
 
-/// What the component has besides what all readers have.
+/// The configuration and caches of this component alone.
 #[derive(Debug)]
 pub struct Frames {
     /// The keys of links.
     pub links: LinkKeys,
-    /// Parts of indexes that were read.
+    /// The cache of blocks of indexes.
     pub blocks: Blocks,
 }
 
@@ -38,7 +38,7 @@ pub struct Frames {
 const RESULT: &[Code] =
     &[Code::ProcessingNotFinished, Code::ResultExpired, Code::FramesNotIndexed, Code::ResultDamaged];
 
-/// How long the owner's browser keeps an image: it never changes.
+/// Lets the owner's browser cache an image for ever, because it never changes.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
 
 component! {

@@ -28,7 +28,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-pub use answer_body::{AnswerBody, Body, BrokenOff};
+pub use answer_body::{AnswerBody, Body, BodyAborted};
 pub(crate) use body::declared_length;
 pub use body::{BodyError, MAX_JSON_BYTES, RequestBody, collect};
 pub(crate) use component::component;
@@ -45,9 +45,9 @@ pub use route::{Found, InvalidRoutes, Params, Route, Router, RouterOnce};
 
 use crate::ports::Ambient;
 
-/// The header that carries the correlation id, both ways.
+/// The header with the correlation id, in requests and answers.
 pub const CORRELATION_HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
-/// The header that names the caller's trace (W3C Trace Context).
+/// The header with the caller's trace context (W3C Trace Context).
 const TRACE_HEADER: HeaderName = HeaderName::from_static("traceparent");
 
 /// Answers one request: finds the endpoint, calls `handler` with its position in the router's list, maps a
@@ -83,9 +83,8 @@ fn options(allow: &str) -> Result<Response<Bytes>, Failure> {
 
 /// Completes an answer: correlation id, problem document, log line, defaults of caching, length.
 ///
-/// The length lets a host send head and body in one piece. Without it the host sends chunks, and the
-/// last one, of no bytes, waits for the client's delayed acknowledgement where the host has not set
-/// `TCP_NODELAY`: 40 ms on every small answer.
+/// With a length, the host sends head and body in one segment. Without it, the host sends chunks. If it has not set
+/// `TCP_NODELAY`, the last, empty chunk waits for the client's delayed acknowledgement: 40 ms for every small answer.
 fn finish<T: AnswerBody>(result: Result<Response<T>, Failure>, incoming: &Incoming) -> Response<T> {
     let mut response = match result {
         Ok(response) => response,
@@ -96,7 +95,7 @@ fn finish<T: AnswerBody>(result: Result<Response<T>, Failure>, incoming: &Incomi
     };
     decorate(&mut response, incoming.correlation_id());
     if let Some(quota) = incoming.quota() {
-        quota.tell(response.headers_mut());
+        quota.add_headers(response.headers_mut());
     }
     if incoming.method() == http::Method::HEAD {
         // Only what knows its length without a body says it.
@@ -114,7 +113,7 @@ fn may_have_length(status: StatusCode) -> bool {
     !(status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED))
 }
 
-/// Sets the headers that every response has, where the handler has not set them.
+/// Sets the headers that every response has, unless the handler has set them.
 fn decorate<B>(response: &mut Response<B>, correlation_id: &CorrelationId) {
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(correlation_id.as_str()) {

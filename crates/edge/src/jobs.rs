@@ -1,19 +1,19 @@
 //! The operations on videos behind the calls of the API and of the workers.
 //!
-//! Each operation is an ordered list of idempotent steps, each of which changes one value of
-//! the store. The next call on the same user (a retry, a worker's report, the sweep) finishes
-//! what a crash left undone. This works because:
+//! Each operation is an ordered list of idempotent steps, each of which changes one value of the store. After a crash,
+//! the next call for the same user (a retry, a worker's report, the sweep) does the remaining steps. This works
+//! because:
 //!
-//! * a video that is not terminal has an entry in its owner's slots, made before its record
-//!   and freed after the record became terminal;
-//! * an owner with entries in its slots is listed in the work list, entered before the first
-//!   entry and left after the last one;
-//! * an entry that is waiting or in flight says that the upload was checked: the record
-//!   follows it, the message follows the record, and `sent` follows the message.
+//! * a video that is not terminal has an entry in its owner's slots, which is made before its record and removed after
+//!   the record has become terminal;
+//! * an owner with entries in the slots is in the work list, from before the first entry until after the last one;
+//! * an entry is waiting or in flight only after the upload was checked. The record is changed after the entry, the
+//!   message is sent after that, and `sent` is set last.
 
 mod claim;
 mod cleanup;
 mod create;
+mod dispatch;
 mod error;
 mod expire;
 mod finish;
@@ -25,13 +25,12 @@ mod owner;
 pub mod plugins;
 mod read;
 mod retention;
-mod settle;
 #[cfg(test)]
 mod simulation;
 mod sweep;
 #[cfg(test)]
 mod tests;
-mod turn;
+mod upload_lease;
 pub mod view;
 
 use framelift_contract::message::{JobMessage, NoticeKind};
@@ -48,7 +47,7 @@ pub use follow::{AllUnfinished, Entry, Unfinished};
 pub use idempotency::Idempotency;
 pub use read::Page;
 pub use sweep::Swept;
-pub use turn::{Claimed, SILENT_S, Turn};
+pub use upload_lease::{UPLOAD_LEASE_S, UploadClaim, UploadLease};
 
 /// The result of an operation.
 pub type Result<T> = std::result::Result<T, JobError>;
@@ -80,12 +79,12 @@ pub struct NewVideo {
     pub trace_parent: Option<TraceParent>,
 }
 
-/// A video, and its place in its owner's queue while it waits.
+/// A video, and its position in its owner's queue while it waits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     /// The video.
     pub video: Video,
-    /// Its place from 1, only while `queued`.
+    /// Its position from 1, only while `queued`.
     pub queue_position: Option<u32>,
 }
 
@@ -143,17 +142,17 @@ impl<'a, K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'a, K, Q, O, A> {
             traceparent: Some(video.trace()),
             notice,
         };
-        // A notice takes a moment, whatever its video took.
+        // A notice is short work, even if its video was long.
         let lane = if notice.is_some() { Lane::Short } else { video.lane() };
         Ok(self.queue.send(lane, &message.into(), delay_s).await?)
     }
 
-    /// Records the multipart upload that was begun for a video, if it still awaits its upload. Of several, the
-    /// first one is kept: a caller that gets another one back, or none, aborts the one it began.
+    /// Records the multipart upload that was begun for a video, if the video still awaits its upload. Only the first
+    /// one is recorded: a caller that gets another one back, or none, aborts its own.
     pub async fn multipart_begun(&self, user: UserId, id: VideoId, multipart: Multipart) -> Result<Video> {
         self.owned(user, id).await?;
         match self.apply(id, &Event::MultipartBegun(multipart)).await {
-            // It was handed over, canceled or deleted meanwhile.
+            // It was queued, canceled or deleted concurrently.
             Err(JobError::Refused(_)) => Ok(self.row(id).await?.video),
             outcome => outcome,
         }

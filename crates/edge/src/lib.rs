@@ -18,6 +18,7 @@ pub mod passwords;
 pub mod plugins;
 pub mod ports;
 pub mod queue;
+mod retry;
 pub mod service;
 #[cfg(target_family = "wasm")]
 pub mod spin;

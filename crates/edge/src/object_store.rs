@@ -22,7 +22,7 @@ use crate::ports::{Ambient, Http, Objects, Unavailable};
 /// The media type of an upload whose client named none.
 pub const DEFAULT_CONTENT_TYPE: &str = "application/octet-stream";
 
-/// Where the object store is, and with which credentials it is called.
+/// The object store's endpoints, bucket and credentials.
 pub struct ObjectStoreConfig {
     internal: Bucket,
     public: Bucket,
@@ -40,14 +40,14 @@ pub struct InvalidEndpoint {
 }
 
 impl ObjectStoreConfig {
-    /// No object store: for a component that may not reach it, and calls nothing that would.
+    /// A placeholder for components that never call the object store.
     pub fn none() -> Result<Self, InvalidEndpoint> {
         let nowhere = "http://object-store.invalid";
         Self::new(nowhere, nowhere, true, "none", "none", Credentials::new("none", "none"))
     }
 
-    /// A bucket behind two endpoints: the one that the edge reaches and the one that clients
-    /// reach. `path_style` puts the bucket's name into the path instead of the host.
+    /// A bucket with two endpoints, one for the edge and one for clients. `path_style` puts the bucket's name into the
+    /// path instead of the host.
     pub fn new(
         endpoint: &str,
         public_endpoint: &str,
@@ -67,7 +67,7 @@ impl ObjectStoreConfig {
     }
 }
 
-/// The bucket behind an endpoint; otherwise what is wrong with that.
+/// The bucket at an endpoint, or what is wrong with the endpoint.
 fn locate(endpoint: &str, path_style: bool, bucket: &str, region: &str) -> Result<Bucket, String> {
     let style = if path_style { UrlStyle::Path } else { UrlStyle::VirtualHost };
     let url = Url::parse(endpoint).map_err(|error| error.to_string())?;
@@ -76,7 +76,7 @@ fn locate(endpoint: &str, path_style: bool, bucket: &str, region: &str) -> Resul
 
 /// The origin of a bucket's presigned URLs: `https://s3.example.com`, or with the bucket's name in front.
 pub fn origin(endpoint: &str, path_style: bool, bucket: &str) -> Result<String, String> {
-    // No region: it is signed, and not part of a URL.
+    // The region is signed, but not part of the URL.
     Ok(locate(endpoint, path_style, bucket, "")?.base_url().origin().ascii_serialization())
 }
 
@@ -100,17 +100,17 @@ pub struct ObjectStore<'a, H, A> {
 /// A presigned request for a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presigned {
-    /// Where to.
+    /// The URL.
     pub url: String,
-    /// Headers that are signed, and must be sent as they are.
+    /// Signed headers, which must be sent unchanged.
     pub headers: BTreeMap<String, String>,
-    /// How long the URL is good for.
+    /// When the URL expires.
     pub expires_at: Time,
 }
 
-/// The endpoint of a URL.
+/// The endpoint that a URL is signed for.
 #[derive(Clone, Copy)]
-enum Side {
+enum Endpoint {
     Internal,
     Public,
 }
@@ -154,7 +154,7 @@ impl<'a, H: Http, A: Ambient> ObjectStore<'a, H, A> {
         self.presign(Signed { method: Method::Put, key: Some(key), query: &query, headers: &headers }, ttl_s)
     }
 
-    /// A GET whose answer names the file `file_name` for saving.
+    /// A GET whose answer is saved as `file_name`.
     pub fn presign_get(&self, key: &str, file_name: &str, ttl_s: u32) -> Presigned {
         let disposition = attachment(file_name);
         let query = [("response-content-disposition", disposition.as_str())];
@@ -164,17 +164,17 @@ impl<'a, H: Http, A: Ambient> ObjectStore<'a, H, A> {
     fn presign(&self, signed: Signed<'_>, ttl_s: u32) -> Presigned {
         let headers = signed.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Presigned {
-            url: self.sign(Side::Public, signed, ttl_s).into(),
+            url: self.sign(Endpoint::Public, signed, ttl_s).into(),
             headers: headers.collect(),
-            // S3 counts from the whole second that stands in the URL.
+            // S3 counts from the time in the URL, which is in whole seconds.
             expires_at: Time::from_unix_ms(self.ambient.now().unix_s() * 1000).plus_s(ttl_s),
         }
     }
 
-    fn sign(&self, side: Side, signed: Signed<'_>, ttl_s: u32) -> Url {
-        let bucket = match side {
-            Side::Internal => &self.config.internal,
-            Side::Public => &self.config.public,
+    fn sign(&self, endpoint: Endpoint, signed: Signed<'_>, ttl_s: u32) -> Url {
+        let bucket = match endpoint {
+            Endpoint::Internal => &self.config.internal,
+            Endpoint::Public => &self.config.public,
         };
         let url = match signed.key {
             Some(key) => bucket.object_url(key),
@@ -183,7 +183,7 @@ impl<'a, H: Http, A: Ambient> ObjectStore<'a, H, A> {
         let credentials = &self.config.credentials;
         let now = jiff::Timestamp::from_millisecond(self.ambient.now().unix_ms());
         rusty_s3::signing::sign(
-            // A `Time` lies within what a timestamp holds.
+            // A timestamp can hold every `Time`.
             &now.unwrap_or_default(),
             signed.method,
             url,

@@ -1,8 +1,8 @@
 //! Component `passwords`: hashes and compares passwords, for component `auth` alone.
 //!
-//! A hash takes 80 ms in which its instance does nothing else, so it has instances that serve nothing
-//! else. What is asked comes in headers: a body would have to be waited for, and while an instance waits
-//! it takes further requests, which would then be hashed one after the other instead of side by side.
+//! A hash blocks its instance for 80 ms, so hashes have instances of their own. The input comes in headers: an instance
+//! that awaits a body accepts further requests, which it would then hash one after the other instead of in parallel
+//! with other instances.
 
 mod hashing;
 
@@ -33,7 +33,7 @@ const PASSWORD: HeaderName = HeaderName::from_static("x-password");
 /// The hash to compare with, a PHC string in base64; missing for an account that does not exist.
 const HASH: HeaderName = HeaderName::from_static("x-hash");
 
-/// Answers one request, without ever waiting for anything.
+/// Answers one request without awaiting anything.
 pub async fn serve(hashing: &Hashing, ambient: &impl Ambient, parts: Parts) -> Response<Bytes> {
     let handler = async |endpoint: usize, incoming: &mut Incoming, ()| {
         if ROUTES.get(endpoint) == Some(&HASH_ROUTE) {
@@ -64,7 +64,7 @@ fn compare(hashing: &Hashing, incoming: &Incoming) -> Result<Response<Bytes>, Fa
         Some(hash) => hashing.verify(&password, &hash),
         None => {
             hashing.pretend(&password);
-            Verdict::Wrong
+            Verdict::Mismatch
         }
     };
     Ok(plain(verdict.as_str().to_owned()))
@@ -145,17 +145,17 @@ mod tests {
             let hash = hash(&component, "pässword\r\n and more").await.unwrap();
             assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
             let ask = async |password: &str, hash| verify(&component, password, hash).await.unwrap();
-            assert_eq!(ask("pässword\r\n and more", Some(hash.as_str())).await, Verdict::Right);
-            assert_eq!(ask("password", Some(hash.as_str())).await, Verdict::Wrong);
-            assert_eq!(ask("password", None).await, Verdict::Wrong);
+            assert_eq!(ask("pässword\r\n and more", Some(hash.as_str())).await, Verdict::Match);
+            assert_eq!(ask("password", Some(hash.as_str())).await, Verdict::Mismatch);
+            assert_eq!(ask("password", None).await, Verdict::Mismatch);
             let dearer = Component(Hashing::with_cost(16, 1).unwrap());
             let stale = verify(&dearer, "pässword\r\n and more", Some(&hash)).await.unwrap();
-            assert_eq!(stale, Verdict::RightButStale);
+            assert_eq!(stale, Verdict::MatchWithOldCost);
         });
     }
 
     #[test]
-    fn what_is_no_password_is_refused() {
+    fn malformed_passwords_are_refused() {
         block_on(async {
             let component = Component(Hashing::with_cost(8, 1).unwrap());
             let status = async |request: http::request::Builder| {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_waited_for() {
+    fn no_request_awaits_anything() {
         // An instance that waits takes further requests.
         let (parts, ()) =
             Request::post("/hash").header("x-password", "cGFzc3dvcmQ=").body(()).unwrap().into_parts();

@@ -25,7 +25,7 @@ component! {
     call: [list_plugins, get_plugin, delete_plugin]
 }
 
-/// What a call on one plugin of the caller's may be answered with.
+/// The problems of a call on one of the caller's plugins.
 const OWN_PLUGIN: &[Code] = &[Code::PluginNotFound, Code::Unavailable];
 
 /// The plugin that the path names; 404 for what cannot be a name.
@@ -37,7 +37,7 @@ fn unknown() -> Failure {
     Failure::new(Code::PluginNotFound, "there is no plugin of this name")
 }
 
-/// A plugin of the caller's; none if there is none of that name.
+/// One of the caller's plugins; none if there is none with that name.
 fn own(plugins: &Plugins, name: &str, config_schema: Option<Map<String, Value>>) -> Option<PluginResponse> {
     let newest = plugins.newest(name)?;
     let (state, reason) = plugins::state(newest);
@@ -55,7 +55,7 @@ fn own(plugins: &Plugins, name: &str, config_schema: Option<Map<String, Value>>)
     })
 }
 
-/// The version whose configuration's schema is shown: the one that runs.
+/// The version whose schema is shown: the ready one.
 fn described(plugins: &Plugins, name: &str) -> Option<PluginId> {
     plugins.ready(name).map(|ready| ready.id)
 }

@@ -1,4 +1,4 @@
-//! The traits over the edge's surroundings: key-value store, queue, object store, outbound HTTP, clock.
+//! The edge's ports, which are traits over key-value store, queue, object store, outbound HTTP, clock.
 //!
 //! The futures need not be `Send`: a Wasm guest runs on one thread.
 
@@ -24,22 +24,21 @@ pub struct Unavailable {
 pub enum Swap {
     /// The new value is there.
     Written,
-    /// The change function wanted nothing written.
+    /// The change function returned no new value.
     Unchanged,
-    /// The store reports that another writer was first. The write may have landed all the same (by a retry
-    /// inside the back end), which is why values carry the ids of their last writes.
+    /// The store reports a concurrent write. This write may have taken effect all the same (by a retry inside the back
+    /// end), which is why values carry the ids of their last writes.
     Conflict,
 }
 
-/// The function that [`Kv::swap`] calls with the current value; `None` leaves it as it is.
+/// The function that [`Kv::swap`] calls with the current value. It returns the new value, or `None` for no write.
 pub type Change<'a> = &'a mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>;
 
 /// A key-value store with the guarantees that all back ends of Spin give.
 ///
-/// A key that is written by `swap` is written by nothing else; a key that is counted by
-/// `increment` is read by nothing else; either may be removed, and is then like one that was never used.
-/// `swap` on a *missing* key may overwrite what another writer created meanwhile; on an existing key it is
-/// exact.
+/// A key that is written by `swap` must be written by nothing else, and a key that is counted by `increment` must be
+/// read by nothing else. Either may be removed, and is then like an unused key. `swap` on a *missing* key may overwrite
+/// a value that was created concurrently; on an existing key it is exact.
 #[expect(async_fn_in_trait, reason = "guests are single-threaded: no Send bound is wanted")]
 pub trait Kv {
     /// Reads a value; none if it is missing.
@@ -48,7 +47,7 @@ pub trait Kv {
     async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), Unavailable>;
     /// Removes the key. Idempotent.
     async fn delete(&self, key: &str) -> Result<(), Unavailable>;
-    /// One round: reads the current value, asks `change`, writes if nobody else did.
+    /// One round of compare-and-swap: reads the value, calls `change`, and writes unless there was a concurrent write.
     async fn swap(&self, key: &str, change: Change<'_>) -> Result<Swap, Unavailable>;
     /// Adds to a counter (missing is 0) and returns the sum. Not idempotent.
     async fn increment(&self, key: &str, delta: i64) -> Result<i64, Unavailable>;
@@ -58,20 +57,20 @@ pub trait Kv {
 #[expect(async_fn_in_trait, reason = "guests are single-threaded: no Send bound is wanted")]
 pub trait Queue {
     /// Sends a message in a lane, where it becomes visible after `delay_s` seconds (at most 900), in the
-    /// fair-queue group of its user. `Ok` means that the queue has it; an error says nothing.
+    /// fair-queue group of its user. `Ok` means that it is queued; after an error it may be, too.
     async fn send(&self, lane: Lane, message: &Message, delay_s: u32) -> Result<(), Unavailable>;
     /// Whether the queue answers, in every lane.
     async fn ready(&self) -> Result<(), Unavailable>;
 }
 
-/// The object store, as far as deleting goes. Deleting what is not there succeeds.
+/// The object store's deletions. Deleting something that does not exist succeeds.
 #[expect(async_fn_in_trait, reason = "guests are single-threaded: no Send bound is wanted")]
 pub trait Objects {
     /// Aborts a multipart upload.
     async fn abort_multipart(&self, key: &str, upload_id: &str) -> Result<(), Unavailable>;
     /// Removes an object, and aborts the multipart uploads of its key.
     async fn remove(&self, key: &str) -> Result<(), Unavailable>;
-    /// Removes all objects whose keys begin so, and aborts their multipart uploads.
+    /// Removes all objects whose keys begin with `prefix`, and aborts their multipart uploads.
     async fn remove_all(&self, prefix: &str) -> Result<(), Unavailable>;
 }
 
@@ -86,10 +85,10 @@ pub trait Http {
 /// Time and randomness.
 #[expect(async_fn_in_trait, reason = "guests are single-threaded: no Send bound is wanted")]
 pub trait Ambient {
-    /// Now.
+    /// The current time.
     fn now(&self) -> Time;
-    /// Fills the buffer with random bytes fit for keys.
+    /// Fills the buffer with cryptographically secure random bytes.
     fn fill_random(&self, buffer: &mut [u8]);
-    /// Waits; a test's clock moves on at once.
+    /// Waits. A test's clock advances at once.
     async fn pause(&self, milliseconds: u32);
 }

@@ -14,13 +14,12 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::ports::{Ambient, Http, Queue, Unavailable};
+use crate::retry;
 
-/// The longest delay of a message that SQS takes, in seconds.
+/// Maximum delay of a message that SQS accepts, in seconds.
 const MAX_DELAY_S: u32 = 900;
-/// Pauses before the second and the third try, in milliseconds.
-const PAUSES_MS: [u32; 2] = [50, 250];
 
-/// Where the queue is, and with which credentials it is called.
+/// The queue's endpoint, URLs and credentials.
 pub struct SqsConfig {
     endpoint: Url,
     queue_url: String,
@@ -30,8 +29,8 @@ pub struct SqsConfig {
 }
 
 impl SqsConfig {
-    /// The queue `queue_url`, reached through `endpoint`: the two may name different hosts. Without [`Self::short`],
-    /// it is every lane.
+    /// The queue `queue_url`, called through `endpoint`: the two may have different hosts. Without [`Self::short`], all
+    /// lanes use it.
     pub fn new(
         endpoint: Url,
         queue_url: impl Into<String>,
@@ -41,7 +40,7 @@ impl SqsConfig {
         Self { endpoint, queue_url: queue_url.into(), short_url: None, region: region.into(), credentials }
     }
 
-    /// With a queue of its own for the short lane.
+    /// Adds a separate queue for the short lane.
     pub fn short(self, queue_url: Option<String>) -> Self {
         Self { short_url: queue_url, ..self }
     }
@@ -78,37 +77,22 @@ fn unavailable(detail: impl Into<String>) -> Unavailable {
 }
 
 impl<'a, H: Http, A: Ambient> Sqs<'a, H, A> {
-    /// The queue, called through `http`. Without a configuration, as in a component that only reads, every call
-    /// fails.
+    /// The queue, called through `http`. Without a configuration, as in a component that only reads, every call fails.
     pub fn new(config: Option<&'a SqsConfig>, http: &'a H, ambient: &'a A) -> Self {
         Self { config, http, ambient }
     }
 
-    /// Calls SQS, up to three times while it does not answer or answers 5xx: a message that arrives twice does
-    /// no harm.
+    /// Calls SQS, with retries: a message that arrives twice does no harm.
     async fn call(&self, lane: Lane, action: &str, mut body: Value) -> Result<Value, Unavailable> {
         let config = self.config.ok_or_else(|| unavailable("this component has none"))?;
         body["QueueUrl"] = config.url(lane).into();
         let body = Bytes::from(body.to_string());
-        let mut pauses = PAUSES_MS.into_iter();
-        loop {
-            let request = self.request(config, action, body.clone())?;
-            let outcome = self.http.send(request).await;
-            let again = match &outcome {
-                Ok(answer) => answer.status().is_server_error(),
-                Err(_) => true,
-            };
-            match pauses.next() {
-                Some(pause) if again => self.ambient.pause(pause).await,
-                _ => {
-                    let answer = outcome.map_err(|error| unavailable(error.detail))?;
-                    return read(action, &answer);
-                }
-            }
-        }
+        let request = || self.request(config, action, body.clone());
+        let answer = retry::send(self.http, self.ambient, request).await;
+        read(action, &answer.map_err(|error| unavailable(error.detail))?)
     }
 
-    /// A signed request. The signature holds for some minutes, so each try has its own.
+    /// A signed request. The signature holds for some minutes, so each attempt has its own.
     fn request(
         &self,
         config: &SqsConfig,

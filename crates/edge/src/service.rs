@@ -1,5 +1,5 @@
-//! The base of the components `videos`, `uploads`, `downloads`, `events`, `frames`, `plugins` and `control`: ports, configuration,
-//! authentication, and access to objects.
+//! The common base of the components `videos`, `uploads`, `downloads`, `events`, `frames`, `plugins` and `control`:
+//! ports, configuration, authentication, and access to objects.
 //!
 //! A handler reads the request, calls an operation of [`crate::jobs`], talks to the object
 //! store, and maps what came back. Spin chooses a component by the path alone, so a path's
@@ -31,7 +31,7 @@ use crate::object_store::ObjectStore;
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::store::Store;
 
-/// The header that makes a request safe to send again.
+/// The header that makes a request safe to repeat.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The ports and the configuration, for one request.
@@ -66,12 +66,12 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         ObjectStore::new(&self.config.object_store, self.http, self.ambient)
     }
 
-    /// The user who calls; 401 if the account was deleted.
+    /// The authenticated user; 401 if the account was deleted.
     pub(crate) async fn caller(&self, incoming: &Incoming) -> Result<UserId, Failure> {
         Ok(self.identified(incoming).await?.id)
     }
 
-    /// The user who calls to upload something; 403 while the address must be confirmed.
+    /// The authenticated user of an upload; 403 while the address must be confirmed.
     pub(crate) async fn uploader(&self, incoming: &Incoming) -> Result<UserId, Failure> {
         let caller = self.identified(incoming).await?;
         if caller.email_verified {
@@ -81,7 +81,7 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         Err(Failure::new(Code::EmailNotVerified, detail))
     }
 
-    /// The user who calls, and what the token says; 401 if the account was deleted.
+    /// The authenticated user with the token's claims; 401 if the account was deleted.
     pub(crate) async fn identified(&self, incoming: &Incoming) -> Result<Caller, Failure> {
         let Credential::Users(verifier) = &self.config.credential else {
             return Err(Failure::internal("a component for workers was called as one for users"));
@@ -89,7 +89,7 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         let caller = incoming.user(verifier, self.ambient.now())?;
         let user = caller.id;
         let (jobs, store) = (self.jobs(), Store::new(self.kv, self.ambient));
-        let admitted = self.config.rates.admit(&store, self.ambient, user, incoming);
+        let admitted = self.config.rate_limiter.admit(&store, self.ambient, user, incoming);
         let (admitted, closed) = join(admitted, jobs.is_closed(user)).await;
         admitted?;
         if closed? {
@@ -111,7 +111,7 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         Ok((end.attempts.made, result))
     }
 
-    /// What component `frames` has besides.
+    /// The configuration and caches of component `frames` alone.
     pub(crate) fn frames(&self) -> Result<&'a Frames, Failure> {
         let frames = self.config.frames.as_ref();
         frames.ok_or_else(|| Failure::internal("a component without links was called as the one with them"))
@@ -128,7 +128,7 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
     }
 }
 
-/// The key of a video's upload, which runs of it share.
+/// The key of a video's upload, which its runs share.
 pub(crate) fn upload_key(video: &Video) -> String {
     object_key::upload(video.owner, video.root())
 }

@@ -4,7 +4,6 @@
 //! writes ([`update`]); it is created by exactly one writer ([`create`]); user input in a key
 //! is hashed ([`keys`]).
 
-mod bytes;
 pub mod create;
 pub mod expiry;
 #[cfg(test)]
@@ -17,6 +16,7 @@ pub mod memory;
 pub mod outbox;
 pub mod plugins;
 pub mod records;
+mod recount;
 pub mod slots;
 #[cfg(feature = "testing")]
 pub mod suite;
@@ -27,31 +27,32 @@ use framelift_domain::VideoId;
 use sha2::{Digest, Sha256};
 
 use crate::ports::{Ambient, Kv, Unavailable};
-pub use bytes::{Counted, Recount};
 pub use expiry::Expiring;
 use records::VideoRow;
+pub use recount::{Counted, Recount};
 use update::{UpdateError, Updated};
 pub use value::Stored;
 use value::{Envelope, decode};
 
-/// Why a value could not be read or written.
+/// A failure to read or write a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The store did not answer, or too many others wrote.
+    /// The store did not answer, or too many concurrent writes got in the way.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// The value cannot be read; trying again does not help.
+    /// The value cannot be read; a retry does not help.
     #[error(transparent)]
     Damaged(#[from] Damaged),
 }
 
-/// A value that does not decode, or that would be too large. It stays as it is, for an operator to inspect.
+/// A value that does not decode, or that would be too large to be written. It is not changed, so that an operator can
+/// inspect it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the record {key_hash} is damaged: {detail} (docs/operations.md, \"Damaged records\")")]
 pub struct Damaged {
     /// The first 16 hex digits of the SHA-256 of its key.
     key_hash: String,
-    /// What is wrong, without any of its content.
+    /// The error, without any of the content.
     detail: String,
 }
 
@@ -70,12 +71,12 @@ pub struct Store<'a, K, A> {
 }
 
 impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
-    /// The values in that store.
+    /// A store over a key-value store, a clock and a random source.
     pub fn new(kv: &'a K, ambient: &'a A) -> Self {
         Self { kv, ambient }
     }
 
-    /// The store itself, for keys that are set or counted.
+    /// The key-value store itself, for keys that are set or counted.
     pub fn kv(&self) -> &'a K {
         self.kv
     }
@@ -127,7 +128,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
     }
 }
 
-/// An error of the store that was found here.
+/// An error that this module found, not the key-value store.
 fn unavailable(key: &str, detail: impl std::fmt::Display) -> StoreError {
     Unavailable { what: "store", detail: format!("{key}: {detail}") }.into()
 }

@@ -1,8 +1,8 @@
 //! Access tokens: Ed25519-signed JWTs. Only `auth` signs them; every component verifies them with the public
 //! keys.
 //!
-//! The verifier fixes the algorithm, the issuer and the audience; of the token's header only
-//! `kid` is looked at, to choose among the keys that are trusted already.
+//! The verifier fixes the algorithm, the issuer and the audience. It reads only `kid` from the token's header, to
+//! choose among the trusted keys.
 
 mod key;
 
@@ -21,11 +21,11 @@ pub use key::{InvalidKey, seed_text};
 pub const ISSUER: &str = "framelift";
 /// Their audience (`aud`).
 pub const AUDIENCE: &str = "framelift-api";
-/// How long an access token is good for, in seconds.
+/// How long an access token is valid, in seconds.
 pub const ACCESS_TTL_S: u32 = 3600;
 /// How far the issuer's clock may be ahead of ours, in seconds. Expiry is exact.
 const CLOCK_SKEW_S: u64 = 60;
-/// Longest token that is looked at; ours have about 600 characters.
+/// Maximum length of a token. Issued tokens have about 600 characters.
 const MAX_TOKEN_CHARS: usize = 4096;
 
 /// The claims of a valid token.
@@ -39,13 +39,13 @@ pub struct Claims {
     pub expires_s: i64,
     /// The token's own id (`jti`).
     pub id: String,
-    /// The login that it was issued for (`sid`, as in OpenID Connect); missing in older tokens.
+    /// The login that the token was issued for (`sid`, as in OpenID Connect); missing in older tokens.
     pub session: Option<String>,
     /// Whether the account's address was confirmed, or need not be.
     pub email_verified: bool,
 }
 
-/// A token is not valid; says why, for the log.
+/// An invalid token, with the reason for the log.
 #[derive(Debug, thiserror::Error)]
 #[error("the access token is not good: {0}")]
 pub struct InvalidToken(String);
@@ -56,7 +56,7 @@ struct Own {
     email: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
-    /// As in OpenID Connect; there where the address must be confirmed, and is not.
+    /// As in OpenID Connect. Present only while the address must be confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     email_verified: Option<bool>,
 }
@@ -100,7 +100,7 @@ impl Signer {
         )
     }
 
-    /// The same of a user who must confirm the address and has not: nothing can be uploaded with it.
+    /// A token for a user whose address must be confirmed first: it does not allow uploads.
     pub fn issue_unverified(
         &self,
         user: UserId,

@@ -1,4 +1,4 @@
-//! Component `uploads`: URLs of parts, handing a video over, and the upload in one request.
+//! Component `uploads`: URLs of parts, the end of an upload, and the upload in one request.
 
 mod complete;
 mod form;
@@ -28,7 +28,7 @@ fn incomplete(detail: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
     Failure::new(ProblemCode::UploadIncomplete, detail)
 }
 
-/// The answer to a repeated request, whose video has moved on.
+/// Whether the video of a repeated request is past its upload; an error if it was canceled or has expired.
 fn is_past_upload(video: &Video) -> Result<bool, JobError> {
     match video.state {
         State::AwaitingUpload { .. } => Ok(false),

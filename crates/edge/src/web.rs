@@ -1,5 +1,5 @@
-//! Component `web`: what a browser or a curious client finds. The page with its files, the OpenAPI document
-//! and the page to try it, and a problem document wherever there is nothing.
+//! Component `web`: the page with its files, the OpenAPI document, the page to try it, and a problem document for every
+//! other path.
 
 mod asset;
 mod config;
@@ -37,8 +37,8 @@ component! {
     call: [home, forgot, reset, verify, asset, docs, document]
 }
 
-/// The routes of this component, and behind them those of all others: so a wrong method is told from a
-/// wrong path.
+/// The routes of this component, followed by those of all others, so that a wrong method (405) is distinguished from a
+/// wrong path (404).
 fn every_route() -> Vec<Route> {
     let others = openapi::COMPONENTS.iter().filter(|component| component.name != "web");
     ROUTES.iter().chain(others.flat_map(|component| component.routes)).cloned().collect()

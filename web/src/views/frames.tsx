@@ -10,9 +10,9 @@ import { Button, Dialog, Icon, Trouble } from "../ui";
 /** The narrowest cell, and the space between two, in CSS pixels. */
 const CELL = 150;
 const GAP = 8;
-/** What is scrolled by faster than this is not fetched. */
+/** How long a row must be visible before it is fetched. */
 const STILL_MS = 60;
-/** Rows beyond the screen that are there already. */
+/** Rows beyond the visible ones that are rendered, too. */
 const BEYOND = 2;
 
 interface Props {
@@ -48,7 +48,7 @@ export function FramesCard({ id, count, stem, extension, shown }: Props) {
         <Viewer
           frames={frames}
           n={shown - 1}
-          // As the service names it, which browsers rank differently.
+          // The service's file name, because browsers rank the two names differently.
           name={(n) => `${stem}-${String(n + 1).padStart(6, "0")}.${extension}`}
           onShow={(n) => history.replaceState(null, "", `#/videos/${id}/${n + 1}`)}
           onClose={() => go(`/videos/${id}`)}
@@ -113,7 +113,7 @@ function Grid({ frames, onShow }: { frames: Frames; onShow: (n: number) => void 
   );
 }
 
-/** What is said of these frames, once nothing flies by any more. */
+/** Loads the records of these frames once scrolling has stopped. */
 function useKnown(frames: Frames, begin: number, end: number) {
   frames.news.value;
   useEffect(() => {
@@ -128,12 +128,12 @@ function Picture({ frames, n, alt }: { frames: Frames; n: number; alt: string })
   useEffect(() => {
     setStill(false);
     setFailed(0);
-    // What only flies by is not fetched.
+    // Not fetched while it is scrolled past.
     const timer = setTimeout(() => setStill(true), STILL_MS);
     return () => clearTimeout(timer);
   }, [frames, n]);
   const renew = () => {
-    // Its link may be over: it is tried once more with a new one.
+    // The link may have expired: retried once with a new one.
     if (failed > 0) return setFailed(2);
     frames.need(n, n + 1).then(
       () => setFailed(1),
@@ -172,7 +172,7 @@ function Viewer({ frames, n: opened, name, onShow, onClose }: ViewerProps) {
   );
   useEffect(() => {
     onShow(n);
-    // The next ones are there when they are stepped to.
+    // Preloads the next images.
     for (const beside of [n + 1, n - 1])
       if (beside >= 0 && beside <= last) new Image().src = frames.url(beside);
   }, [n]);

@@ -20,7 +20,7 @@ import { Button, Choice, Field, Switch } from "../ui";
 interface Props {
   form: Form;
   faults: Faults;
-  /** What the service did not take of it. */
+  /** The service's errors in these options. */
   refusal?: Refusal | undefined;
   onChange: (form: Form) => void;
 }

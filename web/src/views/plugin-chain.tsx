@@ -6,12 +6,12 @@ import { initial, type Schema, type Wrong } from "../schema";
 import { Button, Choice, Trouble, useAction } from "../ui";
 import { SchemaForm } from "./schema-form";
 
-/** As many as the API takes. */
+/** The API's maximum. */
 const MOST = 8;
 
 interface Props {
   steps: readonly Step[];
-  /** What the service did not take, by pointer within the list. */
+  /** The service's errors, by pointer within the list. */
   refused: ReadonlyMap<string, string> | undefined;
   onChange: (steps: readonly Step[]) => void;
 }
@@ -29,7 +29,7 @@ export function PluginChain({ steps, refused, onChange }: Props) {
   const add = (name: string) => {
     const { config_schema } = pluginOf(name) ?? {};
     const config = config_schema == null ? {} : initial(config_schema as Schema);
-    // Told apart while they are moved; the service is not sent it.
+    // Identifies a step while it is moved. It is not sent to the service.
     onChange([...steps, { key: `${name}-${performance.now()}`, name, config }]);
   };
   return (
@@ -86,7 +86,7 @@ function StepCard({ step, place, last, refused, onChange, onMove, onRemove }: Ca
   const gone = plugins.value !== undefined && plugin === undefined;
   const schema: Schema = { ...((plugin?.config_schema ?? {}) as Schema), type: "object" };
   const faults = new Map([...stepFaults(step)].map(([at, wrong]) => [at, inWords(wrong)]));
-  // What the service says stands until something else is typed.
+  // The service's error is shown until the value is changed.
   for (const [pointer, detail] of refused ?? []) {
     const own = `/${place}`;
     if (pointer === own || pointer === `${own}/name`) faults.set("", detail);

@@ -9,7 +9,7 @@ import { isName, loadPlugins, nameOf, plugins, uploadPlugin } from "../plugins";
 import { Button, Confirm, Field, Heading, Icon, type IconName, Notice, Trouble, useAction } from "../ui";
 
 const POLL_MS = 1500;
-/** As much as the API takes. */
+/** The API's maximum. */
 const MOST_BYTES = 32 * 1024 * 1024;
 
 export function PluginsView() {

@@ -1,4 +1,4 @@
-// How much of what the account may use is used.
+// The quotas of the account and their use.
 import type { Account } from "../api";
 import { bytes, duration, number } from "../format";
 import { t } from "../i18n";

@@ -6,7 +6,7 @@ import { escaped, type Fields, fieldsOf, initial, type Json, kindOf, type Schema
 import { Button, Choice, Field, Switch } from "../ui";
 
 interface Props {
-  /** Whose configuration it is: its texts are known in other languages. */
+  /** The plugin's name, by which translated texts are found. */
   plugin: string;
   schema: Schema;
   value: Json;
@@ -42,7 +42,7 @@ export function SchemaForm({ plugin, schema, value, faults, onChange }: Props) {
 }
 
 interface ObjectProps extends Props {
-  /** Where the value is: with numbers for a pointer, and without them for texts. */
+  /** The path of the value: with indexes for a pointer, without them for texts. */
   at: string;
   path: string;
 }
@@ -51,7 +51,7 @@ function ObjectFields({ plugin, path, at, schema, value, faults, onChange }: Obj
   const fields = (typeof value === "object" && value !== null ? value : {}) as Fields;
   const set = (name: string, it: Json) => {
     const { [name]: _, ...rest } = fields;
-    // What is left empty is left out: the plugin has its default.
+    // An empty field is left out, so that the plugin uses its default.
     onChange(it === undefined ? rest : { ...fields, [name]: it });
   };
   return (
@@ -172,7 +172,7 @@ function NumberField({
   ...rest
 }: FieldProps & { whole: boolean; placeholder: string }) {
   const [typed, type] = useState(value === undefined ? "" : String(value));
-  // `1.` is a number on its way to one; what is none stays as it was typed, and is wrong.
+  // `1.` is an incomplete number. A text that is not a number stays as typed, and is an error.
   const read = (text: string): Json => {
     const plain = text.trim().replace(",", ".");
     return plain === "" ? undefined : Number.isNaN(Number(plain)) ? text : Number(plain);
@@ -310,7 +310,7 @@ function ListFields(props: ValueProps) {
   );
 }
 
-/** What no form can show, as JSON. */
+/** An input of JSON, for values that a form cannot show. */
 function JsonField({ label, value, help, fault, onChange }: FieldProps) {
   const [typed, type] = useState(value === undefined ? "" : JSON.stringify(value, null, 2));
   const [broken, setBroken] = useState(false);
@@ -328,7 +328,7 @@ function JsonField({ label, value, help, fault, onChange }: FieldProps) {
           setBroken(false);
         } catch {
           setBroken(true);
-          // Kept as it is, and of the wrong type, so that it is not sent.
+          // Invalid JSON is kept as text, which has the wrong type, so that it is not sent.
           onChange(text);
         }
       }}

@@ -1,5 +1,5 @@
-// The chosen plugins on one frame of a video, before all of it is run again: a run of its own, deleted when its frame is
-// here.
+// Tries the chosen plugins on one frame of a video before a whole run: by a run of its own, which is deleted when its frame is
+// loaded.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, type Options, type Video } from "../api";
 import { Frames } from "../frames";
@@ -49,7 +49,7 @@ export function TryOut({ id, options, wrong }: { id: string; options: Options; w
     if (video.result?.frames !== 1) return { words: t().tryDropped };
     const picture = new Image();
     picture.src = (await Frames.open(video.id, 1)).url(0);
-    // It is gone from the service when it is shown.
+    // The run is deleted from the service before the frame is shown.
     await picture.decode();
     return { picture: picture.src };
   }

@@ -1,4 +1,4 @@
-//! Checks options: everything that is wrong comes at once, each with its pointer.
+//! Checks options. Reports all errors at once, each with its pointer.
 
 use std::str::FromStr;
 
@@ -12,7 +12,7 @@ use super::{CropBody, OptionsBody, PluginBody, RangeBody, ResizeBody, SelectBody
 use crate::problem::FieldError;
 use crate::rules::{self, Integer};
 
-/// Collects what is wrong, each with its pointer.
+/// Collects errors with their pointers.
 struct Checker<'a> {
     prefix: &'a str,
     errors: Vec<FieldError>,
@@ -67,7 +67,7 @@ impl Checker<'_> {
         }
         if let Some(fps) = &body.fps {
             let rate = fps.as_f64().filter(|rate| rules::FPS.allows(*rate));
-            // Exact for all that has at most 9 decimals: a double holds 15 digits.
+            // Exact for numbers with at most 9 decimals: a double has 15 digits.
             let rate = rate.and_then(|rate| Rational::parse_decimal(&format!("{rate:.9}")));
             if rate.is_none() {
                 self.fail("/select/fps", rules::FPS.must());
@@ -173,7 +173,7 @@ impl Checker<'_> {
 }
 
 impl OptionsBody {
-    /// The checked options, or everything that is wrong with them; pointers start with `prefix`.
+    /// Returns the checked options, or all errors. Pointers start with `prefix`.
     pub fn check(&self, prefix: &str) -> Result<Options, Vec<FieldError>> {
         let mut checker = Checker { prefix, errors: Vec::new() };
         let mut options = Options::default();

@@ -1,4 +1,4 @@
-//! What is refused of new options only: records that were made before are still read.
+//! Rules for new options only: existing records that break them can still be read.
 
 use framelift_domain::options::MAX_AT_BYTES;
 use framelift_domain::{Options, Place, Select};
@@ -8,8 +8,7 @@ use crate::problem::FieldError;
 use crate::rules::{DURATION, PLACE, Text};
 
 impl OptionsBody {
-    /// The checked options of a request, or everything that is wrong with them; pointers start with
-    /// `prefix`.
+    /// Returns the checked options of a request, or all errors. Pointers start with `prefix`.
     pub fn check_new(&self, prefix: &str) -> Result<Options, Vec<FieldError>> {
         let options = self.check(prefix)?;
         let mut errors = Vec::new();
@@ -31,7 +30,7 @@ impl OptionsBody {
 }
 
 impl OptionsBody {
-    /// The durations and places, and the rule that each of them keeps.
+    /// The durations and places with their rules.
     fn texts(&self) -> Vec<(String, &'static Text, &String)> {
         let (select, range) = (self.select.as_ref(), self.range.as_ref());
         let places = select.and_then(|select| select.at.as_deref()).unwrap_or_default();

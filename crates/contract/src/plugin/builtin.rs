@@ -1,7 +1,7 @@
 //! The plugins that come with the service: their names, versions and configurations.
 //!
-//! `builtin/*.json` is the one place that says what a configuration may hold: the API answers with it, refuses
-//! by it, and the tests of `plugins/` hold the components to it.
+//! `builtin/*.json` is the only definition of their configurations: the API returns it and validates by it, and the
+//! tests of `plugins/` check the components against it.
 
 use std::sync::LazyLock;
 
@@ -48,7 +48,7 @@ pub fn find(name: &str) -> Option<&'static BuiltIn> {
 }
 
 impl BuiltIn {
-    /// What is wrong with a configuration; pointers begin with `pointer`.
+    /// Returns the errors in a configuration. Pointers begin with `pointer`.
     pub fn check(&self, config: &Map<String, Value>, pointer: &str) -> Vec<FieldError> {
         let mut errors = Vec::new();
         schema::check(&self.config_schema, &Value::Object(config.clone()), pointer, &mut errors);

@@ -4,8 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::problem::FieldError;
 
-/// Adds what is wrong with `value` to `errors`, each with its pointer, which begins with `at`. A keyword that
-/// is not known says nothing.
+/// Validates `value`, and adds errors to `errors`, with pointers that begin with `at`. Ignores unknown keywords.
 pub(super) fn check(schema: &Map<String, Value>, value: &Value, at: &str, errors: &mut Vec<FieldError>) {
     let mut fail = |at: String, detail: String| errors.push(FieldError::new(at, detail));
     if let Some(kind) = schema.get("type").and_then(Value::as_str)
@@ -96,7 +95,7 @@ fn is_a(kind: &str, value: &Value) -> bool {
     }
 }
 
-/// The keywords of a schema, and of those inside it, that [`check`] passes over although they ask for something.
+/// The keywords of a schema and its subschemas that [`check`] ignores although they are assertions.
 #[cfg(test)]
 pub(super) fn unknown_keywords(schema: &Map<String, Value>) -> Vec<String> {
     const CHECKED: [&str; 13] = [

@@ -1,4 +1,4 @@
-//! `POST /internal/users/{id}/mail`: what a worker mails to the owner of an account, with a link.
+//! `POST /internal/users/{id}/mail`: recipient and link token of a mail about an account.
 
 use bytes::Bytes;
 use framelift_contract::account::{AccountMail, AccountMailRequest};
@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 
 use super::record::User;
 use super::secret::Purpose;
-use super::{Accounts, settle, user_key};
+use super::{Accounts, map_update_error, user_key};
 use crate::http::{Failure, Incoming, Route, json};
 use crate::openapi::{Operation, examples, typed};
 use crate::ports::{Ambient, Http, Kv};
@@ -38,31 +38,32 @@ pub(super) fn operation() -> Operation {
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// From here on the link is good, so that it is never in any queue or log.
+    /// Records the link as mailed and answers with its token, which is made only here: no queue and no log ever
+    /// holds it.
     pub(super) async fn account_mail(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         incoming.worker(&self.config.worker_token)?;
-        let void = || Failure::new(Code::NotFound, "there is nothing to mail to this account");
+        let nothing_to_mail = || Failure::new(Code::NotFound, "there is nothing to mail to this account");
         let body: AccountMailRequest = incoming.json()?;
         let purpose = Purpose::of(body.kind)
             .ok_or_else(|| Failure::field("/kind", "must be of an account, not of a video"))?;
-        let id: UserId = incoming.param("id").parse().map_err(|_| void())?;
-        if !self.config.secrets.made_link(purpose, id, body.link_id) {
-            return Err(void());
+        let id: UserId = incoming.param("id").parse().map_err(|_| nothing_to_mail())?;
+        if !self.config.secrets.issued_link(purpose, id, body.link_id) {
+            return Err(nothing_to_mail());
         }
         let now = self.ambient.now();
         let result = self
             .store()
             .update(&user_key(id), |user: User| {
-                let User::Active(mut profile) = user else { return Err(void()) };
+                let User::Active(mut profile) = user else { return Err(nothing_to_mail()) };
                 let before = profile.clone();
-                if !profile.mail(purpose, body.link_id, now) {
-                    return Err(void());
+                if !profile.set_mailed_link(purpose, body.link_id, now) {
+                    return Err(nothing_to_mail());
                 }
                 let changed = profile != before;
                 Ok((User::Active(profile.clone()), changed, profile))
             })
             .await;
-        let profile = settle(result, void)?.output;
-        json(StatusCode::OK, &self.mail_of(profile, purpose, id, body.link_id))
+        let profile = map_update_error(result, nothing_to_mail)?.output;
+        json(StatusCode::OK, &self.link_mail(profile, purpose, id, body.link_id))
     }
 }

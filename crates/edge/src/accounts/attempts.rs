@@ -1,4 +1,4 @@
-//! Failed logins, counted in a fixed number of values, before any hash is computed.
+//! Counters of failed logins, kept in a fixed number of values and checked before any hash is computed.
 
 use std::collections::BTreeMap;
 
@@ -7,34 +7,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::Stored;
 
-/// The window, in milliseconds, from the first failure.
+/// The window of a counter, in milliseconds from its first failure.
 const WINDOW_MS: i64 = 15 * 60 * 1000;
-/// Values that the counts are spread over: made-up addresses cannot fill the store.
+/// Number of values that hold the counts, so that made-up addresses cannot fill the store.
 const BUCKETS: u32 = 4096;
-/// Counts in one value (about 8 KB); the oldest one makes room.
+/// Maximum of counts in one value (about 8 KB). A new count replaces the oldest.
 const MAX_ENTRIES: usize = 128;
 
-/// Whose failures are counted together, and how many there may be in the window.
+/// Identifies failures that are counted together, with their limit in the window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Counter {
     /// A keyed hash, in hex.
     name: String,
-    most: u32,
-    /// Whether a success takes the failures before it back.
-    forgives: bool,
+    limit: u32,
+    /// Whether a success sets the count back to zero.
+    resets_on_success: bool,
 }
 
 impl Counter {
-    pub(super) fn new(name: String, most: u32) -> Self {
-        Self { name, most, forgives: false }
+    pub(super) fn new(name: String, limit: u32) -> Self {
+        Self { name, limit, resets_on_success: false }
     }
 
-    /// The same, whose failures a success takes back.
-    pub(super) fn forgiving(self) -> Self {
-        Self { forgives: true, ..self }
+    /// The same counter, reset by a success.
+    pub(super) fn reset_on_success(self) -> Self {
+        Self { resets_on_success: true, ..self }
     }
 
-    /// Its name within a value: 96 bits are enough to tell a few apart.
+    /// The counter's name within its value. 96 bits are enough to distinguish at most 128 counters.
     fn entry(&self) -> String {
         self.name.get(8..32).unwrap_or(&self.name).to_owned()
     }
@@ -54,23 +54,23 @@ struct Count {
     since: Time,
     /// Attempts known to have failed.
     failed: u32,
-    /// Attempts whose hash is being computed; one that was never reported back stays here, and
-    /// so counts as failed.
+    /// Attempts whose hash is being computed. An attempt whose outcome is never reported stays here, and so counts
+    /// as failed until the window ends.
     pending: u32,
 }
 
-/// Whether an attempt may go on.
+/// Whether an attempt is admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// It is counted; report its outcome.
+    /// The attempt is counted as pending, and its outcome must be reported.
     Admitted,
-    /// So many are under way that all of them failing would be too many.
+    /// If all pending attempts failed, the limit would be exceeded.
     Busy,
-    /// Too many failed; the window ends after so many seconds.
+    /// The limit is reached. Holds the seconds until the window ends.
     Refused(u32),
 }
 
-/// The key of the value in which the counter is.
+/// The key of the value that holds the counter.
 pub(super) fn bucket(counter: &Counter) -> String {
     let start = counter.name.get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or(0);
     format!("attempts/{}", start % BUCKETS)
@@ -89,10 +89,10 @@ impl Attempts {
             }
         }
         let count = self.accounts.entry(entry).or_insert(Count { since: now, failed: 0, pending: 0 });
-        let admission = if count.failed >= counter.most {
+        let admission = if count.failed >= counter.limit {
             let left_ms = (WINDOW_MS - now.ms_since(count.since)).clamp(1, WINDOW_MS);
             Admission::Refused(u32::try_from(left_ms.unsigned_abs().div_ceil(1000)).unwrap_or(u32::MAX))
-        } else if count.failed + count.pending >= counter.most {
+        } else if count.failed + count.pending >= counter.limit {
             Admission::Busy
         } else {
             count.pending += 1;
@@ -112,19 +112,19 @@ impl Attempts {
 
     /// An admitted attempt succeeded.
     pub(super) fn succeeded(self, counter: &Counter) -> Self {
-        self.ended(counter, counter.forgives)
+        self.finish(counter, counter.resets_on_success)
     }
 
-    /// An admitted attempt was not made.
-    pub(super) fn withdrawn(self, counter: &Counter) -> Self {
-        self.ended(counter, false)
+    /// An admitted attempt was not carried out.
+    pub(super) fn canceled(self, counter: &Counter) -> Self {
+        self.finish(counter, false)
     }
 
-    fn ended(mut self, counter: &Counter, forgiven: bool) -> Self {
+    fn finish(mut self, counter: &Counter, reset: bool) -> Self {
         let entry = counter.entry();
         if let Some(count) = self.accounts.get_mut(&entry) {
             count.pending = count.pending.saturating_sub(1);
-            if forgiven {
+            if reset {
                 count.failed = 0;
             }
             if count.pending == 0 && count.failed == 0 {
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     fn counter(name: &str) -> Counter {
-        Counter::new(name.to_owned(), 10).forgiving()
+        Counter::new(name.to_owned(), 10).reset_on_success()
     }
 
     fn ada() -> Counter {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_eleventh_waits_for_the_windows_end() {
+    fn the_eleventh_attempt_is_refused_until_the_window_ends() {
         let mut attempts = Attempts::default();
         for n in 0..10 {
             attempts = fail(attempts, &ada(), at(n));
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_under_way_count_too() {
+    fn attempts_in_progress_are_counted() {
         let mut attempts = Attempts::default();
         for _ in 0..10 {
             attempts = attempts.begin(&ada(), at(0)).0;
@@ -180,30 +180,30 @@ mod tests {
     }
 
     #[test]
-    fn success_forgives() {
+    fn a_success_resets_the_failures() {
         let mut attempts = Attempts::default();
         for n in 0..9 {
             attempts = fail(attempts, &ada(), at(n));
         }
         let attempts = attempts.begin(&ada(), at(9)).0;
         assert_eq!(attempts.clone().succeeded(&ada()), Attempts::default());
-        // Not where the failures are those of others.
-        let strict = Counter { forgives: false, ..ada() };
+        // A shared counter is not reset by one client's success.
+        let strict = Counter { resets_on_success: false, ..ada() };
         let attempts = fail(attempts.succeeded(&strict), &strict, at(9));
         assert_eq!(attempts.begin(&strict, at(10)).1, Admission::Refused(890));
     }
 
     #[test]
-    fn what_was_not_made_is_not_counted() {
+    fn a_canceled_attempt_is_not_counted() {
         let mut attempts = Attempts::default();
         for _ in 0..100 {
-            attempts = attempts.begin(&ada(), at(0)).0.withdrawn(&ada());
+            attempts = attempts.begin(&ada(), at(0)).0.canceled(&ada());
         }
         assert_eq!(attempts, Attempts::default());
     }
 
     #[test]
-    fn made_up_accounts_do_not_fill_a_value() {
+    fn attempts_at_made_up_accounts_do_not_fill_a_value() {
         let mut attempts = Attempts::default();
         for n in 0..1000 {
             attempts = fail(attempts, &counter(&format!("00000001{n:024x}")), at(n / 10));

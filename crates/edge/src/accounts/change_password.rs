@@ -6,8 +6,8 @@ use framelift_contract::problem::ProblemCode as Code;
 use http::{Response, StatusCode};
 
 use super::record::User;
-use super::throttle::Guesser;
-use super::{Accounts, gone, invalid_credentials, settle, user_key, validate};
+use super::throttle::LoginClient;
+use super::{Accounts, account_gone, invalid_credentials, map_update_error, user_key, validate};
 use crate::http::{Failure, Incoming, Route, empty};
 use crate::openapi::{Auth, Operation, Payload, typed};
 use crate::passwords::Verdict;
@@ -30,15 +30,15 @@ pub(super) fn operation() -> Operation {
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// Other logins end first, so that a call that breaks off leaves none of them beside a new password. A
-    /// login with the old password that is under way meanwhile looks at the account again.
+    /// Ends other logins before the new password is written, so that a crash in between leaves none of them, and once
+    /// more afterwards. A concurrent login with the old password reads the account again before it answers.
     pub(super) async fn change_password(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let (caller, profile) = self.caller(incoming).await?;
         let body: ChangePasswordRequest = incoming.json()?;
         validate::password(&body.new_password).map_err(|detail| Failure::field("/new_password", detail))?;
         let account = self.config.secrets.email(&profile.email);
-        let (guesser, hash) = (Guesser::Caller(&caller.token), Some(profile.password.as_str()));
-        if self.check_password(&account, guesser, &body.password, hash).await? == Verdict::Wrong {
+        let (client, hash) = (LoginClient::AccessToken(&caller.token), Some(profile.password.as_str()));
+        if self.check_password(&account, client, &body.password, hash).await? == Verdict::Mismatch {
             return Err(invalid_credentials());
         }
         let (fresh, now) = (self.hash(&body.new_password).await?, self.ambient.now());
@@ -47,8 +47,8 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         let result = self
             .store()
             .update(&user_key(caller.id), |user: User| {
-                let User::Active(current) = user else { return Err(gone()) };
-                // Somebody else changed it since it was compared.
+                let User::Active(current) = user else { return Err(account_gone()) };
+                // Another request changed the password since it was compared.
                 if current.password_set_at != profile.password_set_at {
                     return Err(invalid_credentials());
                 }
@@ -56,7 +56,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
                 Ok((User::Active(changed), true, ()))
             })
             .await;
-        settle(result, gone)?;
+        map_update_error(result, account_gone)?;
         self.end_sessions(caller.id, others).await?;
         Ok(empty(StatusCode::NO_CONTENT))
     }

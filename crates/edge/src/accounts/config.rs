@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use framelift_domain::Limits;
 
-use super::gate::Gate;
 use super::secret::{MIN_KEY_CHARS, Secrets};
+use super::semaphore::Semaphore;
 use crate::http::{Cors, WorkerToken};
-use crate::service::rate::Rates;
+use crate::service::rate::RateLimiter;
 use crate::token::{Signer, Verifier};
 
-/// What the component is configured with.
+/// The configuration of component `auth`.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(super) signer: Signer,
@@ -22,9 +22,9 @@ pub struct Config {
     pub(super) allow_private_webhooks: bool,
     pub(super) verify_email: bool,
     pub(super) proxy_hops: u8,
-    pub(super) gate: Gate,
-    /// How often users call.
-    pub(super) rates: Rc<Rates>,
+    pub(super) hash_semaphore: Semaphore,
+    /// The rate limit of users.
+    pub(super) rate_limiter: Rc<RateLimiter>,
     /// The origins whose pages may call.
     pub cors: Cors,
 }
@@ -45,20 +45,20 @@ impl Config {
         Cors::VARIABLE,
     ];
 
-    /// Reads all variables; otherwise says everything that is wrong with them:
+    /// Reads all variables, or returns everything that is wrong with them:
     /// - `signing_key`: Ed25519 seed, 32 bytes in base64url;
-    /// - `public_keys`: optional JWK Set of further keys whose tokens are good (the keys before
-    ///   and after this one, while keys are changed);
+    /// - `public_keys`: optional JWK Set of further keys whose tokens are accepted (the previous and the next key
+    ///   during a rotation);
     /// - `email_key`: at least 16 characters; never changes, or all accounts are lost;
-    /// - `refresh_keys`: `id:key`, up to three of them with spaces between; the first one makes refresh
-    ///   tokens, those of all are good;
+    /// - `refresh_keys`: `id:key`, up to three, separated by spaces; the first one makes refresh tokens, the tokens of
+    ///   all are accepted;
     /// - `worker_token`: the worker credential;
     /// - `allow_private_webhooks`: `true` or `false` (default);
     /// - `verify_email`: `true` or `false` (default): whether an address must be confirmed before uploads;
     /// - `proxy_hops`: how many proxies of ours append to `X-Forwarded-For`, 0 (default) to 10;
-    /// - `hashes_at_once`: password hashes under way for one instance, 1 to 64, default 2;
-    /// - `max_requests_per_minute`: requests of one user, 0 to 1,000,000, default 1,200; 0 is as many as they like;
-    /// - `cors_origins`: the origins whose pages may call, with spaces between.
+    /// - `hashes_at_once`: password hashes that one instance has computed at the same time, 1 to 64, default 2;
+    /// - `max_requests_per_minute`: requests of one user, 0 to 1,000,000, default 1,200; 0 means no limit;
+    /// - `cors_origins`: the origins whose pages may call, separated by spaces.
     pub fn read(variables: &BTreeMap<&'static str, String>) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
         let signer = checked(variables, "signing_key", &mut problems, Signer::from_text);
@@ -105,8 +105,8 @@ impl Config {
                 allow_private_webhooks,
                 verify_email,
                 proxy_hops: u8::try_from(proxy_hops).unwrap_or(0),
-                gate: Gate::new(hashes_at_once),
-                rates: Rc::new(Rates::new(per_minute)),
+                hash_semaphore: Semaphore::new(hashes_at_once),
+                rate_limiter: Rc::new(RateLimiter::new(per_minute)),
                 cors,
             }),
             _ => Err(problems),
@@ -114,7 +114,7 @@ impl Config {
     }
 }
 
-/// A variable that must be there and pass a check; otherwise a problem is noted.
+/// Reads a required variable and checks it. Adds a problem if it is missing or invalid.
 fn checked<T, E: Display>(
     variables: &BTreeMap<&'static str, String>,
     name: &'static str,

@@ -1,4 +1,4 @@
-//! `GET /internal/users/{id}/contact`: whom a worker tells about a video, and how.
+//! `GET /internal/users/{id}/contact`: how a worker notifies the owner of a video.
 
 use bytes::Bytes;
 use framelift_contract::account::{Contact, WebhookContact};

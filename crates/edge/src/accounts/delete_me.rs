@@ -1,7 +1,8 @@
-//! `DELETE /auth/me`: deletes an account. It is marked first, then everything that belongs to it goes, then the mark says so.
+//! `DELETE /auth/me`: deletes an account: marks it as `Deleting`, deletes everything that belongs to it, then marks it
+//! as `Gone`.
 //!
-//! Every step may be repeated. Whoever finds a deletion half done — its owner, or a sign-up
-//! with the same address — goes on with it.
+//! Every step may be repeated. The owner's next call, or a sign-up with the same address, continues a deletion that
+//! was interrupted.
 
 use bytes::Bytes;
 use framelift_contract::account::DeleteAccountRequest;
@@ -12,8 +13,10 @@ use http::{Request, Response, StatusCode};
 
 use super::record::{Owner, User};
 use super::session::Sessions;
-use super::throttle::Guesser;
-use super::{Accounts, email_key, gone, invalid_credentials, sessions_key, settle, user_key};
+use super::throttle::LoginClient;
+use super::{
+    Accounts, account_gone, email_key, invalid_credentials, map_update_error, sessions_key, user_key,
+};
 use crate::http::{CORRELATION_HEADER, Failure, Incoming, Route, empty};
 use crate::openapi::{Auth, Operation, Payload, typed};
 use crate::passwords::Verdict;
@@ -40,7 +43,7 @@ pub(super) fn operation() -> Operation {
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// Repeated, it finishes what an earlier call left undone.
+    /// Deletes the caller's account. A repeated call finishes an interrupted deletion.
     pub(super) async fn delete_me(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let caller = incoming.user(&self.config.verifier, self.ambient.now())?;
         let body: DeleteAccountRequest = incoming.json()?;
@@ -48,13 +51,13 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             Some(User::Active(profile) | User::Deleting(profile)) => profile,
             // There is no password left to compare, and nothing to protect.
             Some(User::Gone) => return Ok(empty(StatusCode::ACCEPTED)),
-            None => return Err(gone()),
+            None => return Err(account_gone()),
         };
-        self.config.rates.admit(&self.store(), self.ambient, caller.id, incoming).await?;
+        self.config.rate_limiter.admit(&self.store(), self.ambient, caller.id, incoming).await?;
         let account = self.config.secrets.email(&profile.email);
-        // Counted by the token itself: nobody else's failures refuse the call.
-        let (guesser, hash) = (Guesser::Caller(&caller.token), Some(profile.password.as_str()));
-        if self.check_password(&account, guesser, &body.password, hash).await? == Verdict::Wrong {
+        // Counted by the access token, so that failures of other clients cannot block the call.
+        let (client, hash) = (LoginClient::AccessToken(&caller.token), Some(profile.password.as_str()));
+        if self.check_password(&account, client, &body.password, hash).await? == Verdict::Mismatch {
             return Err(invalid_credentials());
         }
         let result = self
@@ -64,19 +67,19 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
                 other => Ok((other, false, ())),
             })
             .await;
-        settle(result, gone)?;
+        map_update_error(result, account_gone)?;
         self.close_videos(caller.id, Some(incoming)).await?;
-        self.remove_rest(caller.id, &account).await?;
+        self.delete_account_values(caller.id, &account).await?;
         Ok(empty(StatusCode::ACCEPTED))
     }
 
-    /// Goes on with a deletion that was left half done.
-    pub(super) async fn finish_removal(&self, id: UserId, account: &str) -> Result<(), Failure> {
+    /// Continues an interrupted deletion.
+    pub(super) async fn finish_deletion(&self, id: UserId, account: &str) -> Result<(), Failure> {
         self.close_videos(id, None).await?;
-        self.remove_rest(id, account).await
+        self.delete_account_values(id, account).await
     }
 
-    /// Has `control` close the user's videos: no new ones, and those that are there go.
+    /// Asks `control` to close the user's videos: it refuses new ones and deletes the others.
     async fn close_videos(&self, id: UserId, incoming: Option<&Incoming>) -> Result<(), Failure> {
         let mut request = Request::post(format!("http://control.spin.internal/internal/users/{id}/close"))
             .header(AUTHORIZATION, self.config.worker_token.authorization());
@@ -91,21 +94,21 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         Err(Unavailable { what: "control", detail: format!("close answered {status}") }.into())
     }
 
-    /// Logins, then the address, then the rest of the account.
-    async fn remove_rest(&self, id: UserId, account: &str) -> Result<(), Failure> {
+    /// Deletes the logins, then frees the address, then deletes the account's other values.
+    async fn delete_account_values(&self, id: UserId, account: &str) -> Result<(), Failure> {
         let store = self.store();
         let missing = || Failure::internal("a value of the account vanished");
         let closed = store.update(&sessions_key(id), |_: Sessions| Ok((Sessions::close(), true, ()))).await;
-        settle(closed, missing)?;
+        map_update_error(closed, missing)?;
         let freed = store
             .update(&email_key(account), |owner: Owner| {
-                let ours = owner.user == Some(id);
-                Ok((if ours { Owner { user: None } } else { owner }, ours, ()))
+                let owned = owner.user == Some(id);
+                Ok((if owned { Owner { user: None } } else { owner }, owned, ()))
             })
             .await;
-        settle(freed, missing)?;
+        map_update_error(freed, missing)?;
         store.forget(&keys::rate(id)).await?;
-        let gone = store.update(&user_key(id), |_: User| Ok((User::Gone, true, ()))).await;
-        settle(gone, missing).map(|_| ())
+        let updated = store.update(&user_key(id), |_: User| Ok((User::Gone, true, ()))).await;
+        map_update_error(updated, missing).map(|_| ())
     }
 }

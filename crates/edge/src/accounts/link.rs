@@ -1,8 +1,8 @@
-//! Links in e-mails: who gets one, and for how long it is good.
+//! Links in e-mails: who may request one, and how long it is valid.
 //!
-//! A link has an id (UUIDv7), whose time says when it ends. The account keeps the id of the newest one of each
-//! purpose, and the mail's token is derived from it when a worker asks; so a call that has a link mailed does the
-//! same whether there is an account or not.
+//! A link has an id (UUIDv7), whose timestamp determines its expiry. The account keeps the id of the newest link of
+//! each purpose; the token in the mail is derived from it when a worker asks. So a call that requests a link does the
+//! same work whether or not there is an account.
 
 use bytes::Bytes;
 use framelift_contract::account::AccountMail;
@@ -20,20 +20,20 @@ use super::secret::Purpose;
 use crate::http::{CORRELATION_HEADER, Failure, Incoming};
 use crate::ports::{Ambient, Http, Kv, Unavailable};
 
-/// How long a password may be replaced by a link, in seconds.
+/// How long a link to reset the password is valid, in seconds.
 pub(super) const RESET_TTL_S: u32 = 3600;
-/// How long an address may be confirmed by a link, in seconds.
+/// How long a link to confirm the address is valid, in seconds.
 pub(super) const VERIFY_TTL_S: u32 = 24 * 3600;
-/// Mails that strangers of one network may have sent to one address, in 15 minutes.
-const MOST_OF_NETWORK: u32 = 3;
-/// Mails that all of them may have sent to one address.
-const MOST_OF_ADDRESS: u32 = 10;
-/// Mails that one network may have sent, to whatever addresses.
-const MOST_TO_ALL: u32 = 30;
-/// Mails that an owner may have sent to confirm the address.
-const MOST_OF_OWNER: u32 = 5;
+/// Maximum of reset mails to one address that clients of one network may request in 15 minutes.
+const MAX_RESETS_PER_ADDRESS_AND_NETWORK: u32 = 3;
+/// Maximum of reset mails to one address, from all networks, in 15 minutes.
+const MAX_RESETS_PER_ADDRESS: u32 = 10;
+/// Maximum of reset mails that clients of one network may request, to all addresses, in 15 minutes.
+const MAX_RESETS_PER_NETWORK: u32 = 30;
+/// Maximum of verification mails that the owner of an account may request in 15 minutes.
+const MAX_VERIFICATIONS_PER_ACCOUNT: u32 = 5;
 
-/// A mailed link that opens nothing.
+/// The failure of a request with an invalid link.
 pub(super) fn invalid_link() -> Failure {
     Failure::new(
         ProblemCode::InvalidToken,
@@ -47,7 +47,7 @@ fn made_at(link: EventId) -> Time {
 }
 
 impl Purpose {
-    /// What a message of that kind mails.
+    /// The purpose of the link in a notice of that kind; none if the notice has no link.
     pub(super) const fn of(kind: NoticeKind) -> Option<Self> {
         match kind {
             NoticeKind::PasswordReset => Some(Self::ResetPassword),
@@ -72,9 +72,9 @@ impl Profile {
         }
     }
 
-    /// Whether nothing has made a link void: its end, a newer link, a new password, or that there is nothing to
-    /// confirm any more.
-    fn takes(&self, purpose: Purpose, link: EventId, now: Time) -> bool {
+    /// Whether a link has not expired and was not superseded by a newer link, a new password or a confirmed
+    /// address.
+    fn accepts(&self, purpose: Purpose, link: EventId, now: Time) -> bool {
         let made = made_at(link);
         let done_at = match purpose {
             Purpose::ResetPassword => self.password_set_at,
@@ -85,26 +85,26 @@ impl Profile {
             && self.link(purpose).is_none_or(|newest| newest <= link)
     }
 
-    /// Whether it is the link that was mailed last, and is good.
-    pub(super) fn holds(&self, purpose: Purpose, link: EventId, now: Time) -> bool {
-        self.link(purpose) == Some(link) && self.takes(purpose, link, now)
+    /// Whether it is the link that was mailed last, and is valid.
+    pub(super) fn is_current(&self, purpose: Purpose, link: EventId, now: Time) -> bool {
+        self.link(purpose) == Some(link) && self.accepts(purpose, link, now)
     }
 
-    /// Notes that a link is mailed; false if it is void.
-    pub(super) fn mail(&mut self, purpose: Purpose, link: EventId, now: Time) -> bool {
-        let takes = self.takes(purpose, link, now);
+    /// Records that a link is mailed. Returns false if it is invalid.
+    pub(super) fn set_mailed_link(&mut self, purpose: Purpose, link: EventId, now: Time) -> bool {
+        let accepts = self.accepts(purpose, link, now);
         match purpose {
-            _ if !takes => {}
+            _ if !accepts => {}
             Purpose::ResetPassword => self.reset_link = Some(link),
             Purpose::VerifyEmail => self.verification_link = Some(link),
         }
-        takes
+        accepts
     }
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// What is mailed with a link.
-    pub(super) fn mail_of(
+    /// The content of a mail with a link.
+    pub(super) fn link_mail(
         &self,
         profile: Profile,
         purpose: Purpose,
@@ -119,15 +119,15 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         }
     }
 
-    /// Has `control` queue a mail with a new link to a user, who may be nobody.
-    pub(super) async fn queue_link(
+    /// Asks `control` to queue a mail with a new link to a user, who need not exist.
+    pub(super) async fn queue_link_mail(
         &self,
         user: UserId,
         kind: NoticeKind,
         incoming: &Incoming,
     ) -> Result<(), Unavailable> {
         let broken = |detail: String| Unavailable { what: "control", detail };
-        let purpose = Purpose::of(kind).ok_or_else(|| broken("it is about no account".to_owned()))?;
+        let purpose = Purpose::of(kind).ok_or_else(|| broken("the notice has no link".to_owned()))?;
         let link = self.config.secrets.link_id(purpose, user, self.ambient.now());
         let notice = NotificationRequest { user_id: user, kind, video_id: link.into() };
         let body = serde_json::to_vec(&notice).map_err(|error| broken(error.to_string()))?;
@@ -141,22 +141,22 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         if status.is_success() { Ok(()) } else { Err(broken(format!("notification answered {status}"))) }
     }
 
-    /// Counts a mail to an address that a stranger asks for; 429 if there were too many.
-    pub(super) async fn count_reset(&self, account: &str, network: &str) -> Result<(), Failure> {
-        let counter = |account: &str, kind: &str, id: &str, most: u32| {
-            Counter::new(self.config.secrets.counter(account, kind, id), most)
+    /// Counts a reset mail that an anonymous client requests. 429 if there were too many.
+    pub(super) async fn count_reset_mail(&self, account: &str, network: &str) -> Result<(), Failure> {
+        let counter = |account: &str, kind: &str, id: &str, limit: u32| {
+            Counter::new(self.config.secrets.counter(account, kind, id), limit)
         };
-        self.spend(&[
-            counter("", "resets-of", network, MOST_TO_ALL),
-            counter(account, "reset-by", network, MOST_OF_NETWORK),
-            counter(account, "reset", "", MOST_OF_ADDRESS),
+        self.count_mail(&[
+            counter("", "resets-of", network, MAX_RESETS_PER_NETWORK),
+            counter(account, "reset-by", network, MAX_RESETS_PER_ADDRESS_AND_NETWORK),
+            counter(account, "reset", "", MAX_RESETS_PER_ADDRESS),
         ])
         .await
     }
 
-    /// The same of a mail that an owner asks for.
-    pub(super) async fn count_verification(&self, user: UserId) -> Result<(), Failure> {
+    /// Counts a verification mail that the owner of an account requests. 429 if there were too many.
+    pub(super) async fn count_verification_mail(&self, user: UserId) -> Result<(), Failure> {
         let name = self.config.secrets.counter("", "verification", &user.to_string());
-        self.spend(&[Counter::new(name, MOST_OF_OWNER)]).await
+        self.count_mail(&[Counter::new(name, MAX_VERIFICATIONS_PER_ACCOUNT)]).await
     }
 }

@@ -9,9 +9,10 @@ use http::{Response, StatusCode};
 use super::record::{Owner, Profile, User};
 use super::secret::Refresh;
 use super::session::Sessions;
-use super::throttle::Guesser;
+use super::throttle::LoginClient;
 use super::{
-    Accounts, email_key, invalid_credentials, no_value, origin, sessions_key, settle, user_key, validate,
+    Accounts, email_key, invalid_credentials, map_update_error, origin, sessions_key, user_key, validate,
+    value_missing,
 };
 use crate::http::{Failure, Incoming, Route, json};
 use crate::openapi::{Auth, Operation, examples, typed};
@@ -39,24 +40,24 @@ pub(super) fn operation() -> Operation {
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// `POST /auth/login`. An unknown address costs a hash, too, and counts as a failure. A refresh token
-    /// of this account, however old, shows that the device logged in before.
+    /// Checks the password and begins a session. An unknown address costs a hash, too, and counts as a failure. A
+    /// refresh token of this account, however old, proves that the device logged in before.
     pub(super) async fn login(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let body: LoginRequest = incoming.json()?;
         let account = self.config.secrets.email(&validate::normalize_email(&body.email));
         let found = self.active(&account).await?;
         let hash = found.as_ref().map(|(_, profile)| profile.password.as_str());
         let network = origin::network(incoming.headers(), self.config.proxy_hops);
-        let shown = body.refresh_token.as_deref().and_then(|token| self.config.secrets.open(token));
-        let guesser = match (&found, &shown) {
-            (Some((id, _)), Some(shown)) if shown.user == *id => Guesser::Device(&shown.family),
-            _ => Guesser::Stranger(&network),
+        let device = body.refresh_token.as_deref().and_then(|token| self.config.secrets.open(token));
+        let client = match (&found, &device) {
+            (Some((id, _)), Some(device)) if device.user == *id => LoginClient::KnownDevice(&device.family),
+            _ => LoginClient::Unknown(&network),
         };
-        let verdict = self.check_password(&account, guesser, &body.password, hash).await?;
-        let Some((id, profile)) = found.filter(|_| verdict != Verdict::Wrong) else {
+        let verdict = self.check_password(&account, client, &body.password, hash).await?;
+        let Some((id, profile)) = found.filter(|_| verdict != Verdict::Mismatch) else {
             return Err(invalid_credentials());
         };
-        if verdict == Verdict::RightButStale {
+        if verdict == Verdict::MatchWithOldCost {
             self.rehash(id, &profile.password, &body.password).await?;
         }
         let now = self.ambient.now();
@@ -70,8 +71,8 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
                     .ok_or_else(invalid_credentials)
             })
             .await;
-        settle(result, no_value)?;
-        // A change of the password ends all logins, also those that began with the old one meanwhile.
+        map_update_error(result, value_missing)?;
+        // A change of the password ends all logins, also one that started concurrently with the old password.
         let current = self.active(&account).await?;
         if current.is_none_or(|(_, current)| current.password_set_at != profile.password_set_at) {
             self.end_sessions(id, |session| session == family).await?;
@@ -80,7 +81,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         self.tokens(&Refresh { user: id, family, generation: 0 }, &profile, now)
     }
 
-    /// The account that has the address, if it can be used.
+    /// The active account of an address.
     pub(super) async fn active(&self, account: &str) -> Result<Option<(UserId, Profile)>, StoreError> {
         let owner: Option<Owner> = self.store().get(&email_key(account)).await?;
         let Some(id) = owner.and_then(|owner| owner.user) else { return Ok(None) };
@@ -90,23 +91,23 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         })
     }
 
-    /// Replaces a hash that was made with other parameters, unless somebody else has by now.
-    async fn rehash(&self, id: UserId, stale: &str, password: &str) -> Result<(), Failure> {
+    /// Replaces a hash that was made with an old cost, unless the password has changed.
+    async fn rehash(&self, id: UserId, old_hash: &str, password: &str) -> Result<(), Failure> {
         let fresh = self.hash(password).await?;
         let result = self
             .store()
             .update(&user_key(id), |user: User| match user {
-                User::Active(profile) if profile.password == stale => {
+                User::Active(profile) if profile.password == old_hash => {
                     Ok((User::Active(Profile { password: fresh.clone(), ..profile }), true, ()))
                 }
                 other => Ok((other, false, ())),
             })
             .await;
-        settle(result, no_value).map(|_| ())
+        map_update_error(result, value_missing).map(|_| ())
     }
 
-    /// The tokens of one rotation: asked again, the same refresh token and the same access
-    /// token but for its signature's randomness.
+    /// The tokens of one rotation. Called again with the same arguments, it gives the same refresh token and an access
+    /// token with the same claims.
     pub(super) fn tokens(
         &self,
         refresh: &Refresh,

@@ -32,8 +32,8 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         json(StatusCode::OK, &AccountResponse { quotas, ..profile.response(caller.id, None) })
     }
 
-    /// What the user's videos and plugins use, as `control` knows; none while it does not answer, which is no
-    /// reason to keep the account from its owner.
+    /// The quotas that the user's videos and plugins use, as `control` reports them. None while `control` does not
+    /// answer, so that the owner still sees the account.
     async fn quotas(&self, user: UserId, incoming: &Incoming) -> Option<Quotas> {
         let request = Request::get(format!("http://control.spin.internal/internal/users/{user}/usage"))
             .header(AUTHORIZATION, self.config.worker_token.authorization())

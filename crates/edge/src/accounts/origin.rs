@@ -1,20 +1,20 @@
-//! Where a request comes from: the client's network, as far as the host and our own proxies tell it.
+//! The network of a request's client, as reported by the host and our own proxies.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::HeaderMap;
 
-/// The host's word on who connected. A client's own headers of that name come before the host's.
+/// The header in which the host reports the peer. Headers of that name that a client sends come before the host's.
 const CLIENT_ADDR: &str = "spin-client-addr";
-/// The proxies' word, each of which appends whom it served.
+/// The header to which each proxy appends the address of its peer.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// The network that a request comes from, as text; `unknown` where nobody says. `hops` is the number
-/// of our own proxies in front of the host.
+/// The network that a request comes from, as text, or `unknown`. `hops` is the number of our own proxies in front of
+/// the host.
 ///
 /// An IPv6 address counts as its /64, which is the least that one subscriber has.
 pub(super) fn network(headers: &HeaderMap, hops: u8) -> String {
-    match forwarded(headers, hops).or_else(|| connected(headers)) {
+    match forwarded_for(headers, hops).or_else(|| peer(headers)) {
         None => "unknown".to_owned(),
         Some(IpAddr::V4(address)) => address.to_string(),
         Some(IpAddr::V6(address)) => {
@@ -24,21 +24,21 @@ pub(super) fn network(headers: &HeaderMap, hops: u8) -> String {
     }
 }
 
-/// Who connected to the host: the last value, which is the host's own.
-fn connected(headers: &HeaderMap) -> Option<IpAddr> {
+/// The peer that connected to the host: the last value, which the host has added.
+fn peer(headers: &HeaderMap) -> Option<IpAddr> {
     address(headers.get_all(CLIENT_ADDR).iter().next_back()?.to_str().ok()?)
 }
 
-/// Whom the outermost of our proxies served: the value that it appended. What stands before it was
-/// sent by the client.
-fn forwarded(headers: &HeaderMap, hops: u8) -> Option<IpAddr> {
+/// The peer of the outermost of our proxies: the value that it appended. The values before it were sent by the
+/// client.
+fn forwarded_for(headers: &HeaderMap, hops: u8) -> Option<IpAddr> {
     let from_the_end = usize::from(hops).checked_sub(1)?;
     let values = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
     let all: Vec<&str> = values.flat_map(|value| value.split(',')).collect();
     address(all.iter().rev().nth(from_the_end)?)
 }
 
-/// An address, with or without a port; one of IPv4 also where it is written as one of IPv6.
+/// Parses an address with or without a port. IPv4-mapped IPv6 addresses become IPv4 addresses.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_hosts_own_word_counts() {
+    fn a_forged_peer_address_is_ignored() {
         let forged = headers(&[
             ("spin-client-addr", "6.6.6.6:6"),
             ("x-forwarded-for", "7.7.7.7"),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_proxies_the_outermost_one_says_whom_it_served() {
+    fn behind_proxies_the_address_appended_by_the_outermost_one_counts() {
         let chain = headers(&[
             ("x-forwarded-for", "1.1.1.1, 2.2.2.2"),
             ("x-forwarded-for", "3.3.3.3:80"),
@@ -85,7 +85,7 @@ mod tests {
         for (hops, expected) in [(0, "10.0.0.1"), (1, "3.3.3.3"), (2, "2.2.2.2"), (3, "1.1.1.1")] {
             assert_eq!(network(&chain, hops), expected, "{hops}");
         }
-        // A proxy that said nothing is all that is known.
+        // With fewer values than proxies, the peer of the host is used.
         assert_eq!(network(&chain, 4), "10.0.0.1");
         assert_eq!(
             network(&headers(&[("x-forwarded-for", "x"), ("spin-client-addr", "10.0.0.1:1")]), 1),

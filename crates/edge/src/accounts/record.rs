@@ -1,4 +1,4 @@
-//! What the store keeps of an account.
+//! The stored form of an account.
 
 use framelift_contract::account::{AccountResponse, NotificationSettings, WebhookContact};
 use framelift_domain::{EventId, Time, UserId};
@@ -7,15 +7,15 @@ use url::Url;
 
 use crate::store::Stored;
 
-/// The value of `user/<uid>`: where an account is in its life.
+/// The value of `user/<uid>`: the state of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub(super) enum User {
-    /// It can be used.
+    /// The account can be used.
     Active(Profile),
-    /// Its owner deleted it; what belongs to it is being removed.
+    /// The owner deleted the account; its values and objects are being deleted.
     Deleting(Profile),
-    /// Nothing is left of it.
+    /// Everything of the account is deleted.
     Gone,
 }
 
@@ -23,7 +23,7 @@ impl Stored for User {
     const TAGS: &'static [&'static str] = &["state"];
 }
 
-/// Who owns the account, and what for.
+/// The data of an account.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Profile {
     pub(super) name: String,
@@ -32,16 +32,16 @@ pub(super) struct Profile {
     pub(super) created_at: Time,
     /// A PHC string.
     pub(super) password: String,
-    /// When its owner changed the password last; none since sign-up.
+    /// When the password was changed last; none since sign-up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) password_set_at: Option<Time>,
-    /// The link by which the password may be replaced: the newest one that was mailed and not used.
+    /// The id of the newest mailed link to reset the password, unless it was used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reset_link: Option<EventId>,
-    /// The newest link by which the address may be confirmed.
+    /// The id of the newest mailed link to confirm the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) verification_link: Option<EventId>,
-    /// When its owner followed a link that was mailed to the address.
+    /// When the address was confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) email_verified_at: Option<Time>,
     /// Whether to send e-mails about failures.
@@ -58,12 +58,12 @@ pub(super) struct Profile {
 pub(super) struct Webhook {
     pub(super) url: Url,
     pub(super) secret: String,
-    /// The secret before it.
+    /// The secret that was replaced last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     previous: Option<PreviousSecret>,
 }
 
-/// A secret that signs beside its successor for a while.
+/// A replaced secret, which signs together with its successor until a given time.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct PreviousSecret {
     secret: String,
@@ -71,20 +71,20 @@ struct PreviousSecret {
 }
 
 impl Webhook {
-    /// For how long two secrets sign, in seconds.
+    /// How long a replaced secret still signs, in seconds.
     pub(super) const OVERLAP_S: u32 = 24 * 3600;
 
-    /// A new one.
+    /// A webhook without a previous secret.
     pub(super) fn new(url: Url, secret: String) -> Self {
         Self { url, secret, previous: None }
     }
 
-    /// With another secret; the one until now signs until that time, too.
+    /// Replaces the secret. The old one signs, too, until the given time.
     pub(super) fn rotated(self, secret: String, until: Time) -> Self {
         Self { previous: Some(PreviousSecret { secret: self.secret, until }), secret, ..self }
     }
 
-    /// What a worker signs with.
+    /// The URL and the secrets that a worker signs with.
     pub(super) fn contact(self, now: Time) -> WebhookContact {
         let previous = self.previous.filter(|previous| now < previous.until);
         WebhookContact {
@@ -104,19 +104,19 @@ impl std::fmt::Debug for Profile {
 /// The value of `email/<hash>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Owner {
-    /// None when the account that had the address is gone.
+    /// The account that has the address; none after that account was deleted.
     pub(super) user: Option<UserId>,
 }
 
 impl Stored for Owner {}
 
 impl Profile {
-    /// With another password, which makes mailed links void.
+    /// Replaces the password, which invalidates mailed links.
     pub(super) fn with_password(self, password: String, now: Time) -> Self {
         Self { password, password_set_at: Some(now), reset_link: None, ..self }
     }
 
-    /// What its owner sees.
+    /// The account as its owner sees it.
     pub(super) fn response(&self, id: UserId, webhook_secret: Option<String>) -> AccountResponse {
         AccountResponse {
             id,

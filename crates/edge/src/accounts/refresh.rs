@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 use super::record::User;
 use super::secret::Refresh;
 use super::session::{Rotation, Sessions};
-use super::{Accounts, sessions_key, settle};
+use super::{Accounts, map_update_error, sessions_key};
 use crate::http::{Failure, Incoming, Route};
 use crate::openapi::{Auth, Operation, examples, typed};
 use crate::ports::{Ambient, Http, Kv};
@@ -45,7 +45,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
                 Ok((sessions, changed, rotation))
             })
             .await;
-        match settle(result, invalid_token)?.output {
+        match map_update_error(result, invalid_token)?.output {
             Rotation::Current(generation, since) => {
                 self.tokens(&Refresh { generation, ..used }, &profile, since)
             }

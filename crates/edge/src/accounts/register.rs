@@ -1,4 +1,5 @@
-//! `POST /auth/register`: makes an account. The account is written first and found by nobody; the claim of its address commits.
+//! `POST /auth/register`: creates an account. The account is written first, under an id that nothing refers to;
+//! claiming its address commits.
 
 use framelift_contract::account::{RegisterRequest, RegisterResponse};
 use framelift_contract::message::NoticeKind;
@@ -9,7 +10,7 @@ use serde_json::json as value;
 
 use super::record::{Owner, Profile, User};
 use super::session::Sessions;
-use super::{Accounts, email_key, sessions_key, settle, user_key, validate};
+use super::{Accounts, email_key, map_update_error, sessions_key, user_key, validate};
 use crate::http::{Failure, Incoming, Level, Route, json, log};
 use crate::openapi::{Auth, Operation, examples, typed};
 use crate::ports::{Ambient, Http, Kv};
@@ -65,15 +66,15 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         store.create(&sessions_key(id), &Sessions::default()).await?;
         if let Err(failure) = self.claim(&account, id).await {
             if failure.code() == Code::EmailTaken {
-                // Another sign-up was faster: nothing of this one stays behind.
-                let gone = store.update(&user_key(id), |_: User| Ok((User::Gone, true, ()))).await;
-                settle(gone, || Failure::internal("the new account vanished"))?;
+                // A concurrent sign-up claimed the address: delete this account.
+                let updated = store.update(&user_key(id), |_: User| Ok((User::Gone, true, ()))).await;
+                map_update_error(updated, || Failure::internal("the new account vanished"))?;
             }
             return Err(failure);
         }
         if self.config.verify_email {
-            // The account is there: who does not get the mail asks for another one.
-            let queued = self.queue_link(id, NoticeKind::EmailVerification, incoming).await;
+            // The account exists: an owner who gets no mail can request another one.
+            let queued = self.queue_link_mail(id, NoticeKind::EmailVerification, incoming).await;
             if let Err(error) = queued {
                 let fields = [("cause", value!(error.to_string()))];
                 let message = "the mail to a new account is not queued";
@@ -83,18 +84,18 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         json(StatusCode::CREATED, &RegisterResponse { id, name, email, created_at: now })
     }
 
-    /// Refuses an address that has an account, before a hash is computed. A deletion that was
-    /// left half done is finished first.
+    /// Refuses an address that has an account, before a hash is computed. Finishes an interrupted deletion
+    /// first.
     async fn refuse_if_taken(&self, account: &str) -> Result<(), Failure> {
         let owner: Option<Owner> = self.store().get(&email_key(account)).await?;
         let Some(id) = owner.and_then(|owner| owner.user) else { return Ok(()) };
         match self.user(id).await? {
-            Some(User::Deleting(_)) => self.finish_removal(id, account).await,
+            Some(User::Deleting(_)) => self.finish_deletion(id, account).await,
             _ => Err(taken()),
         }
     }
 
-    /// Makes the address the account's.
+    /// Assigns the address to the account.
     async fn claim(&self, account: &str, id: UserId) -> Result<(), Failure> {
         let (store, key) = (self.store(), email_key(account));
         let claimed = Owner { user: Some(id) };
@@ -108,11 +109,11 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
                 None => Ok((claimed.clone(), true, ())),
             })
             .await;
-        settle(result, || Failure::internal("the claimed address vanished")).map(|_| ())
+        map_update_error(result, || Failure::internal("the claimed address vanished")).map(|_| ())
     }
 }
 
-/// The name as it is stored, or all that is wrong with the body.
+/// Returns the normalized name, or all errors of the body.
 fn check(body: &RegisterRequest, email: &str) -> Result<String, Failure> {
     let mut errors = Vec::new();
     let mut note = |pointer: &str, detail: &str| errors.push(FieldError::new(pointer, detail));

@@ -1,4 +1,4 @@
-//! `POST /auth/password/reset-request`: mails a link by which a forgotten password is replaced.
+//! `POST /auth/password/reset-request`: mails a link to reset a forgotten password.
 
 use bytes::Bytes;
 use framelift_contract::account::ResetPasswordMailRequest;
@@ -33,17 +33,17 @@ pub(super) fn operation() -> Operation {
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// Does the same, in the same time, for an address that nobody has: a mail to nobody is queued, and a worker
-    /// finds that there is nothing to send.
+    /// Does the same work for an address without an account, so that neither the answer nor its time tells them apart:
+    /// it queues a mail for a made-up user, which the worker discards.
     pub(super) async fn request_reset(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let body: ResetPasswordMailRequest = incoming.json()?;
         let account = self.config.secrets.email(&validate::normalize_email(&body.email));
         let network = origin::network(incoming.headers(), self.config.proxy_hops);
-        self.count_reset(&account, &network).await?;
+        self.count_reset_mail(&account, &network).await?;
         let owner: Option<Owner> = self.store().get(&email_key(&account)).await?;
-        let nobody = UserId::new(self.ambient.now().unix_ms().unsigned_abs(), self.random());
-        let user = owner.and_then(|owner| owner.user).unwrap_or(nobody);
-        self.queue_link(user, NoticeKind::PasswordReset, incoming).await?;
+        let made_up = UserId::new(self.ambient.now().unix_ms().unsigned_abs(), self.random());
+        let user = owner.and_then(|owner| owner.user).unwrap_or(made_up);
+        self.queue_link_mail(user, NoticeKind::PasswordReset, incoming).await?;
         Ok(empty(StatusCode::ACCEPTED))
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /auth/verify/resend`: mails another link by which the caller's address is confirmed.
+//! `POST /auth/verify/resend`: mails another link to confirm the caller's address.
 
 use bytes::Bytes;
 use framelift_contract::message::NoticeKind;
@@ -24,8 +24,8 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     pub(super) async fn resend_verification(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let (caller, profile) = self.caller(incoming).await?;
         if profile.email_verified_at.is_none() {
-            self.count_verification(caller.id).await?;
-            self.queue_link(caller.id, NoticeKind::EmailVerification, incoming).await?;
+            self.count_verification_mail(caller.id).await?;
+            self.queue_link_mail(caller.id, NoticeKind::EmailVerification, incoming).await?;
         }
         Ok(empty(StatusCode::ACCEPTED))
     }

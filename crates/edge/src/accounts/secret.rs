@@ -1,4 +1,4 @@
-//! Keyed hashes: what stands in keys of the store instead of an e-mail address, and refresh tokens.
+//! Keyed hashes: pseudonyms of e-mail addresses in keys of the store, refresh tokens, and tokens of mailed links.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,14 +10,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-/// The variables `email_key` and `refresh_keys`, as one key for each use.
+/// The keys that are derived from the variables `email_key` and `refresh_keys`, one for each use.
 #[derive(Clone)]
 pub(super) struct Secrets {
     email: [u8; 32],
     counter: [u8; 32],
-    /// The first one makes tokens, all of them open them.
+    /// The first one makes tokens; tokens of all are accepted.
     refresh: Vec<RefreshKey>,
-    /// Made tokens before refresh keys had ids.
+    /// The key of tokens that were made before refresh keys had ids.
     legacy_refresh: [u8; 32],
 }
 
@@ -29,7 +29,7 @@ struct RefreshKey {
     link: [u8; 32],
 }
 
-/// What a link in an e-mail is for.
+/// The purpose of a link in an e-mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// To replace a forgotten password.
@@ -47,12 +47,12 @@ impl Purpose {
     }
 }
 
-/// A refresh token's content: derived from these, so that the store never holds one.
+/// The content of a refresh token. The token is derived from it, so the store never holds one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refresh {
-    /// Whose session it is.
+    /// The owner of the session.
     pub(super) user: UserId,
-    /// The login that it goes back to.
+    /// The login that the token was issued for.
     pub(super) family: String,
     /// How often the family was rotated.
     pub(super) generation: u32,
@@ -70,13 +70,13 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     }
 }
 
-/// Most refresh keys at once: the one in use, the one before it, and the next one.
+/// Maximum of refresh keys: the current one, the previous one and the next one.
 const MAX_REFRESH_KEYS: usize = 3;
-/// Fewest characters of a key.
+/// Minimum of characters of a key.
 pub(super) const MIN_KEY_CHARS: usize = 16;
 
 impl RefreshKey {
-    /// A key as configuration spells it: `id:key`.
+    /// Parses a key as the configuration has it: `id:key`.
     fn parse(text: &str) -> Result<Self, String> {
         let (id, key) = text.split_once(':').ok_or("each key must be spelled id:key")?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
@@ -110,7 +110,7 @@ impl RefreshKey {
 }
 
 impl Secrets {
-    /// The keys of those two variables.
+    /// Derives the keys from the two variables.
     pub(super) fn new(email_key: &str, refresh_keys: &str) -> Result<Self, String> {
         let derive = |label: &str| mac(email_key.as_bytes(), &[label.as_bytes()]);
         Ok(Self {
@@ -121,17 +121,17 @@ impl Secrets {
         })
     }
 
-    /// What stands for an address (normalised) in keys: 64 hex digits.
+    /// The pseudonym of a normalised address in keys of the store: 64 hex digits.
     pub(super) fn email(&self, email: &str) -> String {
         hex::encode(mac(&self.email, &[email.as_bytes()]))
     }
 
-    /// What stands for one guesser at one account in the counts of failures: 64 hex digits.
+    /// The name of the counter of one client at one account: 64 hex digits.
     pub(super) fn counter(&self, account: &str, kind: &str, id: &str) -> String {
         hex::encode(mac(&self.counter, &[account.as_bytes(), b"/", kind.as_bytes(), b"/", id.as_bytes()]))
     }
 
-    /// The refresh token of that content, and the id (`jti`) of the access token that goes with it.
+    /// Makes a refresh token, and the id (`jti`) of the access token that is issued with it.
     pub(super) fn seal(&self, refresh: &Refresh) -> (String, String) {
         let payload = format!("{}.{}.{}", refresh.user, refresh.family, refresh.generation);
         // There is at least one, by construction.
@@ -142,24 +142,24 @@ impl Secrets {
         (format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag)), URL_SAFE_NO_PAD.encode(&token_id[..16]))
     }
 
-    /// A new link's id. Behind its time stands what we alone can make, so that nobody has a link mailed that was not
-    /// asked for here.
+    /// A new link's id: a timestamp and a keyed hash, so that a link id that was not issued here is
+    /// recognised.
     pub(super) fn link_id(&self, purpose: Purpose, user: UserId, now: Time) -> EventId {
         let unix_ms = now.unix_ms().unsigned_abs();
         self.refresh.first().map_or(EventId::new(0, [0; 10]), |key| key.link_id(purpose, user, unix_ms))
     }
 
-    /// Whether we made a link's id.
-    pub(super) fn made_link(&self, purpose: Purpose, user: UserId, link: EventId) -> bool {
+    /// Whether the id of a link was issued here.
+    pub(super) fn issued_link(&self, purpose: Purpose, user: UserId, link: EventId) -> bool {
         let same = |key: &RefreshKey| {
-            let ours = key.link_id(purpose, user, link.unix_ms()).to_string();
-            bool::from(ours.as_bytes().ct_eq(link.to_string().as_bytes()))
+            let expected = key.link_id(purpose, user, link.unix_ms()).to_string();
+            bool::from(expected.as_bytes().ct_eq(link.to_string().as_bytes()))
         };
         self.refresh.iter().any(same)
     }
 
-    /// The token of a link that is mailed to a user: derived, so that a mail that is sent again has the same one
-    /// and the store holds none.
+    /// The token of a link that is mailed to a user. It is derived, so that a repeated mail has the same token and the
+    /// store holds none.
     pub(super) fn seal_link(&self, purpose: Purpose, user: UserId, id: EventId) -> String {
         let Some(key) = self.refresh.first() else { return String::new() };
         let signed = format!("{}.{}", key.id, URL_SAFE_NO_PAD.encode(format!("{user}.{id}")));
@@ -167,7 +167,7 @@ impl Secrets {
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
     }
 
-    /// The user and the link of a token that we made for this purpose; compared in constant time.
+    /// The user and the link of a valid token for this purpose. Compares in constant time.
     pub(super) fn open_link(&self, purpose: Purpose, token: &str) -> Option<(UserId, EventId)> {
         if token.len() > 512 {
             return None;
@@ -184,7 +184,7 @@ impl Secrets {
         Some((user.parse().ok()?, link.parse().ok()?))
     }
 
-    /// The content of a refresh token that we made.
+    /// The content of a valid refresh token.
     pub(super) fn open(&self, token: &str) -> Option<Refresh> {
         if token.len() > 512 {
             return None;
@@ -197,7 +197,7 @@ impl Secrets {
         };
         let payload = URL_SAFE_NO_PAD.decode(encoded).ok()?;
         let mut check = Hmac::<Sha256>::new_from_slice(key).ok()?;
-        // A token without the id of a key has a tag of its payload alone.
+        // The tag of a token without a key id covers the payload alone.
         check.update(if encoded.len() == signed.len() { &payload } else { signed.as_bytes() });
         check.verify_slice(&tag).ok()?;
         let payload = String::from_utf8(payload).ok()?;
@@ -268,29 +268,29 @@ mod tests {
             assert_eq!(secrets.open_link(Purpose::ResetPassword, bad), None, "{bad}");
         }
         assert_eq!(secrets.open(&token), None, "no refresh token");
-        // A key that is good beside its successor opens it, and no other one.
+        // The previous key still opens it during a rotation; another key does not.
         let both = self::secrets("b:fedcba9876543210 a:0123456789abcdef");
         assert_eq!(both.open_link(Purpose::ResetPassword, &token), Some((user, link)));
         assert_eq!(self::secrets("a:fedcba9876543210").open_link(Purpose::ResetPassword, &token), None);
     }
 
     #[test]
-    fn a_links_id_is_ours_or_not() {
+    fn an_issued_link_id_is_recognised() {
         let secrets = secrets("a:0123456789abcdef");
         let (user, now) = (refresh().user, Time::from_unix_ms(1_700_000_000_000));
         let link = secrets.link_id(Purpose::ResetPassword, user, now);
-        let is_ours = |secrets: &Secrets, purpose, user, link| secrets.made_link(purpose, user, link);
-        assert!(is_ours(&secrets, Purpose::ResetPassword, user, link));
-        assert!(is_ours(
+        let is_issued = |secrets: &Secrets, purpose, user, link| secrets.issued_link(purpose, user, link);
+        assert!(is_issued(&secrets, Purpose::ResetPassword, user, link));
+        assert!(is_issued(
             &self::secrets("b:fedcba9876543210 a:0123456789abcdef"),
             Purpose::ResetPassword,
             user,
             link
         ));
-        assert!(!is_ours(&self::secrets("a:fedcba9876543210"), Purpose::ResetPassword, user, link));
-        assert!(!is_ours(&secrets, Purpose::VerifyEmail, user, link));
-        assert!(!is_ours(&secrets, Purpose::ResetPassword, UserId::new(1, [2; 10]), link));
-        assert!(!is_ours(&secrets, Purpose::ResetPassword, user, EventId::new(link.unix_ms(), [1; 10])));
+        assert!(!is_issued(&self::secrets("a:fedcba9876543210"), Purpose::ResetPassword, user, link));
+        assert!(!is_issued(&secrets, Purpose::VerifyEmail, user, link));
+        assert!(!is_issued(&secrets, Purpose::ResetPassword, UserId::new(1, [2; 10]), link));
+        assert!(!is_issued(&secrets, Purpose::ResetPassword, user, EventId::new(link.unix_ms(), [1; 10])));
     }
 
     #[test]

@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::Stored;
 
-/// Most logins at once; the one that was used least recently makes room.
+/// Maximum of logins. A new one replaces the one that was used least recently.
 const MAX_FAMILIES: usize = 20;
-/// A login ends when it was not used for so long, in seconds.
+/// How long an unused login lasts, in seconds.
 const IDLE_S: i64 = 30 * 24 * 3600;
-/// For so long the same rotation may be asked again (its answer was lost) and answers the same.
+/// How long a repeated rotation, whose answer was lost, gets the same answer, in milliseconds.
 const GRACE_MS: i64 = 30_000;
 
 /// The value of `sessions/<uid>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sessions {
-    /// Set for good when the account is deleted.
+    /// Set when the account is deleted, and never reset.
     #[serde(default)]
     closed: bool,
     #[serde(default)]
@@ -31,19 +31,19 @@ impl Stored for Sessions {
 pub(super) struct Family {
     pub(super) id: String,
     generation: u32,
-    /// When it began; not noted by version 1.
+    /// When the login began; not recorded by version 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) opened_at: Option<Time>,
     /// When it was used last.
     pub(super) rotated_at: Time,
 }
 
-/// What became of a rotation.
+/// The outcome of a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rotation {
-    /// This generation is the current one now, since that moment.
+    /// The current generation, and since when it is the current one.
     Current(u32, Time),
-    /// The token was used before: its whole family is revoked.
+    /// The token was used before, so its whole family is revoked.
     Replayed,
     /// The family is unknown, revoked or too old.
     Unknown,
@@ -88,7 +88,7 @@ impl Sessions {
         (self, Rotation::Replayed)
     }
 
-    /// Ends the logins whose id the condition holds for; whether there was one.
+    /// Ends the logins whose ids satisfy `condition`. Returns whether there was one.
     pub(super) fn end(mut self, condition: impl Fn(&str) -> bool) -> (Self, bool) {
         let before = self.families.len();
         self.families.retain(|known| !condition(&known.id));
@@ -96,14 +96,14 @@ impl Sessions {
         (self, ended)
     }
 
-    /// The logins that are good, the one that was used last first.
+    /// The open logins, most recently used first.
     pub(super) fn all(mut self, now: Time) -> Vec<Family> {
         self.prune(now);
         self.families.sort_by_key(|family| std::cmp::Reverse(family.rotated_at));
         self.families
     }
 
-    /// No login any more, ever.
+    /// The sessions of a deleted account, which takes no further logins.
     pub(super) fn close() -> Self {
         Self { closed: true, families: Vec::new() }
     }

@@ -28,7 +28,7 @@ pub(super) fn operation() -> Operation {
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     pub(super) async fn sessions(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let (caller, _) = self.caller(incoming).await?;
-        let sessions = self.open_sessions(caller.id).await?.into_iter().map(|family| Session {
+        let sessions = self.current_sessions(caller.id).await?.into_iter().map(|family| Session {
             current: caller.session.as_deref() == Some(family.id.as_str()),
             id: family.id,
             created_at: family.opened_at,

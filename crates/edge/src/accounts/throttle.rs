@@ -1,42 +1,43 @@
-//! How many passwords may be tried, and by whom: a stranger's failures never lock an owner out.
+//! Limits of failed logins, such that failures of an attacker never lock the owner out.
 //!
-//! Failures are counted by account *and* by who tries: by network for strangers, by login for a device
-//! that shows a refresh token which it once got for this account, by token for a caller. Those of all
-//! strangers together have a limit of their own, against guesses from many networks; devices and callers
-//! are above it.
+//! Failures are counted by account *and* by client. A client is identified by its network, a known device (one that
+//! presents a refresh token of this account, however old) by its login, an authenticated caller by the access token. A
+//! second limit, against attacks from many networks, counts the failures of all unknown clients of an account together;
+//! known devices and authenticated callers are exempt from it.
 
 use super::attempts::{Admission, Attempts, Counter, bucket};
-use super::{Accounts, no_value, settle};
+use super::semaphore::Permit;
+use super::{Accounts, map_update_error, value_missing};
 use crate::http::Failure;
 use crate::passwords::{self, Verdict};
 use crate::ports::{Ambient, Http, Kv, Unavailable};
 use framelift_contract::problem::ProblemCode;
 
-/// Failures of one guesser at one account, in the window.
-const MOST_OF_ONE: u32 = 10;
-/// Failures of all strangers at one account, in the window.
-const MOST_OF_STRANGERS: u32 = 100;
-/// How often a login waits for others of the same guesser that are being checked.
-const BUSY_ROUNDS: u32 = 20;
-const BUSY_PAUSE_MS: u32 = 100;
-/// How often a hash waits for others of the same instance: 20 s.
-const HASH_ROUNDS: u32 = 1000;
-const HASH_PAUSE_MS: u32 = 20;
-/// No password is longer, in characters.
-const MAX_PASSWORD: usize = 128;
+/// Maximum of failures of one client at one account within the window.
+const MAX_FAILURES_PER_CLIENT: u32 = 10;
+/// Maximum of failures of all unknown clients together at one account within the window.
+const MAX_FAILURES_OF_UNKNOWN_CLIENTS: u32 = 100;
+/// How often a login that found too many pending attempts of its client tries to be admitted.
+const MAX_ADMISSION_ATTEMPTS: u32 = 20;
+const ADMISSION_RETRY_MS: u32 = 100;
+/// How often a hash tries to get a permit: for 20 s.
+const MAX_PERMIT_ATTEMPTS: u32 = 1000;
+const PERMIT_RETRY_MS: u32 = 20;
+/// Maximum of characters of a password.
+const MAX_PASSWORD_CHARS: usize = 128;
 
-/// Who tries a password.
+/// The client that a failed login is counted for.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Guesser<'a> {
-    /// Somebody in that network.
-    Stranger(&'a str),
-    /// A device that logged in to this account before, by that login.
-    Device(&'a str),
-    /// The holder of the account's access token of that id.
-    Caller(&'a str),
+pub(super) enum LoginClient<'a> {
+    /// A client that is known only by its network.
+    Unknown(&'a str),
+    /// A device that logged in to this account before, by the id of that login.
+    KnownDevice(&'a str),
+    /// An authenticated caller, by the id of the access token.
+    AccessToken(&'a str),
 }
 
-fn too_many(retry_after_s: u32) -> Failure {
+fn too_many_failures(retry_after_s: u32) -> Failure {
     Failure::new(ProblemCode::TooManyAttempts, "too many failed logins for this account; try again later")
         .retry_after(retry_after_s)
 }
@@ -47,29 +48,29 @@ fn too_many_mails(retry_after_s: u32) -> Failure {
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// Compares a password with an account's, or pretends to when there is none. The attempt is
-    /// counted before the hash is computed; 429 when too many of this guesser failed.
+    /// Compares a password with the hash of an account; without a hash, does the same work and reports a mismatch. The
+    /// attempt is counted before the hash is computed; 429 if the client has too many failures.
     pub(super) async fn check_password(
         &self,
         account: &str,
-        guesser: Guesser<'_>,
+        client: LoginClient<'_>,
         password: &str,
         hash: Option<&str>,
     ) -> Result<Verdict, Failure> {
-        let counters = self.counters(account, guesser);
+        let counters = self.counters(account, client);
         self.admit(&counters).await?;
         let verdict = match self.compare(password, hash).await {
             Ok(verdict) => verdict,
             Err(error) => {
-                // It was no attempt. A store that does not take that back counts it until the window ends.
-                self.withdraw(&counters).await?;
+                // Nothing was compared. If the store fails to cancel the attempt, it counts until the window ends.
+                self.cancel(&counters).await?;
                 return Err(error.into());
             }
         };
         let now = self.ambient.now();
         for counter in &counters {
             self.count(counter, |attempts| match verdict {
-                Verdict::Wrong => attempts.failed(counter, now),
+                Verdict::Mismatch => attempts.failed(counter, now),
                 _ => attempts.succeeded(counter),
             })
             .await?;
@@ -77,8 +78,8 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         Ok(verdict)
     }
 
-    /// Counts what is limited by itself, whatever comes of it; 429 when there was too much.
-    pub(super) async fn spend(&self, counters: &[Counter]) -> Result<(), Failure> {
+    /// Counts a mail in each counter; 429 if one of them is at its limit.
+    pub(super) async fn count_mail(&self, counters: &[Counter]) -> Result<(), Failure> {
         for counter in counters {
             let (store, key, now) = (self.store(), bucket(counter), self.ambient.now());
             store.create(&key, &Attempts::default()).await?;
@@ -89,7 +90,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
                     Ok((if admitted { attempts.failed(counter, now) } else { attempts }, admitted, admission))
                 })
                 .await;
-            match settle(result, no_value)?.output {
+            match map_update_error(result, value_missing)?.output {
                 Admission::Admitted => {}
                 Admission::Refused(retry_after_s) => return Err(too_many_mails(retry_after_s)),
                 Admission::Busy => return Err(too_many_mails(1)),
@@ -100,58 +101,62 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
 
     /// The hash of a new password.
     pub(super) async fn hash(&self, password: &str) -> Result<String, Unavailable> {
-        let _turn = self.hash_turn().await?;
+        let _permit = self.hash_permit().await?;
         passwords::hash(self.http, password).await
     }
 
     async fn compare(&self, password: &str, hash: Option<&str>) -> Result<Verdict, Unavailable> {
-        let _turn = self.hash_turn().await?;
-        // Nobody has such a password; it is not sent on, but costs the same.
-        if password.chars().count() > MAX_PASSWORD {
+        let _permit = self.hash_permit().await?;
+        // No account has such a password. It is not sent to `passwords`, but takes the same time.
+        if password.chars().count() > MAX_PASSWORD_CHARS {
             return passwords::verify(self.http, "", None).await;
         }
         passwords::verify(self.http, password, hash).await
     }
 
-    /// Waits until few enough hashes are being computed for this instance.
-    async fn hash_turn(&self) -> Result<super::gate::Turn, Unavailable> {
-        for _ in 0..HASH_ROUNDS {
-            if let Some(turn) = self.config.gate.enter() {
-                return Ok(turn);
+    /// Waits for a permit to have a hash computed.
+    async fn hash_permit(&self) -> Result<Permit, Unavailable> {
+        for _ in 0..MAX_PERMIT_ATTEMPTS {
+            if let Some(permit) = self.config.hash_semaphore.try_acquire() {
+                return Ok(permit);
             }
-            self.ambient.pause(HASH_PAUSE_MS).await;
+            self.ambient.pause(PERMIT_RETRY_MS).await;
         }
         Err(Unavailable { what: "password check", detail: "too many logins are waiting".into() })
     }
 
-    fn counters(&self, account: &str, guesser: Guesser<'_>) -> Vec<Counter> {
-        let one = |kind: &str, id: &str| {
-            Counter::new(self.config.secrets.counter(account, kind, id), MOST_OF_ONE).forgiving()
+    fn counters(&self, account: &str, client: LoginClient<'_>) -> Vec<Counter> {
+        let per_client = |kind: &str, id: &str| {
+            Counter::new(self.config.secrets.counter(account, kind, id), MAX_FAILURES_PER_CLIENT)
+                .reset_on_success()
         };
-        match guesser {
-            Guesser::Stranger(network) => {
-                vec![one("network", network), Counter::new(account.to_owned(), MOST_OF_STRANGERS)]
+        match client {
+            LoginClient::Unknown(network) => {
+                vec![
+                    per_client("network", network),
+                    Counter::new(account.to_owned(), MAX_FAILURES_OF_UNKNOWN_CLIENTS),
+                ]
             }
-            Guesser::Device(family) => vec![one("device", family)],
-            Guesser::Caller(token) => vec![one("token", token)],
+            LoginClient::KnownDevice(family) => vec![per_client("device", family)],
+            LoginClient::AccessToken(token) => vec![per_client("token", token)],
         }
     }
 
-    /// Counts an attempt everywhere, or nowhere.
+    /// Counts an attempt in all counters, or in none.
     async fn admit(&self, counters: &[Counter]) -> Result<(), Failure> {
         for (position, counter) in counters.iter().enumerate() {
-            if let Err(failure) = self.admit_to(counter).await {
-                self.withdraw(&counters[..position]).await?;
+            if let Err(failure) = self.admit_one(counter).await {
+                self.cancel(&counters[..position]).await?;
                 return Err(failure);
             }
         }
         Ok(())
     }
 
-    async fn admit_to(&self, counter: &Counter) -> Result<(), Failure> {
+    async fn admit_one(&self, counter: &Counter) -> Result<(), Failure> {
         let (store, key) = (self.store(), bucket(counter));
         store.create(&key, &Attempts::default()).await?;
-        for _ in 0..BUSY_ROUNDS {
+        for _ in 0..MAX_ADMISSION_ATTEMPTS {
             let now = self.ambient.now();
             let result = store
                 .update(&key, |attempts: Attempts| {
@@ -159,18 +164,18 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
                     Ok((attempts, admission == Admission::Admitted, admission))
                 })
                 .await;
-            match settle(result, no_value)?.output {
+            match map_update_error(result, value_missing)?.output {
                 Admission::Admitted => return Ok(()),
-                Admission::Refused(retry_after_s) => return Err(too_many(retry_after_s)),
-                Admission::Busy => self.ambient.pause(BUSY_PAUSE_MS).await,
+                Admission::Refused(retry_after_s) => return Err(too_many_failures(retry_after_s)),
+                Admission::Busy => self.ambient.pause(ADMISSION_RETRY_MS).await,
             }
         }
-        Err(too_many(1))
+        Err(too_many_failures(1))
     }
 
-    async fn withdraw(&self, counters: &[Counter]) -> Result<(), Failure> {
+    async fn cancel(&self, counters: &[Counter]) -> Result<(), Failure> {
         for counter in counters {
-            self.count(counter, |attempts| attempts.withdrawn(counter)).await?;
+            self.count(counter, |attempts| attempts.canceled(counter)).await?;
         }
         Ok(())
     }
@@ -180,6 +185,6 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             .store()
             .update(&bucket(counter), |attempts: Attempts| Ok((change(attempts), true, ())))
             .await;
-        settle(result, no_value).map(|_| ())
+        map_update_error(result, value_missing).map(|_| ())
     }
 }

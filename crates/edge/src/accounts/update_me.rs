@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use url::Url;
 
 use super::record::{Profile, User, Webhook};
-use super::{Accounts, gone, settle, user_key, validate};
+use super::{Accounts, account_gone, map_update_error, user_key, validate};
 use crate::http::{Failure, Incoming, Route, json};
 use crate::openapi::{Auth, Operation, examples, typed};
 use crate::ports::{Ambient, Http, Kv};
@@ -38,7 +38,7 @@ pub(super) fn operation() -> Operation {
         .or(&[Code::Unavailable])
 }
 
-/// Changes that were checked; none stays as it is.
+/// Checked changes. A field that is none is not changed.
 struct Changes {
     name: Option<String>,
     notify_by_email: Option<bool>,
@@ -47,7 +47,7 @@ struct Changes {
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// A new webhook gets a new secret, which is in this answer and in no other.
+    /// Changes the account. A new webhook gets a new secret, which only this answer contains.
     pub(super) async fn update_me(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let id = self.caller(incoming).await?.0.id;
         let changes = check(incoming.json()?, self.config.allow_private_webhooks)?;
@@ -55,7 +55,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         let result = self
             .store()
             .update(&user_key(id), |user: User| {
-                let User::Active(profile) = user else { return Err(gone()) };
+                let User::Active(profile) = user else { return Err(account_gone()) };
                 let before = profile.clone();
                 let (profile, issued) = changes.apply(profile, &secret);
                 let changed = profile != before;
@@ -63,7 +63,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
                 Ok((User::Active(profile), changed, response))
             })
             .await;
-        json(StatusCode::OK, &settle(result, gone)?.output)
+        json(StatusCode::OK, &map_update_error(result, account_gone)?.output)
     }
 
     /// A signing secret as Standard Webhooks spells it: 24 random bytes.
@@ -73,7 +73,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
 }
 
 impl Changes {
-    /// The changed profile, and whether the webhook is a new one that takes the secret.
+    /// Returns the changed profile, and whether it has a new webhook with this secret.
     fn apply(&self, mut profile: Profile, secret: &str) -> (Profile, bool) {
         if let Some(name) = &self.name {
             profile.name.clone_from(name);
@@ -97,7 +97,7 @@ impl Changes {
     }
 }
 
-/// The changes, or all that is wrong with them.
+/// Checks the changes, or returns all errors.
 fn check(body: UpdateAccountRequest, allow_private: bool) -> Result<Changes, Failure> {
     let mut errors = Vec::new();
     let mut note = |pointer: &str, detail: &str| errors.push(FieldError::new(pointer, detail));

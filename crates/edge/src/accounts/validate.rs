@@ -1,4 +1,4 @@
-//! What a name, an e-mail address, a password and a webhook may be.
+//! Validation of names, e-mail addresses, passwords and webhooks.
 
 use email_address::{EmailAddress, Options};
 use framelift_contract::address::is_public;
@@ -45,9 +45,8 @@ pub(super) fn password(password: &str) -> Result<(), &'static str> {
     if is_common { Err("must not be one of the most common passwords") } else { Ok(()) }
 }
 
-/// A webhook's URL: https to a public name or address. With `allow_private` also loopback and
-/// private addresses, and those with plain http. Names are checked again when they are
-/// resolved, by whoever sends.
+/// Checks a webhook's URL: https to a public name or address. With `allow_private`, loopback and private addresses
+/// are accepted, too, and may use plain http. The worker checks again the addresses that a name resolves to.
 pub(super) fn webhook(text: &str, allow_private: bool) -> Result<Url, &'static str> {
     let malformed = "must be an https URL";
     if !WEBHOOK_URL.allows(text) {

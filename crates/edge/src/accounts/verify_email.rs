@@ -1,4 +1,4 @@
-//! `POST /auth/verify`: confirms an e-mail address by a mailed link.
+//! `POST /auth/verify`: confirms an e-mail address with a mailed link.
 
 use bytes::Bytes;
 use framelift_contract::account::VerifyEmailRequest;
@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 use super::link::invalid_link;
 use super::record::{Profile, User};
 use super::secret::Purpose;
-use super::{Accounts, settle, user_key};
+use super::{Accounts, map_update_error, user_key};
 use crate::http::{Failure, Incoming, Route, empty};
 use crate::openapi::{Auth, Operation, Payload, examples, typed};
 use crate::ports::{Ambient, Http, Kv};
@@ -30,8 +30,8 @@ pub(super) fn operation() -> Operation {
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// Of an address that is confirmed already, any link of its account will do: programs that look into mails
-    /// follow links, too.
+    /// Confirms the address. If it is confirmed already, any link of its account succeeds: mail scanners follow links
+    /// before the owner does.
     pub(super) async fn verify_email(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let body: VerifyEmailRequest = incoming.json()?;
         let purpose = Purpose::VerifyEmail;
@@ -44,7 +44,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
                 User::Active(profile) if profile.email_verified_at.is_some() => {
                     Ok((User::Active(profile), false, ()))
                 }
-                User::Active(profile) if profile.holds(purpose, link, now) => {
+                User::Active(profile) if profile.is_current(purpose, link, now) => {
                     let email_verified_at = Some(now);
                     let profile = Profile { email_verified_at, verification_link: None, ..profile };
                     Ok((User::Active(profile), true, ()))
@@ -52,7 +52,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
                 _ => Err(invalid_link()),
             })
             .await;
-        settle(result, invalid_link)?;
+        map_update_error(result, invalid_link)?;
         Ok(empty(StatusCode::NO_CONTENT))
     }
 }

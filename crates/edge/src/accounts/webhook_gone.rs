@@ -7,7 +7,7 @@ use framelift_domain::UserId;
 use http::{Response, StatusCode};
 
 use super::record::User;
-use super::{Accounts, settle, user_key};
+use super::{Accounts, map_update_error, user_key};
 use crate::http::{Failure, Incoming, Level, Route, empty, log};
 use crate::openapi::{Operation, Payload, examples, typed};
 use crate::ports::{Ambient, Http, Kv};
@@ -23,7 +23,7 @@ pub(super) fn operation() -> Operation {
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// Another webhook that was set meanwhile stays.
+    /// Turns off the webhook, unless the owner has set another one.
     pub(super) async fn webhook_gone(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         incoming.worker(&self.config.worker_token)?;
         let unknown = || Failure::new(Code::NotFound, "there is no account with this id");
@@ -37,7 +37,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
                 Ok((User::Active(profile), gone, gone))
             })
             .await;
-        if settle(result, unknown)?.output {
+        if map_update_error(result, unknown)?.output {
             let fields = [("user.id", serde_json::json!(id))];
             log(
                 Level::Warn,

@@ -6,7 +6,7 @@ use framelift_contract::webhook::WebhookSecret;
 use http::{Response, StatusCode};
 
 use super::record::{Profile, User, Webhook};
-use super::{Accounts, gone, settle, user_key};
+use super::{Accounts, account_gone, map_update_error, user_key};
 use crate::http::{Failure, Incoming, Route, json};
 use crate::openapi::{Auth, Operation, examples, typed};
 use crate::ports::{Ambient, Http, Kv};
@@ -32,7 +32,7 @@ pub(super) fn operation() -> Operation {
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// The last secret before this one stays good for a while; an older one does not.
+    /// Replaces the signing secret. The previous secret still signs for a day, an older one does not.
     pub(super) async fn webhook_secret(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let id = self.caller(incoming).await?.0.id;
         let secret = self.fresh_webhook_secret();
@@ -40,14 +40,14 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         let result = self
             .store()
             .update(&user_key(id), |user: User| {
-                let User::Active(profile) = user else { return Err(gone()) };
+                let User::Active(profile) = user else { return Err(account_gone()) };
                 let none = || Failure::new(Code::WebhookNotSet, "set notifications.webhook_url first");
                 let webhook = profile.webhook.clone().ok_or_else(none)?;
                 let rotated = webhook.rotated(secret.clone(), until);
                 Ok((User::Active(Profile { webhook: Some(rotated), ..profile }), true, ()))
             })
             .await;
-        settle(result, gone)?;
+        map_update_error(result, account_gone)?;
         json(StatusCode::OK, &WebhookSecret { webhook_secret: secret, previous_valid_until: until })
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /internal/jobs/{id}/claim`: a worker takes a job.
+//! `POST /internal/jobs/{id}/claim`: a worker claims a job.
 
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode as Code;

@@ -1,4 +1,4 @@
-//! `POST /internal/deliveries/{id}/claim`: a worker is about to send an event to its webhook.
+//! `POST /internal/deliveries/{id}/claim`: a worker claims the delivery of an event to its webhook.
 
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode as Code;

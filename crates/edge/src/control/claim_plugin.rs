@@ -1,4 +1,4 @@
-//! `POST /internal/plugins/{id}/claim`: a worker takes the check of a plugin.
+//! `POST /internal/plugins/{id}/claim`: a worker claims the check of a plugin.
 
 use bytes::Bytes;
 use framelift_contract::object_key;

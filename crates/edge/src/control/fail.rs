@@ -1,4 +1,4 @@
-//! `POST /internal/jobs/{id}/fail`: a worker failed, or gives the job back.
+//! `POST /internal/jobs/{id}/fail`: a worker fails or releases a job.
 
 use bytes::Bytes;
 use framelift_contract::report::{Ending, FailReport};

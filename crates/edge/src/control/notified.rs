@@ -1,4 +1,4 @@
-//! `POST /internal/jobs/{id}/notified`: a worker says that the notices of a finished video are out.
+//! `POST /internal/jobs/{id}/notified`: a worker reports that the notices of a finished video were sent.
 
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode as Code;

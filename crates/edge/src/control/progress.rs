@@ -1,4 +1,4 @@
-//! `POST /internal/jobs/{id}/progress`: a worker says how far it is, and renews its lease.
+//! `POST /internal/jobs/{id}/progress`: a worker reports its progress and renews its lease.
 
 use bytes::Bytes;
 use framelift_contract::report::ProgressReport;

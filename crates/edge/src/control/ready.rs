@@ -1,4 +1,4 @@
-//! `GET /health/ready`: whether all that the app needs answers.
+//! `GET /health/ready`: whether everything that the app needs answers.
 
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode as Code;
@@ -23,14 +23,14 @@ pub(super) fn operation() -> Operation {
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     pub(super) async fn ready(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let others = COMPONENTS.iter().map(|component| component.name).filter(|name| *name != "control");
-        let asked = join_all(others.map(|name| configured::ask(self.http, name, incoming))).await;
+        let asked = join_all(others.map(|name| configured::check(self.http, name, incoming))).await;
         let problems: Vec<String> =
             asked.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect();
         if !problems.is_empty() {
             let detail = "not every component can work; the log says which, and what is wrong";
             return Err(Failure::new(Code::Unavailable, detail).because(problems.join("; ")));
         }
-        // No value has this key: only whether the store answers matters.
+        // There is no value with this key: the read only checks that the store answers.
         self.kv.get("ready").await?;
         self.queue.ready().await?;
         self.objects().ready().await?;

@@ -1,4 +1,4 @@
-//! `POST /internal/deliveries/{id}/report`: what came of sending an event to its webhook.
+//! `POST /internal/deliveries/{id}/report`: a worker reports the outcome of an attempt to deliver an event.
 
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode as Code;
@@ -33,7 +33,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         self.worker(incoming)?;
         let report: DeliveryReport = incoming.json()?;
         let id = delivery_id(incoming).ok_or_else(finished)?;
-        let delivery = self.jobs().attempted(id, &report).await?;
+        let delivery = self.jobs().record_attempt(id, &report).await?;
         json(StatusCode::OK, &view::delivery(id, delivery))
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /internal/plugins/{id}/report`: how the check of a plugin ended.
+//! `POST /internal/plugins/{id}/report`: a worker reports the result of a plugin's check.
 
 use bytes::Bytes;
 use framelift_contract::plugin::{CheckOutcome, PluginReport, PluginReportAnswer, PluginState};

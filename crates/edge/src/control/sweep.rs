@@ -1,4 +1,4 @@
-//! `POST /internal/sweep`: finishes what crashed calls left half done.
+//! `POST /internal/sweep`: does the steps that crashed calls left undone.
 
 use bytes::Bytes;
 use framelift_contract::report::SweepAnswer;
@@ -27,7 +27,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         self.worker(incoming)?;
         let swept = self.jobs().sweep().await?;
         let correlation_id = incoming.correlation_id();
-        for (user, error) in &swept.troubles {
+        for (user, error) in &swept.user_errors {
             let fields = [("user.id", value!(user)), ("cause", value!(error.to_string()))];
             log(Level::Warn, "a user could not be looked after", Some(correlation_id), &fields);
         }

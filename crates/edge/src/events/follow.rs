@@ -7,7 +7,7 @@ use futures::stream::{self, LocalBoxStream};
 use serde_json::json;
 
 use super::messages::{COMMENT, RETRY};
-use crate::http::{BrokenOff, Failure, Level, log};
+use crate::http::{BodyAborted, Failure, Level, log};
 use crate::ports::Ambient;
 
 /// How long a stream lasts; its reader opens the next one and misses nothing. So no instance of the component holds
@@ -63,7 +63,7 @@ pub(super) async fn follow<'a, A, F>(
     ambient: &'a A,
     mut followed: F,
     token_expires_at: Time,
-) -> Result<LocalBoxStream<'a, Result<Bytes, BrokenOff>>, Failure>
+) -> Result<LocalBoxStream<'a, Result<Bytes, BodyAborted>>, Failure>
 where
     A: Ambient,
     F: Followed + 'a,

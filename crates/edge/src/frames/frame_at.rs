@@ -36,7 +36,7 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
     }
 }
 
-/// A time in nanoseconds, rounded as those of frames are, so that a frame's own time leads to it.
+/// A time in nanoseconds, rounded like the times of frames, so that a frame's own time finds the frame.
 fn time_ns(text: &str) -> Option<i64> {
     nanoseconds(Rational::parse_decimal(text).or_else(|| parse_duration(text).ok())?)
 }

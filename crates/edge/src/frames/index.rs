@@ -1,4 +1,4 @@
-//! Reads rows of an index, in blocks that an instance keeps: indexes never change.
+//! Reads rows of an index, in blocks that an instance caches: indexes never change.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,9 +13,9 @@ use crate::http::{Failure, Incoming};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::Service;
 
-/// Rows of a block: it is as soon read as one row.
+/// Rows of a block. Reading a block takes no longer than reading a row.
 const BLOCK_ROWS: u64 = 128;
-/// Blocks that an instance keeps: 256 KiB.
+/// Maximum of cached blocks of an instance: 256 KiB.
 const MAX_BLOCKS: usize = 64;
 
 /// A block of an index.
@@ -26,7 +26,7 @@ struct Block {
     rows: Rc<[Row]>,
 }
 
-/// Blocks that were read last.
+/// The blocks that were used last.
 #[derive(Debug, Default)]
 pub struct Blocks(RefCell<VecDeque<Block>>);
 
@@ -118,7 +118,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         if result.frames == 0 {
             return Err(later());
         }
-        // The last block whose first row is not later.
+        // Binary search for the last block whose first row is not later.
         let (mut from, mut to) = (0, (result.frames - 1) / BLOCK_ROWS + 1);
         while to - from > 1 {
             let middle = from.midpoint(to);
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_many_blocks_as_fit_are_kept_and_the_oldest_go() {
+    fn a_full_cache_drops_the_oldest_block() {
         let blocks = Blocks::default();
         let row = |n: u64| Row {
             image: Extent { offset: n, length: 1, crc: 0 },

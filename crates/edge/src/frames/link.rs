@@ -1,4 +1,4 @@
-//! Links to frames, which open without a token: what they name, until when, and a signature.
+//! Links to frames, which need no token: video, number, expiry, and a signature.
 //!
 //! `<video>.<number>.<expiry>.<signature>` opens one frame, `<video>.<number>.<expiry>.all.<signature>` any frame of
 //! the video: there the signature does not cover the number.
@@ -18,12 +18,12 @@ use crate::http::Failure;
 const PREFIX: &str = "/f/";
 /// Bytes of a signature.
 const TAG_BYTES: usize = 16;
-/// Most keys at once: the one in use, the one before it, and the next one.
+/// Maximum of keys: the current one, the previous one and the next one.
 const MAX_KEYS: usize = 3;
-/// Fewest characters of a key.
+/// Minimum of characters of a key.
 const MIN_KEY_CHARS: usize = 16;
 
-/// The keys that sign links. The first one signs, the links of all of them are good.
+/// The keys of links. The first one signs, links of all are accepted.
 #[derive(Clone)]
 pub struct LinkKeys(Vec<String>);
 
@@ -33,12 +33,12 @@ impl fmt::Debug for LinkKeys {
     }
 }
 
-/// A link that is good.
+/// A valid link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Link {
     pub(super) video: VideoId,
     pub(super) number: u64,
-    /// Seconds for which it stays good.
+    /// Seconds until it expires.
     pub(super) left_s: i64,
 }
 
@@ -50,7 +50,7 @@ enum Scope {
 }
 
 impl LinkKeys {
-    /// Reads the variable: one to three keys with spaces between.
+    /// Reads the variable: one to three keys, separated by spaces.
     pub fn parse(text: &str) -> Result<Self, String> {
         let keys: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
         if !(1..=MAX_KEYS).contains(&keys.len()) {
@@ -108,8 +108,8 @@ impl LinkKeys {
     }
 }
 
-/// When a link made now expires: in once to twice so many seconds. It is the same for all that are made in the
-/// same span, so that a frame keeps its URL and caches keep the frame.
+/// The expiry of a new link, `ttl_s` to twice `ttl_s` from now. All links of the same period have the same expiry, so
+/// that a frame keeps its URL and stays cached.
 pub(super) fn expiry(now: Time, ttl_s: u32) -> Time {
     let ttl_s = i64::from(ttl_s.max(1));
     Time::from_unix_ms((now.unix_s().div_euclid(ttl_s) + 2) * ttl_s * 1000)
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_link_can_be_changed() {
+    fn a_changed_link_is_refused() {
         let keys = keys("0123456789abcdef");
         let expires_at = Time::from_unix_ms((NOW + 60) * 1000);
         let good = keys.one(video(1), 7, expires_at);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_rotate_with_the_old_one_good() {
+    fn links_of_the_previous_key_are_accepted_during_a_rotation() {
         let (old, new) = ("0123456789abcdef", "fedcba9876543210");
         let expires_at = Time::from_unix_ms((NOW + 60) * 1000);
         let path = keys(old).one(video(1), 1, expires_at);

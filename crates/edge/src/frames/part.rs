@@ -1,4 +1,4 @@
-//! Answers with a part of an archive: conditional, by ranges, and in pieces of bounded size.
+//! Answers with a part of an archive: conditional requests, ranges, and pieces of bounded size.
 
 use bytes::Bytes;
 use framelift_contract::frame_index::Extent;
@@ -14,15 +14,15 @@ use serde_json::json;
 
 use super::index::damaged;
 use super::range;
-use crate::http::{Body, BrokenOff, Failure, Incoming, Level, if_none_match, log};
+use crate::http::{Body, BodyAborted, Failure, Incoming, Level, if_none_match, log};
 use crate::object_store::{ObjectStore, inline};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::Service;
 
-/// The bytes that are held for a request. What is no larger is checked before it is sent.
+/// Maximum of bytes in memory for a request. A part that is no larger is checked before it is sent.
 const PIECE_BYTES: u64 = 512 << 10;
 
-/// A part of an archive, as it is answered.
+/// A part of an archive, with its headers.
 pub(super) struct Part {
     /// The archive's key.
     pub(super) archive: String,
@@ -31,11 +31,11 @@ pub(super) struct Part {
     /// The name for saving.
     pub(super) name: String,
     pub(super) cache: HeaderValue,
-    /// The path of its own, where it was asked for by another one.
+    /// Its canonical path, if it was requested by another one.
     pub(super) location: Option<String>,
 }
 
-/// What is left to be sent.
+/// The remaining bytes.
 struct Rest<'a, H, A> {
     objects: ObjectStore<'a, H, A>,
     archive: String,
@@ -43,14 +43,14 @@ struct Rest<'a, H, A> {
     end: u64,
     /// Read before the answer began.
     first: Option<Bytes>,
-    /// Where all of it is sent: the sum so far, and what it must be.
+    /// If the whole part is sent: the CRC-32 so far, and the expected one.
     sum: Option<(crc32fast::Hasher, u32)>,
     correlation_id: CorrelationId,
 }
 
 impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
-    /// Answers with a part. One that does not fit its checksum is 502 if it fits into a piece; a larger one breaks
-    /// off before its last piece, because its status has been sent by then.
+    /// Answers with a part. With a wrong checksum, a part of one piece is answered 502; a larger one is aborted before
+    /// its last piece, because its status is already sent.
     pub(super) async fn part(&self, incoming: &Incoming, part: Part) -> Result<Response<Body<'a>>, Failure> {
         let Extent { offset, length, crc } = part.extent;
         let length = u64::from(length);
@@ -112,7 +112,7 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
 
 impl<H: Http, A: Ambient> Rest<'_, H, A> {
     /// The next piece; none at the end.
-    async fn next(&mut self) -> Result<Option<Bytes>, BrokenOff> {
+    async fn next(&mut self) -> Result<Option<Bytes>, BodyAborted> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
         }
@@ -122,8 +122,8 @@ impl<H: Http, A: Ambient> Rest<'_, H, A> {
         let length = PIECE_BYTES.min(self.end - self.at);
         let piece = match self.objects.get_range(&self.archive, self.at, length).await {
             Ok(Some(piece)) => piece,
-            Ok(None) => return Err(self.broken_off("the archive is missing or too short")),
-            Err(error) => return Err(self.broken_off(&error.to_string())),
+            Ok(None) => return Err(self.aborted("the archive is missing or too short")),
+            Err(error) => return Err(self.aborted(&error.to_string())),
         };
         self.at += length;
         if let Some((sum, _)) = &mut self.sum {
@@ -133,14 +133,14 @@ impl<H: Http, A: Ambient> Rest<'_, H, A> {
             && let Some((sum, crc)) = self.sum.take()
             && sum.finalize() != crc
         {
-            return Err(self.broken_off("a member of the archive does not fit its checksum"));
+            return Err(self.aborted("a member of the archive does not fit its checksum"));
         }
         Ok(Some(piece))
     }
 
-    fn broken_off(&self, cause: &str) -> BrokenOff {
+    fn aborted(&self, cause: &str) -> BodyAborted {
         let fields = [("archive", json!(self.archive)), ("cause", json!(cause))];
         log(Level::Error, "an answer breaks off", Some(&self.correlation_id), &fields);
-        BrokenOff(cause.to_owned())
+        BodyAborted(cause.to_owned())
     }
 }

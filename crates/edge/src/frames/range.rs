@@ -7,8 +7,8 @@ use http::header::{IF_RANGE, RANGE};
 
 use crate::http::Failure;
 
-/// The range of `length` bytes, above 0, that the headers ask for; none for all of them. Several ranges are answered
-/// with all bytes, and so is a range of what has another tag by now (`If-Range`).
+/// The requested range of `length` bytes, which is above 0; none for all bytes. Several ranges, and a range of another
+/// version (`If-Range`), are answered with all bytes.
 pub(super) fn requested(headers: &HeaderMap, tag: &str, length: u64) -> Result<Option<Range<u64>>, Failure> {
     let text = |name| {
         let mut values = headers.get_all(name).iter();
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_range_is_ignored() {
+    fn a_malformed_range_is_ignored() {
         for text in
             ["bytes=5-1", "bytes=a-b", "bytes=", "bytes=-", "items=0-1", "bytes=0-1,5-6", "bytes=+1-2"]
         {

@@ -1,4 +1,4 @@
-//! The body of an answer: whole, or made while it is sent.
+//! The body of an answer: in memory, or produced while it is sent.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use futures::stream::LocalBoxStream;
 
 /// A body.
 pub enum Body<'a> {
-    /// All of it.
+    /// The whole body.
     Whole(Bytes),
-    /// Pieces that come while it is sent. After an error the answer breaks off, so that no client takes it for
-    /// whole.
-    Pieces(LocalBoxStream<'a, Result<Bytes, BrokenOff>>),
+    /// Pieces that are produced while the answer is sent. An error aborts the answer, so that the client notices that
+    /// it is incomplete.
+    Pieces(LocalBoxStream<'a, Result<Bytes, BodyAborted>>),
 }
 
-/// The rest of a body cannot be had.
+/// The rest of a body cannot be produced. Holds the cause.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the answer breaks off: {0}")]
-pub struct BrokenOff(pub String);
+pub struct BodyAborted(pub String);
 
 impl From<Bytes> for Body<'_> {
     fn from(whole: Bytes) -> Self {
@@ -34,9 +34,9 @@ impl fmt::Debug for Body<'_> {
     }
 }
 
-/// A body as the base of the components sees it.
+/// A body of an answer, as the HTTP base needs it.
 pub trait AnswerBody: From<Bytes> {
-    /// Its length, if it is whole.
+    /// The length of a whole body.
     fn whole_length(&self) -> Option<usize>;
 }
 

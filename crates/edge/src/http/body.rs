@@ -1,4 +1,4 @@
-//! Reading a body with a limit that is counted while it arrives.
+//! Reads the body of a request with a limit.
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
@@ -22,7 +22,7 @@ impl<B> RequestBody for B where
 {
 }
 
-/// Why a body was not read to its end.
+/// A failure to read a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// It, or its declared length, is larger than the limit.
@@ -33,20 +33,20 @@ pub enum BodyError {
     Broken,
 }
 
-/// Reads the whole body of a request with those headers, at most `limit` bytes. A declared length above
-/// the limit is refused before a byte is read, and no more than the limit is ever held.
+/// Reads the body of a request with these headers, at most `limit` bytes. Refuses a larger `Content-Length` before it
+/// reads a byte, and holds at most `limit` bytes.
 pub async fn collect<B>(headers: &HeaderMap, body: B, limit: usize) -> Result<Bytes, BodyError>
 where
     B: http_body::Body,
 {
-    // A guest's body does not know its length, only the header does.
+    // A body in a guest has no size hint, so the header is checked.
     if declared_length(headers).unwrap_or(body.size_hint().lower()) > limit as u64 {
         return Err(BodyError::TooLarge(limit));
     }
     let mut body = std::pin::pin!(body);
     let mut collected = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        // Trailers carry nothing that we know of.
+        // Trailers are ignored.
         let Ok(mut data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
         if data.remaining() > limit - collected.len() {
             return Err(BodyError::TooLarge(limit));

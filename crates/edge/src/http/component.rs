@@ -1,14 +1,14 @@
-//! Makes a component of its endpoints: the routes, the documentation and the dispatch come from one list.
+//! The macro that makes a component from its endpoints: routes, documentation and dispatch come from one list.
 
-/// Makes a component of endpoints, each of which is a module with
+/// Makes a component from endpoints, each of which is a module with
 /// - `ROUTE`, the method and the path;
-/// - `operation()`, what the OpenAPI document says of it, with every problem that it may answer;
-/// - a handler. Of a `call` it is a method of the service that has the module's name; of a `stream` too, and
-///   it reads the body itself; `alone` it is the function `answer` of the module, for an endpoint that
-///   answers also when there is no service, because a store or the configuration is not there.
+/// - `operation()`, its documentation in the OpenAPI document, with every problem that it may answer;
+/// - a handler: in the list `call`, the service's method with the module's name; in `stream`, the same, but it reads
+///   the request's body itself; in `alone`, the module's function `answer`, which is called even if there is no service
+///   because a store or the configuration is unavailable.
 ///
-/// `router` is what finds the endpoint of a request. A lifetime before the service's type makes a component whose
-/// answers may be streamed: their bodies are made while they are sent, and borrow from the service for that lifetime.
+/// `router` is an expression for the router. With a lifetime before the service's type, answers may be streamed: their
+/// bodies borrow from the service for that lifetime.
 macro_rules! component {
     (
         @ [$($life:lifetime)?] $answer:ty;
@@ -22,14 +22,14 @@ macro_rules! component {
         pub const ROUTES: &[$crate::http::Route] =
             &[$($($alone::ROUTE,)*)? $($($stream::ROUTE,)*)? $($call::ROUTE),*];
 
-        /// What the OpenAPI document says of the endpoints, in the order of the routes.
+        /// The documentation of the endpoints, in the order of the routes.
         pub fn operations() -> Vec<$crate::openapi::Operation> {
             vec![$($($alone::operation(),)*)? $($($stream::operation(),)*)? $($call::operation()),*]
         }
 
         static ROUTER: $crate::http::RouterOnce = $crate::http::RouterOnce::new(|| $router);
 
-        /// Answers one request. `service` is an error when a store or the configuration is not there.
+        /// Answers one request. `service` is an error if a store or the configuration is unavailable.
         pub async fn serve<$($life,)? $($port: $bound,)* Clock, Body>(
             service: Result<$service, $crate::http::Failure>,
             cors: &$crate::http::Cors,
@@ -41,8 +41,8 @@ macro_rules! component {
             Clock: $crate::ports::Ambient,
             Body: $crate::http::RequestBody,
         {
-            if $crate::http::configured::is_asked(&parts) {
-                return $crate::http::configured::tell(service.err(), ambient, parts);
+            if $crate::http::configured::is_request(&parts) {
+                return $crate::http::configured::answer(service.err(), ambient, parts);
             }
             let handler = async |endpoint: usize, incoming: &mut $crate::http::Incoming, body: Body| {
                 let Some(route) = ROUTES.get(endpoint) else {
@@ -67,9 +67,9 @@ macro_rules! component {
                 )*
                 Err($crate::http::Failure::internal("a route has no handler"))
             };
-            let asked = cors.asked(&parts);
+            let cors_request = cors.classify(&parts);
             let mut answer = $crate::http::answer(&ROUTER, ambient, parts, body, handler).await;
-            asked.tell(&mut answer);
+            cors_request.add_headers(&mut answer);
             answer
         }
     };

@@ -1,5 +1,5 @@
-//! `GET /configured`: whether a component's variables can be used. `control` asks it of the other components, so that
-//! an app of which one component cannot work is not ready.
+//! `GET /configured`: whether a component's variables are valid. `control` calls it on the other components, so that an
+//! app with an invalid variable is not ready.
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -9,16 +9,16 @@ use super::{AnswerBody, CORRELATION_HEADER, Failure, Incoming, empty, finish};
 use crate::ports::{Ambient, Http, Unavailable};
 
 const PATH: &str = "/configured";
-/// What the names of components end with in calls from one to another.
+/// The suffix of host names in calls between components.
 const INTERNAL: &str = ".spin.internal";
 
-/// Whether a request is this question. It is no route of the app: components alone call it.
-pub(crate) fn is_asked(parts: &Parts) -> bool {
+/// Whether a request is this call. It is not a route of the app, so only components can make it.
+pub(crate) fn is_request(parts: &Parts) -> bool {
     parts.uri.path() == PATH && parts.uri.host().is_some_and(|host| host.ends_with(INTERNAL))
 }
 
-/// Answers it: without a body, or with the failure to read the variables, which the log explains.
-pub(crate) fn tell<T: AnswerBody>(
+/// Answers 204, or with the failure to read the variables, whose cause is in the log.
+pub(crate) fn answer<T: AnswerBody>(
     failure: Option<Failure>,
     ambient: &impl Ambient,
     parts: Parts,
@@ -30,8 +30,8 @@ pub(crate) fn tell<T: AnswerBody>(
     finish(answer, &Incoming::new(parts, ambient))
 }
 
-/// Asks a component, under the caller's correlation id.
-pub(crate) async fn ask(http: &impl Http, component: &str, incoming: &Incoming) -> Result<(), Unavailable> {
+/// Calls it on a component, with the caller's correlation id.
+pub(crate) async fn check(http: &impl Http, component: &str, incoming: &Incoming) -> Result<(), Unavailable> {
     let unavailable = |detail: String| Unavailable { what: "component", detail };
     let request = Request::get(format!("http://{component}{INTERNAL}{PATH}"))
         .header(CORRELATION_HEADER, incoming.correlation_id().as_str())

@@ -1,4 +1,4 @@
-//! Cross-origin requests (CORS): which origins may call, and the headers that tell browsers so.
+//! Cross-origin requests (CORS): which origins are allowed, and the headers of answers.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -12,17 +12,17 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use url::Url;
 
-/// The headers that a page may send.
-const SENT: &str = "Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range, \
+/// The request headers that pages may send.
+const ALLOWED_HEADERS: &str = "Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range, \
      X-Correlation-Id";
-/// The headers of answers that a page may read, besides those that every page may.
-const READ: &str = "Accept-Ranges, Content-Disposition, Content-Location, Content-Range, ETag, Location, RateLimit, \
+/// The response headers that pages may read besides the CORS-safelisted ones.
+const EXPOSED_HEADERS: &str = "Accept-Ranges, Content-Disposition, Content-Location, Content-Range, ETag, Location, RateLimit, \
                     RateLimit-Policy, Retry-After, WWW-Authenticate, X-Correlation-Id";
-/// Seconds for which a browser remembers that it may: the most that Chromium takes.
-const REMEMBERED_S: u16 = 7200;
+/// How long a browser may cache a preflight, in seconds: the maximum of Chromium.
+const MAX_AGE_S: u16 = 7200;
 
-/// The origins whose pages may call: none by default. Pages send tokens, never cookies, so no answer
-/// allows credentials, and `*` is not taken.
+/// The allowed origins, none by default. Pages send tokens, never cookies, so no answer allows credentials. `*` is not
+/// accepted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cors {
     origins: Vec<HeaderValue>,
@@ -36,12 +36,12 @@ pub struct InvalidOrigin(String);
 impl FromStr for Cors {
     type Err = InvalidOrigin;
 
-    /// Origins as browsers send them, with spaces between: scheme, host in lower case, and the port unless
+    /// Parses origins as browsers send them, separated by spaces: scheme, host in lower case, and the port unless
     /// it is the scheme's own.
     fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
         let origin = |text: &str| {
             let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-            // A host may have a `*` by the URL standard, and would be taken for a pattern.
+            // By the URL standard a host may contain `*`, which would look like a pattern.
             let url = url.filter(|_| !text.contains('*'));
             let spelled = url.map(|url| url.origin().ascii_serialization());
             let value =
@@ -63,60 +63,60 @@ impl Cors {
     }
 }
 
-/// What a request means for CORS.
+/// The kind of a request with respect to CORS.
 #[derive(Debug)]
-pub(crate) enum Asked {
-    /// No page of another origin may call.
-    Closed,
-    /// No origin, or one that may not call.
-    Elsewhere,
-    /// From a page of this origin.
-    Page(HeaderValue),
-    /// Its browser asks whether the page may.
+pub(crate) enum CorsRequest {
+    /// No origins are configured.
+    Disabled,
+    /// The request has no origin, or one that is not allowed.
+    NotAllowed,
+    /// The request comes from this allowed origin.
+    Allowed(HeaderValue),
+    /// A preflight request from this allowed origin.
     Preflight(HeaderValue),
 }
 
 impl Cors {
-    /// Returns what a request means for CORS.
-    pub(crate) fn asked(&self, request: &Parts) -> Asked {
+    /// Classifies a request by its origin and method.
+    pub(crate) fn classify(&self, request: &Parts) -> CorsRequest {
         let mut sent = request.headers.get_all(ORIGIN).iter();
-        let known = |sent: &&HeaderValue| self.origins.contains(sent);
-        match (sent.next().filter(known), sent.next()) {
-            _ if self.origins.is_empty() => Asked::Closed,
+        let is_allowed = |sent: &&HeaderValue| self.origins.contains(sent);
+        match (sent.next().filter(is_allowed), sent.next()) {
+            _ if self.origins.is_empty() => CorsRequest::Disabled,
             (Some(origin), None) => {
-                let asks = request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+                let names_method = request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
                 let origin = origin.clone();
-                if request.method == Method::OPTIONS && asks {
-                    Asked::Preflight(origin)
+                if request.method == Method::OPTIONS && names_method {
+                    CorsRequest::Preflight(origin)
                 } else {
-                    Asked::Page(origin)
+                    CorsRequest::Allowed(origin)
                 }
             }
-            _ => Asked::Elsewhere,
+            _ => CorsRequest::NotAllowed,
         }
     }
 }
 
-impl Asked {
+impl CorsRequest {
     /// Adds the CORS headers to a response, errors included, and `Vary` where it depends on the origin.
-    pub(crate) fn tell<B>(self, response: &mut Response<B>) {
-        let is_found = response.status() == StatusCode::NO_CONTENT;
+    pub(crate) fn add_headers<B>(self, response: &mut Response<B>) {
+        let path_exists = response.status() == StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
-        if !matches!(self, Self::Closed) {
+        if !matches!(self, Self::Disabled) {
             headers.append(VARY, HeaderValue::from_static("origin"));
         }
         match self {
-            Self::Closed | Self::Elsewhere => {}
-            Self::Page(origin) => {
+            Self::Disabled | Self::NotAllowed => {}
+            Self::Allowed(origin) => {
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-                headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(READ));
+                headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));
             }
             Self::Preflight(origin) => {
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-                if let Some(methods) = headers.get(ALLOW).filter(|_| is_found).cloned() {
+                if let Some(methods) = headers.get(ALLOW).filter(|_| path_exists).cloned() {
                     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
-                    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(SENT));
-                    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(REMEMBERED_S));
+                    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
+                    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(MAX_AGE_S));
                 }
             }
         }
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins_are_spelled_as_browsers_spell_them() {
+    fn only_origins_in_the_form_of_browsers_are_accepted() {
         let origins = |text: &str| text.parse::<Cors>().map(|cors| cors.origins.len());
         assert_eq!(origins(""), Ok(0));
         assert_eq!(origins(" https://app.example.com http://localhost:5173\n"), Ok(2));
@@ -159,8 +159,8 @@ mod tests {
         }
     }
 
-    /// What an answer with that status says to a request with these headers.
-    fn told(origins: &str, method: Method, sent: &[(&str, &str)], status: u16) -> Vec<String> {
+    /// The headers of an answer with that status to a request with these headers.
+    fn response_headers(origins: &str, method: Method, sent: &[(&str, &str)], status: u16) -> Vec<String> {
         let mut request = Request::builder().method(method);
         for (name, value) in sent {
             request = request.header(*name, *value);
@@ -169,59 +169,59 @@ mod tests {
         let response =
             Response::builder().status(status).header(ALLOW, "GET, OPTIONS").header(VARY, "accept");
         let mut response = response.body(Bytes::new()).unwrap();
-        origins.parse::<Cors>().unwrap().asked(&parts).tell(&mut response);
-        let told = response.headers().iter().filter(|(name, _)| *name != ALLOW);
-        told.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
+        origins.parse::<Cors>().unwrap().classify(&parts).add_headers(&mut response);
+        let response_headers = response.headers().iter().filter(|(name, _)| *name != ALLOW);
+        response_headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
     }
 
     #[test]
-    fn who_may_is_told_what_and_nobody_else_anything() {
+    fn only_configured_origins_get_cors_headers() {
         let ours = "https://app.example.com http://localhost:5173";
         let page = ("origin", "http://localhost:5173");
-        let asks = ("access-control-request-method", "POST");
-        let closed = ["vary: accept"];
-        assert_eq!(told("", Method::GET, &[page], 200), closed);
-        assert_eq!(told("", Method::OPTIONS, &[page, asks], 204), closed);
-        let elsewhere = ["vary: accept", "vary: origin"];
+        let method = ("access-control-request-method", "POST");
+        let disabled = ["vary: accept"];
+        assert_eq!(response_headers("", Method::GET, &[page], 200), disabled);
+        assert_eq!(response_headers("", Method::OPTIONS, &[page, method], 204), disabled);
+        let not_allowed = ["vary: accept", "vary: origin"];
         let other = ("origin", "https://app.example.com.evil.example");
-        for sent in [&[][..], &[other], &[("origin", "null")], &[other, asks], &[page, other]] {
-            assert_eq!(told(ours, Method::OPTIONS, sent, 204), elsewhere, "{sent:?}");
+        for sent in [&[][..], &[other], &[("origin", "null")], &[other, method], &[page, other]] {
+            assert_eq!(response_headers(ours, Method::OPTIONS, sent, 204), not_allowed, "{sent:?}");
         }
         for status in [200, 302, 401, 500] {
             assert_eq!(
-                told(ours, Method::GET, &[page], status),
+                response_headers(ours, Method::GET, &[page], status),
                 [
                     "vary: accept",
                     "vary: origin",
                     "access-control-allow-origin: http://localhost:5173",
-                    &format!("access-control-expose-headers: {READ}"),
+                    &format!("access-control-expose-headers: {EXPOSED_HEADERS}"),
                 ]
             );
         }
         assert_eq!(
-            told(ours, Method::OPTIONS, &[page, asks], 204),
+            response_headers(ours, Method::OPTIONS, &[page, method], 204),
             [
                 "vary: accept",
                 "vary: origin",
                 "access-control-allow-origin: http://localhost:5173",
                 "access-control-allow-methods: GET, OPTIONS",
-                &format!("access-control-allow-headers: {SENT}"),
+                &format!("access-control-allow-headers: {ALLOWED_HEADERS}"),
                 "access-control-max-age: 7200",
             ]
         );
-        let unknown = told(ours, Method::OPTIONS, &[page, asks], 404);
+        let unknown = response_headers(ours, Method::OPTIONS, &[page, method], 404);
         assert_eq!(unknown.last().unwrap(), "access-control-allow-origin: http://localhost:5173");
     }
 
     #[test]
-    fn pages_send_and_read_all_headers_that_are_documented() {
+    fn all_documented_headers_are_allowed_and_exposed() {
         fn names(list: &str) -> BTreeSet<&str> {
             list.split(", ").collect()
         }
         let document = crate::openapi::document();
         let answers = document["components"]["headers"].as_object().unwrap();
         for name in answers.keys() {
-            assert!(names(READ).contains(name.as_str()), "{name}");
+            assert!(names(EXPOSED_HEADERS).contains(name.as_str()), "{name}");
         }
         let operations = document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object());
         let shared = document["components"]["parameters"].as_object().unwrap();
@@ -235,7 +235,7 @@ mod tests {
             .collect();
         assert!(headers.len() > 3);
         for name in headers {
-            assert!(names(SENT).contains(name), "{name}");
+            assert!(names(ALLOWED_HEADERS).contains(name), "{name}");
         }
     }
 }

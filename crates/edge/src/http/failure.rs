@@ -16,7 +16,7 @@ use super::log::{Level, log};
 use crate::ports::Unavailable;
 use crate::store::{Damaged, StoreError};
 
-/// Seconds after which a request that found a store or queue down may be sent again.
+/// Seconds after which a request that failed because of a store or queue may be retried.
 const UNAVAILABLE_RETRY_S: u32 = 2;
 
 /// What a handler returns instead of an answer.
@@ -58,7 +58,7 @@ impl Failure {
         Self::validation(vec![FieldError::new(pointer, detail)])
     }
 
-    /// Prepends `prefix` to the pointers, for a value that lies at that place of the request.
+    /// Prepends `prefix` to the pointers, for a value that is nested in the request.
     pub fn within(mut self, prefix: &str) -> Self {
         if self.errors.is_empty() {
             return self;
@@ -69,7 +69,7 @@ impl Failure {
         Self::validation(self.errors)
     }
 
-    /// No credential, or one that is not good (401 with `WWW-Authenticate`).
+    /// A missing or invalid credential (401 with `WWW-Authenticate`).
     pub fn unauthenticated(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ProblemCode::Unauthenticated, detail)
     }
@@ -79,32 +79,32 @@ impl Failure {
         Self::new(ProblemCode::Internal, "the fault is ours and was logged").because(cause)
     }
 
-    /// The component's variables cannot be used: nothing can be answered until somebody changes them.
+    /// The component's variables are invalid, so it can answer nothing until they are corrected.
     pub fn unconfigured(cause: impl Display) -> Self {
         Self::new(ProblemCode::Unavailable, "the service is not configured").retry_after(60).because(cause)
     }
 
-    /// 416: what was asked for has so many bytes, and the range begins behind them.
+    /// 416: the range begins behind the end of `length` bytes.
     pub fn range_not_satisfiable(length: u64) -> Self {
         let detail = format!("there are {length} bytes");
         let header = Some(Box::new((CONTENT_RANGE, format!("bytes */{length}"))));
         Self { header, ..Self::new(ProblemCode::RangeNotSatisfiable, detail) }
     }
 
-    /// 405: the path has other methods, which `allow` lists for the `Allow` header.
+    /// 405: the path has other methods, which `allow` lists.
     pub fn method_not_allowed(allow: String) -> Self {
         let detail = format!("the methods here are {allow}");
         Self { header: Some(Box::new((ALLOW, allow))), ..Self::new(ProblemCode::MethodNotAllowed, detail) }
     }
 
-    /// Says when to try again (`Retry-After`).
+    /// Adds `Retry-After`.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds.max(1));
         self
     }
 
-    /// Notes a cause for the log; a client never sees it.
+    /// Adds a cause for the log, which clients do not see.
     #[must_use]
     pub fn because(mut self, cause: impl Display) -> Self {
         self.cause = Some(cause.to_string());
@@ -116,7 +116,7 @@ impl Failure {
         self.code
     }
 
-    /// Writes the one log line of this failure: an error if the fault is ours, else information.
+    /// Logs the failure: 5xx as an error, others as information.
     pub(super) fn log(&self, incoming: &Incoming) {
         let level = if self.code.status() >= 500 { Level::Error } else { Level::Info };
         let mut fields = vec![

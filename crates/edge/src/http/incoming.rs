@@ -21,10 +21,10 @@ use super::{CORRELATION_HEADER, TRACE_HEADER};
 use crate::ports::Ambient;
 use crate::token::Verifier;
 
-/// Where the paths of links begin, which are credentials.
+/// The prefix of paths of links. Such a path is a credential.
 const LINKS: &str = "/f/";
 
-/// One request: its head, the parameters of its path, and its body once that was read.
+/// One request: its head, the parameters of its path, and its body once it is read.
 #[derive(Debug)]
 pub struct Incoming {
     correlation_id: CorrelationId,
@@ -35,7 +35,7 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// A request whose body was not read yet. Takes the caller's correlation id or makes one.
+    /// A request whose body is not read yet. Uses the caller's correlation id or makes one.
     pub fn new(parts: Parts, ambient: &impl Ambient) -> Self {
         let correlation_id = correlation_id(&parts.headers, ambient);
         Self {
@@ -47,12 +47,12 @@ impl Incoming {
         }
     }
 
-    /// Notes what the caller may still do, for the answer.
+    /// Sets the caller's rate limit for the answer.
     pub(crate) fn set_quota(&self, quota: Quota) {
         self.quota.set(Some(quota));
     }
 
-    /// What the caller may still do, where that is limited.
+    /// The caller's rate limit, if there is one.
     pub(super) fn quota(&self) -> Option<Quota> {
         self.quota.get()
     }
@@ -62,12 +62,12 @@ impl Incoming {
         self.params = params;
     }
 
-    /// Reads the body, up to the limit for JSON. An error is reported by the method that asks for the body.
+    /// Reads the body, up to the limit for JSON. The methods that return the body report the error.
     pub(crate) async fn read(&mut self, body: impl http_body::Body<Data = Bytes>) {
         self.body = collect(&self.parts.headers, body, MAX_JSON_BYTES).await;
     }
 
-    /// The id that every line and message that follows from this request carries.
+    /// The correlation id.
     pub fn correlation_id(&self) -> &CorrelationId {
         &self.correlation_id
     }
@@ -89,7 +89,7 @@ impl Incoming {
         self.parts.uri.path()
     }
 
-    /// The path without what must not stand in a log: a link to a frame opens it.
+    /// The path without credentials: a link to a frame is shortened.
     pub(crate) fn path_for_log(&self) -> &str {
         if self.path().starts_with(LINKS) { "/f/…" } else { self.path() }
     }
@@ -180,7 +180,7 @@ impl Incoming {
         if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() { Ok(token) } else { Err(malformed()) }
     }
 
-    /// JSON by its media type; a missing one is taken for JSON.
+    /// Passes for JSON, or without a media type; 415 otherwise.
     fn check_content_type(&self) -> Result<(), Failure> {
         let Some(value) = self.parts.headers.get(CONTENT_TYPE) else { return Ok(()) };
         let essence =
@@ -194,7 +194,7 @@ impl Incoming {
         }
     }
 
-    /// Passes for a body that is sent as it is; 415 for a compressed one (RFC 9110, section 8.4).
+    /// Passes for an uncompressed body; 415 for a compressed one (RFC 9110, section 8.4).
     pub fn check_not_coded(&self) -> Result<(), Failure> {
         let plain = |value: &http::HeaderValue| {
             value.to_str().is_ok_and(|coding| coding.trim().eq_ignore_ascii_case("identity"))

@@ -3,10 +3,10 @@
 use framelift_domain::CorrelationId;
 use serde_json::{Map, Value};
 
-/// How much a line matters.
+/// The level of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// What happened.
+    /// Information.
     Info,
     /// A warning: worth a look when it comes often.
     Warn,

@@ -1,4 +1,4 @@
-//! Strict parsing of JSON bodies. Errors carry a JSON pointer and speak of JSON, not of Rust types.
+//! Strict parsing of JSON bodies. Errors have a JSON pointer, and describe JSON, not Rust types.
 
 use framelift_contract::problem::{FieldError, ProblemCode};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -56,12 +56,12 @@ fn invalid(mut pointer: String, error: &serde_json::Error) -> Failure {
             }
         }
     }
-    let detail: String = in_words_of_json(detail).chars().take(300).collect();
+    let detail: String = in_terms_of_json(detail).chars().take(300).collect();
     Failure::validation(vec![FieldError::new(pointer, detail)])
 }
 
-/// Serde's message in JSON's terms, and without the value, which may be a secret in the wrong field.
-fn in_words_of_json(detail: &str) -> String {
+/// Translates serde's message to terms of JSON, and removes the value, which may be a secret in a wrong field.
+fn in_terms_of_json(detail: &str) -> String {
     let Some((given, expected)) = detail.rsplit_once(", expected ") else { return detail.to_owned() };
     if given.starts_with("unknown variant `") {
         return format!("expected {expected}");

@@ -1,30 +1,30 @@
-//! What answers say of how often a user may call.
+//! The headers of an answer with the user's rate limit.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The fields of draft-ietf-httpapi-ratelimit-headers-10.
+/// The headers of draft-ietf-httpapi-ratelimit-headers-10.
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// What a user may still do, as answers say it.
+/// A user's rate limit and what is left of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Quota {
-    /// Requests that may be made in a minute.
+    /// Maximum of requests in a minute.
     pub(crate) limit: u32,
-    /// As many as are left.
+    /// Requests that are left.
     pub(crate) remaining: u32,
-    /// Seconds after which there is more.
+    /// Seconds until more requests are allowed.
     pub(crate) reset_s: u32,
 }
 
 impl Quota {
-    /// Whether the request may go on.
+    /// Whether the request is allowed.
     pub(crate) fn allows(self) -> bool {
         self.remaining > 0
     }
 
-    /// Says it in an answer's headers.
-    pub(crate) fn tell(self, headers: &mut HeaderMap) {
+    /// Adds the headers to an answer.
+    pub(crate) fn add_headers(self, headers: &mut HeaderMap) {
         let Self { limit, remaining, reset_s } = self;
         let fields = [
             (POLICY, format!("\"user\";q={limit};w=60")),

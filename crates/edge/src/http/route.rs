@@ -59,7 +59,7 @@ pub enum Found {
     Options(String),
 }
 
-/// Two routes that collide, or a malformed path: a fault of the list, not of a request.
+/// Conflicting routes or a malformed path in the list of routes.
 #[derive(Debug, thiserror::Error)]
 #[error("the route {path} cannot be added: {detail}")]
 pub struct InvalidRoutes {

@@ -1,9 +1,8 @@
-//! A deserializer that takes JSON objects for structs and JSON strings for enums, and nothing else.
+//! A deserializer that accepts only JSON objects as structs and only JSON strings as enums.
 //!
-//! Derived structs also read themselves from a sequence of their fields, and derived enums from
-//! an object of one member. That is for formats without names; a body in JSON has them. One
-//! wrapper stands around every deserializer, seed and access on the way down, so that the rule
-//! holds at every depth.
+//! Derived structs can also be deserialized from a sequence of their fields, and derived enums from an object with one
+//! member, for formats without names. A JSON body must not use these forms. The wrapper [`Strict`] is put around every
+//! nested deserializer, seed and access, so that the rule applies at every depth.
 
 use std::fmt;
 
@@ -11,15 +10,14 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// Wraps a deserializer, a seed or an access so that the rule holds in it.
+/// Wraps a deserializer, a seed or an access, in which the rule then applies.
 pub(super) struct Strict<T>(pub(super) T);
 
-/// JSON says itself what it is, so most hints are not needed: a visitor refuses what it is not for.
-/// Reads integers.
+/// Deserializes integers.
 macro_rules! integers {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-            self.0.deserialize_any(Whole(visitor))
+            self.0.deserialize_any(IntegerVisitor(visitor))
         })*
     };
 }
@@ -36,7 +34,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
     integers! { deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.0.deserialize_any(Within { visitor, object: false })
+        self.0.deserialize_any(StrictVisitor { visitor, object: false })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -45,7 +43,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_any(Within { visitor, object: true })
+        self.0.deserialize_any(StrictVisitor { visitor, object: true })
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -54,11 +52,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_any(Named(visitor))
+        self.0.deserialize_any(VariantVisitor(visitor))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.0.deserialize_option(Within { visitor, object: false })
+        self.0.deserialize_option(StrictVisitor { visitor, object: false })
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -66,7 +64,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_newtype_struct(name, Within { visitor, object: false })
+        self.0.deserialize_newtype_struct(name, StrictVisitor { visitor, object: false })
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
@@ -97,7 +95,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Strict<A> {
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Strict<A> {
     type Error = A::Error;
 
-    /// A member's name is a string whatever it is read as: there is nothing to be strict about.
+    /// A member's name is always a string, so it needs no check.
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
         self.0.next_key_seed(seed)
     }
@@ -111,14 +109,14 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Strict<A> {
     }
 }
 
-/// A visitor that keeps the rule for what is inside, and refuses a sequence where an object belongs.
-struct Within<V> {
+/// A visitor that applies the rule to nested values, and refuses a sequence in place of an object.
+struct StrictVisitor<V> {
     visitor: V,
     object: bool,
 }
 
-/// Hands plain values on as they are.
-macro_rules! hand_on {
+/// Forwards scalar values unchanged.
+macro_rules! forward_values {
     ($($method:ident: $value:ty),* $(,)?) => {
         $(fn $method<E: Error>(self, value: $value) -> Result<V::Value, E> {
             self.visitor.$method(value)
@@ -126,14 +124,14 @@ macro_rules! hand_on {
     };
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Within<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for StrictVisitor<V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.object { f.write_str("an object") } else { self.visitor.expecting(f) }
     }
 
-    hand_on! {
+    forward_values! {
         visit_bool: bool,
         visit_i64: i64,
         visit_u64: u64,
@@ -173,9 +171,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Within<V> {
 }
 
 /// A visitor of an integer, which JSON may spell `5.0` (JSON Schema 2020-12, 6.1.1).
-struct Whole<V>(V);
+struct IntegerVisitor<V>(V);
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Whole<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for IntegerVisitor<V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -191,9 +189,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Whole<V> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
-        // Up to here a double holds every integer.
-        const MOST: f64 = 9_007_199_254_740_992.0;
-        if value.fract() == 0.0 && value.abs() <= MOST {
+        // A double represents every integer up to this one exactly.
+        const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+        if value.fract() == 0.0 && value.abs() <= MAX_EXACT {
             self.0.visit_i64(value as i64)
         } else {
             self.0.visit_f64(value)
@@ -201,10 +199,10 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Whole<V> {
     }
 }
 
-/// A visitor that takes an enum by the name of its variant.
-struct Named<V>(V);
+/// A visitor of an enum, which accepts only the name of a variant.
+struct VariantVisitor<V>(V);
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Named<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for VariantVisitor<V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -180,7 +180,7 @@ fn a_correlation_id_that_is_not_well_formed_is_replaced() {
 }
 
 #[test]
-fn our_own_faults_say_nothing_of_their_cause() {
+fn internal_errors_do_not_reveal_their_cause() {
     for (path, method) in [("/boom", "POST"), ("/down", "GET")] {
         let response = call(method, path, &[("x-correlation-id", b"c-1")], "");
         assert!(!String::from_utf8_lossy(response.body()).contains("secret"), "{path}");
@@ -189,7 +189,7 @@ fn our_own_faults_say_nothing_of_their_cause() {
 }
 
 #[test]
-fn a_list_of_routes_with_a_fault_is_refused() {
+fn invalid_routes_are_refused() {
     assert!(Router::new(&[Route::get("/a"), Route::get("/a")]).is_err());
     assert!(Router::new(&[Route::get("/a/{x}"), Route::get("/a/{y}")]).is_err());
 }

@@ -8,19 +8,19 @@ use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::records::VideoRow;
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// Gives a worker the job: the next attempt, with a lease. The same claim id again, while that lease
-    /// lasts, gets the same attempt.
+    /// Assigns the job to a worker: makes the next attempt, with a lease. A repeated call with the same claim id
+    /// returns the same attempt while the lease lasts.
     ///
     /// After [`JobError::JobFinished`] there may be an unsent notice: see [`Self::notice`].
     pub async fn claim(&self, id: VideoId, worker: WorkerId, claim_id: Option<String>) -> Result<Video> {
         let VideoRow { video, understood, .. } = self.row(id).await?;
         if !understood && !video.state.is_terminal() {
-            // Its options were stored by newer code, which will be rolled out again.
+            // Newer code stored its options. That version will be deployed again.
             return Err(JobError::JobNotReady);
         }
         match video.state.name() {
             StateName::AwaitingUpload | StateName::Queued => {
-                // A crash may have left the record behind the slots.
+                // After a crash, the slots may be ahead of the record.
                 if !self.store.slots(video.owner).await?.is_in_flight(id) {
                     return Err(JobError::JobNotReady);
                 }
@@ -29,12 +29,12 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                     Err(error) => return Err(error),
                 }
             }
-            _ if video.state.is_terminal() => return self.already_finished(id).await,
+            _ if video.state.is_terminal() => return self.finish_again(id).await,
             _ => {}
         }
         if video.state.attempts().releases > self.limits.max_releases {
-            self.apply_give_up(id, exhausted()).await?;
-            return self.already_finished(id).await;
+            self.give_up(id, exhausted()).await?;
+            return self.finish_again(id).await;
         }
         let event = Event::Claimed {
             worker,
@@ -49,10 +49,10 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                     Err(JobError::LeaseHeld { retry_after_s: u32::try_from(ms).unwrap_or(1).div_ceil(1000) })
                 }
                 Reason::DeadlinePassed => {
-                    self.apply_give_up(id, timed_out()).await?;
-                    self.already_finished(id).await
+                    self.give_up(id, timed_out()).await?;
+                    self.finish_again(id).await
                 }
-                Reason::Finished => self.already_finished(id).await,
+                Reason::Finished => self.finish_again(id).await,
                 _ => Err(JobError::JobNotReady),
             },
             outcome => outcome,
@@ -71,8 +71,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         self.apply(id, &Event::Progressed { attempt, worker, progress, lease_s }).await
     }
 
-    /// Finishes what the last report may have left undone, and returns [`JobError::JobFinished`].
-    pub(super) async fn already_finished<T>(&self, id: VideoId) -> Result<T> {
+    /// Does the steps that an earlier report may have left undone, and returns [`JobError::JobFinished`].
+    pub(super) async fn finish_again<T>(&self, id: VideoId) -> Result<T> {
         let video = self.row(id).await?.video;
         if video.state.is_terminal() {
             self.finish(&video).await?;
@@ -80,8 +80,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Err(JobError::JobFinished)
     }
 
-    /// Fails a job that gets no further attempt, unless it has ended meanwhile.
-    pub(super) async fn apply_give_up(&self, id: VideoId, failure: Failure) -> Result<()> {
+    /// Fails a job that gets no further attempt, unless it has ended.
+    pub(super) async fn give_up(&self, id: VideoId, failure: Failure) -> Result<()> {
         match self.apply(id, &Event::GivenUp(failure)).await {
             Ok(_) | Err(JobError::Refused(_)) => Ok(()),
             Err(error) => Err(error),

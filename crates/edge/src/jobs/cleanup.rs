@@ -30,27 +30,27 @@ impl Cleanup {
         self.upload.is_none() && self.multipart.is_none() && self.results_prefix.is_none()
     }
 
-    /// All of a video's objects; the upload only if nobody else uses it.
+    /// All of a video's objects. `upload_gone` says whether the upload is included, because no other video uses it.
     pub(super) fn all_of(video: &Video, upload_gone: bool) -> Self {
         let upload_key = object_key::upload(video.owner, video.root());
         let multipart = match (&video.source, video.state.multipart()) {
             (Source::Own { .. }, Some(multipart)) => Some((upload_key.clone(), multipart.upload_id.clone())),
             _ => None,
         };
-        let attempted = video.state.attempts().made > 0;
+        let record_attempt = video.state.attempts().made > 0;
         Self {
             video: video.id,
             correlation_id: video.correlation_id.clone(),
             upload: upload_gone.then_some(upload_key),
             multipart,
-            results_prefix: attempted.then(|| object_key::results_of(video.owner, video.id)),
+            results_prefix: record_attempt.then(|| object_key::results_of(video.owner, video.id)),
         }
     }
 }
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// What can be deleted as soon as a video has ended: an upload that no run can use, one that never
-    /// arrived, and the archives of attempts that were not published.
+    /// The objects that can be deleted as soon as a video has ended: an upload that no run can use or that never
+    /// arrived, and archives of attempts that were not published.
     pub(super) async fn after_end(&self, video: &Video) -> Result<Option<Cleanup>> {
         let useless = match &video.state {
             State::Failed { failure, .. } => failure.code.makes_upload_useless(),
@@ -66,7 +66,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok((!cleanup.is_empty()).then_some(cleanup))
     }
 
-    /// Deletes all that a cleanup names.
+    /// Deletes the objects of a cleanup.
     pub(super) async fn remove(&self, cleanup: &Cleanup) -> Result<()> {
         if let Some((key, upload_id)) = &cleanup.multipart {
             self.objects.abort_multipart(key, upload_id).await?;
@@ -80,7 +80,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(())
     }
 
-    /// Deletes what it can; the retention pass tries the rest again.
+    /// Deletes the objects of a cleanup. After an error, the retention pass retries.
     pub(super) async fn try_remove(&self, cleanup: Option<&Cleanup>) {
         let Some(cleanup) = cleanup else { return };
         if let Err(error) = self.remove(cleanup).await {

@@ -6,11 +6,11 @@ use framelift_domain::{CorrelationId, Options, Time, TraceParent, UserId, Video,
 use super::{Idempotency, JobError, Jobs, NewVideo, Result};
 use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::records::{MAX_NEW_BYTES, VideoRow};
-use crate::store::slots::NoRoom;
+use crate::store::slots::AdmissionError;
 use crate::store::{Expiring, keys};
 
-/// How long a run may take from its record to its place in the queue, in seconds. After that it counts as
-/// crashed and expires.
+/// How long the creation of a run may take, in seconds. Then its call counts as crashed, and the run
+/// expires.
 const RUN_TTL_S: u32 = 600;
 const DAY_S: i64 = 24 * 3600;
 
@@ -105,7 +105,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
     }
 
-    /// A new id; or that of the first request with this key, with its video if it was created.
+    /// A new id, or that of the first request with this key, with its video if it was created.
     async fn fresh_or_known(
         &self,
         user: UserId,
@@ -125,7 +125,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
     }
 
-    /// Creates a record in its steps: a slot, a place in the index, the record itself.
+    /// Creates a video in three steps: a slot, a position in the index, the record.
     async fn admit(&self, video: Video, expires_at: Time) -> Result<Video> {
         let (user, id, root) = (video.owner, video.id, video.root());
         let bytes = if id == root { video.size_bytes } else { 0 };
@@ -136,13 +136,15 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         self.store
             .fill_slots(user, |mut slots| {
                 let reserved = slots.reserve(id, bytes, expires_at, self.limits);
-                let changed = reserved.map_err(|why| self.no_room(why))?;
+                let changed = reserved.map_err(|why| self.admission_error(why))?;
                 if changed {
-                    slots.check_decoded(self.today(), self.limits).map_err(|why| self.no_room(why))?;
+                    slots
+                        .check_decoded(self.today(), self.limits)
+                        .map_err(|why| self.admission_error(why))?;
                 }
                 // A run uploads nothing.
                 if changed && id == root {
-                    slots.count_upload(self.today(), self.limits).map_err(|why| self.no_room(why))?;
+                    slots.count_upload(self.today(), self.limits).map_err(|why| self.admission_error(why))?;
                 }
                 Ok::<_, JobError>((slots, changed, ()))
             })
@@ -151,7 +153,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         if self.store.create(&keys::video(id), &row).await? {
             return Ok(row.video);
         }
-        // The same request runs twice at once, or a sweep has given this one up.
+        // The same request runs concurrently, or the sweep has abandoned this creation.
         let row = self.row(id).await?;
         if row.video.state.name() == StateName::Deleted {
             return Err(JobError::VideoNotFound);
@@ -173,39 +175,41 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         u32::try_from(rest_s).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn no_room(&self, why: NoRoom) -> JobError {
+    pub(super) fn admission_error(&self, why: AdmissionError) -> JobError {
         match why {
-            NoRoom::Day => JobError::DailyQuotaExceeded {
+            AdmissionError::TooManyUploads => JobError::DailyQuotaExceeded {
                 limit: self.limits.max_uploads_per_day,
                 retry_after_s: self.rest_of_day_s(),
             },
-            NoRoom::Decoded => JobError::DecodingQuotaExceeded {
+            AdmissionError::TooMuchDecoded => JobError::DecodingQuotaExceeded {
                 limit: self.limits.max_decoded_minutes_per_day,
                 retry_after_s: self.rest_of_day_s(),
             },
-            NoRoom::Full => JobError::QuotaExceeded { limit: self.limits.max_open_per_user },
-            NoRoom::Storage { used } => {
+            AdmissionError::TooManyUnfinished => {
+                JobError::QuotaExceeded { limit: self.limits.max_open_per_user }
+            }
+            AdmissionError::TooManyBytes { used } => {
                 JobError::StorageQuotaExceeded { used, limit: self.limits.max_stored_bytes_per_user }
             }
-            NoRoom::Closed => JobError::AccountClosed,
+            AdmissionError::AccountClosed => JobError::AccountClosed,
         }
     }
 
-    /// Adds a run to the videos that use the upload.
-    pub(super) async fn hold_upload(&self, video: &Video) -> Result<()> {
+    /// Adds a run to the references of its upload.
+    pub(super) async fn add_upload_ref(&self, video: &Video) -> Result<()> {
         let Source::Of { root } = video.source else { return Ok(()) };
-        let held = self.store.update_video(root, |row| {
+        let added = self.store.update_video(root, |row| {
             let source = row.video.source.clone().add_ref(video.id)?;
             let changed = source != row.video.source;
             let video = Video { source, ..row.video };
             Ok::<_, SourceError>((VideoRow { video, ..row }, changed, ()))
         });
-        held.await?;
+        added.await?;
         Ok(())
     }
 
-    /// Removes a video from those that use its upload. Returns whether none is left; then the upload's bytes
-    /// no longer count.
+    /// Removes a video from the references of its upload. Returns whether none is left; then the upload's bytes are no
+    /// longer counted.
     pub(super) async fn release_upload(&self, video: &Video) -> Result<bool> {
         let released = self.store.update_video(video.root(), |row| {
             let source = row.video.source.clone().release(video.id)?;

@@ -1,4 +1,4 @@
-//! Errors of the operations, and the problem documents that they become.
+//! Errors of the operations, and their problem documents.
 
 use framelift_contract::problem::{FieldError, ProblemCode};
 use framelift_domain::video::{EventName, Reason, Refused};
@@ -7,7 +7,7 @@ use crate::ports::Unavailable;
 use crate::store::update::UpdateError;
 use crate::store::{Damaged, StoreError};
 
-/// Why an operation was not done.
+/// Why an operation failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JobError {
     /// No such video, or not any more.
@@ -25,23 +25,23 @@ pub enum JobError {
         /// The limit.
         limit: u32,
     },
-    /// The user has begun as many uploads today as one may in a day.
+    /// The user has reached the daily limit of uploads.
     #[error("at most {limit} uploads may be begun in a day (UTC)")]
     DailyQuotaExceeded {
-        /// That many.
+        /// The limit.
         limit: u32,
         /// Seconds until the next day.
         retry_after_s: u32,
     },
-    /// The user's jobs have decoded as much video today as they may in a day.
+    /// The user's jobs have reached the daily limit of decoded video.
     #[error("at most {limit} minutes of video may be decoded in a day (UTC), and they are used up")]
     DecodingQuotaExceeded {
-        /// That many.
+        /// The limit.
         limit: u32,
         /// Seconds until the next day.
         retry_after_s: u32,
     },
-    /// The user's videos have as many bytes as they may, or would have with this one.
+    /// The user's videos have reached the limit of bytes, or would exceed it with this one.
     #[error(
         "the videos of this account have {used} of {limit} bytes: delete some, or wait until they are no longer kept"
     )]
@@ -60,7 +60,7 @@ pub enum JobError {
     /// The upload has not been checked yet.
     #[error("the upload is not complete")]
     UploadIncomplete,
-    /// The upload was deleted, or it never came.
+    /// The upload was deleted, or never arrived.
     #[error("the upload is not kept any more")]
     SourceExpired,
     /// The same key with another request.
@@ -78,7 +78,7 @@ pub enum JobError {
     /// The job is in a terminal state.
     #[error("the job is finished")]
     JobFinished,
-    /// The job was not handed to the queue yet.
+    /// The job is not in the queue yet.
     #[error("the job is not ready to be worked on")]
     JobNotReady,
     /// Another worker holds the job.
@@ -99,13 +99,13 @@ pub enum JobError {
     /// No such plugin, or not any more.
     #[error("there is no such plugin")]
     PluginNotFound,
-    /// Plugins that cannot run, or not as they are configured; pointers begin in the options.
+    /// The options name plugins that do not exist, or configure them wrongly. Pointers start in the options.
     #[error("the options name plugins that cannot run so")]
     PluginsRefused(Vec<FieldError>),
-    /// The user has as many plugins as one may.
+    /// The user has reached a limit of plugins.
     #[error("the account's plugins are as many as they may be: {0}")]
     PluginQuotaExceeded(String),
-    /// The check of a plugin is another attempt's by now.
+    /// The report is of an attempt that is no longer the current one.
     #[error("the attempt is not the current one")]
     StaleCheck,
     /// No such delivery, or not any more.
@@ -117,7 +117,7 @@ pub enum JobError {
     /// The store or the queue did not answer; the same request may safely be sent again.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// A record cannot be read; trying again does not help.
+    /// A record cannot be read; a retry does not help.
     #[error(transparent)]
     Damaged(#[from] Damaged),
 }
@@ -155,7 +155,7 @@ impl JobError {
         }
     }
 
-    /// Seconds after which trying again makes sense, if it does.
+    /// Seconds after which a retry makes sense, if it does.
     pub fn retry_after_s(&self) -> Option<u32> {
         match self {
             Self::LeaseHeld { retry_after_s }

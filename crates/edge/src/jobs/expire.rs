@@ -1,4 +1,4 @@
-//! Removes what deleted videos and closed accounts leave in the store, a day later.
+//! Removes the values of deleted videos and closed accounts from the store, a day later.
 
 use framelift_contract::object_key;
 use framelift_domain::video::{Source, State};
@@ -13,20 +13,20 @@ use crate::store::{Expiring, StoreError, keys};
 /// Maximum of records that one call removes.
 const MAX_REMOVED: usize = 40;
 /// Buckets of idempotency keys that are removed in one step.
-const BUCKETS_A_STEP: u64 = 16;
+const BUCKETS_PER_STEP: u64 = 16;
 
 /// The outcome of removing something that is due.
 enum Outcome {
-    /// It is removed, or need not be.
+    /// It is removed, or need not be removed.
     Done,
     /// It is still needed.
     Later,
-    /// A part is removed; there is more.
+    /// A part is removed. Holds the entry for the next part.
     Step(Expiring),
 }
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// Removes the next things that are due. One that cannot be removed now is put off for a day.
+    /// Removes the next due values. An entry whose values are still needed is deferred for a day.
     pub(super) async fn remove_due(&self, swept: &mut Swept) -> Result<()> {
         let Some(due) = self.store.next_due().await? else { return Ok(()) };
         let (mut done, mut next) = (Vec::new(), None);
@@ -42,23 +42,23 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                 Ok(Outcome::Step(step)) => next = Some(step),
                 Err(JobError::Unavailable(error)) => return Err(error.into()),
                 Err(error) => {
-                    swept.unread.extend(match &error {
+                    swept.page_errors.extend(match &error {
                         JobError::Damaged(damaged) => Some(StoreError::from(damaged.clone())),
                         _ => None,
                     });
-                    swept.troubles.extend(user.map(|user| (user, error)));
+                    swept.user_errors.extend(user.map(|user| (user, error)));
                 }
             }
             done.push(item);
-            // A step is as much as many records.
+            // Removing a part of an account writes as much as removing many records.
             if user.is_some() {
                 break;
             }
         }
-        Ok(self.store.take_due(&due, &done, next).await?)
+        Ok(self.store.replace_due(&due, &done, next).await?)
     }
 
-    /// Removes the record of a video that was deleted and has no objects any more.
+    /// Removes the record of a deleted video without objects.
     async fn remove_video(&self, id: VideoId) -> Result<Outcome> {
         let key = keys::video(id);
         let row = self.store.video(id).await?;
@@ -77,7 +77,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(Outcome::Done)
     }
 
-    /// Removes a delivery that newer ones have pushed out.
+    /// Removes a delivery that was dropped from the outbox.
     async fn remove_delivery(&self, id: EventId) -> Result<Outcome> {
         self.store.forget(&keys::delivery(id)).await?;
         Ok(Outcome::Done)
@@ -104,12 +104,12 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(self.store.trim(user, first).await?)
     }
 
-    /// Removes a part of a closed account's values: first its videos, page by page, then its idempotency keys,
-    /// in the end the values that say that it is closed.
+    /// Removes a part of a closed account's values: first its videos, page by page, then its idempotency keys, and last
+    /// the values that record that it is closed.
     async fn remove_user(&self, user: UserId, step: u64) -> Result<Outcome> {
         let slots: Option<Slots> = self.store.get(&keys::slots(user)).await?;
         if slots.as_ref().is_some_and(|slots| !slots.closed) {
-            // Closing it was begun and not finished.
+            // The call that closes the account has not marked it yet.
             return Ok(Outcome::Done);
         }
         let slots = slots.unwrap_or_default();
@@ -125,21 +125,21 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         let pages = head.len().div_ceil(PAGE);
         let next = Outcome::Step(Expiring::User { user, step: step + 1 });
         if step < pages {
-            // A page that was removed before has no ids.
+            // A page that is already removed has no ids.
             for id in self.store.index_page(user, &head, step).await.unwrap_or_default() {
                 self.store.forget(&keys::video(id)).await?;
             }
             self.store.forget(&keys::index_page(user, step)).await?;
             return Ok(next);
         }
-        let first = (step - pages) * BUCKETS_A_STEP;
+        let first = (step - pages) * BUCKETS_PER_STEP;
         if first < u64::from(keys::IDEMPOTENCY_BUCKETS) {
-            for bucket in first..first + BUCKETS_A_STEP {
+            for bucket in first..first + BUCKETS_PER_STEP {
                 self.store.forget(&keys::idempotency_bucket(user, bucket)).await?;
             }
             return Ok(next);
         }
-        // Objects that workers wrote before they were told that the account was closed.
+        // Objects that workers wrote before they learned that the account was closed.
         for prefix in object_key::of_user(user) {
             self.objects.remove_all(&prefix).await?;
         }

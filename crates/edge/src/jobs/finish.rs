@@ -8,14 +8,14 @@ use framelift_domain::{Failure, FailureCode, UserId, Video, VideoId, WorkerId};
 use super::{JobError, Jobs, Result, view};
 use crate::ports::{Ambient, Kv, Objects, Queue};
 
-/// Longest delay of a message, in seconds: what the queue takes.
+/// Maximum delay of a message that the queue accepts, in seconds.
 const MAX_DELAY_S: u32 = 900;
-/// Most bytes of all warnings together.
+/// Maximum of bytes of all warnings together.
 const MAX_WARNING_BYTES: usize = 6 << 10;
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// Publishes the attempt's result, frees the slot and dispatches the next video. A repeated call finishes
-    /// what an earlier one left undone.
+    /// Publishes the attempt's result, frees the slot and dispatches the next video. A repeated call does the steps
+    /// that an earlier one left undone.
     pub async fn complete(
         &self,
         id: VideoId,
@@ -27,8 +27,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         self.end(id, Event::Completed { attempt, worker, result }).await
     }
 
-    /// Fails the video, of which so much was decoded, frees the slot and dispatches the next video. A repeated
-    /// call finishes what an earlier one left undone.
+    /// Fails the video, counts its decoded time, frees the slot and dispatches the next video. A repeated call does the
+    /// steps that an earlier one left undone.
     pub async fn fail(
         &self,
         id: VideoId,
@@ -43,7 +43,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     async fn end(&self, id: VideoId, event: Event) -> Result<Video> {
         let video = match self.apply(id, &event).await {
             Err(JobError::Refused(refused)) if refused.reason == Reason::Finished => {
-                return self.already_finished(id).await;
+                return self.finish_again(id).await;
             }
             outcome => outcome?,
         };
@@ -69,16 +69,16 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         if attempts.made == attempt && (late || attempts.releases >= self.limits.max_releases) {
             let message = format!("gave up after {attempt} attempts: {}", failure.message);
             let failure = Failure::new(FailureCode::Internal, message);
-            // What was decoded for nothing is not the owner's to pay for.
+            // Time that was decoded without a result is not charged to the owner.
             match self.fail(id, attempt, worker.clone(), failure, 0).await {
-                // It was released before, and the answer was lost.
+                // The job was already released, and the answer was lost.
                 Err(JobError::Refused(_)) => {}
                 outcome => return outcome,
             }
         }
         let video = match self.apply(id, &Event::Released { attempt, worker, since }).await {
             Err(JobError::Refused(refused)) if refused.reason == Reason::Finished => {
-                return self.already_finished(id).await;
+                return self.finish_again(id).await;
             }
             outcome => outcome?,
         };
@@ -89,7 +89,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(video)
     }
 
-    /// 2, 4, 8 … seconds, half of it random.
+    /// The delay before the next attempt: 2, 4, 8 … seconds, half of it random.
     pub(super) fn delay_s(&self, releases: u32) -> u32 {
         let most = 2_u32.saturating_pow(releases.saturating_add(1).min(16)).min(MAX_DELAY_S);
         let mut random = [0; 4];
@@ -97,8 +97,9 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         most / 2 + u32::from_le_bytes(random) % (most / 2 + 1)
     }
 
-    /// Records that the notices of the video's end were sent, as the worker of that attempt reports (0 for a notice
-    /// that has a message of its own); with `webhook`, the owner has one, to which the event is to be delivered.
+    /// Records that the notices of the video's end were sent, as reported by the worker of that attempt (0 if the
+    /// notice had a message of its own). `webhook` says whether the owner has a webhook, to which the event is to be
+    /// delivered.
     pub async fn notified(&self, id: VideoId, attempt: u32, webhook: bool) -> Result<Video> {
         let video = self.row(id).await?.video;
         if attempt != 0 && attempt != video.state.attempts().made {
@@ -107,11 +108,11 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
         let delivered = webhook && video.state.has_notice_due();
         if delivered {
-            self.keep_delivery_of(&video).await?;
+            self.store_video_delivery(&video).await?;
         }
         let video = self.apply(id, &Event::Notified).await?;
         if !delivered && self.store.delivery(id.into()).await?.is_none() {
-            self.store.settle_due(video.owner, id.into(), None).await?;
+            self.store.reschedule_due(video.owner, id.into(), None).await?;
         }
         Ok(video)
     }
@@ -136,7 +137,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     }
 }
 
-/// Cuts the warnings to 100 of 500 characters each, and to what fits into the record.
+/// Truncates the warnings to 100 of 500 characters each, and to what fits into the record.
 fn bound_warnings(warnings: &mut Vec<String>) {
     let all = warnings.len();
     let mut bytes = 0;

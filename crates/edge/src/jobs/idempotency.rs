@@ -1,15 +1,15 @@
-//! Idempotency keys: the same request, sent again, is done once.
+//! Idempotency keys: a request that is sent repeatedly is carried out once.
 //!
-//! A user's keys lie in a fixed number of buckets, by their hash. Keys that are older than a day are dropped
-//! whenever their bucket is written. A request whose body is a file ([`super::turn`]) is remembered before
-//! its body is known: its entry also says which request is sending the file, or how that ended.
+//! A user's keys are stored in a fixed number of buckets, by their hash. Keys that are older than a day are removed
+//! whenever their bucket is written. A request whose body is a file ([`super::lease`]) is remembered before its body is
+//! known: its entry also has the request that holds the lease to store the file, or the digest of the stored file.
 
 use std::collections::BTreeMap;
 
 use framelift_domain::{Time, UserId, VideoId};
 use serde::{Deserialize, Serialize};
 
-use super::turn::Stream;
+use super::upload_lease::StreamState;
 use super::{JobError, Jobs, Result};
 use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::Stored;
@@ -18,10 +18,10 @@ use crate::store::update::UpdateError;
 
 /// How long a key is remembered, in seconds.
 const REMEMBERED_S: u32 = 24 * 3600;
-/// Most keys in a bucket, which has 32 KB. Above that the oldest one is forgotten early.
+/// Maximum of keys in a bucket, which has 32 KB. A further key replaces the oldest.
 const MAX_KEYS: usize = 90;
 
-/// A request that may be sent again.
+/// A request with an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
     /// The client's key.
@@ -30,7 +30,7 @@ pub struct Idempotency {
     pub request_hash: String,
 }
 
-/// What is remembered of a request.
+/// The entry of a request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Remembered {
     pub(super) request_hash: String,
@@ -38,7 +38,7 @@ pub(super) struct Remembered {
     pub(super) at: Time,
     /// The state of the file, for a request whose body is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) stream: Option<Stream>,
+    pub(super) stream: Option<StreamState>,
 }
 
 /// Versions 0 and 1 gave each key a value of its own.
@@ -46,11 +46,11 @@ impl Stored for Remembered {}
 
 impl Remembered {
     fn is_expired(&self, now: Time) -> bool {
-        now >= self.at.plus_s(REMEMBERED_S) && !self.is_under_way(now)
+        now >= self.at.plus_s(REMEMBERED_S) && !self.is_in_progress(now)
     }
 
-    fn is_under_way(&self, now: Time) -> bool {
-        matches!(&self.stream, Some(Stream::UnderWay { until, .. }) if now < *until)
+    fn is_in_progress(&self, now: Time) -> bool {
+        matches!(&self.stream, Some(StreamState::InProgress { until, .. }) if now < *until)
     }
 }
 
@@ -66,7 +66,7 @@ impl Bucket {
     fn put(&mut self, hash: &str, remembered: Remembered, now: Time) {
         self.keys.retain(|_, known| !known.is_expired(now));
         if self.keys.len() >= MAX_KEYS && !self.keys.contains_key(hash) {
-            let idle = self.keys.iter().filter(|(_, known)| !known.is_under_way(now));
+            let idle = self.keys.iter().filter(|(_, known)| !known.is_in_progress(now));
             if let Some(oldest) = idle.min_by_key(|(_, known)| known.at).map(|(hash, _)| hash.clone()) {
                 self.keys.remove(&oldest);
             }
@@ -76,7 +76,7 @@ impl Bucket {
 }
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// The video of the first request with this key; `id` if this is the first one.
+    /// Returns the video of the first request with this key, or `id` if this is the first.
     pub(super) async fn recall(&self, user: UserId, id: VideoId, request: &Idempotency) -> Result<VideoId> {
         let place = keys::idempotency(user, &request.key);
         let older: Option<Remembered> = self.store.get(&place.older).await?;
@@ -96,8 +96,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         .await
     }
 
-    /// Assigns the key of a deleted video to a new one. Returns the video that has it now: `id`, or that of the
-    /// same request under way elsewhere.
+    /// Assigns the key of a deleted video to a new one. Returns the video that has the key now: `id`, or that of a
+    /// concurrent request.
     pub(super) async fn rebind(
         &self,
         user: UserId,
@@ -118,7 +118,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         if self.recall(user, id, request).await? == id { Ok(()) } else { Err(JobError::IdempotencyKeyReused) }
     }
 
-    /// What is remembered of a key.
+    /// The entry of a key, if it has one.
     pub(super) async fn remembered(&self, place: &IdempotencyPlace) -> Result<Option<Remembered>> {
         let bucket: Option<Bucket> = self.store.get(&place.bucket).await?;
         Ok(bucket.and_then(|mut bucket| bucket.keys.remove(&place.hash)))
@@ -162,12 +162,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_forgets_what_is_past_its_day_and_the_oldest_when_it_is_full() {
+    fn a_bucket_drops_expired_keys_and_the_oldest_when_it_is_full() {
         let at = |s: i64| Time::from_unix_ms(s * 1000);
         let id = VideoId::new(1, [1; 10]);
         let entry = |s| Remembered { request_hash: "ab".repeat(16), id, at: at(s), stream: None };
         let mut bucket = Bucket::default();
-        let stream = Some(Stream::UnderWay { holder: id, until: at(200_000) });
+        let stream = Some(StreamState::InProgress { holder: id, until: at(200_000) });
         bucket.put("sending", Remembered { stream, ..entry(0) }, at(0));
         for n in 0..200 {
             bucket.put(&format!("{n:032}"), entry(1 + n), at(1 + n));

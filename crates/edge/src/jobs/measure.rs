@@ -8,8 +8,8 @@ use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::records::{MAX_NEW_BYTES, VideoRow};
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// Records the true size of a streamed upload, and the options that came after the file. A video that no
-    /// longer awaits its upload stays as it is; one that exceeds its owner's limit is refused.
+    /// Records the size of a streamed upload, and the options that followed the file. Does not change a video that no
+    /// longer awaits its upload. Refuses one that exceeds its owner's limit.
     pub async fn measured(
         &self,
         user: UserId,
@@ -21,14 +21,15 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         if !matches!(known.state, State::AwaitingUpload { .. }) {
             return Ok(known);
         }
-        // Those that the record was made with keep the plugins that it was given then.
+        // Unchanged options keep their pinned plugins.
         let other = options.filter(|options| **options != known.options.unpinned());
         let options = match other {
             Some(options) => self.pin(user, options).await?,
             None => known.options,
         };
         let resized = self.store.fill_slots(user, |mut slots| {
-            let changed = slots.resize(id, size_bytes, self.limits).map_err(|why| self.no_room(why))?;
+            let changed =
+                slots.resize(id, size_bytes, self.limits).map_err(|why| self.admission_error(why))?;
             Ok::<_, JobError>((slots, changed, ()))
         });
         resized.await?;

@@ -1,9 +1,9 @@
-//! Telling owners: which events are due, their deliveries to webhooks, and the sweep that forgets none.
+//! Notices to owners: due events, their deliveries to webhooks, and the sweep of both.
 //!
-//! A video's end is an event that its record holds (`notified: false`) from the change of state on. Before the
-//! video leaves its slot, its event is put into the owner's outbox, and stays there until a worker has reported
-//! that the notices are out and the webhook, if there is one, took it or was given up. Every step may be
-//! repeated; an event has one id, and its delivery one body, however often either is sent.
+//! The end of a video is an event, which its record holds (`notified: false`) from the change of state on. Before the
+//! video frees its slot, the event is added to the owner's outbox. It stays there until a worker has reported that the
+//! notices are sent, and that the webhook, if there is one, has accepted the event or all attempts failed. Every step
+//! may be repeated. An event keeps its id, and its delivery keeps its body, however often it is sent.
 
 use framelift_contract::message::{JobMessage, NoticeKind};
 use framelift_contract::webhook::{
@@ -18,39 +18,39 @@ use crate::store::listing::NOTICES;
 use crate::store::outbox::{Delivery, DeliveryState, Outbox};
 use crate::store::{Expiring, keys};
 
-/// Seconds from one attempt to the next, each shortened by up to a tenth by chance: eight attempts within 24 hours.
-const RETRY_AFTER_S: [u32; 7] = [5, 300, 1800, 2 * 3600, 5 * 3600, 8 * 3600, 8 * 3600];
-/// Seconds that a worker has for an attempt.
+/// Delays between attempts in seconds, each shortened by up to a tenth at random: eight attempts within 24 hours.
+const RETRY_DELAYS_S: [u32; 7] = [5, 300, 1800, 2 * 3600, 5 * 3600, 8 * 3600, 8 * 3600];
+/// The lease of a worker for one attempt, in seconds.
 const LEASE_S: u32 = 60;
-/// Seconds by which an attempt may come early: clocks differ.
-const EARLY_S: u32 = 5;
+/// Seconds by which an attempt may be early, because clocks differ.
+const CLOCK_SKEW_S: u32 = 5;
 /// The longest delay of a message, in seconds.
 const MAX_DELAY_S: i64 = 900;
-/// Attempts that are remembered.
+/// Maximum of attempts that are kept.
 const MAX_ATTEMPTS: usize = 20;
-/// Most characters of an attempt's error.
+/// Maximum of characters of an attempt's error.
 const MAX_ERROR_CHARS: usize = 200;
-/// Most due events of a user that one sweep looks at.
-const MAX_LOOKED_AT: usize = 8;
+/// Maximum of due events of a user that one sweep handles.
+const MAX_DUE_EVENTS: usize = 8;
 
-/// Why a delivery is not to be sent now.
-enum NotNow {
+/// Why a worker may not send a delivery now.
+enum DeliveryRefused {
     Leased(u32),
-    Over,
+    NotDue,
 }
 
-impl From<NotNow> for JobError {
-    fn from(why: NotNow) -> Self {
+impl From<DeliveryRefused> for JobError {
+    fn from(why: DeliveryRefused) -> Self {
         match why {
-            NotNow::Leased(retry_after_s) => Self::LeaseHeld { retry_after_s },
-            NotNow::Over => Self::JobFinished,
+            DeliveryRefused::Leased(retry_after_s) => Self::LeaseHeld { retry_after_s },
+            DeliveryRefused::NotDue => Self::JobFinished,
         }
     }
 }
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// Puts the end of a video into its owner's outbox, if the owner was not told yet.
-    pub(super) async fn note_end(&self, video: &Video) -> Result<()> {
+    /// Adds the end of a video to its owner's outbox, unless the owner has been notified.
+    pub(super) async fn enqueue_end_event(&self, video: &Video) -> Result<()> {
         if !video.state.has_notice_due() {
             return Ok(());
         }
@@ -62,14 +62,14 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(self.store.fill_outbox(video.owner, note).await?)
     }
 
-    /// Keeps the delivery of a video's end, and makes it due.
-    pub(super) async fn keep_delivery_of(&self, video: &Video) -> Result<()> {
+    /// Stores the delivery of a video's end, and makes it due.
+    pub(super) async fn store_video_delivery(&self, video: &Video) -> Result<()> {
         let Some((event, data)) = video_event(video) else { return Ok(()) };
         let at = video.state.end().map_or(video.created_at, |end| end.at);
         let mut delivery = self.delivery(video.owner, event, &video.correlation_id, at, data)?;
         delivery.video = Some(video.id);
         delivery.trace_parent = video.trace_parent;
-        self.keep_delivery(video.id.into(), delivery).await
+        self.store_delivery(video.id.into(), delivery).await
     }
 
     fn delivery(
@@ -99,15 +99,15 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         })
     }
 
-    /// Stores a delivery, unless it is there, and makes it due.
-    async fn keep_delivery(&self, id: EventId, delivery: Delivery) -> Result<()> {
+    /// Stores a delivery, unless it exists, and makes it due.
+    async fn store_delivery(&self, id: EventId, delivery: Delivery) -> Result<()> {
         let owner = delivery.owner;
-        // The outbox first: a delivery that it does not name would stay for ever.
+        // The outbox first: a delivery that is in no outbox would never be removed.
         let at = self.now().plus_s(LEASE_S);
         let dropped = self
             .store
             .fill_outbox(owner, |outbox| {
-                let dropped = outbox.keep(id);
+                let dropped = outbox.keep_delivery(id);
                 let changed = outbox.set_due(id, at) || !dropped.is_empty();
                 (changed || outbox.kept.last() == Some(&id), dropped)
             })
@@ -119,9 +119,9 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(())
     }
 
-    /// Notes an event that is not a video's end, and has it delivered. Repeated with the same id, it is the
-    /// same event.
-    pub async fn note_event(
+    /// Records an event that is not a video's end, and queues its delivery. A call with the same id repeats the same
+    /// event.
+    pub async fn publish_event(
         &self,
         user: UserId,
         id: EventId,
@@ -133,12 +133,12 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             return Err(JobError::AccountClosed);
         }
         let delivery = self.delivery(user, event, correlation_id, self.now(), data)?;
-        self.keep_delivery(id, delivery.clone()).await?;
+        self.store_delivery(id, delivery.clone()).await?;
         self.send_webhook(id, &delivery, 0).await?;
         Ok(delivery)
     }
 
-    /// Has a worker mail a link to a user, whose id may be nobody's: then it finds that out.
+    /// Queues a mail with a link to a user. If there is no such user, the worker discards it.
     pub async fn queue_account_mail(
         &self,
         user: UserId,
@@ -170,21 +170,21 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(self.queue.send(Lane::Short, &message.into(), delay_s).await?)
     }
 
-    /// A worker is about to send an event to its webhook, for which it has a minute.
+    /// Acquires the lease to send an event to its webhook, for a minute.
     pub async fn claim_delivery(&self, id: EventId) -> Result<Delivery> {
         let now = self.now();
         let key = keys::delivery(id);
         let claimed = self.store.update(&key, |mut delivery: Delivery| {
             let DeliveryState::Pending { next_at, leased_until } = &mut delivery.state else {
-                return Err(NotNow::Over);
+                return Err(DeliveryRefused::NotDue);
             };
             if let Some(until) = leased_until.filter(|until| now < *until) {
                 let ms = until.ms_since(now).clamp(1, i64::from(LEASE_S) * 1000);
-                return Err(NotNow::Leased(u32::try_from(ms).unwrap_or(1).div_ceil(1000)));
+                return Err(DeliveryRefused::Leased(u32::try_from(ms).unwrap_or(1).div_ceil(1000)));
             }
-            // Whatever made its message come early: the sweep sends another one.
-            if *next_at > now.plus_s(EARLY_S) {
-                return Err(NotNow::Over);
+            // The message came too early. The sweep sends another one when it is due.
+            if *next_at > now.plus_s(CLOCK_SKEW_S) {
+                return Err(DeliveryRefused::NotDue);
             }
             *leased_until = Some(now.plus_s(LEASE_S));
             Ok((delivery, true, ()))
@@ -195,8 +195,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
     }
 
-    /// What came of an attempt; repeated, it does what an earlier call left undone.
-    pub async fn attempted(&self, id: EventId, report: &DeliveryReport) -> Result<Delivery> {
+    /// Records the outcome of an attempt. A repeated call does the steps that an earlier one left undone.
+    pub async fn record_attempt(&self, id: EventId, report: &DeliveryReport) -> Result<Delivery> {
         let now = self.now();
         let mut random = [0; 2];
         self.ambient.fill_random(&mut random);
@@ -211,12 +211,12 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             delivery.attempts.push(DeliveryAttempt { at: now, status: report.status, error });
             let forget = delivery.attempts.len().saturating_sub(MAX_ATTEMPTS);
             delivery.attempts.drain(..forget);
-            let wait_s = RETRY_AFTER_S.get(delivery.round as usize - 1).copied();
+            let wait_s = RETRY_DELAYS_S.get(delivery.round as usize - 1).copied();
             delivery.state = match (report.outcome, wait_s) {
                 (DeliveryOutcome::Delivered, _) => DeliveryState::Delivered,
                 (DeliveryOutcome::Retry, Some(wait_s)) => {
-                    let sooner_s = wait_s * u32::from(random[0]) / 2560;
-                    DeliveryState::Pending { next_at: now.plus_s(wait_s - sooner_s), leased_until: None }
+                    let jitter_s = wait_s * u32::from(random[0]) / 2560;
+                    DeliveryState::Pending { next_at: now.plus_s(wait_s - jitter_s), leased_until: None }
                 }
                 (DeliveryOutcome::Retry | DeliveryOutcome::GiveUp, _) => DeliveryState::Failed,
             };
@@ -230,10 +230,10 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             DeliveryState::Pending { next_at, .. } => Some(next_at),
             _ => None,
         };
-        self.store.settle_due(delivery.owner, id, next_at).await?;
+        self.store.reschedule_due(delivery.owner, id, next_at).await?;
         let delay_s = next_at.map(|at| at.ms_since(now).div_euclid(1000) + 1);
         if let Some(delay_s) = delay_s.filter(|delay_s| *delay_s <= MAX_DELAY_S) {
-            // A later one is the sweep's; so is this one, if its message is lost.
+            // The sweep sends the message of a later attempt, and of this one if its message is lost.
             self.send_webhook(id, &delivery, u32::try_from(delay_s).unwrap_or(0)).await?;
         }
         Ok(delivery)
@@ -251,7 +251,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             None => kept.len(),
             Some(cursor) => {
                 let before: EventId = cursor.parse().map_err(|_| JobError::BadCursor)?;
-                // One that was pushed out meanwhile has nothing before it.
+                // A delivery that was dropped meanwhile is older than all others.
                 kept.iter().position(|id| *id == before).unwrap_or(0)
             }
         };
@@ -265,7 +265,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok((page, kept.get(start).filter(|_| start > 0).map(ToString::to_string)))
     }
 
-    /// Sends an event to the webhook once more, from the first attempt on.
+    /// Delivers an event to the webhook again, starting with the first attempt.
     pub async fn replay(&self, user: UserId, id: EventId) -> Result<Delivery> {
         let outbox = self.store.outbox(user).await?;
         if !outbox.kept.contains(&id) {
@@ -292,8 +292,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(delivery)
     }
 
-    /// Sends messages for what a user is to be told and was not, and takes out what is over.
-    pub(super) async fn tell_user(&self, user: UserId, epoch: u64, swept: &mut Swept) -> Result<()> {
+    /// Sends messages for a user's due events, and removes those that are done from the outbox.
+    pub(super) async fn send_due_notices(&self, user: UserId, epoch: u64, swept: &mut Swept) -> Result<()> {
         let outbox = self.store.outbox(user).await?;
         let now = self.now();
         if outbox.due.is_empty() {
@@ -301,18 +301,24 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             return Ok(self.store.leave_if_idle::<Outbox>(NOTICES, user, &key, epoch).await?);
         }
         let closed = self.is_closed(user).await?;
-        let due = outbox.due.iter().filter(|due| due.at <= now || closed).take(MAX_LOOKED_AT);
-        // One that cannot be looked at does not hold up the others.
+        let due = outbox.due.iter().filter(|due| due.at <= now || closed).take(MAX_DUE_EVENTS);
+        // An event that fails does not block the others.
         let mut outcome = Ok(());
         for event in due {
-            outcome = outcome.and(self.tell_of(user, event.id, closed, swept).await);
+            outcome = outcome.and(self.send_due_notice(user, event.id, closed, swept).await);
         }
         outcome
     }
 
-    async fn tell_of(&self, user: UserId, id: EventId, closed: bool, swept: &mut Swept) -> Result<()> {
+    async fn send_due_notice(
+        &self,
+        user: UserId,
+        id: EventId,
+        closed: bool,
+        swept: &mut Swept,
+    ) -> Result<()> {
         if closed {
-            return Ok(self.store.settle_due(user, id, None).await?);
+            return Ok(self.store.reschedule_due(user, id, None).await?);
         }
         let now = self.now();
         let row = self.store.video(id.into()).await?;
@@ -326,22 +332,22 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                         let at = leased_until.map_or(next_at, |until| until.max(next_at));
                         (delivery, at)
                     }
-                    _ => return Ok(self.store.settle_due(user, id, None).await?),
+                    _ => return Ok(self.store.reschedule_due(user, id, None).await?),
                 },
-                None => return Ok(self.store.settle_due(user, id, None).await?),
+                None => return Ok(self.store.reschedule_due(user, id, None).await?),
             };
             if next_at > now {
-                return Ok(self.store.settle_due(user, id, Some(next_at)).await?);
+                return Ok(self.store.reschedule_due(user, id, Some(next_at)).await?);
             }
             self.send_webhook(id, &delivery, 0).await?;
         }
         swept.answer.resent += 1;
         let again = now.plus_s(self.limits.resend_after_s);
-        Ok(self.store.settle_due(user, id, Some(again)).await?)
+        Ok(self.store.reschedule_due(user, id, Some(again)).await?)
     }
 }
 
-/// The event of a video's end, if it has come to one of which its owner is told.
+/// The event of a video's end, if its owner is to be notified of it.
 fn video_event(video: &Video) -> Option<(EventType, EventData)> {
     let kind = match view::notice(video)?.kind {
         NoticeKind::Completed => EventType::VideoCompleted,

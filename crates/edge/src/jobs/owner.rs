@@ -1,4 +1,4 @@
-//! The owner's operations: hand a video over, cancel and delete it, and close the account.
+//! The owner's operations: queue a video after its upload, cancel and delete it, and close the account.
 
 use framelift_domain::video::{Event, Reason, State};
 use framelift_domain::{UserId, Video, VideoId};
@@ -12,15 +12,15 @@ use crate::store::slots::Slots;
 use crate::store::update::UpdateError;
 use crate::store::{Expiring, keys};
 
-/// Passes that closing an account makes over its objects: every other one deletes those of 50 videos, the
-/// ones in between skip what was deleted.
+/// Passes that closing an account makes over its objects: every other pass deletes those of 50 videos, the passes in
+/// between skip the deleted ones.
 const CLOSE_PASSES: usize = 8;
 /// Videos whose objects are deleted at the same time.
-const REMOVED_AT_ONCE: usize = 8;
+const CONCURRENT_REMOVALS: usize = 8;
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// Queues a video whose upload was checked, or dispatches it at once. A repeated call returns the same,
-    /// also when the video has moved on.
+    /// Queues a video whose upload was checked, or dispatches it at once. A repeated call succeeds, too, even if the
+    /// video is already being processed.
     pub async fn uploaded(&self, user: UserId, id: VideoId) -> Result<Video> {
         let video = self.owned(user, id).await?.video;
         match &video.state {
@@ -29,22 +29,23 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             State::Completed { .. } | State::Failed { .. } | State::Processing(_) => return Ok(video),
             State::AwaitingUpload { .. } | State::Queued | State::Pending(_) => {}
         }
-        self.hold_upload(&video).await?;
+        self.add_upload_ref(&video).await?;
         let updated = self
             .store
             .fill_slots(user, |mut slots| {
-                let changed = slots.arrived(id, self.limits).map_err(|why| self.no_room(why))?;
+                let changed =
+                    slots.mark_uploaded(id, self.limits).map_err(|why| self.admission_error(why))?;
                 Ok::<_, JobError>((slots, changed, ()))
             })
             .await?;
         if !updated.value.is_in_flight(id) {
             match self.apply(id, &Event::Queued).await {
-                // It was dispatched or finished meanwhile.
+                // It was dispatched or has ended concurrently.
                 Ok(_) | Err(JobError::Refused(_)) => {}
                 Err(error) => return Err(error),
             }
         }
-        self.settle(user).await?;
+        self.dispatch_waiting(user).await?;
         let video = self.row(id).await?.video;
         if video.state.is_terminal() {
             self.finish(&video).await?;
@@ -58,16 +59,16 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
     }
 
-    /// Cancels the video. A repeated call finishes what an earlier one left undone.
+    /// Cancels the video. A repeated call does the steps that an earlier one left undone.
     pub async fn cancel(&self, user: UserId, id: VideoId) -> Result<Video> {
         let video = self.owned(user, id).await?.video;
         if matches!(video.state, State::Deleted { .. }) {
             return Err(JobError::VideoNotFound);
         }
-        self.call_off(id).await
+        self.cancel_unfinished(id).await
     }
 
-    async fn call_off(&self, id: VideoId) -> Result<Video> {
+    async fn cancel_unfinished(&self, id: VideoId) -> Result<Video> {
         let video = match self.apply(id, &Event::Canceled).await {
             Err(JobError::Refused(refused)) if refused.reason == Reason::Finished => {
                 return Err(JobError::AlreadyFinished);
@@ -80,7 +81,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(video)
     }
 
-    /// Deletes the video, whatever its state, and its objects. May be repeated until they are gone.
+    /// Deletes the video in any state, and its objects. May be repeated until they are deleted.
     pub async fn delete(&self, user: UserId, id: VideoId) -> Result<()> {
         let row = self.owned(user, id).await?;
         if matches!(row.video.state, State::Deleted { removed: true, .. }) {
@@ -99,13 +100,13 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(())
     }
 
-    /// Whether the account was deleted, so that none of its tokens is good any more.
+    /// Whether the account was deleted, so that its tokens are no longer valid.
     pub async fn is_closed(&self, user: UserId) -> Result<bool> {
         Ok(self.store.slots(user).await?.closed)
     }
 
-    /// Closes an account: takes nothing new, cancels what is unfinished, and deletes objects, oldest first, in
-    /// a few passes; the next sweeps delete the rest.
+    /// Closes an account: refuses new videos, cancels unfinished ones, and deletes objects, oldest first, in a few
+    /// passes. The next sweeps delete the rest.
     pub async fn close_user(&self, user: UserId) -> Result<()> {
         self.store.remove_later(Expiring::User { user, step: 0 }).await?;
         let key = keys::slots(user);
@@ -126,7 +127,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         let in_flight = slots.in_flight.iter().map(|slot| slot.id);
         let all: Vec<VideoId> = awaiting.chain(slots.waiting.iter().copied()).chain(in_flight).collect();
         for id in all {
-            match self.call_off(id).await {
+            match self.cancel_unfinished(id).await {
                 Ok(_) => {}
                 Err(JobError::AlreadyFinished) => {
                     self.free(user, id).await?;
@@ -137,16 +138,16 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             }
         }
         self.close_plugins(user).await?;
-        let mut nothing = 0;
+        let mut idle_passes = 0;
         for _ in 0..CLOSE_PASSES {
             // The sweep logs damaged records.
             let cleanups = self.retire_user(user, 0, &mut Vec::new()).await?;
-            nothing = if cleanups.is_empty() { nothing + 1 } else { 0 };
-            if nothing == 2 {
+            idle_passes = if cleanups.is_empty() { idle_passes + 1 } else { 0 };
+            if idle_passes == 2 {
                 break;
             }
             let purges = stream::iter(&cleanups);
-            purges.for_each_concurrent(REMOVED_AT_ONCE, |cleanup| self.purge(cleanup)).await;
+            purges.for_each_concurrent(CONCURRENT_REMOVALS, |cleanup| self.purge(cleanup)).await;
         }
         Ok(())
     }

@@ -1,14 +1,14 @@
 //! Tenants' plugins: uploading, checking and pinning them.
 //!
-//! A user's plugins are one value ([`crate::store::plugins`]), in which each step is one change. An object is
-//! stored between `begin` and `stored`, and removed before its version is: what a crash leaves in between, the
-//! sweep finds by the version.
+//! A user's plugins are one value ([`crate::store::plugins`]), in which each step is one change. An object is stored
+//! between `begin` and `stored`, and removed before its version is, so that after a crash the sweep finds the object by
+//! the version.
 //!
-//! A version that once could run is kept for `GRACE_S` after no name means it any more, and then until no
-//! unfinished video runs it: a request that pinned it has made its record by then.
+//! A retired version that was ready is kept for `RETENTION_GRACE_S`, so that a request that has pinned it can create
+//! its record, and then until no unfinished video uses it.
 
 mod check;
-mod heal;
+mod recover;
 
 use std::collections::BTreeMap;
 
@@ -24,28 +24,28 @@ use super::{JobError, Jobs, Result};
 use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::keys;
 use crate::store::listing::PLUGINS;
-use crate::store::plugins::{NoPlugin, Plugins, Version, VersionState};
+use crate::store::plugins::{PluginLimit, Plugins, Version, VersionState};
 use crate::store::update::{UpdateError, Updated};
 
 pub use check::{CHECK_LEASE_S, Checked};
 
 /// How long the upload of a component may take, in seconds.
 const UPLOAD_S: u32 = 900;
-/// How long a version is kept at least after no name means it any more, in seconds.
-const GRACE_S: u32 = 3600;
-/// Records that are read at once.
-const AT_ONCE: usize = 16;
+/// How long a retired version is kept at least, in seconds.
+const RETENTION_GRACE_S: u32 = 3600;
+/// Records that are read concurrently.
+const CONCURRENT_READS: usize = 16;
 
-/// What became of an upload.
+/// The outcome of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Uploaded {
-    /// There is a new version, which is to be checked.
+    /// A new version is to be checked.
     New,
-    /// The newest version of the name is the same component.
+    /// The newest version of the name has the same component.
     Same,
 }
 
-/// What a deleted plugin's versions are still needed for.
+/// The versions of a deleted plugin that unfinished videos use.
 pub type InUse = Vec<PluginInUse>;
 
 /// The state of a version on the wire, and why it was rejected.
@@ -63,7 +63,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(self.store.plugins(user).await?)
     }
 
-    /// Changes a user's plugins, in a way that may give the sweep something to look after.
+    /// Changes a user's plugins after adding the user to the list [`PLUGINS`].
     async fn change_plugins<R>(
         &self,
         user: UserId,
@@ -72,7 +72,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(self.store.update_member(PLUGINS, user, &keys::plugins(user), change).await?)
     }
 
-    /// Makes room for a component of at most so many bytes, which is then to be stored under
+    /// Reserves a version for a component of at most `most_bytes`, which is then to be stored under
     /// [`object_key::plugin`].
     pub async fn begin_plugin(
         &self,
@@ -97,7 +97,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         };
         self.change_plugins(user, |mut plugins| {
             if plugins.version(id).is_none() {
-                plugins.begin(new.clone(), self.limits).map_err(|why| self.no_plugin(why))?;
+                plugins.begin(new.clone(), self.limits).map_err(|why| self.plugin_limit(why))?;
             }
             Ok((plugins, true, ()))
         })
@@ -105,8 +105,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(id)
     }
 
-    /// The component is in the object store: a worker is asked to check it. The same component as that of the
-    /// newest version of the name goes again.
+    /// Records that the component is in the object store, and queues its check. Removes the version again if the newest
+    /// version of the name has the same component.
     pub async fn plugin_stored(
         &self,
         user: UserId,
@@ -131,7 +131,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(Uploaded::New)
     }
 
-    /// The component did not get through: nothing of it stays.
+    /// Removes a version whose upload failed.
     pub async fn plugin_not_stored(&self, user: UserId, id: PluginId) -> Result<()> {
         let plugins = self.store.plugins(user).await?;
         if plugins.version(id).is_some_and(|version| version.sha256().is_some()) {
@@ -140,8 +140,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         self.remove_version(user, id).await
     }
 
-    /// The user deletes a plugin: its name means nothing any more. Says which of its versions unfinished
-    /// videos still run; those stay as long.
+    /// Deletes a plugin. Returns the versions that unfinished videos still use; those are kept until the videos have
+    /// ended.
     pub async fn delete_plugin(&self, user: UserId, name: &str) -> Result<InUse> {
         let now = self.now();
         if self.store.plugins(user).await?.newest(name).is_none() {
@@ -166,16 +166,16 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(in_use.collect())
     }
 
-    /// How many unfinished videos of a user run each version.
+    /// The number of a user's unfinished videos that use each version.
     async fn plugin_uses(&self, user: UserId) -> Result<BTreeMap<PluginId, u32>> {
         let slots = self.store.slots(user).await?;
         let awaiting = slots.awaiting.iter().map(|(id, _)| *id);
         let in_flight = slots.in_flight.iter().map(|slot| slot.id);
         let ids: Vec<VideoId> = awaiting.chain(slots.waiting.iter().copied()).chain(in_flight).collect();
-        let mut rows = stream::iter(ids).map(|id| self.store.video(id)).buffer_unordered(AT_ONCE);
+        let mut rows = stream::iter(ids).map(|id| self.store.video(id)).buffer_unordered(CONCURRENT_READS);
         let mut uses = BTreeMap::new();
         while let Some(row) = rows.next().await {
-            // One that is about to be made counts as soon as it is; its version is too new to go.
+            // A video that is being created is not counted yet, but its version is too new to be removed.
             let Some(row) = row? else { continue };
             for id in row.video.options.plugins.iter().filter_map(uploaded) {
                 *uses.entry(id).or_default() += 1;
@@ -184,8 +184,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(uses)
     }
 
-    /// The options with the code that their plugins' names mean now, and configurations that the built-in ones
-    /// take. A name is the user's own plugin first, then a built-in one.
+    /// Pins the plugins of the options to their current versions, and checks the configurations of built-in ones. A
+    /// name refers to the user's own plugin first, then to a built-in one.
     pub async fn pin(&self, user: UserId, options: &Options) -> Result<Options> {
         if options.plugins.is_empty() {
             return Ok(options.clone());
@@ -214,25 +214,25 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
     }
 
-    fn no_plugin(&self, why: NoPlugin) -> JobError {
+    fn plugin_limit(&self, why: PluginLimit) -> JobError {
         let limits = self.limits;
         match why {
-            NoPlugin::Closed => JobError::AccountClosed,
-            NoPlugin::Count => {
+            PluginLimit::AccountClosed => JobError::AccountClosed,
+            PluginLimit::Plugins => {
                 JobError::PluginQuotaExceeded(format!("at most {} plugins", limits.max_plugins_per_user))
             }
-            NoPlugin::Bytes { used } => {
+            PluginLimit::Bytes { used } => {
                 let limit = limits.max_plugin_bytes_per_user;
                 JobError::PluginQuotaExceeded(format!("{used} of {limit} bytes"))
             }
-            NoPlugin::Versions => JobError::PluginQuotaExceeded(
+            PluginLimit::Versions => JobError::PluginQuotaExceeded(
                 "no room for another version until unfinished videos need fewer of the old ones".to_owned(),
             ),
         }
     }
 }
 
-/// The uploaded version that a job's plugin runs.
+/// The uploaded version that a job's plugin is pinned to.
 fn uploaded(plugin: &PluginRef) -> Option<PluginId> {
     match &plugin.pin.as_ref()?.code {
         PluginCode::Uploaded { id, .. } => Some(*id),
@@ -240,7 +240,7 @@ fn uploaded(plugin: &PluginRef) -> Option<PluginId> {
     }
 }
 
-/// The code that a plugin's name means; without any, what is wrong is added to `errors`.
+/// The code that a plugin's name refers to. If there is none, adds the reason to `errors`.
 fn pin(
     plugin: &PluginRef,
     plugins: &Plugins,

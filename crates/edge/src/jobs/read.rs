@@ -15,18 +15,18 @@ use crate::store::StoreError;
 use crate::store::index::PAGE;
 use crate::store::records::VideoRow;
 
-/// Records that are read at once: a page of the usual length.
-const AT_ONCE: usize = 20;
-/// Most records that one call reads, however few match its filter.
-const MAX_LOOKED_AT: u64 = 500;
+/// Records that are read concurrently: a page of the usual length.
+const CONCURRENT_READS: usize = 20;
+/// Maximum of records that one call reads, however few match its filter.
+const MAX_READS: u64 = 500;
 
 /// A page of videos, newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     /// The videos.
     pub items: Vec<Found>,
-    /// Where the next page begins; none at the end. A page may be short, or empty, and still have
-    /// a next one, where a filter passes over many videos.
+    /// The cursor of the next page; none at the end. With a filter, a page may be short or empty and still have a next
+    /// one.
     pub next_cursor: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(Found { video, queue_position })
     }
 
-    /// A video that somebody has a link to; none if it, or its owner's account, was deleted.
+    /// The video of a link; none if it, or its owner's account, was deleted.
     pub async fn find_linked(&self, id: VideoId) -> Result<Option<Video>> {
         let Some(row) = self.store.video(id).await? else { return Ok(None) };
         if matches!(row.video.state, State::Deleted { .. }) || self.is_closed(row.video.owner).await? {
@@ -51,12 +51,12 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(Some(row.video))
     }
 
-    /// Bytes that the user's videos take up, unfinished ones included.
+    /// Bytes of the user's videos, including unfinished ones.
     pub async fn used_bytes(&self, user: UserId) -> Result<u64> {
         Ok(self.store.slots(user).await?.used_bytes())
     }
 
-    /// What the user's videos and plugins use of what they may.
+    /// The user's quotas: limits and their use.
     pub async fn usage(&self, user: UserId) -> Result<Quotas> {
         let (slots, plugins) = (self.store.slots(user).await?, self.store.plugins(user).await?);
         let limits = self.limits;
@@ -90,7 +90,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             Some(cursor) => cursor::parse(cursor).ok_or(JobError::BadCursor)?.min(head.len()),
             None => head.len(),
         };
-        let last = next.saturating_sub(MAX_LOOKED_AT).max(head.removed);
+        let last = next.saturating_sub(MAX_READS).max(head.removed);
         let mut page = Page::default();
         let mut ids: (u64, Vec<VideoId>) = (u64::MAX, Vec::new());
         while next > last && page.items.len() < limit as usize {
@@ -98,9 +98,9 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             if ids.0 != number {
                 ids = (number, self.store.index_page(user, &head, number).await?);
             }
-            // Without a filter, nearly all that are read are shown.
+            // Without a filter, nearly every record that is read is shown.
             let missing = limit as usize - page.items.len();
-            let at_once = if status.is_none() { missing.min(AT_ONCE) } else { AT_ONCE };
+            let at_once = if status.is_none() { missing.min(CONCURRENT_READS) } else { CONCURRENT_READS };
             let first = (number * PAGE).max(next.saturating_sub(at_once as u64)).max(last);
             let wanted = (first..next).rev().filter_map(|position| {
                 let id = *ids.1.get(usize::try_from(position % PAGE).ok()?)?;

@@ -10,12 +10,12 @@ use crate::store::index::{Head, PAGE};
 use crate::store::listing::KEPT;
 use crate::store::{StoreError, keys};
 
-/// Most videos of one user that one pass looks at.
-const MAX_LOOKED_AT: u64 = 50;
+/// Maximum of videos of one user that one pass reads.
+const MAX_VIDEOS: u64 = 50;
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// Returns a user's oldest videos whose objects are due, for [`Self::purge`]: in order, up to the first one
-    /// that is still needed. A damaged record is skipped for good: its objects are not known.
+    /// that is still needed. A damaged record is skipped, because its objects are unknown.
     pub(super) async fn retire_user(
         &self,
         user: UserId,
@@ -28,7 +28,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         let now = self.now();
         let mut cleanups = Vec::new();
         let mut done = head.retired;
-        let until = head.len().min(head.retired + MAX_LOOKED_AT);
+        let until = head.len().min(head.retired + MAX_VIDEOS);
         let mut ids = (u64::MAX, Vec::new());
         for position in head.retired..until {
             let number = position / PAGE;
@@ -49,7 +49,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                 row => row?,
             };
             let Some(row) = row else {
-                // It is being created; or its creation failed, and the sweep has given it up.
+                // It is being created, or the sweep has abandoned its creation.
                 if slots.contains(id) || self.store.slots(user).await?.contains(id) {
                     break;
                 }
@@ -95,7 +95,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(cleanups)
     }
 
-    /// Deletes the objects of a finished video; the next pass tries again what fails.
+    /// Deletes the objects of a finished video. After an error, the next pass retries.
     pub(super) async fn purge(&self, cleanup: &Cleanup) {
         let purged = async {
             self.remove(cleanup).await?;

@@ -1,7 +1,8 @@
-//! The sweep, which finishes what crashes left undone: each minute, a bounded look at the users with work.
+//! The sweep, which does the steps that crashed calls left undone. Each call, once a minute, handles a bounded number
+//! of users with work.
 //!
-//! Nothing here is needed for the normal flow. Every effect is one compare-and-swap, so that
-//! it happens once however many callers sweep.
+//! The normal flow does not need it. Every effect is one compare-and-swap, so it happens once however many callers
+//! sweep at the same time.
 
 use std::collections::BTreeMap;
 
@@ -18,36 +19,36 @@ use crate::store::records::VideoRow;
 use crate::store::slots::Slots;
 use crate::store::{Expiring, StoreError, Stored, keys};
 
-/// How long after an upload's time a creation without a record counts as abandoned, in seconds.
+/// How long after the upload's expiry a creation without a record counts as abandoned, in seconds.
 const ABANDONED_S: u32 = 600;
-/// How long after a job's time a worker may still renew its lease, in seconds.
-const OVERTIME_S: u32 = 600;
-/// Most users with work that one call looks at: an instance on Spin has 256 swaps in its life, and one whose
-/// users all need help takes some ten for each.
-const WORK_USERS: usize = 16;
-/// Most users to be told something that one call looks at.
-const NOTICE_USERS: usize = 16;
-/// Most users with objects that one call looks at.
-const KEPT_USERS: usize = 8;
-/// Most users with plugins that one call looks at.
-const PLUGIN_USERS: usize = 4;
-/// Pages that one call fails to read before it gives up on the store.
-const MAX_UNREAD: usize = 8;
-/// Waiting videos of a user whose records one call looks at.
-const WAITING_LOOKED_AT: usize = 5;
+/// How long after the job's deadline the sweep waits for its worker, in seconds.
+const RENEWAL_GRACE_S: u32 = 600;
+/// Maximum of users with work that one call handles. An instance on Spin is limited to 256 swaps, and recovering a
+/// user's videos takes about ten.
+const MAX_WORK_USERS: usize = 16;
+/// Maximum of users with due notices that one call handles.
+const MAX_NOTICE_USERS: usize = 16;
+/// Maximum of users with objects that one call handles.
+const MAX_KEPT_USERS: usize = 8;
+/// Maximum of users with plugins that one call handles.
+const MAX_PLUGIN_USERS: usize = 4;
+/// Maximum of pages that one call fails to read before it gives up.
+const MAX_PAGE_ERRORS: usize = 8;
+/// Maximum of waiting videos of a user whose records one call checks.
+const MAX_WAITING: usize = 5;
 
 /// The result of a sweep.
 #[derive(Debug, Default)]
 pub struct Swept {
     /// The counts for the answer.
     pub answer: SweepAnswer,
-    /// Users whose work failed, to be logged; a later sweep tries them again.
-    pub troubles: Vec<(UserId, JobError)>,
-    /// Pages of users that could not be read, to be logged; a later sweep tries them again.
-    pub unread: Vec<StoreError>,
+    /// Errors by user, to be logged. A later sweep retries these users.
+    pub user_errors: Vec<(UserId, JobError)>,
+    /// Errors of pages and values that could not be read, to be logged. A later sweep retries them.
+    pub page_errors: Vec<StoreError>,
 }
 
-/// Where a sweep goes on.
+/// Where the next sweep of a list continues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Cursor {
     shard: u32,
@@ -58,69 +59,69 @@ struct Cursor {
 impl Stored for Cursor {}
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// Sweeps the next users with work, and the next ones with objects to delete.
+    /// Sweeps the next users of each list, and the next due removals.
     pub async fn sweep(&self) -> Result<Swept> {
         let mut swept = Swept::default();
-        let (users, more) = self.next_users(WORK, WORK_USERS, &mut swept.unread).await?;
+        let (users, more) = self.next_users(WORK, MAX_WORK_USERS, &mut swept.page_errors).await?;
         swept.answer.more = more;
         for (user, epoch) in users {
             swept.answer.users += 1;
-            if let Err(error) = self.heal_user(user, epoch, &mut swept).await {
-                swept.troubles.push((user, error));
+            if let Err(error) = self.recover_user(user, epoch, &mut swept).await {
+                swept.user_errors.push((user, error));
             }
         }
-        // The counts so far are still answered, whatever becomes of the rest.
+        // If the rest fails, the answer still has the counts so far.
         let notices = self.sweep_notices(&mut swept).await;
         let kept = notices.and(self.sweep_kept(&mut swept).await);
         match kept.and(self.sweep_plugins(&mut swept).await) {
             Err(JobError::Unavailable(error)) => {
-                swept.unread.push(error.into());
+                swept.page_errors.push(error.into());
                 return Ok(swept);
             }
             outcome => outcome?,
         }
         match self.remove_due(&mut swept).await {
-            Err(JobError::Unavailable(error)) => swept.unread.push(error.into()),
+            Err(JobError::Unavailable(error)) => swept.page_errors.push(error.into()),
             outcome => outcome?,
         }
         Ok(swept)
     }
 
-    /// Has the next users told what they are to be told and were not.
+    /// Sends the due notices of the next users.
     async fn sweep_notices(&self, swept: &mut Swept) -> Result<()> {
-        let (users, more) = self.next_users(NOTICES, NOTICE_USERS, &mut swept.unread).await?;
+        let (users, more) = self.next_users(NOTICES, MAX_NOTICE_USERS, &mut swept.page_errors).await?;
         swept.answer.more |= more;
         for (user, epoch) in users {
-            if let Err(error) = self.tell_user(user, epoch, swept).await {
-                swept.troubles.push((user, error));
+            if let Err(error) = self.send_due_notices(user, epoch, swept).await {
+                swept.user_errors.push((user, error));
             }
         }
         Ok(())
     }
 
-    /// Looks after the plugins of the next users whose plugins need it.
+    /// Recovers the plugins of the next users in their list.
     async fn sweep_plugins(&self, swept: &mut Swept) -> Result<()> {
-        let (users, _) = self.next_users(PLUGINS, PLUGIN_USERS, &mut swept.unread).await?;
+        let (users, _) = self.next_users(PLUGINS, MAX_PLUGIN_USERS, &mut swept.page_errors).await?;
         for (user, epoch) in users {
-            if let Err(error) = self.heal_plugins(user, epoch).await {
-                swept.troubles.push((user, error));
+            if let Err(error) = self.recover_plugins(user, epoch).await {
+                swept.user_errors.push((user, error));
             }
         }
         Ok(())
     }
 
-    /// Removes objects of the next users who have some to remove.
+    /// Deletes the expired objects of the next users.
     async fn sweep_kept(&self, swept: &mut Swept) -> Result<()> {
-        let (users, _) = self.next_users(KEPT, KEPT_USERS, &mut swept.unread).await?;
+        let (users, _) = self.next_users(KEPT, MAX_KEPT_USERS, &mut swept.page_errors).await?;
         for (user, epoch) in users {
-            match self.retire_user(user, epoch, &mut swept.troubles).await {
+            match self.retire_user(user, epoch, &mut swept.user_errors).await {
                 Ok(cleanups) => {
                     swept.answer.expired_results += u32::try_from(cleanups.len()).unwrap_or(u32::MAX);
                     for cleanup in &cleanups {
                         self.purge(cleanup).await;
                     }
                 }
-                Err(error) => swept.troubles.push((user, error)),
+                Err(error) => swept.user_errors.push((user, error)),
             }
         }
         Ok(())
@@ -131,11 +132,11 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         &self,
         list: List,
         most: usize,
-        unread: &mut Vec<StoreError>,
+        page_errors: &mut Vec<StoreError>,
     ) -> Result<(BTreeMap<UserId, u64>, bool)> {
         let cursor_key = keys::sweep_cursor(list.name);
         let start = match self.store.get::<Cursor>(&cursor_key).await {
-            // It will be written anew.
+            // It is replaced below.
             Err(StoreError::Damaged(_)) => None,
             found => found?,
         };
@@ -143,17 +144,17 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         let mut at = if start.shard < list.shards { start } else { Cursor::default() };
         let mut users = BTreeMap::new();
         let mut shards = 0;
-        // One more than there are: the first one may have been begun in its middle.
+        // One shard more than there are, because the first one may have been started in its middle.
         while shards <= list.shards {
             let page = match self.store.list_page(list, at.shard, at.page).await {
                 Err(StoreError::Damaged(error)) => {
-                    unread.push(error.into());
+                    page_errors.push(error.into());
                     at = Cursor { page: at.page + 1, after: None, ..at };
                     continue;
                 }
-                Err(error) if unread.len() >= MAX_UNREAD => return Err(error.into()),
+                Err(error) if page_errors.len() >= MAX_PAGE_ERRORS => return Err(error.into()),
                 Err(error) => {
-                    unread.push(error);
+                    page_errors.push(error);
                     None
                 }
                 Ok(page) => page,
@@ -166,7 +167,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             let after = at.after;
             for (user, epoch) in page.users.into_iter().filter(|(user, _)| Some(*user) > after) {
                 if users.len() >= most {
-                    unread.extend(self.store.set_plain(&cursor_key, &at).await.err());
+                    page_errors.extend(self.store.set_plain(&cursor_key, &at).await.err());
                     return Ok((users, true));
                 }
                 users.insert(user, epoch);
@@ -175,38 +176,38 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             at = Cursor { page: at.page + 1, after: None, ..at };
         }
         if at != start {
-            unread.extend(self.store.set_plain(&cursor_key, &at).await.err());
+            page_errors.extend(self.store.set_plain(&cursor_key, &at).await.err());
         }
         Ok((users, false))
     }
 
-    async fn heal_user(&self, user: UserId, epoch: u64, swept: &mut Swept) -> Result<()> {
+    async fn recover_user(&self, user: UserId, epoch: u64, swept: &mut Swept) -> Result<()> {
         let slots = self.store.slots(user).await?;
         if slots.is_empty() {
             return Ok(self.store.leave_if_idle::<Slots>(WORK, user, &keys::slots(user), epoch).await?);
         }
         let now = self.now();
-        // An error with one user does not stop the others.
+        // A video that fails does not block the others.
         let mut outcome = Ok(());
         for (id, expires_at) in &slots.awaiting {
             if slots.closed || *expires_at <= now {
                 let abandoned = now >= expires_at.plus_s(ABANDONED_S);
-                outcome = outcome.and(self.heal_awaiting(user, *id, abandoned, swept).await);
+                outcome = outcome.and(self.expire_awaiting(user, *id, abandoned, swept).await);
             }
         }
-        for id in slots.waiting.iter().take(WAITING_LOOKED_AT) {
-            outcome = outcome.and(self.heal_waiting(user, *id, slots.closed).await);
+        for id in slots.waiting.iter().take(MAX_WAITING) {
+            outcome = outcome.and(self.recover_waiting(user, *id, slots.closed).await);
         }
         for slot in &slots.in_flight {
             if slot.sent || slots.closed {
-                outcome = outcome.and(self.heal_in_flight(user, slot.id, slots.closed, swept).await);
+                outcome = outcome.and(self.recover_in_flight(user, slot.id, slots.closed, swept).await);
             }
         }
-        outcome.and(self.settle(user).await)
+        outcome.and(self.dispatch_waiting(user).await)
     }
 
-    /// Expires a video whose upload did not come in time.
-    async fn heal_awaiting(
+    /// Expires a video whose upload did not arrive in time.
+    async fn expire_awaiting(
         &self,
         user: UserId,
         id: VideoId,
@@ -216,14 +217,14 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         match self.apply(id, &Event::Expired).await {
             Ok(video) => {
                 swept.answer.expired_uploads += 1;
-                self.leave_slot(&video).await?;
+                self.finish_and_free(&video).await?;
             }
             Err(JobError::Refused(_)) => {
                 let video = self.row(id).await?.video;
-                self.heal_finished(&video).await?;
+                self.finish_if_terminal(&video).await?;
             }
             Err(JobError::VideoNotFound) if abandoned => {
-                // A tombstone keeps a late creator from making the record after all.
+                // A tombstone prevents a slow call from creating the record later.
                 self.store.remove_later(Expiring::Video(id)).await?;
                 self.store.create(&keys::video(id), &self.abandoned(user, id)).await?;
                 if let State::Deleted { .. } = self.row(id).await?.video.state {
@@ -236,7 +237,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(())
     }
 
-    /// Writes the tombstone of a video whose record was never made.
+    /// The tombstone of a video whose record was never created.
     fn abandoned(&self, user: UserId, id: VideoId) -> VideoRow {
         let now = self.now();
         let video = Video {
@@ -255,15 +256,15 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         VideoRow::new(video, None)
     }
 
-    /// Checks a waiting video, whose record may not say so yet.
-    async fn heal_waiting(&self, user: UserId, id: VideoId, closed: bool) -> Result<()> {
+    /// Brings the record of a waiting video up to date with the slots.
+    async fn recover_waiting(&self, user: UserId, id: VideoId, closed: bool) -> Result<()> {
         let row = self.store.video(id).await?;
         match row.map(|row| row.video) {
             None => {
                 self.free(user, id).await?;
             }
-            Some(video) if video.state.is_terminal() => self.heal_finished(&video).await?,
-            Some(video) if closed => self.heal_closed(video.id).await?,
+            Some(video) if video.state.is_terminal() => self.finish_if_terminal(&video).await?,
+            Some(video) if closed => self.cancel_closed(video.id).await?,
             Some(Video { state: State::AwaitingUpload { .. }, .. }) => {
                 match self.apply(id, &Event::Queued).await {
                     Ok(_) | Err(JobError::Refused(_)) => {}
@@ -275,14 +276,20 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(())
     }
 
-    async fn heal_in_flight(&self, user: UserId, id: VideoId, closed: bool, swept: &mut Swept) -> Result<()> {
+    async fn recover_in_flight(
+        &self,
+        user: UserId,
+        id: VideoId,
+        closed: bool,
+        swept: &mut Swept,
+    ) -> Result<()> {
         let Some(row) = self.store.video(id).await? else {
             self.free(user, id).await?;
             return Ok(());
         };
         let video = row.video;
         if closed && !video.state.is_terminal() {
-            return self.heal_closed(id).await;
+            return self.cancel_closed(id).await;
         }
         let now = self.now();
         let attempts = video.state.attempts();
@@ -290,7 +297,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             let deadline = attempts.first_claim.map(|first| first.plus_s(self.limits.max_job_s));
             deadline.is_some_and(|deadline| now >= deadline.plus_s(grace_s))
         };
-        let (resend_s, take_back_s) = (self.limits.resend_after_s, self.limits.take_back_after_s);
+        let (resend_s, reclaim_s) = (self.limits.resend_after_s, self.limits.take_back_after_s);
         let event = match &video.state {
             State::AwaitingUpload { .. } | State::Queued => Event::Dispatched,
             State::Pending(_) if overdue(0) => Event::GivenUp(timed_out()),
@@ -298,21 +305,21 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             State::Pending(pending) if now >= pending.since.plus_s(resend_s) => {
                 Event::Resent { grace_s: resend_s }
             }
-            State::Processing(_) if overdue(OVERTIME_S) => Event::GivenUp(timed_out()),
-            State::Processing(Processing { lease, .. }) if now >= lease.expires_at.plus_s(take_back_s) => {
-                Event::Reclaimed { grace_s: take_back_s }
+            State::Processing(_) if overdue(RENEWAL_GRACE_S) => Event::GivenUp(timed_out()),
+            State::Processing(Processing { lease, .. }) if now >= lease.expires_at.plus_s(reclaim_s) => {
+                Event::Reclaimed { grace_s: reclaim_s }
             }
             State::Pending(_) | State::Processing(_) => return Ok(()),
-            _ => return self.heal_finished(&video).await,
+            _ => return self.finish_if_terminal(&video).await,
         };
         let video = match self.apply(id, &event).await {
             Ok(video) => video,
-            // Another call was quicker.
+            // A concurrent call was faster.
             Err(JobError::Refused(_)) => return Ok(()),
             Err(error) => return Err(error),
         };
         match event {
-            Event::GivenUp(_) => return self.heal_finished(&video).await,
+            Event::GivenUp(_) => return self.finish_if_terminal(&video).await,
             Event::Reclaimed { .. } => swept.answer.lapsed_leases += 1,
             _ => {}
         }
@@ -321,17 +328,17 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(())
     }
 
-    /// Ends an unfinished video of a deleted account.
-    async fn heal_closed(&self, id: VideoId) -> Result<()> {
+    /// Cancels an unfinished video of a deleted account.
+    async fn cancel_closed(&self, id: VideoId) -> Result<()> {
         match self.apply(id, &Event::Canceled).await {
-            Ok(video) => self.heal_finished(&video).await,
+            Ok(video) => self.finish_if_terminal(&video).await,
             Err(JobError::Refused(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
     /// Frees the slot of a finished video.
-    async fn heal_finished(&self, video: &Video) -> Result<()> {
-        if video.state.is_terminal() { self.leave_slot(video).await } else { Ok(()) }
+    async fn finish_if_terminal(&self, video: &Video) -> Result<()> {
+        if video.state.is_terminal() { self.finish_and_free(video).await } else { Ok(()) }
     }
 }

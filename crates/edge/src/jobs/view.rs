@@ -1,4 +1,4 @@
-//! Records as they stand on the wire.
+//! The API's form of records.
 
 use framelift_contract::message::NoticeKind;
 use framelift_contract::object_key;
@@ -13,7 +13,7 @@ use framelift_domain::{EventId, Limits, Video};
 use super::Found;
 use crate::store::outbox::{Delivery, DeliveryState};
 
-/// The status of a state; a deleted video has none, it is not there.
+/// The status of a state; none for a deleted video.
 pub const fn status(state: &State) -> Option<Status> {
     Some(match state {
         State::AwaitingUpload { .. } => Status::AwaitingUpload,
@@ -28,7 +28,7 @@ pub const fn status(state: &State) -> Option<Status> {
     })
 }
 
-/// The status of a video for an answer that must have one: workers see a deleted video as canceled.
+/// The status of a video in an answer to a worker, in which a deleted video is canceled.
 fn status_or_canceled(video: &Video) -> Status {
     status(&video.state).unwrap_or(Status::Canceled)
 }
@@ -64,8 +64,8 @@ pub fn accepted(video: &Video) -> AcceptedResponse {
     AcceptedResponse { id: video.id, status: status_or_canceled(video) }
 }
 
-/// The answer to handing a video over: `queued` or `pending`, also when the video has moved on, so that a
-/// repeated call gets the first one's answer.
+/// The answer to a call that queues a video: `queued` or `pending`, even if the video has progressed since, so that a
+/// repeated call gets the same answer as the first.
 pub fn handed_over(video: &Video) -> AcceptedResponse {
     let status = match video.state {
         State::Queued => Status::Queued,

@@ -1,7 +1,7 @@
 //! The calls that the edge makes to the object store itself.
 //!
-//! All of them may be repeated: a `CreateMultipartUpload` whose answer was lost leaves an upload without
-//! parts, which is aborted with all others of its key when the video is deleted.
+//! All of them may be repeated: a `CreateMultipartUpload` whose answer was lost leaves an upload without parts, which
+//! is aborted with all others of its key when the video is deleted.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -9,14 +9,13 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use rusty_s3::Method;
 use rusty_s3::actions::{CreateMultipartUpload, ListObjectsV2, ListParts};
 
-use super::{ObjectStore, Side, Signed, xml};
+use super::{Endpoint, ObjectStore, Signed, xml};
 use crate::ports::{Ambient, Http, Unavailable};
+use crate::retry;
 
-/// How long the edge's own URLs are good for, in seconds: an upload of one part may be slow.
+/// How long the edge's own presigned URLs are valid, in seconds: an upload of one part may be slow.
 const OWN_TTL_S: u32 = 900;
-/// Pauses before the second and the third try, in milliseconds.
-const PAUSES_MS: [u32; 2] = [50, 250];
-/// Most pages of a listing that are read, so that no store can keep the edge in a loop.
+/// Maximum of pages of a listing that are read, so that a faulty store cannot keep the edge in a loop.
 const MAX_PAGES: usize = 20;
 
 /// Size and tag of an object.
@@ -39,7 +38,7 @@ pub struct StoredPart {
     pub etag: String,
 }
 
-/// A multipart upload under way.
+/// A multipart upload in progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnfinishedUpload {
     /// The object's key.
@@ -53,7 +52,7 @@ pub struct UnfinishedUpload {
 pub enum Completion {
     /// The object is there.
     Done,
-    /// There is no such upload (any more): it was completed before, or aborted.
+    /// There is no such upload: it was already completed, or aborted.
     NoSuchUpload,
     /// The store does not accept these parts.
     Refused(String),
@@ -83,7 +82,7 @@ impl<H: Http, A: Ambient> ObjectStore<'_, H, A> {
         }))
     }
 
-    /// So many bytes of an object; none if there is no such object, or it ends before them.
+    /// A range of an object; none if there is no such object, or it is too short.
     pub async fn get_range(&self, key: &str, from: u64, length: u64) -> Result<Option<Bytes>, Unavailable> {
         let range = format!("bytes={from}-{}", from + length.saturating_sub(1));
         let answer = self.call(Method::Get, Some(key), &[], &[("range", &range)], Bytes::new()).await?;
@@ -123,7 +122,7 @@ impl<H: Http, A: Ambient> ObjectStore<'_, H, A> {
                 return Ok(None);
             }
             self.expect_success(&answer, "ListParts")?;
-            // Some object stores name the root otherwise; Amazon's own clients do not look at it.
+            // Some object stores use another name for the root element; Amazon's own clients ignore it.
             let body = text(&answer)?.replace("ListPartsResponse", "ListPartsResult");
             let page = ListParts::parse_response(&body)
                 .map_err(|error| unavailable(format!("ListParts: {error}")))?;
@@ -132,7 +131,7 @@ impl<H: Http, A: Ambient> ObjectStore<'_, H, A> {
                 size: part.size,
                 etag: part.etag,
             }));
-            // The marker of the next page stands there even where there is none.
+            // The marker of the next page is present even on the last page.
             let truncated = body.contains("<IsTruncated>true</IsTruncated>");
             match page.next_part_number_marker.filter(|_| truncated) {
                 Some(next) => marker = Some(next.to_string()),
@@ -156,7 +155,7 @@ impl<H: Http, A: Ambient> ObjectStore<'_, H, A> {
         let answer = self.call(Method::Post, Some(key), &query, &[], body.into()).await?;
         let code = text(&answer).ok().and_then(xml::error_code);
         match (answer.status(), code) {
-            // A failure may come with 200: S3 sends the status before the work is done.
+            // An error may come with status 200: S3 sends the status before it has completed the upload.
             (status, None) if status.is_success() => Ok(Completion::Done),
             (StatusCode::NOT_FOUND, _) | (_, Some("NoSuchUpload")) => Ok(Completion::NoSuchUpload),
             (status, Some(code)) if status.is_client_error() && status != StatusCode::FORBIDDEN => {
@@ -166,7 +165,7 @@ impl<H: Http, A: Ambient> ObjectStore<'_, H, A> {
         }
     }
 
-    /// Aborts a multipart upload; one that is not there counts as aborted.
+    /// Aborts a multipart upload. Succeeds if there is none.
     pub async fn abort_multipart(&self, key: &str, upload_id: &str) -> Result<(), Unavailable> {
         let query = [("uploadId", upload_id)];
         let answer = self.call(Method::Delete, Some(key), &query, &[], Bytes::new()).await?;
@@ -237,7 +236,7 @@ impl<H: Http, A: Ambient> ObjectStore<'_, H, A> {
         Err(unavailable("ListObjectsV2 does not end"))
     }
 
-    /// Deletes an object; one that is not there counts as deleted.
+    /// Deletes an object. Succeeds if there is none.
     pub async fn delete(&self, key: &str) -> Result<(), Unavailable> {
         let answer = self.call(Method::Delete, Some(key), &[], &[], Bytes::new()).await?;
         self.expect_success_or_missing(&answer, "DeleteObject")
@@ -274,7 +273,7 @@ impl<H: Http, A: Ambient> ObjectStore<'_, H, A> {
         self.expect_success(&answer, "HeadBucket")
     }
 
-    /// Sends a request, up to three times while the store does not answer or answers 5xx.
+    /// Sends a request, with retries.
     async fn call(
         &self,
         method: Method,
@@ -283,9 +282,8 @@ impl<H: Http, A: Ambient> ObjectStore<'_, H, A> {
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> Result<http::Response<Bytes>, Unavailable> {
-        let mut pauses = PAUSES_MS.into_iter();
-        loop {
-            let url = self.sign(Side::Internal, Signed { method, key, query, headers }, OWN_TTL_S);
+        let request = || {
+            let url = self.sign(Endpoint::Internal, Signed { method, key, query, headers }, OWN_TTL_S);
             let mut request = http::Request::builder().method(method.to_str()).uri(url.as_str());
             for (name, value) in headers {
                 request = request.header(*name, *value);
@@ -294,18 +292,10 @@ impl<H: Http, A: Ambient> ObjectStore<'_, H, A> {
                 // Without it, some HTTP clients send the media type of a form, which stores reject.
                 request = request.header(CONTENT_TYPE, super::DEFAULT_CONTENT_TYPE);
             }
-            let request =
-                request.body(body.clone()).map_err(|error| unavailable(format!("a request: {error}")))?;
-            let outcome = self.http.send(request).await;
-            let again = match &outcome {
-                Ok(answer) => answer.status().is_server_error(),
-                Err(_) => true,
-            };
-            match pauses.next() {
-                Some(pause) if again => self.ambient.pause(pause).await,
-                _ => return outcome.map_err(|error| unavailable(error.detail)),
-            }
-        }
+            request.body(body.clone()).map_err(|error| unavailable(format!("a request: {error}")))
+        };
+        let answer = retry::send(self.http, self.ambient, request).await;
+        answer.map_err(|error| unavailable(error.detail))
     }
 
     fn expect_success(&self, answer: &http::Response<Bytes>, call: &str) -> Result<(), Unavailable> {

@@ -61,7 +61,7 @@ fn a_get_is_signed_as_in_awss_example() {
     let (config, http) = (config(false), Script::default());
     let store = ObjectStore::new(&config, &http, &Still);
     let signed = Signed { method: Method::Get, key: Some("test.txt"), query: &[], headers: &[] };
-    let url = store.sign(Side::Public, signed, 86400);
+    let url = store.sign(Endpoint::Public, signed, 86400);
     assert!(url.as_str().starts_with("https://examplebucket.s3.amazonaws.com/test.txt?"));
     // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
     assert!(url.as_str().ends_with("aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"));
@@ -108,7 +108,7 @@ fn endpoints_that_cannot_be_used_are_named() {
 }
 
 #[tokio::test]
-async fn calls_are_tried_three_times() {
+async fn calls_have_three_attempts() {
     let config = config(true);
     let http = Script::answering([(500, ""), (503, "<Error><Code>SlowDown</Code></Error>"), (204, "")]);
     http.answers.borrow_mut()[0] = Err(Unavailable { what: "network", detail: "reset".into() });
@@ -128,7 +128,7 @@ async fn calls_are_tried_three_times() {
 }
 
 #[tokio::test]
-async fn completing_tells_apart_what_matters() {
+async fn the_outcomes_of_completing_an_upload_are_distinguished() {
     let config = config(true);
     let done = r#"<CompleteMultipartUploadResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><ETag>"e"</ETag></CompleteMultipartUploadResult>"#;
     let parts = [StoredPart { number: 1, size: 1, etag: "\"a\"".into() }];

@@ -16,23 +16,23 @@ pub struct Hashing {
 /// The result of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The password is right.
-    Right,
-    /// The password is right, and its hash was made with other parameters than today's.
-    RightButStale,
-    /// The password is wrong.
-    Wrong,
+    /// The password matches.
+    Match,
+    /// The password matches, and its hash was made with another cost than today's.
+    MatchWithOldCost,
+    /// The password does not match.
+    Mismatch,
 }
 
 impl Verdict {
-    const ALL: [Self; 3] = [Self::Right, Self::RightButStale, Self::Wrong];
+    const ALL: [Self; 3] = [Self::Match, Self::MatchWithOldCost, Self::Mismatch];
 
     /// Its name in answers to `auth`.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::Right => "right",
-            Self::RightButStale => "right-but-stale",
-            Self::Wrong => "wrong",
+            Self::Match => "right",
+            Self::MatchWithOldCost => "right-but-stale",
+            Self::Mismatch => "wrong",
         }
     }
 
@@ -66,20 +66,20 @@ impl Hashing {
             .map_err(|error| Failure::internal(format!("password hash: {error}")))
     }
 
-    /// Compares; a PHC string that cannot be read matches nothing.
+    /// Compares a password with a PHC string. A malformed PHC string matches no password.
     pub(crate) fn verify(&self, password: &str, phc: &str) -> Verdict {
-        let Ok(hash) = PasswordHash::new(phc) else { return Verdict::Wrong };
+        let Ok(hash) = PasswordHash::new(phc) else { return Verdict::Mismatch };
         if self.argon2().verify_password(password.as_bytes(), &hash).is_err() {
-            return Verdict::Wrong;
+            return Verdict::Mismatch;
         }
         let current = hash.algorithm == Algorithm::Argon2id.ident()
             && hash.version == Some(Version::V0x13.into())
             && Params::try_from(&hash).is_ok_and(|params| self.same_cost(&params));
-        if current { Verdict::Right } else { Verdict::RightButStale }
+        if current { Verdict::Match } else { Verdict::MatchWithOldCost }
     }
 
-    /// Does the work of a comparison for an account that does not exist, so that the time of
-    /// the answer does not tell.
+    /// Does the work of a comparison for an account that does not exist, so that the response time does not reveal
+    /// it.
     pub(crate) fn pretend(&self, password: &str) {
         let _ = std::hint::black_box(self.hash(password, *b"no such account!"));
     }
@@ -98,18 +98,18 @@ mod tests {
     fn production_hashes_are_what_the_contract_says() {
         let hash = Hashing::default().hash("correct horse", [7; 16]).unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert_eq!(Hashing::default().verify("correct horse", &hash), Verdict::Right);
+        assert_eq!(Hashing::default().verify("correct horse", &hash), Verdict::Match);
     }
 
     #[test]
     fn other_parameters_are_noticed() {
         let (cheap, dear) = (Hashing::with_cost(8, 1).unwrap(), Hashing::with_cost(16, 1).unwrap());
         let hash = cheap.hash("correct horse", [7; 16]).unwrap();
-        assert_eq!(cheap.verify("correct horse", &hash), Verdict::Right);
-        assert_eq!(dear.verify("correct horse", &hash), Verdict::RightButStale);
-        assert_eq!(dear.verify("wrong horse", &hash), Verdict::Wrong);
+        assert_eq!(cheap.verify("correct horse", &hash), Verdict::Match);
+        assert_eq!(dear.verify("correct horse", &hash), Verdict::MatchWithOldCost);
+        assert_eq!(dear.verify("wrong horse", &hash), Verdict::Mismatch);
         for unreadable in ["", "plain", "$argon2id$v=19$m=8,t=1,p=1$x"] {
-            assert_eq!(cheap.verify("correct horse", unreadable), Verdict::Wrong);
+            assert_eq!(cheap.verify("correct horse", unreadable), Verdict::Mismatch);
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::object_store::{Completion, StoredPart};
 use crate::openapi::{Auth, Operation, binary, examples, typed};
 use crate::ports::{Ambient, Http, Kv, Queue, Unavailable};
 use crate::service::plan::MIN_PART_BYTES;
-use crate::service::stream::{Cutter, RawBody};
+use crate::service::stream::{PartReader, RawBody};
 use crate::service::{Service, file};
 
 pub(super) const ROUTE: Route = Route::put("/plugins/{name}");
@@ -54,20 +54,20 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         if announced.is_some_and(|length| length > MAX_PLUGIN_BYTES) {
             return Err(file::too_large(MAX_PLUGIN_BYTES));
         }
-        let mut cutter = Cutter::new(RawBody(body), PART_BYTES, MAX_PLUGIN_BYTES).hashing(true);
-        let first = cutter.part().await?.unwrap_or_default();
+        let mut part_reader = PartReader::new(RawBody(body), PART_BYTES, MAX_PLUGIN_BYTES).hashing(true);
+        let first = part_reader.next_part().await?.unwrap_or_default();
         check_header(&first)?;
         let most_bytes = announced.unwrap_or(MAX_PLUGIN_BYTES).max(first.len() as u64);
         let jobs = self.jobs();
         let id = jobs.begin_plugin(user, name, most_bytes, incoming.correlation_id()).await?;
         let outcome = async {
-            self.store_component(user, id, first, &mut cutter).await?;
-            Ok(jobs.plugin_stored(user, id, cutter.sha256(), cutter.taken()).await?)
+            self.store_component(user, id, first, &mut part_reader).await?;
+            Ok(jobs.plugin_stored(user, id, part_reader.sha256(), part_reader.bytes_read()).await?)
         };
         let uploaded = match outcome.await {
             Ok(uploaded) => uploaded,
             Err(failure) => {
-                // As well as it goes: the sweep does the rest.
+                // Errors are ignored, because the sweep removes the rest.
                 let _ = jobs.plugin_not_stored(user, id).await;
                 return Err(failure);
             }
@@ -82,23 +82,25 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         json(status, &plugin)
     }
 
-    /// Stores a component of which the first part is there.
+    /// Stores a component whose first part was read.
     async fn store_component<B: RequestBody>(
         &self,
         user: UserId,
         id: PluginId,
         first: Bytes,
-        cutter: &mut Cutter<RawBody<B>>,
+        part_reader: &mut PartReader<RawBody<B>>,
     ) -> Result<(), Failure> {
         let (objects, key) = (self.objects(), object_key::plugin(user, id));
-        let Some(second) = cutter.part().await? else { return Ok(objects.put(&key, WASM, first).await?) };
+        let Some(second) = part_reader.next_part().await? else {
+            return Ok(objects.put(&key, WASM, first).await?);
+        };
         let upload_id = objects.create_multipart(&key, WASM).await?;
         let mut parts: Vec<StoredPart> = Vec::new();
         let (mut number, mut part, mut next) = (1, first, Some(second));
         loop {
             parts.push(objects.upload_part(&key, &upload_id, number, part).await?);
             let Some(following) = next else { break };
-            (number, part, next) = (number + 1, following, cutter.part().await?);
+            (number, part, next) = (number + 1, following, part_reader.next_part().await?);
         }
         match objects.complete_multipart(&key, &upload_id, &parts).await? {
             Completion::Done => Ok(()),
@@ -111,12 +113,12 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     }
 }
 
-/// Passes for what begins as a component does; says what else it is.
+/// Passes for the header of a component; otherwise explains what the file is.
 fn check_header(first: &[u8]) -> Result<(), Failure> {
     const MAGIC: &[u8] = b"\0asm";
     let detail = match (first.get(..4), first.get(4..8)) {
         _ if first.is_empty() => "must not be empty",
-        // Layer 1, that of components; the version before it is still a draft's number.
+        // Layer 1 means a component. The version field before it still has a draft's number.
         (Some(MAGIC), Some([_, _, 1, 0])) => return Ok(()),
         (Some(MAGIC), Some([_, _, 0, 0])) => {
             "is a core WebAssembly module: make a component of it, for example by `wasm-tools component new`"

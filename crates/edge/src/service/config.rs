@@ -9,7 +9,7 @@ use framelift_domain::Limits;
 use framelift_domain::limits::MAX_UPLOAD_BYTES;
 use url::Url;
 
-use super::rate::Rates;
+use super::rate::RateLimiter;
 use crate::frames::{Blocks, Frames, LinkKeys};
 use crate::http::{Cors, WorkerToken};
 use crate::object_store::ObjectStoreConfig;
@@ -69,9 +69,9 @@ pub struct Config {
     pub credential: Credential,
     /// The origins whose pages may call.
     pub cors: Cors,
-    /// How often users call.
-    pub rates: Rates,
-    /// What component `frames` has besides.
+    /// The rate limit of users.
+    pub rate_limiter: RateLimiter,
+    /// The configuration and caches of component `frames` alone.
     pub frames: Option<Frames>,
 }
 
@@ -87,11 +87,11 @@ pub enum Credential {
 /// The kind of a component, which decides its variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Serves users' calls that change something.
+    /// Serves users' calls that write.
     Users,
     /// Serves users' calls that only read.
     Readers,
-    /// Tells users what happens, and reads the store alone.
+    /// Serves streams of events, and only reads the store.
     Events,
     /// Serves single frames, by links too.
     Frames,
@@ -100,7 +100,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The kind of the component of that name; none for one that is not over the videos.
+    /// The kind of a component by its name; none for a component without access to videos.
     pub fn of(component: &str) -> Option<Self> {
         Some(match component {
             "videos" | "uploads" | "plugins" => Self::Users,
@@ -114,7 +114,7 @@ impl Role {
 }
 
 impl Config {
-    /// Reads all variables; otherwise says everything that is wrong with them.
+    /// Reads all variables, or returns everything that is wrong with them.
     pub fn read(variables: &Variables, role: Role) -> Result<Self, Vec<String>> {
         let mut reader = Reader { variables, problems: Vec::new() };
         let credential = match role {
@@ -131,16 +131,16 @@ impl Config {
         let cors = Cors::read(variables).map_err(|problem| reader.problems.push(problem));
         match (credential, object_store, cors) {
             (Some(credential), Some(object_store), Ok(cors)) if reader.problems.is_empty() => {
-                let rates = Rates::new(limits.max_requests_per_minute);
+                let rate_limiter = RateLimiter::new(limits.max_requests_per_minute);
                 let frames = links.map(|links| Frames { links, blocks: Blocks::default() });
-                Ok(Self { object_store, queue, limits, credential, cors, rates, frames })
+                Ok(Self { object_store, queue, limits, credential, cors, rate_limiter, frames })
             }
             _ => Err(reader.problems),
         }
     }
 }
 
-/// Takes variables one by one and notes what is wrong.
+/// Reads variables one by one and collects problems.
 struct Reader<'a> {
     variables: &'a Variables,
     problems: Vec<String>,
@@ -221,7 +221,7 @@ impl Reader<'_> {
             Err(error) => Err(error.to_string()),
         });
         let queue_url = self.required("sqs_queue_url");
-        // If these are missing, the object store's check has said so.
+        // If these are missing, the object store's check has reported it.
         let region = self.optional("aws_region")?;
         let credentials = aws_credential_types::Credentials::new(
             self.optional("aws_access_key_id")?,
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_said_at_once() {
+    fn all_problems_are_reported_at_once() {
         let mut variables = variables();
         variables.insert("s3_bucket", " ".into());
         variables.insert("sqs_endpoint", "sqs:9324".into());

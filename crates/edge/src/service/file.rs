@@ -6,7 +6,7 @@ use framelift_domain::Limits;
 
 use crate::http::Failure;
 
-/// The longest name of a file on the usual file systems, in bytes.
+/// Maximum length of a file name on common file systems, in bytes.
 const MAX_NAME_BYTES: usize = 255;
 
 /// Passes for a name whose extension is accepted; 415 otherwise.
@@ -45,7 +45,7 @@ pub(crate) fn manifest_name(file_name: &str) -> String {
     named(file_name, "-manifest.json")
 }
 
-/// The file's name without folders and extension, as long as file systems allow, and a suffix.
+/// The file's name without folders and extension, truncated to what file systems allow, and a suffix.
 fn named(file_name: &str, suffix: &str) -> String {
     let file_name = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
     let stem = match file_name.rsplit_once('.') {

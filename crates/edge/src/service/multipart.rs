@@ -11,18 +11,18 @@ use crate::object_store::DEFAULT_CONTENT_TYPE;
 use crate::ports::{Ambient, Http, Kv, Queue};
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
-    /// Begins a multipart upload, or takes the one that another call began meanwhile. Returns the video as it is
-    /// now, which may no longer await its upload.
+    /// Begins a multipart upload, or uses the one that a concurrent call began. Returns the current video, which may no
+    /// longer await its upload.
     pub(crate) async fn begin(&self, video: &Video, plan: Plan) -> Result<Video, Failure> {
         let (objects, key) = (self.objects(), upload_key(video));
         let content_type = video.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
         let upload_id = objects.create_multipart(&key, content_type).await?;
-        let ours = Multipart { upload_id, part_size: plan.part_size, part_count: plan.part_count };
-        let begun = self.jobs().multipart_begun(video.owner, video.id, ours.clone()).await;
-        if !begun.as_ref().is_ok_and(|video| video.state.multipart() == Some(&ours)) {
-            objects.abort_multipart(&key, &ours.upload_id).await?;
+        let own_upload = Multipart { upload_id, part_size: plan.part_size, part_count: plan.part_count };
+        let recorded = self.jobs().multipart_begun(video.owner, video.id, own_upload.clone()).await;
+        if !recorded.as_ref().is_ok_and(|video| video.state.multipart() == Some(&own_upload)) {
+            objects.abort_multipart(&key, &own_upload.upload_id).await?;
         }
-        Ok(begun?)
+        Ok(recorded?)
     }
 
     /// Fresh URLs for parts, and when they expire.

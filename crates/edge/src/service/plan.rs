@@ -1,4 +1,4 @@
-//! How an upload is cut: one PUT for small files, parts for large ones.
+//! The parts of an upload: one PUT for small files, parts for large ones.
 
 use framelift_domain::Limits;
 use framelift_domain::video::Multipart;
@@ -6,14 +6,14 @@ use framelift_domain::video::Multipart;
 const MIB: u64 = 1 << 20;
 /// The smallest part size that is chosen; S3 asks for 5 MiB.
 pub(crate) const MIN_PART_BYTES: u64 = 8 * MIB;
-/// Up to this part size, no more than [`FEW_PARTS`] parts are made. Larger parts would cost too much when one
-/// has to be sent again.
-const COMFORTABLE_PART_BYTES: u64 = 64 * MIB;
-const FEW_PARTS: u64 = 1_000;
+/// Up to this part size, a file has at most [`PREFERRED_PARTS`] parts. Larger files have more parts, because a larger
+/// part costs too much to send again.
+const MAX_PREFERRED_PART_BYTES: u64 = 64 * MIB;
+const PREFERRED_PARTS: u64 = 1_000;
 /// S3's maximum of parts.
 pub(crate) const MAX_PARTS: u64 = 10_000;
 
-/// Part URLs in one answer, at most.
+/// Maximum of part URLs in one answer.
 pub(crate) const PARTS_PER_ANSWER: u32 = 100;
 
 /// Size and number of the parts of a file.
@@ -31,7 +31,7 @@ impl Plan {
         if size_bytes <= limits.single_put_bytes {
             return None;
         }
-        let few = size_bytes.div_ceil(FEW_PARTS).clamp(MIN_PART_BYTES, COMFORTABLE_PART_BYTES);
+        let few = size_bytes.div_ceil(PREFERRED_PARTS).clamp(MIN_PART_BYTES, MAX_PREFERRED_PART_BYTES);
         let part_size = few.max(size_bytes.div_ceil(MAX_PARTS)).next_multiple_of(MIB);
         // At most MAX_PARTS by construction.
         let part_count = u32::try_from(size_bytes.div_ceil(part_size)).unwrap_or(u32::MAX);

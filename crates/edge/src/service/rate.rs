@@ -1,8 +1,8 @@
-//! How many requests a user makes in a minute, counted without a write for each of them.
+//! Limits the requests of a user in a minute, without a write for each request.
 //!
-//! One request of so many, by chance, is counted for all of them: the count is right on average, and off by a
-//! fifth of the limit now and then. An instance reads it again after [`FRESH_MS`], so that what other instances
-//! let through meanwhile comes on top. Who is refused is not counted.
+//! Requests are sampled: one in `n`, chosen at random, is counted as `n`. The count is right on average, and sometimes
+//! off by a fifth of the limit. An instance caches the count for [`CACHE_TTL_MS`], so requests that other instances
+//! admit in this time come on top. Refused requests are not counted.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,28 +17,28 @@ use crate::store::update::UpdateError;
 use crate::store::{Store, Stored, keys};
 
 const MINUTE_MS: i64 = 60_000;
-/// How long an instance goes by what it has read, in milliseconds.
-const FRESH_MS: i64 = 2_000;
-/// Users that an instance remembers.
-const MAX_KNOWN: usize = 256;
-/// A limit is made of at most so many counted requests.
-const STEPS: u32 = 32;
+/// How long an instance caches a user's counts, in milliseconds.
+const CACHE_TTL_MS: i64 = 2_000;
+/// Maximum of users in the cache of an instance.
+const MAX_CACHED_USERS: usize = 256;
+/// Number of sampled requests that make up the limit.
+const SAMPLES_PER_LIMIT: u32 = 32;
 
-/// The requests of a user.
+/// The counts of a user's requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Requests {
-    /// The minute in which they come, since 1970.
+struct RequestCounts {
+    /// The minute of `now`, counted from 1970.
     minute: i64,
-    /// How many there were in it.
+    /// Requests in that minute.
     now: u32,
-    /// How many there were in the minute before.
+    /// Requests in the minute before.
     before: u32,
 }
 
-impl Stored for Requests {}
+impl Stored for RequestCounts {}
 
-impl Requests {
-    /// As they stand in a minute.
+impl RequestCounts {
+    /// The counts, moved to another minute.
     fn at(self, minute: i64) -> Self {
         match minute - self.minute {
             0 => self,
@@ -47,13 +47,13 @@ impl Requests {
         }
     }
 
-    /// How many there were in the sixty seconds before, as if those of the minute before had come evenly.
+    /// The requests in the last sixty seconds, if those of the minute before were evenly spread.
     fn estimate(self, passed_ms: i64) -> u32 {
         let share = i64::from(self.before) * (MINUTE_MS - passed_ms) / MINUTE_MS;
         self.now.saturating_add(u32::try_from(share).unwrap_or(0))
     }
 
-    /// In how many milliseconds the estimate is below the limit, if nothing more comes.
+    /// Milliseconds until the estimate is below the limit, without further requests.
     fn wait_ms(self, passed_ms: i64, limit: u32) -> i64 {
         // The share of a minute that has to pass until `of` and the rest are below the limit.
         let until = |of: u32, rest: u32| {
@@ -67,21 +67,21 @@ impl Requests {
     }
 }
 
-/// The limit, and what an instance knows of its users.
+/// The limit, and an instance's cache of counts.
 #[derive(Debug)]
-pub struct Rates {
+pub struct RateLimiter {
     per_minute: u32,
-    known: RefCell<BTreeMap<UserId, (Time, Requests)>>,
+    cache: RefCell<BTreeMap<UserId, (Time, RequestCounts)>>,
 }
 
-impl Rates {
-    /// So many requests of one user a minute; 0 is as many as they like.
+impl RateLimiter {
+    /// A limit of requests of one user in a minute; 0 means no limit.
     pub fn new(per_minute: u32) -> Self {
-        Self { per_minute, known: RefCell::default() }
+        Self { per_minute, cache: RefCell::default() }
     }
 
-    /// Counts a request, and says whether it may go on; none where there is no limit. A store that does not
-    /// answer stops nobody here.
+    /// Counts a request, and returns what is left of the limit, or none without a limit. If the store does not answer,
+    /// the request is allowed.
     async fn count<K: Kv, A: Ambient>(
         &self,
         store: &Store<'_, K, A>,
@@ -94,36 +94,36 @@ impl Rates {
         let now = ambient.now();
         let (minute, passed_ms) = (now.unix_ms().div_euclid(MINUTE_MS), now.unix_ms().rem_euclid(MINUTE_MS));
         let key = keys::rate(user);
-        let fresh = self.known.borrow().get(&user).copied();
-        let fresh = fresh.filter(|(read, _)| (0..FRESH_MS).contains(&now.ms_since(*read)));
-        let mut requests = match fresh {
+        let cached = self.cache.borrow().get(&user).copied();
+        let cached = cached.filter(|(read, _)| (0..CACHE_TTL_MS).contains(&now.ms_since(*read)));
+        let mut requests = match cached {
             Some((_, requests)) => requests,
-            None => store.get::<Requests>(&key).await.ok().flatten().unwrap_or_default(),
+            None => store.get::<RequestCounts>(&key).await.ok().flatten().unwrap_or_default(),
         };
         requests = requests.at(minute);
         let used = requests.estimate(passed_ms);
         if used >= self.per_minute {
-            self.remember(user, now, requests);
+            self.cache_counts(user, now, requests);
             let wait_s = requests.wait_ms(passed_ms, self.per_minute).max(1).saturating_add(999) / 1000;
             return Some(self.quota(0, u32::try_from(wait_s).unwrap_or(60)));
         }
-        let weight = (self.per_minute / STEPS).max(1);
+        let weight = (self.per_minute / SAMPLES_PER_LIMIT).max(1);
         let mut random = [0; 4];
         ambient.fill_random(&mut random);
         if u32::from_le_bytes(random).is_multiple_of(weight)
             && let Some(counted) = self.write(store, &key, minute, weight).await
         {
             requests = counted;
-            self.remember(user, now, requests);
-        } else if fresh.is_none() {
-            self.remember(user, now, requests);
+            self.cache_counts(user, now, requests);
+        } else if cached.is_none() {
+            self.cache_counts(user, now, requests);
         }
         let remaining = self.per_minute.saturating_sub(used).max(1);
         let reset_s = u32::try_from((MINUTE_MS - passed_ms + 999) / 1000).unwrap_or(60);
         Some(self.quota(remaining, reset_s))
     }
 
-    /// Counts a request, and tells its answer what is left; 429 when there were too many.
+    /// Counts a request, and adds what is left of the limit to its answer; 429 if there were too many.
     pub(crate) async fn admit<K: Kv, A: Ambient>(
         &self,
         store: &Store<'_, K, A>,
@@ -144,24 +144,24 @@ impl Rates {
         Quota { limit: self.per_minute, remaining, reset_s }
     }
 
-    /// Counts `weight` requests; none if the store does not answer.
+    /// Adds `weight` requests to the stored count. None if the store does not answer.
     async fn write<K: Kv, A: Ambient>(
         &self,
         store: &Store<'_, K, A>,
         key: &str,
         minute: i64,
         weight: u32,
-    ) -> Option<Requests> {
+    ) -> Option<RequestCounts> {
         for _ in 0..2 {
-            let counted = store.update(key, |requests: Requests| {
+            let counted = store.update(key, |requests: RequestCounts| {
                 let requests = requests.at(minute);
                 let now = requests.now.saturating_add(weight);
-                Ok::<_, std::convert::Infallible>((Requests { now, ..requests }, true, ()))
+                Ok::<_, std::convert::Infallible>((RequestCounts { now, ..requests }, true, ()))
             });
             match counted.await {
                 Ok(updated) => return Some(updated.value),
                 Err(UpdateError::Missing) => {
-                    store.create(key, &Requests::default()).await.ok()?;
+                    store.create(key, &RequestCounts::default()).await.ok()?;
                 }
                 Err(_) => return None,
             }
@@ -169,13 +169,13 @@ impl Rates {
         None
     }
 
-    fn remember(&self, user: UserId, now: Time, requests: Requests) {
-        let mut known = self.known.borrow_mut();
-        if known.len() >= MAX_KNOWN {
-            known.retain(|_, (read, _)| now.ms_since(*read) < FRESH_MS);
+    fn cache_counts(&self, user: UserId, now: Time, requests: RequestCounts) {
+        let mut cache = self.cache.borrow_mut();
+        if cache.len() >= MAX_CACHED_USERS {
+            cache.retain(|_, (read, _)| now.ms_since(*read) < CACHE_TTL_MS);
         }
-        if known.len() < MAX_KNOWN {
-            known.insert(user, (now, requests));
+        if cache.len() < MAX_CACHED_USERS {
+            cache.insert(user, (now, requests));
         }
     }
 }
@@ -198,31 +198,31 @@ mod tests {
             Self { kv: MemoryKv::default(), clock: TestAmbient::new(5), user: UserId::new(1, [1; 10]) }
         }
 
-        fn count(&self, rates: &Rates) -> Quota {
+        fn count(&self, rate_limiter: &RateLimiter) -> Quota {
             let store = Store::new(&self.kv, &self.clock);
-            block_on(rates.count(&store, &self.clock, self.user)).unwrap()
+            block_on(rate_limiter.count(&store, &self.clock, self.user)).unwrap()
         }
     }
 
     #[test]
     fn a_small_limit_is_exact_and_slides_with_the_minute() {
-        let (edge, rates) = (Edge::new(), Rates::new(10));
+        let (edge, rate_limiter) = (Edge::new(), RateLimiter::new(10));
         let begin = edge.clock.now().unix_ms().rem_euclid(MINUTE_MS);
         edge.clock.advance_ms(MINUTE_MS - begin + 30_000);
         for n in 0..10 {
-            assert_eq!(edge.count(&rates), Quota { limit: 10, remaining: 10 - n, reset_s: 30 });
+            assert_eq!(edge.count(&rate_limiter), Quota { limit: 10, remaining: 10 - n, reset_s: 30 });
         }
-        let refused = edge.count(&rates);
-        assert!(!refused.allows() && !edge.count(&rates).allows());
+        let refused = edge.count(&rate_limiter);
+        assert!(!refused.allows() && !edge.count(&rate_limiter).allows());
         // As long as it says, and no shorter.
         edge.clock.advance_ms(i64::from(refused.reset_s) * 1000 - 1500);
-        assert!(!edge.count(&rates).allows());
+        assert!(!edge.count(&rate_limiter).allows());
         edge.clock.advance_ms(8_000);
-        assert!(edge.count(&rates).allows());
+        assert!(edge.count(&rate_limiter).allows());
         edge.clock.advance_ms(3 * MINUTE_MS);
-        assert_eq!(edge.count(&rates).remaining, 10);
+        assert_eq!(edge.count(&rate_limiter).remaining, 10);
         assert!(
-            block_on(Rates::new(0).count(&Store::new(&edge.kv, &edge.clock), &edge.clock, edge.user))
+            block_on(RateLimiter::new(0).count(&Store::new(&edge.kv, &edge.clock), &edge.clock, edge.user))
                 .is_none()
         );
     }
@@ -239,8 +239,8 @@ mod tests {
             let mut allowed = 0;
             for _ in 0..150 {
                 // Each instance serves ten requests.
-                let rates = Rates::new(640);
-                allowed += (0..10).filter(|_| edge.count(&rates).allows()).count();
+                let rate_limiter = RateLimiter::new(640);
+                allowed += (0..10).filter(|_| edge.count(&rate_limiter).allows()).count();
             }
             let writes = edge.kv.take_writes().len();
             assert!(writes < allowed / 8, "{writes} writes of {allowed} requests");
@@ -252,10 +252,10 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_does_not_answer_stops_nobody() {
+    fn without_the_store_every_request_is_allowed() {
         let edge = Edge::new();
         edge.kv.set_quirks(Quirks { error_before: 100, ..Quirks::MODES[0].1 });
-        let rates = Rates::new(2);
-        assert!((0..20).all(|_| edge.count(&rates).allows()));
+        let rate_limiter = RateLimiter::new(2);
+        assert!((0..20).all(|_| edge.count(&rate_limiter).allows()));
     }
 }

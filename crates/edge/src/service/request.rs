@@ -14,8 +14,8 @@ use super::IDEMPOTENCY_KEY;
 use crate::http::{Failure, Incoming, entity_tag, if_none_match, json};
 use crate::jobs::Idempotency;
 
-/// The checked options, or everything that is wrong with them. What their plugins' names mean is known only
-/// where the video is made.
+/// Checks options, or returns everything that is wrong with them. Their plugins' names are resolved only when the video
+/// is created.
 pub(crate) fn options(body: Option<&OptionsBody>, prefix: &str) -> Result<Options, Vec<FieldError>> {
     body.cloned().unwrap_or_default().check_new(prefix)
 }
@@ -39,11 +39,11 @@ pub(crate) fn request_of(incoming: &Incoming, more: &[&[u8]]) -> Result<Option<I
     Ok(Some(Idempotency { key: key.to_owned(), request_hash: digest(&parts) }))
 }
 
-/// A digest of what a request asks for.
+/// A digest of the parts of a request.
 pub(crate) fn digest(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
-        // The length first, so that no two lists of parts look the same.
+        // Each part is preceded by its length, so that different lists of parts have different digests.
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }

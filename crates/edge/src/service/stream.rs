@@ -1,4 +1,4 @@
-//! Cuts a body that arrives in pieces into parts of one size.
+//! Reads a body that arrives in pieces in parts of equal size.
 
 use bytes::{Bytes, BytesMut};
 use framelift_contract::problem::ProblemCode;
@@ -24,7 +24,7 @@ impl<B: Body<Data = Bytes> + Unpin> Source for RawBody<B> {
             match self.0.frame().await {
                 None => return Ok(None),
                 Some(Err(_)) => return Err(broken()),
-                // Trailers carry nothing that we know of.
+                // Trailers are ignored.
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         return Ok(Some(data));
@@ -40,12 +40,12 @@ pub(crate) fn broken() -> Failure {
     Failure::new(ProblemCode::BadRequest, "the body ended early")
 }
 
-/// Cuts a source into parts. Holds one part at most.
-pub(crate) struct Cutter<S> {
+/// Reads a source in parts. Holds at most one part.
+pub(crate) struct PartReader<S> {
     source: S,
     part_bytes: usize,
     limit: u64,
-    taken: u64,
+    bytes_read: u64,
     buffer: BytesMut,
     rest: Bytes,
     ended: bool,
@@ -53,14 +53,14 @@ pub(crate) struct Cutter<S> {
     hash: Sha256,
 }
 
-impl<S: Source> Cutter<S> {
-    /// Cuts into parts of `part_bytes`; fails after `limit` bytes in all.
+impl<S: Source> PartReader<S> {
+    /// Reads parts of `part_bytes`, and fails after `limit` bytes in total.
     pub(crate) fn new(source: S, part_bytes: usize, limit: u64) -> Self {
         Self {
             source,
             part_bytes,
             limit,
-            taken: 0,
+            bytes_read: 0,
             buffer: BytesMut::new(),
             rest: Bytes::new(),
             ended: false,
@@ -75,12 +75,12 @@ impl<S: Source> Cutter<S> {
         self
     }
 
-    /// The next part, full unless it is the last one; none after the last byte.
-    pub(crate) async fn part(&mut self) -> Result<Option<Bytes>, Failure> {
+    /// The next part, of full size unless it is the last one; none after the last byte.
+    pub(crate) async fn next_part(&mut self) -> Result<Option<Bytes>, Failure> {
         while self.buffer.len() < self.part_bytes {
             if self.rest.is_empty() && !self.ended {
                 match self.source.next().await? {
-                    Some(piece) => self.take(piece)?,
+                    Some(piece) => self.accept(piece)?,
                     None => self.ended = true,
                 }
             }
@@ -101,9 +101,9 @@ impl<S: Source> Cutter<S> {
         if self.buffer.is_empty() { Ok(None) } else { Ok(Some(std::mem::take(&mut self.buffer).freeze())) }
     }
 
-    fn take(&mut self, piece: Bytes) -> Result<(), Failure> {
-        self.taken = self.taken.saturating_add(piece.len() as u64);
-        if self.taken > self.limit {
+    fn accept(&mut self, piece: Bytes) -> Result<(), Failure> {
+        self.bytes_read = self.bytes_read.saturating_add(piece.len() as u64);
+        if self.bytes_read > self.limit {
             return Err(crate::service::file::too_large(self.limit));
         }
         if self.hashing {
@@ -114,8 +114,8 @@ impl<S: Source> Cutter<S> {
     }
 
     /// Bytes read so far.
-    pub(crate) fn taken(&self) -> u64 {
-        self.taken
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.bytes_read
     }
 
     /// The SHA-256 of what was read so far; of nothing if hashing is off.
@@ -138,10 +138,10 @@ mod tests {
         }
     }
 
-    async fn cut(pieces: Vec<Bytes>, part: usize, limit: u64) -> Result<Vec<Bytes>, Failure> {
-        let mut cutter = Cutter::new(Pieces(pieces), part, limit);
+    async fn read_parts(pieces: Vec<Bytes>, part: usize, limit: u64) -> Result<Vec<Bytes>, Failure> {
+        let mut part_reader = PartReader::new(Pieces(pieces), part, limit);
         let mut parts = Vec::new();
-        while let Some(part) = cutter.part().await? {
+        while let Some(part) = part_reader.next_part().await? {
             parts.push(part);
         }
         Ok(parts)
@@ -156,7 +156,7 @@ mod tests {
                 .map(|size| (0..*size).map(|_| { counter = counter.wrapping_add(1); counter }).collect())
                 .collect();
             let whole: Vec<u8> = pieces.concat();
-            let parts = futures::executor::block_on(cut(pieces, part, u64::MAX)).unwrap();
+            let parts = futures::executor::block_on(read_parts(pieces, part, u64::MAX)).unwrap();
             prop_assert_eq!(parts.concat(), whole);
             for (index, piece) in parts.iter().enumerate() {
                 prop_assert!(piece.len() == part || (index + 1 == parts.len() && !piece.is_empty()));
@@ -167,16 +167,16 @@ mod tests {
     #[tokio::test]
     async fn the_hash_is_that_of_the_file() {
         let pieces = || Pieces(vec![Bytes::from_static(b"ab"), Bytes::new(), Bytes::from_static(b"c")]);
-        let mut cutter = Cutter::new(pieces(), 2, 9).hashing(true);
-        while cutter.part().await.unwrap().is_some() {}
-        assert_eq!(cutter.sha256(), Checksum::of("abc"));
-        assert_eq!(Cutter::new(pieces(), 2, 9).sha256(), Checksum::of(""));
+        let mut part_reader = PartReader::new(pieces(), 2, 9).hashing(true);
+        while part_reader.next_part().await.unwrap().is_some() {}
+        assert_eq!(part_reader.sha256(), Checksum::of("abc"));
+        assert_eq!(PartReader::new(pieces(), 2, 9).sha256(), Checksum::of(""));
     }
 
     #[tokio::test]
     async fn the_limit_is_exact() {
         let pieces = || vec![Bytes::from_static(b"12345"), Bytes::from_static(b"67")];
-        assert!(cut(pieces(), 4, 7).await.is_ok());
-        assert_eq!(cut(pieces(), 4, 6).await.unwrap_err().code(), ProblemCode::FileTooLarge);
+        assert!(read_parts(pieces(), 4, 7).await.is_ok());
+        assert_eq!(read_parts(pieces(), 4, 6).await.unwrap_err().code(), ProblemCode::FileTooLarge);
     }
 }

@@ -12,7 +12,7 @@ use http_body_util::{Either, StreamBody};
 use spin_sdk::http::{FullBody, Request};
 
 use super::{SpinAmbient, SpinHttp, SpinKv, configured};
-use crate::http::{Body, BrokenOff, Cors, Failure};
+use crate::http::{Body, BodyAborted, Cors, Failure};
 use crate::queue::Sqs;
 use crate::service::{self, Config, Role};
 use crate::{control, downloads, events, frames, plugins, uploads, videos};
@@ -24,7 +24,7 @@ pub type Answer = Response<FullBody<Bytes>>;
 pub type StreamedAnswer = Response<Either<FullBody<Bytes>, StreamBody<mpsc::Receiver<Piece>>>>;
 
 /// A piece of a body.
-type Piece = Result<Frame<Bytes>, BrokenOff>;
+type Piece = Result<Frame<Bytes>, BodyAborted>;
 
 /// The label of the store.
 const STORE: &str = "videos";
@@ -60,7 +60,7 @@ async fn configuration(component: &str) -> Result<Rc<Config>, Failure> {
     configured(&CONFIG, service::NAMES, |variables| Config::read(variables, role)).await
 }
 
-/// What a request's service is made of, and which other origins' pages may read the answer, a failure to make it too.
+/// The parts of a request's service, and the allowed origins, which apply to a failure, too.
 async fn open(component: &str) -> (Cors, Result<Opened, Failure>) {
     let config = configuration(component).await;
     let cors = config.as_ref().map(|config| config.cors.clone()).unwrap_or_default();
@@ -93,7 +93,7 @@ macro_rules! guest {
 }
 
 /// Answers one request with a service whose answers may be streamed. The body borrows from the request's service, so
-/// a task of its own holds that until the last byte is sent.
+/// a separate task owns the service until the last byte is sent.
 macro_rules! streaming_guest {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -114,7 +114,7 @@ macro_rules! streaming_guest {
                     }
                 }
             });
-            // The task above always answers; if it were gone, so would be this instance.
+            // The task above always answers, unless the instance has been terminated.
             answered.await.unwrap_or_else(|_| {
                 let mut response = Response::new(Either::Left(FullBody::new(Bytes::new())));
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -124,7 +124,7 @@ macro_rules! streaming_guest {
     };
 }
 
-/// Hands an answer over, and then its body piece by piece, for as long as somebody takes them.
+/// Sends an answer, and then the pieces of its body until the client disconnects.
 async fn send(head: oneshot::Sender<StreamedAnswer>, answer: Response<Body<'_>>) {
     let (parts, body) = answer.into_parts();
     match body {

@@ -13,9 +13,9 @@ use spin_sdk::wasip3::http_compat::RequestOptionsExtension;
 
 use crate::ports::{Http, Unavailable};
 
-/// The longest answer that is read: listings of the object store are well below.
+/// Maximum of bytes of an answer. Listings of the object store are well below.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
-/// A body goes out in pieces, each of which is copied, so that the whole is not.
+/// Bytes of the pieces in which a body is sent. Each piece is copied, so that the whole body is not.
 const PIECE_BYTES: usize = 256 << 10;
 const SECOND_NS: u64 = 1_000_000_000;
 /// Time to connect.

@@ -1,6 +1,5 @@
-//! The key-value port over Spin: reads through `spin:key-value`, which lets other requests of
-//! the instance go on, and writes that must be exact through `wasi:keyvalue` atomics, which
-//! does not.
+//! The key-value port over Spin. Reads use `spin:key-value`, which does not block other requests of the instance. Swaps
+//! and increments use `wasi:keyvalue` atomics, which does.
 
 use spin_sdk::key_value::Store;
 

@@ -13,7 +13,7 @@ use crate::ports::Unavailable;
 /// Where an instance keeps its configuration.
 pub type Slot<C> = LocalKey<RefCell<Option<Rc<C>>>>;
 
-/// The configuration, read once in the life of the instance. A failed read is tried again at the next
+/// The configuration, read once in the life of the instance. A failed read is retried by the next
 /// request.
 pub async fn configured<C>(
     slot: &'static Slot<C>,
@@ -29,8 +29,8 @@ pub async fn configured<C>(
     Ok(config)
 }
 
-/// The values of those variables, as far as the component has them. An error means that the provider of
-/// variables does not answer.
+/// The values of those variables that the component has. An error means that the provider of variables does not
+/// answer.
 async fn read(names: &[&'static str]) -> Result<BTreeMap<&'static str, String>, Unavailable> {
     let mut values = BTreeMap::new();
     for name in names {

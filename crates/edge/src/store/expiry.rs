@@ -1,9 +1,9 @@
-//! Lists of values to remove from the store a day later: records of deleted videos, and all values of closed
+//! Lists of values that are removed from the store a day later: records of deleted videos, and all values of closed
 //! accounts.
 //!
-//! There are lists for each hour, in shards and pages. A call that deletes something first enters it in the
-//! list of the hour in which it is due; the sweep goes through the hours that have passed, and checks each
-//! entry again before it removes anything. Nothing is entered for an hour that has begun.
+//! Each hour has a list, in shards and pages. A call that deletes something first adds an entry to the list of the hour
+//! in which it is due. The sweep reads the lists of past hours, and checks each entry again before it removes anything.
+//! No entry is added for an hour that has begun.
 
 use framelift_domain::{EventId, Time, UserId, VideoId};
 use serde::{Deserialize, Serialize};
@@ -14,26 +14,26 @@ use super::update::UpdateError;
 use super::{Store, StoreError, Stored, keys, unavailable};
 use crate::ports::{Ambient, Kv};
 
-/// After how many seconds something is due at the earliest: idempotency keys name videos for 24 hours.
+/// The minimum delay of a removal, in seconds: idempotency keys refer to videos for 24 hours.
 const DELAY_S: u32 = 25 * 3600;
-/// Lists of one hour.
+/// Number of shards of an hour's list.
 const SHARDS: u32 = 16;
-/// Entries on a page.
+/// Maximum of entries on a page.
 const PAGE_ITEMS: usize = 200;
-/// Most pages of a list.
+/// Maximum of pages of a list.
 const MAX_PAGES: u32 = 10_000;
-/// How many hours back a sweep begins that does not know where the last one ended.
-const BACK_H: i64 = 48;
-/// Most values that one call reads to find a page.
-const MAX_READ: u32 = 64;
+/// How many hours back a sweep starts if there is no cursor.
+const LOOKBACK_H: i64 = 48;
+/// Maximum of values that one call reads to find a page.
+const MAX_READS: u32 = 64;
 
-/// An entry: what to remove.
+/// An entry: the values to remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expiring {
     /// The record of a video, if it is deleted.
     Video(VideoId),
-    /// A delivery that newer ones have pushed out.
+    /// A delivery that was dropped from the outbox.
     Delivery(EventId),
     /// All values of a closed account, step by step.
     User {
@@ -52,7 +52,7 @@ struct Page {
 
 impl Stored for Page {}
 
-/// Where the sweep goes on.
+/// Where the next sweep continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Cursor {
     hour: i64,
@@ -61,7 +61,7 @@ struct Cursor {
 
 impl Stored for Cursor {}
 
-/// Entries that are due, and their page.
+/// A page of due entries.
 #[derive(Debug)]
 pub struct Due {
     key: String,
@@ -74,7 +74,7 @@ fn hour(at: Time) -> i64 {
 }
 
 impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
-    /// Enters something for removal a day later.
+    /// Schedules a removal for a day later.
     pub async fn remove_later(&self, item: Expiring) -> Result<(), StoreError> {
         let due = hour(self.ambient.now().plus_s(DELAY_S)) + 1;
         let id = match item {
@@ -85,14 +85,14 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         let shard = u32::from(Sha256::digest(id.as_bytes())[0]) % SHARDS;
         for page in 0..MAX_PAGES {
             let key = keys::expiry_page(due, shard, page);
-            let put = loop {
+            let added = loop {
                 let updated = self.update(&key, |mut page: Page| {
                     let known = page.items.contains(&item);
-                    let put = known || page.items.len() < PAGE_ITEMS;
-                    if put && !known {
+                    let added = known || page.items.len() < PAGE_ITEMS;
+                    if added && !known {
                         page.items.push(item);
                     }
-                    Ok::<_, std::convert::Infallible>((page, put && !known, put))
+                    Ok::<_, std::convert::Infallible>((page, added && !known, added))
                 });
                 match updated.await {
                     Err(UpdateError::Missing) => self.create(&key, &Page::default()).await?,
@@ -101,29 +101,29 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
                     Err(UpdateError::Refused(never)) => match never {},
                 };
             };
-            if put {
+            if added {
                 return Ok(());
             }
         }
         Err(unavailable("expire", "the list is full"))
     }
 
-    /// The next entries that are due, if there are any. Reads a bounded number of values.
+    /// The next page of due entries, if there is one. Reads a bounded number of values.
     pub async fn next_due(&self) -> Result<Option<Due>, StoreError> {
         let cursor_key = keys::sweep_cursor("expire");
         let this_hour = hour(self.ambient.now());
         let known = match self.get::<Cursor>(&cursor_key).await {
-            // It will be written anew.
+            // It is replaced below.
             Err(StoreError::Damaged(_)) => None,
             known => known?,
         };
-        let start = known.unwrap_or(Cursor { hour: this_hour - BACK_H, shard: 0 });
-        let (mut at, mut read, mut due) = (start, 0, None);
-        while at.hour <= this_hour && read < MAX_READ && due.is_none() {
-            // The last page first: what lies behind a missing one is not found.
+        let start = known.unwrap_or(Cursor { hour: this_hour - LOOKBACK_H, shard: 0 });
+        let (mut at, mut reads, mut due) = (start, 0, None);
+        while at.hour <= this_hour && reads < MAX_READS && due.is_none() {
+            // The last page first, because a page behind a missing one is not found.
             for page in 0..MAX_PAGES {
                 let key = keys::expiry_page(at.hour, at.shard, page);
-                read += 1;
+                reads += 1;
                 match self.get::<Page>(&key).await? {
                     Some(page) => due = Some(Due { key, items: page.items }),
                     None => break,
@@ -142,8 +142,8 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         Ok(due)
     }
 
-    /// Replaces entries of a page by `next`; removes the page when it becomes empty.
-    pub async fn take_due(
+    /// Replaces the `done` entries of a page with `next`. Removes the page when it becomes empty.
+    pub async fn replace_due(
         &self,
         due: &Due,
         done: &[Expiring],
@@ -167,8 +167,8 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         }
     }
 
-    /// Removes a value and the counters of its creation, so that the key is as if never used. Only for values
-    /// that nothing creates or changes any more.
+    /// Removes a value and the counters of its creation, so that the key is like an unused one. Only for values that
+    /// are not created or changed concurrently.
     pub async fn forget(&self, key: &str) -> Result<(), StoreError> {
         let watch_key = keys::watch(key);
         self.kv.delete(key).await?;

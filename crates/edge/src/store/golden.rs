@@ -1,4 +1,4 @@
-//! Fixtures for tests: stored values of every version that was ever written.
+//! Fixtures for tests: stored values of every version of the layout.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ pub(crate) fn assert_written(name: &str, kv: &MemoryKv) {
     assert_eq!(shape(dump), shape(read(name)), "the layout of stored values has changed");
 }
 
-/// Values without what differs from run to run, sorted.
+/// The values, sorted, without the parts that differ from run to run.
 fn shape(dump: Dump) -> Vec<String> {
     let mut shape: Vec<String> = dump
         .into_iter()

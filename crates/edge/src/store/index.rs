@@ -2,8 +2,8 @@
 //!
 //! A video's position never moves. The newest page is the head; when it is full, it is sealed
 //! under its own key before the head moves on, so that a crash in between loses nothing. An
-//! entry is made before its record: a reader skips what has no record, or a record that names
-//! another position.
+//! entry is written before its record. A reader skips entries without a record, and records with another
+//! position.
 
 use framelift_domain::{UserId, VideoId, is_zero};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub const PAGE: u64 = 100;
 /// The newest page, and how far the sweep has cleared the older ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// Whether the user is in the list of those with objects to remove some day.
+    /// Whether the user is in the list [`KEPT`].
     pub kept: Membership,
     /// The position of the first id; a multiple of [`PAGE`].
     pub base: u64,
@@ -27,14 +27,14 @@ pub struct Head {
     pub ids: Vec<VideoId>,
     /// The objects of all videos before this position are deleted.
     pub retired: u64,
-    /// The records of all videos before this position are removed, with the pages that name no others.
+    /// The records of all videos before this position are removed, and so are the pages that have only those.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub removed: u64,
 }
 
 impl Stored for Head {}
 
-/// A page that is full.
+/// A full page.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SealedPage(pub(crate) Vec<VideoId>);
 
@@ -51,12 +51,12 @@ impl Member for Head {
 }
 
 impl Head {
-    /// The position after the newest one.
+    /// The number of videos, which is the position of the next one.
     pub fn len(&self) -> u64 {
         self.base + self.ids.len() as u64
     }
 
-    /// Whether there is nothing at all.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -136,8 +136,8 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         .await
     }
 
-    /// Records that the records of all videos before that position are removed, and removes the pages that name
-    /// no others.
+    /// Records that the records of all videos before that position are removed, and removes the pages that have only
+    /// those.
     pub async fn trim(&self, user: UserId, before: u64) -> Result<(), StoreError> {
         let mut pages = 0..0;
         let advance = self.advance(user, |head| {

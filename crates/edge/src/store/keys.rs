@@ -4,19 +4,19 @@
 //! |---|---|---|
 //! | `video/<id>` | a video's record | the sweep, a day after its owner deleted it, or closed the account |
 //! | `slots/<user>` | a user's unfinished videos and bytes | the sweep, a day after the account was closed |
-//! | `outbox/<user>` | what a user is still to be told | the sweep, a day after the account was closed |
-//! | `delivery/<event>` | an event for a webhook, and its attempts | the same; or a day after 200 newer ones came |
+//! | `outbox/<user>` | the events of which a user is to be notified | the sweep, a day after the account was closed |
+//! | `delivery/<event>` | an event for a webhook, and its attempts | the same; or a day after it was dropped from the outbox |
 //! | `index/<user>` | the newest page of a user's videos | the same |
-//! | `index/<user>/<page>` | an older page | the same; or as soon as no record of its videos and of older ones is left |
-//! | `idempotency/<user>/<bucket>` | idempotency keys; at most 256 buckets a user | a key: when its bucket is written, after a day; a bucket: with the account |
+//! | `index/<user>/<page>` | an older page | the same; or as soon as the records of its videos and of all older ones are removed |
+//! | `idempotency/<user>/<bucket>` | idempotency keys; at most 256 buckets a user | a key: by the first write of its bucket after a day; a bucket: with the account |
 //! | `plugins/<user>` | all versions of a user's plugins | the sweep, a day after the account was closed |
-//! | `schema/<plugin>` | what a version says of its configuration | together with the version |
+//! | `schema/<plugin>` | the schema of a version's configuration | together with the version |
 //! | `streams/<user>` | the ids of a user's newest streams of events | the sweep, a day after the account was closed |
 //! | `rate/<user>` | a user's requests in this minute and the one before | the sweep, a day after the account was closed |
-//! | `work/<shard>/<page>`, `kept/<shard>/<page>`, `checks/<shard>/<page>`, `notices/<shard>/<page>` | users that the sweep looks after, in shards | never: there are as many pages as the most users at once needed |
-//! | `expire/<hour>/<shard>/<page>` | what is to be removed in that hour | the sweep, when all of it is removed |
-//! | `sweep/<list>` | where the sweep goes on, one for each list | never |
-//! | `new/<key>`, `watch/<key>`, `new/<key>/<time>` | who creates a value ([`super::create`]) | together with the value ([`super::Store::forget`]) |
+//! | `work/<shard>/<page>`, `kept/<shard>/<page>`, `checks/<shard>/<page>`, `notices/<shard>/<page>` | lists of users for the sweep, in shards | never: there are as many pages as the largest list needed |
+//! | `expire/<hour>/<shard>/<page>` | what is to be removed in that hour | the sweep, when all its entries are removed |
+//! | `sweep/<list>` | the cursor of the sweep, one for each list | never |
+//! | `new/<key>`, `watch/<key>`, `new/<key>/<time>` | the election of a value's creator ([`super::create`]) | together with the value ([`super::Store::forget`]) |
 //!
 //! The store `accounts` has its own table, in [`crate::accounts`]. What versions 0 and 1 left as
 //! `idempotency/<user>/<hash>` stays.
@@ -34,7 +34,7 @@ pub fn slots(user: UserId) -> String {
     format!("slots/{user}")
 }
 
-/// What a user is still to be told.
+/// The events of which a user is to be notified.
 pub fn outbox(user: UserId) -> String {
     format!("outbox/{user}")
 }
@@ -69,26 +69,26 @@ pub fn rate(user: UserId) -> String {
     format!("rate/{user}")
 }
 
-/// What a version of a plugin says of its configuration.
+/// The schema of the configuration of a plugin's version.
 pub fn plugin_schema(plugin: PluginId) -> String {
     format!("schema/{plugin}")
 }
 
-/// Values that the idempotency keys of one user are spread over.
+/// Number of buckets for the idempotency keys of one user.
 pub const IDEMPOTENCY_BUCKETS: u32 = 256;
 
-/// Where an idempotency key of a user is remembered; the key itself comes from a user and is hashed.
+/// Where an idempotency key is stored. The key itself is user input, and therefore hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyPlace {
     /// The key of the bucket.
     pub bucket: String,
     /// The name in the bucket.
     pub hash: String,
-    /// The key of the value of its own that older versions gave it.
+    /// The key under which older versions stored it.
     pub older: String,
 }
 
-/// Where an idempotency key is remembered.
+/// Where an idempotency key is stored.
 pub fn idempotency(user: UserId, key: &str) -> IdempotencyPlace {
     let digest = Sha256::digest(key.as_bytes());
     let hash = hex::encode(&digest[..16]);
@@ -104,32 +104,32 @@ pub fn idempotency_bucket(user: UserId, bucket: u64) -> String {
     format!("idempotency/{user}/{bucket}")
 }
 
-/// A page of what is to be removed in an hour, counted from 1970.
+/// A page of the removals of an hour, counted from 1970.
 pub fn expiry_page(hour: i64, shard: u32, page: u32) -> String {
     format!("expire/{hour}/{shard}/{page}")
 }
 
-/// The counter that says who creates a value.
+/// The counter that elects the creator of a value.
 pub fn creation(key: &str) -> String {
     format!("new/{key}")
 }
 
-/// Since when somebody waits for a value to be created.
+/// The time since when a caller waits for a value to be created.
 pub fn watch(key: &str) -> String {
     format!("watch/{key}")
 }
 
-/// The counter that says who creates a value instead of those who died before that time.
+/// The counter that elects a new creator of a value after the earlier ones have died.
 pub fn take_over(key: &str, at: Time) -> String {
     format!("new/{key}/{}", at.unix_ms())
 }
 
-/// A page of one of the lists of users that the sweep goes through.
+/// A page of a list of users for the sweep.
 pub fn list_page(list: &str, shard: u32, page: u32) -> String {
     format!("{list}/{shard}/{page}")
 }
 
-/// Where the sweep goes on.
+/// The cursor of the sweep in a list.
 pub fn sweep_cursor(list: &str) -> String {
     format!("sweep/{list}")
 }

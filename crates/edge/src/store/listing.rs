@@ -1,9 +1,8 @@
-//! The sharded lists of users that the sweep goes through, and how users enter and leave them.
+//! The sharded lists of users that the sweep reads, and how users enter and leave them.
 //!
-//! Whether a user belongs in a list is decided in a value of that user (its *member*): the
-//! entry in the list is made before the member says so, and removed after it says no more.
-//! Entries carry an epoch that grows each time the user comes in again, so that a late
-//! removal does not take away the entry of a later time.
+//! Whether a user belongs in a list is decided by a value of that user (the *member*). The entry in the list is added
+//! before the member is marked as listed, and removed after that mark is. Entries carry an epoch that increases each
+//! time the user enters, so that a late removal does not remove a newer entry.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +13,9 @@ use super::update::{UpdateError, Updated};
 use super::{Store, StoreError, Stored, keys, unavailable};
 use crate::ports::{Ambient, Kv};
 
-/// Most users on one page of a shard; further ones go to the next page.
+/// Maximum of users on one page of a shard. Further users are on the next page.
 const PAGE_USERS: usize = 400;
-/// Most pages of a shard.
+/// Maximum of pages of a shard.
 const MAX_PAGES: u32 = 1_000;
 
 /// A list of users.
@@ -24,34 +23,34 @@ const MAX_PAGES: u32 = 1_000;
 pub struct List {
     /// The first part of its keys.
     pub name: &'static str,
-    /// How many shards it has.
+    /// The number of shards.
     pub shards: u32,
 }
 
 /// Users with unfinished videos.
 pub const WORK: List = List { name: "work", shards: 64 };
-/// Users with plugins that are to be checked, or to go some day.
+/// Users with plugins that are to be checked or removed.
 pub const PLUGINS: List = List { name: "checks", shards: 8 };
-/// Users with objects to delete some day.
+/// Users with objects that expire.
 pub const KEPT: List = List { name: "kept", shards: 64 };
 
-/// Users who are to be told something.
+/// Users with due notices.
 pub const NOTICES: List = List { name: "notices", shards: 64 };
 
 /// Whether a user is in a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
-    /// Grows each time the user comes in.
+    /// Increases each time the user enters the list.
     pub epoch: u64,
-    /// Whether the user is in.
+    /// Whether the user is in the list.
     pub listed: bool,
 }
 
 /// A value of a user that decides whether the user belongs in a list.
 pub trait Member {
-    /// The field that says so.
+    /// The field with the membership.
     fn membership(&mut self) -> &mut Membership;
-    /// Whether nothing keeps the user in the list.
+    /// Whether the user need not be in the list.
     fn is_idle(&self) -> bool;
 }
 
@@ -64,20 +63,20 @@ pub struct ListPage {
 
 impl Stored for ListPage {}
 
-/// Why a change of a member was not made.
-enum NotYet<E> {
-    Unlisted(u64),
+/// Why a member was not changed.
+enum MemberError<E> {
+    NotListed(u64),
     Refused(E),
 }
 
 impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
-    /// A page of a shard; none after the last one.
+    /// A page of a shard, or none after the last page.
     pub async fn list_page(&self, list: List, shard: u32, page: u32) -> Result<Option<ListPage>, StoreError> {
         self.get(&keys::list_page(list.name, shard, page)).await
     }
 
-    /// Changes a member, created as its default if it is missing, after making sure that the
-    /// user is in the list.
+    /// Changes a member after making sure that the user is in the list. A missing member is created with its
+    /// default.
     pub async fn update_member<T, R, E>(
         &self,
         list: List,
@@ -88,45 +87,46 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
     where
         T: Member + Default + Stored,
     {
-        let mut entered = None;
+        let mut listed_epoch = None;
         for _ in 0..8 {
             let updated = self
                 .update(key, |mut member: T| {
                     let membership = member.membership();
                     if !membership.listed {
-                        if entered != Some(membership.epoch + 1) {
-                            return Err(NotYet::Unlisted(membership.epoch));
+                        if listed_epoch != Some(membership.epoch + 1) {
+                            return Err(MemberError::NotListed(membership.epoch));
                         }
                         *membership = Membership { epoch: membership.epoch + 1, listed: true };
                     }
-                    change(member).map_err(NotYet::Refused)
+                    change(member).map_err(MemberError::Refused)
                 })
                 .await;
             match updated {
                 Ok(updated) => return Ok(updated),
                 Err(UpdateError::Store(error)) => return Err(error.into()),
-                Err(UpdateError::Refused(NotYet::Refused(error))) => return Err(UpdateError::Refused(error)),
+                Err(UpdateError::Refused(MemberError::Refused(error))) => {
+                    return Err(UpdateError::Refused(error));
+                }
                 Err(UpdateError::Missing) => {
                     self.create(key, &T::default()).await?;
                 }
-                Err(UpdateError::Refused(NotYet::Unlisted(epoch))) => {
+                Err(UpdateError::Refused(MemberError::NotListed(epoch))) => {
                     self.enter(list, user, epoch + 1).await?;
-                    entered = Some(epoch + 1);
+                    listed_epoch = Some(epoch + 1);
                 }
             }
         }
-        Err(unavailable(key, "its owner comes and goes").into())
+        Err(unavailable(key, "the user enters and leaves the list too fast").into())
     }
 
-    /// Removes the user from the list if the member does not keep it there. `seen` is the epoch of an entry
-    /// found in the list; if that entry belongs to a call that is about to enter the user, that call has to
-    /// enter it anew.
+    /// Removes the user from the list if the member is idle. `entry_epoch` is the epoch of an entry that was read from
+    /// the list. If a concurrent call has just added that entry, that call has to add it again.
     pub async fn leave_if_idle<T>(
         &self,
         list: List,
         user: UserId,
         key: &str,
-        seen: u64,
+        entry_epoch: u64,
     ) -> Result<(), StoreError>
     where
         T: Member + Stored,
@@ -137,10 +137,10 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
                     return Ok::<_, std::convert::Infallible>((member, false, None));
                 }
                 let membership = member.membership();
-                let out = Membership { epoch: membership.epoch.max(seen), listed: false };
-                let changed = *membership != out;
-                *membership = out;
-                Ok((member, changed, Some(out.epoch)))
+                let unlisted = Membership { epoch: membership.epoch.max(entry_epoch), listed: false };
+                let changed = *membership != unlisted;
+                *membership = unlisted;
+                Ok((member, changed, Some(unlisted.epoch)))
             })
             .await;
         match updated {
@@ -151,7 +151,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         }
     }
 
-    /// Puts an entry in the first page that has room.
+    /// Adds an entry to the first page that has room.
     async fn enter(&self, list: List, user: UserId, epoch: u64) -> Result<(), StoreError> {
         let shard = keys::shard(user, list.shards);
         for page in 0..MAX_PAGES {
@@ -175,7 +175,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
             };
             match updated {
                 Ok(Updated { output: true, .. }) => return Ok(()),
-                // A damaged page is passed over: one shard must not shut out its users.
+                // A damaged page is skipped, so that the users of its shard can still enter.
                 Ok(_) | Err(UpdateError::Missing | UpdateError::Store(StoreError::Damaged(_))) => {}
                 Err(UpdateError::Store(error)) => return Err(error),
                 Err(UpdateError::Refused(never)) => match never {},
@@ -184,7 +184,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         Err(unavailable(list.name, "the list is full"))
     }
 
-    /// Removes the entries up to that epoch, on whatever page they are.
+    /// Removes the user's entries up to that epoch from all pages.
     async fn leave(&self, list: List, user: UserId, epoch: u64) -> Result<(), StoreError> {
         let shard = keys::shard(user, list.shards);
         for page in 0..MAX_PAGES {
@@ -224,7 +224,7 @@ mod tests {
         page.and_then(|page| page.users.get(&user).copied())
     }
 
-    fn come(store: &Store<'_, MemoryKv, TestAmbient>, user: UserId) -> Slots {
+    fn add_work(store: &Store<'_, MemoryKv, TestAmbient>, user: UserId) -> Slots {
         let id = VideoId::new(1, [1; 10]);
         let key = keys::slots(user);
         let updated = store.update_member(WORK, user, &key, |mut slots: Slots| {
@@ -234,34 +234,34 @@ mod tests {
         block_on(updated).unwrap().value
     }
 
-    fn go(store: &Store<'_, MemoryKv, TestAmbient>, user: UserId) {
+    fn remove_work(store: &Store<'_, MemoryKv, TestAmbient>, user: UserId) {
         block_on(store.drain_slots(user, |slots| !std::mem::take(&mut slots.waiting).is_empty())).unwrap();
     }
 
     #[test]
-    fn a_late_removal_leaves_a_later_entry() {
+    fn a_late_removal_keeps_a_newer_entry() {
         let (kv, ambient, user) = (MemoryKv::default(), TestAmbient::new(1), UserId::new(1, [1; 10]));
         let store = &Store::new(&kv, &ambient);
-        assert_eq!(come(store, user).work, Membership { epoch: 1, listed: true });
+        assert_eq!(add_work(store, user).work, Membership { epoch: 1, listed: true });
         assert_eq!(entry(store, user), Some(1));
-        go(store, user);
+        remove_work(store, user);
         assert_eq!(entry(store, user), None);
-        assert_eq!(come(store, user).work, Membership { epoch: 2, listed: true });
+        assert_eq!(add_work(store, user).work, Membership { epoch: 2, listed: true });
         block_on(store.leave(WORK, user, 1)).unwrap();
         assert_eq!(entry(store, user), Some(2));
     }
 
     #[test]
-    fn whoever_enters_while_the_sweep_removes_has_to_enter_anew() {
+    fn a_user_who_enters_while_the_sweep_removes_the_entry_enters_again() {
         let (kv, ambient, user) = (MemoryKv::default(), TestAmbient::new(1), UserId::new(1, [1; 10]));
         let store = &Store::new(&kv, &ambient);
-        come(store, user);
-        go(store, user);
-        // The sweep finds an entry whose slots do not say so yet.
+        add_work(store, user);
+        remove_work(store, user);
+        // The sweep reads an entry before the slots are marked as listed.
         block_on(store.enter(WORK, user, 2)).unwrap();
         block_on(store.leave_if_idle::<Slots>(WORK, user, &keys::slots(user), 2)).unwrap();
         assert_eq!(entry(store, user), None);
-        assert_eq!(come(store, user).work, Membership { epoch: 3, listed: true });
+        assert_eq!(add_work(store, user).work, Membership { epoch: 3, listed: true });
         assert_eq!(entry(store, user), Some(3));
     }
 

@@ -1,8 +1,7 @@
 //! A store, a queue, an object store and a clock in memory, with the faults of real ones, for tests.
 //!
-//! The store holds its users to the rules of the port: a key that is swapped is never set, one
-//! that is counted is never read. What it does wrong on purpose is decided by a seed, so that
-//! every run can be repeated.
+//! The store enforces the rules of the port: a key that is swapped is never set, one that is counted is never read. A
+//! seed determines the injected faults, so that every run can be repeated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -96,7 +95,7 @@ impl MemoryKv {
         self.rows().trace.replace(Vec::new()).unwrap_or_default()
     }
 
-    /// All values whose key starts so, in the keys' order.
+    /// All values whose keys start with `prefix`, in the order of the keys.
     pub fn dump(&self, prefix: &str) -> Vec<(String, Vec<u8>)> {
         let rows = self.rows();
         let found = rows.values.iter().filter(|(key, _)| key.starts_with(prefix));
@@ -109,7 +108,7 @@ impl MemoryKv {
         rows.values.keys().chain(rows.counters.keys()).cloned().collect()
     }
 
-    /// Writes a value without any check, as an earlier process may have left it.
+    /// Writes a value without any check, as an earlier process may have written it.
     pub fn load(&self, key: &str, value: Vec<u8>) {
         self.rows().write(key, value);
     }
@@ -141,7 +140,7 @@ impl MemoryKv {
 }
 
 impl Rows {
-    fn used(&mut self, key: &str, how: Use) {
+    fn record_use(&mut self, key: &str, how: Use) {
         assert!(!self.counters.contains_key(key), "{key} is a counter");
         let known = *self.uses.entry(key.to_owned()).or_insert(how);
         assert_eq!(known, how, "{key} is used in two ways");
@@ -168,7 +167,7 @@ impl Kv for MemoryKv {
         self.before().await?;
         {
             let mut rows = self.rows();
-            rows.used(key, Use::Set);
+            rows.record_use(key, Use::Set);
             rows.write(key, value);
         }
         self.after().await
@@ -193,7 +192,7 @@ impl Kv for MemoryKv {
         self.before().await?;
         let before = {
             let mut rows = self.rows();
-            rows.used(key, Use::Swapped);
+            rows.record_use(key, Use::Swapped);
             rows.values.get(key).cloned()
         };
         let Some(value) = change(before.as_ref().map(|(_, value)| value.as_slice())) else {
@@ -232,10 +231,10 @@ impl Kv for MemoryKv {
     }
 }
 
-/// A service behind a network: some calls fail, half of those after they had their effect.
+/// The state of a service behind a network. Some calls fail, half of them after they took effect.
 #[derive(Debug, Default)]
 struct Remote<T> {
-    has: T,
+    state: T,
     faults: u32,
     random: Random,
 }
@@ -246,7 +245,7 @@ impl<T: Default> Remote<T> {
     }
 }
 
-/// Calls the service `what`, to an effect on what it has.
+/// Calls the service `what`, whose state `effect` changes.
 async fn call<T>(
     remote: &Mutex<Remote<T>>,
     what: &'static str,
@@ -258,7 +257,7 @@ async fn call<T>(
         let percent = remote.faults;
         let failed = remote.random.percent(percent);
         if !failed || remote.random.percent(50) {
-            effect(&mut remote.has);
+            effect(&mut remote.state);
         }
         failed
     };
@@ -280,7 +279,7 @@ impl MemoryQueue {
         Self(Remote::new(seed))
     }
 
-    /// From now on so many percent of the sends fail, half of them after the message was taken.
+    /// Makes that percentage of further sends fail, half of them after the message was queued.
     pub fn set_faults(&self, percent: u32) {
         lock(&self.0).faults = percent;
     }
@@ -307,12 +306,12 @@ impl MemoryQueue {
     }
 
     fn take_if<T>(&self, of_kind: impl Fn(Message) -> Result<T, Message>) -> Vec<(Lane, T, u32)> {
-        let has = &mut lock(&self.0).has;
+        let state = &mut lock(&self.0).state;
         let mut taken = Vec::new();
-        for (lane, message, delay_s) in std::mem::take(has) {
+        for (lane, message, delay_s) in std::mem::take(state) {
             match of_kind(message) {
                 Ok(message) => taken.push((lane, message, delay_s)),
-                Err(message) => has.push((lane, message, delay_s)),
+                Err(message) => state.push((lane, message, delay_s)),
             }
         }
         taken
@@ -329,7 +328,7 @@ impl Queue for MemoryQueue {
     }
 }
 
-/// An object store in memory, as far as videos' objects are made and removed.
+/// An object store in memory that can create and remove objects.
 #[derive(Debug, Default)]
 pub struct MemoryObjects(Mutex<Remote<Bucket>>);
 
@@ -345,29 +344,29 @@ impl MemoryObjects {
         Self(Remote::new(seed))
     }
 
-    /// From now on so many percent of the removals fail, half of them after they had their effect.
+    /// Makes that percentage of further removals fail, half of them after they took effect.
     pub fn set_faults(&self, percent: u32) {
         lock(&self.0).faults = percent;
     }
 
     /// An object is stored.
     pub fn put(&self, key: String) {
-        lock(&self.0).has.objects.insert(key);
+        lock(&self.0).state.objects.insert(key);
     }
 
     /// A multipart upload is begun.
     pub fn begin(&self, key: String, upload_id: String) {
-        lock(&self.0).has.uploads.insert((key, upload_id));
+        lock(&self.0).state.uploads.insert((key, upload_id));
     }
 
     /// Whether there is an object with that key.
     pub fn contains(&self, key: &str) -> bool {
-        lock(&self.0).has.objects.contains(key)
+        lock(&self.0).state.objects.contains(key)
     }
 
     /// The keys of all objects, and of all multipart uploads.
     pub fn left(&self) -> Vec<String> {
-        let Bucket { objects, uploads } = &lock(&self.0).has;
+        let Bucket { objects, uploads } = &lock(&self.0).state;
         objects.iter().chain(uploads.iter().map(|(key, _)| key)).cloned().collect()
     }
 
@@ -401,7 +400,7 @@ impl Objects for &MemoryObjects {
     }
 }
 
-/// A clock that moves by pauses and on request only, and repeatable randomness.
+/// A clock that only pauses and tests advance, and a seeded random source.
 #[derive(Debug)]
 pub struct TestAmbient {
     state: Mutex<(i64, Random)>,
@@ -464,7 +463,7 @@ impl Random {
         self.next() % bound
     }
 
-    /// True in so many of a hundred cases.
+    /// True with that probability in percent.
     pub const fn percent(&mut self, percent: u32) -> bool {
         self.below(100) < percent as u64
     }

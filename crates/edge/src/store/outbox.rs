@@ -1,8 +1,8 @@
-//! What the owner of an account is still to be told, and what was sent to the webhook.
+//! The events of which the owner of an account is to be notified, and their deliveries to the webhook.
 //!
-//! `outbox/<user>` names the events of a user that are due, and the last ones whose deliveries are kept;
-//! `delivery/<event>` is one of these. An event is put into the outbox before what caused it lets go of
-//! its place (a finished video of its slot), so that the sweep finds every one that is not told.
+//! `outbox/<user>` has the ids of the user's due events, and of the last events whose deliveries are kept;
+//! `delivery/<event>` is such a delivery. A finished video adds its event to the outbox before it frees its slot, so
+//! that the sweep finds every event that is still due.
 
 use framelift_contract::webhook::{DeliveryAttempt, EventType};
 use framelift_domain::{CorrelationId, EventId, Time, TraceParent, UserId, VideoId};
@@ -13,24 +13,24 @@ use super::update::{UpdateError, Updated};
 use super::{Store, StoreError, Stored, keys};
 use crate::ports::{Ambient, Kv};
 
-/// Most events of one user that are due. One more is not noted, and told by its message alone.
+/// Maximum of due events of one user. A further event is not recorded: only its message delivers it.
 const MAX_DUE: usize = 200;
-/// Deliveries of one user that are kept. The oldest one goes, also while it is pending.
+/// Maximum of deliveries of one user that are kept. The oldest one is dropped, even while it is pending.
 const MAX_KEPT: usize = 200;
 
-/// An event that the owner is to be told of.
+/// An event of which the owner is to be notified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DueEvent {
     /// The event.
     pub id: EventId,
-    /// When a message is sent for it, unless it is told by then.
+    /// When the sweep sends a message for it, unless it is done by then.
     pub at: Time,
 }
 
 /// The value of `outbox/<user>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outbox {
-    /// Whether the user is in the list of those who are to be told something.
+    /// Whether the user is in the list [`NOTICES`].
     pub notices: Membership,
     /// The events that are due.
     pub due: Vec<DueEvent>,
@@ -52,7 +52,7 @@ impl Member for Outbox {
 }
 
 impl Outbox {
-    /// Notes that an event is due, later than before too. Whether anything changed.
+    /// Makes an event due, or changes when it is. Returns whether anything changed.
     pub fn set_due(&mut self, id: EventId, at: Time) -> bool {
         let full = self.due.len() >= MAX_DUE;
         match self.due.iter_mut().find(|due| due.id == id) {
@@ -69,8 +69,8 @@ impl Outbox {
         }
     }
 
-    /// Notes that there is a delivery. Those that it pushes out, which are not due any more either.
-    pub fn keep(&mut self, id: EventId) -> Vec<EventId> {
+    /// Records that a delivery is kept. Returns the deliveries that are dropped for it, whose events are no longer due.
+    pub fn keep_delivery(&mut self, id: EventId) -> Vec<EventId> {
         if self.kept.contains(&id) {
             return Vec::new();
         }
@@ -82,49 +82,49 @@ impl Outbox {
     }
 }
 
-/// Where a delivery is in its life.
+/// The state of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum DeliveryState {
-    /// It is to be sent.
+    /// The event is to be sent.
     Pending {
-        /// When.
+        /// When it is to be sent.
         next_at: Time,
-        /// Until when a worker is at it.
+        /// The end of the lease of the worker that sends it.
         leased_until: Option<Time>,
     },
-    /// The receiver took it.
+    /// The receiver has accepted it.
     Delivered,
-    /// It was given up.
+    /// All attempts failed.
     Failed,
 }
 
 /// The value of `delivery/<event>`: an event, as the webhook gets it, and the attempts to deliver it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// Whose event it is.
+    /// The owner of the webhook.
     pub owner: UserId,
-    /// What it is about.
+    /// The type of the event.
     pub event: EventType,
-    /// The video, if it is about one.
+    /// The video of the event, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub video: Option<VideoId>,
-    /// The id of the request that it follows from.
+    /// The correlation id of the request that caused the event.
     pub correlation_id: CorrelationId,
-    /// The trace that it belongs to; none in what older versions stored.
+    /// The trace that the event belongs to; none in values of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_parent: Option<TraceParent>,
-    /// The body that is sent, the same each time.
+    /// The body, the same for each attempt.
     pub payload: String,
-    /// When it was noted.
+    /// When the event was recorded.
     pub created_at: Time,
-    /// Attempts so far.
+    /// The number of attempts.
     pub made: u32,
-    /// Attempts since it was sent first, or replayed.
+    /// The number of attempts since the event was recorded or replayed.
     pub round: u32,
     /// The last attempts, oldest first.
     pub attempts: Vec<DeliveryAttempt>,
-    /// Where it is.
+    /// The state.
     pub state: DeliveryState,
 }
 
@@ -133,7 +133,7 @@ impl Stored for Delivery {
 }
 
 impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
-    /// What a user is still to be told; nothing if there never was anything.
+    /// A user's outbox, empty if it was never written.
     pub async fn outbox(&self, user: UserId) -> Result<Outbox, StoreError> {
         Ok(self.get(&keys::outbox(user)).await?.unwrap_or_default())
     }
@@ -157,8 +157,14 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         }
     }
 
-    /// Takes an event off an outbox, or with a time puts it off. An event that is not there stays so.
-    pub async fn settle_due(&self, user: UserId, id: EventId, at: Option<Time>) -> Result<(), StoreError> {
+    /// Changes when an event is due, or removes it from the outbox if `at` is none. An event that is not due is not
+    /// added.
+    pub async fn reschedule_due(
+        &self,
+        user: UserId,
+        id: EventId,
+        at: Option<Time>,
+    ) -> Result<(), StoreError> {
         let key = keys::outbox(user);
         let updated = self.update(&key, |mut outbox: Outbox| {
             let before = outbox.due.len();
@@ -182,7 +188,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         }
     }
 
-    /// A delivery, if it is kept.
+    /// A delivery, or none if it is not kept.
     pub async fn delivery(&self, id: EventId) -> Result<Option<Delivery>, StoreError> {
         self.get(&keys::delivery(id)).await
     }
@@ -203,10 +209,13 @@ mod tests {
             assert_eq!(outbox.set_due(event(n), Time::from_unix_ms(1)), n < 200, "{n}");
         }
         for n in 0..200 {
-            assert_eq!(outbox.keep(event(n)), []);
+            assert_eq!(outbox.keep_delivery(event(n)), []);
         }
-        assert_eq!((outbox.keep(event(7)), outbox.keep(event(200))), (vec![], vec![event(0)]));
-        assert_eq!((outbox.due.len(), outbox.kept.len()), (199, 200), "nobody waits for what was dropped");
+        assert_eq!(
+            (outbox.keep_delivery(event(7)), outbox.keep_delivery(event(200))),
+            (vec![], vec![event(0)])
+        );
+        assert_eq!((outbox.due.len(), outbox.kept.len()), (199, 200), "a dropped delivery is not due");
         let json = serde_json::to_vec(&outbox).unwrap();
         assert!(json.len() < super::super::value::MAX_VALUE_BYTES - 2000, "{}", json.len());
     }

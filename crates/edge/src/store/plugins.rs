@@ -1,4 +1,5 @@
-//! All versions of a user's plugins in one value, so that their numbers and limits hold whoever writes.
+//! All versions of a user's plugins in one value, so that concurrent writers keep the version numbers unique and the
+//! limits.
 
 use std::collections::BTreeSet;
 
@@ -9,20 +10,20 @@ use super::listing::{Member, Membership};
 use super::{Store, StoreError, Stored, keys};
 use crate::ports::{Ambient, Kv};
 
-/// Most versions of one user that are kept, those that only earlier jobs need included.
+/// Maximum of versions of one user, including those that only earlier jobs need.
 pub const MAX_VERSIONS: usize = 36;
-/// Most bytes of the reason of a rejection, as JSON.
+/// Maximum of bytes of the reason of a rejection, as JSON.
 const MAX_REASON_BYTES: usize = 256;
 
 /// A user's plugins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plugins {
-    /// Whether the user is in the list of those whose plugins the sweep looks after.
+    /// Whether the user is in the list [`PLUGINS`](super::listing::PLUGINS).
     pub listed: Membership,
-    /// The account is deleted: nothing new is taken.
+    /// Whether the account is deleted, so that uploads are refused.
     #[serde(default)]
     pub closed: bool,
-    /// The number of the newest version, of whatever name.
+    /// The number of the newest version of all plugins.
     pub last_version: u32,
     /// The versions, oldest first.
     pub versions: Vec<Version>,
@@ -31,7 +32,7 @@ pub struct Plugins {
 /// One version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
-    /// Its id, of which its object's key is made.
+    /// The id, which is part of the object's key.
     pub id: PluginId,
     /// The plugin's name.
     pub name: String,
@@ -39,79 +40,79 @@ pub struct Version {
     pub version: u32,
     /// When its upload began.
     pub created_at: Time,
-    /// The id of the request that brought it.
+    /// The correlation id of the upload.
     pub correlation_id: CorrelationId,
-    /// Bytes of the component; while it is being uploaded, as many as it may have.
+    /// Bytes of the component. During the upload, the maximum that it may have.
     pub size_bytes: u64,
-    /// Where it is in its life.
+    /// The state.
     pub state: VersionState,
-    /// Since when its name means another version, or nothing.
+    /// Since when the plugin's name refers to another version, or to none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired_at: Option<Time>,
 }
 
-/// Where a version is in its life.
+/// The state of a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum VersionState {
-    /// Its component is on the way to the object store.
+    /// The component is being uploaded.
     Uploading {
-        /// When that is given up.
+        /// When the upload expires.
         until: Time,
     },
-    /// A worker is to check it, or does so.
+    /// The component awaits its check, or a worker checks it.
     Checking {
         /// SHA-256 of the component.
         sha256: Checksum,
-        /// Checks that were begun.
+        /// Number of checks that were claimed.
         attempts: u32,
-        /// From when on a worker is expected to take it.
+        /// Since when it awaits a worker.
         since: Time,
-        /// The hold of the worker that checks it.
+        /// The lease of the worker that checks it.
         lease: Option<CheckLease>,
     },
-    /// It can run.
+    /// The plugin can be used.
     Ready {
         /// SHA-256 of the component.
         sha256: Checksum,
     },
-    /// It cannot run.
+    /// The plugin cannot be used.
     Rejected {
         /// SHA-256 of the component.
         sha256: Checksum,
         /// Why.
         reason: String,
-        /// Whether its owner is still to be told.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        untold: bool,
+        /// Whether the owner is still to be notified.
+        #[serde(rename = "untold", default, skip_serializing_if = "std::ops::Not::not")]
+        notice_due: bool,
     },
 }
 
-/// A worker's hold on a check.
+/// A worker's lease of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckLease {
-    /// Who holds it.
+    /// The worker that holds the lease.
     pub worker: WorkerId,
-    /// Tells a claim sent again from another one of the same worker.
+    /// Distinguishes a repeated claim from another claim of the same worker.
     pub claim_id: String,
-    /// Its end.
+    /// The end of the lease.
     pub until: Time,
 }
 
-/// Why no plugin is taken.
+/// Why an upload of a plugin is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoPlugin {
-    /// The user has as many plugins as one may.
-    Count,
-    /// The user's plugins have so many bytes that this one does not fit in.
+pub enum PluginLimit {
+    /// The user has the maximum of plugins.
+    Plugins,
+    /// The user's plugins would have more bytes than allowed.
     Bytes {
-        /// Bytes of those that are there.
+        /// Bytes of the existing plugins.
         used: u64,
     },
-    /// Too many old versions are still needed, or were uploaded a short while ago.
+    /// Too many old versions are still kept.
     Versions,
     /// The account is deleted.
-    Closed,
+    AccountClosed,
 }
 
 impl Stored for Plugins {
@@ -127,7 +128,7 @@ impl Member for Plugins {
         let settled = |version: &Version| {
             let checked = matches!(
                 version.state,
-                VersionState::Ready { .. } | VersionState::Rejected { untold: false, .. }
+                VersionState::Ready { .. } | VersionState::Rejected { notice_due: false, .. }
             );
             checked && version.retired_at.is_none() && !self.closed
         };
@@ -146,12 +147,12 @@ impl Version {
         }
     }
 
-    /// Whether it can run.
+    /// Whether it can be used.
     pub const fn is_ready(&self) -> bool {
         matches!(self.state, VersionState::Ready { .. })
     }
 
-    /// Whether its name means this version, or will once it is ready.
+    /// Whether the plugin's name refers to this version, or will once it is ready.
     const fn is_current(&self) -> bool {
         self.retired_at.is_none() && !matches!(self.state, VersionState::Uploading { .. })
     }
@@ -168,7 +169,7 @@ impl Plugins {
         self.versions.iter_mut().find(|version| version.id == id)
     }
 
-    /// The names, in their order.
+    /// The names of the plugins, sorted.
     pub fn names(&self) -> BTreeSet<&str> {
         self.current().map(|version| version.name.as_str()).collect()
     }
@@ -182,44 +183,44 @@ impl Plugins {
         self.current().filter(|version| version.name == name).max_by_key(|version| version.version)
     }
 
-    /// The version of a name that new jobs get.
+    /// The version of a name that new jobs use.
     pub fn ready(&self, name: &str) -> Option<&Version> {
         let ready = self.current().filter(|version| version.name == name && version.is_ready());
         ready.max_by_key(|version| version.version)
     }
 
-    /// Bytes of the versions that names mean, uploads under way included.
+    /// Bytes of the versions that names refer to, including uploads in progress.
     pub fn used_bytes(&self) -> u64 {
         let kept = self.versions.iter().filter(|version| version.retired_at.is_none());
         kept.fold(0, |sum, version| sum.saturating_add(version.size_bytes))
     }
 
-    /// An upload of at most so many bytes begins; its number.
-    pub fn begin(&mut self, new: Version, limits: &Limits) -> Result<u32, NoPlugin> {
+    /// Begins the upload of a version. Returns its number.
+    pub fn begin(&mut self, new: Version, limits: &Limits) -> Result<u32, PluginLimit> {
         if self.closed {
-            return Err(NoPlugin::Closed);
+            return Err(PluginLimit::AccountClosed);
         }
         let kept = || self.versions.iter().filter(|version| version.retired_at.is_none());
         let mut names: BTreeSet<&str> = kept().map(|version| version.name.as_str()).collect();
         names.insert(&new.name);
         if names.len() > limits.max_plugins_per_user as usize {
-            return Err(NoPlugin::Count);
+            return Err(PluginLimit::Plugins);
         }
         let used = self.used_bytes();
         if used.saturating_add(new.size_bytes) > limits.max_plugin_bytes_per_user {
-            return Err(NoPlugin::Bytes { used });
+            return Err(PluginLimit::Bytes { used });
         }
         if self.versions.len() >= MAX_VERSIONS {
-            return Err(NoPlugin::Versions);
+            return Err(PluginLimit::Versions);
         }
         self.last_version = self.last_version.saturating_add(1);
         self.versions.push(Version { version: self.last_version, ..new });
         Ok(self.last_version)
     }
 
-    /// The component is stored, and is to be checked; older versions of the name that cannot run make room.
-    /// The same component as the newest version of the name changes nothing: then it is that one's id that
-    /// comes back. None if the upload was given up meanwhile.
+    /// Records that the component is stored, which makes it due for a check, and retires older versions of the name
+    /// that cannot be used. Returns the version's id; if the newest version of the name has the same component, returns
+    /// the id of that one. None if the upload has expired.
     pub fn stored(&mut self, id: PluginId, sha256: Checksum, size_bytes: u64, now: Time) -> Option<PluginId> {
         let known = self.version(id)?;
         match known.state {
@@ -242,7 +243,7 @@ impl Plugins {
         Some(id)
     }
 
-    /// Retires the versions of a name that neither run nor are the newest one.
+    /// Retires the versions of a name but the newest one and the newest ready one.
     fn make_room(&mut self, name: &str, now: Time) {
         let (newest, ready) = (self.newest(name).map(|it| it.id), self.ready(name).map(|it| it.id));
         self.retire(now, |version| {
@@ -250,28 +251,28 @@ impl Plugins {
         });
     }
 
-    /// The check of a version ended; whether anything changed.
+    /// Records the result of a check. Returns whether anything changed.
     pub fn checked(&mut self, id: PluginId, rejected: Option<&str>, now: Time) -> bool {
         let Some(version) = self.version_mut(id) else { return false };
         let VersionState::Checking { sha256, .. } = version.state else { return false };
         version.state = match rejected {
             None => VersionState::Ready { sha256 },
-            Some(reason) => VersionState::Rejected { sha256, reason: bounded(reason), untold: true },
+            Some(reason) => VersionState::Rejected { sha256, reason: bounded(reason), notice_due: true },
         };
         let name = version.name.clone();
         self.make_room(&name, now);
         true
     }
 
-    /// The owner is told of a version's rejection, or will be; whether anything changed.
-    pub fn told(&mut self, id: PluginId) -> bool {
+    /// Records that the notice of a rejection is queued. Returns whether anything changed.
+    pub fn mark_notified(&mut self, id: PluginId) -> bool {
         match self.version_mut(id).map(|version| &mut version.state) {
-            Some(VersionState::Rejected { untold, .. }) => std::mem::take(untold),
+            Some(VersionState::Rejected { notice_due, .. }) => std::mem::take(notice_due),
             _ => false,
         }
     }
 
-    /// From now on no name means these versions; whether anything changed.
+    /// Retires versions, so that no name refers to them. Returns whether anything changed.
     pub fn retire(&mut self, now: Time, mut which: impl FnMut(&Version) -> bool) -> bool {
         let mut changed = false;
         for version in &mut self.versions {
@@ -283,7 +284,7 @@ impl Plugins {
         changed
     }
 
-    /// The object of a version is gone; whether anything changed.
+    /// Removes a version whose object is deleted. Returns whether anything changed.
     pub fn remove(&mut self, id: PluginId) -> bool {
         let before = self.versions.len();
         self.versions.retain(|version| version.id != id);
@@ -291,7 +292,7 @@ impl Plugins {
     }
 }
 
-/// A reason as long as there is room for.
+/// Truncates a reason to the bytes that it may have.
 fn bounded(reason: &str) -> String {
     let mut bytes = 0;
     let fits = |character: &char| {
@@ -304,7 +305,7 @@ fn bounded(reason: &str) -> String {
 }
 
 impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
-    /// A user's plugins; none of them if the user has never had one.
+    /// A user's plugins, empty if there never was one.
     pub async fn plugins(&self, user: UserId) -> Result<Plugins, StoreError> {
         Ok(self.get(&keys::plugins(user)).await?.unwrap_or_default())
     }
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fullest_value_fits() {
+    fn the_largest_value_fits() {
         let limits = Limits { max_plugins_per_user: 100, ..Limits::default() };
         let mut plugins = Plugins::default();
         for n in 0..MAX_VERSIONS as u8 {
@@ -353,21 +354,21 @@ mod tests {
             plugins.retire(later(n), |version| version.id == id);
         }
         let one_more = new(99, "x", 1);
-        assert_eq!(plugins.begin(one_more, &limits), Err(NoPlugin::Versions));
+        assert_eq!(plugins.begin(one_more, &limits), Err(PluginLimit::Versions));
         let mut envelope = Envelope::new("plugins/x", &plugins).unwrap();
         envelope.ops = vec!["0123456789abcdef.0".into(); 16];
         assert!(envelope.write("plugins/x").unwrap().len() < MAX_VALUE_BYTES - (2 << 10));
     }
 
     #[test]
-    fn a_name_means_the_newest_version_that_is_ready() {
+    fn a_name_refers_to_the_newest_ready_version() {
         let mut plugins = Plugins::default();
         let first = add(&mut plugins, 1, "a");
         assert!(plugins.ready("a").is_none() && plugins.newest("a").unwrap().id == first);
         plugins.checked(first, None, later(1));
         let second = add(&mut plugins, 2, "a");
         assert_eq!((plugins.ready("a").unwrap().id, plugins.newest("a").unwrap().id), (first, second));
-        // A rejected version leaves the one that runs alone, and makes room for the next one.
+        // A rejected version does not replace the ready one, and the next upload retires it.
         plugins.checked(second, Some("no"), later(2));
         assert_eq!(plugins.ready("a").unwrap().id, first);
         let third = add(&mut plugins, 3, "a");
@@ -378,13 +379,13 @@ mod tests {
         assert!(!plugins.is_idle());
         assert!(plugins.remove(first) && plugins.remove(second) && !plugins.remove(second));
         assert!(plugins.is_idle());
-        // The same bytes once more are the same version.
+        // The same component again is the same version.
         let again = new(4, "a", 1);
         let id = again.id;
         plugins.begin(again, &Limits::default()).unwrap();
         assert_eq!(plugins.stored(id, [3; 32].into(), 1, later(4)), Some(third));
         assert!(plugins.version(id).unwrap().retired_at.is_some());
-        // An older version that is checked late does not take the place of a newer one.
+        // An older version that is checked late does not replace a newer one.
         let (fifth, sixth) = (add(&mut plugins, 5, "b"), add(&mut plugins, 6, "b"));
         plugins.checked(sixth, None, later(6));
         plugins.checked(fifth, None, later(7));
@@ -392,15 +393,15 @@ mod tests {
     }
 
     #[test]
-    fn number_and_bytes_have_limits() {
+    fn the_number_and_the_bytes_of_plugins_are_limited() {
         let limits = Limits { max_plugins_per_user: 2, max_plugin_bytes_per_user: 10, ..Limits::default() };
         let mut plugins = Plugins::default();
         assert_eq!(plugins.begin(new(1, "a", 4), &limits), Ok(1));
         assert_eq!(plugins.begin(new(2, "b", 4), &limits), Ok(2));
-        assert_eq!(plugins.begin(new(3, "c", 1), &limits), Err(NoPlugin::Count));
-        assert_eq!(plugins.begin(new(3, "a", 3), &limits), Err(NoPlugin::Bytes { used: 8 }));
+        assert_eq!(plugins.begin(new(3, "c", 1), &limits), Err(PluginLimit::Plugins));
+        assert_eq!(plugins.begin(new(3, "a", 3), &limits), Err(PluginLimit::Bytes { used: 8 }));
         assert_eq!(plugins.begin(new(3, "a", 2), &limits), Ok(3));
         plugins.closed = true;
-        assert_eq!(plugins.begin(new(4, "a", 0), &limits), Err(NoPlugin::Closed));
+        assert_eq!(plugins.begin(new(4, "a", 0), &limits), Err(PluginLimit::AccountClosed));
     }
 }

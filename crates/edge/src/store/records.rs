@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Counted, Stored};
 use options::StoredOptions;
 
-/// Most bytes of a new record. What is added later (shared uploads, warnings, failures) has its own bounds,
+/// Maximum of bytes of a new record. What is added later (shared uploads, warnings, failures) has its own bounds,
 /// and both together stay below the maximum of a value.
 pub const MAX_NEW_BYTES: usize = 15 << 10;
 
@@ -19,17 +19,17 @@ pub const MAX_NEW_BYTES: usize = 15 << 10;
 pub struct VideoRow {
     /// The video.
     pub video: Video,
-    /// Its position; none for the tombstone of a video that never came to be.
+    /// The position; none for the tombstone of a video whose creation was abandoned.
     pub position: Option<u64>,
-    /// Whether its options are all understood. Otherwise newer code wrote them, and the video can be read and
-    /// deleted but not processed.
+    /// Whether all options are understood. Otherwise newer code wrote them, and the video can be read and deleted but
+    /// not processed.
     pub understood: bool,
-    /// How many of its bytes are counted.
+    /// The bytes that are counted.
     pub counted: Counted,
 }
 
-/// Tags of [`State`] and of [`Source`]. Version 2 counts bytes, version 3 notes whether the owner of an upload that
-/// never came was told, version 4 counts decoded time.
+/// Tags of [`State`] and of [`Source`]. Version 2 counts bytes, version 3 records whether the owner of an expired
+/// upload was notified, version 4 counts decoded time.
 impl Stored for VideoRow {
     const VERSION: u32 = 4;
     const TAGS: &'static [&'static str] = &["name", "kind"];
@@ -48,7 +48,7 @@ impl VideoRow {
     }
 }
 
-/// The layout.
+/// The stored layout.
 #[derive(Serialize, Deserialize)]
 struct Record {
     id: VideoId,

@@ -1,4 +1,4 @@
-//! All of a user's unfinished videos in one value, so that its limits hold whoever writes.
+//! All of a user's unfinished videos in one value, so that concurrent writers keep the limits.
 
 use std::collections::BTreeMap;
 
@@ -17,20 +17,20 @@ pub struct InFlight {
     pub id: VideoId,
     /// Whether its message was sent.
     pub sent: bool,
-    /// While a call is sending it: until when no other call may.
+    /// The end of the lease of the call that sends the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sending: Option<Time>,
 }
 
-/// Whether a call may send a video's message.
+/// Whether a call has the lease to send a video's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sending {
-    /// Yes; no other call may until that time.
-    Ours,
-    /// Another call is sending it.
-    Theirs,
-    /// There is nothing to send.
-    Over,
+pub enum SendLease {
+    /// This call sends it; no other call may until the lease ends.
+    Acquired,
+    /// Another call holds the lease.
+    HeldByOther,
+    /// The message was sent, or the video has no slot.
+    NotNeeded,
 }
 
 /// A user's unfinished videos.
@@ -38,36 +38,36 @@ pub enum Sending {
 pub struct Slots {
     /// Whether the user is in the work list.
     pub work: Membership,
-    /// The account is deleted: nothing new is taken, nothing is dispatched.
+    /// Whether the account is deleted, so that new videos are refused and none is dispatched.
     pub closed: bool,
-    /// Videos that await their upload, each with the time when it expires.
+    /// Videos that await their upload, each with its expiry.
     pub awaiting: Vec<(VideoId, Time)>,
-    /// Videos whose upload was checked and that wait, in order.
+    /// Videos whose upload was checked and that wait to be dispatched, in order.
     pub waiting: Vec<VideoId>,
     /// Videos in flight.
     pub in_flight: Vec<InFlight>,
-    /// Bytes that the uploads of unfinished videos take up, or will.
+    /// Bytes of the uploads of unfinished videos, whether they have arrived or not.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reserved: BTreeMap<VideoId, u64>,
     /// Bytes of finished videos: their uploads and results.
     #[serde(default)]
     pub kept_bytes: u64,
-    /// The newest day on which anything was counted.
+    /// The counts of the newest day with any.
     #[serde(default, skip_serializing_if = "Day::is_default")]
     pub day: Day,
-    /// Finished videos whose bytes are about to be counted anew.
+    /// Recounts in progress.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recounts: Vec<Recount>,
 }
 
-/// What is counted in one day.
+/// The counts of one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Day {
     /// Days since 1970 (UTC).
     pub number: i64,
-    /// Uploads that were begun in it.
+    /// Uploads that began on the day.
     pub uploads: u32,
-    /// Milliseconds of video that the jobs that ended in it have decoded.
+    /// Milliseconds of video that were decoded by jobs that ended on the day.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub decoded_ms: u64,
 }
@@ -78,22 +78,22 @@ impl Day {
     }
 }
 
-/// Why nothing new is taken.
+/// Why a video is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoRoom {
+pub enum AdmissionError {
     /// The user has too many unfinished videos.
-    Full,
-    /// The user has begun as many uploads today as one may in a day.
-    Day,
-    /// The user's jobs have decoded as much video today as they may in a day.
-    Decoded,
-    /// The user's videos have so many bytes that this one does not fit in.
-    Storage {
+    TooManyUnfinished,
+    /// The user has reached the daily limit of uploads.
+    TooManyUploads,
+    /// The user's jobs have reached the daily limit of decoded video.
+    TooMuchDecoded,
+    /// The user's videos would have more bytes than allowed.
+    TooManyBytes {
         /// Bytes of the existing videos.
         used: u64,
     },
     /// The account is deleted.
-    Closed,
+    AccountClosed,
 }
 
 /// Version 2 counts bytes, version 3 decoded time.
@@ -112,18 +112,18 @@ impl Member for Slots {
 }
 
 impl Slots {
-    /// How many videos are unfinished.
+    /// The number of unfinished videos.
     pub fn len(&self) -> usize {
         self.awaiting.len() + self.waiting.len() + self.in_flight.len()
     }
 
-    /// Whether none is.
+    /// Whether there is no unfinished video.
     pub fn is_empty(&self) -> bool {
         self.awaiting.is_empty() && self.waiting.is_empty() && self.in_flight.is_empty()
     }
 
     /// Whether the video's upload was checked and the video is not finished.
-    pub fn has_arrived(&self, id: VideoId) -> bool {
+    pub fn is_uploaded(&self, id: VideoId) -> bool {
         self.waiting.contains(&id) || self.is_in_flight(id)
     }
 
@@ -134,60 +134,60 @@ impl Slots {
 
     /// Whether the video has a slot.
     pub fn contains(&self, id: VideoId) -> bool {
-        self.has_arrived(id) || self.awaiting.iter().any(|(awaited, _)| *awaited == id)
+        self.is_uploaded(id) || self.awaiting.iter().any(|(awaited, _)| *awaited == id)
     }
 
-    /// Its place among the waiting videos, from 1.
+    /// The video's position among the waiting videos, from 1.
     pub fn position(&self, id: VideoId) -> Option<u32> {
         let place = self.waiting.iter().position(|waiting| *waiting == id)?;
         u32::try_from(place + 1).ok()
     }
 
-    /// Adds a video that awaits its upload of so many bytes. Returns whether anything changed.
+    /// Adds a video that awaits an upload of `bytes`. Returns whether anything changed.
     pub fn reserve(
         &mut self,
         id: VideoId,
         bytes: u64,
         expires_at: Time,
         limits: &Limits,
-    ) -> Result<bool, NoRoom> {
+    ) -> Result<bool, AdmissionError> {
         if self.closed {
-            return Err(NoRoom::Closed);
+            return Err(AdmissionError::AccountClosed);
         }
         if self.contains(id) {
             return Ok(false);
         }
         if self.len() >= limits.max_open_per_user as usize {
-            return Err(NoRoom::Full);
+            return Err(AdmissionError::TooManyUnfinished);
         }
         self.reserve_bytes(id, bytes, limits)?;
         self.awaiting.push((id, expires_at));
         Ok(true)
     }
 
-    /// What was counted on that day.
+    /// The counts of that day.
     pub fn on_day(&self, number: i64) -> Day {
         if self.day.number == number { self.day } else { Day { number, ..Day::default() } }
     }
 
-    /// An upload begins on that day.
-    pub fn count_upload(&mut self, day: i64, limits: &Limits) -> Result<(), NoRoom> {
+    /// Counts an upload that begins on that day.
+    pub fn count_upload(&mut self, day: i64, limits: &Limits) -> Result<(), AdmissionError> {
         self.day = self.on_day(day);
         if self.day.uploads >= limits.max_uploads_per_day {
-            return Err(NoRoom::Day);
+            return Err(AdmissionError::TooManyUploads);
         }
         self.day.uploads += 1;
         Ok(())
     }
 
-    /// Refuses a new video on a day on which as much was decoded as may be.
-    pub fn check_decoded(&self, day: i64, limits: &Limits) -> Result<(), NoRoom> {
+    /// Refuses a new video if the limit of decoded video is reached on that day.
+    pub fn check_decoded(&self, day: i64, limits: &Limits) -> Result<(), AdmissionError> {
         let limit_ms = u64::from(limits.max_decoded_minutes_per_day) * 60_000;
-        if self.on_day(day).decoded_ms >= limit_ms { Err(NoRoom::Decoded) } else { Ok(()) }
+        if self.on_day(day).decoded_ms >= limit_ms { Err(AdmissionError::TooMuchDecoded) } else { Ok(()) }
     }
 
-    /// The upload of a video whose place is here has so many bytes. Whether anything changed.
-    pub fn resize(&mut self, id: VideoId, bytes: u64, limits: &Limits) -> Result<bool, NoRoom> {
+    /// Corrects the bytes of a video's upload. Returns whether anything changed.
+    pub fn resize(&mut self, id: VideoId, bytes: u64, limits: &Limits) -> Result<bool, AdmissionError> {
         if !self.contains(id) || self.reserved.get(&id).copied().unwrap_or(0) == bytes {
             return Ok(false);
         }
@@ -195,10 +195,10 @@ impl Slots {
         Ok(true)
     }
 
-    fn reserve_bytes(&mut self, id: VideoId, bytes: u64, limits: &Limits) -> Result<(), NoRoom> {
+    fn reserve_bytes(&mut self, id: VideoId, bytes: u64, limits: &Limits) -> Result<(), AdmissionError> {
         let used = self.used_bytes().saturating_sub(self.reserved.get(&id).copied().unwrap_or(0));
         if used.saturating_add(bytes) > limits.max_stored_bytes_per_user {
-            return Err(NoRoom::Storage { used });
+            return Err(AdmissionError::TooManyBytes { used });
         }
         if bytes > 0 {
             self.reserved.insert(id, bytes);
@@ -208,11 +208,11 @@ impl Slots {
 
     /// Moves a video whose upload was checked to those that wait or are in flight. Returns whether anything
     /// changed.
-    pub fn arrived(&mut self, id: VideoId, limits: &Limits) -> Result<bool, NoRoom> {
+    pub fn mark_uploaded(&mut self, id: VideoId, limits: &Limits) -> Result<bool, AdmissionError> {
         if self.closed {
-            return Err(NoRoom::Closed);
+            return Err(AdmissionError::AccountClosed);
         }
-        if self.has_arrived(id) {
+        if self.is_uploaded(id) {
             return Ok(false);
         }
         self.awaiting.retain(|(awaited, _)| *awaited != id);
@@ -221,29 +221,29 @@ impl Slots {
         Ok(true)
     }
 
-    /// Returns whether the caller may send a video's message, and reserves that until the given time.
-    pub fn begin_sending(&mut self, id: VideoId, now: Time, until: Time) -> Sending {
+    /// Acquires the lease to send a video's message until the given time.
+    pub fn acquire_send_lease(&mut self, id: VideoId, now: Time, until: Time) -> SendLease {
         match self.in_flight.iter_mut().find(|slot| slot.id == id) {
-            Some(slot) if slot.sent => Sending::Over,
-            Some(slot) if slot.sending.is_some_and(|until| now < until) => Sending::Theirs,
+            Some(slot) if slot.sent => SendLease::NotNeeded,
+            Some(slot) if slot.sending.is_some_and(|until| now < until) => SendLease::HeldByOther,
             Some(slot) => {
                 slot.sending = Some(until);
-                Sending::Ours
+                SendLease::Acquired
             }
-            None => Sending::Over,
+            None => SendLease::NotNeeded,
         }
     }
 
-    /// Frees the reservation: the message was not sent. Returns whether anything changed.
-    pub fn give_up_sending(&mut self, id: VideoId) -> bool {
+    /// Releases the lease of a message that was not sent. Returns whether anything changed.
+    pub fn release_send_lease(&mut self, id: VideoId) -> bool {
         match self.in_flight.iter_mut().find(|slot| slot.id == id) {
             Some(slot) => slot.sending.take().is_some(),
             None => false,
         }
     }
 
-    /// Records that its message was sent. Returns whether anything changed.
-    pub fn sent(&mut self, id: VideoId) -> bool {
+    /// Records that a video's message was sent. Returns whether anything changed.
+    pub fn mark_sent(&mut self, id: VideoId) -> bool {
         match self.in_flight.iter_mut().find(|slot| slot.id == id) {
             Some(slot) => {
                 slot.sending = None;
@@ -253,8 +253,8 @@ impl Slots {
         }
     }
 
-    /// Removes a video that has ended on that day after so much was decoded of it, which is counted once, and
-    /// moves up the next ones. Returns whether anything changed.
+    /// Removes a video that has ended on that day, counts its decoded time, once, and promotes the next videos. Returns
+    /// whether anything changed.
     pub fn end(&mut self, id: VideoId, day: i64, decoded_ms: u64, limits: &Limits) -> bool {
         let freed = self.free(id, limits);
         if freed && decoded_ms > 0 {
@@ -264,7 +264,7 @@ impl Slots {
         freed
     }
 
-    /// Removes a finished video and moves up the next ones. Returns whether anything changed.
+    /// Removes a finished video and promotes the next videos. Returns whether anything changed.
     pub fn free(&mut self, id: VideoId, limits: &Limits) -> bool {
         if !self.contains(id) {
             return false;
@@ -301,8 +301,8 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         self.update_member(WORK, user, &keys::slots(user), change).await
     }
 
-    /// Changes a user's slots in a way that adds nothing, and leaves the work list when they are
-    /// empty; what is missing has nothing to change.
+    /// Changes a user's slots in a way that adds nothing. Removes the user from the work list when the slots are empty.
+    /// Missing slots are not created.
     pub async fn drain_slots(
         &self,
         user: UserId,

@@ -1,9 +1,8 @@
-//! The test suite of stores: the port's promises, the building blocks over it, and the operations on videos.
+//! The test suite of stores: the guarantees of the port, the building blocks over it, and the operations on videos.
 //! It runs natively on the store in memory, and in a guest on Spin's.
 //!
-//! Every check makes new keys, so that it may run again on the same store; but not on a store in use,
-//! because checks move the clock forward. A store that loses answers may make an operation fail; the checks
-//! then try again, as clients do.
+//! Every check makes new keys, so that it can be repeated on the same store, but not on a store in use, because checks
+//! advance the clock. If the store loses an answer, an operation may fail; the checks then retry, as clients do.
 
 mod basics;
 mod blocks;
@@ -13,8 +12,8 @@ use std::future::Future;
 
 use crate::ports::{Ambient, Kv};
 
-/// The result of a check; the error says what went wrong.
-pub type Verdict = Result<(), String>;
+/// The result of a check, with the error in words.
+pub type CheckResult = Result<(), String>;
 
 /// Defines [`CHECKS`] and [`run`] from the checks' functions.
 macro_rules! checks {
@@ -23,7 +22,7 @@ macro_rules! checks {
         pub const CHECKS: &[&str] = &[$(stringify!($name)),*];
 
         /// Runs the check of this name, if there is one.
-        pub async fn run<K: Kv, A: Ambient>(name: &str, kv: &K, ambient: &A) -> Option<Verdict> {
+        pub async fn run<K: Kv, A: Ambient>(name: &str, kv: &K, ambient: &A) -> Option<CheckResult> {
             match name {
                 $(stringify!($name) => Some($group::$name(kv, ambient).await),)*
                 _ => None,
@@ -40,7 +39,7 @@ checks!(
     basics::counters_count,
     blocks::updates_add_up,
     blocks::one_of_many_creates,
-    blocks::an_update_of_nothing_is_told,
+    blocks::an_update_of_a_missing_key_is_refused,
     blocks::members_come_and_go,
     blocks::index_pages_are_sealed,
     life::a_video_from_upload_to_result,
@@ -59,7 +58,7 @@ fn fresh_key<A: Ambient>(ambient: &A, name: &str) -> String {
     format!("suite/{name}/{}", hex::encode(random))
 }
 
-/// Retries like a client that is told to try again.
+/// Retries transient errors, as clients do.
 async fn retry<A, T, E, F>(ambient: &A, mut attempt: impl FnMut() -> F) -> Result<T, String>
 where
     A: Ambient,
@@ -75,10 +74,10 @@ where
         }
         ambient.pause(20 * round.min(50)).await;
     }
-    Err(format!("it never worked: {last}"))
+    Err(format!("all attempts failed: {last}"))
 }
 
-/// Whether trying again makes sense.
+/// An error that may be transient.
 trait Transient: std::fmt::Display {
     fn is_transient(&self) -> bool;
 }
@@ -131,8 +130,8 @@ mod tests {
                 let kv = MemoryKv::new(quirks, seed);
                 let ambient = TestAmbient::new(seed + 100);
                 for name in CHECKS {
-                    let verdict = block_on(run(name, &kv, &ambient));
-                    assert_eq!(verdict, Some(Ok(())), "{name} in mode `{mode}`, seed {seed}");
+                    let result = block_on(run(name, &kv, &ambient));
+                    assert_eq!(result, Some(Ok(())), "{name} in mode `{mode}`, seed {seed}");
                 }
             }
         }

@@ -1,17 +1,16 @@
 //! Changes one value exactly once, also on back ends that lose answers or report false conflicts.
 //!
-//! A back end may report a conflict although the write landed, and an error says nothing at
-//! all. So each value carries the ids of its last writes, and a writer looks for its own
-//! before it tries again.
+//! A back end may report a conflict although the write took effect, and after an error it may or may not have taken
+//! effect. So each value carries the ids of its last writes, and a writer looks for its own id before it retries.
 
 use super::value::{Envelope, to_json};
 use super::{Damaged, Store, StoreError, Stored, unavailable};
 use crate::ports::{Ambient, Kv, Swap, Unavailable};
 
-/// How many ids of writes a value remembers.
-const OPS: usize = 16;
-/// Rounds of compare-and-swap before giving up.
-const ROUNDS: u32 = 12;
+/// Maximum of ids of writes that a value carries.
+const MAX_OPS: usize = 16;
+/// Maximum of rounds of compare-and-swap.
+const MAX_ROUNDS: u32 = 12;
 
 /// The outcome of a change.
 #[derive(Debug)]
@@ -20,7 +19,7 @@ pub struct Updated<T, R> {
     pub value: T,
     /// Whether it was written.
     pub wrote: bool,
-    /// What the change function returned besides, in the round that was written.
+    /// The result of the change function in the round that was written.
     pub output: R,
 }
 
@@ -33,8 +32,8 @@ pub enum UpdateError<E> {
     /// The change function refused.
     #[error("refused")]
     Refused(E),
-    /// The value is damaged; or the store did not answer, or too many others wrote, and the change
-    /// may have been made.
+    /// The value is damaged; or the store did not answer, or there were too many concurrent writes. The change may have
+    /// been made.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -45,13 +44,13 @@ impl<E> From<Unavailable> for UpdateError<E> {
     }
 }
 
-/// What the change function saw and returned in one round.
-enum Seen<T, R, E> {
+/// The result of one round of compare-and-swap.
+enum Round<T, R, E> {
     Missing,
     Damaged(Damaged),
-    Landed(usize),
+    AlreadyWritten(usize),
     Refused(E),
-    Kept(T, R),
+    Unchanged(T, R),
     Proposed,
 }
 
@@ -65,71 +64,73 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
     ) -> Result<Updated<T, R>, UpdateError<E>> {
         let op = self.op_id();
         let mut proposals: Vec<Option<(T, R)>> = Vec::new();
-        let mut trouble = unavailable(key, "too many writers");
-        for round in 0..ROUNDS {
+        let mut last_error = unavailable(key, "too many writers");
+        for round in 0..MAX_ROUNDS {
             if round > 0 {
                 self.back_off(round).await;
             }
-            let mut seen = Seen::Missing;
+            let mut round_result = Round::Missing;
             let outcome = self
                 .kv
                 .swap(key, &mut |current| {
-                    let bytes = round_of(key, current, &op, &mut proposals, &mut change, &mut seen);
-                    bytes.filter(|_| matches!(seen, Seen::Proposed))
+                    let bytes = run_round(key, current, &op, &mut proposals, &mut change, &mut round_result);
+                    bytes.filter(|_| matches!(round_result, Round::Proposed))
                 })
                 .await;
-            match (outcome, seen) {
-                (Ok(Swap::Written), Seen::Proposed) => {
+            match (outcome, round_result) {
+                (Ok(Swap::Written), Round::Proposed) => {
                     if let Some((value, output)) = proposals.pop().flatten() {
                         return Ok(Updated { value, wrote: true, output });
                     }
                 }
-                (Ok(_), Seen::Landed(n)) => {
+                (Ok(_), Round::AlreadyWritten(n)) => {
                     if let Some((value, output)) = proposals.get_mut(n).and_then(Option::take) {
                         return Ok(Updated { value, wrote: true, output });
                     }
                 }
-                (Ok(_), Seen::Missing) => return Err(UpdateError::Missing),
-                (Ok(_), Seen::Damaged(error)) => return Err(StoreError::from(error).into()),
-                (Ok(_), Seen::Refused(error)) => return Err(UpdateError::Refused(error)),
-                (Ok(_), Seen::Kept(value, output)) => return Ok(Updated { value, wrote: false, output }),
-                (Ok(_), Seen::Proposed) => {}
-                (Err(error), _) => trouble = error.into(),
+                (Ok(_), Round::Missing) => return Err(UpdateError::Missing),
+                (Ok(_), Round::Damaged(error)) => return Err(StoreError::from(error).into()),
+                (Ok(_), Round::Refused(error)) => return Err(UpdateError::Refused(error)),
+                (Ok(_), Round::Unchanged(value, output)) => {
+                    return Ok(Updated { value, wrote: false, output });
+                }
+                (Ok(_), Round::Proposed) => {}
+                (Err(error), _) => last_error = error.into(),
             }
         }
-        // The last round may have landed, too.
+        // The write of the last round may have taken effect although it was reported as failed.
         if let Some(bytes) = self.kv.get(key).await? {
-            let there = Envelope::read(key, &bytes).map_err(StoreError::from)?;
+            let stored = Envelope::read(key, &bytes).map_err(StoreError::from)?;
             if let Some((value, output)) =
-                landed(&there.ops, &op).and_then(|n| proposals.get_mut(n)).and_then(Option::take)
+                written_proposal(&stored.ops, &op).and_then(|n| proposals.get_mut(n)).and_then(Option::take)
             {
                 return Ok(Updated { value, wrote: true, output });
             }
         }
-        Err(trouble.into())
+        Err(last_error.into())
     }
 }
 
-/// Which proposal of the operation is among the last writes.
-fn landed(ops: &[String], op: &str) -> Option<usize> {
+/// The number of the operation's proposal that is among the last writes.
+fn written_proposal(ops: &[String], op: &str) -> Option<usize> {
     ops.iter().rev().find_map(|done| done.strip_prefix(op)?.strip_prefix('.')?.parse().ok())
 }
 
-/// One call of the change function on what is there; the bytes to write, if any.
-fn round_of<T: Stored, R, E>(
+/// Calls the change function on the current value. Returns the bytes to write, if any.
+fn run_round<T: Stored, R, E>(
     key: &str,
     current: Option<&[u8]>,
     op: &str,
     proposals: &mut Vec<Option<(T, R)>>,
     change: &mut impl FnMut(T) -> Result<(T, bool, R), E>,
-    seen: &mut Seen<T, R, E>,
+    round_result: &mut Round<T, R, E>,
 ) -> Option<Vec<u8>> {
     let Some(bytes) = current else {
-        *seen = Seen::Missing;
+        *round_result = Round::Missing;
         return None;
     };
     let opened = Envelope::read(key, bytes).and_then(|mut envelope| {
-        if let Some(n) = landed(&envelope.ops, op) {
+        if let Some(n) = written_proposal(&envelope.ops, op) {
             return Ok(Err(n));
         }
         let value: T = envelope.open(key)?;
@@ -139,37 +140,37 @@ fn round_of<T: Stored, R, E>(
     let (mut envelope, value, before) = match opened {
         Ok(Ok(opened)) => opened,
         Ok(Err(n)) => {
-            *seen = Seen::Landed(n);
+            *round_result = Round::AlreadyWritten(n);
             return None;
         }
         Err(damaged) => {
-            *seen = Seen::Damaged(damaged);
+            *round_result = Round::Damaged(damaged);
             return None;
         }
     };
     let (value, output) = match change(value) {
         Err(error) => {
-            *seen = Seen::Refused(error);
+            *round_result = Round::Refused(error);
             return None;
         }
         Ok((value, false, output)) => {
-            *seen = Seen::Kept(value, output);
+            *round_result = Round::Unchanged(value, output);
             return None;
         }
         Ok((value, true, output)) => (value, output),
     };
     envelope.rev += 1;
     envelope.ops.push(format!("{op}.{}", proposals.len()));
-    let forget = envelope.ops.len().saturating_sub(OPS);
+    let forget = envelope.ops.len().saturating_sub(MAX_OPS);
     envelope.ops.drain(..forget);
     match envelope.replace(key, before, &value).and_then(|()| envelope.write(key)) {
         Ok(bytes) => {
             proposals.push(Some((value, output)));
-            *seen = Seen::Proposed;
+            *round_result = Round::Proposed;
             Some(bytes)
         }
         Err(damaged) => {
-            *seen = Seen::Damaged(damaged);
+            *round_result = Round::Damaged(damaged);
             None
         }
     }

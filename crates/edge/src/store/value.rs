@@ -1,8 +1,8 @@
-//! The stored form of values: a version, and fields of newer code that are kept.
+//! The stored form of values: a version, and fields that are preserved although only newer code knows them.
 //!
-//! Code of one version meets values of others: older ones, which it brings up to date as it reads
-//! them, and newer ones, after a roll-back or while versions run side by side. So it passes over
-//! fields that it does not know, and when it writes, all that it did not change stays as it was.
+//! Code reads values of older versions, which it migrates, and of newer versions, after a rollback or while two
+//! versions run side by side. So it ignores fields that it does not know, and preserves them, and everything else that
+//! it did not change, when it writes.
 
 use framelift_domain::is_zero;
 use serde::de::DeserializeOwned;
@@ -11,20 +11,19 @@ use serde_json::{Map, Value};
 
 use super::{Damaged, StoreError};
 
-/// Most bytes of a value: what every back end takes.
+/// Maximum of bytes of a value that every back end accepts.
 pub const MAX_VALUE_BYTES: usize = 32 << 10;
 
 /// A value that is kept in the store.
 ///
-/// Its serde form is the layout of [`Self::VERSION`], and nothing else: not what stands on the
-/// wire. Fields that are added have a default. Anything else that changes makes a new version: a
-/// step in [`Self::migrate`], and a fixture in `golden/`. The release that writes a layout comes
-/// after the one that can read it, so that it can be rolled back.
+/// The serde form is the layout of [`Self::VERSION`], which is separate from the wire types. A new field has a default.
+/// Any other change makes a new version, with a step in [`Self::migrate`] and a fixture in `golden/`. A layout is
+/// written only from the release after the one that can read it, so that a release can be rolled back.
 pub trait Stored: Serialize + DeserializeOwned {
-    /// The version that is written. 0 was before versions were noted.
+    /// The version that is written. Values without a version have 0.
     const VERSION: u32 = 1;
-    /// Fields that name the variant of the object that they stand in. An object that becomes
-    /// another variant loses the fields that are not known.
+    /// Fields with the name of an enum's variant. An object that becomes another variant loses its unknown
+    /// fields.
     const TAGS: &'static [&'static str] = &[];
 
     /// Brings a value of an older version to the layout of this one.
@@ -33,12 +32,12 @@ pub trait Stored: Serialize + DeserializeOwned {
     }
 }
 
-/// A value with what is noted about it.
+/// A value with its version and its last writes.
 #[derive(Debug, Serialize)]
 pub(super) struct Envelope {
     /// The version of the code that wrote it.
     v: u32,
-    /// Counts the writes of a value that is swapped.
+    /// The revision: the number of writes of a value that is swapped.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) rev: u64,
     /// The ids of the last writes of a value that is swapped, oldest first.
@@ -56,7 +55,7 @@ impl Envelope {
         Ok(Self { v: T::VERSION, rev: 0, ops: Vec::new(), value, unknown: Map::new() })
     }
 
-    /// Reads what lies under a key. Version 0 of a value that is not swapped had no envelope.
+    /// Decodes an envelope. Version 0 of a value that is not swapped had none.
     pub(super) fn read(key: &str, bytes: &[u8]) -> Result<Self, Damaged> {
         let json: Value = serde_json::from_slice(bytes).map_err(|_| Damaged::new(key, "it is not JSON"))?;
         match json {
@@ -82,7 +81,7 @@ impl Envelope {
         })
     }
 
-    /// Replaces the value that was opened as `before`; what is not known of it stays.
+    /// Replaces the value that was opened as `before`, and preserves its unknown fields.
     pub(super) fn replace<T: Stored>(&mut self, key: &str, before: Value, after: &T) -> Result<(), Damaged> {
         let after = to_json(key, after)?;
         self.value = merge(std::mem::take(&mut self.value), before, after, T::TAGS);
@@ -137,8 +136,8 @@ pub(crate) fn decode<T: Stored>(key: &str, bytes: &[u8]) -> Result<T, StoreError
     Ok(Envelope::read(key, bytes)?.open(key)?)
 }
 
-/// What is to be written where `stored` was read as `before` and has become `after`: all that is
-/// the same in both stays as it was stored, spelled in ways that are not known today.
+/// Merges a change into the stored JSON: `stored` was read as `before` and has become `after`. Everything that is equal
+/// in both stays as it was stored, including unknown fields and spellings.
 fn merge(stored: Value, before: Value, after: Value, tags: &[&str]) -> Value {
     if before == after {
         return stored;
@@ -208,7 +207,7 @@ mod tests {
                 "state": {"name": "a", "new": 2, "n": 2}, "items": items,
             })
         );
-        // Another variant has fields of its own.
+        // Another variant loses the unknown fields.
         let merged = merge(stored, before, after("b"), &["name"]);
         assert_eq!(merged["state"], json!({"name": "b", "n": 2}));
         assert_eq!(merged["new"], 1);

@@ -178,7 +178,7 @@ fn other_issuers_audiences_and_times_are_refused() {
 }
 
 #[test]
-fn keys_that_are_none_are_refused() {
+fn invalid_keys_are_refused() {
     for bad in ["", "x", &seed_text(&[1; 32])[1..], &format!("{}AA", seed_text(&[1; 32]))] {
         assert!(Signer::from_text(bad).is_err(), "{bad}");
     }

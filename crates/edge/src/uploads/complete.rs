@@ -1,4 +1,4 @@
-//! `POST /videos/{id}/complete`: checks that the upload is there and hands the video over.
+//! `POST /videos/{id}/complete`: checks that the upload has arrived, and queues the video.
 
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode as Code;
@@ -62,7 +62,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     async fn assemble(&self, video: &Video, multipart: &Multipart) -> Result<(), Failure> {
         let (objects, key) = (self.objects(), upload_key(video));
         let Some(parts) = objects.list_parts(&key, &multipart.upload_id).await? else {
-            // It was completed before, or aborted: the object decides.
+            // It was already completed, or aborted. Whether the object exists decides.
             return Ok(());
         };
         let missing = missing_parts(multipart, video.size_bytes, &parts);

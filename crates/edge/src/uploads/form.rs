@@ -15,10 +15,10 @@ use crate::http::{Failure, Incoming, MAX_JSON_BYTES, RequestBody, parse_json};
 use crate::service::request;
 use crate::service::stream::{RawBody, Source, broken};
 
-/// Most bytes of a form besides its file.
+/// Maximum of bytes of a form besides its file.
 const FORM_OVERHEAD_BYTES: u64 = 1 << 20;
 
-/// Most bytes of a form whose file has at most `limit` bytes.
+/// Maximum of bytes of a form whose file has at most `limit` bytes.
 pub(super) const fn most_bytes(limit: u64) -> u64 {
     limit.saturating_add(FORM_OVERHEAD_BYTES)
 }
@@ -43,7 +43,7 @@ where
     }
 }
 
-/// A form that cannot be read.
+/// The failure of a malformed form.
 pub(super) fn form_failure(error: &multer::Error) -> Failure {
     match error {
         multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. } => {
@@ -93,7 +93,7 @@ pub(super) fn file_name(field: &Field<'_>) -> Result<String, Failure> {
     Err(Failure::field("/file", detail))
 }
 
-/// A field that the form should not have, or not twice.
+/// The failure of a form with an unexpected or repeated field.
 pub(super) fn unexpected(field: &Field<'_>) -> Failure {
     let name: String = field.name().unwrap_or_default().chars().take(64).collect();
     let detail = "the form has the fields file and options, each once";

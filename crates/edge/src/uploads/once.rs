@@ -1,11 +1,11 @@
-//! Idempotency of `POST /videos/upload`: the same file sent again is stored once.
+//! Idempotency of `POST /videos/upload`: a file that is sent repeatedly is stored once.
 //!
-//! While one request stores the file, another one with the same key gets 409 `idempotency-in-progress`, so
-//! that two never write the same object. The sender gives its turn back when it fails, and loses it when no
-//! byte comes for [`crate::jobs::SILENT_S`] seconds; the file can then be sent again from its start. Once the
-//! file is stored, a digest of its bytes, size and options is remembered. The same request sent again is read
-//! to its end and compared, and answered 422 `idempotency-key-reused` if it differs. Until the file is stored,
-//! only what comes before it (name, options, announced length) can be compared.
+//! While one request stores the file, another one with the same key gets 409 `idempotency-in-progress`, so that two
+//! never write the same object: the request holds a lease. It releases the lease when it fails, and loses it when no
+//! byte arrives for [`crate::jobs::UPLOAD_LEASE_S`] seconds; then the file can be sent again from its start. Once the
+//! file is stored, a digest of its bytes, size and options is kept. A repeated request is read to its end and compared
+//! with it, and answered 422 `idempotency-key-reused` if it differs. Until the file is stored, only what precedes it in
+//! the request (name, options, announced length) can be compared.
 
 use std::cell::Cell;
 
@@ -15,87 +15,87 @@ use framelift_domain::video::State;
 use framelift_domain::{Checksum, Options, Video};
 
 use crate::http::Failure;
-use crate::jobs::{JobError, Jobs, Turn};
+use crate::jobs::{JobError, Jobs, UploadLease};
 use crate::ports::{Ambient, Http, Kv, Objects, Queue};
-use crate::service::stream::{Cutter, Source};
+use crate::service::stream::{PartReader, Source};
 use crate::service::{Service, request};
 
-/// Who sends a file: the holder of a turn, or a request without a key, that needs none.
+/// The request that stores a file, with its lease. A request without an idempotency key needs none.
 pub(super) struct Sender<'a, K, Q, O, A> {
     jobs: Jobs<'a, K, Q, O, A>,
-    turn: Cell<Option<Turn>>,
+    lease: Cell<Option<UploadLease>>,
 }
 
 impl<'a, K: Kv, Q: Queue, O: Objects, A: Ambient> Sender<'a, K, Q, O, A> {
     pub(super) fn new(jobs: Jobs<'a, K, Q, O, A>) -> Self {
-        Self { jobs, turn: Cell::new(None) }
+        Self { jobs, lease: Cell::new(None) }
     }
 
-    /// Takes this turn.
-    pub(super) fn hold(&self, turn: Turn) {
-        self.turn.set(Some(turn));
+    /// Sets the lease.
+    pub(super) fn set_lease(&self, lease: UploadLease) {
+        self.lease.set(Some(lease));
     }
 
-    /// Renews the turn when it is time to; an error if somebody else took over.
-    pub(super) async fn keep(&self) -> Result<(), Failure> {
-        let Some(mut turn) = self.turn.take() else { return Ok(()) };
-        let kept = self.jobs.keep_turn(&mut turn).await;
-        self.turn.set(Some(turn));
-        Ok(kept?)
+    /// Renews the lease if it is due. Fails if another request has acquired it.
+    pub(super) async fn renew(&self) -> Result<(), Failure> {
+        let Some(mut lease) = self.lease.take() else { return Ok(()) };
+        let renewed = self.jobs.renew_upload_lease(&mut lease).await;
+        self.lease.set(Some(lease));
+        Ok(renewed?)
     }
 
-    /// Ends the turn: the file is stored and has this digest.
-    pub(super) async fn done(&self, digest: String) -> Result<(), Failure> {
-        let Some(turn) = self.turn.take() else { return Ok(()) };
-        let ended = self.jobs.end_turn(&turn, digest).await;
-        self.turn.set(Some(turn));
+    /// Ends the lease, and records the digest of the stored file.
+    pub(super) async fn complete(&self, digest: String) -> Result<(), Failure> {
+        let Some(lease) = self.lease.take() else { return Ok(()) };
+        let ended = self.jobs.complete_upload(&lease, digest).await;
+        self.lease.set(Some(lease));
         Ok(ended?)
     }
 
-    /// Gives the turn back after a failure. Returns whether the file may be sent again. Errors are ignored: a
-    /// turn also ends by itself.
-    pub(super) async fn give_up(&self) -> bool {
-        let Some(turn) = self.turn.take() else { return false };
-        let _ = self.jobs.give_turn_back(&turn).await;
+    /// Releases the lease after a failure. Returns whether there was one. Errors are ignored, because a lease also
+    /// expires.
+    pub(super) async fn release(&self) -> bool {
+        let Some(lease) = self.lease.take() else { return false };
+        let _ = self.jobs.release_upload_lease(&lease).await;
         true
     }
 }
 
-/// A file whose sender keeps its turn while bytes come.
-pub(super) struct Kept<'s, 'a, S, K, Q, O, A> {
+/// A source that renews its sender's lease while bytes arrive.
+pub(super) struct LeasedSource<'s, 'a, S, K, Q, O, A> {
     pub(super) source: S,
     pub(super) sender: &'s Sender<'a, K, Q, O, A>,
 }
 
-impl<S: Source, K: Kv, Q: Queue, O: Objects, A: Ambient> Source for Kept<'_, '_, S, K, Q, O, A> {
+impl<S: Source, K: Kv, Q: Queue, O: Objects, A: Ambient> Source for LeasedSource<'_, '_, S, K, Q, O, A> {
     async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         let piece = self.source.next().await?;
-        self.sender.keep().await?;
+        self.sender.renew().await?;
         Ok(piece)
     }
 }
 
-/// The digest of an upload: its bytes, size and options, wherever these stood.
+/// The digest of an upload: its bytes, size and options, wherever the request has these.
 pub(super) fn digest(sha256: Checksum, size_bytes: u64, options: &Options) -> Result<String, Failure> {
     let options = serde_json::to_vec(&OptionsBody::spelled_out(options)).map_err(Failure::internal)?;
     Ok(request::digest(&[sha256.as_bytes().as_slice(), &size_bytes.to_le_bytes(), &options]))
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
-    /// Reads a file that was stored before to its end and compares it. `known` is the stored file's digest;
-    /// without it (the upload was handed over by `complete`), size and options decide.
+    /// Reads a repeated file to its end and compares it with the stored one, by its digest `known`. Without a digest
+    /// (the upload was finished by `complete`), compares size and options.
     pub(super) async fn compare<S: Source>(
         &self,
         video: Video,
         known: Option<String>,
-        mut cutter: Cutter<S>,
+        mut part_reader: PartReader<S>,
         options: Options,
         rest: impl AsyncFnOnce() -> Result<Option<Options>, Failure>,
     ) -> Result<Video, Failure> {
-        while cutter.part().await?.is_some() {}
-        let (size_bytes, sha256) = (cutter.taken(), cutter.sha256());
-        // A form can be read on only after its last field was dropped.
-        drop(cutter);
+        while part_reader.next_part().await?.is_some() {}
+        let (size_bytes, sha256) = (part_reader.bytes_read(), part_reader.sha256());
+        // The next field of a form can be read only after the last one is dropped.
+        drop(part_reader);
         let options = rest().await?.unwrap_or(options);
         let same = match known {
             Some(known) => known == digest(sha256, size_bytes, &options)?,

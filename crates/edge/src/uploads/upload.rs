@@ -1,9 +1,8 @@
-//! `POST /videos/upload`: the file passes through to the object store while it arrives.
+//! `POST /videos/upload`: forwards a file to the object store while it arrives.
 //!
-//! Two parts are held at most: one that is being stored, one that is being read. A file of one
-//! part is one PUT. The record is made before the first byte is stored, so that whatever
-//! breaks off is found again; when the client goes away, the upload is aborted and the record
-//! deleted. What an idempotency key changes in that is in [`super::once`].
+//! At most two parts are in memory: one that is being stored, one that is being read. A file of one part is one PUT.
+//! The record is created before the first byte is stored, so that the sweep finds an interrupted upload. When the
+//! client disconnects, the upload is aborted and the record deleted. [`super::once`] handles idempotency keys.
 
 use bytes::Bytes;
 use framelift_contract::options::OptionsBody;
@@ -20,16 +19,16 @@ use utoipa::openapi::Ref;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
 
 use super::form::{self, File};
-use super::once::{self, Kept, Sender};
+use super::once::{self, LeasedSource, Sender};
 use super::{incomplete, is_past_upload};
 use crate::http::{Failure, Incoming, RequestBody, Route, declared_length};
-use crate::jobs::{Claimed, JobError, NewVideo};
+use crate::jobs::{JobError, NewVideo, UploadClaim};
 use crate::object_store::{Completion, DEFAULT_CONTENT_TYPE, ObjectStore, StoredPart};
 use crate::openapi::{Auth, Operation, binary, examples, keeping};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::plan::{MAX_PARTS, MIN_PART_BYTES, Plan};
 use crate::service::request::request_of;
-use crate::service::stream::{Cutter, RawBody, Source};
+use crate::service::stream::{PartReader, RawBody, Source};
 use crate::service::{IDEMPOTENCY_KEY, Service, file, upload_key};
 
 pub(super) const ROUTE: Route = Route::post("/videos/upload");
@@ -61,10 +60,10 @@ pub(super) fn operation() -> Operation {
 /// The pointer of an error about the file's media type: a header.
 const HEADER_POINTER: &str = "content-type";
 
-/// Bytes of a part; the store takes 10,000 of them.
+/// Bytes of a part. An object has at most 10,000 of them.
 const PART_BYTES: usize = MIN_PART_BYTES as usize;
 
-/// What a request says of its file before the first byte.
+/// The description of a file, known before its first byte.
 struct Announced {
     file_name: String,
     content_type: Option<String>,
@@ -91,7 +90,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let limit = self.stream_limit();
         incoming.check_not_coded()?;
         if let Some(boundary) = form::boundary(incoming)? {
-            // The other fields of a form are small, so a form that is too large can be refused at once.
+            // The other fields of a form are small, so a form that is too large is refused at once.
             if declared_length(incoming.headers()).is_some_and(|length| length > form::most_bytes(limit)) {
                 return Err(file::too_large(limit));
             }
@@ -106,11 +105,11 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let announced = Announced { file_name: file_name.to_owned(), content_type, options, length };
         announced.check("?file_name", limit)?;
         let video =
-            self.take_in(incoming, user, announced, File::Raw(RawBody(body)), async || Ok(None)).await?;
+            self.receive(incoming, user, announced, File::Raw(RawBody(body)), async || Ok(None)).await?;
         self.hand_over(&video).await
     }
 
-    /// The fields of a form in any order: the file is stored as it comes, options may follow it.
+    /// Reads a form with its fields in any order. The file is stored while it arrives, options may follow it.
     async fn upload_form(
         &self,
         incoming: &Incoming,
@@ -138,8 +137,8 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
                     let announced = Announced { file_name: name, content_type, options, length: None };
                     announced.check("/file", self.stream_limit())?;
                     let file: File<http_body_util::Empty<Bytes>> = File::Field(Box::new(field));
-                    let rest = async || rest_of(&mut form, seen_options).await;
-                    let video = self.take_in(incoming, user, announced, file, rest).await?;
+                    let rest = async || read_rest(&mut form, seen_options).await;
+                    let video = self.receive(incoming, user, announced, file, rest).await?;
                     return self.hand_over(&video).await;
                 }
                 _ => return Err(form::unexpected(&field)),
@@ -147,9 +146,9 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         }
     }
 
-    /// Creates the record, stores the file, and records what is known only at its end: the size, and options
-    /// that `rest` found behind it. A failed upload leaves nothing.
-    async fn take_in<S: Source>(
+    /// Creates the record, stores the file, and records what is known only then: the size, and options that `rest`
+    /// reads behind it. A failed upload leaves nothing.
+    async fn receive<S: Source>(
         &self,
         incoming: &Incoming,
         user: UserId,
@@ -158,19 +157,19 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         rest: impl AsyncFnOnce() -> Result<Option<Options>, Failure>,
     ) -> Result<Video, Failure> {
         let sender = Sender::new(self.jobs());
-        let file = Kept { source: file, sender: &sender };
+        let file = LeasedSource { source: file, sender: &sender };
         let keyed = incoming.headers().contains_key(IDEMPOTENCY_KEY);
-        let mut cutter = Cutter::new(file, PART_BYTES, self.stream_limit()).hashing(keyed);
-        let first = cutter.part().await?;
-        let Some(first) = first else { return Err(Failure::field("/file", "must not be empty")) };
+        let mut part_reader = PartReader::new(file, PART_BYTES, self.stream_limit()).hashing(keyed);
+        let first_part = part_reader.next_part().await?;
+        let Some(first_part) = first_part else { return Err(Failure::field("/file", "must not be empty")) };
         let length = announced.length.map(|length| length.to_string()).unwrap_or_default();
         let described = serde_json::to_vec(&OptionsBody::spelled_out(&announced.options));
         let described = described.map_err(Failure::internal)?;
         let request = request_of(incoming, &[announced.file_name.as_bytes(), &described, length.as_bytes()])?;
         let new = NewVideo {
             file_name: announced.file_name,
-            // Corrected when the last byte is there.
-            size_bytes: announced.length.unwrap_or(first.len() as u64),
+            // Corrected after the last byte.
+            size_bytes: announced.length.unwrap_or(first_part.len() as u64),
             content_type: announced.content_type,
             options: announced.options.clone(),
             correlation_id: incoming.correlation_id().clone(),
@@ -182,32 +181,32 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
             let claimed = if past {
                 Err(self.jobs().stored_digest(user, request).await?)
             } else {
-                match self.jobs().take_turn(user, video.id, request).await? {
-                    Claimed::Turn(turn) => Ok(turn),
-                    Claimed::Stored(digest) => Err(Some(digest)),
+                match self.jobs().acquire_upload_lease(user, video.id, request).await? {
+                    UploadClaim::Acquired(lease) => Ok(lease),
+                    UploadClaim::Stored(digest) => Err(Some(digest)),
                 }
             };
             match claimed {
-                Ok(turn) => sender.hold(turn),
-                Err(known) => return self.compare(video, known, cutter, announced.options, rest).await,
+                Ok(lease) => sender.set_lease(lease),
+                Err(known) => return self.compare(video, known, part_reader, announced.options, rest).await,
             }
         }
         let outcome = async {
-            self.store(&video, first, &mut cutter, &sender).await?;
-            let (size_bytes, sha256) = (cutter.taken(), cutter.sha256());
+            self.store(&video, first_part, &mut part_reader, &sender).await?;
+            let (size_bytes, sha256) = (part_reader.bytes_read(), part_reader.sha256());
             // A form can be read on only after its last field was dropped.
-            drop(cutter);
+            drop(part_reader);
             let options = rest().await?.unwrap_or(announced.options);
-            sender.keep().await?;
+            sender.renew().await?;
             let video = self.jobs().measured(user, video.id, size_bytes, Some(&options)).await?;
-            sender.done(once::digest(sha256, size_bytes, &options)?).await?;
+            sender.complete(once::digest(sha256, size_bytes, &options)?).await?;
             Ok(video)
         };
         match outcome.await {
             Ok(video) => Ok(video),
             Err(failure) => {
-                if !sender.give_up().await {
-                    self.forget(&video).await;
+                if !sender.release().await {
+                    self.discard(&video).await;
                 }
                 Err(failure)
             }
@@ -218,38 +217,38 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     async fn store<S: Source>(
         &self,
         video: &Video,
-        first: Bytes,
-        cutter: &mut Cutter<S>,
+        first_part: Bytes,
+        part_reader: &mut PartReader<S>,
         sender: &Sender<'_, K, Q, ObjectStore<'_, H, A>, A>,
     ) -> Result<(), Failure> {
         let (objects, key) = (self.objects(), upload_key(video));
-        let Some(second) = cutter.part().await? else {
+        let Some(second_part) = part_reader.next_part().await? else {
             let content_type = video.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
-            sender.keep().await?;
-            return Ok(objects.put(&key, content_type, first).await?);
+            sender.renew().await?;
+            return Ok(objects.put(&key, content_type, first_part).await?);
         };
-        // Their number is not known yet; only this call uploads parts.
+        // The number of parts is not known yet. Only this call uploads parts.
         let plan = Plan { part_size: MIN_PART_BYTES, part_count: MAX_PARTS as u32 };
         let multipart: Multipart = match video.state.multipart() {
-            Some(known) => self.going_on(video, known).await?,
+            Some(known) => self.resume_multipart(video, known).await?,
             None => match self.begin(video, plan).await?.state {
                 State::AwaitingUpload { multipart: Some(begun), .. } => begun,
                 _ => return Err(JobError::AlreadyFinished.into()),
             },
         };
         let mut parts: Vec<StoredPart> = Vec::new();
-        let (mut number, mut part, mut next) = (1, first, Some(second));
+        let (mut number, mut part, mut next) = (1, first_part, Some(second_part));
         loop {
             let stored = objects.upload_part(&key, &multipart.upload_id, number, part);
             let (stored, after) = match &next {
-                Some(_) => join(stored, cutter.part()).await,
+                Some(_) => join(stored, part_reader.next_part()).await,
                 None => (stored.await, Ok(None)),
             };
             parts.push(stored?);
-            let Some(following) = next else { break };
-            (number, part, next) = (number + 1, following, after?);
+            let Some(following_part) = next else { break };
+            (number, part, next) = (number + 1, following_part, after?);
         }
-        sender.keep().await?;
+        sender.renew().await?;
         match objects.complete_multipart(&key, &multipart.upload_id, &parts).await? {
             Completion::Done => Ok(()),
             Completion::NoSuchUpload => Err(incomplete("the upload was aborted by somebody else")),
@@ -257,25 +256,25 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         }
     }
 
-    /// The multipart upload of an earlier try, or a new one if that has ended.
-    async fn going_on(&self, video: &Video, known: &Multipart) -> Result<Multipart, Failure> {
+    /// The multipart upload of an earlier attempt, or a new one if that has ended.
+    async fn resume_multipart(&self, video: &Video, known: &Multipart) -> Result<Multipart, Failure> {
         let (objects, key) = (self.objects(), upload_key(video));
         if objects.list_parts(&key, &known.upload_id).await?.is_some() {
             return Ok(known.clone());
         }
-        // The record keeps the first one's id. If this call breaks off, the bucket's lifecycle rule cleans up.
+        // The record keeps the id of the first one. If this call fails, the bucket's lifecycle rule aborts the new one.
         let content_type = video.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
         let upload_id = objects.create_multipart(&key, content_type).await?;
         Ok(Multipart { upload_id, ..known.clone() })
     }
 
-    /// Deletes the record of a failed upload. Errors are ignored: a record that stays expires. With an
-    /// idempotency key the record is kept for the repeated request.
-    async fn forget(&self, video: &Video) {
+    /// Deletes the record of a failed upload. Errors are ignored, because the record also expires. Not called with an
+    /// idempotency key: then the record is kept for the repeated request.
+    async fn discard(&self, video: &Video) {
         let _ = self.jobs().delete(video.owner, video.id).await;
     }
 
-    /// Most bytes of one stream.
+    /// Maximum of bytes of a file.
     fn stream_limit(&self) -> u64 {
         self.config.limits.max_upload_bytes.min(MAX_PARTS * MIN_PART_BYTES)
     }
@@ -299,14 +298,14 @@ impl Announced {
     }
 }
 
-/// The length that the request announces.
+/// The request's `Content-Length`.
 fn content_length(incoming: &Incoming) -> Result<Option<u64>, Failure> {
     let malformed = |_| Failure::new(Code::BadRequest, "Content-Length is not a number");
     incoming.header(&CONTENT_LENGTH)?.map(|value| value.parse().map_err(malformed)).transpose()
 }
 
-/// Reads what a form has behind its file: at most options.
-async fn rest_of(
+/// Reads the fields of a form behind its file: at most options.
+async fn read_rest(
     form: &mut multer::Multipart<'static>,
     seen_options: bool,
 ) -> Result<Option<Options>, Failure> {

@@ -84,7 +84,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         };
         let method = MultipartMethod::Multipart;
         let State::AwaitingUpload { multipart: Some(multipart), .. } = &video.state else {
-            // A repeated request after the upload, or a video that was canceled meanwhile: nothing is to be uploaded.
+            // The request is repeated after the upload, or the video was canceled: there is nothing to upload.
             let Plan { part_size, part_count } = plan;
             let expires_at = self.ambient.now();
             let parts = Vec::new();

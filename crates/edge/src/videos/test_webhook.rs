@@ -26,7 +26,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let jobs = self.jobs();
         let (id, data) = (jobs.fresh_id().into(), EventData::Test { test: true });
         let correlation_id = incoming.correlation_id();
-        let delivery = jobs.note_event(user, id, EventType::WebhookTest, correlation_id, data).await?;
+        let delivery = jobs.publish_event(user, id, EventType::WebhookTest, correlation_id, data).await?;
         json(StatusCode::ACCEPTED, &view::delivery(id, delivery))
     }
 }

@@ -1,4 +1,4 @@
-//! What this component is configured with: who may call, and where uploads go.
+//! The configuration of this component: the allowed origins, and the origin of presigned URLs.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ impl WebConfig {
     pub const VARIABLES: &'static [&'static str] =
         &[Cors::VARIABLE, "s3_endpoint", "s3_public_endpoint", "s3_bucket", "s3_path_style"];
 
-    /// Reads all variables; otherwise says everything that is wrong with them.
+    /// Reads all variables, or returns everything that is wrong with them.
     pub fn read(variables: &BTreeMap<&'static str, String>) -> Result<Self, Vec<String>> {
         let value = |name: &str| variables.get(name).map(|value| value.trim()).filter(|it| !it.is_empty());
         let endpoint = value("s3_public_endpoint").or_else(|| value("s3_endpoint"));
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_said_at_once() {
+    fn all_problems_are_reported_at_once() {
         let problems = read(&[("cors_origins", "*"), ("s3_bucket", "frames")]).unwrap_err();
         assert_eq!(
             problems,

@@ -1,4 +1,4 @@
-//! The files of the pages: how they are sent, and what a browser may do with them.
+//! The files of the pages, and their headers: compression, caching, content security policy.
 
 use std::io::Read as _;
 
@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use super::Web;
 use crate::http::{Failure, Incoming, bytes, empty, entity_tag, if_none_match};
 
-/// One file of the pages, as the build left it: compressed alone, so that the component holds each file once.
+/// One file of the pages. It is stored only compressed, so that the component contains each file once.
 #[derive(Clone, Copy, Debug)]
 pub struct Asset {
     /// Its name, without a folder.
@@ -28,13 +28,13 @@ pub(super) const INDEX: &str = "index.html";
 /// The file that `GET /docs` answers.
 pub(super) const DOCS: &str = "docs.html";
 
-/// What a browser may load and reach for the API's documentation: its own files, the pictures that its style sheet
-/// holds, and this service. What it makes of the document is markup made of text, which its library cleans.
+/// The content security policy of the API's documentation: its own files, the images in its style sheet, and this
+/// service. It makes markup of the document's text, which its library sanitizes.
 pub(super) const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// What the page's browser may load and reach: the page's own files, this service, and the object store, to
-/// which uploads go. No inline script or style, no markup made of text, no frame around it.
+/// The content security policy of the page: its own files, this service, and the object store for uploads. It forbids
+/// inline scripts and styles, markup made of text, and framing.
 pub(super) fn policy(object_store: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -54,7 +54,7 @@ impl Web {
         self.html(INDEX, policy, incoming)
     }
 
-    /// A page: asked for anew each time, and not sent again while it is the same.
+    /// An HTML page, which browsers revalidate each time.
     pub(super) fn html(
         &self,
         name: &str,
@@ -78,7 +78,7 @@ impl Web {
 }
 
 impl Asset {
-    /// An answer with the file, compressed where the client takes that.
+    /// An answer with the file, compressed if the client accepts that.
     pub(super) fn send(&self, asked: &HeaderMap) -> Result<Response<Bytes>, Failure> {
         let compressed = takes_gzip(asked);
         let body = if compressed { Bytes::from_static(self.gzip) } else { self.plain()? };
@@ -92,7 +92,7 @@ impl Asset {
         Ok(response)
     }
 
-    /// The file as it was before it was compressed.
+    /// The uncompressed file.
     fn plain(&self) -> Result<Bytes, Failure> {
         let mut plain = Vec::new();
         GzDecoder::new(self.gzip).read_to_end(&mut plain).map_err(Failure::internal)?;

@@ -1,4 +1,4 @@
-//! Who may call what, and what is there at all.
+//! Authorization, correlation ids, cross-origin requests, and unknown paths.
 
 use framelift_contract::problem::ProblemCode;
 use framelift_edge::control;
@@ -10,7 +10,7 @@ use http::Method;
 
 use crate::world::{Answer, Component, MIB, WORKER_TOKEN, World};
 
-/// Every call of users that may be answered with that problem, over the video of that id where it is over one.
+/// Every call of users that may answer that problem, with the id of a video if it has one in its path.
 fn calls_with(problem: ProblemCode, id: &str) -> Vec<(Method, String)> {
     let components = COMPONENTS.iter().filter(|component| !["auth", "control"].contains(&component.name));
     let operations = components.flat_map(|component| (component.operations)());
@@ -66,14 +66,14 @@ async fn other_users_plugins_are_not_there() {
     let answer = world.post("/videos").user(1).json(new.clone()).send().await;
     assert_eq!(answer.short(), "422 validation-failed /options/plugins/0/name");
     assert_eq!(world.post("/videos").user(2).json(new).send().await.status, 201);
-    // A plugin of the same name is another one.
+    // A plugin of the same name of another user is a different one.
     world.ready_plugin(1, "theirs", b"\0asm\x0d\0\x01\0other").await;
     assert_eq!(world.delete("/plugins/theirs").user(1).send().await.status, 200);
     assert_eq!(world.get("/plugins/theirs").user(2).send().await.status, 200);
 }
 
 #[tokio::test]
-async fn only_good_tokens_open() {
+async fn only_valid_tokens_are_accepted() {
     let world = World::new();
     let id = world.uploaded(1).await;
     let stranger = Signer::from_seed(&[8; 32]).unwrap();
@@ -113,7 +113,7 @@ async fn only_good_tokens_open() {
 }
 
 #[tokio::test]
-async fn who_must_confirm_the_address_uploads_nothing_before() {
+async fn a_user_without_a_confirmed_address_cannot_upload() {
     let world = World::new();
     let bearer = format!("Bearer {}", world.unverified(1));
     let body = serde_json::json!({ "file_name": "a.mp4", "size_bytes": 1 });
@@ -140,7 +140,7 @@ async fn workers_have_their_own_credential() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_says_so() {
+async fn unknown_paths_are_not_found() {
     let world = World::new();
     for path in
         ["/videos/", "/videos/x/y", "/videos/x/download/z", "/health/", "/internal", "/internal/jobs/x"]
@@ -173,10 +173,10 @@ async fn the_objects_of_a_closed_account_go_in_the_same_call() {
     assert_eq!(world.cloud.keys().len(), 60 + 30 + 2);
     let close = format!("/internal/users/{}/close", world.user(1));
     assert_eq!(world.post(&close).worker().send().await.status, 204);
-    // Without any sweep: whatever URL was handed out leads nowhere.
+    // Without any sweep: presigned URLs stop working.
     assert_eq!(world.cloud.keys().len(), 2, "{:?}", world.cloud.keys());
 
-    // An object store that is down does not keep the account; the sweep does the rest.
+    // The account is closed although the object store is down. The sweep deletes the rest.
     let close = format!("/internal/users/{}/close", world.user(2));
     world.cloud.break_s3(1000);
     assert_eq!(world.post(&close).worker().send().await.status, 204);
@@ -186,7 +186,7 @@ async fn the_objects_of_a_closed_account_go_in_the_same_call() {
 }
 
 #[tokio::test]
-async fn a_closed_account_is_nobody() {
+async fn tokens_of_a_closed_account_are_refused() {
     let world = World::new();
     let waiting = world.create(1, 100 << 20).await;
     let id = world.uploaded(1).await;
@@ -248,7 +248,7 @@ async fn pages_of_configured_origins_may_call() {
     world.fault.set(Some(Failure::from(Unavailable { what: "store", detail: "down".into() })));
     let down = world.get(&path).user(1).header("origin", origin).send().await;
     assert_eq!((down.status.as_u16(), allowed(&down)), (503, Some(origin.into())));
-    // Nobody else is told anything, and nothing is told where no origin is configured.
+    // Other origins get no CORS headers, and no origin gets them if none is configured.
     let other = world.get(&path).user(1).header("origin", "https://evil.example").send().await;
     assert_eq!((other.status.as_u16(), allowed(&other)), (200, None));
     let closed = World::new().get("/videos").user(1).header("origin", origin).send().await;

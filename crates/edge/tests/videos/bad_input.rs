@@ -1,4 +1,4 @@
-//! Requests that cannot be meant.
+//! Invalid requests, quotas and rate limits.
 
 use http::Method;
 use serde_json::json;
@@ -153,7 +153,7 @@ async fn worker_reports() {
 }
 
 #[tokio::test]
-async fn more_bytes_than_an_account_may_have() {
+async fn the_storage_quota_is_enforced() {
     let limit = (3 * MIB).to_string();
     let world = World::with(&[("max_stored_bytes_per_user", &limit)]);
     let used = async || world.get("/storage").user(1).send().await.json()["used_bytes"].as_u64().unwrap();
@@ -163,7 +163,7 @@ async fn more_bytes_than_an_account_may_have() {
     assert_eq!(used().await, 2 * MIB);
     let refused = create(MIB + 1).send().await;
     insta::assert_snapshot!("storage_quota_exceeded", refused.shot());
-    // What comes in one stream counts once its length is known.
+    // A streamed upload counts once its length is known.
     let stream = world.post("/videos/upload?file_name=a.mp4").user(1).body(vec![0; MIB as usize + 1]);
     assert_eq!(stream.send().await.short(), "409 storage-quota-exceeded");
     assert_eq!(create(MIB).send().await.status, 201);
@@ -179,7 +179,7 @@ async fn more_bytes_than_an_account_may_have() {
     assert_eq!(used().await, 2 * MIB + 18, "a run adds its result alone");
     world.delete(&format!("/videos/{done}")).user(1).send().await;
     assert_eq!(used().await, 2 * MIB + 9, "the upload is the run's now");
-    // What was announced last expires, and an hour after that all of it goes.
+    // The last video expires, and an hour later everything is deleted.
     for _ in 0..4 {
         world.advance_s(8 * 24 * 3600);
         world.post("/internal/sweep").worker().send().await;
@@ -202,7 +202,7 @@ async fn too_many_unfinished_videos() {
 }
 
 #[tokio::test]
-async fn more_uploads_than_a_day_may_have() {
+async fn the_daily_upload_quota_is_enforced() {
     let world = World::with(&[("max_uploads_per_day", "2")]);
     let id = world.uploaded(1).await;
     world.create(1, MIB).await;
@@ -214,7 +214,7 @@ async fn more_uploads_than_a_day_may_have() {
     assert_eq!(usage["uploads_today"], json!({ "used": 2, "limit": 2 }));
     assert_eq!(usage["stored_bytes"]["used"], 2 * MIB);
     assert_eq!((&usage["videos_in_flight"]["used"], &usage["open_videos"]["used"]), (&json!(1), &json!(2)));
-    // A run uploads nothing, another user has a day of its own, and tomorrow is another day.
+    // A run is no upload, another user has a separate quota, and the next day the quota is reset.
     assert_eq!(world.post(&format!("/videos/{id}/runs")).user(1).send().await.status, 202);
     world.create(2, MIB).await;
     world.advance_s(wait - 1);
@@ -224,7 +224,7 @@ async fn more_uploads_than_a_day_may_have() {
 }
 
 #[tokio::test]
-async fn more_video_decoded_than_a_day_may_have() {
+async fn the_daily_decoding_quota_is_enforced() {
     let world = World::with(&[("max_decoded_minutes_per_day", "2")]);
     let usage = async || {
         let usage =
@@ -259,7 +259,7 @@ async fn more_video_decoded_than_a_day_may_have() {
     assert_eq!(refused.json()["detail"], detail);
     let run = || world.post(&format!("/videos/{done}/runs")).user(1);
     assert_eq!(run().send().await.short(), "429 quota-exceeded");
-    // What was taken before goes on, another user has a quota of its own, and tomorrow is another day.
+    // Accepted videos continue, another user has a separate quota, and the next day the quota is reset.
     assert_eq!(world.claim(&waits).await.status, 200);
     world.create(2, MIB).await;
     world.advance_s(refused.header("retry-after").parse().unwrap());
@@ -269,7 +269,7 @@ async fn more_video_decoded_than_a_day_may_have() {
 }
 
 #[tokio::test]
-async fn a_user_may_call_only_so_often_and_is_told() {
+async fn the_requests_of_a_user_are_rate_limited() {
     let world = World::with(&[("max_requests_per_minute", "5")]);
     for n in 0..5 {
         let answer = world.get("/videos").user(1).send().await;
@@ -282,7 +282,7 @@ async fn a_user_may_call_only_so_often_and_is_told() {
     assert_eq!(refused.short(), "429 rate-limited");
     let wait: i64 = refused.header("retry-after").parse().unwrap();
     assert_eq!(refused.header("ratelimit"), format!("\"user\";r=0;t={wait}"));
-    // Of every component, and of that user alone; workers have no limit.
+    // The limit counts calls of all components, by user. Workers have none.
     assert_eq!(world.get("/plugins").user(1).send().await.short(), "429 rate-limited");
     assert_eq!(world.get("/videos").user(2).send().await.status, 200);
     for _ in 0..20 {

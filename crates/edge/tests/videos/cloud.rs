@@ -35,7 +35,7 @@ const SHORT_QUEUE: &str = "jobs-short";
 
 static SERVERS: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
-/// Runs something where the servers run, and waits for it.
+/// Runs a future on the servers' runtime, and waits for it.
 fn wait<T: Send>(work: impl Future<Output = T> + Send) -> T {
     std::thread::scope(|scope| scope.spawn(|| SERVERS.block_on(work)).join().unwrap())
 }
@@ -54,9 +54,9 @@ pub(crate) struct Cloud {
     client: Client<HttpConnector, Full<Bytes>>,
     clock: ManualClock,
     taken: Cell<usize>,
-    /// The largest body that came in one request.
+    /// The size of the largest request body.
     pub(crate) largest_body: Cell<usize>,
-    /// The component that answers the others that it cannot work.
+    /// The component that reports an invalid configuration.
     pub(crate) unconfigured: Cell<&'static str>,
     _folder: tempfile::TempDir,
 }
@@ -126,27 +126,27 @@ impl Cloud {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// The object store answers so many more requests with 503.
+    /// Makes the object store answer that many requests with 503.
     pub(crate) fn break_s3(&self, times: u32) {
         self.s3.faults().add(Rule::new(Fault::SLOW_DOWN).times(times));
     }
 
-    /// The object store answers again.
+    /// Makes the object store answer again.
     pub(crate) fn mend_s3(&self) {
         self.s3.faults().clear();
     }
 
-    /// The number of requests that the object store did not carry out.
+    /// The number of requests that the object store has refused.
     pub(crate) fn s3_failures(&self) -> u64 {
         self.s3.faults().injected()
     }
 
-    /// The queue answers so many more requests with 500.
+    /// Makes the queue answer that many requests with 500.
     pub(crate) fn break_sqs(&self, times: u32) {
         self.sqs.faults().add(Rule::new(Fault::INTERNAL_ERROR).times(times));
     }
 
-    /// The object store completes no multipart upload any more.
+    /// Makes the object store refuse to complete multipart uploads.
     pub(crate) fn refuse_parts(&self) {
         let refusal = Fault::Error { status: 400, code: "InvalidPart" };
         self.s3.faults().add(Rule::new(refusal).on("POST", "uploadId="));
@@ -177,7 +177,7 @@ impl Cloud {
         wait(self.s3.keys(BUCKET, "")).unwrap()
     }
 
-    /// The object, which is the only one.
+    /// The only object.
     pub(crate) fn only_object(&self) -> framelift_dev_s3::Object {
         let keys = self.keys();
         assert_eq!(keys.len(), 1, "{keys:?}");
@@ -194,7 +194,7 @@ impl Cloud {
         wait(self.s3.put(BUCKET, key, bytes)).unwrap();
     }
 
-    /// Somebody else aborts every multipart upload.
+    /// Aborts every multipart upload.
     pub(crate) fn forget_uploads(&self) {
         let s3 = &self.s3;
         wait(async move {
@@ -204,12 +204,12 @@ impl Cloud {
         });
     }
 
-    /// The keys of multipart uploads that are neither completed nor aborted.
+    /// The keys of multipart uploads in progress.
     pub(crate) fn unfinished(&self) -> Vec<String> {
         wait(self.s3.uploads(BUCKET)).unwrap().into_iter().map(|(key, _)| key).collect()
     }
 
-    /// A client follows a presigned PUT with `size` bytes; the status it gets.
+    /// Makes a presigned PUT with `size` bytes. Returns the status.
     pub(crate) fn client_put(&self, url: &str, headers: &BTreeMap<String, String>, size: u64) -> u16 {
         let target = url.strip_prefix(S3_PUBLIC).expect("clients get public URLs");
         let mut request = http::Request::put(format!("{}{target}", self.s3.endpoint()));

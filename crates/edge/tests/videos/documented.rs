@@ -1,5 +1,4 @@
-//! Every problem that the document lists of an operation can be had; that no other one is answered, every
-//! test of this suite checks.
+//! Provokes every problem that the API document lists. Every test of this suite checks that no other one is answered.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -28,7 +27,7 @@ fn call<'w>(world: &'w World, operation: &Operation, id: &str) -> Call<'w> {
     if of_users.iter().any(|prefix| route.path.starts_with(prefix)) { call.user(1) } else { call.worker() }
 }
 
-/// What may be wrong with a request to any operation.
+/// Problems that any operation may answer.
 async fn whatever_the_operation(world: &World, operation: &Operation, theirs: &str) {
     let down = Unavailable { what: "store", detail: "down".into() };
     let damaged = Failure::new(ProblemCode::RecordDamaged, "a stored record is damaged");
@@ -85,7 +84,7 @@ fn progress(attempt: u32) -> Value {
     json!({ "attempt": attempt, "worker_id": "w-1", "progress": progress })
 }
 
-/// What is told of videos in states in which a call makes no sense.
+/// Calls on videos in states that do not allow them.
 async fn in_the_wrong_state(world: &World) {
     let user = |method: Method, path: String| world.request(method, &path).user(1);
     let (get, post) = (Method::GET, Method::POST);
@@ -221,7 +220,7 @@ async fn keys_that_are_used(world: &World) {
     upload("broken", arriving(Some(Ok(()))).1).await;
 }
 
-/// Plugins that do not get through, and checks that are another one's.
+/// Uploads of plugins that fail, and checks that another worker holds.
 async fn plugins_and_their_checks(world: &World) {
     let component = b"\0asm\x0d\0\x01\0";
     let request = || {
@@ -236,7 +235,7 @@ async fn plugins_and_their_checks(world: &World) {
     let broken = futures::stream::iter([Err::<Frame<Bytes>, _>(std::io::Error::other("reset"))]);
     world.send(Component::Plugins, request().body(StreamBody::new(broken)).unwrap()).await;
 
-    // A worker comes before the upload is there, and then the upload takes too long.
+    // A worker claims before the upload has arrived, and then the upload expires.
     let (sender, receiver) = mpsc::unbounded::<Result<Frame<Bytes>, std::io::Error>>();
     sender.unbounded_send(Ok(Frame::data(Bytes::from_static(component)))).unwrap();
     sender.unbounded_send(Ok(Frame::data(Bytes::from(vec![7; 9 * MIB as usize])))).unwrap();
@@ -273,7 +272,7 @@ async fn plugins_and_their_checks(world: &World) {
     }
 }
 
-/// Frames of results that are not made yet, old, gone, damaged or have fewer of them, and wrong ranges.
+/// Frames of missing, old, deleted, damaged and shorter results, and wrong ranges.
 async fn frames_that_cannot_be_had(world: &World) {
     let calls = ["frames", "frames/1", "frames/at/1s", "manifest"];
     let get = |id: &str, call: &str| world.get(&format!("/videos/{id}/{call}")).user(1);
@@ -308,7 +307,7 @@ async fn frames_that_cannot_be_had(world: &World) {
     }
 }
 
-/// Uploads of somebody who has not confirmed the address.
+/// Uploads of a user with an unconfirmed address.
 async fn unverified(world: &World) {
     let bearer = format!("Bearer {}", world.unverified(1));
     let create = world.post("/videos").header("authorization", &bearer);

@@ -46,7 +46,7 @@ impl World {
         keys.into_iter().find(|key| key.contains(&format!("/{id}/")) && key.ends_with(suffix)).unwrap()
     }
 
-    /// The archive of a video is there, and is not what it was.
+    /// Replaces the archive of a video.
     pub(crate) fn forget_result(&self, id: &str) {
         for suffix in [".zip", ".index.bin"] {
             self.cloud.put(&self.key_of(id, suffix), vec![0]);
@@ -204,7 +204,7 @@ async fn large_frames_go_through_in_pieces() {
     assert_eq!(world.largest_piece.get(), 512 << 10);
     let answer = world.get(&format!("/videos/{id}/frames/1")).user(1).header("range", "bytes=5-1500000");
     assert!(answer.send().await.body == large[5..=1_500_000]);
-    // The last byte of the first frame, when the status has been sent.
+    // The last byte of the first frame is wrong, when the status has already been sent.
     world.damage(&id, b"local header".len() + large.len() - 1);
     let answer = world.of_video(&id, "frames/1").await;
     assert!(answer.broken_off && answer.body.len() < large.len());
@@ -229,7 +229,7 @@ async fn a_damaged_result_is_not_answered_as_good() {
     for call in ["frames", "frames/1", "frames/at/1s", "manifest"] {
         assert_eq!(world.of_video(&other, call).await.short(), "502 result-damaged", "{call}");
     }
-    // A store that is down is no damage.
+    // An unavailable store is not reported as damage.
     let id = world.indexed(1, &[b"first"]).await;
     world.cloud.break_s3(1000);
     assert_eq!(world.of_video(&id, "frames/1").await.short(), "503 unavailable");

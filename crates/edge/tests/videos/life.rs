@@ -1,4 +1,4 @@
-//! A video's life, each answer as it is.
+//! The life of a video, with snapshots of all answers.
 
 use framelift_domain::TraceParent;
 use serde_json::json;
@@ -211,7 +211,7 @@ async fn runs_share_the_upload() {
     assert_eq!(job["options"]["select"]["all"], true);
     assert_eq!(world.post(&runs).user(1).send().await.status, 202, "no body means the defaults");
 
-    // The first one goes, its runs keep the upload.
+    // The first video is deleted, its runs keep the upload.
     assert_eq!(world.delete(&format!("/videos/{first}")).user(1).send().await.status, 204);
     assert_eq!(world.get(&format!("/videos/{first}")).user(1).send().await.short(), "404 video-not-found");
     assert_eq!(world.cloud.keys(), [format!("uploads/{}/{first}", world.user(1))]);
@@ -221,7 +221,7 @@ async fn runs_share_the_upload() {
 }
 
 #[tokio::test]
-async fn deleting_takes_everything() {
+async fn deletion_removes_all_objects() {
     let world = World::new();
     let id = world.uploaded(1).await;
     world.complete(&id).await;
@@ -239,7 +239,7 @@ async fn deleting_takes_everything() {
 }
 
 #[tokio::test]
-async fn a_useless_upload_goes_with_its_failure() {
+async fn a_useless_upload_is_deleted_when_its_video_fails() {
     let world = World::new();
     let id = world.uploaded(1).await;
     world.claim(&id).await;

@@ -1,11 +1,11 @@
-//! What is wrong with options is pointed to alike, wherever they stand in a request.
+//! Errors in options have the same pointers wherever a request has the options.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::streamed::{FORM, form, post};
 use crate::world::World;
 
-/// Options that cannot be meant, and where each is wrong.
+/// Invalid options, and the pointers of their errors.
 const BAD: &[(&str, &[&str])] = &[
     ("[]", &[""]),
     (r#"{"colour":"red"}"#, &["/colour"]),

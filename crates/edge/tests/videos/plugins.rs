@@ -1,4 +1,4 @@
-//! Tenants' plugins: from the upload over the check to the jobs that run them, and the end.
+//! Tenants' plugins: upload, check, use in jobs, and deletion.
 
 use bytes::Bytes;
 use framelift_domain::Checksum;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::world::{Answer, Component, MIB, World};
 
-/// The least that begins as a component does.
+/// The header of a component.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 fn component(n: u8) -> Vec<u8> {
@@ -21,7 +21,7 @@ async fn create(world: &World, plugins: Value) -> Answer {
     world.post("/videos").user(1).json(body).send().await
 }
 
-/// A video with those plugins, uploaded and handed over; its id.
+/// Uploads and queues a video with those plugins. Returns its id.
 async fn handed_over(world: &World, plugins: Value) -> String {
     let created = create(world, plugins).await.json();
     assert_eq!(world.put(&created, MIB), 200);
@@ -83,11 +83,11 @@ async fn a_plugin_is_checked_and_pinned_to_the_jobs_that_name_it() {
         assert_eq!(own["code"]["sha256"], Checksum::of(&stored).to_string());
         assert_eq!(built_in["code"], json!({ "kind": "built_in" }));
     }
-    // The same bytes once more are no new version.
+    // The same bytes again make no new version.
     let again = world.put_plugin(1, "mine", &component(2)).send().await;
     assert_eq!((again.status.as_u16(), &again.json()["version"]), (200, &json!(2)));
 
-    // Deleted, it stays for the videos that run it, and goes after the last of them.
+    // A deleted plugin is kept for the videos that use it, and removed after the last of them.
     insta::assert_snapshot!("delete", world.delete("/plugins/mine").user(1).send().await.shot());
     assert_eq!(world.get("/plugins/mine").user(1).send().await.short(), "404 plugin-not-found");
     assert_eq!(world.delete("/plugins/mine").user(1).send().await.short(), "404 plugin-not-found");
@@ -103,7 +103,7 @@ async fn a_plugin_is_checked_and_pinned_to_the_jobs_that_name_it() {
     assert_eq!(kept(), 0, "{:?}", world.cloud.keys());
 }
 
-/// One message was sent, by which the owner is told of the rejection.
+/// Checks that one message for the notice of the rejection was sent.
 async fn assert_told(world: &World, id: &str, reason: &str) {
     let sent = world.cloud.take_sent();
     assert_eq!(sent.len(), 1);
@@ -148,7 +148,7 @@ async fn a_rejected_plugin_says_why_and_leaves_the_one_before() {
     let shown = get(&world, "mine").await;
     assert_eq!((&shown["version"], &shown["ready_version"]), (&json!(3), &json!(2)));
     assert_eq!(create(&world, json!([{ "name": "mine" }])).await.status, 201);
-    // An own plugin comes before a built-in one of its name, and takes whatever configuration it wants.
+    // A user's plugin replaces a built-in one of the same name, and accepts any configuration.
     world.ready_plugin(1, "watermark", &component(4)).await;
     assert_eq!(create(&world, json!([{ "name": "watermark", "config": { "x": 1 } }])).await.status, 201);
     world.delete("/plugins/watermark").user(1).send().await;
@@ -160,7 +160,7 @@ async fn a_rejected_plugin_says_why_and_leaves_the_one_before() {
 }
 
 #[tokio::test]
-async fn what_is_no_component_leaves_nothing() {
+async fn an_invalid_component_leaves_nothing() {
     let world = World::new();
     for (body, said) in [
         (Vec::new(), "must not be empty"),
@@ -172,7 +172,7 @@ async fn what_is_no_component_leaves_nothing() {
         assert_eq!(answer.short(), "422 validation-failed ");
         assert!(answer.text().contains(said), "{}", answer.text());
     }
-    // Too large, as it says or as it turns out; and one that breaks off.
+    // Too large, by its declared or its actual size; and an interrupted one.
     let stream = async |pieces: usize, end: Option<std::io::Error>| {
         let first = Ok(Frame::data(Bytes::from_static(COMPONENT)));
         let rest = (0..pieces).map(|_| Ok(Frame::data(Bytes::from(vec![7; MIB as usize]))));
@@ -209,7 +209,7 @@ async fn no_plugin_is_checked_for_ever() {
     world.advance_s(601);
     sweep(&world, 2).await;
     assert_eq!(world.cloud.plugin_checks().len(), 2);
-    // A check that is given back comes again, later, and not more than five times.
+    // A released check is sent again with a delay, at most five times.
     for attempt in 1..=5 {
         let claimed = world.claim_plugin(1, &id).await.json();
         assert_eq!(claimed["attempt"], attempt);
@@ -224,7 +224,7 @@ async fn no_plugin_is_checked_for_ever() {
     let reason = "no check came to an end in 5 attempts: no room";
     assert_eq!(get(&world, "mine").await["reason"], reason);
     assert_told(&world, &id, reason).await;
-    // Workers that die of it.
+    // Workers that crash during the check.
     world.put_plugin(1, "mine", &component(2)).send().await;
     let id = last_check(&world);
     for _ in 0..5 {
@@ -234,7 +234,7 @@ async fn no_plugin_is_checked_for_ever() {
     assert_eq!(world.claim_plugin(1, &id).await.short(), "410 job-finished");
     assert_eq!(get(&world, "mine").await["state"], "rejected");
     assert_told(&world, &id, "no check came to an end in 5 attempts").await;
-    // No worker at all.
+    // No worker claims the check.
     world.put_plugin(1, "mine", &component(3)).send().await;
     for _ in 0..30 {
         world.advance_s(3600);
@@ -248,7 +248,7 @@ async fn no_plugin_is_checked_for_ever() {
 }
 
 #[tokio::test]
-async fn plugins_have_a_number_and_bytes_that_they_may_have() {
+async fn the_number_and_the_bytes_of_a_users_plugins_are_limited() {
     let world = World::with(&[("max_plugins_per_user", "2"), ("max_plugin_bytes_per_user", "30")]);
     let put = async |name: &str, bytes: usize| {
         let component = [COMPONENT, &vec![bytes as u8; bytes - COMPONENT.len()]].concat();
@@ -283,7 +283,7 @@ async fn a_closed_account_has_no_plugins() {
         assert_eq!(call.send().await.short(), "401 unauthenticated");
     }
     assert_eq!(world.get("/plugins/mine").user(2).send().await.json(), theirs);
-    // Nothing of it is left in the store in the end.
+    // Finally nothing of it is left in the store.
     for _ in 0..40 {
         world.advance_s(3 * 3600);
         sweep(&world, 2).await;

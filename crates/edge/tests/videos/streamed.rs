@@ -1,4 +1,4 @@
-//! The file in one request.
+//! `POST /videos/upload`: the file in one request.
 
 use std::pin::pin;
 
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::world::{Answer, Component, MIB, World};
 
-/// A body in pieces, which breaks off after them if told so.
+/// A body in pieces, optionally interrupted after them.
 pub(crate) async fn post(
     world: &World,
     query: &str,
@@ -32,7 +32,7 @@ pub(crate) async fn post(
     world.send(Component::Uploads, request.body(body).unwrap()).await
 }
 
-/// Bytes of which no part looks like another one, in pieces of 60,000.
+/// Bytes without repeated parts, in pieces of 60,000.
 fn file(size: usize) -> (Vec<u8>, Vec<Bytes>) {
     let whole: Vec<u8> = (0..size).map(|n| (n / 7 + n / 60_013) as u8).collect();
     let pieces = whole.chunks(60_000).map(Bytes::copy_from_slice).collect();
@@ -117,7 +117,7 @@ async fn forms_may_have_their_options_first_or_last() {
 }
 
 #[tokio::test]
-async fn what_does_not_get_through_leaves_nothing() {
+async fn a_failed_upload_leaves_nothing() {
     let world = World::new();
     for size in [100_000, 9 * MIB as usize, 20 * MIB as usize] {
         let (_, pieces) = file(size);
@@ -140,14 +140,14 @@ async fn what_does_not_get_through_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn limits_hold_before_a_byte_comes() {
+async fn limits_are_checked_before_the_first_byte() {
     let world = World::with(&[("max_upload_bytes", "1000000")]);
     let announced = |length: &str| {
         let call = world.post("/videos/upload").user(1).header("content-length", length);
         call.header("content-type", "multipart/form-data; boundary=b")
     };
     assert_eq!(announced("10000000").send().await.short(), "413 file-too-large");
-    // A file of a million bytes and what else the form holds.
+    // A file of a million bytes and the rest of the form.
     assert_ne!(announced("1000400").send().await.status, 413);
     let json = world.post("/videos").user(1).header("content-length", "10000000").body("{");
     assert_eq!(json.send().await.short(), "413 payload-too-large");
@@ -228,7 +228,7 @@ async fn the_same_key_uploads_once() {
     assert_eq!(upload("?file_name=b.mp4", "abc").await.short(), "422 idempotency-key-reused");
     assert_eq!(world.cloud.take_sent().len(), 1);
 
-    // A connection that broke: the same request once more gets through.
+    // After a broken connection, the repeated request succeeds.
     let world = World::new();
     let (whole, pieces) = file(20 * MIB as usize);
     let send = async |pieces: Vec<Bytes>, breaks: bool| {
@@ -330,7 +330,7 @@ async fn two_at_once_do_not_write_the_same_object() {
         let seconds: u32 = second.header("retry-after").parse().unwrap();
         assert!((1..=60).contains(&seconds), "{seconds}");
 
-        // The clock stands still meanwhile but for what the store waits.
+        // Only pauses of the store advance the clock.
         world.advance_s(silent_s - 1);
         let third = keyed(&world, QUERY, None, frames(pieces.clone())).await;
         feed(&pieces[300..]);
@@ -338,7 +338,7 @@ async fn two_at_once_do_not_write_the_same_object() {
         let slow = slow.await;
         if taken_over {
             assert_eq!(third.status, 202, "{}", third.text());
-            // By the time that it tries to go on, the other one is under way or done.
+            // When it continues, the other request is in progress or complete.
             let late = ["409 idempotency-in-progress", "409 processing-already-finished"];
             assert!(late.contains(&slow.short().as_str()), "{}", slow.text());
         } else {
@@ -355,7 +355,7 @@ async fn two_at_once_do_not_write_the_same_object() {
 }
 
 #[tokio::test]
-async fn what_was_stored_but_not_handed_over_is_handed_over_when_sent_again() {
+async fn a_stored_upload_that_was_not_queued_is_queued_by_a_repeated_request() {
     let world = World::new();
     let send = async |body: &'static str| {
         keyed(&world, "?file_name=a.mp4", None, frames(vec![Bytes::from_static(body.as_bytes())])).await

@@ -1,4 +1,4 @@
-//! Stores and queues that do not answer: 503, and the same request works afterwards.
+//! Unavailable stores and queues: 503, and the same request succeeds afterwards.
 
 use std::pin::pin;
 
@@ -56,7 +56,7 @@ async fn the_queue() {
     assert_eq!(world.post(&complete).user(1).send().await.status, 202);
     assert_eq!(world.cloud.take_sent().len(), 1);
 
-    // Nobody comes back for this one but the sweep.
+    // Only the sweep continues this one.
     let created = world.create(1, MIB).await;
     world.put(&created, MIB);
     world.cloud.break_sqs(3);
@@ -99,14 +99,14 @@ async fn a_damaged_record() {
 }
 
 #[tokio::test]
-async fn whatever_lies_there_decides() {
+async fn a_missing_or_wrong_object_is_not_accepted() {
     let world = World::new();
     let created = world.create(1, MIB).await;
     let id = created["id"].as_str().unwrap();
     let complete = format!("/videos/{id}/complete");
     let answer = world.post(&complete).user(1).send().await;
     insta::assert_snapshot!("nothing_uploaded", answer.shot());
-    // A store that does not hold clients to the signed length.
+    // A store that does not enforce the signed length.
     let key = format!("uploads/{}/{id}", world.user(1));
     world.cloud.put(&key, vec![0; MIB as usize - 1]);
     let answer = world.post(&complete).user(1).send().await;
@@ -117,8 +117,8 @@ async fn whatever_lies_there_decides() {
 }
 
 #[tokio::test]
-async fn a_video_that_is_called_off_while_it_is_made_has_nothing_to_upload() {
-    for call_off in ["cancel", "delete"] {
+async fn a_video_canceled_during_its_creation_has_nothing_to_upload() {
+    for call in ["cancel", "delete"] {
         let world = World::new();
         world.kv.set_quirks(Quirks { interleave: true, ..Quirks::default() });
         let body = json!({ "file_name": "a.mp4", "size_bytes": 100 * MIB });
@@ -128,7 +128,7 @@ async fn a_video_that_is_called_off_while_it_is_made_has_nothing_to_upload() {
         }
         let list = world.get("/videos").user(1).send().await.json();
         let id = list["items"][0]["id"].as_str().unwrap();
-        let answer = match call_off {
+        let answer = match call {
             "cancel" => world.post(&format!("/videos/{id}/cancel")).user(1).send().await,
             _ => world.delete(&format!("/videos/{id}")).user(1).send().await,
         };
@@ -137,6 +137,6 @@ async fn a_video_that_is_called_off_while_it_is_made_has_nothing_to_upload() {
         assert_eq!(created.status, 201, "{}", created.text());
         let created = created.json();
         assert_eq!((&created["status"], &created["upload"]["parts"]), (&json!("canceled"), &json!([])));
-        assert!(world.cloud.unfinished().is_empty(), "{call_off}");
+        assert!(world.cloud.unfinished().is_empty(), "{call}");
     }
 }

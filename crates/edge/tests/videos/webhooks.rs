@@ -1,4 +1,4 @@
-//! Events for webhooks: noted when a video ends, claimed, reported, listed and sent again.
+//! Events for webhooks: recorded when a video ends, claimed, reported, listed and replayed.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ async fn sweep(world: &World) -> Value {
     world.post("/internal/sweep").worker().send().await.json()
 }
 
-/// A failed video, whose owner was told and has a webhook.
+/// A failed video, whose owner was notified and has a webhook.
 async fn told(world: &World) -> String {
     let id = world.uploaded(1).await;
     world.claim(&id).await;
@@ -43,7 +43,7 @@ async fn an_event_is_delivered_once() {
     let payload: Value = serde_json::from_str(claimed.json()["payload"].as_str().unwrap()).unwrap();
     assert_eq!((&payload["type"], &payload["data"]["video_id"]), (&json!("video.failed"), &json!(id)));
     assert_eq!(claim(&world, &id).await.short(), "409 lease-held");
-    // A worker that dies holds it for a minute.
+    // The lease of a crashed worker lasts for a minute.
     world.advance_s(61);
     assert_eq!(claim(&world, &id).await.json()["payload"], claimed.json()["payload"], "the same bytes");
     for _ in 0..2 {
@@ -81,7 +81,7 @@ async fn an_event_is_tried_for_a_day() {
         let wait_s = next.ms_since(world.now()) / 1000;
         let sent = world.cloud.take_sent();
         if attempt <= 3 && wait_s <= 890 {
-            // The queue keeps it.
+            // The queue keeps the message.
             assert_eq!(sent.len(), 1);
             assert_eq!(sent[0].delay_s.cast_signed(), wait_s + 1);
             world.advance_s(wait_s + 1);
@@ -99,7 +99,7 @@ async fn an_event_is_tried_for_a_day() {
 }
 
 #[tokio::test]
-async fn a_notice_whose_message_is_lost_is_told_by_the_sweep() {
+async fn the_sweep_resends_a_notice_whose_message_was_lost() {
     let world = World::new();
     let created = world.create(1, 1 << 20).await;
     let awaited = created["id"].as_str().unwrap().to_owned();
@@ -183,7 +183,7 @@ async fn the_last_200_events_are_kept() {
     assert_eq!(listed, ids[..200]);
     let replay = format!("/auth/me/webhook-deliveries/{}/replay", ids[202]);
     assert_eq!(world.post(&replay).user(1).send().await.short(), "404 delivery-not-found");
-    // A day later, nothing is left of those that were pushed out.
+    // A day later, nothing is left of dropped deliveries.
     let kept = |world: &World| world.kv.keys().iter().filter(|key| key.starts_with("delivery/")).count();
     assert_eq!(kept(&world), 203);
     world.advance_s(27 * 3600);
@@ -194,7 +194,7 @@ async fn the_last_200_events_are_kept() {
 }
 
 #[tokio::test]
-async fn nothing_of_it_is_left_of_a_closed_account() {
+async fn a_closed_account_has_no_deliveries_left() {
     let world = World::new();
     told(&world).await;
     let close = format!("/internal/users/{}/close", world.user(1));

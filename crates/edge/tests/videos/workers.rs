@@ -1,4 +1,4 @@
-//! What workers report, in any order, and what the sweep heals.
+//! Reports of workers in any order, and recovery by the sweep.
 
 use bytes::Bytes;
 use framelift_contract::message::Message;
@@ -71,7 +71,7 @@ async fn a_canceled_job_stops_its_worker() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_given_back_comes_again_later() {
+async fn a_released_job_is_sent_again_later() {
     let world = World::new();
     let id = world.uploaded(1).await;
     world.cloud.take_sent();
@@ -133,7 +133,7 @@ async fn uploads_that_never_come_expire() {
 }
 
 #[tokio::test]
-async fn lost_messages_and_lost_workers_are_healed() {
+async fn lost_messages_and_lost_workers_are_recovered() {
     let world = World::new();
     let id = world.uploaded(1).await;
     assert_eq!(world.cloud.take_sent().len(), 1);
@@ -178,7 +178,7 @@ async fn health() {
 }
 
 #[tokio::test]
-async fn an_app_of_which_a_component_cannot_work_is_not_ready() {
+async fn an_app_with_an_unconfigured_component_is_not_ready() {
     let world = World::new();
     for component in ["auth", "events", "frames", "web"] {
         world.cloud.unconfigured.set(component);
@@ -189,7 +189,7 @@ async fn an_app_of_which_a_component_cannot_work_is_not_ready() {
 }
 
 #[tokio::test]
-async fn components_tell_each_other_whether_they_can_work() {
+async fn components_check_whether_others_are_configured() {
     let world = World::new();
     for component in [
         Component::Videos,
@@ -206,7 +206,7 @@ async fn components_tell_each_other_whether_they_can_work() {
         assert_eq!(ask("http://it.spin.internal/configured").await, 204, "{component:?}");
         world.fault.set(Some(Failure::unconfigured("s3_bucket: is missing")));
         assert_eq!(ask("http://it.spin.internal/configured").await, 503, "{component:?}");
-        // To everybody else the path is nothing.
+        // For other hosts the path is not found.
         assert_eq!(ask("http://example.com/configured").await, 404, "{component:?}");
         assert_eq!(ask("/configured").await, 404, "{component:?}");
     }
@@ -239,7 +239,7 @@ async fn short_jobs_have_a_queue_of_their_own() {
     assert_eq!(ids(world.cloud.short_messages()), [small.clone(), few.clone()]);
     assert_eq!(other_ids(), [&*long]);
 
-    // Also when they are sent again, and whatever else takes a moment.
+    // The same for retries, checks of plugins and notices.
     for id in [&small, &long] {
         world.claim(id).await;
         world.report(id, "fail", failed(1, "internal", true)).await;

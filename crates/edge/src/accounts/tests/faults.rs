@@ -23,7 +23,7 @@ async fn persistently(
 }
 
 #[test]
-fn an_account_lives_and_dies_whatever_the_store_does() {
+fn an_account_is_created_used_and_deleted_despite_faults_of_the_store() {
     for (mode, quirks) in Quirks::MODES {
         for seed in 0..40 {
             block_on(async {

@@ -18,7 +18,7 @@ async fn me(world: &World, token: &str) -> StatusCode {
 }
 
 #[tokio::test]
-async fn the_signing_key_changes_while_users_call() {
+async fn the_signing_key_rotates_while_users_call() {
     let mut world = World::new();
     world.register(ADA).await;
     let signer = |seed: u8| Signer::from_text(&seed_text(&[seed; 32])).unwrap();
@@ -50,7 +50,7 @@ async fn the_signing_key_changes_while_users_call() {
 }
 
 #[tokio::test]
-async fn the_workers_credential_changes_while_they_call() {
+async fn the_worker_token_rotates_while_workers_call() {
     let mut world = World::new();
     let user = world.register(ADA).await;
     let (old, new) = (WORKER.to_owned(), "the-workers-next-secret".to_owned());

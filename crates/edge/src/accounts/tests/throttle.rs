@@ -28,7 +28,7 @@ impl World {
 }
 
 #[test]
-fn a_strangers_failures_lock_nobody_else_out() {
+fn failures_of_one_network_lock_no_other_client_out() {
     block_on(async {
         let world = World::new();
         world.register(ADA).await;
@@ -49,7 +49,7 @@ fn a_strangers_failures_lock_nobody_else_out() {
 }
 
 #[test]
-fn guesses_from_many_networks_are_bounded_and_a_known_device_passes() {
+fn failures_from_many_networks_are_limited_and_a_known_device_is_exempt() {
     block_on(async {
         let world = World::new();
         world.register(ADA).await;
@@ -74,7 +74,7 @@ fn guesses_from_many_networks_are_bounded_and_a_known_device_passes() {
 }
 
 #[test]
-fn a_known_device_has_ten_guesses_too() {
+fn a_known_device_has_ten_attempts_too() {
     block_on(async {
         let world = World::new();
         world.register(ADA).await;
@@ -96,7 +96,7 @@ fn a_known_device_has_ten_guesses_too() {
 }
 
 #[test]
-fn a_stolen_access_token_has_ten_guesses_and_blocks_no_other_token() {
+fn an_access_token_has_ten_attempts_and_blocks_no_other_token() {
     block_on(async {
         let world = World::new();
         world.register(ADA).await;
@@ -145,7 +145,7 @@ fn behind_proxies_the_forwarded_address_counts() {
 }
 
 #[test]
-fn few_hashes_are_under_way_at_once() {
+fn concurrent_hashes_are_limited() {
     block_on(async {
         let world = World::with(Quirks { interleave: true, ..Quirks::default() }, 7);
         let names: Vec<String> = (0..16).map(|n| format!("ada{n}@example.com")).collect();
@@ -158,7 +158,7 @@ fn few_hashes_are_under_way_at_once() {
 }
 
 #[test]
-fn a_hash_that_was_not_computed_is_no_failure() {
+fn an_attempt_whose_hash_failed_is_not_counted() {
     block_on(async {
         let world = World::new();
         world.register(ADA).await;
@@ -177,7 +177,7 @@ fn a_hash_that_was_not_computed_is_no_failure() {
 }
 
 #[test]
-fn ten_failures_close_the_door_for_a_while() {
+fn ten_failures_refuse_logins_until_the_window_ends() {
     block_on(async {
         let world = World::new();
         world.register(ADA).await;
@@ -205,7 +205,7 @@ fn ten_failures_close_the_door_for_a_while() {
 }
 
 #[test]
-fn many_guesses_at_once_are_not_more_than_ten() {
+fn concurrent_attempts_are_limited_to_ten() {
     block_on(async {
         let world = World::with(Quirks { interleave: true, ..Quirks::default() }, 5);
         world.register(ADA).await;

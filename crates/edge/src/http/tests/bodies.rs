@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn every_whole_answer_says_its_length() {
+fn every_whole_answer_has_a_content_length() {
     let length = |method: &str, path: &str| {
         let response = call(method, path, &[("authorization", format!("Bearer {SECRET}").as_bytes())], "");
         let length =
@@ -22,7 +22,7 @@ fn every_whole_answer_says_its_length() {
 }
 
 #[test]
-fn a_length_that_is_too_large_is_refused_before_a_byte_comes() {
+fn a_content_length_above_the_limit_is_refused_before_the_body() {
     let headers = |length: &'static str| {
         HeaderMap::from_iter([(http::header::CONTENT_LENGTH, HeaderValue::from_static(length))])
     };
@@ -36,7 +36,7 @@ fn a_length_that_is_too_large_is_refused_before_a_byte_comes() {
 }
 
 #[test]
-fn a_coded_body_is_refused_as_such() {
+fn a_compressed_body_is_refused() {
     let coded = |coding: &[u8]| {
         call("PATCH", "/things/7", &[("content-encoding", coding)], b"\x1f\x8b\x08\x00\xff".to_vec())
     };

@@ -144,7 +144,7 @@ fn a_wrong_value_is_described_in_words_of_json() {
 }
 
 #[test]
-fn arrays_are_no_requests() {
+fn an_array_is_not_accepted_as_an_object() {
     use framelift_contract::{account::LoginRequest, options::OptionsBody, video::CreateVideoRequest};
     assert!(parse_json::<LoginRequest>(br#"{"email":"a@b","password":"pw"}"#).is_ok());
     assert!(parse_json::<LoginRequest>(br#"["a@b","pw"]"#).is_err());

@@ -1,4 +1,4 @@
-//! Workers that check plugins: claims with a lease, and how a check ended.
+//! Checks of plugins by workers: leased claims, and reports.
 
 use framelift_contract::message::{Message, PluginMessage};
 use framelift_contract::webhook::{EventData, EventType, PluginEvent};
@@ -12,32 +12,32 @@ use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::plugins::{CheckLease, Plugins, Version, VersionState};
 use crate::store::{Stored, keys};
 
-/// How long a worker may take over a check, in seconds: its lease is not renewed.
+/// The lease of a worker for a check, in seconds. It is not renewed.
 pub const CHECK_LEASE_S: u32 = 300;
-/// Checks that may end without a verdict.
+/// Maximum of checks that end without a verdict.
 const MAX_ATTEMPTS: u32 = 5;
-/// Most bytes of a configuration's schema.
+/// Maximum of bytes of a configuration's schema.
 const MAX_SCHEMA_BYTES: usize = 8 << 10;
 
 /// How a check ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Checked {
-    /// The plugin can run; what it says of its configuration.
+    /// The plugin can be used. Holds the schema of its configuration.
     Ready(Option<Map<String, Value>>),
-    /// It cannot, and why.
+    /// The plugin cannot be used, with the reason.
     Rejected(String),
-    /// It was given back, and why.
+    /// The worker released the check, with the reason.
     Released(String),
 }
 
-/// What a plugin says of its configuration.
+/// The schema of a plugin's configuration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct ConfigSchema(pub(super) Map<String, Value>);
 
 impl Stored for ConfigSchema {}
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// What a version says of its configuration.
+    /// The schema of a version's configuration.
     pub async fn plugin_schema(&self, id: PluginId) -> Result<Option<Map<String, Value>>> {
         let schema: Option<ConfigSchema> = self.store.get(&keys::plugin_schema(id)).await?;
         Ok(schema.map(|schema| schema.0))
@@ -54,8 +54,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(self.queue.send(Lane::Short, &Message::Plugin(message), delay_s).await?)
     }
 
-    /// A worker takes a check: the next attempt, with a lease. Asked again with the same claim id while that
-    /// lease lives, the same attempt.
+    /// Assigns a check to a worker: makes the next attempt, with a lease. A repeated call with the same claim id
+    /// returns the same attempt while the lease lasts.
     pub async fn claim_plugin(
         &self,
         user: UserId,
@@ -99,32 +99,32 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         match plugins.version(id) {
             Some(version) if matches!(version.state, VersionState::Checking { .. }) => Ok(version.clone()),
             Some(version) => {
-                self.tell_rejection(user, version).await?;
+                self.publish_rejection(user, version).await?;
                 Err(JobError::JobFinished)
             }
             None => Err(JobError::JobFinished),
         }
     }
 
-    /// Has the owner told of a rejection, unless that was done before.
-    pub(super) async fn tell_rejection(&self, user: UserId, version: &Version) -> Result<()> {
-        let VersionState::Rejected { reason, untold: true, .. } = &version.state else { return Ok(()) };
+    /// Publishes the event of a rejection, unless that was done before.
+    pub(super) async fn publish_rejection(&self, user: UserId, version: &Version) -> Result<()> {
+        let VersionState::Rejected { reason, notice_due: true, .. } = &version.state else { return Ok(()) };
         let data = EventData::Plugin(PluginEvent { plugin: version.name.clone(), reason: reason.clone() });
         let (id, correlation_id) = (version.id, &version.correlation_id);
-        match self.note_event(user, id.into(), EventType::PluginRejected, correlation_id, data).await {
+        match self.publish_event(user, id.into(), EventType::PluginRejected, correlation_id, data).await {
             Ok(_) | Err(JobError::AccountClosed) => {}
             Err(error) => return Err(error),
         }
         let key = keys::plugins(user);
         let told = self.store.update(&key, |mut plugins: Plugins| {
-            let changed = plugins.told(id);
+            let changed = plugins.mark_notified(id);
             Ok::<_, JobError>((plugins, changed, ()))
         });
         told.await?;
         Ok(())
     }
 
-    /// The check of that attempt ended. Repeated, the same; one that was given back too often rejects the
+    /// Records the result of an attempt's check. May be repeated. A check that was released too often rejects the
     /// plugin.
     pub async fn plugin_checked(
         &self,
@@ -138,7 +138,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             return Err(JobError::PluginNotFound);
         }
         if let Checked::Ready(Some(schema)) = &checked {
-            // Before the version says that it is ready, so that whoever sees that sees the schema.
+            // The schema is stored before the version becomes ready, so that a ready version has its schema.
             let bytes = serde_json::to_vec(schema).map_or(usize::MAX, |bytes| bytes.len());
             if bytes <= MAX_SCHEMA_BYTES {
                 self.store.set_plain(&keys::plugin_schema(id), &ConfigSchema(schema.clone())).await?;
@@ -148,7 +148,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         let reported = self.change_plugins(user, |mut plugins| {
             let version = plugins.version_mut(id).ok_or(JobError::PluginNotFound)?;
             let VersionState::Checking { attempts, lease, since, .. } = &mut version.state else {
-                // The same report once more, whose first answer was lost.
+                // The report is repeated because its answer was lost.
                 return match (&version.state, &checked) {
                     (VersionState::Ready { .. }, Checked::Ready(_))
                     | (VersionState::Rejected { .. }, Checked::Rejected(_) | Checked::Released(_)) => {
@@ -182,12 +182,12 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         if reported.output {
             self.send_check(user, version, delay_s).await?;
         }
-        self.tell_rejection(user, version).await?;
+        self.publish_rejection(user, version).await?;
         Ok(version.clone())
     }
 }
 
-/// Why a plugin is rejected that no check comes to an end with.
+/// The reason for rejecting a plugin of which no check ended with a verdict.
 pub(super) fn exhausted(last: Option<&str>) -> String {
     let gave_up = format!("no check came to an end in {MAX_ATTEMPTS} attempts");
     last.map_or(gave_up.clone(), |last| format!("{gave_up}: {last}"))

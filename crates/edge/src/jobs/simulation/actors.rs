@@ -260,7 +260,7 @@ async fn deliver(world: &World, id: EventId) -> Result<()> {
         status: None,
         error: None,
     };
-    match retry(world, async || world.jobs().attempted(id, &report).await).await {
+    match retry(world, async || world.jobs().record_attempt(id, &report).await).await {
         Ok(_) | Err(JobError::JobFinished) => Ok(()),
         Err(error) => Err(error),
     }
@@ -340,7 +340,7 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
 async fn sweep(world: &World) {
     world.clock.pause(10_000 + world.below(60_000) as u32).await;
     let Ok(swept) = world.jobs().sweep().await else { return };
-    for (user, error) in swept.troubles {
+    for (user, error) in swept.user_errors {
         if !matches!(error, JobError::Unavailable(_)) {
             world.complain(format!("the sweep met with {error:?} at {user}"));
         }

@@ -4,8 +4,8 @@ use super::*;
 use crate::ports::Ambient as _;
 
 /// What a user does on one day: videos with idempotency keys, some of which come to nothing.
-fn use_it(desk: &Desk, user: UserId, keys: &str) -> Vec<VideoId> {
-    let jobs = desk.jobs();
+fn use_it(fixture: &Fixture, user: UserId, keys: &str) -> Vec<VideoId> {
+    let jobs = fixture.jobs();
     let ids = (0..5).map(|n| {
         let request = Idempotency { key: format!("{keys}{n}"), request_hash: "h".repeat(32) };
         let video = block_on(jobs.create(user, new_video(Options::default()), Some(&request))).unwrap();
@@ -28,25 +28,26 @@ fn use_it(desk: &Desk, user: UserId, keys: &str) -> Vec<VideoId> {
 
 #[test]
 fn the_store_does_not_grow_with_the_days() {
-    let desk = Desk { limits: Limits { retention_s: 2 * 24 * 3600, ..Limits::default() }, ..Desk::new() };
+    let fixture =
+        Fixture { limits: Limits { retention_s: 2 * 24 * 3600, ..Limits::default() }, ..Fixture::new() };
     let mut sizes = Vec::new();
     for day in 0..24 {
         // One account stays and deletes its videos; each day another one comes and leaves with all it has.
-        for id in use_it(&desk, desk.user, "k") {
-            block_on(desk.jobs().delete(desk.user, id)).unwrap();
+        for id in use_it(&fixture, fixture.user, "k") {
+            block_on(fixture.jobs().delete(fixture.user, id)).unwrap();
         }
-        let leaver = UserId::new(desk.clock.now().unix_ms().unsigned_abs(), [day; 10]);
-        use_it(&desk, leaver, &format!("{day}-"));
-        block_on(desk.jobs().close_user(leaver)).unwrap();
+        let leaver = UserId::new(fixture.clock.now().unix_ms().unsigned_abs(), [day; 10]);
+        use_it(&fixture, leaver, &format!("{day}-"));
+        block_on(fixture.jobs().close_user(leaver)).unwrap();
         for _ in 0..48 {
-            desk.advance_s(1800);
-            desk.sweep();
+            fixture.advance_s(1800);
+            fixture.sweep();
         }
         // The lists of users have a fixed number of shards.
         let is_list = |key: &str| ["work/", "kept/", "notices/"].iter().any(|list| key.contains(list));
-        sizes.push(desk.kv.keys().iter().filter(|key| !is_list(key)).count());
+        sizes.push(fixture.kv.keys().iter().filter(|key| !is_list(key)).count());
     }
     // Hours of removal do not fall evenly on the days.
     let (early, late) = (sizes[2..8].iter().max().unwrap(), sizes[18..].iter().max().unwrap());
-    assert!(late < &(early + 8), "{sizes:?}: {:?}", desk.kv.keys());
+    assert!(late < &(early + 8), "{sizes:?}: {:?}", fixture.kv.keys());
 }

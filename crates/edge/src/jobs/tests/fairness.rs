@@ -10,15 +10,15 @@ const JOB_S: i64 = 50;
 /// A fleet of workers that take messages in their order; the seconds that a user's first video waits for a
 /// worker, when it comes while another user has two hundred.
 fn wait_behind_two_hundred(workers: usize, arrival_s: i64) -> i64 {
-    let desk = Desk::new();
-    let jobs = desk.jobs();
-    for _ in 0..desk.limits.max_open_per_user {
-        desk.uploaded();
+    let fixture = Fixture::new();
+    let jobs = fixture.jobs();
+    for _ in 0..fixture.limits.max_open_per_user {
+        fixture.uploaded();
     }
     let (mut queue, mut busy) = (VecDeque::new(), Vec::<(VideoId, i64)>::new());
     let mut arrived = None;
     for second in 0..arrival_s + 20 * JOB_S {
-        desk.advance_s(1);
+        fixture.advance_s(1);
         if second == arrival_s {
             let user = UserId::new(1, [2; 10]);
             let video = block_on(jobs.create(user, new_video(Options::default()), None)).unwrap();
@@ -31,7 +31,7 @@ fn wait_behind_two_hundred(workers: usize, arrival_s: i64) -> i64 {
             block_on(jobs.complete(id, 1, worker(), extraction())).unwrap();
             block_on(jobs.notified(id, 0, false)).unwrap();
         }
-        queue.extend(desk.queue.take().into_iter().map(|(message, _)| message.video_id));
+        queue.extend(fixture.queue.take().into_iter().map(|(message, _)| message.video_id));
         // One worker starts a second, so that their jobs end at different times.
         if busy.len() < workers
             && let Some(id) = queue.pop_front()

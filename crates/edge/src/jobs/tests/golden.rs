@@ -11,25 +11,26 @@ use crate::store::Store;
 use crate::store::golden;
 
 /// One video in every state, one with every selection, and all other values beside them.
-fn scenario() -> Desk {
-    let desk = Desk { limits: Limits { max_in_flight_per_user: 3, ..Limits::default() }, ..Desk::new() };
-    let jobs = desk.jobs();
+fn scenario() -> Fixture {
+    let fixture =
+        Fixture { limits: Limits { max_in_flight_per_user: 3, ..Limits::default() }, ..Fixture::new() };
+    let jobs = fixture.jobs();
     let request = |key: &str| Idempotency { key: key.into(), request_hash: "ab".repeat(32) };
     let multipart = || Multipart { upload_id: "an upload".into(), part_size: 5 << 20, part_count: 2 };
 
-    let completed = desk.claimed();
+    let completed = fixture.claimed();
     let mut result = extraction();
     result.warnings = vec!["\"90s\" lies beyond the end".into()];
     block_on(jobs.complete(completed, 1, worker(), result)).unwrap();
     block_on(jobs.notified(completed, 0, false)).unwrap();
-    let failed = desk.claimed();
+    let failed = fixture.claimed();
     let failure = Failure::new(FailureCode::CorruptInput, "no frame could be decoded");
     block_on(jobs.fail(failed, 1, worker(), failure, 700)).unwrap();
     block_on(jobs.notified(failed, 1, true)).unwrap();
     block_on(jobs.claim_delivery(failed.into())).unwrap();
     let test = EventData::Test { test: true };
     let (id, c) = (EventId::new(1, [7; 10]), "c".parse().unwrap());
-    block_on(jobs.note_event(desk.user, id, EventType::WebhookTest, &c, test)).unwrap();
+    block_on(jobs.publish_event(fixture.user, id, EventType::WebhookTest, &c, test)).unwrap();
     let report = DeliveryReport {
         attempt: 1,
         worker_id: worker(),
@@ -37,24 +38,24 @@ fn scenario() -> Desk {
         status: Some(500),
         error: Some("the receiver answered 500".into()),
     };
-    block_on(jobs.attempted(id, &report)).unwrap();
-    let canceled = desk.create();
-    block_on(jobs.multipart_begun(desk.user, canceled, multipart())).unwrap();
-    block_on(jobs.cancel(desk.user, canceled)).unwrap();
-    let deleted = desk.claimed();
+    block_on(jobs.record_attempt(id, &report)).unwrap();
+    let canceled = fixture.create();
+    block_on(jobs.multipart_begun(fixture.user, canceled, multipart())).unwrap();
+    block_on(jobs.cancel(fixture.user, canceled)).unwrap();
+    let deleted = fixture.claimed();
     block_on(jobs.complete(deleted, 1, worker(), extraction())).unwrap();
-    block_on(jobs.delete(desk.user, deleted)).unwrap();
-    let _expired = desk.create();
-    desk.advance_s(25 * 3600);
+    block_on(jobs.delete(fixture.user, deleted)).unwrap();
+    let _expired = fixture.create();
+    fixture.advance_s(25 * 3600);
     block_on(jobs.sweep()).unwrap();
 
     let awaiting =
-        block_on(jobs.create(desk.user, new_video(Options::default()), Some(&request("a")))).unwrap();
-    block_on(jobs.multipart_begun(desk.user, awaiting.id, multipart())).unwrap();
-    block_on(jobs.take_turn(desk.user, awaiting.id, &request("a"))).unwrap();
-    let released = desk.claimed();
+        block_on(jobs.create(fixture.user, new_video(Options::default()), Some(&request("a")))).unwrap();
+    block_on(jobs.multipart_begun(fixture.user, awaiting.id, multipart())).unwrap();
+    block_on(jobs.acquire_upload_lease(fixture.user, awaiting.id, &request("a"))).unwrap();
+    let released = fixture.claimed();
     block_on(jobs.release(released, 1, worker(), internal())).unwrap();
-    let processing = desk.uploaded();
+    let processing = fixture.uploaded();
     block_on(jobs.claim(processing, worker(), Some("a claim".into()))).unwrap();
     let progress = Progress {
         stage: Stage::Extracting,
@@ -66,14 +67,14 @@ fn scenario() -> Desk {
     };
     block_on(jobs.progress(processing, 1, worker(), progress)).unwrap();
     // Its sender died before the message was sent.
-    desk.queue.set_faults(100);
-    let unsent = desk.create();
-    block_on(jobs.uploaded(desk.user, unsent)).unwrap_err();
-    desk.queue.set_faults(0);
-    let queued = desk.create();
-    let _ = block_on(jobs.uploaded(desk.user, queued));
+    fixture.queue.set_faults(100);
+    let unsent = fixture.create();
+    block_on(jobs.uploaded(fixture.user, unsent)).unwrap_err();
+    fixture.queue.set_faults(0);
+    let queued = fixture.create();
+    let _ = block_on(jobs.uploaded(fixture.user, queued));
     block_on(jobs.run(
-        desk.user,
+        fixture.user,
         completed,
         Options::default(),
         "c".parse().unwrap(),
@@ -82,28 +83,28 @@ fn scenario() -> Desk {
     ))
     .unwrap();
     for options in selections() {
-        let video = block_on(jobs.create(desk.user, new_video(options), Some(&request("c")))).unwrap();
-        if let Ok(super::super::Claimed::Turn(turn)) =
-            block_on(jobs.take_turn(desk.user, video.id, &request("c")))
+        let video = block_on(jobs.create(fixture.user, new_video(options), Some(&request("c")))).unwrap();
+        if let Ok(super::super::UploadClaim::Acquired(lease)) =
+            block_on(jobs.acquire_upload_lease(fixture.user, video.id, &request("c")))
         {
-            block_on(jobs.end_turn(&turn, "cd".repeat(32))).unwrap();
+            block_on(jobs.complete_upload(&lease, "cd".repeat(32))).unwrap();
         }
-        desk.advance_s(25 * 3600);
+        fixture.advance_s(25 * 3600);
     }
-    plugins_of(&desk);
+    plugins_of(&fixture);
     // A page of the index, and a creation that somebody left half done.
-    let store = Store::new(&desk.kv, &desk.clock);
+    let store = Store::new(&fixture.kv, &fixture.clock);
     for n in 0..101 {
         block_on(store.append(UserId::new(1, [2; 10]), VideoId::new(n, [n as u8; 10]))).unwrap();
     }
-    block_on(crate::ports::Kv::increment(&desk.kv, "new/index/x", 1)).unwrap();
+    block_on(crate::ports::Kv::increment(&fixture.kv, "new/index/x", 1)).unwrap();
     block_on(store.create("index/x", &crate::store::index::Head::default())).unwrap_err();
-    desk
+    fixture
 }
 
 /// A plugin in each state, and a video that runs one.
-fn plugins_of(desk: &Desk) {
-    let (jobs, user, correlation_id) = (desk.jobs(), desk.user, "c".parse().unwrap());
+fn plugins_of(fixture: &Fixture) {
+    let (jobs, user, correlation_id) = (fixture.jobs(), fixture.user, "c".parse().unwrap());
     let put = |name: &str, sha256: [u8; 32]| {
         let id = block_on(jobs.begin_plugin(user, name, 10, &correlation_id)).unwrap();
         block_on(jobs.plugin_stored(user, id, sha256.into(), 9)).unwrap();
@@ -149,10 +150,10 @@ fn selections() -> Vec<Options> {
 }
 
 /// Continues stored videos, by every call that writes them.
-fn go_on(kv: MemoryKv) -> Desk {
-    let desk = Desk { kv, ..scenario() };
-    let jobs = desk.jobs();
-    let all = block_on(jobs.list(desk.user, None, 100, None)).unwrap().items;
+fn go_on(kv: MemoryKv) -> Fixture {
+    let fixture = Fixture { kv, ..scenario() };
+    let jobs = fixture.jobs();
+    let all = block_on(jobs.list(fixture.user, None, 100, None)).unwrap().items;
     let in_state = |name: StateName| {
         let mut found = all.iter().map(|found| &found.video).filter(|video| video.state.name() == name);
         found.next().unwrap_or_else(|| panic!("no video is {name}")).clone()
@@ -169,31 +170,31 @@ fn go_on(kv: MemoryKv) -> Desk {
     assert_eq!(all.iter().filter_map(|found| found.queue_position).min(), Some(1));
     // The same request is known again, and its sender is still at work.
     let request = Idempotency { key: "b".into(), request_hash: "ab".repeat(32) };
-    desk.clock.advance_ms(-7 * 25 * 3_600_000);
+    fixture.clock.advance_ms(-7 * 25 * 3_600_000);
     let again =
-        jobs.run(desk.user, completed.id, Options::default(), "c".parse().unwrap(), None, Some(&request));
+        jobs.run(fixture.user, completed.id, Options::default(), "c".parse().unwrap(), None, Some(&request));
     let again = block_on(again).unwrap().id;
     assert!(all.iter().any(|found| found.video.id == again));
 
     block_on(jobs.complete(processing.id, 1, worker(), extraction())).unwrap();
     block_on(jobs.notified(processing.id, 0, false)).unwrap();
-    block_on(jobs.delete(desk.user, completed.id)).unwrap();
+    block_on(jobs.delete(fixture.user, completed.id)).unwrap();
     let awaiting = in_state(StateName::AwaitingUpload);
-    block_on(jobs.uploaded(desk.user, awaiting.id)).unwrap();
+    block_on(jobs.uploaded(fixture.user, awaiting.id)).unwrap();
     for found in &all {
-        match block_on(jobs.cancel(desk.user, found.video.id)) {
+        match block_on(jobs.cancel(fixture.user, found.video.id)) {
             Ok(_) | Err(JobError::AlreadyFinished | JobError::VideoNotFound) => {}
             Err(error) => panic!("{error}"),
         }
     }
-    desk.advance_s(60 * 24 * 3600);
+    fixture.advance_s(60 * 24 * 3600);
     for _ in 0..20 {
         let swept = block_on(jobs.sweep()).unwrap();
-        assert!(swept.troubles.is_empty() && swept.unread.is_empty(), "{swept:?}");
+        assert!(swept.user_errors.is_empty() && swept.page_errors.is_empty(), "{swept:?}");
     }
-    let slots = block_on(Store::new(&desk.kv, &desk.clock).slots(desk.user)).unwrap();
+    let slots = block_on(Store::new(&fixture.kv, &fixture.clock).slots(fixture.user)).unwrap();
     assert!(slots.is_empty() && slots.used_bytes() == 0, "{slots:?}");
-    desk
+    fixture
 }
 
 #[test]
@@ -204,8 +205,8 @@ fn what_is_written_is_the_newest_layout() {
 #[test]
 fn videos_of_every_version_are_read_and_go_on() {
     for version in ["videos.v0", "videos.v1", "videos.v2", "videos.v3", "videos.v4"] {
-        let desk = go_on(golden::load(version));
-        let all = block_on(desk.jobs().list(desk.user, None, 100, None)).unwrap().items;
+        let fixture = go_on(golden::load(version));
+        let all = block_on(fixture.jobs().list(fixture.user, None, 100, None)).unwrap().items;
         for options in selections() {
             assert!(
                 all.iter().any(|found| found.video.options.unpinned() == options),
@@ -233,50 +234,50 @@ fn videos_of_the_next_version_go_on_and_lose_nothing() {
 }
 
 #[test]
-fn what_cannot_be_understood_is_not_worked_on_and_not_lost() {
-    let desk = Desk::new();
-    let id = desk.uploaded();
+fn options_of_newer_code_are_preserved_and_not_processed() {
+    let fixture = Fixture::new();
+    let id = fixture.uploaded();
     let key = crate::store::keys::video(id);
-    let stored = golden::dump(&desk.kv)[&key].to_string();
+    let stored = golden::dump(&fixture.kv)[&key].to_string();
     let newer = stored.replace(r#""select":{"every":"1s"}"#, r#""select":{"chapters":true}"#);
     assert_ne!(stored, newer);
-    desk.kv.load(&key, newer.into_bytes());
-    assert_eq!(block_on(desk.jobs().claim(id, worker(), None)), Err(JobError::JobNotReady));
-    block_on(desk.jobs().cancel(desk.user, id)).unwrap();
+    fixture.kv.load(&key, newer.into_bytes());
+    assert_eq!(block_on(fixture.jobs().claim(id, worker(), None)), Err(JobError::JobNotReady));
+    block_on(fixture.jobs().cancel(fixture.user, id)).unwrap();
     assert_eq!(
-        golden::dump(&desk.kv)[&key]["value"]["options"]["select"],
+        golden::dump(&fixture.kv)[&key]["value"]["options"]["select"],
         serde_json::json!({"chapters": true})
     );
 }
 
 #[test]
-fn a_damaged_record_is_told_and_holds_nobody_up() {
-    let desk = Desk::new();
-    let (damaged, canceled, good) = (desk.claimed(), desk.uploaded(), desk.claimed());
-    block_on(desk.jobs().complete(good, 1, worker(), extraction())).unwrap();
-    block_on(desk.jobs().cancel(desk.user, canceled)).unwrap();
+fn a_damaged_record_is_reported_and_blocks_no_other_user() {
+    let fixture = Fixture::new();
+    let (damaged, canceled, good) = (fixture.claimed(), fixture.uploaded(), fixture.claimed());
+    block_on(fixture.jobs().complete(good, 1, worker(), extraction())).unwrap();
+    block_on(fixture.jobs().cancel(fixture.user, canceled)).unwrap();
     let key = crate::store::keys::video(damaged);
-    desk.kv.load(&key, br#"{"v":1,"rev":1,"ops":["x"],"value":{"state":"secret"}}"#.to_vec());
-    let error = block_on(desk.jobs().find(desk.user, damaged)).unwrap_err();
+    fixture.kv.load(&key, br#"{"v":1,"rev":1,"ops":["x"],"value":{"state":"secret"}}"#.to_vec());
+    let error = block_on(fixture.jobs().find(fixture.user, damaged)).unwrap_err();
     assert_eq!(error.code(), ProblemCode::RecordDamaged);
     let text = error.to_string();
     assert!(text.contains("damaged") && !text.contains("secret") && !text.contains(&key), "{text}");
     // One that would become too large.
     let multipart = Multipart { upload_id: "u".repeat(40_000), part_size: 1, part_count: 1 };
-    let awaiting = desk.create();
-    let error = block_on(desk.jobs().multipart_begun(desk.user, awaiting, multipart)).unwrap_err();
+    let awaiting = fixture.create();
+    let error = block_on(fixture.jobs().multipart_begun(fixture.user, awaiting, multipart)).unwrap_err();
     assert_eq!(error.code(), ProblemCode::RecordDamaged);
 
-    let listed = block_on(desk.jobs().list(desk.user, None, 10, None)).unwrap().items;
+    let listed = block_on(fixture.jobs().list(fixture.user, None, 10, None)).unwrap().items;
     assert_eq!(listed.iter().map(|found| found.video.id).collect::<Vec<_>>(), [awaiting, good, canceled]);
-    desk.kv.load("sweep/work", b"{}}".to_vec());
-    desk.advance_s(30 * 24 * 3600);
-    let mut troubles = Vec::new();
+    fixture.kv.load("sweep/work", b"{}}".to_vec());
+    fixture.advance_s(30 * 24 * 3600);
+    let mut user_errors = Vec::new();
     for _ in 0..3 {
-        let swept = block_on(desk.jobs().sweep()).unwrap();
-        troubles.extend(swept.troubles.into_iter().map(|(_, error)| error.code()));
+        let swept = block_on(fixture.jobs().sweep()).unwrap();
+        user_errors.extend(swept.user_errors.into_iter().map(|(_, error)| error.code()));
     }
-    assert!(!troubles.is_empty() && troubles.iter().all(|code| *code == ProblemCode::RecordDamaged));
-    assert_eq!(desk.video(awaiting).state.name(), StateName::Expired);
-    assert!(desk.video(good).state.end().unwrap().purged, "the objects behind it go all the same");
+    assert!(!user_errors.is_empty() && user_errors.iter().all(|code| *code == ProblemCode::RecordDamaged));
+    assert_eq!(fixture.video(awaiting).state.name(), StateName::Expired);
+    assert!(fixture.video(good).state.end().unwrap().purged, "the objects behind it go all the same");
 }

@@ -1,5 +1,5 @@
-//! The stored form of a job's options. Its spelling is that of the API's first version, and today's limits
-//! do not apply to it.
+//! The stored form of a job's options. Its layout is that of the API's first version, and today's limits do not apply
+//! to it.
 
 use framelift_domain::{
     Checksum, Crop, Fit, Format, Options, Place, PluginCode, PluginId, PluginPin, PluginRef, Range, Rational,
@@ -170,7 +170,7 @@ impl From<&Options> for StoredOptions {
 }
 
 impl StoredOptions {
-    /// The options, and whether all of them are understood. What is not has its default.
+    /// Returns the options, and whether all of them are understood. An option that is not understood has its default.
     pub(super) fn read(self) -> (Options, bool) {
         let default = Options::default();
         let mut understood = true;
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_api_would_refuse_today_is_read() {
+    fn stored_options_that_the_api_refuses_today_are_read() {
         for (changes, understood) in [
             (json!({"quality": 101, "range": {"start": "9s", "end": "1s"}}), true),
             (

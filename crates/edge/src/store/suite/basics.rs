@@ -1,4 +1,4 @@
-//! The port's own promises.
+//! The guarantees of the port.
 
 use futures::future::join_all;
 
@@ -35,7 +35,7 @@ pub(super) async fn removed_keys_are_as_new<K: Kv, A: Ambient>(kv: &K, ambient: 
         retry(ambient, swap).await?;
         check!(retry(ambient, || kv.get(swapped)).await?.is_some(), "a swap on a removed key made nothing");
         let sum = retry(ambient, || kv.increment(counted, 1)).await?;
-        // An answer that was lost may have counted.
+        // An increment whose answer was lost may have been counted.
         check!((1..10).contains(&sum), "a removed counter goes on with {sum}");
         retry(ambient, || kv.increment(counted, 100)).await?;
         retry(ambient, || kv.delete(swapped)).await?;
@@ -50,7 +50,7 @@ pub(super) async fn swaps_see_the_current_value<K: Kv, A: Ambient>(
     ambient: &A,
 ) -> Result<(), String> {
     let key = &fresh_key(ambient, "swap");
-    // Each write carries an id, so that one with a wrong answer is recognized.
+    // Each write has a distinct value, so that a write with a wrong answer is recognized.
     for (before, after) in [(None, "a"), (Some("a"), "b"), (Some("b"), "c")] {
         let write = || async {
             let mut wrong = false;
@@ -82,7 +82,7 @@ pub(super) async fn swaps_on_an_existing_key_are_exact<K: Kv, A: Ambient>(
     ambient: &A,
 ) -> Result<(), String> {
     let key = &fresh_key(ambient, "exact");
-    // Each writer adds its letter once: a lost update is missing at the end.
+    // Each writer adds its letter once, so a lost update is missing at the end.
     let add = |letter: u8| {
         retry(ambient, move || async move {
             let outcome = kv
@@ -112,7 +112,7 @@ pub(super) async fn swaps_on_an_existing_key_are_exact<K: Kv, A: Ambient>(
 }
 
 pub(super) async fn counters_count<K: Kv, A: Ambient>(kv: &K, ambient: &A) -> Result<(), String> {
-    // An answer that is lost makes a count unknown, so the whole is tried again with a new key.
+    // A lost answer makes the count unknown, so the whole check is repeated with a new key.
     let outcomes = retry(ambient, || async {
         let key = &fresh_key(ambient, "counter");
         let zero = kv.increment(key, 0).await?;

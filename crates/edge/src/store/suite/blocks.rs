@@ -60,13 +60,13 @@ pub(super) async fn one_of_many_creates<K: Kv, A: Ambient>(kv: &K, ambient: &A) 
         let owners: Vec<u32> = outcomes.iter().filter(|(_, mine)| *mine).map(|(n, _)| *n).collect();
         check!(owners.len() <= 1, "{} created the same key", owners.len());
         check!(value.is_some_and(|value| value < 8), "nobody created the key");
-        // The creator whose answer was lost is told later that the key is there.
+        // A creator whose answer was lost is told by its retry that the key exists.
         check!(owners.iter().all(|owner| value == Some(*owner)), "{value:?} is not what {owners:?} created");
     }
     Ok(())
 }
 
-pub(super) async fn an_update_of_nothing_is_told<K: Kv, A: Ambient>(
+pub(super) async fn an_update_of_a_missing_key_is_refused<K: Kv, A: Ambient>(
     kv: &K,
     ambient: &A,
 ) -> Result<(), String> {
@@ -94,7 +94,7 @@ pub(super) async fn members_come_and_go<K: Kv, A: Ambient>(kv: &K, ambient: &A) 
     let user = fresh_user(ambient);
     let key = &keys::slots(user);
     let ids: Vec<VideoId> = (0..12).map(|n| VideoId::new(n, [n as u8; 10])).collect();
-    // Each comes and goes; whenever one is in, the user has to be in the list.
+    // Videos are added and removed concurrently. While one is in the slots, the user must be in the list.
     let visit = |id: VideoId| async move {
         for _ in 0..3 {
             retry(ambient, || {
@@ -122,7 +122,7 @@ pub(super) async fn members_come_and_go<K: Kv, A: Ambient>(kv: &K, ambient: &A) 
     for outcome in join_all(ids.into_iter().map(visit)).await {
         outcome?;
     }
-    // What a crash may have left behind, the sweep finds.
+    // Removes what a crash may have left behind, as the sweep does.
     retry(ambient, || store.leave_if_idle::<Slots>(WORK, user, key, 1_000)).await?;
     check!(!listed(store, ambient, user).await?, "a user without work is in the list");
     Ok(())

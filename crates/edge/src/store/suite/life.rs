@@ -13,11 +13,11 @@ use super::{check, retry};
 use crate::jobs::{Idempotency, JobError, Jobs, NewVideo};
 use crate::ports::{Ambient, Kv, Objects, Queue, Unavailable};
 
-/// A queue that keeps what it is sent.
+/// A queue that records its messages.
 #[derive(Default)]
-struct Sent(RefCell<Vec<(JobMessage, u32)>>);
+struct RecordingQueue(RefCell<Vec<(JobMessage, u32)>>);
 
-impl Queue for Sent {
+impl Queue for RecordingQueue {
     async fn send(&self, _: Lane, message: &Message, delay_s: u32) -> Result<(), Unavailable> {
         if let Message::Job(message) = message {
             self.0.borrow_mut().push((message.clone(), delay_s));
@@ -30,17 +30,17 @@ impl Queue for Sent {
     }
 }
 
-impl Sent {
+impl RecordingQueue {
     fn ids(&self) -> Vec<VideoId> {
         self.0.borrow().iter().map(|(message, _)| message.video_id).collect()
     }
 }
 
-/// An object store that keeps the names of what was removed.
+/// An object store that records the keys of removed objects.
 #[derive(Default)]
-struct Removed(RefCell<Vec<String>>);
+struct RecordingObjects(RefCell<Vec<String>>);
 
-impl Objects for &Removed {
+impl Objects for &RecordingObjects {
     async fn abort_multipart(&self, _key: &str, upload_id: &str) -> Result<(), Unavailable> {
         self.0.borrow_mut().push(upload_id.to_owned());
         Ok(())
@@ -57,13 +57,13 @@ impl Objects for &Removed {
     }
 }
 
-/// A clock that runs with the real one, and can be put forward.
-struct Later<'a, A> {
+/// The real clock, shifted by a number of seconds.
+struct ShiftedClock<'a, A> {
     inner: &'a A,
     ahead_s: Cell<i64>,
 }
 
-impl<A: Ambient> Ambient for Later<'_, A> {
+impl<A: Ambient> Ambient for ShiftedClock<'_, A> {
     fn now(&self) -> Time {
         self.inner.now().plus_s(self.ahead_s.get())
     }
@@ -80,9 +80,9 @@ impl<A: Ambient> Ambient for Later<'_, A> {
 /// A new user with ports, for one check.
 struct World<'a, K, A> {
     kv: &'a K,
-    queue: Sent,
-    removed: Removed,
-    clock: Later<'a, A>,
+    queue: RecordingQueue,
+    removed: RecordingObjects,
+    clock: ShiftedClock<'a, A>,
     limits: Limits,
     user: UserId,
 }
@@ -92,22 +92,22 @@ impl<'a, K: Kv, A: Ambient> World<'a, K, A> {
         let mut random = [0; 10];
         ambient.fill_random(&mut random);
         let user = UserId::new(ambient.now().unix_ms().unsigned_abs(), random);
-        let clock = Later { inner: ambient, ahead_s: Cell::new(0) };
+        let clock = ShiftedClock { inner: ambient, ahead_s: Cell::new(0) };
         Self {
             kv,
-            queue: Sent::default(),
-            removed: Removed::default(),
+            queue: RecordingQueue::default(),
+            removed: RecordingObjects::default(),
             clock,
             limits: Limits::default(),
             user,
         }
     }
 
-    fn jobs(&self) -> Jobs<'_, K, Sent, &Removed, Later<'a, A>> {
+    fn jobs(&self) -> Jobs<'_, K, RecordingQueue, &RecordingObjects, ShiftedClock<'a, A>> {
         Jobs::new(self.kv, &self.queue, &self.removed, &self.clock, &self.limits)
     }
 
-    /// A request that may be sent again, so that a lost answer does not take up room twice.
+    /// A repeatable request, so that a retry after a lost answer does not create a second video.
     fn request(&self) -> Idempotency {
         let mut random = [0; 8];
         self.clock.fill_random(&mut random);
@@ -126,7 +126,7 @@ impl<'a, K: Kv, A: Ambient> World<'a, K, A> {
     }
 
     /// Whether the upload of a video was removed.
-    fn has_lost(&self, id: VideoId) -> bool {
+    fn upload_is_removed(&self, id: VideoId) -> bool {
         self.removed.0.borrow().contains(&object_key::upload(self.user, id))
     }
 
@@ -273,7 +273,7 @@ pub(super) async fn limits_hold_and_order_is_kept<K: Kv, A: Ambient>(
         "a queued job can be claimed"
     );
     for (n, id) in ids.iter().enumerate() {
-        check!(world.queue.ids().contains(id), "video {n} was not called up when it was its turn");
+        check!(world.queue.ids().contains(id), "video {n} was not dispatched when its turn came");
         let attempt = world.claim(*id).await?;
         world.complete(*id, attempt).await?;
     }
@@ -283,7 +283,7 @@ pub(super) async fn limits_hold_and_order_is_kept<K: Kv, A: Ambient>(
             first_sent.push(id);
         }
     }
-    check!(first_sent[5..] == ids[5..], "the queued videos were not called up in their order");
+    check!(first_sent[5..] == ids[5..], "the queued videos were not dispatched in their order");
     let listed = world.listed(None).await?;
     check!(listed.len() == 9, "the list has {} of 9 videos", listed.len());
     check!(listed[..4].iter().rev().eq(&ids[5..]), "the list is not newest first");
@@ -347,10 +347,10 @@ pub(super) async fn runs_share_an_upload<K: Kv, A: Ambient>(kv: &K, ambient: &A)
     check!(first.state.name() == StateName::Pending, "a run is {}", first.state.name());
     for id in [root, first.id] {
         world.delete(id).await?;
-        check!(!world.has_lost(root), "an upload in use was removed");
+        check!(!world.upload_is_removed(root), "an upload in use was removed");
     }
     world.delete(second.id).await?;
-    check!(world.has_lost(root), "an upload that nobody uses is kept");
+    check!(world.upload_is_removed(root), "an upload that nobody uses is kept");
     check!(run(root).await == Err(JobError::VideoNotFound), "a deleted video can be run again");
 
     let failed = world.uploaded().await?;
@@ -359,7 +359,7 @@ pub(super) async fn runs_share_an_upload<K: Kv, A: Ambient>(kv: &K, ambient: &A)
     let reported =
         retry(ambient, || async { world.jobs().fail(failed, attempt, worker(), failure.clone(), 0).await });
     reported.await?;
-    check!(world.has_lost(failed), "a useless upload is kept");
+    check!(world.upload_is_removed(failed), "a useless upload is kept");
     check!(run(failed).await == Err(JobError::SourceExpired), "a useless upload can be run again");
     Ok(())
 }
@@ -418,8 +418,8 @@ pub(super) async fn deletion_and_closing<K: Kv, A: Ambient>(kv: &K, ambient: &A)
     check!(in_flight.len() == 5, "{} videos are pending", in_flight.len());
     let gone = in_flight[0];
     world.delete(gone).await?;
-    check!(world.has_lost(gone), "the upload of a deleted video is kept");
-    let found = retry(ambient, || async { found_or_not(world.jobs().find(world.user, gone).await) }).await?;
+    check!(world.upload_is_removed(gone), "the upload of a deleted video is kept");
+    let found = retry(ambient, || async { is_found(world.jobs().find(world.user, gone).await) }).await?;
     check!(!found, "a deleted video is found");
     check!(!world.listed(None).await?.contains(&gone), "a deleted video is listed");
     check!(world.listed(Some(Status::Pending)).await?.len() == 5, "the slot of a deleted video is not used");
@@ -430,9 +430,9 @@ pub(super) async fn deletion_and_closing<K: Kv, A: Ambient>(kv: &K, ambient: &A)
     );
     for status in [Status::Pending, Status::Queued] {
         let left = world.listed(Some(status)).await?;
-        check!(left.is_empty(), "{} videos of a closed account were not called off", left.len());
+        check!(left.is_empty(), "{} videos of a closed account were not canceled", left.len());
     }
-    check!(ids.iter().all(|id| world.has_lost(*id)), "a closed account has uploads left");
+    check!(ids.iter().all(|id| world.upload_is_removed(*id)), "a closed account has uploads left");
     let late = world.jobs().create(world.user, new_video(), None).await;
     check!(
         matches!(late, Err(JobError::AccountClosed | JobError::Unavailable(_))),
@@ -442,7 +442,7 @@ pub(super) async fn deletion_and_closing<K: Kv, A: Ambient>(kv: &K, ambient: &A)
     Ok(())
 }
 
-fn found_or_not(outcome: Result<crate::jobs::Found, JobError>) -> Result<bool, JobError> {
+fn is_found(outcome: Result<crate::jobs::Found, JobError>) -> Result<bool, JobError> {
     match outcome {
         Ok(_) => Ok(true),
         Err(JobError::VideoNotFound) => Ok(false),
@@ -467,7 +467,7 @@ pub(super) async fn uploads_expire_and_results_are_purged<K: Kv, A: Ambient>(
     check!(world.status(late).await? == StateName::Expired, "an upload that never came did not expire");
     let aborted = world.removed.0.borrow().iter().any(|name| name == "upload");
     check!(aborted, "the multipart upload of an expired video is not aborted");
-    check!(!world.has_lost(done), "a result was purged too early");
+    check!(!world.upload_is_removed(done), "a result was purged too early");
 
     world
         .clock
@@ -475,7 +475,7 @@ pub(super) async fn uploads_expire_and_results_are_purged<K: Kv, A: Ambient>(
         .set(i64::from(world.limits.retention_s) + i64::from(world.limits.upload_ttl_s) + 7200);
     sweep_all(&world).await;
     for id in [done, late] {
-        check!(world.has_lost(id), "an upload is kept for ever");
+        check!(world.upload_is_removed(id), "an upload is kept for ever");
     }
     let results = object_key::results_of(world.user, done);
     check!(world.removed.0.borrow().contains(&results), "a result is kept for ever");
@@ -490,7 +490,7 @@ async fn sweep_all<K: Kv, A: Ambient>(world: &World<'_, K, A>) {
     let mut clean = 0;
     for _ in 0..500 {
         let Ok(swept) = world.jobs().sweep().await else { continue };
-        if swept.troubles.is_empty() {
+        if swept.user_errors.is_empty() {
             clean += 1;
         }
         if clean == 12 {

@@ -379,17 +379,17 @@ impl Scene {
                 Call::ClaimDelivery => jobs.claim_delivery(id.into()).await.map(|_| None),
                 Call::ReportDelivered => {
                     let report = Self::report(DeliveryOutcome::Delivered);
-                    jobs.attempted(id.into(), &report).await.map(|_| None)
+                    jobs.record_attempt(id.into(), &report).await.map(|_| None)
                 }
                 Call::ReportRetry => {
                     let report = Self::report(DeliveryOutcome::Retry);
-                    jobs.attempted(id.into(), &report).await.map(|_| None)
+                    jobs.record_attempt(id.into(), &report).await.map(|_| None)
                 }
                 Call::Replay => jobs.replay(user, id.into()).await.map(|_| None),
                 Call::TestEvent => {
                     let (id, c) = (EventId::new(5, [5; 10]), "c".parse().unwrap());
                     let data = EventData::Test { test: true };
-                    jobs.note_event(user, id, EventType::WebhookTest, &c, data).await.map(|_| None)
+                    jobs.publish_event(user, id, EventType::WebhookTest, &c, data).await.map(|_| None)
                 }
                 Call::Cancel | Call::CancelAwaited => jobs.cancel(user, id).await.map(nothing),
                 Call::Delete | Call::DeleteCompleted => jobs.delete(user, id).await.map(|()| None),
@@ -431,7 +431,7 @@ impl Scene {
             let swept = block_on(self.jobs().sweep()).unwrap();
             // Somebody who died may still be about to create a record.
             let passes = |(_, error): &(UserId, JobError)| matches!(error, JobError::Unavailable(_));
-            assert!(swept.troubles.iter().all(passes) && swept.unread.is_empty(), "{swept:?}");
+            assert!(swept.user_errors.iter().all(passes) && swept.page_errors.is_empty(), "{swept:?}");
             self.held_checks.extend(self.receive_checks());
             let checks = std::mem::take(&mut self.held_checks);
             self.held_checks = checks.into_iter().filter(|message| !self.check_plugin(message)).collect();

@@ -46,7 +46,7 @@ impl Scene {
                 self.take(id, &delivery.payload);
                 let report =
                     DeliveryReport { attempt: delivery.made + 1, ..Self::report(DeliveryOutcome::Delivered) };
-                block_on(self.jobs().attempted(id, &report)).unwrap();
+                block_on(self.jobs().record_attempt(id, &report)).unwrap();
             }
             // Somebody is at it: the sweep sends another message.
             Err(JobError::JobFinished | JobError::LeaseHeld { .. }) => {}

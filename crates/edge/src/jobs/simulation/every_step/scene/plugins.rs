@@ -169,7 +169,9 @@ impl Scene {
             if !self.objects.contains(&object_key::plugin(self.user, version.id)) {
                 return Err(format!("{version:?} has no component"));
             }
-            if !version.is_ready() && !matches!(version.state, VersionState::Rejected { untold: false, .. }) {
+            if !version.is_ready()
+                && !matches!(version.state, VersionState::Rejected { notice_due: false, .. })
+            {
                 return Err(format!("{version:?} is not settled"));
             }
             let told = self.received.borrow().contains_key(&version.id.into());

@@ -1,5 +1,5 @@
-//! Where the program keeps its own files, as the XDG base directory specification says, and how it writes
-//! them: for their owner alone, whole or not at all.
+//! The paths of the program's own files, by the XDG base directory specification. Only their owner may read them, and
+//! they are replaced atomically.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-/// For the login.
+/// The folder of the logins.
 pub(crate) fn config() -> anyhow::Result<PathBuf> {
     folder("XDG_CONFIG_HOME", ".config")
 }
 
-/// For uploads that are under way.
+/// The folder of saved uploads.
 pub(crate) fn state() -> anyhow::Result<PathBuf> {
     folder("XDG_STATE_HOME", ".local/state")
 }
@@ -22,25 +22,25 @@ pub(crate) fn state() -> anyhow::Result<PathBuf> {
 fn folder(variable: &str, default: &str) -> anyhow::Result<PathBuf> {
     let set =
         |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from);
-    // A relative path in such a variable is to be ignored.
+    // The specification says to ignore relative paths.
     let base = set(variable).filter(|path| path.is_absolute()).or_else(|| Some(set("HOME")?.join(default)));
     let base = base.with_context(|| format!("neither {variable} nor HOME says where files may be kept"))?;
     Ok(base.join("framelift"))
 }
 
-/// Makes a folder that only its owner may enter, and those above it.
+/// Creates a folder that only its owner may enter, and its parents.
 pub(crate) fn make_private(folder: &Path) -> anyhow::Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(0o700)))
         .with_context(|| folder.display().to_string())
 }
 
-/// Replaces a file that only its owner may read.
+/// Replaces a file, which only its owner may read.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     make_private(folder)?;
     let write = || -> std::io::Result<()> {
-        // Files of this kind are made with mode 0600.
+        // Temporary files have mode 0600.
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;

@@ -1,4 +1,4 @@
-//! Uploads that are under way, kept so that the same command goes on where an earlier one was interrupted.
+//! The saved state of uploads, with which a repeated command resumes an interrupted upload.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,12 +11,12 @@ use framelift_contract::options::OptionsBody;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::service::{Service, places};
+use crate::service::{Service, paths};
 
-/// An upload that nobody went on with is forgotten after so long; the service has given it up by then.
-const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The age at which a saved upload is removed. The upload has expired at the service by then.
+const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// A file as it was when its upload began.
+/// A file with its size and time at the beginning of the upload.
 pub(crate) struct LocalFile {
     pub(crate) path: PathBuf,
     pub(crate) name: String,
@@ -41,7 +41,7 @@ impl LocalFile {
         Ok(Self { path, name, size, modified })
     }
 
-    /// An error if the file is not what it was any more.
+    /// Fails if the file has changed since.
     pub(crate) fn check_unchanged(&self) -> anyhow::Result<()> {
         let found = fs::metadata(&self.path).with_context(|| self.path.display().to_string())?;
         if (found.size(), (found.mtime(), found.mtime_nsec())) != (self.size, self.modified) {
@@ -55,35 +55,35 @@ impl LocalFile {
     }
 }
 
-/// What is kept of an upload.
+/// The saved state of an upload.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Kept {
-    /// By it the service knows the same request again.
+pub(crate) struct SavedUpload {
+    /// The key with which the service recognises the repeated request.
     pub(crate) idempotency_key: String,
-    /// The video, once there is one.
+    /// The video's id, once it is created.
     pub(crate) id: Option<String>,
 }
 
-/// The file in which an upload is kept.
-pub(crate) struct Place(PathBuf);
+/// The file with the state of an upload.
+pub(crate) struct SavedUploadFile(PathBuf);
 
-impl Place {
-    /// Where the upload of this file with these options to the service's account is kept.
+impl SavedUploadFile {
+    /// The file for an upload of `file` with these options to this account.
     pub(crate) fn of(service: &Service, file: &LocalFile, options: &OptionsBody) -> anyhow::Result<Self> {
         let options = serde_json::to_string(options).context("the options have no JSON form")?;
-        let folder = places::state()?.join("uploads");
+        let folder = paths::state()?.join("uploads");
         let account = service.email().unwrap_or_default();
         Ok(Self(folder.join(name(service.server(), &account, file, &options))))
     }
 
-    /// What is kept; something new where nothing is.
-    pub(crate) fn read_or_begin(&self) -> anyhow::Result<Kept> {
+    /// Reads the saved state, or creates a new one.
+    pub(crate) fn read_or_create(&self) -> anyhow::Result<SavedUpload> {
         if let Some(folder) = self.0.parent() {
-            remove_old(folder, KEPT_FOR);
+            remove_old(folder, MAX_AGE);
         }
         match fs::read(&self.0) {
             Ok(text) => match serde_json::from_slice(&text) {
-                Ok(kept) => return Ok(kept),
+                Ok(saved) => return Ok(saved),
                 Err(error) => tracing::debug!(%error, "what is kept of an upload cannot be read"),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -92,16 +92,16 @@ impl Place {
         let mut random = [0; 16];
         getrandom::fill(&mut random)
             .map_err(|error| anyhow::anyhow!("no random number can be had: {error}"))?;
-        let kept = Kept { idempotency_key: hex::encode(random), id: None };
-        self.keep(&kept)?;
-        Ok(kept)
+        let saved = SavedUpload { idempotency_key: hex::encode(random), id: None };
+        self.write(&saved)?;
+        Ok(saved)
     }
 
-    pub(crate) fn keep(&self, kept: &Kept) -> anyhow::Result<()> {
-        places::write_private(&self.0, &serde_json::to_vec(kept).context("an upload has no JSON form")?)
+    pub(crate) fn write(&self, saved: &SavedUpload) -> anyhow::Result<()> {
+        paths::write_private(&self.0, &serde_json::to_vec(saved).context("an upload has no JSON form")?)
     }
 
-    /// The upload is done, or cannot go on.
+    /// Removes the file, because the upload is complete or cannot be resumed.
     pub(crate) fn forget(&self) {
         if let Err(error) = fs::remove_file(&self.0) {
             tracing::debug!(%error, "what is kept of an upload cannot be removed");
@@ -119,7 +119,7 @@ fn name(server: &str, account: &str, file: &LocalFile, options: &str) -> String 
     format!("{}.json", hex::encode(&hash.finalize()[..16]))
 }
 
-/// Removes what was kept for longer than `age`.
+/// Removes files that are older than `age`.
 fn remove_old(folder: &Path, age: Duration) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let modified = entry.metadata().and_then(|found| found.modified());
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_belongs_to_file_options_account_and_server() {
+    fn a_saved_upload_belongs_to_file_options_account_and_server() {
         let folder = tempfile::tempdir().unwrap();
         let one = file(folder.path());
         let other = LocalFile { size: 6, path: one.path.clone(), name: one.name.clone(), ..one };
@@ -160,20 +160,20 @@ mod tests {
     #[test]
     fn an_upload_is_kept_until_it_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place(folder.path().join("uploads/x.json"));
-        let mut kept = place.read_or_begin().unwrap();
-        assert_eq!(place.read_or_begin().unwrap(), kept);
-        kept.id = Some("01a2".into());
-        place.keep(&kept).unwrap();
-        assert_eq!(place.read_or_begin().unwrap(), kept);
-        place.forget();
-        assert_ne!(place.read_or_begin().unwrap().idempotency_key, kept.idempotency_key);
+        let saved_file = SavedUploadFile(folder.path().join("uploads/x.json"));
+        let mut saved = saved_file.read_or_create().unwrap();
+        assert_eq!(saved_file.read_or_create().unwrap(), saved);
+        saved.id = Some("01a2".into());
+        saved_file.write(&saved).unwrap();
+        assert_eq!(saved_file.read_or_create().unwrap(), saved);
+        saved_file.forget();
+        assert_ne!(saved_file.read_or_create().unwrap().idempotency_key, saved.idempotency_key);
         remove_old(&folder.path().join("uploads"), Duration::ZERO);
         assert_eq!(fs::read_dir(folder.path().join("uploads")).unwrap().count(), 0);
     }
 
     #[test]
-    fn files_that_change_or_are_none_are_told() {
+    fn changed_files_and_folders_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         let file = file(folder.path());
         file.check_unchanged().unwrap();

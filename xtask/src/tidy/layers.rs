@@ -1,11 +1,11 @@
-//! Which crate may depend on which: arrows point one way.
+//! Checks dependencies between crates: each crate is in a layer and may depend only on lower ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::build::GUESTS;
 use crate::run::{Result, cargo, output};
 
-/// The layers, from the bottom; a crate sees those below its own, and in the last layer its own.
+/// The layers, from the bottom. A crate may depend on lower layers; in the last layer, also on its own.
 const LAYERS: &[&[&str]] = &[
     &["framelift-domain"],
     &["framelift-contract"],
@@ -43,7 +43,7 @@ const LAYERS: &[&[&str]] = &[
     ],
 ];
 
-/// A package and what it must never depend on, however indirectly.
+/// Packages, and what each must not depend on, directly or indirectly.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("framelift-domain", &["tokio", "aws-sdk-s3", "spin-sdk", "wasmtime", "ffmpeg-next", "getrandom"]),
     ("framelift-contract", &["tokio", "aws-sdk-s3", "spin-sdk", "wasmtime", "ffmpeg-next"]),
@@ -56,19 +56,19 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("xtask", &["serde", "tokio"]),
 ];
 
-/// The feature that gives a crate what only tests need.
+/// The feature with code that only tests need.
 const TESTING: &str = "testing";
 
-/// The programs that are shipped, besides the edge components.
+/// The shipped programs besides the edge components.
 const SHIPPED_PROGRAMS: &[&str] = &["framelift-worker", "framelift-cli"];
 
-/// Checks the workspace's dependencies for normal use, tests apart.
+/// Checks the workspace's dependencies, without those of tests.
 pub(crate) fn check() -> Result<Vec<String>> {
     let graph = Graph::read(&["--workspace"])?;
     let mut problems = Vec::new();
     for member in graph.0.keys().filter(|name| name.starts_with("framelift-")) {
         let Some(layer) = layer_of(member) else {
-            problems.push(format!("{member}: is in no layer; put it into xtask/src/tidy/arrows.rs"));
+            problems.push(format!("{member}: is in no layer; put it into xtask/src/tidy/layers.rs"));
             continue;
         };
         for dependency in &graph.0[member] {
@@ -94,7 +94,7 @@ pub(crate) fn check() -> Result<Vec<String>> {
     Ok(problems)
 }
 
-/// Every package in what is shipped, one a line, with its features: `NAME VERSION … |FEATURE,FEATURE`.
+/// Every package in the shipped programs, one a line, with its features: `NAME VERSION … |FEATURE,FEATURE`.
 fn shipped_features() -> Result<String> {
     let mut tree = cargo(&["tree", "--edges", "normal", "--prefix", "none", "--format", "{p} |{f}"]);
     for package in GUESTS.iter().chain(SHIPPED_PROGRAMS) {
@@ -103,7 +103,7 @@ fn shipped_features() -> Result<String> {
     output(tree)
 }
 
-/// Our crates that have the feature for tests.
+/// Problems for our crates that are shipped with the feature for tests.
 fn with_testing(features: &str) -> Vec<String> {
     let has_it = |line: &str| {
         let (package, features) = line.split_once('|')?;

@@ -1,10 +1,10 @@
-//! What the sweep does for plugins: uploads that broke off, checks that nobody ends, versions that nobody needs.
+//! The sweep of plugins: removes abandoned uploads and unused versions, and repeats or ends checks without a result.
 
 use framelift_domain::{PluginId, Time, UserId};
 use serde_json::json;
 
 use super::check::exhausted;
-use super::{GRACE_S, JobError, Jobs, Result};
+use super::{JobError, Jobs, RETENTION_GRACE_S, Result};
 use crate::http::{Level, log};
 use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::keys;
@@ -12,30 +12,30 @@ use crate::store::listing::PLUGINS;
 use crate::store::plugins::{Plugins, Version, VersionState};
 use crate::store::update::UpdateError;
 
-/// How long a version may be checked, in seconds; then it is rejected, whatever the reason.
+/// How long after its upload a version without a result of its check is rejected, in seconds.
 const MAX_CHECK_S: u32 = 24 * 3600;
 
-/// What is to be done about a version.
+/// The next step for a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
-    /// Its object is to go, then the version.
+    /// Remove its object, then the version.
     Removal,
-    /// The same, unless an unfinished video runs it.
+    /// The same, unless an unfinished video uses it.
     RemovalUnlessUsed,
-    /// A worker is to be asked again.
+    /// Send another message for its check.
     Message,
-    /// It is to be rejected.
+    /// Reject it.
     Rejection,
-    /// Its owner is to be told that it was rejected.
+    /// Notify the owner of its rejection.
     Notice,
 }
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// Looks after a user's plugins.
-    pub(in crate::jobs) async fn heal_plugins(&self, user: UserId, epoch: u64) -> Result<()> {
+    /// Does the next step for each version of a user's plugins.
+    pub(in crate::jobs) async fn recover_plugins(&self, user: UserId, epoch: u64) -> Result<()> {
         let plugins = self.store.plugins(user).await?;
         let mut uses = None;
-        // One that cannot be healed does not hold up the others.
+        // A version that fails does not block the others.
         let mut outcome = Ok(());
         for version in &plugins.versions {
             let Some(due) = self.due(version, plugins.closed) else { continue };
@@ -47,7 +47,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                     continue;
                 }
             }
-            outcome = outcome.and(self.heal_version(user, version, due).await);
+            outcome = outcome.and(self.recover_version(user, version, due).await);
         }
         outcome?;
         Ok(self.store.leave_if_idle::<Plugins>(PLUGINS, user, &keys::plugins(user), epoch).await?)
@@ -65,10 +65,10 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             VersionState::Uploading { .. } => None,
             VersionState::Ready { .. } => {
                 let retired_at = version.retired_at?;
-                (retired_at.plus_s(GRACE_S) <= now).then_some(Due::RemovalUnlessUsed)
+                (retired_at.plus_s(RETENTION_GRACE_S) <= now).then_some(Due::RemovalUnlessUsed)
             }
-            VersionState::Rejected { untold: true, .. } => Some(Due::Notice),
-            // No job was ever given it.
+            VersionState::Rejected { notice_due: true, .. } => Some(Due::Notice),
+            // No job can be pinned to it.
             _ if version.retired_at.is_some() => Some(Due::Removal),
             VersionState::Rejected { .. } => None,
             VersionState::Checking { .. } if version.created_at.plus_s(MAX_CHECK_S) <= now => {
@@ -81,11 +81,11 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
     }
 
-    async fn heal_version(&self, user: UserId, version: &Version, due: Due) -> Result<()> {
+    async fn recover_version(&self, user: UserId, version: &Version, due: Due) -> Result<()> {
         match due {
-            Due::Removal | Due::RemovalUnlessUsed => self.remove_found(user, version).await,
+            Due::Removal | Due::RemovalUnlessUsed => self.remove_unchanged(user, version).await,
             Due::Message => {
-                let noted = self.change_found(user, version.id, |state, now| {
+                let noted = self.update_checking(user, version.id, |state, now| {
                     if let VersionState::Checking { since, .. } = state {
                         *since = now;
                     }
@@ -100,17 +100,17 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                     Ok::<_, JobError>((plugins, changed, ()))
                 });
                 match rejected.await?.value.version(version.id) {
-                    Some(version) => self.tell_rejection(user, version).await,
+                    Some(version) => self.publish_rejection(user, version).await,
                     None => Ok(()),
                 }
             }
-            Due::Notice => self.tell_rejection(user, version).await,
+            Due::Notice => self.publish_rejection(user, version).await,
         }
     }
 
-    /// Removes a version, unless it has changed since it was read. An upload that was given up is retired
-    /// first, so that it cannot come true while its object goes.
-    async fn remove_found(&self, user: UserId, version: &Version) -> Result<()> {
+    /// Removes a version, unless it has changed since it was read. An expired upload is retired first, so that it
+    /// cannot become a version while its object is removed.
+    async fn remove_unchanged(&self, user: UserId, version: &Version) -> Result<()> {
         let now = self.now();
         let key = keys::plugins(user);
         let retired = self.store.update(&key, |mut plugins: Plugins| {
@@ -121,8 +121,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         if retired.await?.output { self.remove_version(user, version.id).await } else { Ok(()) }
     }
 
-    /// Changes the state of a version that is being checked; whether it still is.
-    async fn change_found(
+    /// Changes the state of a version that is being checked. Returns whether it still was.
+    async fn update_checking(
         &self,
         user: UserId,
         id: PluginId,
@@ -139,8 +139,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(changed.await?.output)
     }
 
-    /// Ends the plugins of an account that is closed: nothing new is taken, and all objects go, now or with
-    /// the next sweeps.
+    /// Closes the plugins of a deleted account: refuses uploads, and deletes all objects, now or with the next
+    /// sweeps.
     pub(in crate::jobs) async fn close_plugins(&self, user: UserId) -> Result<()> {
         let key = keys::plugins(user);
         let close = |mut plugins: Plugins| {

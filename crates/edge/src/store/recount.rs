@@ -1,16 +1,16 @@
-//! How many bytes a user's videos take up: exact, also when a process dies between two writes.
+//! Counts the bytes of a user's videos exactly, even when a process dies between two writes.
 //!
 //! An unfinished video reserves the bytes of its upload in its owner's slots. A finished one is counted in
 //! two values: its record says how many of its bytes are counted ([`Counted`]), the slots have their sum. A
-//! recount brings both up to date in three steps, each of which may be repeated, by anybody:
+//! recount updates both in three steps, each of which any caller may repeat:
 //!
-//! 1. The slots note a [`Recount`]: of which video, after how many recounts, under which token.
-//! 2. The record, if it has had no recount since, takes its new number of bytes, and the token.
-//! 3. The slots drop the note and, if the record has its token, add the difference to the sum.
+//! 1. A [`Recount`] is added to the slots, with the video, the number of its recounts so far, and a token.
+//! 2. The record, if its number of recounts is still the same, stores its new number of bytes and the token.
+//! 3. The recount is removed from the slots. If the record has its token, the difference is added to the sum.
 //!
-//! A note that comes late, after somebody else's recount, finds another token and changes nothing. A video
-//! has one note at a time, so that no difference is overwritten before it is added. Notes that a crash
-//! leaves are finished by the retention pass.
+//! A late recount, after another caller's, finds another token and changes nothing. A video has one recount in the
+//! slots at a time, so that no difference is overwritten before it is added. The retention pass finishes recounts that
+//! a crash has left in the slots.
 
 use framelift_domain::{UserId, VideoId};
 use serde::{Deserialize, Serialize};
@@ -21,21 +21,21 @@ use super::update::UpdateError;
 use super::{Store, StoreError, keys, unavailable};
 use crate::ports::{Ambient, Kv};
 
-/// Most notes at once. To make another one, a caller finishes the oldest first.
+/// Maximum of recounts in the slots. To add another one, a caller finishes the oldest first.
 const MAX_RECOUNTS: usize = 50;
-/// Rounds of recounting one video before giving up.
-const ROUNDS: usize = 8;
+/// Maximum of rounds in which one call recounts a video.
+const MAX_ROUNDS: usize = 8;
 
-/// How many bytes of a video its owner's sum includes.
+/// The bytes of a video that are included in its owner's sum.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
-    /// That many.
+    /// The number of bytes.
     pub bytes: u64,
-    /// As many as before the last recount.
+    /// The number of bytes before the last recount.
     before: u64,
-    /// How many recounts there were.
+    /// The number of recounts.
     recounts: u32,
-    /// The last one's token.
+    /// The token of the last recount.
     token: String,
 }
 
@@ -46,7 +46,7 @@ impl Counted {
     }
 }
 
-/// A recount under way.
+/// A recount in progress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recount {
     /// The video.
@@ -61,7 +61,7 @@ impl VideoRow {
         self.counted.bytes != self.video.kept_bytes()
     }
 
-    /// Step 2. Whether anything changed.
+    /// Step 2. Returns whether anything changed.
     fn recount(&mut self, recount: &Recount) -> bool {
         if self.counted.recounts != recount.after {
             return false;
@@ -82,7 +82,7 @@ impl Slots {
         self.reserved.values().fold(self.kept_bytes, |sum, bytes| sum.saturating_add(*bytes))
     }
 
-    /// Step 1, unless the video has a note. Whether anything changed.
+    /// Step 1, unless the video has a recount in progress. Returns whether anything changed.
     pub fn begin_recount(&mut self, row: &VideoRow, token: &str) -> bool {
         let id = row.video.id;
         if self.recount_of(id).is_some() || self.recounts.len() >= MAX_RECOUNTS {
@@ -92,12 +92,12 @@ impl Slots {
         true
     }
 
-    /// The note of a video.
+    /// The recount in progress of a video.
     pub fn recount_of(&self, id: VideoId) -> Option<&Recount> {
         self.recounts.iter().find(|recount| recount.id == id)
     }
 
-    /// Step 3. Whether anything changed.
+    /// Step 3. Returns whether anything changed.
     fn end_recount(&mut self, recount: &Recount, counted: &Counted) -> bool {
         let Some(position) = self.recounts.iter().position(|known| known == recount) else { return false };
         self.recounts.remove(position);
@@ -109,15 +109,15 @@ impl Slots {
 }
 
 impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
-    /// Counts a video's bytes anew, if they have changed or somebody began to.
+    /// Recounts a video's bytes if they have changed or a recount is in progress.
     pub async fn recount(&self, user: UserId, id: VideoId) -> Result<(), StoreError> {
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let miscounted = self.video(id).await?.filter(VideoRow::is_miscounted);
             let slots = match &miscounted {
                 Some(row) => self.note_recount(user, row).await?,
                 None => self.slots(user).await?,
             };
-            // There was no room for a note of this one: the oldest one makes some.
+            // The slots have no room for another recount, so the oldest one is finished first.
             let oldest = || slots.recounts.first().filter(|_| miscounted.is_some());
             match slots.recount_of(id).or_else(oldest) {
                 Some(recount) => self.finish_recount(user, recount).await?,
@@ -127,13 +127,13 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         Err(unavailable(&keys::video(id), "its bytes change too fast"))
     }
 
-    /// Notes that a video is to be recounted, before the write that changes its bytes.
+    /// Begins a recount of a video, before the write that changes its bytes.
     pub async fn note_recount(&self, user: UserId, row: &VideoRow) -> Result<Slots, StoreError> {
         let token = self.op_id();
         self.drain_slots(user, |slots| slots.begin_recount(row, &token)).await
     }
 
-    /// Finishes the noted recounts.
+    /// Finishes all recounts in progress.
     pub async fn finish_recounts(&self, user: UserId, slots: &Slots) -> Result<(), StoreError> {
         for recount in &slots.recounts {
             self.recount(user, recount.id).await?;
@@ -141,7 +141,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         Ok(())
     }
 
-    /// Finishes a noted recount.
+    /// Finishes a recount in progress.
     pub async fn finish_recount(&self, user: UserId, recount: &Recount) -> Result<(), StoreError> {
         let recounted = self.update_video(recount.id, |mut row| {
             let changed = row.recount(recount);
