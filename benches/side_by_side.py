@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""framelift against ffmpeg + zip, PyAV and OpenCV, on the same files, in turns, in one run.
+"""framelift against ffmpeg + zip, PyAV, OpenCV and torchcodec, on the same files, in turns, in one run.
 
-    cargo xtask bench side-by-side [--rounds N] [--only NAME] [--quick]
+    cargo xtask bench side-by-side [--rounds N] [--only NAME] [--quick] [--torchcodec]
 
 builds framelift, installs the peers and runs this. The videos are made once (some minutes). The
 results go to docs/benchmarks.md; those of a part (--only) or of tiny videos (--quick) to the
@@ -24,6 +24,7 @@ from sidebyside.tools import Tools
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
 LIBRARIES = {"PyAV": "av", "OpenCV": "opencv-python-headless", "Pillow": "pillow", "simplejpeg": "simplejpeg"}
+TORCHCODEC = {"torchcodec": "torchcodec", "PyTorch": "torch"}
 
 
 def arguments() -> argparse.Namespace:
@@ -33,6 +34,8 @@ def arguments() -> argparse.Namespace:
                         help="jobs whose name contains this; may be given again")
     parser.add_argument("--quick", action="store_true",
                         help="tiny videos, to try the scripts; the figures mean nothing")
+    parser.add_argument("--torchcodec", action="store_true",
+                        help="torchcodec takes part, too: `xtask` then installs it, gigabytes with PyTorch")
     parser.add_argument("--report", type=Path, metavar="FILE", help="where to write the table")
     parser.add_argument("--framelift", default=str(TARGET / "release/framelift"), metavar="PROGRAM")
     parser.add_argument("--python", default=str(TARGET / "tools/bench/bin/python"), metavar="PROGRAM",
@@ -56,14 +59,15 @@ def check_programs(given: argparse.Namespace) -> None:
 
 
 def setting(given: argparse.Namespace, cores: int) -> report.Setting:
-    names = repr(list(LIBRARIES.values()))
+    used = {**LIBRARIES, **(TORCHCODEC if given.torchcodec else {})}
+    names = repr(list(used.values()))
     script = f"from importlib.metadata import version\nfor name in {names}: print(version(name))"
     libraries = checked([given.python, "-c", script]).split()
     versions = {
         "framelift": checked([given.framelift, "--version"]).split()[-1],
         "ffmpeg": checked(["ffmpeg", "-version"]).split()[2],
         "zip": next(line for line in checked(["zip", "-v"]).splitlines() if "This is Zip" in line).split()[3],
-        **dict(zip(LIBRARIES, libraries)),
+        **dict(zip(used, libraries)),
     }
     return report.Setting(processor(), cores, versions, given.rounds)
 
@@ -87,7 +91,7 @@ def main() -> None:
     given = arguments()
     check_programs(given)
     videos = footage.videos(given.quick)
-    chosen = [case for case in cases(videos, given.quick)
+    chosen = [case for case in cases(videos, given.quick, given.torchcodec)
               if given.only is None or any(name in case.name for name in given.only)]
     if not chosen:
         sys.exit(f"no job's name contains {given.only!r}")

@@ -1,6 +1,6 @@
 """The measured cases: jobs, the other programs' commands for the same archive, and the target ratios."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sidebyside.footage import Video
@@ -54,11 +54,15 @@ def times(period: float, duration: float) -> list[float]:
     return [index * period for index in range(int((duration - 1e-9) / period) + 1)]
 
 
-def cases(videos: dict[str, Video], quick: bool) -> list[Case]:
-    """All cases. `quick` ones fit videos of a few seconds."""
+def cases(videos: dict[str, Video], quick: bool, torchcodec: bool) -> list[Case]:
+    """All cases. `quick` ones fit videos of a few seconds; torchcodec takes part where it is installed."""
     sparse = 2 if quick else 10
-    return [*dense(videos), *far_apart(videos, sparse), *other_formats(videos, sparse),
-            *long_video(videos["h264-2h"], quick)]
+    found = [*dense(videos), *far_apart(videos, sparse), *other_formats(videos, sparse),
+             *long_video(videos["h264-2h"], quick)]
+    if torchcodec:
+        return found
+    return [replace(case, peers=tuple(peer for peer in case.peers if "torchcodec" not in peer.name))
+            for case in found]
 
 
 def every_second(video: str, aim: float | None, **more: Any) -> Case:
@@ -71,6 +75,7 @@ def every_second(video: str, aim: float | None, **more: Any) -> Case:
             Peer("PyAV, Pillow", script("pyav.py", *dense)),
             Peer("PyAV, simplejpeg", script("pyav.py", *dense, "--encoder", "simplejpeg")),
             Peer("OpenCV", script("opencv.py", *dense)),
+            Peer("torchcodec, simplejpeg", script("torch_codec.py", *dense)),
             Peer("framelift, default quality", framelift("--every", "1s", default_quality=True)),
         ),
         **more,
@@ -80,25 +85,27 @@ def every_second(video: str, aim: float | None, **more: Any) -> Case:
 def dense(videos: dict[str, Video]) -> list[Case]:
     passthrough = ("-fps_mode", "passthrough")
     return [
-        every_second("h264-1080p", 1.5, least_decoding="noref", memory_aim=HD_MEMORY),
+        every_second("h264-1080p", 2.5, least_decoding="noref", memory_aim=HD_MEMORY),
         every_second("h264-1080p-2s", None, memory_aim=HD_MEMORY),
-        every_second("hevc-1080p", None, memory_aim=HD_MEMORY),
-        every_second("h264-4k", None, memory_aim=UHD_MEMORY),
+        every_second("hevc-1080p", 2.0, memory_aim=HD_MEMORY),
+        every_second("av1-1080p", 2.0, memory_aim=HD_MEMORY),
+        every_second("h264-4k", 2.0, memory_aim=UHD_MEMORY),
         Case(
             "every frame, JPEG, h264-1080p", "h264-1080p", framelift("--all"),
             (
-                Peer("ffmpeg + zip", ffmpeg(*passthrough), 1.5),
+                Peer("ffmpeg + zip", ffmpeg(*passthrough), 1.8),
                 Peer("ffmpeg, JPEG's colours, + zip", ffmpeg("-vf", BT601, *passthrough)),
                 Peer("PyAV, Pillow", script("pyav.py", "--all")),
                 Peer("PyAV, simplejpeg", script("pyav.py", "--all", "--encoder", "simplejpeg")),
                 Peer("OpenCV", script("opencv.py", "--all")),
+                Peer("torchcodec, simplejpeg", script("torch_codec.py", "--all")),
             ),
             least_decoding="default", memory_aim=HD_MEMORY,
         ),
         Case(
             "keyframes, JPEG, h264-1080p-2s", "h264-1080p-2s", framelift("--keyframes"),
             (
-                Peer("ffmpeg -skip_frame nokey + zip", ffmpeg(*passthrough, before=("-skip_frame", "nokey")), 1.0),
+                Peer("ffmpeg -skip_frame nokey + zip", ffmpeg(*passthrough, before=("-skip_frame", "nokey")), 2.0),
                 Peer("PyAV, skip_frame, Pillow", script("pyav.py", "--keyframes")),
             ),
             memory_aim=HD_MEMORY,
@@ -123,6 +130,7 @@ def far_apart(videos: dict[str, Video], period: int) -> list[Case]:
                 Peer("ffmpeg -ss for each, one a core, + zip", ffmpeg_each_at_once(at)),
                 Peer("PyAV, seek, Pillow", script("pyav.py", *jumping)),
                 Peer("OpenCV, POS_MSEC", script("opencv.py", *jumping)),
+                Peer("torchcodec, simplejpeg", script("torch_codec.py", *jumping)),
             ),
             memory_aim=HD_MEMORY,
         )
@@ -152,7 +160,7 @@ def other_formats(videos: dict[str, Video], period: int) -> list[Case]:
         Case(
             "every 1 s, PNG, h264-1080p", "h264-1080p", framelift("--every", "1s"),
             (
-                Peer("ffmpeg + zip", ffmpeg("-vf", every(1)), 2.5),
+                Peer("ffmpeg + zip", ffmpeg("-vf", every(1)), 3.0),
                 Peer("ffmpeg -compression_level 1 + zip", ffmpeg("-vf", every(1), "-compression_level", "1")),
                 Peer("PyAV, Pillow level 1", script("pyav.py", *every_1)),
                 Peer("OpenCV level 1", script("opencv.py", *every_1)),
@@ -195,6 +203,7 @@ def long_video(video: Video, quick: bool) -> list[Case]:
                 Peer("ffmpeg -ss for each, one a core, + zip", ffmpeg_each_at_once(at)),
                 Peer("PyAV, seek, Pillow", script("pyav.py", *jumping)),
                 Peer("OpenCV, POS_MSEC", script("opencv.py", *jumping)),
+                Peer("torchcodec, simplejpeg", script("torch_codec.py", *jumping)),
             ),
             read_aim=0.05, memory_aim=HD_MEMORY,
         ),

@@ -13,6 +13,7 @@ from sidebyside.run import checked
 FFMPEG = ["ffmpeg", "-v", "error", "-nostdin", "-y"]
 
 X264 = ["-c:v", "libx264"]
+AV1 = ["-c:v", "libsvtav1", "-preset", "9", "-g", "250", "-pix_fmt", "yuv420p"]
 X265 = ["-c:v", "libx265", "-preset", "veryfast", "-x265-params", "log-level=error", "-tag:v", "hvc1"]
 
 
@@ -77,6 +78,8 @@ def videos(quick: bool) -> dict[str, Video]:
               hd, long / 2, (*X264, "-preset", "veryfast", *rate, "-g", "60", "-keyint_min", "60")),
         Video("hevc-1080p", "HEVC, x265 veryfast, key pictures every 250 at the latest",
               hd, long, (*X265, *(["-b:v", "250k"] if quick else ["-b:v", "5M"]))),
+        Video("av1-1080p", "AV1, SVT-AV1 preset 9, key pictures every 250 at the latest",
+              hd, long, (*AV1, *(["-b:v", "250k"] if quick else ["-b:v", "4M"]))),
         Video("h264-4k", "H.264, x264 veryfast, key pictures at cuts and every 250 at the latest",
               uhd, short, (*X264, "-preset", "veryfast", *(["-b:v", "500k"] if quick else ["-b:v", "30M"]))),
         Video("h264-2h", "H.264, x264 veryfast, a key picture every 4 s, fast start",

@@ -18,8 +18,8 @@ Written by `cargo xtask bench side-by-side`; do not edit by hand. Each job runs 
 other programs on the same file, in turns, round after round; the first round warms up and does not count.
 
 A **ratio** is another program's wall time over framelift's, so above 1 framelift is faster: the median of
-the rounds, and the smallest and largest. Ratios are what is claimed. Seconds are the medians *in this run*
-and mean nothing elsewhere.
+the rounds, and the smallest and largest. The *ratio of CPU* is that of the processor time of all processes.
+Ratios are what is claimed. Seconds are the medians *in this run* and mean nothing elsewhere.
 
 - *Memory* is the most resident memory of one process of the way, *CPU* the user and system time of all.
 - *Bytes* are the archive's. framelift's quality is the highest at which its archive is no larger than the
@@ -127,20 +127,22 @@ def section(result: Result, sizes: dict[str, int]) -> str:
     plan = result.summary["plan"]
     text += f"framelift: quality {result.quality}, " if case.format != "png" else "framelift: "
     text += f"strategy {plan['strategy']} ({plan['reason']}); read {read_share(result):.1%} of the file.\n\n"
-    head = ["program", "ratio", "from – to", "aim", "seconds in this run", "CPU", "memory", "images", "bytes",
-            "PSNR luma", "SSIM luma", "PSNR RGB"]
-    text += table(head, [line(row, row is result.ours) for row in result.rows])
+    head = ["program", "ratio", "from – to", "aim", "ratio of CPU", "seconds in this run", "CPU", "memory", "images",
+            "bytes", "PSNR luma", "SSIM luma", "PSNR RGB"]
+    text += table(head, [line(row, result.ours) for row in result.rows])
     return text + "".join(f"\n{row.name} was not measured: {row.failed}\n" for row in result.rows if row.failed)
 
 
-def line(row: Row, ours: bool) -> list[str]:
+def line(row: Row, ours: Row) -> list[str]:
     if row.failed:
-        return [row.name, *["–"] * 11]
-    spread = "" if ours else f"{min(row.ratios):.2f} – {max(row.ratios):.2f}"
+        return [row.name, *["–"] * 12]
+    is_ours = row is ours
+    spread = "" if is_ours else f"{min(row.ratios):.2f} – {max(row.ratios):.2f}"
     pictures = [f"{row.pictures[name]:{form}}" if name in row.pictures else "" for name, form in
                 (("psnr_luma", ".2f"), ("ssim_luma", ".4f"), ("psnr_rgb", ".2f"))]
     return [
-        row.name, "1" if ours else f"**{row.ratio:.2f}**", spread, "" if row.aim is None else f"≥ {row.aim:g}",
+        row.name, "1" if is_ours else f"**{row.ratio:.2f}**", spread, "" if row.aim is None else f"≥ {row.aim:g}",
+        "1" if is_ours else f"{row.cpu_seconds / ours.cpu_seconds:.2f}",
         f"{row.seconds:.2f}", f"{row.cpu_seconds:.2f}", megabytes(row.peak_bytes), number(row.images),
         number(row.archive_bytes), *pictures,
     ]

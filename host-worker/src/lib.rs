@@ -28,6 +28,6 @@ mod queue;
 mod report;
 mod retry;
 pub mod shutdown;
-mod store;
+pub mod store;
 mod sweep;
 mod webhook;

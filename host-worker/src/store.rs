@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::retry::{self, Retryable};
 
+pub use source::open_object;
 pub(crate) use source::{Opened, S3Source};
 
 /// How long one object call is retried; after a longer outage the job is released.
@@ -24,7 +25,7 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Why a call to the store failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum StoreError {
+pub enum StoreError {
     /// No such object.
     #[error("the object is not there")]
     NotFound,

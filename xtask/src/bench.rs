@@ -25,6 +25,12 @@ const EDGE_PEERS: &[Package] = &[
     package("cryptography==50.0.2", "checks their signatures"),
 ];
 
+/// A peer that brings gigabytes with it, so it takes part only where `--torchcodec` asks for it.
+const TORCHCODEC: &[Package] = &[
+    package("torch==2.15.0", "PyTorch, whose tensors torchcodec's pictures are"),
+    package("torchcodec==0.17.0", "torchcodec, a peer that speed is compared with"),
+];
+
 /// Both, or the side-by-side runs alone; a name chooses among Criterion's benches and leaves the
 /// runs out.
 pub(crate) fn bench(args: &[String]) -> Result {
@@ -110,8 +116,10 @@ fn build_plugin(language: &str, project: &Path) -> Result {
 }
 
 fn side_by_side(args: &[String]) -> Result {
-    let peers = target().join("tools/bench");
-    setup::python_packages(&peers, PEERS)?;
+    let torchcodec = args.iter().any(|argument| argument == "--torchcodec");
+    let peers = target().join(if torchcodec { "tools/bench-torchcodec" } else { "tools/bench" });
+    let packages: Vec<&Package> = PEERS.iter().chain(TORCHCODEC.iter().filter(|_| torchcodec)).collect();
+    setup::python_packages(&peers, packages)?;
     run(cargo(&["build", "--quiet", "--release", "--package", "framelift-cli"]))?;
     let mut script = command("python3", &["benches/side_by_side.py"]);
     script.arg("--framelift").arg(target().join("release/framelift"));

@@ -65,7 +65,9 @@ fn deny() -> Result {
 }
 
 fn docs() -> Result {
-    let mut docs = cargo(&["doc", "--quiet", "--no-deps"]);
+    // With examples, although there are none: only then does cargo choose the features of dependencies as
+    // for the lints' `--all-targets`. Otherwise it checks most of them again.
+    let mut docs = cargo(&["doc", "--quiet", "--no-deps", "--lib", "--bins", "--examples"]);
     native_workspace(&mut docs);
     docs.env("RUSTDOCFLAGS", "--deny warnings");
     run(docs)

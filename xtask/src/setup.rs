@@ -322,8 +322,9 @@ fn npm(source: &str, folder: &Path, what_for: &str) -> Result {
 
 /// A virtual environment of Python in `folder` with just these packages; nothing is done where
 /// they are there.
-pub(crate) fn python_packages(folder: &Path, packages: &[Package]) -> Result {
+pub(crate) fn python_packages<'a>(folder: &Path, packages: impl IntoIterator<Item = &'a Package>) -> Result {
     let stamp = folder.join("installed");
+    let packages: Vec<&Package> = packages.into_iter().collect();
     let names: Vec<&str> = packages.iter().map(|package| package.name).collect();
     if std::fs::read_to_string(&stamp).is_ok_and(|text| text == names.join("\n")) {
         return Ok(());
@@ -334,7 +335,8 @@ pub(crate) fn python_packages(folder: &Path, packages: &[Package]) -> Result {
     }
     run(command("python3", &["-m", "venv", "--clear", &folder.to_string_lossy()]))?;
     let pip = folder.join("bin/pip");
-    let install = ["install", "--quiet", "--disable-pip-version-check"];
+    // Python compiles what is used of it; all of it would take longer than the rest of this.
+    let install = ["install", "--quiet", "--disable-pip-version-check", "--no-compile"];
     run(command(&pip.to_string_lossy(), &[install.as_slice(), &names].concat()))?;
     std::fs::write(&stamp, names.join("\n"))
         .map_err(|error| format!("cannot write {}: {error}", stamp.display()))

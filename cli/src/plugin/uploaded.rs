@@ -52,7 +52,7 @@ pub(super) fn push(args: &PushArgs) -> Result<Done, Failed> {
     let service = Service::open(&args.service)?;
     let put = Call::put(path.as_str()).bytes("application/wasm", &component);
     let mut plugin: PluginResponse = service.send(&put)?.json()?;
-    interrupts::end_with("the service goes on; `framelift plugin list` shows how the check ends")?;
+    interrupts::exit_on_signal("the service goes on; `framelift plugin list` shows how the check ends")?;
     while args.wait && plugin.state == PluginState::Checking {
         std::thread::sleep(POLL_INTERVAL);
         plugin = service.send(&Call::get(path.as_str()))?.json()?;

@@ -14,7 +14,7 @@ export interface components {
             /** @description Its status now. */
             status: components["schemas"]["Status"];
         };
-        /** @description `GET /auth/me`, and what `PATCH /auth/me` answers. */
+        /** @description The answer of `GET /auth/me` and `PATCH /auth/me`. */
         AccountResponse: {
             /**
              * Format: date-time
@@ -24,30 +24,30 @@ export interface components {
             /** @description The e-mail address. */
             email: string;
             /**
-             * @description Whether the owner has followed a link that was mailed to the address. Where the service asks for that,
-             *     nothing can be uploaded before.
+             * @description Whether the owner has confirmed the address by a mailed link. If the service requires that, nothing can be
+             *     uploaded before.
              */
             email_verified?: boolean;
             /** @description The account's id. */
             id: string;
             /** @description The name. */
             name: string;
-            /** @description What the owner wants to be told. */
+            /** @description The notifications that the owner receives. */
             notifications: components["schemas"]["NotificationSettings"];
             quotas?: components["schemas"]["Quotas"] | null;
-            /** @description The webhook's signing secret, in the one answer to the call that set the webhook. */
+            /** @description The webhook's signing secret, only in the answer to the call that set the webhook. */
             webhook_secret?: string | null;
         };
         /** @description `POST /auth/me/password`. */
         ChangePasswordRequest: {
             /**
              * Format: password
-             * @description The password from now on.
+             * @description The new password.
              */
             new_password: string;
             /**
              * Format: password
-             * @description The password until now.
+             * @description The current password.
              */
             password: string;
         };
@@ -109,23 +109,23 @@ export interface components {
         };
         /** @description `DELETE /plugins/{name}`. */
         DeletedPluginResponse: {
-            /** @description The versions that unfinished videos still run; each goes after the last of them. */
+            /** @description The versions that unfinished videos still use. Each is deleted after the last of these has ended. */
             in_use: components["schemas"]["PluginInUse"][];
-            /** @description The name, which calls nothing of the caller's any more. */
+            /** @description The name of the deleted plugin. */
             name: string;
         };
-        /** @description One time that an event was sent, or could not be. */
+        /** @description One attempt to deliver an event. */
         DeliveryAttempt: {
             /**
              * Format: date-time
              * @description When.
              */
             at: string;
-            /** @description Why it was not taken. */
+            /** @description Why it was not accepted. */
             error?: string | null;
             /**
              * Format: int32
-             * @description What the receiver answered, if it did.
+             * @description The status that the receiver answered, if it did.
              */
             status?: number | null;
         };
@@ -133,11 +133,11 @@ export interface components {
         DeliveryPage: {
             /** @description The deliveries, newest first. */
             items: components["schemas"]["WebhookDelivery"][];
-            /** @description For the next page, if there is one. */
+            /** @description The cursor of the next page, if there is one. */
             next_cursor?: string | null;
         };
         /**
-         * @description How far a delivery is.
+         * @description The status of a delivery.
          * @enum {string}
          */
         DeliveryStatus: "pending" | "delivered" | "failed";
@@ -157,7 +157,7 @@ export interface components {
             url: string;
         };
         /**
-         * @description What an event is about.
+         * @description The type of an event.
          * @enum {string}
          */
         EventType: "video.completed" | "video.failed" | "video.expired" | "plugin.rejected" | "webhook.test";
@@ -210,7 +210,7 @@ export interface components {
              * @description The same as a number.
              */
             time_seconds: number;
-            /** @description The path of this frame, which whoever has it may fetch without a token. */
+            /** @description The path of this frame. It needs no token. */
             url: string;
             /**
              * Format: int32
@@ -229,7 +229,7 @@ export interface components {
             items: components["schemas"]["FrameItem"][];
             /** @description The cursor of the next page; null at the end. */
             next_cursor?: string | null;
-            /** @description The path of any frame of this video, `{n}` being its number, which whoever has it may fetch without a token. */
+            /** @description The path of any frame of this video, `{n}` being its number. It needs no token. */
             url_template: string;
         };
         /** @description `POST /auth/login`. */
@@ -277,7 +277,7 @@ export interface components {
             /** @description The first parts; `GET /videos/{id}/upload-parts` has the rest, and fresh URLs. */
             parts: components["schemas"]["UploadPart"][];
         };
-        /** @description What the owner wants to be told, and how. */
+        /** @description The notifications that the owner receives. */
         NotificationSettings: {
             /** @description An e-mail when a video fails. */
             email: boolean;
@@ -289,7 +289,7 @@ export interface components {
              */
             webhook_url?: string | null;
         };
-        /** @description Options as they stand in the API and in the manifest; what is missing has its default. */
+        /** @description The options in the API and in the manifest. A missing field has its default. */
         OptionsBody: {
             crop?: components["schemas"]["CropBody"] | null;
             /**
@@ -317,7 +317,7 @@ export interface components {
              * @description The container's number of the video stream to take, from 0; the best one if missing.
              */
             stream?: number | null;
-            /** @description How far a frame may be off where that is cheaper; `"0s"` if missing. */
+            /** @description How far a frame may be from the wanted time if that is cheaper; `"0s"` if missing. */
             tolerance?: string | null;
         };
         /** @description A frame plugin and its configuration. */
@@ -347,16 +347,16 @@ export interface components {
         };
         /** @description A plugin: its newest version, and the one that runs. */
         PluginResponse: {
-            /** @description Whether it comes with the service; an uploaded plugin of the same name takes its place. */
+            /** @description Whether it comes with the service; an uploaded plugin of the same name replaces it. */
             built_in: boolean;
-            /** @description JSON Schema of the configuration; null where the plugin says nothing of it. */
+            /** @description JSON Schema of the configuration; null if the plugin has none. */
             config_schema?: Record<string, never> | null;
             /**
              * Format: date-time
              * @description When the newest version was uploaded; null for one that comes with the service.
              */
             created_at?: string | null;
-            /** @description The name by which options call it. */
+            /** @description The name by which options refer to it. */
             name: string;
             /**
              * Format: int32
@@ -376,12 +376,12 @@ export interface components {
             state: components["schemas"]["PluginState"];
             /**
              * Format: int32
-             * @description The newest version. The numbers of an account's uploads grow, and none is given twice.
+             * @description The newest version. The version numbers of an account increase, and none is used twice.
              */
             version: number;
         };
         /**
-         * @description Whether a plugin can run.
+         * @description The state of a plugin.
          * @enum {string}
          */
         PluginState: "checking" | "ready" | "rejected";
@@ -424,7 +424,7 @@ export interface components {
             frames_done: number;
             /**
              * Format: int64
-             * @description Frames that are expected, once that is known.
+             * @description The expected number of frames, once it is known.
              */
             frames_expected?: number | null;
             /**
@@ -433,13 +433,13 @@ export interface components {
              */
             percent: number;
             /**
-             * @description What is being done.
+             * @description The current stage.
              * @enum {string}
              */
             stage: "waiting" | "reading" | "extracting" | "storing" | "done";
         };
         /**
-         * @description The method of an upload in one piece.
+         * @description The method of an upload in one request.
          * @enum {string}
          */
         PutMethod: "PUT";
@@ -450,7 +450,7 @@ export interface components {
              * @description When the URL expires.
              */
             expires_at: string;
-            /** @description Headers that must be sent as they are. */
+            /** @description Headers that must be sent unchanged. */
             headers: {
                 [key: string]: string;
             };
@@ -459,23 +459,23 @@ export interface components {
              * @enum {string}
              */
             method: "PUT";
-            /** @description Where to. */
+            /** @description The URL. */
             url: string;
         };
-        /** @description How much of something is used, and how much may be. */
+        /** @description A quota: the amount in use and the limit. */
         Quota: {
             /**
              * Format: int64
-             * @description As much may be.
+             * @description The limit.
              */
             limit: number;
             /**
              * Format: int64
-             * @description As much is used.
+             * @description The amount in use.
              */
             used: number;
         };
-        /** @description What an account uses of what it may; what `GET /internal/users/{id}/usage` answers. */
+        /** @description The quotas of an account; the answer of `GET /internal/users/{id}/usage`. */
         Quotas: {
             /** @description Seconds of video that were decoded today (UTC) in jobs that have ended. */
             decoded_seconds_today: components["schemas"]["Quota"];
@@ -487,21 +487,21 @@ export interface components {
             plugins: components["schemas"]["Quota"];
             /**
              * Format: int32
-             * @description Requests that may be made in a minute; 0 is as many as one likes.
+             * @description The limit of requests in a minute; 0 means no limit.
              */
             requests_per_minute: number;
             /** @description Bytes of uploads and results. */
             stored_bytes: components["schemas"]["Quota"];
             /** @description Uploads that were begun today (UTC). */
             uploads_today: components["schemas"]["Quota"];
-            /** @description Videos that are pending or processing; further ones wait in line. */
+            /** @description Videos that are pending or processing; further ones are queued. */
             videos_in_flight: components["schemas"]["Quota"];
         };
-        /** @description From where to where. */
+        /** @description A range of the video. */
         RangeBody: {
-            /** @description First moment after it; `"100%"` if missing. */
+            /** @description The end, exclusive; `"100%"` if missing. */
             end?: string | null;
-            /** @description First moment; `"0s"` if missing. */
+            /** @description The start; `"0s"` if missing. */
             start?: string | null;
         };
         /** @description `POST /auth/refresh` and `POST /auth/logout`. */
@@ -551,10 +551,10 @@ export interface components {
         ResetPasswordRequest: {
             /**
              * Format: password
-             * @description The password from now on.
+             * @description The new password.
              */
             password: string;
-            /** @description What the link in the e-mail has behind `token=`. */
+            /** @description The value of `token=` in the mailed link. */
             token: string;
         };
         /** @description The images' size. */
@@ -579,7 +579,7 @@ export interface components {
         RunRequest: {
             options?: components["schemas"]["OptionsBody"] | null;
         };
-        /** @description How shots are told apart. */
+        /** @description How shots are distinguished. */
         ScenesBody: {
             /**
              * Format: int64
@@ -606,14 +606,14 @@ export interface components {
             at?: string[];
             /**
              * Format: int64
-             * @description So many frames, evenly.
+             * @description Number of frames, evenly distributed.
              */
             count?: number;
-            /** @description One frame each so many seconds: `"2.5s"`. */
+            /** @description One frame every so many seconds: `"2.5s"`. */
             every?: string;
             /**
              * Format: double
-             * @description So many frames a second, to a billionth.
+             * @description Frames a second, to a billionth.
              */
             fps?: number;
             /**
@@ -627,10 +627,10 @@ export interface components {
         Session: {
             /**
              * Format: date-time
-             * @description When it began; null where that was not noted yet.
+             * @description When it began; null for logins of older versions.
              */
             created_at?: string | null;
-            /** @description Whether the call came with its access token. */
+            /** @description Whether it is the login of the call's access token. */
             current: boolean;
             /** @description Its id. */
             id: string;
@@ -642,7 +642,7 @@ export interface components {
         };
         /** @description `GET /auth/me/sessions`. */
         SessionList: {
-            /** @description The logins that are good. */
+            /** @description The open logins. */
             items: components["schemas"]["Session"][];
         };
         /**
@@ -663,27 +663,27 @@ export interface components {
              */
             used_bytes: number;
         };
-        /** @description What a login and a refresh answer. */
+        /** @description The answer to a login and to a refresh. */
         TokenResponse: {
             /** @description A JWT, for `Authorization: Bearer`. */
             access_token: string;
             /**
              * Format: int32
-             * @description Seconds that the access token is good for.
+             * @description Seconds until the access token expires.
              */
             expires_in: number;
-            /** @description Good for one refresh. */
+            /** @description Valid for one refresh. */
             refresh_token: string;
             /** @description `Bearer`. */
             token_type: string;
         };
-        /** @description `PATCH /auth/me`: what is missing stays. */
+        /** @description `PATCH /auth/me`: a missing field is not changed. */
         UpdateAccountRequest: {
             /** @description A new name. */
             name?: string | null;
             notifications?: components["schemas"]["UpdateNotifications"] | null;
         };
-        /** @description New notification settings: what is missing stays, `webhook_url: null` removes the webhook. */
+        /** @description New notification settings: a missing field is not changed, `webhook_url: null` removes the webhook. */
         UpdateNotifications: {
             /** @description Whether to send an e-mail when a video fails. */
             email?: boolean | null;
@@ -709,7 +709,7 @@ export interface components {
              * @description Its bytes, exactly.
              */
             size: number;
-            /** @description Where to PUT it. */
+            /** @description The URL for the PUT. */
             url: string;
         };
         /** @description `GET /videos/{id}/upload-parts`. */
@@ -754,7 +754,7 @@ export interface components {
             /** @description An access token. */
             token: string;
         };
-        /** @description Whether a token is good, in the spirit of RFC 7662. */
+        /** @description Whether a token is valid, similar to RFC 7662. */
         ValidateResponse: {
             /** @description Whether it is. */
             active: boolean;
@@ -770,7 +770,7 @@ export interface components {
         };
         /** @description `POST /auth/verify`. */
         VerifyEmailRequest: {
-            /** @description What the link in the e-mail has behind `token=`. */
+            /** @description The value of `token=` in the mailed link. */
             token: string;
         };
         /** @description `GET /videos`. */
@@ -853,10 +853,10 @@ export interface components {
             attempts: components["schemas"]["DeliveryAttempt"][];
             /**
              * Format: date-time
-             * @description When it was noted.
+             * @description When it was recorded.
              */
             created_at: string;
-            /** @description What it is about. */
+            /** @description The type of the event. */
             event: components["schemas"]["EventType"];
             /** @description The event's id, which is sent as `webhook-id`. */
             id: string;
@@ -865,16 +865,16 @@ export interface components {
              * @description When the next one is due, while it is pending.
              */
             next_attempt_at?: string | null;
-            /** @description How far it is. */
+            /** @description Its status. */
             status: components["schemas"]["DeliveryStatus"];
-            /** @description The video that it is about, if it is about one. */
+            /** @description The video of the event, if it has one. */
             video_id?: string | null;
         };
         /** @description `POST /auth/me/webhook-secret`. */
         WebhookSecret: {
             /**
              * Format: date-time
-             * @description Until when the one before signs, too.
+             * @description Until when the previous secret signs, too.
              */
             previous_valid_until: string;
             /** @description The new signing secret, in this answer only. */

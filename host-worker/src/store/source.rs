@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use aws_sdk_s3::Client;
 use bytes::{Bytes, BytesMut};
 use framelift_media::Source;
 use tokio::runtime::Handle;
@@ -153,6 +154,24 @@ impl S3Source {
         let reading = Arc::new(Reading { store, object, metrics, received_bytes, cancel });
         Self { blocks: BlockReader::new(Ranges { reading, handle }, size, buffer) }
     }
+}
+
+/// Opens an object as the engine's source outside of a job, with at most `buffer` bytes in memory, and says how many
+/// bytes it has received: for measuring. Needs the runtime that it is opened in until it is dropped.
+///
+/// # Errors
+/// If there is no such object, or the store refuses or does not answer.
+pub async fn open_object(
+    client: Client,
+    bucket: &str,
+    key: &str,
+    buffer: u64,
+) -> Result<(impl Source, Arc<AtomicU64>), StoreError> {
+    let (store, cancel) = (ObjectStore::new(client, bucket), CancellationToken::new());
+    let object = store.open(key, &cancel).await?;
+    let (metrics, received) = (Arc::new(Metrics::new("")), Arc::<AtomicU64>::default());
+    let source = S3Source::new(store, object, buffer, metrics, received.clone(), Handle::current(), cancel);
+    Ok((source, received))
 }
 
 impl Source for S3Source {

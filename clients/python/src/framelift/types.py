@@ -12,11 +12,11 @@ class ChangePasswordRequest(TypedDict):
 
     new_password: str
     """
-    The password from now on.
+    The new password.
     """
     password: str
     """
-    The password until now.
+    The current password.
     """
 
 
@@ -57,7 +57,7 @@ class DeleteAccountRequest(TypedDict):
 
 class DeliveryAttempt(TypedDict):
     """
-    One time that an event was sent, or could not be.
+    One attempt to deliver an event.
     """
 
     at: str
@@ -66,17 +66,17 @@ class DeliveryAttempt(TypedDict):
     """
     error: NotRequired[str | None]
     """
-    Why it was not taken.
+    Why it was not accepted.
     """
     status: NotRequired[int | None]
     """
-    What the receiver answered, if it did.
+    The status that the receiver answered, if it did.
     """
 
 
 DeliveryStatus: TypeAlias = Literal['pending', 'delivered', 'failed']
 """
-How far a delivery is.
+The status of a delivery.
 """
 
 
@@ -101,7 +101,7 @@ class DownloadResponse(TypedDict):
 
 EventType: TypeAlias = Literal['video.completed', 'video.failed', 'video.expired', 'plugin.rejected', 'webhook.test']
 """
-What an event is about.
+The type of an event.
 """
 
 
@@ -172,7 +172,7 @@ class FrameItem(TypedDict):
     """
     url: str
     """
-    The path of this frame, which whoever has it may fetch without a token.
+    The path of this frame. It needs no token.
     """
     width: int
     """
@@ -199,7 +199,7 @@ class FramePage(TypedDict):
     """
     url_template: str
     """
-    The path of any frame of this video, `{n}` being its number, which whoever has it may fetch without a token.
+    The path of any frame of this video, `{n}` being its number. It needs no token.
     """
 
 
@@ -231,7 +231,7 @@ The method of an upload in parts.
 
 class NotificationSettings(TypedDict):
     """
-    What the owner wants to be told, and how.
+    The notifications that the owner receives.
     """
 
     email: bool
@@ -280,7 +280,7 @@ class PluginInUse(TypedDict):
 
 PluginState: TypeAlias = Literal['checking', 'ready', 'rejected']
 """
-Whether a plugin can run.
+The state of a plugin.
 """
 
 
@@ -305,7 +305,7 @@ class Progress(TypedDict):
     """
     frames_expected: NotRequired[int | None]
     """
-    Frames that are expected, once that is known.
+    The expected number of frames, once it is known.
     """
     percent: int
     """
@@ -313,13 +313,13 @@ class Progress(TypedDict):
     """
     stage: Literal['waiting', 'reading', 'extracting', 'storing', 'done']
     """
-    What is being done.
+    The current stage.
     """
 
 
 PutMethod: TypeAlias = Literal['PUT']
 """
-The method of an upload in one piece.
+The method of an upload in one request.
 """
 
 
@@ -334,7 +334,7 @@ class PutUpload(TypedDict):
     """
     headers: dict[str, str]
     """
-    Headers that must be sent as they are.
+    Headers that must be sent unchanged.
     """
     method: PutMethod
     """
@@ -342,28 +342,28 @@ class PutUpload(TypedDict):
     """
     url: str
     """
-    Where to.
+    The URL.
     """
 
 
 class Quota(TypedDict):
     """
-    How much of something is used, and how much may be.
+    A quota: the amount in use and the limit.
     """
 
     limit: int
     """
-    As much may be.
+    The limit.
     """
     used: int
     """
-    As much is used.
+    The amount in use.
     """
 
 
 class Quotas(TypedDict):
     """
-    What an account uses of what it may; what `GET /internal/users/{id}/usage` answers.
+    The quotas of an account; the answer of `GET /internal/users/{id}/usage`.
     """
 
     decoded_seconds_today: Quota
@@ -384,7 +384,7 @@ class Quotas(TypedDict):
     """
     requests_per_minute: int
     """
-    Requests that may be made in a minute; 0 is as many as one likes.
+    The limit of requests in a minute; 0 means no limit.
     """
     stored_bytes: Quota
     """
@@ -396,22 +396,22 @@ class Quotas(TypedDict):
     """
     videos_in_flight: Quota
     """
-    Videos that are pending or processing; further ones wait in line.
+    Videos that are pending or processing; further ones are queued.
     """
 
 
 class RangeBody(TypedDict):
     """
-    From where to where.
+    A range of the video.
     """
 
     end: NotRequired[str | None]
     """
-    First moment after it; `"100%"` if missing.
+    The end, exclusive; `"100%"` if missing.
     """
     start: NotRequired[str | None]
     """
-    First moment; `"0s"` if missing.
+    The start; `"0s"` if missing.
     """
 
 
@@ -486,11 +486,11 @@ class ResetPasswordRequest(TypedDict):
 
     password: str
     """
-    The password from now on.
+    The new password.
     """
     token: str
     """
-    What the link in the e-mail has behind `token=`.
+    The value of `token=` in the mailed link.
     """
 
 
@@ -540,7 +540,7 @@ The images' size.
 
 class ScenesBody(TypedDict):
     """
-    How shots are told apart.
+    How shots are distinguished.
     """
 
     max: NotRequired[int | None]
@@ -572,15 +572,15 @@ class SelectBody(TypedDict):
     """
     count: NotRequired[int]
     """
-    So many frames, evenly.
+    Number of frames, evenly distributed.
     """
     every: NotRequired[str]
     """
-    One frame each so many seconds: `"2.5s"`.
+    One frame every so many seconds: `"2.5s"`.
     """
     fps: NotRequired[float]
     """
-    So many frames a second, to a billionth.
+    Frames a second, to a billionth.
     """
     keyframes: NotRequired[Literal[True]]
     """
@@ -596,11 +596,11 @@ class Session(TypedDict):
 
     created_at: NotRequired[str | None]
     """
-    When it began; null where that was not noted yet.
+    When it began; null for logins of older versions.
     """
     current: bool
     """
-    Whether the call came with its access token.
+    Whether it is the login of the call's access token.
     """
     id: str
     """
@@ -619,7 +619,7 @@ class SessionList(TypedDict):
 
     items: list[Session]
     """
-    The logins that are good.
+    The open logins.
     """
 
 
@@ -646,7 +646,7 @@ class StorageResponse(TypedDict):
 
 class TokenResponse(TypedDict):
     """
-    What a login and a refresh answer.
+    The answer to a login and to a refresh.
     """
 
     access_token: str
@@ -655,11 +655,11 @@ class TokenResponse(TypedDict):
     """
     expires_in: int
     """
-    Seconds that the access token is good for.
+    Seconds until the access token expires.
     """
     refresh_token: str
     """
-    Good for one refresh.
+    Valid for one refresh.
     """
     token_type: str
     """
@@ -669,7 +669,7 @@ class TokenResponse(TypedDict):
 
 class UpdateNotifications(TypedDict):
     """
-    New notification settings: what is missing stays, `webhook_url: null` removes the webhook.
+    New notification settings: a missing field is not changed, `webhook_url: null` removes the webhook.
     """
 
     email: NotRequired[bool | None]
@@ -701,7 +701,7 @@ class UploadPart(TypedDict):
     """
     url: str
     """
-    Where to PUT it.
+    The URL for the PUT.
     """
 
 
@@ -737,7 +737,7 @@ class ValidateRequest(TypedDict):
 
 class ValidateResponse(TypedDict):
     """
-    Whether a token is good, in the spirit of RFC 7662.
+    Whether a token is valid, similar to RFC 7662.
     """
 
     active: bool
@@ -765,7 +765,7 @@ class VerifyEmailRequest(TypedDict):
 
     token: str
     """
-    What the link in the e-mail has behind `token=`.
+    The value of `token=` in the mailed link.
     """
 
 
@@ -808,11 +808,11 @@ class WebhookDelivery(TypedDict):
     """
     created_at: str
     """
-    When it was noted.
+    When it was recorded.
     """
     event: EventType
     """
-    What it is about.
+    The type of the event.
     """
     id: str
     """
@@ -824,11 +824,11 @@ class WebhookDelivery(TypedDict):
     """
     status: DeliveryStatus
     """
-    How far it is.
+    Its status.
     """
     video_id: NotRequired[str | None]
     """
-    The video that it is about, if it is about one.
+    The video of the event, if it has one.
     """
 
 
@@ -839,7 +839,7 @@ class WebhookSecret(TypedDict):
 
     previous_valid_until: str
     """
-    Until when the one before signs, too.
+    Until when the previous secret signs, too.
     """
     webhook_secret: str
     """
@@ -864,7 +864,7 @@ class AcceptedResponse(TypedDict):
 
 class AccountResponse(TypedDict):
     """
-    `GET /auth/me`, and what `PATCH /auth/me` answers.
+    The answer of `GET /auth/me` and `PATCH /auth/me`.
     """
 
     created_at: str
@@ -877,8 +877,8 @@ class AccountResponse(TypedDict):
     """
     email_verified: NotRequired[bool]
     """
-    Whether the owner has followed a link that was mailed to the address. Where the service asks for that,
-    nothing can be uploaded before.
+    Whether the owner has confirmed the address by a mailed link. If the service requires that, nothing can be
+    uploaded before.
     """
     id: str
     """
@@ -890,12 +890,12 @@ class AccountResponse(TypedDict):
     """
     notifications: NotificationSettings
     """
-    What the owner wants to be told.
+    The notifications that the owner receives.
     """
     quotas: NotRequired[Quotas | None]
     webhook_secret: NotRequired[str | None]
     """
-    The webhook's signing secret, in the one answer to the call that set the webhook.
+    The webhook's signing secret, only in the answer to the call that set the webhook.
     """
 
 
@@ -906,11 +906,11 @@ class DeletedPluginResponse(TypedDict):
 
     in_use: list[PluginInUse]
     """
-    The versions that unfinished videos still run; each goes after the last of them.
+    The versions that unfinished videos still use. Each is deleted after the last of these has ended.
     """
     name: str
     """
-    The name, which calls nothing of the caller's any more.
+    The name of the deleted plugin.
     """
 
 
@@ -925,7 +925,7 @@ class DeliveryPage(TypedDict):
     """
     next_cursor: NotRequired[str | None]
     """
-    For the next page, if there is one.
+    The cursor of the next page, if there is one.
     """
 
 
@@ -958,7 +958,7 @@ class MultipartUpload(TypedDict):
 
 class OptionsBody(TypedDict):
     """
-    Options as they stand in the API and in the manifest; what is missing has its default.
+    The options in the API and in the manifest. A missing field has its default.
     """
 
     crop: NotRequired[CropBody | None]
@@ -988,7 +988,7 @@ class OptionsBody(TypedDict):
     """
     tolerance: NotRequired[str | None]
     """
-    How far a frame may be off where that is cheaper; `"0s"` if missing.
+    How far a frame may be from the wanted time if that is cheaper; `"0s"` if missing.
     """
 
 
@@ -999,11 +999,11 @@ class PluginResponse(TypedDict):
 
     built_in: bool
     """
-    Whether it comes with the service; an uploaded plugin of the same name takes its place.
+    Whether it comes with the service; an uploaded plugin of the same name replaces it.
     """
     config_schema: NotRequired[dict[str, Any] | None]
     """
-    JSON Schema of the configuration; null where the plugin says nothing of it.
+    JSON Schema of the configuration; null if the plugin has none.
     """
     created_at: NotRequired[str | None]
     """
@@ -1011,7 +1011,7 @@ class PluginResponse(TypedDict):
     """
     name: str
     """
-    The name by which options call it.
+    The name by which options refer to it.
     """
     ready_version: NotRequired[int | None]
     """
@@ -1035,7 +1035,7 @@ class PluginResponse(TypedDict):
     """
     version: int
     """
-    The newest version. The numbers of an account's uploads grow, and none is given twice.
+    The newest version. The version numbers of an account increase, and none is used twice.
     """
 
 
@@ -1084,7 +1084,7 @@ class RunRequest(TypedDict):
 
 class UpdateAccountRequest(TypedDict):
     """
-    `PATCH /auth/me`: what is missing stays.
+    `PATCH /auth/me`: a missing field is not changed.
     """
 
     name: NotRequired[str | None]
