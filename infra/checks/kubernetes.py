@@ -15,7 +15,7 @@ from common import INFRA, ROOT, Failed, Skipped, check, fail_if, program, read, 
 ENVIRONMENTS = ["dev", "staging", "prod"]
 RENDERED = [*(f"overlays/{environment}" for environment in ENVIRONMENTS), "spinkube", "argocd"]
 # The schemas of custom resources are not part of this repository: by default they are in a folder beside it.
-DEFAULT_SCHEMAS = ROOT / "../shared/schemas"
+DEFAULT_SCHEMAS = ROOT.parent / "shared" / "schemas"
 
 
 @functools.cache
