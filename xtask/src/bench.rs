@@ -56,8 +56,14 @@ fn criterion(args: &[String]) -> Result {
         bench.env("FRAMELIFT_BENCH_PLUGINS", plugins()?);
     }
     match name {
-        Some(name) if name == "plugins" => bench.args(["--bench", "plugins"]),
-        _ => bench.arg("--").args(args),
+        // Programs of their own, which know nothing of Criterion's names.
+        Some(name) if ["plugins", "remote", "sandbox"].contains(&name.as_str()) => {
+            bench.args(["--bench", name])
+        }
+        Some(_) => {
+            bench.args(["--bench", "engine", "--bench", "hardware", "--bench", "stages", "--"]).args(args)
+        }
+        None => &mut bench,
     };
     run(bench)
 }

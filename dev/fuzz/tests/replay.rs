@@ -1,5 +1,7 @@
 //! Each target on its seeds, and on changes of them.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails has to fail its test")]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};

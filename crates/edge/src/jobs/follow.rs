@@ -1,6 +1,6 @@
 //! What a stream of all of a user's videos reads: those that are unfinished, and places in the list of all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 
 use framelift_domain::video::State;
 use framelift_domain::{UserId, VideoId};
@@ -41,7 +41,7 @@ pub enum Entry {
     /// Its record, and its position in the list.
     Video {
         /// The video, without its place in the queue.
-        found: Found,
+        found: Box<Found>,
         /// None for one that never came to be.
         position: Option<u64>,
     },
@@ -84,7 +84,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             Some(row) if row.video.owner != user => Entry::Unreadable,
             Some(row) if matches!(row.video.state, State::Deleted { .. }) => Entry::Deleted,
             Some(row) => {
-                let found = Found { video: row.video, queue_position: None };
+                let found = Box::new(Found { video: row.video, queue_position: None });
                 Entry::Video { found, position: row.position }
             }
         })
@@ -102,11 +102,14 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         let mut listed = Vec::new();
         for position in positions.iter().copied().filter(|at| (head.removed..head.len()).contains(at)) {
             let number = position / PAGE;
-            if !pages.contains_key(&number) {
-                pages.insert(number, self.store.index_page(user, head, number).await?);
-            }
-            let id = pages.get(&number).zip(usize::try_from(position % PAGE).ok());
-            listed.extend(id.and_then(|(page, at)| page.get(at)).map(|id| (position, *id)));
+            let page = match pages.entry(number) {
+                btree_map::Entry::Occupied(read) => read.into_mut(),
+                btree_map::Entry::Vacant(unread) => {
+                    unread.insert(self.store.index_page(user, head, number).await?)
+                }
+            };
+            let id = usize::try_from(position % PAGE).ok().and_then(|at| page.get(at));
+            listed.extend(id.map(|id| (position, *id)));
         }
         let mut entries = Vec::new();
         for listed in listed.chunks(AT_ONCE) {
