@@ -29,7 +29,7 @@ pub(crate) struct Options {
     /// The folder for compiled components; without it, each start compiles them.
     #[arg(long)]
     cache: Option<PathBuf>,
-    /// A variable's value, before SPIN_VARIABLE_<NAME> and the manifest's default.
+    /// A variable's value, before `SPIN_VARIABLE_NAME` and the manifest's default.
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     variable: Vec<(String, String)>,
     /// Quirks of Spin and of real key-value back ends to imitate: `all`, or a list.
