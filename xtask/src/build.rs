@@ -44,11 +44,22 @@ pub(crate) fn guests() -> Result {
 
 /// Builds guests by their packages' names.
 pub(crate) fn build_guests(packages: &[&str]) -> Result {
+    run(guests_build(packages))
+}
+
+/// The command that builds them.
+pub(crate) fn guests_build(packages: &[&str]) -> Command {
     let mut build = cargo(&["build", "--quiet", "--profile", "guest", "--target", "wasm32-wasip2"]);
     for package in packages {
         build.args(["--package", package]);
     }
-    run(build)
+    build
+}
+
+/// Has cargo compile the workspace's packages with Clippy, and fail if it has warnings. What is built is the same, and
+/// is not built again by a command that has this, too.
+pub(crate) fn with_lints(cargo: &mut Command) {
+    cargo.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env("CARGO_BUILD_WARNINGS", "deny");
 }
 
 /// Builds programs by their packages' names. Messages go to standard error, because standard output may belong

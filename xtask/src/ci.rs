@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use crate::build::{GUESTS, TEST_GUESTS, native_workspace};
-use crate::run::{Result, cargo, command, run, succeeds};
-use crate::{clients, infra, page, setup, test, tidy};
+use crate::build::{GUESTS, TEST_GUESTS, guests_build, native_workspace, with_lints};
+use crate::run::{Result, cargo, command, root, run, succeeds, target};
+use crate::{clients, infra, page, setup, tidy};
 
-/// Tidy and fmt; clippy, deny and docs beside the page, the clients' types and the quick checks of
+/// Tidy and fmt; lints, documents and licences beside the page, the clients' types and the quick checks of
 /// `infra/`; then, unless `--without-tests` is given, every test.
 pub(crate) fn ci(args: &[String]) -> Result {
     let with_tests = match args {
@@ -25,12 +25,18 @@ pub(crate) fn ci(args: &[String]) -> Result {
             step("the types of the clients", clients::check)?;
             step("infrastructure", || infra::infra(&["--quick".to_owned()]))
         });
-        step("lints", clippy)?;
-        step("licences and sources of dependencies", deny)?;
+        step("lints, and the build of all that is tested", lints)?;
         step("documentation", docs)?;
+        step("licences and sources of dependencies", deny)?;
         beside.join().map_err(|_| "a thread that checked the page and infra/ ended")?
     })?;
-    if with_tests { test::test(&[]) } else { Ok(()) }
+    if !with_tests {
+        return Ok(());
+    }
+    let xtask = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+    let mut tests = command(&xtask.to_string_lossy(), &["test"]);
+    with_lints(&mut tests);
+    run(tests)
 }
 
 fn step(what: &str, action: impl FnOnce() -> Result) -> Result {
@@ -41,17 +47,16 @@ fn step(what: &str, action: impl FnOnce() -> Result) -> Result {
     Ok(())
 }
 
-fn clippy() -> Result {
-    let mut native = cargo(&["clippy", "--quiet", "--all-targets"]);
-    native_workspace(&mut native);
-    native.args(["--", "--deny", "warnings"]);
-    run(native)?;
-    let mut guests = cargo(&["clippy", "--quiet", "--profile", "guest", "--target", "wasm32-wasip2"]);
-    for guest in [GUESTS, TEST_GUESTS].concat() {
-        guests.args(["--package", guest]);
-    }
-    guests.args(["--", "--deny", "warnings"]);
-    run(guests)
+/// Clippy's compiler builds all that is tested. `cargo clippy` would check every dependency a second time, which
+/// takes as long as everything else before the tests.
+fn lints() -> Result {
+    let mut guests = guests_build(&[GUESTS, TEST_GUESTS].concat());
+    with_lints(&mut guests);
+    run(guests)?;
+    let mut all = cargo(&["build", "--quiet", "--all-targets"]);
+    native_workspace(&mut all);
+    with_lints(&mut all);
+    run(all)
 }
 
 /// The advisory database lies outside the registries, so advisories are not part of this.
@@ -64,11 +69,12 @@ fn deny() -> Result {
     run(command("cargo", &["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]))
 }
 
+/// `cargo doc` would check every dependency a second time, too. `cargo test --doc` takes them as the tests do, so it is
+/// given a rustdoc that writes documents.
 fn docs() -> Result {
-    // With examples, although there are none: only then does cargo choose the features of dependencies as
-    // for the lints' `--all-targets`. Otherwise it checks most of them again.
-    let mut docs = cargo(&["doc", "--quiet", "--no-deps", "--lib", "--bins", "--examples"]);
+    let mut docs = cargo(&["test", "--quiet", "--doc"]);
     native_workspace(&mut docs);
-    docs.env("RUSTDOCFLAGS", "--deny warnings");
+    with_lints(&mut docs);
+    docs.env("RUSTDOC", root().join("xtask/rustdoc")).env("FRAMELIFT_DOCS", target().join("doc"));
     run(docs)
 }

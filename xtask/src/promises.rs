@@ -12,6 +12,8 @@ pub(crate) struct Reference {
     pub(crate) line: usize,
     pub(crate) path: String,
     pub(crate) name: String,
+    /// Whether the row says that its tests are skipped where something is missing.
+    pub(crate) conditional: bool,
 }
 
 impl Reference {
@@ -89,7 +91,12 @@ fn parse(text: &str) -> (Vec<Reference>, Vec<usize>) {
             let Some((path, name)) = quoted.split_once("::").filter(|(path, _)| path.contains('/')) else {
                 continue;
             };
-            references.push(Reference { line, path: path.to_owned(), name: name.to_owned() });
+            references.push(Reference {
+                line,
+                path: path.to_owned(),
+                name: name.to_owned(),
+                conditional: row.contains("(skipped where "),
+            });
         }
         let is_row = row.starts_with('|') && !row.starts_with("| promise") && !row.starts_with("|---");
         if is_row && references.len() == named_before {
@@ -104,15 +111,17 @@ mod tests {
     use super::*;
 
     fn reference(path: &str, name: &str) -> Reference {
-        Reference { line: 1, path: path.into(), name: name.into() }
+        Reference { line: 1, path: path.into(), name: name.into(), conditional: false }
     }
 
     #[test]
     fn rows_are_read() {
-        let text = "# `a/b.rs::outside`\n| promise | held by |\n|---|---|\n| x | `a/b.rs::c`, `docs/x.md` |\n| y | |\n";
+        let text = "# `a/b.rs::outside`\n| promise | held by |\n|---|---|\n| x | `a/b.rs::c`, `docs/x.md` |\n| y | |\n\
+                    | z | `a/b.rs::d` (skipped where there is no GPU) |\n";
         let (references, empty) = parse(text);
-        assert_eq!(references.len(), 2);
+        assert_eq!(references.len(), 3);
         assert_eq!(references[1], Reference { line: 4, ..reference("a/b.rs", "c") });
+        assert_eq!(references[2], Reference { line: 6, conditional: true, ..reference("a/b.rs", "d") });
         assert_eq!(empty, [5]);
     }
 

@@ -12,6 +12,8 @@ pub(super) struct Tally {
     pub(super) broken: Vec<String>,
     /// Source of the binary and name of the test, of all that ran and did not skip what it is for.
     pub(super) ran: Vec<(String, String)>,
+    /// Likewise, of those that skipped what they are for.
+    pub(super) skipped_tests: Vec<(String, String)>,
     /// What tests reported as skipped.
     left_out: Vec<String>,
     source: String,
@@ -48,9 +50,12 @@ impl Tally {
         } else if line.starts_with("SKIPPED") {
             self.left_out.push(line.to_owned());
             // A test may skip several things, but counts once.
-            if self.speaking.take().is_some() {
+            if let Some(name) = self.speaking.take() {
                 self.passed = self.passed.saturating_sub(1);
                 self.skipped += 1;
+                let test = (self.source.clone(), name);
+                self.ran.retain(|ran| *ran != test);
+                self.skipped_tests.push(test);
             }
         }
     }
@@ -61,6 +66,7 @@ impl Tally {
         self.skipped += other.skipped;
         self.broken.extend(other.broken);
         self.ran.extend(other.ran);
+        self.skipped_tests.extend(other.skipped_tests);
         self.left_out.extend(other.left_out);
     }
 
@@ -96,7 +102,8 @@ mod tests {
         }
         assert_eq!((tally.passed, tally.failed, tally.skipped), (2, 1, 2));
         let names: Vec<_> = tally.ran.iter().map(|(_, name)| name.as_str()).collect();
-        assert_eq!(names, ["a::one", "a::two", "three", "five"]);
+        assert_eq!(names, ["a::one", "a::two", "three"]);
+        assert_eq!(tally.skipped_tests, [("x/src/lib.rs".to_owned(), "five".to_owned())]);
         assert_eq!(tally.left_out.len(), 2);
     }
 }
