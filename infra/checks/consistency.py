@@ -1,13 +1,17 @@
 """Checks that manifests, modules and programs agree: names, variables, and times that depend on each other."""
 
+import json
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
+from pathlib import Path
 
 import yaml
 
-from common import INFRA, Failed, check, fail_if, read
+from common import INFRA, Failed, Skipped, check, fail_if, program, read, run
 from kubernetes import ENVIRONMENTS, deployments, named, objects
 from terraform import as_seconds
 
@@ -81,6 +85,19 @@ def every_key_without_a_default_is_given():
 
 
 @check
+def the_composition_is_one():
+    """Docker's own reader of `compose.yaml` takes it."""
+    docker = program("docker")
+    if subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
+        raise Skipped("docker has no `compose`")
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(INFRA / "compose", folder, dirs_exist_ok=True)
+        for secrets in ("keys.env", "worker.env"):
+            (Path(folder) / secrets).touch()
+        run(docker, "compose", "--file", "compose.yaml", "config", "--quiet", cwd=folder)
+
+
+@check
 def the_composition_gives_every_key():
     """`infra/compose`: with the secrets that `cargo xtask keys` prints, all that the programs need and know."""
     services = yaml.safe_load(read("infra/compose/compose.yaml"))["services"]
@@ -99,12 +116,25 @@ def the_composition_gives_every_key():
         confined = services[name]
         if not confined["read_only"] or confined["cap_drop"] != ["ALL"] or confined["user"] != "65532:65532":
             problems.append(f"{name} has more rights than in production")
+    made = services["made"]["command"][0]
+    # The page's own origin uploads to the bucket and reads from it, and must see `ETag`, as in modules/storage.
+    cors = json.loads(re.search(r"--cors-configuration \\\n\s*'(.+)'", made)[1])["CORSRules"][0]
+    page = next(port for port in services["edge"]["ports"]).rsplit(":", 1)[0]
+    if (cors["AllowedOrigins"], sorted(cors["AllowedMethods"]), cors["ExposeHeaders"]) != ([f"http://{page}"], ["GET", "PUT"], ["ETag"]):
+        problems.append(f"the page cannot use the bucket: {cors}")
     for name, service in services.items():
         problems += [f"{name} is open to the network: {port}" for port in service.get("ports", []) if not port.startswith("127.0.0.1:")]
     stores = {store for part in tomllib.loads(read("spin.toml"))["component"].values() for store in part.get("key_value_stores", [])}
     if tomllib.loads(read("infra/compose/runtime-config.toml"))["key_value_store"].keys() != stores:
         problems.append(f"runtime-config.toml has other stores than {sorted(stores)}")
     fail_if(problems)
+
+
+def table_suffix(environment):
+    """What the names of an environment's tables end with: something after a restore (docs/operations.md)."""
+    file = INFRA / "terraform/environments" / str(environment) / "main.tf"
+    given = re.search(r'^  table_suffix\s+= "(.*)"$', file.read_text(), re.M) if file.exists() else None
+    return given[1] if given else ""
 
 
 @check
@@ -121,7 +151,8 @@ def a_store_is_a_table():
         prefix = f"framelift-{environment}" if environment else "framelift"
         expected = {
             store: {
-                "type": "aws_dynamo", "region": "us-east-1", "table": f"{prefix}-{store}", "consistent_read": True,
+                "type": "aws_dynamo", "region": "us-east-1", "consistent_read": True,
+                "table": f"{prefix}-{store}{table_suffix(environment)}",
             }
             for store in stores
         }
@@ -140,7 +171,7 @@ def names_are_those_that_terraform_makes():
     written = {
         "queues": ['"${var.name}-jobs"', '"${var.name}-jobs-short"', '"${var.name}-jobs-dead"'],
         "stack": ['"${var.name}-${data.aws_caller_identity.current.account_id}"'],
-        "tables": ['"${var.name}-${each.key}"'],
+        "tables": ['"${var.name}-${each.key}${var.suffix}"'],
         "registry": ['"${var.name}/${each.key}"'],
         "secrets": ['"${var.name}/${each.key}"'],
     }
@@ -155,10 +186,19 @@ def names_are_those_that_terraform_makes():
     cluster = read(f"{MODULES}/cluster/main.tf")
     accounts = set(re.findall(r'namespace = "framelift", account = "([\w-]+)"', cluster))
     images = set(re.findall(r'"([\w-]+)"', re.search(r"default\s+= \[([^\]]+)\]", read(f"{MODULES}/registry/main.tf"))[1]))
+    # The account of `prod` has the images; those of the others pull from it.
+    accounts_of = {environment: re.search(r"\d{12}", given(f"overlays/{environment}", "worker-cpu")["FRAMELIFT_QUEUE_URL"])[0] for environment in ENVIRONMENTS}
+    pulled_by = re.search(r"pulled_by\s+= \[(.*)\]", read("infra/terraform/environments/prod/main.tf"))[1]
+    problems += [
+        f"the account of {environment} may not pull images"
+        for environment, account in accounts_of.items()
+        if environment != "prod" and account not in pulled_by
+    ]
+    repository = f"{accounts_of['prod']}.dkr.ecr.us-east-1.amazonaws.com/framelift-prod/"
     for environment in ENVIRONMENTS:
         folder, name = f"overlays/{environment}", f"framelift-{environment}"
         edge, worker = given(folder, "edge"), given(folder, "worker-cpu")
-        account = re.search(r"\d{12}", worker["FRAMELIFT_QUEUE_URL"])[0]
+        account = accounts_of[environment]
         queue = f"https://sqs.us-east-1.amazonaws.com/{account}/{name}-jobs"
         expected = {
             "FRAMELIFT_QUEUE_URL": queue,
@@ -181,9 +221,9 @@ def names_are_those_that_terraform_makes():
                 if keys != {f"{name}/{item['metadata']['name']}"}:
                     problems.append(f"{folder}: {item['metadata']['name']} reads {sorted(keys)}")
         for deployment, pod in deployments(folder).items():
-            repository = f"{account}.dkr.ecr.us-east-1.amazonaws.com/{name}/"
             image = pod["containers"][0]["image"]
-            if not image.startswith(repository) or image.removeprefix(repository).split(":")[0] not in images:
+            pinned = re.fullmatch(re.escape(repository) + r"([\w-]+):v[\d.]+@sha256:[0-9a-f]{64}", image)
+            if not pinned or pinned[1] not in images:
                 problems.append(f"{folder}: {deployment} has the image {image}")
             if pod["serviceAccountName"] not in accounts:
                 problems.append(f"{folder}: {deployment} has an account without a role")

@@ -33,7 +33,7 @@ def programs():
     """The folder of the programs for the images. Skips the check if images were not requested."""
     folder = os.environ.get("FRAMELIFT_IMAGES_PROGRAMS")
     if not folder:
-        raise Skipped("images are built where `--images` is given")
+        raise Skipped("FRAMELIFT_IMAGES_PROGRAMS names no folder of programs")
     if os.geteuid() != 0:
         raise Skipped("buildah and runc are run as root here")
     return Path(folder)

@@ -75,22 +75,35 @@ def custom_objects_fit_their_projects_schemas():
     """KEDA's, Argo CD's, External Secrets', SpinKube's and the Prometheus operator's."""
     import jsonschema
 
-    schemas = Path(os.environ.get("FRAMELIFT_SCHEMAS", DEFAULT_SCHEMAS))
-    if not schemas.is_dir():
-        raise Skipped(f"there are no schemas of custom resources in {schemas}; FRAMELIFT_SCHEMAS sets another folder")
+    named = os.environ.get("FRAMELIFT_SCHEMAS", str(DEFAULT_SCHEMAS))
+    folders = [Path(folder) for folder in named.split(os.pathsep)]
+    if not all(folder.is_dir() for folder in folders):
+        raise Skipped(f"there are no schemas of custom resources in {named}; FRAMELIFT_SCHEMAS sets other folders")
     problems = []
     for folder in RENDERED:
         for item in filter(is_custom, objects(folder)):
             group, version = item["apiVersion"].split("/")
-            file = schemas / group / f"{item['kind'].lower()}_{version}.json"
             name = f"{folder}: {item['kind']}/{item['metadata']['name']}"
-            if not file.exists():
-                problems.append(f"{name}: there is no schema {group}/{file.name}")
+            schema = schema_of(folders, group, item["kind"], version)
+            if not schema:
+                problems.append(f"{name}: there is no schema of {group}/{version} {item['kind']}")
                 continue
-            validator = jsonschema.Draft202012Validator(closed(json.loads(file.read_text())))
+            validator = jsonschema.Draft202012Validator(closed(schema))
             for error in validator.iter_errors(item):
                 problems.append(f"{name}: {'/'.join(map(str, error.absolute_path))}: {error.message}")
     fail_if(problems)
+
+
+def schema_of(folders, group, kind, version):
+    """The first schema of a kind: `GROUP/KIND_VERSION.json`, or in a definition as controller-gen writes it, `GROUP_KINDs.yaml`."""
+    for folder in folders:
+        file, definition = folder / group / f"{kind.lower()}_{version}.json", folder / f"{group}_{kind.lower()}s.yaml"
+        if file.exists():
+            return json.loads(file.read_text())
+        if definition.exists():
+            versions = yaml.safe_load(definition.read_text())["spec"]["versions"]
+            return next((one["schema"]["openAPIV3Schema"] for one in versions if one["name"] == version), None)
+    return None
 
 
 def closed(schema):

@@ -1,11 +1,11 @@
-"""Checks of alerts and dashboards: they use only existing metrics, and each alert is tested and documented."""
+"""Checks of alerts, alarms and dashboards: they use only existing metrics, and each alert is tested and documented."""
 
 import json
 import re
 
 import yaml
 
-from common import WORK, check, fail_if, program, read, run
+from common import INFRA, WORK, check, fail_if, program, read, run
 
 MONITORING = "infra/kubernetes/monitoring"
 
@@ -79,10 +79,15 @@ def alerts_fire_and_stay_quiet():
 
 @check
 def every_alert_leads_to_its_runbook():
-    """A section of docs/operations.md."""
+    """A section of docs/operations.md, for Prometheus' alerts and for AWS's alarms."""
     headings = re.findall(r"^#+ (.+)$", read("docs/operations.md"), re.M)
     anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     problems = []
+    for module in (INFRA / "terraform/modules").glob("*/main.tf"):
+        for text in re.findall(r'(?:alarm_description|about) +=\s+"(.+)"$', module.read_text(), re.M):
+            led = re.search(r": docs/operations\.md#([\w-]+)$", text)
+            if not led or led[1] not in anchors:
+                problems.append(f"modules/{module.parent.name}: no section for {text}")
     for rule in (rule for group in rules() for rule in group["rules"]):
         file, _, anchor = rule["annotations"]["runbook"].partition("#")
         if file != "docs/operations.md" or anchor not in anchors:

@@ -67,22 +67,28 @@ def a_release_needs_digests_and_its_own_version():
 
 @check
 def a_release_is_proposed_to_every_environment():
-    """Runs the step that changes the overlays in a temporary repository, without `gh` and the push."""
+    """Runs the step that changes the overlays in a temporary repository, without `gh` and the push; and once without a digest."""
     script = steps("release.yml", "propose")["propose the tag to every environment"]
     folder = WORK / "proposal"
     shutil.rmtree(folder, ignore_errors=True)
-    overlays = "infra/kubernetes/overlays"
-    shutil.copytree(ROOT / overlays, folder / overlays)
+    kubernetes = "infra/kubernetes"
+    shutil.copytree(ROOT / kubernetes, folder / kubernetes)
     code, said = bash("git init --quiet . && git add --all && git -c user.name=a -c user.email=a@b commit --quiet -m a", folder)
     if code:
         raise Failed(said)
     script = "\n".join(line for line in script.splitlines() if not line.startswith(("gh ", "git push ")))
-    code, said = bash(script, folder, TAG="v9.8.7")
+    digests = {image: "sha256:" + letter * 64 for image, letter in [("edge", "a"), ("worker", "b"), ("worker-gpu", "c"), ("edge-app", "d")]}
+    if bash(script, folder, TAG="v9.8.7", DIGESTS="edge=")[0] == 0:
+        raise Failed("an image without a digest is proposed")
+    code, said = bash(script, folder, TAG="v9.8.7", DIGESTS=" ".join(f"{image}={digest}" for image, digest in digests.items()))
+    overlays = sorted((folder / kubernetes / "overlays").glob("*/kustomization.yaml"))
     left = [
-        f"{file.parent.name}: {line.strip()}"
-        for file in sorted((folder / overlays).glob("*/kustomization.yaml"))
-        for line in file.read_text().splitlines()
-        if "newName" in line and "newTag: v9.8.7}" not in line
+        f"{file.parent.name}: {image}"
+        for file in overlays
+        for image in yaml.safe_load(file.read_text())["images"]
+        if (image["newTag"], image["digest"]) != ("v9.8.7", digests[image["name"]])
     ]
-    if code or left or "deploy-v9.8.7" not in bash("git branch --show-current", folder)[1]:
+    if f"/edge-app:v9.8.7@{digests['edge-app']}\n" not in (folder / kubernetes / "spinkube/edge.yaml").read_text():
+        left.append("spinkube: edge-app")
+    if code or left or len(overlays) != 3 or "deploy-v9.8.7" not in bash("git branch --show-current", folder)[1]:
         raise Failed("\n".join([said, *left]))

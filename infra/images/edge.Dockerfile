@@ -6,6 +6,8 @@
 # with the one change that operations.md asks for. A release names the base images by digest.
 # `--build-arg APP=IMAGE` and `--build-arg HOST=IMAGE` take the app and Spin from images that have them at /out, instead
 # of compiling them.
+# An SBOM (`--sbom`) has the crates of both Cargo.lock, this repository's and Spin's; the last stage alone names none.
+ARG BUILDKIT_SBOM_SCAN_CONTEXT=true
 ARG RUST=rust:1.95-slim-bookworm
 ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
 ARG APP=components
@@ -24,6 +26,7 @@ RUN rustup target add wasm32-wasip2 \
     && cp spin.toml /out/
 
 FROM ${RUST} AS spin
+ARG BUILDKIT_SBOM_SCAN_STAGE=true
 ARG SPIN_COMMIT=94a8fc8a7804ec2519bb8d12df70ab77ad2e4f60
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 # hadolint ignore=DL3008

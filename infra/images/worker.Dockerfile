@@ -5,14 +5,18 @@
 #
 # A release names both base images by digest (`--build-arg RUST=…@sha256:…`); the tags below are for people.
 # `--build-arg PROGRAM=IMAGE` takes the program from an image that has it at /out, instead of compiling it.
+# An SBOM (`--sbom`) has the crates of the sources' Cargo.lock and the Debian packages of the stages; the last stage alone names
+# no crate. FFmpeg, which is compiled from its sources, is in none: its version is in docs/ffmpeg.md.
+ARG BUILDKIT_SBOM_SCAN_CONTEXT=true
 ARG RUST=rust:1.95-slim-bookworm
 ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
 ARG PROGRAM=build
 
 FROM ${RUST} AS build
+ARG BUILDKIT_SBOM_SCAN_STAGE=true
 WORKDIR /source
 COPY . .
-# Times and paths of this build do not show in the program: the same sources give the same bytes.
+# Times and paths of this build do not show in the program. Nobody has compared two builds yet.
 ENV SOURCE_DATE_EPOCH=0 CARGO_INCREMENTAL=0 RUSTFLAGS="--remap-path-prefix=/source=. --remap-path-prefix=/usr/local/cargo=cargo"
 # `cargo xtask ffmpeg` installs what compiling needs, and fetches and checks FFmpeg's sources.
 RUN cargo xtask ffmpeg \

@@ -85,9 +85,19 @@ module "mail" {
 }
 
 module "registry" {
-  source  = "../modules/registry"
-  name    = local.name
-  key_arn = module.kms.key_arn
+  source              = "../modules/registry"
+  name                = local.name
+  key_arn             = module.kms.key_arn
+  pulled_by           = ["111122223333"]
+  github_repository   = "example/framelift"
+  github_provider_arn = "arn:aws:iam::${local.account_id}:oidc-provider/token.actions.githubusercontent.com"
+}
+
+module "alarms" {
+  source      = "../modules/alarms"
+  name        = local.name
+  topic_arn   = module.queues.alarms_arn
+  table_names = module.tables.names
 }
 
 module "secrets" {
@@ -97,19 +107,16 @@ module "secrets" {
 }
 
 module "identity" {
-  source              = "../modules/identity"
-  name                = local.name
-  region              = local.region
-  key_arn             = module.kms.key_arn
-  bucket_arn          = module.storage.bucket_arn
-  jobs_arn            = module.queues.jobs_arn
-  short_arn           = module.queues.short_arn
-  dead_arn            = module.queues.dead_arn
-  table_arns          = module.tables.arns
-  secret_arns         = module.secrets.arns
-  repository_arns     = module.registry.arns
-  github_repository   = "example/framelift"
-  github_provider_arn = "arn:aws:iam::${local.account_id}:oidc-provider/token.actions.githubusercontent.com"
+  source      = "../modules/identity"
+  name        = local.name
+  region      = local.region
+  key_arn     = module.kms.key_arn
+  bucket_arn  = module.storage.bucket_arn
+  jobs_arn    = module.queues.jobs_arn
+  short_arn   = module.queues.short_arn
+  dead_arn    = module.queues.dead_arn
+  table_arns  = module.tables.arns
+  secret_arns = module.secrets.arns
 }
 
 output "bucket" {
@@ -135,3 +142,4 @@ output "tables" {
 output "policies" {
   value = module.identity.policies
 }
+

@@ -3,18 +3,15 @@
 mock_provider "aws" {}
 
 variables {
-  name                = "framelift-test"
-  region              = "us-east-1"
-  key_arn             = "arn:aws:kms:us-east-1:123456789012:key/1"
-  bucket_arn          = "arn:aws:s3:::b"
-  jobs_arn            = "arn:aws:sqs:us-east-1:123456789012:jobs"
-  short_arn           = "arn:aws:sqs:us-east-1:123456789012:short"
-  dead_arn            = "arn:aws:sqs:us-east-1:123456789012:dead"
-  table_arns          = { accounts = "arn:aws:dynamodb:us-east-1:123456789012:table/a", videos = "arn:aws:dynamodb:us-east-1:123456789012:table/v" }
-  secret_arns         = { edge = "arn:aws:secretsmanager:us-east-1:123456789012:secret:e", worker = "arn:aws:secretsmanager:us-east-1:123456789012:secret:w" }
-  repository_arns     = ["arn:aws:ecr:us-east-1:123456789012:repository/r"]
-  github_repository   = "example/framelift"
-  github_provider_arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+  name        = "framelift-test"
+  region      = "us-east-1"
+  key_arn     = "arn:aws:kms:us-east-1:123456789012:key/1"
+  bucket_arn  = "arn:aws:s3:::b"
+  jobs_arn    = "arn:aws:sqs:us-east-1:123456789012:jobs"
+  short_arn   = "arn:aws:sqs:us-east-1:123456789012:short"
+  dead_arn    = "arn:aws:sqs:us-east-1:123456789012:dead"
+  table_arns  = { accounts = "arn:aws:dynamodb:us-east-1:123456789012:table/a", videos = "arn:aws:dynamodb:us-east-1:123456789012:table/v" }
+  secret_arns = { edge = "arn:aws:secretsmanager:us-east-1:123456789012:secret:e", worker = "arn:aws:secretsmanager:us-east-1:123456789012:secret:w" }
 }
 
 run "identity" {
@@ -32,7 +29,6 @@ run "identity" {
     ]))
     error_message = "an action has a wildcard"
   }
-  # The only call that names no resource is the one that AWS gives none.
   assert {
     condition = toset(flatten([
       for principal, policy in output.policies : [
@@ -40,7 +36,7 @@ run "identity" {
           for resource in flatten([statement.Resource]) : "${principal} ${join(",", flatten([statement.Action]))}" if resource == "*"
         ]
       ]
-    ])) == toset(["ci ecr:GetAuthorizationToken"])
+    ])) == toset([])
     error_message = "something may be done to every resource"
   }
   assert {
@@ -75,7 +71,7 @@ run "identity" {
   }
   assert {
     condition = alltrue(flatten([
-      for principal in ["worker", "keda", "external-secrets", "ci"] : [
+      for principal in ["worker", "keda", "external-secrets"] : [
         for statement in jsondecode(output.policies[principal]).Statement : [
           for action in flatten([statement.Action]) : !startswith(action, "dynamodb:")
         ]
@@ -98,9 +94,5 @@ run "identity" {
       for role in aws_iam_role.workload : jsondecode(role.assume_role_policy).Statement[0].Principal == { Service = "pods.eks.amazonaws.com" }
     ])
     error_message = "others than pods take a workload's role"
-  }
-  assert {
-    condition     = jsondecode(aws_iam_role.ci.assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:example/framelift:environment:release"
-    error_message = "other workflows may push images"
   }
 }

@@ -27,13 +27,28 @@ run "tables" {
   }
 }
 
+run "restored_tables" {
+  command = plan
+  module {
+    source = "../modules/tables"
+  }
+  variables {
+    suffix = "-r1"
+  }
+  assert {
+    condition     = output.names == { accounts = "framelift-test-accounts-r1", videos = "framelift-test-videos-r1" }
+    error_message = "tables that a restore has made cannot be named"
+  }
+}
+
 run "kms" {
   command = plan
   module {
     source = "../modules/kms"
   }
   variables {
-    account_id = "123456789012"
+    account_id           = "123456789012"
+    autoscaling_role_arn = "arn:aws:iam::123456789012:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
   }
   assert {
     condition     = aws_kms_key.this.enable_key_rotation && aws_kms_key.this.deletion_window_in_days == 30
@@ -42,9 +57,25 @@ run "kms" {
   assert {
     condition = alltrue([
       for statement in jsondecode(aws_kms_key.this.policy).Statement :
-      try(statement.Principal.AWS, null) == "arn:aws:iam::123456789012:root" || can(statement.Condition)
+      can(regex("^arn:aws:iam::123456789012:", statement.Principal.AWS)) || can(statement.Condition)
     ])
     error_message = "a service may use the key for other accounts"
+  }
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_kms_key.this.policy).Statement : statement.Action
+      if try(statement.Principal.AWS, null) == var.autoscaling_role_arn
+      ])) == toset([
+      "kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:CreateGrant",
+    ])
+    error_message = "no node can start: Auto Scaling cannot make its disk"
+  }
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_kms_key.this.policy).Statement : try(statement.Condition.Bool["kms:GrantIsForAWSResource"], "") == "true"
+      if contains(flatten([statement.Action]), "kms:CreateGrant")
+    ])
+    error_message = "grants can be given to others than disks"
   }
 }
 
@@ -52,6 +83,45 @@ run "registry" {
   command = plan
   module {
     source = "../modules/registry"
+  }
+  variables {
+    pulled_by           = ["111122223333"]
+    github_repository   = "example/framelift"
+    github_provider_arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+  }
+  override_resource {
+    target          = aws_ecr_repository.image
+    override_during = plan
+    values          = { arn = "arn:aws:ecr:us-east-1:123456789012:repository/r" }
+  }
+  assert {
+    condition = alltrue([
+      for policy in aws_ecr_repository_policy.image : jsondecode(policy.policy).Statement[0].Principal == { AWS = ["arn:aws:iam::111122223333:root"] }
+      && !anytrue([for action in jsondecode(policy.policy).Statement[0].Action : can(regex("Put|Upload|Delete|Set|\\*", action))])
+    ])
+    error_message = "other environments cannot pull, or may do more than that"
+  }
+  assert {
+    condition = alltrue(flatten([
+      for policy in aws_ecr_lifecycle_policy.image : [
+        for rule in jsondecode(policy.policy).rules : rule.selection.tagStatus != "any" && (rule.selection.tagStatus == "untagged" || can(rule.selection.tagPrefixList[0]))
+      ]
+    ]))
+    error_message = "signatures and attestations are counted as releases"
+  }
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(output.policy).Statement : [for action in flatten([statement.Action]) : action] if statement.Resource == "*"
+    ])) == toset(["ecr:GetAuthorizationToken"])
+    error_message = "CI may do something to every repository"
+  }
+  assert {
+    condition     = !anytrue([for statement in jsondecode(output.policy).Statement : anytrue([for action in flatten([statement.Action]) : strcontains(action, "*")])])
+    error_message = "an action has a wildcard"
+  }
+  assert {
+    condition     = jsondecode(aws_iam_role.ci.assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:example/framelift:environment:release"
+    error_message = "other workflows may push images"
   }
   assert {
     condition     = alltrue([for repository in aws_ecr_repository.image : repository.image_tag_mutability == "IMMUTABLE" && repository.image_scanning_configuration[0].scan_on_push])
@@ -149,6 +219,18 @@ run "cluster" {
   assert {
     condition     = alltrue([for template in aws_launch_template.node : strcontains(base64decode(template.user_data), "singleProcessOOMKill: true")])
     error_message = "a decoder that runs out of memory takes its worker with it"
+  }
+  assert {
+    condition = alltrue([
+      for template in aws_launch_template.node : toset([
+        for tagged in template.tag_specifications : tagged.resource_type if tagged.tags["Environment"] == var.name
+      ]) == toset(["instance", "volume", "network-interface"])
+    ])
+    error_message = "the budget does not see what nodes cost"
+  }
+  assert {
+    condition     = alltrue([for addon in aws_eks_addon.this : addon.resolve_conflicts_on_create == "OVERWRITE"])
+    error_message = "an add-on gives way to what a new cluster comes with"
   }
   assert {
     condition     = strcontains(aws_eks_addon.this["vpc-cni"].configuration_values, "\"enableNetworkPolicy\":\"true\"")

@@ -31,28 +31,56 @@ variable "alarm_emails" {
   description = "Who is told of alarms and of the budget"
 }
 
+variable "copy_region" {
+  type        = string
+  default     = "us-west-2"
+  description = "Where copies of the tables' backups lie"
+}
+
+variable "autoscaling_role_arn" {
+  type        = string
+  default     = null
+  description = "The account's AWSServiceRoleForAutoScaling, if it has one already"
+}
+
+locals {
+  name = "framelift-dev"
+  # What each resource carries, and what the budget counts by.
+  tags = { Project = "framelift", Environment = local.name }
+}
+
 provider "aws" {
   region = var.region
   default_tags {
-    tags = { Project = "framelift", Environment = "framelift-dev" }
+    tags = local.tags
+  }
+}
+
+provider "aws" {
+  alias  = "copies"
+  region = var.copy_region
+  default_tags {
+    tags = local.tags
   }
 }
 
 module "stack" {
-  source             = "../../modules/stack"
-  name               = "framelift-dev"
-  region             = var.region
-  zones              = ["${var.region}a", "${var.region}b", "${var.region}c"]
-  host               = "frames.dev.example.com"
-  mail_domain        = "frames.dev.example.com"
-  mail_from          = "no-reply@frames.dev.example.com"
-  alarm_emails       = var.alarm_emails
-  administrator_arns = var.administrator_arns
+  source               = "../../modules/stack"
+  providers            = { aws = aws, aws.copies = aws.copies }
+  name                 = local.name
+  region               = var.region
+  copy_region          = var.copy_region
+  zones                = ["${var.region}a", "${var.region}b", "${var.region}c"]
+  host                 = "frames.dev.example.com"
+  mail_domain          = "frames.dev.example.com"
+  mail_from            = "no-reply@frames.dev.example.com"
+  alarm_emails         = var.alarm_emails
+  administrator_arns   = var.administrator_arns
+  autoscaling_role_arn = var.autoscaling_role_arn
   # A network of yours; with none, the API server is reached from within the VPC alone.
-  api_cidrs         = []
-  nat_per_zone      = false
-  monthly_usd       = 400
-  github_repository = "example/framelift"
+  api_cidrs    = []
+  nat_per_zone = false
+  monthly_usd  = 400
   node_groups = {
     system = { instance_types = ["m7i.large"], spot = true, gpu = false, min = 2, max = 4, disk_gib = 50 }
     # Several types, so that the end of one spot market is not the end of all.
@@ -71,8 +99,4 @@ output "dns_records" {
 
 output "users_that_need_keys" {
   value = module.stack.users_that_need_keys
-}
-
-output "ci_role_arn" {
-  value = module.stack.ci_role_arn
 }

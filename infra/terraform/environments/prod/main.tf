@@ -31,27 +31,60 @@ variable "alarm_emails" {
   description = "Who is told of alarms and of the budget"
 }
 
+variable "copy_region" {
+  type        = string
+  default     = "us-west-2"
+  description = "Where copies of the tables' backups lie"
+}
+
+variable "autoscaling_role_arn" {
+  type        = string
+  default     = null
+  description = "The account's AWSServiceRoleForAutoScaling, if it has one already"
+}
+
+locals {
+  name = "framelift-prod"
+  # What each resource carries, and what the budget counts by.
+  tags = { Project = "framelift", Environment = local.name }
+}
+
 provider "aws" {
   region = var.region
   default_tags {
-    tags = { Project = "framelift", Environment = "framelift-prod" }
+    tags = local.tags
+  }
+}
+
+provider "aws" {
+  alias  = "copies"
+  region = var.copy_region
+  default_tags {
+    tags = local.tags
   }
 }
 
 module "stack" {
-  source             = "../../modules/stack"
-  name               = "framelift-prod"
-  region             = var.region
-  zones              = ["${var.region}a", "${var.region}b", "${var.region}c"]
-  host               = "frames.example.com"
-  mail_domain        = "frames.example.com"
-  mail_from          = "no-reply@frames.example.com"
-  alarm_emails       = var.alarm_emails
-  administrator_arns = var.administrator_arns
-  api_cidrs          = []
-  nat_per_zone       = true
-  monthly_usd        = 20000
-  github_repository  = "example/framelift"
+  source               = "../../modules/stack"
+  providers            = { aws = aws, aws.copies = aws.copies }
+  name                 = local.name
+  region               = var.region
+  copy_region          = var.copy_region
+  zones                = ["${var.region}a", "${var.region}b", "${var.region}c"]
+  host                 = "frames.example.com"
+  mail_domain          = "frames.example.com"
+  mail_from            = "no-reply@frames.example.com"
+  alarm_emails         = var.alarm_emails
+  administrator_arns   = var.administrator_arns
+  autoscaling_role_arn = var.autoscaling_role_arn
+  api_cidrs            = []
+  nat_per_zone         = true
+  monthly_usd          = 20000
+  # Every environment pulls what a release has pushed here: the accounts of dev and staging.
+  registry = {
+    pulled_by         = ["111122223333", "222233334444"]
+    github_repository = "example/framelift"
+  }
   node_groups = {
     system = { instance_types = ["m7i.xlarge"], spot = false, gpu = false, min = 3, max = 30, disk_gib = 50 }
     # Several types, so that the end of one spot market is not the end of all.

@@ -208,6 +208,14 @@ resource "aws_launch_template" "node" {
     http_tokens                 = "required"
     http_put_response_hop_limit = 1
   }
+  # Neither the provider's default tags nor the group's own reach what an instance consists of; the budget counts by them.
+  dynamic "tag_specifications" {
+    for_each = toset(["instance", "volume", "network-interface"])
+    content {
+      resource_type = tag_specifications.key
+      tags          = { Project = "framelift", Environment = var.name, Name = "${var.name}-${each.key}" }
+    }
+  }
 }
 
 resource "aws_eks_node_group" "this" {
@@ -258,7 +266,9 @@ resource "aws_eks_node_group" "this" {
 
 resource "aws_eks_addon" "this" {
   for_each = {
-    # Network policies are enforced by the network plugin, and from a pod's first packet on.
+    # Network policies are enforced by the network plugin. In this mode a pod is open until the node's agent has its
+    # policies, a moment after its start. `strict` would close that gap, but it also cuts off every pod without a policy,
+    # those of kube-system and of the controllers among them.
     vpc-cni = jsonencode({
       enableNetworkPolicy = "true"
       env                 = { NETWORK_POLICY_ENFORCING_MODE = "standard" }
@@ -271,7 +281,10 @@ resource "aws_eks_addon" "this" {
   cluster_name         = aws_eks_cluster.this.name
   addon_name           = each.key
   configuration_values = each.value
-  depends_on           = [aws_eks_node_group.this]
+  # A new cluster comes with its own network plugin, proxy and DNS: the add-on takes their place.
+  resolve_conflicts_on_create = "OVERWRITE"
+  resolve_conflicts_on_update = "OVERWRITE"
+  depends_on                  = [aws_eks_node_group.this]
 }
 
 resource "aws_iam_role" "controller" {

@@ -1,5 +1,5 @@
 # Who may do what: a role for each workload, which pods get by EKS Pod Identity; a user for what the edge's
-# components sign (they take keys, and URLs signed with temporary ones would end early); a role for CI.
+# components sign (they take keys, and URLs signed with temporary ones would end early).
 
 variable "name" {
   type        = string
@@ -40,21 +40,6 @@ variable "table_arns" {
 variable "secret_arns" {
   type        = map(string)
   description = "Secrets by the workload that reads them"
-}
-
-variable "repository_arns" {
-  type        = list(string)
-  description = "Repositories that CI pushes to"
-}
-
-variable "github_repository" {
-  type        = string
-  description = "OWNER/NAME of the repository whose release workflow may push images"
-}
-
-variable "github_provider_arn" {
-  type        = string
-  description = "The account's OIDC provider of token.actions.githubusercontent.com"
 }
 
 locals {
@@ -162,25 +147,6 @@ locals {
     local.key_of["sqs"],
   ]
 
-  ci = [
-    {
-      # ECR gives this token for the whole registry; there is nothing narrower to name.
-      Sid      = "LogIn"
-      Effect   = "Allow"
-      Action   = "ecr:GetAuthorizationToken"
-      Resource = "*"
-    },
-    {
-      Sid    = "PushImages"
-      Effect = "Allow"
-      Action = [
-        "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload",
-        "ecr:PutImage", "ecr:UploadLayerPart",
-      ]
-      Resource = var.repository_arns
-    },
-  ]
-
   pods = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -229,38 +195,8 @@ resource "aws_iam_group_policy" "signer" {
   policy = jsonencode({ Version = "2012-10-17", Statement = local.signer })
 }
 
-resource "aws_iam_role" "ci" {
-  name        = "${var.name}-ci"
-  path        = "/framelift/"
-  description = "Pushes images from ${var.github_repository}'s protected tags"
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = { Federated = var.github_provider_arn }
-      Action    = "sts:AssumeRoleWithWebIdentity"
-      Condition = {
-        StringEquals = {
-          "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
-          "token.actions.githubusercontent.com:sub" = "repo:${var.github_repository}:environment:release"
-        }
-      }
-    }]
-  })
-}
-
-resource "aws_iam_role_policy" "ci" {
-  name   = "push"
-  role   = aws_iam_role.ci.id
-  policy = jsonencode({ Version = "2012-10-17", Statement = local.ci })
-}
-
 output "role_arns" {
   value = { for workload, role in aws_iam_role.workload : workload => role.arn }
-}
-
-output "ci_role_arn" {
-  value = aws_iam_role.ci.arn
 }
 
 output "signer_user" {
@@ -271,6 +207,6 @@ output "policies" {
   description = "The policy of each principal, for the tests"
   value = merge(
     { for workload, policy in aws_iam_role_policy.workload : workload => policy.policy },
-    { signer = aws_iam_group_policy.signer.policy, ci = aws_iam_role_policy.ci.policy },
+    { signer = aws_iam_group_policy.signer.policy },
   )
 }

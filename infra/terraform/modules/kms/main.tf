@@ -15,13 +15,41 @@ variable "region" {
   description = "Region of the log groups that are encrypted with the key"
 }
 
+variable "autoscaling_role_arn" {
+  type        = string
+  default     = null
+  description = "The account's service-linked role of Auto Scaling, which starts nodes with disks that the key encrypts; null where there are no nodes"
+}
+
+locals {
+  # A managed group of nodes is an Auto Scaling group: its role has EC2 make the disks, and no policy of AWS lets it use
+  # a key of ours. Without these statements every instance ends as it starts, with Client.InternalError.
+  nodes = [for statement in [
+    {
+      Sid       = "DisksOfNodesAreMade"
+      Effect    = "Allow"
+      Principal = { AWS = var.autoscaling_role_arn }
+      Action    = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
+      Resource  = "*"
+    },
+    {
+      Sid       = "DisksOfNodesAreAttached"
+      Effect    = "Allow"
+      Principal = { AWS = var.autoscaling_role_arn }
+      Action    = "kms:CreateGrant"
+      Resource  = "*"
+      Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" } }
+    },
+  ] : statement if var.autoscaling_role_arn != null]
+}
+
 resource "aws_kms_key" "this" {
   description             = "Framelift's data (${var.name})"
   enable_key_rotation     = true
   deletion_window_in_days = 30
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       {
         # Without this statement nobody could change the key any more; whom it lets in, IAM says.
         Sid       = "TheAccountDecides"
@@ -46,7 +74,7 @@ resource "aws_kms_key" "this" {
         Resource  = "*"
         Condition = { ArnLike = { "kms:EncryptionContext:aws:logs:arn" = "arn:aws:logs:${var.region}:${var.account_id}:*" } }
       },
-    ]
+    ], local.nodes)
   })
 }
 

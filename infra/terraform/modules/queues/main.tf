@@ -173,7 +173,7 @@ resource "aws_sns_topic_subscription" "alarms" {
 
 resource "aws_cloudwatch_metric_alarm" "oldest_job" {
   alarm_name          = "${var.name}-oldest-job"
-  alarm_description   = "Jobs wait too long: no worker is ready, or there are too few"
+  alarm_description   = "Jobs wait too long, as no worker is ready or there are too few: docs/operations.md#all-workers-are-busy"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
   dimensions          = { QueueName = aws_sqs_queue.jobs.name }
@@ -189,7 +189,7 @@ resource "aws_cloudwatch_metric_alarm" "oldest_job" {
 
 resource "aws_cloudwatch_metric_alarm" "oldest_short_job" {
   alarm_name          = "${var.name}-oldest-short-job"
-  alarm_description   = "Short jobs wait: no worker reads their queue, or there are too few"
+  alarm_description   = "Short jobs wait, as no worker reads their queue or there are too few: docs/operations.md#all-workers-are-busy"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
   dimensions          = { QueueName = aws_sqs_queue.short.name }
@@ -207,7 +207,7 @@ resource "aws_cloudwatch_metric_alarm" "oldest_short_job" {
 # sum of visible and hidden messages is what a person has to look at.
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   alarm_name          = "${var.name}-dead-letters"
-  alarm_description   = "The dead-letter queue does not get empty"
+  alarm_description   = "The dead-letter queue does not get empty: docs/operations.md#dead-letters"
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   evaluation_periods  = 3
@@ -241,7 +241,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 # SQS refuses receives beyond 120,000 messages in flight.
 resource "aws_cloudwatch_metric_alarm" "in_flight" {
   alarm_name          = "${var.name}-jobs-in-flight"
-  alarm_description   = "The job queue nears its limit of 120,000 messages in flight"
+  alarm_description   = "The job queue nears its limit of 120,000 messages in flight: docs/operations.md#messages-in-flight"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesNotVisible"
   dimensions          = { QueueName = aws_sqs_queue.jobs.name }

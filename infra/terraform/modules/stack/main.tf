@@ -60,23 +60,46 @@ variable "monthly_usd" {
   type = number
 }
 
-variable "github_repository" {
-  type = string
+variable "registry" {
+  type = object({
+    pulled_by           = list(string)
+    github_repository   = string
+    github_provider_arn = optional(string)
+  })
+  default     = null
+  description = "The repositories of images, in the account of one environment: the accounts that pull from it, OWNER/NAME of what pushes to it, and the account's OIDC provider of token.actions.githubusercontent.com (made here if null)"
 }
 
-variable "github_provider_arn" {
+variable "copy_region" {
+  type        = string
+  description = "The region of the provider `aws.copies`, where copies of the backups lie"
+}
+
+variable "table_suffix" {
+  type        = string
+  default     = ""
+  description = "What the tables' names end with after a restore, -r1"
+}
+
+variable "autoscaling_role_arn" {
   type        = string
   default     = null
-  description = "The account's OIDC provider of token.actions.githubusercontent.com; if null, this stack makes it"
+  description = "The account's AWSServiceRoleForAutoScaling, which is there if an Auto Scaling group ever was; if null, this stack makes it"
 }
 
 data "aws_caller_identity" "current" {}
 
-# One for the account: the first environment makes it, others name it.
+# One for the account: where there is one, `registry` names it.
 resource "aws_iam_openid_connect_provider" "github" {
-  count          = var.github_provider_arn == null ? 1 : 0
+  count          = var.registry != null && try(var.registry.github_provider_arn, null) == null ? 1 : 0
   url            = "https://token.actions.githubusercontent.com"
   client_id_list = ["sts.amazonaws.com"]
+}
+
+# One for the account, too. The key's policy names it, and so it must be there before the first group of nodes.
+resource "aws_iam_service_linked_role" "autoscaling" {
+  count            = var.autoscaling_role_arn == null ? 1 : 0
+  aws_service_name = "autoscaling.amazonaws.com"
 }
 
 # The load balancer's controller finds it by the host of the Ingress.
@@ -89,10 +112,11 @@ resource "aws_acm_certificate" "host" {
 }
 
 module "kms" {
-  source     = "../kms"
-  name       = var.name
-  region     = var.region
-  account_id = data.aws_caller_identity.current.account_id
+  source               = "../kms"
+  name                 = var.name
+  region               = var.region
+  account_id           = data.aws_caller_identity.current.account_id
+  autoscaling_role_arn = coalesce(var.autoscaling_role_arn, one(aws_iam_service_linked_role.autoscaling[*].arn))
 }
 
 module "network" {
@@ -124,6 +148,24 @@ module "tables" {
   source  = "../tables"
   name    = var.name
   key_arn = module.kms.key_arn
+  suffix  = var.table_suffix
+}
+
+module "backup" {
+  source      = "../backup"
+  providers   = { aws = aws, aws.copies = aws.copies }
+  name        = var.name
+  account_id  = data.aws_caller_identity.current.account_id
+  copy_region = var.copy_region
+  key_arn     = module.kms.key_arn
+  table_arns  = module.tables.arns
+}
+
+module "alarms" {
+  source      = "../alarms"
+  name        = var.name
+  topic_arn   = module.queues.alarms_arn
+  table_names = module.tables.names
 }
 
 module "mail" {
@@ -135,9 +177,13 @@ module "mail" {
 }
 
 module "registry" {
-  source  = "../registry"
-  name    = var.name
-  key_arn = module.kms.key_arn
+  count               = var.registry == null ? 0 : 1
+  source              = "../registry"
+  name                = var.name
+  key_arn             = module.kms.key_arn
+  pulled_by           = var.registry.pulled_by
+  github_repository   = var.registry.github_repository
+  github_provider_arn = coalesce(var.registry.github_provider_arn, one(aws_iam_openid_connect_provider.github[*].arn))
 }
 
 module "secrets" {
@@ -147,19 +193,16 @@ module "secrets" {
 }
 
 module "identity" {
-  source              = "../identity"
-  name                = var.name
-  region              = var.region
-  key_arn             = module.kms.key_arn
-  bucket_arn          = module.storage.bucket_arn
-  jobs_arn            = module.queues.jobs_arn
-  short_arn           = module.queues.short_arn
-  dead_arn            = module.queues.dead_arn
-  table_arns          = module.tables.arns
-  secret_arns         = module.secrets.arns
-  repository_arns     = module.registry.arns
-  github_repository   = var.github_repository
-  github_provider_arn = coalesce(var.github_provider_arn, one(aws_iam_openid_connect_provider.github[*].arn))
+  source      = "../identity"
+  name        = var.name
+  region      = var.region
+  key_arn     = module.kms.key_arn
+  bucket_arn  = module.storage.bucket_arn
+  jobs_arn    = module.queues.jobs_arn
+  short_arn   = module.queues.short_arn
+  dead_arn    = module.queues.dead_arn
+  table_arns  = module.tables.arns
+  secret_arns = module.secrets.arns
 }
 
 module "cluster" {
@@ -190,7 +233,7 @@ output "for_manifests" {
     short_queue_url = module.queues.short_url
     dead_letter_url = module.queues.dead_url
     tables          = module.tables.names
-    images          = module.registry.urls
+    images          = one(module.registry[*].urls)
     smtp_host       = module.mail.smtp_host
     smtp_from       = var.mail_from
     host            = var.host
@@ -209,6 +252,10 @@ output "users_that_need_keys" {
   value = { signer = module.identity.signer_user, smtp = module.mail.smtp_user }
 }
 
+output "copies_vault" {
+  value = module.backup.copies_vault
+}
+
 output "ci_role_arn" {
-  value = module.identity.ci_role_arn
+  value = one(module.registry[*].ci_role_arn)
 }

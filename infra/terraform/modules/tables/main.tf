@@ -16,9 +16,15 @@ variable "stores" {
   description = "The key-value stores of spin.toml"
 }
 
+variable "suffix" {
+  type        = string
+  default     = ""
+  description = "What the tables' names end with: a restore makes new tables, videos-r1 (docs/operations.md, Restore)"
+}
+
 resource "aws_dynamodb_table" "store" {
   for_each                    = var.stores
-  name                        = "${var.name}-${each.key}"
+  name                        = "${var.name}-${each.key}${var.suffix}"
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = "PK"
   deletion_protection_enabled = true
