@@ -50,6 +50,6 @@ for store, table in outputs["tables"].items():
     expect(f"recovery of {store}", recovery, "ENABLED")
 
 roles = {role["RoleName"].removeprefix("framelift-check-") for role in iam.list_roles(PathPrefix="/framelift/")["Roles"]}
-expect("roles", roles, {"edge", "worker", "keda", "external-secrets", "ci"})
+expect("roles", roles, {"edge", "worker", "collector", "keda", "external-secrets", "ci"})
 for user in iam.list_users(PathPrefix="/framelift/")["Users"]:
     expect(f"keys of {user['UserName']} in Terraform's state", iam.list_access_keys(UserName=user["UserName"])["AccessKeyMetadata"], [])

@@ -36,7 +36,7 @@ run "identity" {
           for resource in flatten([statement.Resource]) : "${principal} ${join(",", flatten([statement.Action]))}" if resource == "*"
         ]
       ]
-    ])) == toset([])
+    ])) == toset(["collector xray:PutTraceSegments,xray:PutTelemetryRecords"])
     error_message = "something may be done to every resource"
   }
   assert {
@@ -71,7 +71,7 @@ run "identity" {
   }
   assert {
     condition = alltrue(flatten([
-      for principal in ["worker", "keda", "external-secrets"] : [
+      for principal in ["worker", "keda", "external-secrets", "collector"] : [
         for statement in jsondecode(output.policies[principal]).Statement : [
           for action in flatten([statement.Action]) : !startswith(action, "dynamodb:")
         ]

@@ -192,7 +192,7 @@ run "cluster" {
     subnet_ids         = ["subnet-1", "subnet-2"]
     administrator_arns = []
     workload_role_arns = {
-      for workload in ["edge", "worker", "keda", "external-secrets"] : workload => "arn:aws:iam::123456789012:role/${workload}"
+      for workload in ["edge", "worker", "collector", "keda", "external-secrets"] : workload => "arn:aws:iam::123456789012:role/${workload}"
     }
     node_groups = {
       system = { instance_types = ["m7i.large"], spot = false, gpu = false, min = 2, max = 4, disk_gib = 50 }
@@ -266,7 +266,7 @@ run "workers_that_never_go_away_are_refused" {
     subnet_ids         = ["subnet-1", "subnet-2"]
     administrator_arns = []
     workload_role_arns = {
-      for workload in ["edge", "worker", "keda", "external-secrets"] : workload => "arn:aws:iam::123456789012:role/${workload}"
+      for workload in ["edge", "worker", "collector", "keda", "external-secrets"] : workload => "arn:aws:iam::123456789012:role/${workload}"
     }
     node_groups = {
       system = { instance_types = ["m7i.large"], spot = false, gpu = false, min = 2, max = 4, disk_gib = 50 }

@@ -55,7 +55,7 @@ variable "node_groups" {
 
 variable "workload_role_arns" {
   type        = map(string)
-  description = "Roles by workload: edge, worker, keda, external-secrets"
+  description = "Roles by workload: edge, worker, collector, keda, external-secrets"
 }
 
 locals {
@@ -63,6 +63,7 @@ locals {
   service_accounts = {
     edge               = { namespace = "framelift", account = "framelift-edge", role = var.workload_role_arns["edge"] }
     worker             = { namespace = "framelift", account = "framelift-worker", role = var.workload_role_arns["worker"] }
+    collector          = { namespace = "framelift", account = "framelift-collector", role = var.workload_role_arns["collector"] }
     keda               = { namespace = "keda", account = "keda-operator", role = var.workload_role_arns["keda"] }
     external-secrets   = { namespace = "external-secrets", account = "external-secrets", role = var.workload_role_arns["external-secrets"] }
     cluster-autoscaler = { namespace = "kube-system", account = "cluster-autoscaler", role = aws_iam_role.controller["cluster-autoscaler"].arn }
