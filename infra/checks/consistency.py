@@ -234,6 +234,23 @@ def names_are_those_that_terraform_makes():
     fail_if(problems)
 
 
+# Processors, GiB, and pods of the types of nodes, by AWS's lists.
+NODES = {f"{family}.4xlarge": (16, 64, 234) for family in ("m7i", "m6i", "m7a", "m6a")}
+NODES |= {"g6.xlarge": (4, 16, 58), "g5.xlarge": (4, 16, 58), "g4dn.xlarge": (4, 16, 29)}
+
+
+def workers_of_a_node(pool, environment):
+    """Processors and bytes that nodes of a pool have for pods: those of the smallest type."""
+    file = INFRA / "terraform/environments" / environment / "main.tf"
+    text = (file if file.exists() else INFRA / "terraform/environments/prod/main.tf").read_text()
+    types = re.findall(r'"([\w.]+)"', re.search(rf"^    {pool}\s+= {{ instance_types = \[([^\]]+)\]", text, re.M)[1])
+    left = []
+    for cpus, gib, pods in (NODES[name] for name in types):
+        # EKS reserves 255 MiB and 11 MiB a pod, and evicts at 100 MiB; firmware and kernel take 4 %; the node's own pods 300 MiB.
+        left.append((cpus - 0.11 - 0.25, gib * 0.96 * 2**30 - (255 + 11 * pods + 100 + 300) * 2**20))
+    return min(cpus for cpus, _ in left), min(memory for _, memory in left)
+
+
 def bytes_of(size):
     """`8MiB`, `2Gi` in bytes."""
     number, unit = re.fullmatch(r"(\d+)([KMGT])iB?", size).groups()
@@ -283,8 +300,9 @@ def times_fit_each_other():
 
 @check
 def workers_have_what_their_jobs_use():
-    """Memory for every job at once, no more threads than processors, and as many workers as the queue asks for."""
+    """Memory for every job at once, also on a full node, no more threads than processors, and as many workers as the queue asks for."""
     problems = []
+    simulated = int(re.search(r"PODS_PER_NODE: u64 = (\d+)", read("dev/simulate/src/fleet.rs"))[1])
     for environment in ENVIRONMENTS:
         folder = f"overlays/{environment}"
         for name in ("worker-cpu", "worker-gpu"):
@@ -297,11 +315,18 @@ def workers_have_what_their_jobs_use():
             # Beside its pictures, twice what FFmpeg may allocate at once (docs/security.md).
             job = bytes_of(settings["FRAMELIFT_LIMITS_MAX_MEMORY"]) + 2 * bytes_of("384MiB")
             threads = int(settings["FRAMELIFT_LIMITS_THREADS"])
+            node_cpus, node_memory = workers_of_a_node(name.removeprefix("worker-"), environment)
+            fit = int(min(node_cpus // cpus, node_memory // bytes_of(resources["requests"]["memory"])))
+            if "nvidia.com/gpu" in resources["limits"]:
+                fit = min(fit, 1)
             scaled = named(folder, "ScaledObject", name)["spec"]
             queues = [trigger["metadata"] for trigger in scaled["triggers"] if trigger["type"] == "aws-sqs-queue"]
             queue = next(queue for queue in queues if queue["queueURLFromEnv"] == "FRAMELIFT_QUEUE_URL")
             expected = {
                 "has less memory than its jobs may use": bytes_of(resources["limits"]["memory"]) >= (jobs + short) * job,
+                "fits no node": fit >= 1,
+                "may use more memory than its node has for it": fit * bytes_of(resources["limits"]["memory"]) <= node_memory,
+                "is simulated with another number to a node": name == "worker-gpu" or fit == simulated,
                 "has a thread for each core of the node": 0 < threads and jobs * threads <= cpus + 1,
                 "gets fewer messages than it works on": int(queue["queueLength"]) >= jobs,
                 "is taken away while it works": all(queue["scaleOnInFlight"] == "true" for queue in queues),

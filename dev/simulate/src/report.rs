@@ -7,9 +7,9 @@ use crate::fleet::PODS_PER_NODE;
 use crate::scenario::Scenario;
 use crate::workload::{FIXED_MS, LENGTHS, SELECTIONS};
 
-/// Dollars an hour of a `c7i.4xlarge` in us-east-1: the list price, and what spot instances are taken to cost.
-const NODE_LIST: f64 = 0.714;
-const NODE_SPOT: f64 = 0.30;
+/// Dollars an hour of an `m7i.4xlarge` in us-east-1: the list price, and what spot instances are taken to cost.
+const NODE_LIST: f64 = 0.8064;
+const NODE_SPOT: f64 = 0.34;
 /// Dollars for each million videos, from `docs/operations.md`.
 const DYNAMODB: f64 = 45.0;
 const SQS: f64 = 4.0;

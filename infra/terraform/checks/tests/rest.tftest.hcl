@@ -196,7 +196,7 @@ run "cluster" {
     }
     node_groups = {
       system = { instance_types = ["m7i.large"], spot = false, gpu = false, min = 2, max = 4, disk_gib = 50 }
-      cpu    = { instance_types = ["c7i.4xlarge"], spot = true, gpu = false, min = 0, max = 4, disk_gib = 50 }
+      cpu    = { instance_types = ["m7i.4xlarge"], spot = true, gpu = false, min = 0, max = 4, disk_gib = 50 }
       gpu    = { instance_types = ["g6.xlarge"], spot = true, gpu = true, min = 0, max = 4, disk_gib = 100 }
     }
   }

@@ -57,7 +57,7 @@ variables {
   monthly_usd        = 100
   node_groups = {
     system = { instance_types = ["m7i.large"], spot = false, gpu = false, min = 2, max = 4, disk_gib = 50 }
-    cpu    = { instance_types = ["c7i.4xlarge"], spot = true, gpu = false, min = 0, max = 4, disk_gib = 50 }
+    cpu    = { instance_types = ["m7i.4xlarge"], spot = true, gpu = false, min = 0, max = 4, disk_gib = 50 }
   }
 }
 

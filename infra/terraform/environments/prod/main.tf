@@ -87,8 +87,8 @@ module "stack" {
   }
   node_groups = {
     system = { instance_types = ["m7i.xlarge"], spot = false, gpu = false, min = 3, max = 30, disk_gib = 50 }
-    # Several types, so that the end of one spot market is not the end of all.
-    cpu = { instance_types = ["c7i.4xlarge", "c6i.4xlarge", "c7a.4xlarge", "c6a.4xlarge"], spot = true, gpu = false, min = 0, max = 400, disk_gib = 50 }
+    # Several types, so that the end of one spot market is not the end of all. All have memory for as many workers as processors allow.
+    cpu = { instance_types = ["m7i.4xlarge", "m6i.4xlarge", "m7a.4xlarge", "m6a.4xlarge"], spot = true, gpu = false, min = 0, max = 400, disk_gib = 50 }
     gpu = { instance_types = ["g6.xlarge", "g5.xlarge", "g4dn.xlarge"], spot = true, gpu = true, min = 0, max = 40, disk_gib = 100 }
   }
 }
