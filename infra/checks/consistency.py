@@ -87,6 +87,37 @@ def every_key_without_a_default_is_given():
 
 
 @check
+def a_spin_app_takes_the_edges_place():
+    """`infra/kubernetes/spinkube`: `prod`, in which all that leads to the edge leads to the app's pods, with the same values."""
+    app = next(item for item in objects("spinkube") if item["kind"] == "SpinApp")
+    name, labels = app["metadata"]["name"], app["spec"]["podLabels"]
+    service = named("spinkube", "Service", "edge")["spec"]
+    enforced = named("spinkube", "Namespace", "framelift")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+    # SpinKube's operator: a Deployment and a Service with the app's name, pods with a port `http-app` and no security context.
+    expected = {
+        "the other edge is still there": "edge" not in deployments("spinkube"),
+        "the operator's Service takes the place of ours": name != "edge",
+        "the Service finds no pods": service["selector"].items() <= labels.items() and service["ports"][0]["targetPort"] == "http-app",
+        "nothing scales it": named("spinkube", "HorizontalPodAutoscaler", "edge")["spec"]["scaleTargetRef"]["name"] == name,
+        "the namespace refuses its pods": enforced == "baseline",
+    }
+    problems = [what for what, holds in expected.items() if not holds]
+    policies = {item["metadata"]["name"]: item["spec"] for item in objects("spinkube") if item["kind"] == "NetworkPolicy"}
+    to_edge = [rule for rule in policies["worker"]["egress"] if "'edge'" in str(rule["to"])] + policies["edge"]["ingress"]
+    problems += [f"a policy closes the app's port: {rule}" for rule in to_edge if rule["ports"] != [{"port": "http-app"}]]
+    ours = given("overlays/prod", "edge")
+    for variable in app["spec"]["variables"]:
+        value = ours.get(f"SPIN_VARIABLE_{variable['name'].upper()}")
+        if "value" in variable and variable["value"] != value:
+            problems.append(f"{variable['name']} is {variable['value']}, in prod {value}")
+    stores = tomllib.loads(read("infra/kubernetes/overlays/prod/runtime-config.toml"))["key_value_store"]
+    tables = {store["name"]: {option["name"]: option["value"] for option in store["options"]}["table"] for store in app["spec"]["runtimeConfig"]["keyValueStores"]}
+    if tables != {store: about["table"] for store, about in stores.items()}:
+        problems.append(f"other tables than prod's: {tables}")
+    fail_if(problems)
+
+
+@check
 def the_composition_is_one():
     """Docker's own reader of `compose.yaml` takes it."""
     docker = program("docker")
@@ -217,6 +248,8 @@ def names_are_those_that_terraform_makes():
         ]
         if worker["FRAMELIFT_LINKS_PUBLIC_URL"] != f"https://{named(folder, 'Ingress', 'edge')['spec']['rules'][0]['host']}/":
             problems.append(f"{folder}: links in mails lead to another host than the Ingress serves")
+        if f"Environment={name}" not in named(folder, "Ingress", "edge")["metadata"]["annotations"]["alb.ingress.kubernetes.io/tags"].split(","):
+            problems.append(f"{folder}: the budget does not see the load balancer")
         for item in objects(folder):
             if item["kind"] == "ExternalSecret":
                 keys = {entry["remoteRef"]["key"] for entry in item["spec"]["data"]}
