@@ -58,7 +58,7 @@ def images_run_as_nobody_and_hold_no_tools():
 
 @check
 def spin_is_started_alike():
-    """The image's command, the manifest's arguments, the user of both, and the documentation agree."""
+    """The image's command, the manifest's arguments and the user of both agree, and the same variables are checked before."""
     text = read("infra/images/edge.Dockerfile")
     command = json.loads(re.search(r"^CMD (.+)$", text, re.M)[1])
     pod = deployments("overlays/prod")["edge"]
@@ -68,6 +68,11 @@ def spin_is_started_alike():
         problems.append(f"the image runs {command}, the manifest {arguments}")
     if "--max-instance-reuse-count=16" not in arguments:
         problems.append("instances are reused more often than they can swap")
+    first = pod["initContainers"][0]
+    if first["command"] != ["/app/framelift-stack", "check-variables", "--manifest=/app/spin.toml"] or "release/framelift-stack /out/" not in text:
+        problems.append("variables are not checked before the start")
+    if (first["envFrom"], first["image"]) != (pod["containers"][0]["envFrom"], pod["containers"][0]["image"]):
+        problems.append("other variables are checked than Spin gets")
     if '"-g"' not in text:
         problems.append("signals reach the first of Spin's processes alone")
     if str(pod["securityContext"]["runAsUser"]) + ":" not in text:

@@ -141,19 +141,21 @@ def pods_ask_for_no_privilege():
                 "mounts the node's files": all("hostPath" not in volume for volume in pod.get("volumes", [])),
                 "gets variables of services": pod.get("enableServiceLinks") is False,
             }
+            problems += [f"{folder}: {name} {what}" for what, holds in expected.items() if not holds]
             for container in pod["containers"] + pod.get("initContainers", []):
                 own = container.get("securityContext", {})
-                expected |= {
+                starts_first = container not in pod["containers"]
+                expected = {
                     "may write its root": own.get("readOnlyRootFilesystem") is True,
                     "may gain privileges": own.get("allowPrivilegeEscalation") is False,
                     "has capabilities": own.get("capabilities") == {"drop": ["ALL"]},
                     "is privileged": not own.get("privileged"),
                     "has no limit on memory": "memory" in container["resources"].get("limits", {}),
                     "has no requests": {"cpu", "memory"} <= container["resources"].get("requests", {}).keys(),
-                    "is not probed": {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys(),
+                    "is not probed": starts_first or {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys(),
                     "has no fixed version": not container["image"].endswith(":latest") and ":" in container["image"],
                 }
-            problems += [f"{folder}: {name} {what}" for what, holds in expected.items() if not holds]
+                problems += [f"{folder}: {name}/{container['name']} {what}" for what, holds in expected.items() if not holds]
     fail_if(problems)
 
 

@@ -4,8 +4,8 @@
 #
 # Components of WASI 0.3 need Spin 4.1, of which there is no release yet: Spin is compiled from the commit below,
 # with the one change that operations.md asks for. A release names the base images by digest.
-# `--build-arg APP=IMAGE` and `--build-arg HOST=IMAGE` take the app and Spin from images that have them at /out, instead
-# of compiling them.
+# `--build-arg APP=IMAGE` and `--build-arg HOST=IMAGE` take the app (with the program that checks its variables) and Spin from images
+# that have them at /out, instead of compiling them.
 # An SBOM (`--sbom`) has the crates of both Cargo.lock, this repository's and Spin's; the last stage alone names none.
 ARG BUILDKIT_SBOM_SCAN_CONTEXT=true
 ARG RUST=rust:1.95-slim-bookworm
@@ -24,6 +24,9 @@ RUN rustup target add wasm32-wasip2 \
     && mkdir --parents /out/target/wasm32-wasip2/guest \
     && cp target/wasm32-wasip2/guest/framelift_*.wasm /out/target/wasm32-wasip2/guest/ \
     && cp spin.toml /out/
+# The program that checks variables as the components read them; a pod runs it before Spin.
+RUN cargo build --release --locked --package framelift-stack \
+    && cp target/release/framelift-stack /out/
 
 FROM ${RUST} AS spin
 ARG BUILDKIT_SBOM_SCAN_STAGE=true
