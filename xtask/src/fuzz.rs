@@ -8,20 +8,6 @@ use crate::setup;
 
 /// The version of `cargo-fuzz`, which is installed beside the other tools of the tests.
 const CARGO_FUZZ: &str = "0.13.2";
-/// Each target in `fuzz/`.
-const TARGETS: &[&str] = &[
-    "claims",
-    "containers",
-    "form",
-    "index",
-    "link",
-    "messages",
-    "names",
-    "options",
-    "pictures",
-    "range",
-    "token",
-];
 /// Those that bring FFmpeg and the encoders with them, which take long to build with the fuzzer's instruments.
 const MEDIA: &[&str] = &["claims", "containers", "names", "pictures"];
 /// Those that also start from the golden files of what crosses a wire.
@@ -30,6 +16,7 @@ const OF_WIRE: &[&str] = &["messages", "options"];
 /// Runs the named targets, or all, for a number of seconds each.
 pub(crate) fn fuzz(args: &[String]) -> Result {
     let (mut names, mut seconds) = (Vec::new(), "60".to_owned());
+    let targets = targets()?;
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -37,17 +24,17 @@ pub(crate) fn fuzz(args: &[String]) -> Result {
                 let value = args.next().filter(|value| value.parse::<u32>().is_ok());
                 seconds = value.ok_or("--seconds needs a number")?.clone();
             }
-            name if TARGETS.contains(&name) => names.push(name),
+            name if targets.iter().any(|target| target == name) => names.push(name.to_owned()),
             other => {
-                return Err(format!("there is no fuzz target {other}; there are {}", TARGETS.join(", ")));
+                return Err(format!("there is no fuzz target {other}; there are {}", targets.join(", ")));
             }
         }
     }
     if names.is_empty() {
-        names.extend(TARGETS);
+        names = targets;
     }
     setup::compilers()?;
-    if names.iter().any(|name| MEDIA.contains(name)) {
+    if names.iter().any(|name| MEDIA.contains(&name.as_str())) {
         crate::ffmpeg::set_up()?;
     }
     install()?;
@@ -61,13 +48,13 @@ pub(crate) fn fuzz(args: &[String]) -> Result {
         }
         let mut fuzz = cargo_fuzz();
         fuzz.args(["run", "--target-dir"]).arg(&folder);
-        if MEDIA.contains(&name) {
+        if MEDIA.contains(&name.as_str()) {
             fuzz.args(["--features", "media"]);
         }
-        fuzz.arg(name);
+        fuzz.arg(&name);
         // What is new is written to the first folder, and the others are read.
         fuzz.arg(&corpus).arg(root().join("dev/fuzz/seeds").join(name));
-        if OF_WIRE.contains(&name) {
+        if OF_WIRE.contains(&name.as_str()) {
             fuzz.arg(root().join("crates/contract/tests/golden"));
         }
         fuzz.args(["--", "-verbosity=0", "-print_final_stats=1", "-rss_limit_mb=2048", "-timeout=60"]);
@@ -76,6 +63,19 @@ pub(crate) fn fuzz(args: &[String]) -> Result {
         run(fuzz)?;
     }
     Ok(())
+}
+
+/// Each target in `fuzz/`.
+fn targets() -> Result<Vec<String>> {
+    let folder = root().join("fuzz/fuzz_targets");
+    let entries =
+        std::fs::read_dir(&folder).map_err(|error| format!("cannot read {}: {error}", folder.display()))?;
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| Some(entry.path().file_stem()?.to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    Ok(names)
 }
 
 fn program() -> PathBuf {
