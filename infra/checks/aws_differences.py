@@ -43,11 +43,16 @@ for queue in (jobs, short):
 expect("visibility", [queue["VisibilityTimeout"] for queue in (jobs, short, dead)], ["60"] * 3)
 
 for store, table in outputs["tables"].items():
-    schema = dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]
-    expect(f"key of {store}", schema, [{"AttributeName": "PK", "KeyType": "HASH"}])
+    described = dynamodb.describe_table(TableName=table)["Table"]
+    expect(f"key of {store}", described["KeySchema"], [{"AttributeName": "PK", "KeyType": "HASH"}])
+    expect(f"protection of {store}", described["DeletionProtectionEnabled"], True)
     backups = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
     recovery = backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
     expect(f"recovery of {store}", recovery, "ENABLED")
+
+policy = iam.get_role_policy(RoleName="framelift-check-edge", PolicyName="edge")["PolicyDocument"]
+records = next(statement["Resource"] for statement in policy["Statement"] if statement["Sid"] == "Records")
+expect("the edge's tables", {arn.rsplit("/", 1)[1] for arn in records}, set(outputs["tables"].values()))
 
 roles = {role["RoleName"].removeprefix("framelift-check-") for role in iam.list_roles(PathPrefix="/framelift/")["Roles"]}
 expect("roles", roles, {"edge", "worker", "collector", "keda", "external-secrets", "ci"})

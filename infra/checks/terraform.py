@@ -88,7 +88,10 @@ def the_tests_of_the_modules_pass():
 
 @check(slow=True)
 def the_modules_can_be_applied_and_a_second_plan_is_empty():
-    """Applies the modules to an emulator of AWS, compares the result, and checks that a second plan is empty."""
+    """Applies the modules to an emulator of AWS, compares the result, and checks that a second plan is empty.
+
+    Then restores the tables as the runbook says: what was never tried does not work.
+    """
     server = os.environ.get("FRAMELIFT_TEST_MOTO_SERVER")
     if not server or not Path(server).exists():
         raise Skipped("FRAMELIFT_TEST_MOTO_SERVER names no moto_server")
@@ -110,9 +113,25 @@ def the_modules_can_be_applied_and_a_second_plan_is_empty():
             terraform("checks", "plan", "-detailed-exitcode", "-no-color", variable)
         except Failed as failed:
             raise Failed(f"a second plan is not empty: {failed}") from failed
+        restored(server, endpoint, variable)
     finally:
         moto.terminate()
         moto.wait()
+
+
+def restored(server, endpoint, variable):
+    """Takes the steps 2 and 3 of *Restore* in docs/operations.md: new tables are as protected, and are those that the edge may use."""
+    tables, suffix = json.loads(terraform("checks", "output", "-json"))["tables"]["value"], "-r1"
+    run(Path(server).parent / "python", INFRA / "checks/aws_restore.py", endpoint, suffix, *tables.values())
+    for store, table in tables.items():
+        address = f'module.tables.aws_dynamodb_table.store["{store}"]'
+        terraform("checks", "state", "rm", address)
+        terraform("checks", "import", "-no-color", variable, f"-var=table_suffix={suffix}", address, table + suffix)
+    terraform("checks", "apply", "-auto-approve", "-no-color", variable, f"-var=table_suffix={suffix}")
+    outputs = json.loads(terraform("checks", "output", "-json"))
+    fail_if(differences(server, endpoint, {name: output["value"] for name, output in outputs.items()}))
+    if set(outputs["tables"]["value"].values()) != {table + suffix for table in tables.values()}:
+        raise Failed(f"the manifests are told {outputs['tables']['value']}")
 
 
 def until_it_answers(endpoint, process):

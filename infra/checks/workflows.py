@@ -66,6 +66,38 @@ def a_release_needs_digests_and_its_own_version():
 
 
 @check
+def what_is_pushed_is_signed_by_its_digest():
+    """Runs the steps that sign, and the one that pushes the app, with programs in `docker`'s and `cosign`'s place that say what they were asked."""
+    folder = WORK / "signing"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "bin").mkdir(parents=True)
+    digest = "sha256:" + "e" * 64
+    stand_ins = {"cosign": 'echo "cosign $*" >> "$ASKED"', "docker": f'echo "docker $*" >> "$ASKED"; echo "Pushed with digest {digest}"'}
+    for name, script in stand_ins.items():
+        (folder / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "bin" / name).chmod(0o755)
+    given = {
+        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "ASKED": str(folder / "asked"), "GITHUB_OUTPUT": str(folder / "output"),
+        "HOME": str(folder), "TAG": "v9.8.7", "IDENTITY": "https://example.com/w@refs/tags/v9.8.7",
+        "IMAGE": "worker", "DIGEST": digest, "REGISTRY": "r/p", "EDGE": "r/p/edge@" + digest, "APP": "r/p/edge-app",
+    }
+    for job, step in (("images", "sign what was pushed, by its digest, and look at it as others would"), ("app", "push the app with Spin, and sign it")):
+        code, said = bash(steps("release.yml", job)[step], folder, **given)
+        if code:
+            raise Failed(said)
+    asked, output = (folder / "asked").read_text(), (folder / "output").read_text()
+    expected = [f"cosign sign --yes r/p/worker@{digest}", f"cosign sign --yes r/p/edge-app@{digest}", f"r/p/edge@{digest} registry push --from=/app/spin.toml r/p/edge-app:v9.8.7"]
+    problems = [f"nobody asks for {wanted}: {asked}" for wanted in expected if wanted not in asked]
+    if output != f"worker={digest}\nedge-app={digest}\n":
+        problems.append(f"the next job is told {output!r}")
+    # A digest that Spin does not print must not be taken for one.
+    (folder / "bin/docker").write_text("#!/bin/sh\necho no digest here\n")
+    if bash(steps("release.yml", "app")["push the app with Spin, and sign it"], folder, **given)[0] == 0:
+        problems.append("an app without a digest is signed")
+    fail_if(problems)
+
+
+@check
 def a_release_is_proposed_to_every_environment():
     """Runs the step that changes the overlays in a temporary repository, without `gh` and the push; and once without a digest."""
     script = steps("release.yml", "propose")["propose the tag to every environment"]

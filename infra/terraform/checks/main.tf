@@ -17,6 +17,12 @@ variable "endpoint" {
   description = "Where the emulator listens"
 }
 
+variable "table_suffix" {
+  type        = string
+  default     = ""
+  description = "What the tables' names end with after a restore"
+}
+
 locals {
   name   = "framelift-check"
   region = "us-east-1"
@@ -74,6 +80,7 @@ module "tables" {
   source  = "../modules/tables"
   name    = local.name
   key_arn = module.kms.key_arn
+  suffix  = var.table_suffix
 }
 
 module "mail" {

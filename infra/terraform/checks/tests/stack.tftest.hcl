@@ -124,6 +124,13 @@ run "backups_are_copied_to_another_region" {
     error_message = "a vault has a key of another region"
   }
   assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.keys.policy).Statement :
+      toset(statement.Resource) == toset([var.key_arn, "arn:aws:kms:us-west-2:123456789012:key/there"])
+    ])
+    error_message = "backups are made and cannot be encrypted, or the role uses other keys"
+  }
+  assert {
     condition     = aws_backup_selection.tables.resources == toset(values(var.table_arns))
     error_message = "a table has no backup"
   }

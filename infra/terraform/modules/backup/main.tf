@@ -73,6 +73,30 @@ resource "aws_iam_role_policy_attachment" "backup" {
   policy_arn = "arn:aws:iam::aws:policy/service-role/${each.key}"
 }
 
+# What the managed policies leave to the owner of keys: to encrypt backups and copies with these two.
+resource "aws_iam_role_policy" "keys" {
+  name = "keys"
+  role = aws_iam_role.backup.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid      = "EncryptBackups"
+        Effect   = "Allow"
+        Action   = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:DescribeKey"]
+        Resource = [var.key_arn, module.key.key_arn]
+      },
+      {
+        Sid       = "LetServicesEncrypt"
+        Effect    = "Allow"
+        Action    = "kms:CreateGrant"
+        Resource  = [var.key_arn, module.key.key_arn]
+        Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" } }
+      },
+    ]
+  })
+}
+
 resource "aws_backup_plan" "tables" {
   name = "${var.name}-tables"
   rule {
