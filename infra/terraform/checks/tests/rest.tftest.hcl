@@ -86,6 +86,7 @@ run "registry" {
   }
   variables {
     pulled_by           = ["111122223333"]
+    copies              = { region = "us-west-2", account_id = "123456789012" }
     github_repository   = "example/framelift"
     github_provider_arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
   }
@@ -100,6 +101,13 @@ run "registry" {
       && !anytrue([for action in jsondecode(policy.policy).Statement[0].Action : can(regex("Put|Upload|Delete|Set|\\*", action))])
     ])
     error_message = "other environments cannot pull, or may do more than that"
+  }
+  assert {
+    condition = (
+      aws_ecr_replication_configuration.copies[0].replication_configuration[0].rule[0].destination[0].region == "us-west-2"
+      && aws_ecr_replication_configuration.copies[0].replication_configuration[0].rule[0].repository_filter[0].filter == "framelift-test/"
+    )
+    error_message = "with the region all images are lost"
   }
   assert {
     condition = alltrue(flatten([

@@ -34,7 +34,7 @@ variable "alarm_emails" {
 variable "copy_region" {
   type        = string
   default     = "us-west-2"
-  description = "Where copies of the tables' backups lie"
+  description = "Where copies of the tables' backups and of images lie"
 }
 
 variable "autoscaling_role_arn" {

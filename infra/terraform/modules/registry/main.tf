@@ -21,6 +21,12 @@ variable "pulled_by" {
   description = "Other accounts whose nodes pull images"
 }
 
+variable "copies" {
+  type        = object({ region = string, account_id = string })
+  default     = null
+  description = "Where images are copied to, so that they outlive the region"
+}
+
 variable "github_repository" {
   type        = string
   description = "OWNER/NAME of the repository whose release workflow may push images"
@@ -56,6 +62,23 @@ resource "aws_ecr_repository_policy" "image" {
       Action    = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     }]
   })
+}
+
+# One for the account and the region.
+resource "aws_ecr_replication_configuration" "copies" {
+  count = var.copies == null ? 0 : 1
+  replication_configuration {
+    rule {
+      destination {
+        region      = var.copies.region
+        registry_id = var.copies.account_id
+      }
+      repository_filter {
+        filter      = "${var.name}/"
+        filter_type = "PREFIX_MATCH"
+      }
+    }
+  }
 }
 
 # A release is one tag, an index; without tags, the image and the attestation that the index names; and a tag of the

@@ -72,7 +72,7 @@ variable "registry" {
 
 variable "copy_region" {
   type        = string
-  description = "The region of the provider `aws.copies`, where copies of the backups lie"
+  description = "The region of the provider `aws.copies`, where copies of the backups and of images lie"
 }
 
 variable "table_suffix" {
@@ -182,6 +182,7 @@ module "registry" {
   name                = var.name
   key_arn             = module.kms.key_arn
   pulled_by           = var.registry.pulled_by
+  copies              = { region = var.copy_region, account_id = data.aws_caller_identity.current.account_id }
   github_repository   = var.registry.github_repository
   github_provider_arn = coalesce(var.registry.github_provider_arn, one(aws_iam_openid_connect_provider.github[*].arn))
 }
