@@ -23,7 +23,6 @@ mod groups;
 mod in_flight;
 mod index;
 mod measure;
-pub(crate) mod open;
 mod ordered;
 mod plan;
 mod share;
@@ -47,10 +46,10 @@ use crate::hardware::{self, DecoderSlot, GpuChoice};
 use crate::select;
 use crate::view::{View, ViewError};
 use crate::watch::{Stop, Watch};
-use crate::{EngineLimits, ExtractError, Output, Request, Stage, unsupported};
+use crate::{EngineLimits, ExtractError, Output, Request, Stage, open, unsupported};
 use decode::{Problem, Start};
 use encode_stage::FrameEncoder;
-use groups::Ended;
+use groups::GroupsEnd;
 use measure::Measure;
 use survey::Survey;
 use write::Writer;
@@ -163,8 +162,8 @@ impl<'c> Job<'_, 'c> {
         };
         let (input, start) = self.start(input, survey.as_ref())?;
         let (problem, source) = match self.sequential(input, slot, start.clone(), writer)? {
-            decode::Ended::Done(duration) => return Ok((plan, duration)),
-            decode::Ended::Abandoned { problem, source } => (problem.to_string(), source),
+            decode::DecodeEnd::Done(duration) => return Ok((plan, duration)),
+            decode::DecodeEnd::Abandoned { problem, source } => (problem.to_string(), source),
         };
         let input = open::open(source, self.options.stream, self.limits, self.watch)?;
         let (plan, duration) = if writer.frames == 0 {
@@ -207,8 +206,8 @@ impl<'c> Job<'_, 'c> {
         let selector = selector.clone();
         let ended = groups::run(self, input, survey, selector, reach, image_bytes, writer)?;
         match ended {
-            Ended::Done(duration) => Ok((planned.plan, duration)),
-            Ended::Mismatch(source) => {
+            GroupsEnd::Done(duration) => Ok((planned.plan, duration)),
+            GroupsEnd::Mismatch(source) => {
                 let input = open::open(source, options.stream, limits, watch)?;
                 self.one_decoder(input, start, plan::mismatched(planned.plan), writer)
             }
@@ -244,8 +243,8 @@ impl<'c> Job<'_, 'c> {
             let threads = if start.racy { self.limits.thread_count() } else { 1 };
             let decoder = open::decoder(&input, self.limits, threads, Threading::Pictures)?;
             let (problem, source) = match self.sequential(input, decoder.into(), start.clone(), writer)? {
-                decode::Ended::Done(duration) => return Ok((plan, duration)),
-                decode::Ended::Abandoned { problem, source } => (problem, source),
+                decode::DecodeEnd::Done(duration) => return Ok((plan, duration)),
+                decode::DecodeEnd::Abandoned { problem, source } => (problem, source),
             };
             match problem {
                 Problem::Skipped if !start.keep_all => start.keep_all = true,
@@ -263,7 +262,7 @@ impl<'c> Job<'_, 'c> {
         decoder: DecoderSlot,
         start: Start,
         writer: &mut Writer<'_>,
-    ) -> Result<decode::Ended, ExtractError> {
+    ) -> Result<decode::DecodeEnd, ExtractError> {
         let (options, limits, watch) = (self.options, self.limits, self.watch);
         watch.enter(Stage::Extracting);
         let threads = limits.thread_count();
@@ -272,13 +271,14 @@ impl<'c> Job<'_, 'c> {
         let queue = &Mutex::new(queue);
         let stream = &input.info().clone();
         let (encoders, filtered) = (jobs.clone(), writer.filters());
-        let out = decode::Out { jobs, order, sent_before: writer.frames };
+        let outputs = decode::Outputs { jobs, order, sent_before: writer.frames };
         let (decoded, written) = thread::scope(|scope| {
             for _ in 0..threads {
                 let encoder = FrameEncoder::new(stream, options, limits, filtered);
                 scope.spawn(|| encode_stage::run(queue, encoder, watch));
             }
-            let decoding = scope.spawn(|| decode::run(input, decoder, start, options, limits, watch, out));
+            let decoding =
+                scope.spawn(|| decode::run(input, decoder, start, options, limits, watch, outputs));
             let written = writer.images(ordered, encoders, watch);
             if written.is_err() {
                 watch.stop(Stop::Aborted);

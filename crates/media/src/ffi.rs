@@ -29,9 +29,9 @@ use std::fmt;
 use ffmpeg_next::ffi;
 use framelift_domain::Rational;
 
-pub(crate) use decoder::{Decoded, Decoder, DecoderError, On, Threading};
+pub(crate) use decoder::{Decoded, Decoder, DecoderError, Processor, Threading};
 pub(crate) use filter::Filter;
-pub(crate) use frame::{Blank, ColourTags, Frame, Luma, Packing, PixelClass};
+pub(crate) use frame::{BlankFormat, ColourTags, Frame, Luma, Packing, PixelClass};
 pub(crate) use hardware::{Device, is_built_for};
 pub use input::VideoStream;
 pub(crate) use input::{Input, OpenError, StreamInfo};

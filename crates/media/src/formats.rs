@@ -14,7 +14,7 @@ pub(crate) const UNKNOWN_CODEC: &str = "none";
 /// How a container is treated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Container {
-    Taken,
+    Supported,
     /// A single picture of the named format.
     Still(String),
     /// An unsupported container of videos, by its name.
@@ -25,7 +25,7 @@ pub(crate) enum Container {
 /// Returns how a file in the container with FFmpeg's name `short` is treated.
 pub(crate) fn container(short: &str) -> Container {
     if SUPPORTED.contains(&short) {
-        return Container::Taken;
+        return Container::Supported;
     }
     if let Some((_, name)) = UNSUPPORTED.iter().find(|(refused, _)| *refused == short) {
         return Container::Refused((*name).to_owned());
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn containers_are_taken_refused_or_no_videos() {
-        assert_eq!(container("mov"), Container::Taken);
+        assert_eq!(container("mov"), Container::Supported);
         assert_eq!(container("rm"), Container::Refused("RealMedia".into()));
         assert_eq!(container("png_pipe"), Container::Still("PNG".into()));
         assert_eq!(container("mp3"), Container::Other);

@@ -16,7 +16,7 @@ use framelift_domain::{Options, Select};
 use serde::{Deserialize, Serialize};
 
 use crate::EngineLimits;
-use crate::ffi::{Decoder, DecoderError, Device, Input, On};
+use crate::ffi::{Decoder, DecoderError, Device, Input, Processor};
 use crate::limits::HardwareUse;
 
 pub(crate) use copier::{Copier, SURFACES};
@@ -73,7 +73,7 @@ struct Gpu {
 type Open = fn(&Input<'_>, Option<&Device>, u64) -> Result<Decoder, DecoderError>;
 
 fn open_on(input: &Input<'_>, device: Option<&Device>, max_pixels: u64) -> Result<Decoder, DecoderError> {
-    input.decoder(On::Gpu(device, SURFACES), max_pixels)
+    input.decoder(Processor::Gpu(device, SURFACES), max_pixels)
 }
 
 fn gpu() -> &'static Gpu {

@@ -63,14 +63,14 @@ fn sample_limit(size: u64) -> u64 {
     (BASE_SAMPLES + size / SAMPLE_BYTES).min(MAX_SAMPLES)
 }
 
-/// A source that keeps what an inspection has read.
-pub(crate) struct Kept {
+/// A source with a cache of what an inspection has read.
+pub(crate) struct CachedSource {
     source: Box<dyn Source>,
     chunks: BTreeMap<u64, Vec<u8>>,
     held: usize,
 }
 
-impl Kept {
+impl CachedSource {
     pub(crate) fn new(source: Box<dyn Source>) -> Self {
         Self { source, chunks: BTreeMap::new(), held: 0 }
     }
@@ -90,7 +90,7 @@ impl Kept {
         Ok((self.source.read_at(offset, &mut buf[..wanted])?, true))
     }
 
-    /// Reads as [`Kept::recall`] does, and keeps the bytes.
+    /// Reads as [`CachedSource::recall`] does, and keeps the bytes.
     pub(crate) fn read_and_keep(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<(usize, bool)> {
         let (n, fresh) = self.recall(offset, buf)?;
         if fresh && n > 0 && self.held + n <= MAX_KEPT_BYTES {
@@ -111,7 +111,7 @@ impl Kept {
     }
 }
 
-impl Source for Kept {
+impl Source for CachedSource {
     fn size(&self) -> u64 {
         self.source.size()
     }

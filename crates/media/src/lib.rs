@@ -1,6 +1,6 @@
 //! The extraction engine: a video in, an archive of its frames out.
 //!
-//! Synchronous; the stages run on threads of their own, joined before [`extract`] returns, and
+//! Synchronous; the stages run on threads that are joined before [`extract`] returns, and
 //! hold a fixed number of pictures whatever the video's length:
 //!
 //! ```text
@@ -33,6 +33,7 @@ mod hardware;
 mod inspect;
 mod limits;
 mod manifest;
+mod open;
 mod pictures;
 mod probe;
 mod recognise;

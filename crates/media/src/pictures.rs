@@ -56,8 +56,8 @@ pub(crate) struct Pictures {
 #[derive(Debug, Default)]
 struct Used {
     bytes: u64,
-    /// Pictures that have left their decoders.
-    out: u64,
+    /// Pictures that decoders have output and that are in use.
+    output: u64,
 }
 
 /// Why a picture was refused.
@@ -88,16 +88,16 @@ impl Excess {
     }
 }
 
-/// The memory of one picture; given back on drop.
+/// The memory of one picture, which is released on drop.
 #[derive(Debug)]
 pub(crate) struct Charge {
     pictures: Arc<Pictures>,
     bytes: u64,
 }
 
-/// A picture that has left its decoder, until it is dropped.
+/// A picture that a decoder has output. It is counted until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Outside(Arc<Pictures>);
+pub(crate) struct OutputPicture(Arc<Pictures>);
 
 impl Pictures {
     /// The budget of a file of `size` bytes.
@@ -131,8 +131,8 @@ impl Pictures {
         let bytes = if pixels > MAX_LEVEL_PIXELS { bytes.saturating_mul(3) } else { bytes };
         let mut used = self.used();
         // The decoding stage holds one back: see `extract::decode`.
-        if used.bytes.saturating_add(bytes) > self.memory && used.out > 1 {
-            let full = |used: &mut Used| used.bytes.saturating_add(bytes) > self.memory && used.out > 1;
+        if used.bytes.saturating_add(bytes) > self.memory && used.output > 1 {
+            let full = |used: &mut Used| used.bytes.saturating_add(bytes) > self.memory && used.output > 1;
             let waited = self.freed.wait_timeout_while(used, ENCODING_TIMEOUT, full);
             used = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -178,10 +178,10 @@ impl Pictures {
         self.shown.load(Relaxed) / 1000
     }
 
-    /// Counts a picture as having left its decoder.
-    pub(crate) fn outside(self: &Arc<Self>) -> Outside {
-        self.used().out += 1;
-        Outside(Arc::clone(self))
+    /// Counts a picture that a decoder has output.
+    pub(crate) fn output(self: &Arc<Self>) -> OutputPicture {
+        self.used().output += 1;
+        OutputPicture(Arc::clone(self))
     }
 }
 
@@ -193,10 +193,10 @@ impl Drop for Charge {
     }
 }
 
-impl Drop for Outside {
+impl Drop for OutputPicture {
     fn drop(&mut self) {
         let mut used = self.0.used();
-        used.out = used.out.saturating_sub(1);
+        used.output = used.output.saturating_sub(1);
         self.0.freed.notify_all();
     }
 }
@@ -227,13 +227,13 @@ mod tests {
     fn pictures_that_are_being_encoded_are_waited_for() {
         let pictures = budget(100, u64::MAX, 0);
         let charge = pictures.charge(1, 100).unwrap();
-        let outside = [pictures.outside(), pictures.outside()];
+        let output = [pictures.output(), pictures.output()];
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| pictures.charge(1, 100).is_ok());
             drop(charge);
             assert!(waiting.join().unwrap());
         });
-        drop(outside);
+        drop(output);
     }
 
     #[test]

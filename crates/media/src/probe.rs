@@ -4,11 +4,10 @@ use framelift_domain::Rational;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::extract::open;
 use crate::ffi::{StreamInfo, VideoStream};
 use crate::view::View;
 use crate::watch::Watch;
-use crate::{EngineLimits, ExtractError, Source};
+use crate::{EngineLimits, ExtractError, Source, open};
 
 /// A video as its container describes it: claims, not measurements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -73,7 +73,7 @@ enum Wanted {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Held {
+struct HeldFrame {
     index: u64,
     time: Rational,
     marked: bool,
@@ -89,7 +89,7 @@ pub struct Selector {
     measured: Option<Rational>,
     tolerance: Rational,
     seen: u64,
-    held: Option<Held>,
+    held: Option<HeldFrame>,
     given: u64,
     most: u64,
     outside_range: u64,
@@ -241,7 +241,7 @@ impl Selector {
             Some(held) => self.close(held, time)?,
             None => Requests::new(),
         };
-        self.held = Some(Held { index, time, marked });
+        self.held = Some(HeldFrame { index, time, marked });
         Ok(requests)
     }
 
@@ -262,7 +262,7 @@ impl Selector {
     }
 
     /// The requests that `held` answers if it is on screen until `until`.
-    fn close(&mut self, held: Held, until: Rational) -> Result<Requests, TooMany> {
+    fn close(&mut self, held: HeldFrame, until: Rational) -> Result<Requests, TooMany> {
         let mut requests = Requests::new();
         let mut wanted = std::mem::replace(&mut self.wanted, Wanted::each());
         let mut room = self.most - self.given;

@@ -7,7 +7,7 @@
 
 use super::colour::Colours;
 use super::samples::Samples;
-use crate::ffi::{AvError, Blank, Frame, Kernel, PixelClass, PlaneMut, ScaleSpec, Scaler, Target};
+use crate::ffi::{AvError, BlankFormat, Frame, Kernel, PixelClass, PlaneMut, ScaleSpec, Scaler, Target};
 use crate::geometry::Part;
 
 /// Returns the picture to convert, if it is not `frame` itself: cropped to the shown `part`, and with chroma
@@ -39,7 +39,7 @@ fn colours(frame: &Frame) -> Colours {
 fn upsample_chroma(frame: &Frame) -> Result<Frame, AvError> {
     let deep = frame.colours().depth > 8;
     let Colours { matrix, full_range } = colours(frame);
-    let mut wide = frame.blank(Blank::Yuv444 { deep }, (matrix, full_range))?;
+    let mut wide = frame.blank(BlankFormat::Yuv444 { deep }, (matrix, full_range))?;
     let spec = ScaleSpec {
         source: (frame.width(), frame.height()),
         source_format: frame.format(),
@@ -60,7 +60,7 @@ fn spread_lines(frame: &Frame) -> Result<Option<Frame>, AvError> {
     let Some(samples) = Samples::of_frame(frame) else { return Ok(None) };
     let deep = frame.colours().depth > 8;
     let Colours { matrix, full_range } = colours(frame);
-    let mut spread = frame.blank(Blank::Yuv422 { deep }, (matrix, full_range))?;
+    let mut spread = frame.blank(BlankFormat::Yuv422 { deep }, (matrix, full_range))?;
     let [mut luma, mut cb, mut cr] = spread.planes_mut().ok_or(AvError::NO_MEMORY)?;
     let site = Site::of(frame.chroma_site().1);
     let mut row = Vec::new();

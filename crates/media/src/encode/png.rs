@@ -11,15 +11,15 @@ use png::{DeflateCompression, Filter};
 use super::EncodeError;
 use crate::convert::{Image, PlaneRef};
 
-/// How rows are written.
+/// How rows are compressed and filtered.
 #[derive(Clone, Copy)]
-struct Way(DeflateCompression, Filter);
+struct Coding(DeflateCompression, Filter);
 
-const FAST: Way = Way(DeflateCompression::FdeflateUltraFast, Filter::Paeth);
+const FAST: Coding = Coding(DeflateCompression::FdeflateUltraFast, Filter::Paeth);
 /// What most encoders write, and what the result is measured against: deflate, no filter.
-const PLAIN: Way = Way(DeflateCompression::Level(6), Filter::NoFilter);
+const PLAIN: Coding = Coding(DeflateCompression::Level(6), Filter::NoFilter);
 /// As good in half the time or less, where a filter that keeps repetitions does any good.
-const FILTERED: Way = Way(DeflateCompression::Level(2), Filter::Up);
+const FILTERED: Coding = Coding(DeflateCompression::Level(2), Filter::Up);
 
 /// Rows that are looked at: so many bands of one part in so many of the height.
 const BANDS: usize = 4;
@@ -30,13 +30,13 @@ pub(super) fn encode(image: &Image<'_, 1>) -> Result<Vec<u8>, EncodeError> {
     write(plane, image.width, 0..plane.height, choose(plane, image.width)?)
 }
 
-fn choose(plane: &PlaneRef<'_>, width: u32) -> Result<Way, EncodeError> {
+fn choose(plane: &PlaneRef<'_>, width: u32) -> Result<Coding, EncodeError> {
     let band = plane.height.div_ceil(BAND);
-    let length = |way: Way| {
+    let length = |coding: Coding| {
         (0..BANDS).try_fold(0, |length, index| {
             // In the middle of each part of the picture.
             let start = (plane.height * (2 * index + 1) / (2 * BANDS)).min(plane.height - band);
-            Ok::<_, EncodeError>(length + write(plane, width, start..start + band, way)?.len())
+            Ok::<_, EncodeError>(length + write(plane, width, start..start + band, coding)?.len())
         })
     };
     let plain = length(PLAIN)?;
@@ -47,12 +47,12 @@ fn choose(plane: &PlaneRef<'_>, width: u32) -> Result<Way, EncodeError> {
     Ok(if length(FILTERED)? <= plain { FILTERED } else { PLAIN })
 }
 
-/// The rows of a plane as a picture of their own.
+/// Encodes some rows of a plane as a picture.
 fn write(
     plane: &PlaneRef<'_>,
     width: u32,
     rows: std::ops::Range<usize>,
-    Way(compression, filter): Way,
+    Coding(compression, filter): Coding,
 ) -> Result<Vec<u8>, EncodeError> {
     let failed = |error: png::EncodingError| EncodeError::Encode(error.to_string());
     let mut bytes = Vec::new();

@@ -10,12 +10,12 @@ use std::sync::mpsc::SyncSender;
 
 use framelift_domain::{FailureCode, Options, Rational, Select};
 
+use super::claims;
 use super::encode_stage::Job;
 use super::measure::Measure;
 use super::ordered::{MAX_READ_ERRORS, Ordered, Place, too_many};
 use super::skip::Skipper;
 use super::stretches::Stretches;
-use super::{claims, open};
 use crate::ffi::{AvError, Decoded, Frame, Input, Packet};
 use crate::hardware::{Copier, DecoderSlot, Shrink};
 use crate::scenes::Scenes;
@@ -23,22 +23,22 @@ use crate::select::{Measured, Requests, Selector};
 use crate::timeline::{Placed, Timeline};
 use crate::watch::Watch;
 use crate::words::count;
-use crate::{EngineLimits, ExtractError, Source};
+use crate::{EngineLimits, ExtractError, Source, open};
 
 /// How many skipped frames are remembered: more than lie between two decoded ones.
 const MAX_SKIPPED: usize = 1024;
 /// The bit of a packet's label that marks a sync point; the others hold its stretch of the clock.
 const KEY: i64 = 1;
 
-/// Where frames go: to an encoder, and to the queue that gives the archive its order.
-pub(super) struct Out {
+/// The queues for frames: to an encoder, and for their order in the archive.
+pub(super) struct Outputs {
     pub(super) jobs: SyncSender<Job>,
     pub(super) order: SyncSender<Ordered>,
     /// The number of wanted frames, from the first one on, that were already sent by another decoder.
     pub(super) sent_before: u64,
 }
 
-struct Held {
+struct HeldFrame {
     frame: Frame,
     placed: Placed,
     keyframe: bool,
@@ -61,7 +61,7 @@ pub(super) struct Start {
 }
 
 /// How the stage ended.
-pub(super) enum Ended {
+pub(super) enum DecodeEnd {
     /// With the video's duration, if it was read to its end or measured before.
     Done(Option<Rational>),
     /// This decoder gave up; another one has to provide the remaining frames.
@@ -103,13 +103,13 @@ struct Stage<'a, 'c> {
     duration: Option<Rational>,
     selector: Option<Selector>,
     measure: Measure,
-    held: Option<Held>,
+    held: Option<HeldFrame>,
     scenes: Option<(Scenes, f64)>,
     options: &'a Options,
     limits: &'a EngineLimits,
     watch: &'a Watch<'c>,
     claimed: Option<Rational>,
-    out: Out,
+    outputs: Outputs,
     /// Frames that were wanted.
     wanted: u64,
     shown: u64,
@@ -127,9 +127,9 @@ pub(super) fn run(
     options: &Options,
     limits: &EngineLimits,
     watch: &Watch<'_>,
-    out: Out,
-) -> Result<Ended, ExtractError> {
-    Stage::new(&input, decoder, start, options, limits, watch, out).run(input)
+    outputs: Outputs,
+) -> Result<DecodeEnd, ExtractError> {
+    Stage::new(&input, decoder, start, options, limits, watch, outputs).run(input)
 }
 
 impl<'a, 'c> Stage<'a, 'c> {
@@ -140,7 +140,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         options: &'a Options,
         limits: &'a EngineLimits,
         watch: &'a Watch<'c>,
-        out: Out,
+        outputs: Outputs,
     ) -> Self {
         let info = input.info();
         let Start { zero, duration, selector, measure, keep_all, racy } = start;
@@ -175,7 +175,7 @@ impl<'a, 'c> Stage<'a, 'c> {
             limits,
             watch,
             claimed: info.claimed_duration,
-            out,
+            outputs,
             wanted: 0,
             shown: 0,
             idle: 0,
@@ -185,7 +185,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         }
     }
 
-    fn run(mut self, mut input: Input<'_>) -> Result<Ended, ExtractError> {
+    fn run(mut self, mut input: Input<'_>) -> Result<DecodeEnd, ExtractError> {
         let mut stretches = Stretches::new(input.info());
         let mut skipper = Skipper::new(input.info(), self.keep_all);
         let mut read_errors = 0;
@@ -205,7 +205,7 @@ impl<'a, 'c> Stage<'a, 'c> {
                     self.watch.warn(warning);
                 }
                 self.report();
-                return Ok(Ended::Done(self.duration.or_else(|| Some(self.measured()?.duration))));
+                return Ok(DecodeEnd::Done(self.duration.or_else(|| Some(self.measured()?.duration))));
             }
             let mut packet = Packet::new().map_err(internal)?;
             match input.read(&mut packet) {
@@ -273,7 +273,7 @@ impl<'a, 'c> Stage<'a, 'c> {
 
     /// Whether a frame between `held` and the last time requested of it was skipped: the frame expected to
     /// follow did not come out, so `held` seems to be on screen for longer than the packets said.
-    fn misses_frame(&self, held: &Held, requests: &Requests) -> bool {
+    fn misses_frame(&self, held: &HeldFrame, requests: &Requests) -> bool {
         let last = requests.iter().flatten().max().and_then(|last| self.timeline.timestamp_at(*last));
         last.is_some_and(|last| self.skipped.iter().any(|pts| (held.placed.pts + 1..=last).contains(pts)))
     }
@@ -398,7 +398,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         let Some(selector) = &mut self.selector else { return Ok(()) };
         let requests = selector.push(placed.time, marked).map_err(|error| too_many(error, self.limits))?;
         self.watch.reach_part(placed.time, selector.ends_at().into_iter().chain(self.claimed).min());
-        let next = Held { frame, placed, keyframe };
+        let next = HeldFrame { frame, placed, keyframe };
         match self.held.replace(next) {
             Some(held) if !requests.is_empty() && self.misses_frame(&held, &requests) => {
                 self.abandon(Problem::Skipped);
@@ -409,7 +409,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         }
     }
 
-    fn finish(mut self, input: Input<'_>) -> Result<Ended, ExtractError> {
+    fn finish(mut self, input: Input<'_>) -> Result<DecodeEnd, ExtractError> {
         if self.held.is_none() && self.decoder.is_on_gpu() {
             self.abandon_gpu("it gave no picture");
         }
@@ -440,7 +440,7 @@ impl<'a, 'c> Stage<'a, 'c> {
         }
         self.report();
         claims::compare(input.info(), end, self.watch);
-        Ok(Ended::Done(Some(end)))
+        Ok(DecodeEnd::Done(Some(end)))
     }
 
     /// Returns the error for a video of which no frame could be decoded.

@@ -28,23 +28,23 @@ use std::thread;
 
 use framelift_domain::{Options, Rational};
 
-pub(super) use reader::Reach;
+pub(super) use reader::GroupRange;
 use reader::Reader;
 use worker::Worker;
 
 use super::encode_stage::FrameEncoder;
 use super::in_flight::InFlight;
 use super::survey::Survey;
-use super::write::{Taken, Writer};
-use super::{Job, encode_stage, open, share};
+use super::write::{Writer, Written};
+use super::{Job, encode_stage, share};
 use crate::ffi::{Input, Threading};
 use crate::select::Selector;
 use crate::timeline::Placed;
 use crate::watch::{Stop, Watch};
-use crate::{EngineLimits, ExtractError, Source};
+use crate::{EngineLimits, ExtractError, Source, open};
 
-/// How it ended.
-pub(super) enum Ended {
+/// How the engine ended.
+pub(super) enum GroupsEnd {
     /// With the video's duration, where it is known.
     Done(Option<Rational>),
     /// Images up to some point were written; the sequential engine has to continue from the source.
@@ -52,7 +52,7 @@ pub(super) enum Ended {
 }
 
 /// How the reader ended.
-enum Read {
+enum ReadEnd {
     Done(Option<Rational>),
     Mismatch(&'static str),
     Error(ExtractError),
@@ -76,10 +76,10 @@ pub(super) fn run(
     input: Input<'_>,
     survey: &Survey,
     selector: Selector,
-    reach: Reach,
+    reach: GroupRange,
     image_bytes: u64,
     writer: &mut Writer<'_>,
-) -> Result<Ended, ExtractError> {
+) -> Result<GroupsEnd, ExtractError> {
     let &Job { options, limits, watch, .. } = job;
     let threads = limits.thread_count();
     // Each decoder holds about ten pictures, its references included.
@@ -126,13 +126,13 @@ pub(super) fn run(
     let taken = written?;
     let (read, source) = read.map_err(|_| ExtractError::internal("the reading stage panicked"))?;
     match (taken, read) {
-        (Taken::UpToUndecoded, _) => Ok(Ended::Mismatch(source)),
-        (Taken::All, Read::Done(duration)) => Ok(Ended::Done(duration)),
-        (Taken::All, Read::Mismatch(reason)) => {
+        (Written::UpToUndecoded, _) => Ok(GroupsEnd::Mismatch(source)),
+        (Written::All, ReadEnd::Done(duration)) => Ok(GroupsEnd::Done(duration)),
+        (Written::All, ReadEnd::Mismatch(reason)) => {
             tracing::debug!(reason, "the groups of pictures cannot be taken one by one");
-            Ok(Ended::Mismatch(source))
+            Ok(GroupsEnd::Mismatch(source))
         }
-        (Taken::All, Read::Error(error)) => Err(error),
+        (Written::All, ReadEnd::Error(error)) => Err(error),
     }
 }
 

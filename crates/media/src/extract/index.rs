@@ -6,7 +6,7 @@ use crate::ffi::{Input, Packet};
 
 /// Where a group of pictures starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Point {
+struct GroupStart {
     /// The sync point's presentation timestamp, estimated from the index: see [`Index::of`].
     pts: i64,
     /// Its timestamp in the container's index.
@@ -18,7 +18,7 @@ struct Point {
 /// The groups of pictures of a video, numbered from 0.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
-    points: Vec<Point>,
+    starts: Vec<GroupStart>,
     /// Whether the index has decoding timestamps.
     decoding: bool,
     /// The first sync point's presentation timestamp minus its timestamp in the index.
@@ -38,39 +38,39 @@ impl Index {
             _ => 0,
         };
         let entries = input.index_len();
-        let points: Vec<Point> = (0..entries)
+        let starts: Vec<GroupStart> = (0..entries)
             .filter_map(|entry| Some((entry, input.index_entry(entry)?)))
             .filter(|(_, found)| found.key)
-            .map(|(entry, found)| Point {
+            .map(|(entry, found)| GroupStart {
                 pts: found.timestamp.saturating_add(shift),
                 timestamp: found.timestamp,
                 entry,
             })
             .collect();
-        let rising = points.is_sorted_by(|a, b| a.pts < b.pts);
-        (points.len() >= 2 && rising).then_some(Self { points, decoding, shift, entries })
+        let rising = starts.is_sorted_by(|a, b| a.pts < b.pts);
+        (starts.len() >= 2 && rising).then_some(Self { starts, decoding, shift, entries })
     }
 
     /// Corrects the guess by the last sync point's packet: where groups are open, the first pictures of a
     /// group are shown before its sync point, except of the first group. A guess that is too late costs less
     /// than one that is too early, so the offset is only ever reduced.
     pub(super) fn learn(&mut self, last: &Packet) {
-        let known = self.points.last().map(|point| point.timestamp);
+        let known = self.starts.last().map(|point| point.timestamp);
         let (Some(pts), Some(dts)) = (last.pts(), last.dts()) else { return };
         let later = pts.saturating_sub(dts).saturating_sub(self.shift);
         if self.decoding && known == Some(dts) && later > 0 {
-            self.points.iter_mut().skip(1).for_each(|point| point.pts = point.pts.saturating_add(later));
+            self.starts.iter_mut().skip(1).for_each(|point| point.pts = point.pts.saturating_add(later));
         }
     }
 
     /// How many groups there are.
     pub(super) fn groups(&self) -> usize {
-        self.points.len()
+        self.starts.len()
     }
 
     /// Whether it lists every packet and not sync points alone.
     pub(super) fn lists_packets(&self) -> bool {
-        self.entries > self.points.len()
+        self.entries > self.starts.len()
     }
 
     /// How many packets it lists.
@@ -80,19 +80,19 @@ impl Index {
 
     /// The group in which the frame on screen at `pts` is.
     pub(super) fn group_at(&self, pts: i64) -> usize {
-        self.points.partition_point(|point| point.pts <= pts).saturating_sub(1)
+        self.starts.partition_point(|point| point.pts <= pts).saturating_sub(1)
     }
 
     /// The group that a sync point starts, if it is one of the index's.
     pub(super) fn group_from(&self, sync_point: &Packet) -> Option<usize> {
         let timestamp = if self.decoding { sync_point.dts()? } else { sync_point.pts()? };
-        self.points.binary_search_by_key(&timestamp, |point| point.timestamp).ok()
+        self.starts.binary_search_by_key(&timestamp, |point| point.timestamp).ok()
     }
 
     /// The timestamp to seek to for a group: halfway to the next group's, because some demuxers expect
-    /// decoding timestamps and some presentation timestamps, with corrections of their own.
+    /// decoding timestamps and some presentation timestamps, with corrections.
     pub(super) fn seek_timestamp(&self, group: usize) -> Option<i64> {
-        let timestamp = |group: usize| self.points.get(group).map(|point| point.timestamp);
+        let timestamp = |group: usize| self.starts.get(group).map(|point| point.timestamp);
         let this = timestamp(group)?;
         // The last group is assumed to be as long as the one before it.
         let before = || Some(this.saturating_sub(timestamp(group.checked_sub(1)?)?));
@@ -102,18 +102,18 @@ impl Index {
 
     /// Whether the sync point of `group` is the packet behind that of the group before.
     pub(super) fn adjoins(&self, group: usize) -> bool {
-        let entry = |group: usize| self.points.get(group).map(|point| point.entry);
+        let entry = |group: usize| self.starts.get(group).map(|point| point.entry);
         let before = group.checked_sub(1).and_then(entry);
         self.lists_packets() && before.and_then(|before| before.checked_add(1)) == entry(group)
     }
 
     fn pts(&self, group: usize) -> Option<i64> {
-        self.points.get(group).map(|point| point.pts)
+        self.starts.get(group).map(|point| point.pts)
     }
 
     /// The sync point that is nearest to `pts` and in `from..=to`.
     pub(super) fn nearest(&self, pts: i64, from: i64, to: i64) -> Option<i64> {
-        let after = self.points.partition_point(|point| point.pts <= pts);
+        let after = self.starts.partition_point(|point| point.pts <= pts);
         let candidates = [after.checked_sub(1), Some(after)].into_iter().flatten();
         let candidates = candidates.filter_map(|group| self.pts(group));
         candidates.filter(|at| (from..=to).contains(at)).min_by_key(|at| at.abs_diff(pts))
@@ -121,7 +121,7 @@ impl Index {
 
     /// The packets of all sync points, if the index also lists other packets.
     pub(super) fn sync_points(&self) -> impl Iterator<Item = Range<usize>> {
-        self.points.iter().filter(|_| self.lists_packets()).map(|point| point.entry..point.entry + 1)
+        self.starts.iter().filter(|_| self.lists_packets()).map(|point| point.entry..point.entry + 1)
     }
 
     /// The packets needed for the frames on screen at rising timestamps, one range for each group that is
@@ -145,8 +145,8 @@ impl Index {
             return None;
         }
         let group = self.group_at(pts);
-        let first = self.points[group].entry;
-        let end = self.points.get(group + 1).map_or(self.entries, |next| next.entry);
+        let first = self.starts[group].entry;
+        let end = self.starts.get(group + 1).map_or(self.entries, |next| next.entry);
         // A frame shown at `pts` is decoded by then.
         let (mut low, mut high) = (first, end);
         while low < high {

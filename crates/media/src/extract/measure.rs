@@ -6,7 +6,6 @@
 
 use framelift_domain::{Options, Rational};
 
-use super::open;
 use super::ordered::MAX_READ_ERRORS;
 use super::stretches::Stretches;
 use super::survey::first_shown;
@@ -14,7 +13,7 @@ use crate::ffi::{Decoded, Decoder, Frame, Input, Packet, Threading};
 use crate::select::{self, Measured};
 use crate::timeline::{PacketScan, Scanned, Timeline};
 use crate::watch::Watch;
-use crate::{EngineLimits, ExtractError, Stage};
+use crate::{EngineLimits, ExtractError, Stage, open};
 
 /// What was found.
 #[derive(Clone, Debug, Default)]

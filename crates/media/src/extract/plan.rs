@@ -17,7 +17,7 @@
 use framelift_contract::manifest::{Plan, Strategy};
 use framelift_domain::{Format, Options, Place, Select};
 
-use super::groups::Reach;
+use super::groups::GroupRange;
 use super::in_flight::IMAGE_BYTES;
 use super::index::Index;
 use super::survey::Survey;
@@ -34,7 +34,7 @@ const MAX_HELD_BYTES: u64 = IMAGE_BYTES;
 pub(super) struct Planned {
     pub(super) plan: Plan,
     /// How the groups of pictures are visited; `None` for the sequential engine.
-    pub(super) reach: Option<Reach>,
+    pub(super) reach: Option<GroupRange>,
 }
 
 /// The cost of the wanted times, given an index.
@@ -92,7 +92,7 @@ pub(super) fn choose(
     let sequential = |reason: &str| Planned { plan: sequential(reason, decoder), reach: None };
     let groups = |strategy, reason: String, groups| Planned {
         plan: Plan { strategy, reason, decoder: decoder.to_owned() },
-        reach: Some(Reach {
+        reach: Some(GroupRange {
             jumps: strategy != Strategy::Parallel,
             keys_only: strategy == Strategy::Keyframes,
             groups,

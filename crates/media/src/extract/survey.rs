@@ -6,13 +6,12 @@ use framelift_domain::{Options, Rational};
 
 use super::index::Index;
 use super::measure::scan;
-use super::open;
 use crate::bitstream;
 use crate::ffi::{Decoded, Input, Packet, Threading};
 use crate::select::{self, Measured, Selector};
 use crate::timeline::Timeline;
 use crate::watch::Watch;
-use crate::{EngineLimits, ExtractError, Stage};
+use crate::{EngineLimits, ExtractError, Stage, open};
 
 /// What was found, in the container's timestamps.
 #[derive(Clone, Debug)]

@@ -62,7 +62,7 @@ const SHEET_QUALITY: u8 = 80;
 
 /// How far [`Writer::images`] came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(super) enum Written {
     All,
     /// Up to a frame that its decoder did not return.
     UpToUndecoded,
@@ -123,9 +123,9 @@ impl<'a> Writer<'a> {
         ordered: Receiver<Ordered>,
         encoders: SyncSender<Job>,
         watch: &Watch<'_>,
-    ) -> Result<Taken, ExtractError> {
+    ) -> Result<Written, ExtractError> {
         let mut encoding = VecDeque::new();
-        let mut taken = Taken::All;
+        let mut written = Written::All;
         for Ordered { place, content, permit: _permit } in ordered {
             match content.recv() {
                 Ok(Ok(Content::Image(image))) => self.image(place, Labels::new(), image, watch)?,
@@ -142,7 +142,7 @@ impl<'a> Writer<'a> {
                     }
                 }
                 Ok(Err(NotEncoded::Undecoded)) => {
-                    taken = Taken::UpToUndecoded;
+                    written = Written::UpToUndecoded;
                     break;
                 }
                 Ok(Err(reason)) => self.lose(place.placed.time, reason, watch),
@@ -157,7 +157,7 @@ impl<'a> Writer<'a> {
         while !encoding.is_empty() {
             self.next_encoded(&mut encoding, watch)?;
         }
-        Ok(taken)
+        Ok(written)
     }
 
     /// Waits for the oldest of the images that are being encoded, and writes it.

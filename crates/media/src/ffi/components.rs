@@ -23,7 +23,7 @@ fn our_own_ffmpeg_has_what_is_listed_and_nothing_else() {
     // SAFETY: static strings, and iterators whose states start at null.
     unsafe {
         if !string(ffi::avcodec_configuration()).contains("--disable-everything") {
-            eprintln!("SKIPPED: the parts of our own FFmpeg: another one is linked");
+            eprintln!("SKIPPED: the parts of FFmpeg as the project builds it: another one is linked");
             return;
         }
         assert!(string(ffi::avcodec_license()).starts_with("LGPL"));

@@ -54,7 +54,7 @@ pub(crate) struct Decoder {
 
 /// Where a decoder works.
 #[derive(Clone, Copy)]
-pub(crate) enum On<'a> {
+pub(crate) enum Processor<'a> {
     /// Threads of the processor.
     Cpu(usize, Threading),
     /// A GPU, with surfaces for this many pictures in addition to the codec's references. Without a device it
@@ -92,11 +92,11 @@ impl Decoder {
         parameters: *const ffi::AVCodecParameters,
         time_base: ffi::AVRational,
         frame_rate: ffi::AVRational,
-        on: On<'_>,
+        processor: Processor<'_>,
         max_pixels: u64,
         pictures: &Arc<Pictures>,
     ) -> Result<Self, DecoderError> {
-        let on_gpu = matches!(on, On::Gpu(..));
+        let on_gpu = matches!(processor, Processor::Gpu(..));
         // SAFETY: the caller's promise.
         let id = unsafe { (*parameters).codec_id };
         let codec =
@@ -135,8 +135,8 @@ impl Decoder {
             decoder.framing = framing(&*context);
             (*context).pkt_timebase = time_base;
             (*context).framerate = frame_rate;
-            match on {
-                On::Cpu(threads, threading) => {
+            match processor {
+                Processor::Cpu(threads, threading) => {
                     let threads = if RACY_CODECS.contains(&codec.id) { 1 } else { threads };
                     (*context).thread_count = c_int::try_from(threads).unwrap_or(1);
                     (*context).thread_type = match threading {
@@ -144,7 +144,7 @@ impl Decoder {
                         Threading::OnePicture => ffi::FF_THREAD_SLICE,
                     };
                 }
-                On::Gpu(device, surfaces) => {
+                Processor::Gpu(device, surfaces) => {
                     // Threads would only wait for each other and hold surfaces.
                     (*context).thread_count = 1;
                     (*context).get_format = Some(hardware::pick);

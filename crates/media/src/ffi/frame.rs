@@ -10,11 +10,11 @@ use framelift_domain::Rational;
 use std::sync::Arc;
 
 use super::{AvError, Peak, YuvMatrix, log, rational, timestamp, version};
-use crate::pictures::{Outside, Pictures};
-pub(crate) use part::Blank;
+use crate::pictures::{OutputPicture, Pictures};
+pub(crate) use part::BlankFormat;
 
 /// An `AVFrame` with a picture.
-pub(crate) struct Frame(pub(super) *mut ffi::AVFrame, Option<Outside>);
+pub(crate) struct Frame(pub(super) *mut ffi::AVFrame, Option<OutputPicture>);
 
 // SAFETY: a frame has no ties to a thread; its buffers are reference-counted atomically, and
 // those that a decoder still refers to are only read, there and here.
@@ -113,7 +113,7 @@ impl Frame {
     /// Counts it as a picture that has left its decoder.
     pub(super) fn counted(self, pictures: &Arc<Pictures>) -> Self {
         let mut frame = self;
-        frame.1 = Some(pictures.outside());
+        frame.1 = Some(pictures.output());
         frame
     }
 

@@ -22,7 +22,7 @@ use describe::{describe, stream_id, video_number};
 use first::Start;
 
 use super::io::Io;
-use super::{AvError, Decoder, DecoderError, Light, On, Packet, decoder, frame, log, string};
+use super::{AvError, Decoder, DecoderError, Light, Packet, Processor, decoder, frame, log, string};
 use crate::aperture::{self, Aperture, Track};
 use crate::formats::{self, Container};
 use crate::inspect::{Findings, Refused, inspect};
@@ -207,7 +207,7 @@ impl<'c> Input<'c> {
         let names = unsafe { string(description.name) };
         let container = names.split(',').next().unwrap_or_default().to_owned();
         match formats::container(&container) {
-            Container::Taken => {}
+            Container::Supported => {}
             Container::Still(name) => return Err(OpenError::Still(name)),
             Container::Refused(name) => return Err(OpenError::Container(name)),
             Container::Other => return Err(OpenError::NotVideo(Some(container))),
@@ -371,12 +371,19 @@ impl<'c> Input<'c> {
     }
 
     /// A decoder for the video.
-    pub(crate) fn decoder(&self, on: On<'_>, max_pixels: u64) -> Result<Decoder, DecoderError> {
+    pub(crate) fn decoder(&self, processor: Processor<'_>, max_pixels: u64) -> Result<Decoder, DecoderError> {
         let stream = self.stream();
         // SAFETY: the stream is valid, and so are the parameters that it owns.
         unsafe {
             let rate = ffi::av_guess_frame_rate(self.context, stream, ptr::null_mut());
-            Decoder::open((*stream).codecpar, (*stream).time_base, rate, on, max_pixels, &self.pictures)
+            Decoder::open(
+                (*stream).codecpar,
+                (*stream).time_base,
+                rate,
+                processor,
+                max_pixels,
+                &self.pictures,
+            )
         }
     }
 

@@ -10,7 +10,7 @@ use ffmpeg_next::ffi;
 
 use crate::Source;
 use crate::bitstream::start_codes;
-use crate::inspect::Kept;
+use crate::inspect::CachedSource;
 use crate::watch::Watch;
 use crate::words::count;
 
@@ -40,7 +40,7 @@ const MAX_PROGRAMS: u32 = 1000;
 
 /// The state of the callbacks.
 struct State<'c> {
-    source: Kept,
+    source: CachedSource,
     size: u64,
     position: u64,
     /// The source's first error: FFmpeg sees only "I/O error", and some demuxers take that
@@ -76,7 +76,7 @@ impl<'c> Io<'c> {
     pub(super) fn new(source: Box<dyn Source>, watch: &'c Watch<'c>) -> Option<Self> {
         let size = source.size();
         let state = Box::into_raw(Box::new(State {
-            source: Kept::new(source),
+            source: CachedSource::new(source),
             size,
             position: 0,
             error: None,
@@ -239,7 +239,7 @@ impl<'c> Io<'c> {
         }
         // SAFETY: as in `take_error`.
         let state = unsafe { &mut *self.state };
-        std::mem::replace(&mut state.source, Kept::new(Box::new(Gone))).into_source()
+        std::mem::replace(&mut state.source, CachedSource::new(Box::new(Gone))).into_source()
     }
 }
 
@@ -259,7 +259,7 @@ impl Drop for Io<'_> {
 
 /// A source whose bytes are counted.
 struct Counted<'s, 'c> {
-    source: &'s mut Kept,
+    source: &'s mut CachedSource,
     watch: &'c Watch<'c>,
 }
 

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use super::pool::Pool;
 use super::{Gpu, HardwareCodec, HardwareInfo, SURFACES, open_on};
 use crate::convert::Converter;
-use crate::extract::open;
-use crate::ffi::{Decoded, Decoder, Device, Frame, On, Packet, is_built_for};
+use crate::ffi::{Decoded, Decoder, Device, Frame, Packet, Processor, is_built_for};
 use crate::geometry::{Geometry, Orientation};
 use crate::watch::Watch;
-use crate::{EngineLimits, MemorySource};
+use crate::{EngineLimits, MemorySource, open};
 
 /// A video of one picture, 256 × 256, all of [`COLOUR`].
 pub(super) struct Sample {
@@ -70,7 +69,7 @@ fn try_out(device: &Device) -> HardwareInfo {
             } else if !formats.iter().any(|format| format == surface) {
                 Some(format!("it has no surfaces of {surface}"))
             } else {
-                sample.decode(On::Gpu(Some(device), SURFACES)).err()
+                sample.decode(Processor::Gpu(Some(device), SURFACES)).err()
             };
             HardwareCodec { problem, ..sample.kind() }
         })
@@ -118,12 +117,12 @@ impl Sample {
     }
 
     /// Decodes it, and returns what is wrong if the picture is not the expected one.
-    pub(super) fn decode(&self, on: On<'_>) -> Result<(), String> {
+    pub(super) fn decode(&self, processor: Processor<'_>) -> Result<(), String> {
         let limits = EngineLimits::default();
         let watch = Watch::new(&(), &limits);
         let source = Box::new(MemorySource(Arc::from(self.file)));
         let mut input = open::open(source, None, &limits, &watch).map_err(|error| error.to_string())?;
-        let decoder = input.decoder(on, limits.max_pixels);
+        let decoder = input.decoder(processor, limits.max_pixels);
         let mut decoder = decoder.map_err(|error| format!("no decoder: {error:?}"))?;
         let mut packet = Packet::new().map_err(|error| error.to_string())?;
         input.read(&mut packet).map_err(|error| error.to_string())?;
@@ -173,7 +172,7 @@ mod tests {
     #[test]
     fn the_samples_are_what_they_are_said_to_be() {
         for sample in SAMPLES {
-            let decoded = sample.decode(On::Cpu(1, Threading::OnePicture));
+            let decoded = sample.decode(Processor::Cpu(1, Threading::OnePicture));
             assert_eq!(decoded, Ok(()), "{:?} of {} bits", sample.codec, sample.bits);
             let watch_limits = EngineLimits::default();
             let watch = Watch::new(&(), &watch_limits);
@@ -187,14 +186,14 @@ mod tests {
     #[test]
     fn a_wrong_picture_is_told_from_the_right_one() {
         let other = Sample { codec: c"h264", bits: 8, file: include_bytes!("samples/other-colour.mkv") };
-        let decoded = other.decode(On::Cpu(1, Threading::OnePicture));
+        let decoded = other.decode(Processor::Cpu(1, Threading::OnePicture));
         assert_eq!(decoded, Err("it decodes to a wrong picture".to_owned()));
     }
 
     #[test]
     fn a_device_that_is_not_there_is_refused_by_ffmpeg_in_words() {
         for sample in SAMPLES {
-            let problem = sample.decode(On::Gpu(None, SURFACES)).unwrap_err();
+            let problem = sample.decode(Processor::Gpu(None, SURFACES)).unwrap_err();
             assert!(problem.contains("missing configuration"), "{:?}: {problem}", sample.codec);
         }
     }

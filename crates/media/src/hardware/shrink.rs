@@ -69,7 +69,7 @@ impl Shrink {
             return Vec::new();
         };
         let (width, height) = geometry.scaled;
-        // In RGB every pixel has colours of its own: the last halving would cost half of the chroma.
+        // In RGB every pixel has its colours: the last halving would cost half of the chroma.
         let keep = match self.options.format.layout() {
             Layout::Yuv420 => 1,
             Layout::Rgb => 2,

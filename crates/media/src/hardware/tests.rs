@@ -8,10 +8,9 @@ use framelift_domain::{Fit, Format, Place, Range, Rational, Resize, Select};
 
 use super::probe::SAMPLES;
 use super::*;
-use crate::extract::open;
 use crate::ffi::{StreamInfo, Threading};
 use crate::watch::Watch;
-use crate::{ExtractError, MemorySource, Outcome, Output, Request, extract};
+use crate::{ExtractError, MemorySource, Outcome, Output, Request, extract, open};
 
 thread_local! {
     /// Taken for the process's GPU by what runs on this thread.
@@ -35,7 +34,7 @@ pub(super) fn info() -> StreamInfo {
 }
 
 pub(super) fn software(input: &Input<'_>, max_pixels: u64) -> Decoder {
-    input.decoder(On::Cpu(1, Threading::OnePicture), max_pixels).unwrap()
+    input.decoder(Processor::Cpu(1, Threading::OnePicture), max_pixels).unwrap()
 }
 
 fn pretend(open: Open) -> &'static Gpu {

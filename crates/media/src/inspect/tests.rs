@@ -19,9 +19,11 @@ fn mp4(beside: &[u8], tables: &[u8]) -> Vec<u8> {
 }
 
 fn look(format: &str, bytes: Vec<u8>) -> Result<Findings, String> {
-    inspect(&mut Kept::new(Box::new(MemorySource(bytes.into()))), format).map_err(|refused| match refused {
-        Refused::Io(error) => panic!("{error}"),
-        Refused::Claim(claim) => claim,
+    inspect(&mut CachedSource::new(Box::new(MemorySource(bytes.into()))), format).map_err(|refused| {
+        match refused {
+            Refused::Io(error) => panic!("{error}"),
+            Refused::Claim(claim) => claim,
+        }
     })
 }
 
@@ -185,7 +187,7 @@ fn lists_are_counted_wherever_a_seek_head_hides_them() {
 #[test]
 fn what_was_read_is_remembered_until_it_is_forgotten() {
     let bytes: Vec<u8> = (0..100).collect();
-    let mut kept = Kept::new(Box::new(MemorySource(bytes.into())));
+    let mut kept = CachedSource::new(Box::new(MemorySource(bytes.into())));
     let mut buffer = [0; 20];
     assert_eq!(kept.read_and_keep(40, &mut buffer).unwrap(), (20, true));
     assert_eq!(kept.recall(50, &mut buffer).unwrap(), (10, false));

@@ -142,7 +142,7 @@ def copied(plane, size, bits):
 
 
 def by_fields(plane, height):
-    """A plane of half the lines of an interlaced picture, with a line of its own field for each:
+    """A plane of half the lines of an interlaced picture, with a line of the same field for each:
     samples lie a quarter below a line of the first field, and three quarters below one of the
     second (ISO/IEC 13818-2, 6.1.1.8)."""
     lines = numpy.empty((height, plane.shape[1]))

@@ -1,4 +1,4 @@
-"""What a video shows, by a full decode with PyAV, which brings an FFmpeg of its own: one request
+"""What a video shows, by a full decode with PyAV, which brings another FFmpeg: one request
 a line on standard input, one JSON answer a line on standard output, a picture's bytes after it.
 
     {"open": PATH, "cases": [OPTIONS, ...]}  the frames, and which ones each of the options means

@@ -175,7 +175,7 @@ fn bombs_in_pictures_are_not_inflated() {
     let whole = run(&path, &all()).unwrap();
     let size = std::fs::read(&path).unwrap().len();
     for (name, head) in [(b"iCCP", &b"x\0\0"[..]), (b"zTXt", b"x\0\0"), (b"iTXt", b"x\0\x01\0\0\0")] {
-        // The picture with a chunk of 400 MB, as the only sample of a file of its own.
+        // The picture with a chunk of 400 MB, as the only sample of a file.
         let png = clips.remake("a.png", "", &path, "-c copy -f image2");
         let bomb = clips.patch("bomb.png", &png, |bytes| {
             let chunk = [name, head, &deflated_zeros(400_000_000)].concat();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::bitstream::{Bitstream, Picture};
-use crate::ffi::{Decoded, Decoder, Frame, Input, On, Packet, StreamInfo, Threading};
+use crate::ffi::{Decoded, Decoder, Frame, Input, Packet, Processor, StreamInfo, Threading};
 use crate::watch::Watch;
 use crate::{EngineLimits, MemorySource};
 
@@ -64,7 +64,7 @@ impl Stream {
     /// What a fresh decoder shows of the packets that `keep` says, by their place.
     pub(crate) fn decode(&self, keep: impl Fn(usize) -> bool) -> Vec<Shown> {
         with_input(&self.bytes, |input| {
-            let mut decoder = input.decoder(On::Cpu(1, Threading::OnePicture), u64::MAX).unwrap();
+            let mut decoder = input.decoder(Processor::Cpu(1, Threading::OnePicture), u64::MAX).unwrap();
             let mut shown = Vec::new();
             for (_, packet) in self.packets.iter().enumerate().filter(|(i, _)| keep(*i)) {
                 let _ = decoder.send(packet, 0);

@@ -3,7 +3,7 @@
 
 use std::sync::mpsc::sync_channel;
 
-use super::{Ended, Held, Problem, Stage};
+use super::{DecodeEnd, HeldFrame, Problem, Stage};
 use crate::ExtractError;
 use crate::extract::encode_stage::{Job, Work};
 use crate::extract::ordered::{Ordered, Place};
@@ -12,13 +12,13 @@ use crate::select::Requests;
 
 impl Stage<'_, '_> {
     /// Ends this stage, and leaves the remaining frames to another decoder.
-    pub(super) fn into_abandoned(self, input: Input<'_>) -> Ended {
+    pub(super) fn into_abandoned(self, input: Input<'_>) -> DecodeEnd {
         let Self { abandoned, held, copier, decoder, .. } = self;
         // Frees the GPU's memory for other jobs.
         drop((held, copier));
         decoder.close();
         let problem = abandoned.unwrap_or(Problem::Damage);
-        Ended::Abandoned { problem, source: input.into_source() }
+        DecodeEnd::Abandoned { problem, source: input.into_source() }
     }
 
     /// Abandons this decoder because of `problem`; the first problem is kept.
@@ -34,7 +34,7 @@ impl Stage<'_, '_> {
     }
 
     /// Sends a wanted frame to the encoders; one on a GPU is copied to main memory first.
-    pub(super) fn send(&mut self, held: Held, requests: Requests) -> Result<(), ExtractError> {
+    pub(super) fn send(&mut self, held: HeldFrame, requests: Requests) -> Result<(), ExtractError> {
         let wanted = Place { requests, placed: held.placed, keyframe: held.keyframe };
         // After a lost batch no later frame may be sent.
         if self.abandoned.is_some() {
@@ -69,14 +69,14 @@ impl Stage<'_, '_> {
 
     fn deliver(&mut self, frame: Frame, place: Place) -> Result<(), ExtractError> {
         self.wanted += 1;
-        if self.wanted <= self.out.sent_before {
+        if self.wanted <= self.outputs.sent_before {
             return Ok(());
         }
         let (reply, content) = sync_channel(1);
         let ordered = Ordered { place, content, permit: None };
         // The stage that closed the channel returns its own error.
         let gone = |_| ExtractError::internal("a later stage has stopped");
-        self.out.order.send(ordered).map_err(|_| gone(()))?;
-        self.out.jobs.send(Job { work: Work::Decoded(frame), reply }).map_err(|_| gone(()))
+        self.outputs.order.send(ordered).map_err(|_| gone(()))?;
+        self.outputs.jobs.send(Job { work: Work::Decoded(frame), reply }).map_err(|_| gone(()))
     }
 }

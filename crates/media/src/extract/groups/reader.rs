@@ -8,19 +8,18 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use framelift_domain::Rational;
 
 use super::group::{Coded, Group, Needed, Order, Task, Wanted};
-use super::{Read, Shared, Shown};
+use super::{ReadEnd, Shared, Shown};
 use crate::bitstream::{Access, Bitstream};
 use crate::extract::claims;
 use crate::extract::in_flight::{Amount, Permit};
 use crate::extract::index::Index;
-use crate::extract::open;
 use crate::extract::ordered::{MAX_READ_ERRORS, Ordered, Place, too_many};
 use crate::extract::stretches::Stretches;
 use crate::extract::survey::Survey;
 use crate::ffi::{Input, Packet};
 use crate::select::{Requests, Selector};
 use crate::timeline::Timeline;
-use crate::{ExtractError, Source};
+use crate::{ExtractError, Source, open};
 
 /// Packets after which a picture's place in presentation order is certain: no codec reorders
 /// pictures by more than 16.
@@ -32,7 +31,7 @@ const MAX_PACKETS: usize = 4096;
 
 /// Which groups of pictures the reader visits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::extract) struct Reach {
+pub(in crate::extract) struct GroupRange {
     /// Skip groups without a wanted frame by seeking.
     pub(in crate::extract) jumps: bool,
     /// Only the sync points.
@@ -56,7 +55,7 @@ impl From<ExtractError> for StopReason {
 pub(super) struct Reader<'r, 's, 'a, 'c> {
     input: Input<'r>,
     index: Option<&'s Index>,
-    reach: Reach,
+    reach: GroupRange,
     bitstream: Bitstream,
     timeline: Timeline,
     selector: Selector,
@@ -93,7 +92,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
         input: Input<'r>,
         survey: &'s Survey,
         selector: Selector,
-        reach: Reach,
+        reach: GroupRange,
         tasks: SyncSender<Task>,
         order: SyncSender<Ordered>,
         shared: &'s Shared<'a, 'c>,
@@ -132,11 +131,11 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
     }
 
     /// Runs the stage and returns the source.
-    pub(super) fn run(mut self) -> (Read, Box<dyn Source>) {
+    pub(super) fn run(mut self) -> (ReadEnd, Box<dyn Source>) {
         let read = match self.read() {
-            Ok(duration) => Read::Done(duration),
-            Err(StopReason::Mismatch(reason)) => Read::Mismatch(reason),
-            Err(StopReason::Error(error)) => Read::Error(error),
+            Ok(duration) => ReadEnd::Done(duration),
+            Err(StopReason::Mismatch(reason)) => ReadEnd::Mismatch(reason),
+            Err(StopReason::Error(error)) => ReadEnd::Error(error),
         };
         self.input.expect(&[]);
         (read, self.input.into_source())

@@ -9,7 +9,7 @@ use crate::ffi::{AvError, PlaneMut, Planes420, YuvMatrix};
 
 /// The format of a new picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Blank {
+pub(crate) enum BlankFormat {
     /// 4:2:2; 12 bits in 16, or 8.
     Yuv422 { deep: bool },
     /// 4:4:4; 12 bits in 16, or 8.
@@ -41,7 +41,7 @@ impl Frame {
             return Err(AvError(ffi::AVERROR_PATCHWELCOME));
         }
         let part = Self::new()?;
-        // SAFETY: both frames are valid and the new one is empty; it takes references of its own.
+        // SAFETY: both frames are valid and the new one is empty; it takes new references.
         unsafe {
             AvError::check(ffi::av_frame_ref(part.0, self.0))?;
             (*part.0).crop_left = left as usize;
@@ -57,17 +57,17 @@ impl Frame {
     /// set explicitly, because the format no longer implies them.
     pub(crate) fn blank(
         &self,
-        blank: Blank,
+        blank: BlankFormat,
         (matrix, full_range): (YuvMatrix, bool),
     ) -> Result<Self, AvError> {
         use ffi::AVChromaLocation::{AVCHROMA_LOC_CENTER, AVCHROMA_LOC_LEFT};
         use ffi::AVColorRange::{AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG};
         use ffi::AVPixelFormat::*;
         let format = match blank {
-            Blank::Yuv422 { deep: false } => AV_PIX_FMT_YUV422P,
-            Blank::Yuv422 { deep: true } => AV_PIX_FMT_YUV422P12LE,
-            Blank::Yuv444 { deep: false } => AV_PIX_FMT_YUV444P,
-            Blank::Yuv444 { deep: true } => AV_PIX_FMT_YUV444P12LE,
+            BlankFormat::Yuv422 { deep: false } => AV_PIX_FMT_YUV422P,
+            BlankFormat::Yuv422 { deep: true } => AV_PIX_FMT_YUV422P12LE,
+            BlankFormat::Yuv444 { deep: false } => AV_PIX_FMT_YUV444P,
+            BlankFormat::Yuv444 { deep: true } => AV_PIX_FMT_YUV444P12LE,
         };
         let mut new = Self::new()?;
         // SAFETY: both frames are valid; the new one has no buffers until it gets some.
@@ -119,7 +119,7 @@ impl Frame {
     ) -> Result<Self, AvError> {
         let side = |side: u32| c_int::try_from(side).map_err(|_| AvError::INVALID_DATA);
         let frame = Self::new()?;
-        // SAFETY: the frame is valid, and has no buffers until it gets one of its own.
+        // SAFETY: the frame is valid, and has no buffers until it gets one here.
         unsafe {
             let raw = &mut *frame.0;
             raw.format = format as c_int;

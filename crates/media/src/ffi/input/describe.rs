@@ -12,7 +12,7 @@ use crate::formats;
 
 pub(super) fn describe(context: *mut ffi::AVFormatContext, video: usize, container: String) -> StreamInfo {
     let stream = streams(context)[video];
-    // SAFETY: the context is open and the stream one of its own; everything is copied out.
+    // SAFETY: the context is open and the stream is one of its streams; everything is copied out.
     unsafe {
         let parameters = &*(*stream).codecpar;
         let time_base = rational((*stream).time_base).unwrap_or(Rational::whole(1));

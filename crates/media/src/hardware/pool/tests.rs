@@ -82,7 +82,7 @@ fn a_used_decoder_gives_the_next_video_the_same_pictures() {
             sums
         })
     };
-    // It is given back in the middle of a group of pictures.
+    // It is released in the middle of a group of pictures.
     let first = decode(33);
     assert!(first.len() > 20, "pictures came out");
     assert_eq!(pool.counts(), (1, 1));

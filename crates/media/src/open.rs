@@ -2,7 +2,7 @@
 
 use framelift_domain::FailureCode;
 
-use crate::ffi::{Decoder, DecoderError, Input, On, OpenError, Threading, VideoStream};
+use crate::ffi::{Decoder, DecoderError, Input, OpenError, Processor, Threading, VideoStream};
 use crate::watch::Watch;
 use crate::words::count;
 use crate::{EngineLimits, ExtractError, Source, formats};
@@ -69,7 +69,7 @@ pub(crate) fn open<'c>(
 }
 
 /// Opens an input's container again, at its start.
-pub(super) fn reopen<'c>(
+pub(crate) fn reopen<'c>(
     input: Input<'c>,
     limits: &EngineLimits,
     watch: &'c Watch<'c>,
@@ -79,7 +79,7 @@ pub(super) fn reopen<'c>(
 }
 
 /// Opens a decoder for an input's video, if it is supported and within the limits.
-pub(super) fn decoder(
+pub(crate) fn decoder(
     input: &Input<'_>,
     limits: &EngineLimits,
     threads: usize,
@@ -95,8 +95,8 @@ pub(super) fn decoder(
     // Each thread holds a picture, and as many wait to be encoded.
     let fit = usize::try_from(input.pictures_that_fit()).unwrap_or(usize::MAX);
     let threads = threads.min(fit.saturating_sub(8) / 4).max(1);
-    let on = On::Cpu(threads, threading);
-    input.decoder(on, limits.max_pixels).map_err(|error| match error {
+    let processor = Processor::Cpu(threads, threading);
+    input.decoder(processor, limits.max_pixels).map_err(|error| match error {
         DecoderError::Unsupported => {
             ExtractError::failed(FailureCode::UnsupportedCodec, unsupported(&info.codec))
         }
@@ -119,15 +119,15 @@ fn unsupported(codec: &str) -> String {
 }
 
 /// The failure for a limit that a decoder exceeded.
-pub(super) fn excess(decoder: &Decoder) -> Option<ExtractError> {
+pub(crate) fn excess(decoder: &Decoder) -> Option<ExtractError> {
     decoder.excess().map(|excess| ExtractError::failed(FailureCode::LimitExceeded, excess.message()))
 }
 
-pub(super) fn encrypted() -> ExtractError {
+pub(crate) fn encrypted() -> ExtractError {
     ExtractError::failed(FailureCode::DrmProtected, "the video stream is encrypted")
 }
 
-pub(super) fn too_large(limits: &EngineLimits) -> ExtractError {
+pub(crate) fn too_large(limits: &EngineLimits) -> ExtractError {
     ExtractError::failed(
         FailureCode::LimitExceeded,
         format!("the pictures have more than {}", count(limits.max_pixels, "pixel")),
