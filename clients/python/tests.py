@@ -3,13 +3,15 @@
 import hashlib
 import io
 import json
+import tempfile
 import unittest
 import zipfile
+from pathlib import Path
 
 from framelift import DamagedResult, Event, Frame, InvalidSignature, ProcessingFailed, Refused, Unreachable, verify
 from framelift._frames import frames
 from framelift._io import Answer, Blocking, iterate, run
-from framelift._steps import Session, events, wait, watch
+from framelift._steps import Session, events, start_run, upload, wait, watch
 
 
 class Service(Blocking):
@@ -18,7 +20,7 @@ class Service(Blocking):
     def __init__(self, answers, archive=b"", streams=()):
         super().__init__()
         self.answers, self.archive, self.streams = answers, archive, list(streams)
-        self.asked, self.slept, self.ranges = [], [], 0
+        self.asked, self.keys, self.slept, self.ranges = [], [], [], 0
 
     def session(self):
         return Session("http://x", self, "token")
@@ -29,7 +31,10 @@ class Service(Blocking):
     async def send(self, method, url, headers, body):
         path = url.removeprefix("http://x")
         self.asked.append(path)
+        self.keys.append(headers.get("idempotency-key"))
         answer = self.answers(path)
+        if isinstance(answer, Exception):
+            raise answer
         return answer if isinstance(answer, Answer) else Answer(200, {}, json.dumps(answer).encode())
 
     async def read(self, url, start, end, sink):
@@ -206,6 +211,61 @@ class Progress(unittest.TestCase):
         service = Service(None, streams=streams)
         self.assertEqual(next(iterate(events(service.session()))), Event("deleted", "1"))
         self.assertEqual(service.asked, [("/videos/events", None), ("/videos/events", "4:")])
+
+
+class Parts(Service):
+    """A service that takes a file of ten bytes in parts of two. Its process ends with a part of `fatal`."""
+
+    def __init__(self, arrived, fatal=None):
+        super().__init__(self.answer)
+        self.arrived, self.fatal, self.puts = arrived, fatal, []
+
+    def answer(self, path):
+        if path == "/videos":
+            return {"id": "1", "status": "awaiting_upload", "upload": {"method": "MULTIPART"}}
+        if "/upload-parts" in path:
+            parts = [{"number": n, "url": f"http://store/{n}"} for n in range(1, 6)]
+            uploaded = [{"number": n, "size": size} for n, size in self.arrived.items()]
+            return {"part_size": 2, "part_count": 5, "parts": parts, "uploaded": uploaded}
+        return record("pending")
+
+    async def put(self, puts):
+        for put in puts:
+            number = int(put.url.rpartition("/")[2])
+            if number == self.fatal:
+                raise KeyboardInterrupt
+            self.puts.append((number, b"".join(put.pieces())))
+            self.arrived[number] = put.size
+        return [200] * len(puts)
+
+
+class Uploads(unittest.TestCase):
+    def test_what_breaks_off_between_parts_is_resumed(self) -> None:
+        arrived, sent = {}, []
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "a.mp4"
+            file.write_bytes(b"0123456789")
+
+            def send(service):
+                return run(upload(service.session(), file, None, "mine", lambda now, total: sent.append((now, total))))
+
+            first = Parts(arrived, fatal=3)
+            with self.assertRaises(KeyboardInterrupt):
+                send(first)
+            self.assertEqual(first.puts, [(1, b"01"), (2, b"23")])
+            second = Parts(arrived)
+            self.assertEqual(send(second)["status"], "pending")
+        self.assertEqual(second.puts, [(3, b"45"), (4, b"67"), (5, b"89")])
+        self.assertEqual(sent, [(0, 10), (4, 10), (10, 10), (10, 10)])
+        self.assertEqual((first.keys[0], second.keys[0]), ("mine", "mine"))
+
+    def test_a_run_whose_answer_is_lost_is_the_same_run(self) -> None:
+        answers = iter([Unreachable("lost"), {"id": "2"}, record("pending")])
+        service = Service(lambda path: next(answers))
+        self.assertEqual(run(start_run(service.session(), "1", {}, None))["status"], "pending")
+        self.assertEqual(service.asked, ["/videos/1/runs", "/videos/1/runs", "/videos/2"])
+        self.assertEqual(service.keys[0], service.keys[1])
+        self.assertIsNotNone(service.keys[0])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 // What needs no service: `node tests.mjs` where `framelift` can be imported.
 
 import assert from "node:assert/strict";
-import { webcrypto } from "node:crypto";
+import { createHash, webcrypto } from "node:crypto";
 import test from "node:test";
 
 // As in Node.js 18.
@@ -187,4 +187,100 @@ test("damage is told", async () => {
     await assert.rejects(read(damaged), DamagedResult);
   }
   await assert.rejects(read(Buffer.from("no archive at all, but long enough")), DamagedResult);
+});
+
+/** A client of a service whose result is `made`, and whose object store has `stored`. */
+function clientOf(made, stored) {
+  const sha256 = createHash("sha256").update(made).digest("hex");
+  globalThis.fetch = async (url, { headers }) => {
+    if (url.endsWith("/events")) {
+      return stream(status(record("completed", 100, { result: { size_bytes: made.length, sha256 } })));
+    }
+    if (url.endsWith("/download")) return Response.json({ url: "http://store" });
+    const [start, end] = headers.range.slice(6).split("-").map(Number);
+    return new Response(stored.subarray(start, end + 1), { status: 206 });
+  };
+  return new Client("http://api", "token");
+}
+
+test("archives are checked as they come, whatever their length", async () => {
+  const random = webcrypto.getRandomValues(new Uint8Array(60_000));
+  const lengths = [...Array.from({ length: 130 }, (_, n) => n + 1), 59_999, 60_000, (8 << 20) + 1, (16 << 20) + 77];
+  for (const length of lengths) {
+    const made = Buffer.alloc(length, random);
+    const [pieces, told] = [[], []];
+    const target = new WritableStream({ write: (piece) => void pieces.push(piece) });
+    await clientOf(made, made).download("1", target, { progress: (received, total) => told.push([received, total]) });
+    assert.ok(Buffer.concat(pieces).equals(made), `${length} bytes`);
+    assert.deepEqual(told.at(-1), [length, length]);
+  }
+  const archive = await clientOf(random, random).archive("1");
+  assert.ok(Buffer.from(await archive.arrayBuffer()).equals(random));
+});
+
+test("a damaged archive is refused, and its stream aborted", async () => {
+  const made = Buffer.alloc(100_000, 7);
+  const stored = Buffer.from(made);
+  stored[70_000] = 8;
+  let aborted;
+  const target = new WritableStream({ close: () => assert.fail("closed"), abort: (reason) => void (aborted = reason) });
+  await assert.rejects(clientOf(made, stored).download("1", target), DamagedResult);
+  assert.ok(aborted instanceof DamagedResult);
+  await assert.rejects(clientOf(made, stored).archive("1"), DamagedResult);
+});
+
+test("what breaks off between parts is resumed", async () => {
+  const arrived = new Map();
+  const puts = [];
+  const keys = [];
+  let fatal = 3;
+  globalThis.fetch = async (url, { method = "GET", headers, body }) => {
+    const { pathname } = new URL(url);
+    if (method === "PUT") {
+      const number = Number(pathname.slice(1));
+      if (number === fatal) throw fatal;
+      puts.push([number, await body.text()]);
+      arrived.set(number, body.size);
+      return new Response();
+    }
+    if (pathname === "/videos") {
+      keys.push(headers.get("idempotency-key"));
+      return Response.json({ id: "1", status: "awaiting_upload", upload: { method: "MULTIPART" } });
+    }
+    if (!pathname.endsWith("/upload-parts")) return Response.json(record("pending"));
+    const parts = [1, 2, 3, 4, 5].map((number) => ({ number, url: `http://store/${number}` }));
+    const uploaded = Array.from(arrived, ([number, size]) => ({ number, size }));
+    return Response.json({ part_size: 2, part_count: 5, parts, uploaded });
+  };
+  const stop = new AbortController();
+  const send = (progress) =>
+    new Client("http://api", "token").upload(new Blob(["0123456789"]), { name: "a.mp4", key: "mine", progress, signal: stop.signal });
+  // The page is closed as soon as something has arrived.
+  await assert.rejects(send((sent) => sent > 0 && stop.abort()));
+  const first = puts.splice(0).map(([number]) => number);
+  assert.ok(first.length > 0 && first.length < 5 && !first.includes(3), `${first}`);
+
+  fatal = undefined;
+  const told = [];
+  const again = new Client("http://api", "token");
+  const progress = (sent) => told.push(sent);
+  const video = await again.upload(new Blob(["0123456789"]), { name: "a.mp4", key: "mine", progress });
+  assert.equal(video.status, "pending");
+  assert.deepEqual(puts.map(([number]) => number), [1, 2, 3, 4, 5].filter((number) => !first.includes(number)));
+  assert.deepEqual(puts.find(([number]) => number === 3), [3, "45"]);
+  assert.deepEqual([told[0], told.at(-1)], [first.length * 2, 10]);
+  assert.deepEqual(keys, ["mine", "mine"]);
+});
+
+test("a run whose answer is lost is the same run", async () => {
+  const keys = [];
+  globalThis.fetch = async (url, { method = "GET", headers }) => {
+    if (method === "GET") return Response.json(record("pending"));
+    keys.push(headers.get("idempotency-key"));
+    if (keys.length === 1) throw new TypeError("lost");
+    return Response.json({ id: "2" });
+  };
+  assert.equal((await new Client("http://api", "token").run("1", {})).status, "pending");
+  assert.equal(keys.length, 2);
+  assert.ok(keys[0] && keys[0] === keys[1], `${keys}`);
 });

@@ -3,7 +3,7 @@
 import { crypto } from "./crypto.js";
 import { DamagedResult, ProcessingFailed, Refused, Unreachable } from "./errors.js";
 import { type Event, follow } from "./events.js";
-import { type Frame, frames, sha256 } from "./frames.js";
+import { type Frame, frames } from "./frames.js";
 import type {
   AcceptedResponse,
   CreateVideoResponse,
@@ -17,6 +17,7 @@ import type {
   VideoPage,
   VideoResponse,
 } from "./schema.js";
+import { Sha256 } from "./sha256.js";
 
 const RETRY_DELAYS_MS = [300, 1000, 2000, 5000, 15000];
 const CONCURRENT_PARTS = 4;
@@ -32,6 +33,12 @@ export interface UploadOptions {
   key?: string;
   /** Called with the bytes that have arrived. */
   progress?: (sent: number, total: number) => void;
+  signal?: AbortSignal;
+}
+
+export interface DownloadOptions {
+  /** Called with the bytes that were written. */
+  progress?: (received: number, total: number) => void;
   signal?: AbortSignal;
 }
 
@@ -169,17 +176,39 @@ export class Client {
     }
   }
 
-  /** Waits, and returns the checked archive. For large ones, `archiveUrl` returns a URL to download from. */
-  async archive(video: Video, signal?: AbortSignal): Promise<Blob> {
-    const { result } = await this.wait(video, signal);
-    const size = result?.size_bytes ?? 0;
-    const pieces: Uint8Array<ArrayBuffer>[] = [];
-    for (let at = 0; at < size; at += RANGE_BYTES) pieces.push(await this.#read(video, at, Math.min(at + RANGE_BYTES, size), signal));
-    const archive = new Blob(pieces, { type: "application/zip" });
-    if ((await sha256(new Uint8Array(await archive.arrayBuffer()))) !== result?.sha256) {
-      throw new DamagedResult("the archive that came is not the one that was made");
+  /** Waits, and returns the checked archive. For large ones, `download` needs less memory. */
+  async archive(video: Video, how: DownloadOptions = {}): Promise<Blob> {
+    const pieces: Blob[] = [];
+    for await (const piece of this.#archive(video, how)) pieces.push(new Blob([piece]));
+    return new Blob(pieces, { type: "application/zip" });
+  }
+
+  /** Waits, writes the archive to `target` some megabytes at a time, and checks it. Closes `target`, or aborts it after an
+   * error, such as `DamagedResult`. */
+  async download(video: Video, target: WritableStream<Uint8Array>, how: DownloadOptions = {}): Promise<void> {
+    const writer = target.getWriter();
+    try {
+      for await (const piece of this.#archive(video, how)) await writer.write(piece);
+      await writer.close();
+    } catch (error) {
+      await writer.abort(error).catch(() => {});
+      throw error;
     }
-    return archive;
+  }
+
+  /** The pieces of the archive. Throws `DamagedResult` after the last one unless they are what was made. */
+  async *#archive(video: Video, how: DownloadOptions): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+    const { result } = await this.wait(video, how.signal);
+    const size = result?.size_bytes ?? 0;
+    const hash = new Sha256();
+    for (let at = 0; at < size; at += RANGE_BYTES) {
+      const end = Math.min(at + RANGE_BYTES, size);
+      const piece = await this.#read(video, at, end, how.signal);
+      hash.update(piece);
+      yield piece;
+      how.progress?.(end, size);
+    }
+    if (hash.hex() !== result?.sha256) throw new DamagedResult("the archive that came is not the one that was made");
   }
 
   /** A URL from which the archive of a completed video can be downloaded for a while, without a token. */
@@ -187,9 +216,10 @@ export class Client {
     return this.request("GET", `/videos/${idOf(video)}/download`);
   }
 
-  /** Processes the same upload again. Returns the new video. */
-  async run(video: Video, options: OptionsBody): Promise<VideoResponse> {
-    const accepted: AcceptedResponse = await this.request("POST", `/videos/${idOf(video)}/runs`, { options });
+  /** Processes the same upload again. Returns the new video. A `key` of yours lets you repeat a call whose answer was lost:
+   * it creates one video only. */
+  async run(video: Video, options: OptionsBody, key: string = crypto.randomUUID()): Promise<VideoResponse> {
+    const accepted: AcceptedResponse = await this.request("POST", `/videos/${idOf(video)}/runs`, { options }, key);
     return this.video(accepted.id);
   }
 
@@ -201,9 +231,9 @@ export class Client {
     await this.request("DELETE", `/videos/${idOf(video)}`);
   }
 
-  /** Makes any call of the API. Returns the JSON of the answer. */
-  request<T>(method: string, path: string, body?: unknown): Promise<T> {
-    return this.#call({ method, path, body });
+  /** Makes any call of the API, with `key` as its idempotency key. Returns the JSON of the answer. */
+  request<T>(method: string, path: string, body?: unknown, key?: string): Promise<T> {
+    return this.#call({ method, path, body, ...(key !== undefined && { key }) });
   }
 
   /** Opens a stream of events. Renews the token if it has expired. */
@@ -343,7 +373,7 @@ export class Client {
   }
 }
 
-/** A frame that was fetched by a request of its own. */
+/** A frame that was fetched by one request. */
 async function frameOf(video: VideoResponse, item: FrameItem, answer: Response): Promise<Frame> {
   const data = new Uint8Array(await answer.arrayBuffer());
   if (data.length !== item.bytes) throw new DamagedResult(`frame ${item.n} is not as long as it was made`);

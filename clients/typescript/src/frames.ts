@@ -79,7 +79,7 @@ export async function* frames(size: number, read: Read): AsyncGenerator<Frame, v
 }
 
 /** The SHA-256 of bytes, in hexadecimal. */
-export async function sha256(data: Uint8Array<ArrayBuffer>): Promise<string> {
+async function sha256(data: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use framelift_dev_faults::{Fault, Rule};
+use framelift_e2e::faulty_cloud::FaultyCloud;
 use framelift_e2e::process::root;
-use framelift_e2e::user::PASSWORD;
-use framelift_e2e::{Setup, Stack, clip};
+use framelift_e2e::user::{PASSWORD, open_archive};
+use framelift_e2e::{Setup, Stack, clip, until};
+use reqwest::Method;
 
 use crate::clients::{output, program, tools};
 
@@ -25,7 +28,7 @@ fn copy(client: &str, to: &Path) -> PathBuf {
     folder
 }
 
-/// Runs a page's program with a user of its own and the files that it names; what it printed.
+/// Runs a page's program with a new user and the files that it names; what it printed.
 async fn run_page(mut command: Command, stack: &Stack, name: &str) -> String {
     let user = stack.user(name).await;
     let folder = stack.scratch();
@@ -71,45 +74,129 @@ async fn the_python_client_does_what_its_page_says() {
     std::fs::write(scratch.join("page.py"), page("python", "python") + in_parts).unwrap();
     let said = run_page(python(scratch.join("page.py")), &stack, "python").await;
     let expected = format!(
-        "{FRAMES}holiday-frames.zip\n[2, 3] [2, 3]\n{REFUSED}status True awaiting_upload\ncompleted\nTrue\n\
-         ['frames/frame_000001.png', 'frames/frame_000002.png']\ncompleted\n[2]\nTrue\nTrue\n{OLD}3\npython\n"
+        "{FRAMES}holiday-frames.zip\n[2, 3] [2, 3]\n{REFUSED}status True awaiting_upload\ncompleted\n\
+         True\nTrue\n['frames/frame_000001.png', 'frames/frame_000002.png']\ncompleted\n[2]\nTrue\nTrue\nTrue\n{OLD}3\npython\n"
     );
     assert_eq!(said, expected);
     assert!(scratch.join("holiday-frames.zip").is_file());
     stack.finish().await;
 }
 
-#[tokio::test]
-async fn the_typescript_client_does_what_its_page_says() {
-    let stack = Stack::start(Setup::default()).await;
+/// Compiles the client for programs in the scratch folder. Returns the folder of its source.
+async fn typescript(stack: &Stack) -> PathBuf {
     let scratch = stack.scratch();
     let client = copy("typescript", &scratch);
     let package = scratch.join("node_modules/framelift");
     std::fs::create_dir_all(&package).unwrap();
     std::fs::copy(client.join("package.json"), package.join("package.json")).unwrap();
-    let node = |arguments: &[&Path]| {
+    let mut compile = program("node");
+    compile.arg(tools("FRAMELIFT_TEST_NODE").join("node_modules/typescript/bin/tsc"));
+    compile.arg("-p").arg(&client).arg("--outDir").arg(package.join("dist")).current_dir(&scratch);
+    output(compile).await;
+    client
+}
+
+#[tokio::test]
+async fn the_typescript_client_does_what_its_page_says() {
+    let stack = Stack::start(Setup::default()).await;
+    let scratch = stack.scratch();
+    let client = typescript(&stack).await;
+    let node = |file: &str| {
         let mut node = program("node");
-        node.args(arguments).current_dir(&scratch);
+        node.arg(file).current_dir(&scratch);
         node
     };
-    let compiler = tools("FRAMELIFT_TEST_NODE").join("node_modules/typescript/bin/tsc");
-    let mut compile = node(&[&compiler, Path::new("-p"), &client]);
-    compile.arg("--outDir").arg(package.join("dist"));
-    output(compile).await;
     std::fs::copy(client.join("tests.mjs"), scratch.join("tests.mjs")).unwrap();
-    output(node(&[Path::new("tests.mjs")])).await;
+    output(node("tests.mjs")).await;
 
     let in_parts = "\nconst large = await openAsBlob('large.mp4');\n\
                     const parts = await client.upload(large, { name: 'large.mp4', options: { select: { count: 3 } } });\n\
                     console.log((await client.wait(parts)).result.frames);\n";
     std::fs::write(scratch.join("page.mjs"), page("typescript", "js") + in_parts).unwrap();
-    let said = run_page(node(&[Path::new("page.mjs")]), &stack, "typescript").await;
+    let said = run_page(node("page.mjs"), &stack, "typescript").await;
     let frames = FRAMES.replace("True", "true");
     // One `holiday.mp4` is the second run.
     let expected = format!(
         "{frames}application/zip\n2\n3\n2\n3\n{REFUSED}status true awaiting_upload\ncompleted\n\
-         true\ntrue\nholiday.mp4\nholiday.mp4\ntrue\n{OLD}3\n"
+         true\ntrue\nholiday.mp4\nholiday.mp4\ntrue\ntrue\n{OLD}3\n"
     );
     assert_eq!(said, expected);
+    let archive = std::fs::read(scratch.join("frames.zip")).unwrap();
+    assert_eq!(open_archive(&archive).0.len(), 5);
     stack.finish().await;
+}
+
+/// Kills a program that uploads `large.mp4` when some parts have arrived, and runs it again: it sends the others only, and
+/// prints the id of the same video.
+async fn is_resumed(cloud: &FaultyCloud, stack: &Stack, name: &str, command: impl Fn() -> Command) {
+    let (user, folder) = (stack.user(name).await, stack.scratch());
+    std::fs::write(folder.join("large.mp4"), clip::padded(200 << 20)).unwrap();
+    let command = || {
+        let mut command = command();
+        command.env("FRAMELIFT_SERVER", stack.info().api).env("EMAIL", &user.email).env("PASSWORD", PASSWORD);
+        command.current_dir(&folder);
+        command
+    };
+    // However fast the machine is, the upload does not end before the program is killed.
+    cloud.s3_faults().add(Rule::new(Fault::Stall).on("PUT", "partNumber=7"));
+    let mut first = command().spawn().unwrap();
+    let parts =
+        async |id: &str| user.expect(Method::GET, &format!("/videos/{id}/upload-parts"), None, 200).await;
+    let id = until("the first parts", || async {
+        let videos = user.expect(Method::GET, "/videos", None, 200).await;
+        let id = videos["items"][0]["id"].as_str().ok_or("no video yet")?.to_owned();
+        let arrived = parts(&id).await["uploaded"].as_array().map_or(0, Vec::len);
+        if arrived < 4 { Err(format!("{id}: {arrived} parts")) } else { Ok(id) }
+    })
+    .await;
+    first.kill().unwrap();
+    first.wait().unwrap();
+    cloud.s3_faults().clear();
+
+    let seen = cloud.s3_faults().add(Rule::watch().on("PUT", "partNumber="));
+    let before = parts(&id).await;
+    let (all, arrived) = (&before["part_count"], before["uploaded"].as_array().map_or(0, Vec::len) as u64);
+    assert_eq!(output(command()).await.trim(), id, "it is the same video");
+    assert!(
+        seen.requests() <= all.as_u64().unwrap() - arrived,
+        "{} of {all} were sent again",
+        seen.requests()
+    );
+    assert_eq!(user.finished(&id).await["result"]["frames"], 3);
+    let videos = user.expect(Method::GET, "/videos", None, 200).await;
+    assert_eq!(videos["items"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_where_a_killed_process_ended() {
+    let cloud = FaultyCloud::start(3).await;
+    let stack = Stack::start(cloud.setup()).await;
+    let script = "import os\n\
+        from framelift import Client\n\
+        client = Client(os.environ['FRAMELIFT_SERVER'])\n\
+        client.login(os.environ['EMAIL'], os.environ['PASSWORD'])\n\
+        print(client.upload('large.mp4', options={'select': {'count': 3}}, key='resumed')['id'])\n";
+    let python = || {
+        let mut python = program("python");
+        python.env("PYTHONPATH", root().join("clients/python/src")).args(["-c", script]);
+        python
+    };
+    is_resumed(&cloud, &stack, "python", python).await;
+
+    typescript(&stack).await;
+    let script = "import { openAsBlob } from 'node:fs';\n\
+        import { Client } from 'framelift';\n\
+        const client = new Client(process.env.FRAMELIFT_SERVER);\n\
+        await client.login(process.env.EMAIL, process.env.PASSWORD);\n\
+        const how = { name: 'large.mp4', options: { select: { count: 3 } }, key: 'resumed' };\n\
+        console.log((await client.upload(await openAsBlob('large.mp4'), how)).id);\n";
+    std::fs::write(stack.scratch().join("resumed.mjs"), script).unwrap();
+    let node = || {
+        let mut node = program("node");
+        node.arg("resumed.mjs");
+        node
+    };
+    is_resumed(&cloud, &stack, "typescript", node).await;
+    stack.finish().await;
+    cloud.finish().await;
 }

@@ -3,7 +3,7 @@
 from ._client import AsyncClient, Client
 from ._errors import DamagedResult, FrameliftError, ProcessingFailed, Refused, Unreachable
 from ._frames import Frame
-from ._steps import Event
+from ._steps import Event, UploadProgress
 from .webhooks import InvalidSignature, verify
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "ProcessingFailed",
     "Refused",
     "Unreachable",
+    "UploadProgress",
     "verify",
 ]

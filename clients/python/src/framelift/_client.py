@@ -11,7 +11,7 @@ from typing import Any, Self
 from . import _frames, _steps
 from ._frames import Frame, Time
 from ._io import Async, Blocking, iterate, run
-from ._steps import Event, Session
+from ._steps import Event, Session, UploadProgress
 from .types import OptionsBody, Status, VideoResponse
 
 Video = str | VideoResponse
@@ -41,11 +41,17 @@ class Client:
         run(_steps.login(self._session, email, password))
 
     def upload(
-        self, path: str | os.PathLike[str], *, options: OptionsBody | None = None, key: str | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        options: OptionsBody | None = None,
+        key: str | None = None,
+        progress: UploadProgress | None = None,
     ) -> VideoResponse:
         """Uploads a video. A `key` of yours (up to 54 characters) lets the same call resume after this process has
-        ended, for 24 hours: parts that have arrived are not sent again, and only one video is created."""
-        return run(_steps.upload(self._session, Path(path), options, key))
+        ended, for 24 hours: parts that have arrived are not sent again, and only one video is created. `progress` is
+        called with the bytes that have arrived and the file's size."""
+        return run(_steps.upload(self._session, Path(path), options, key, progress))
 
     def video(self, video: Video) -> VideoResponse:
         return run(_steps.video(self._session, _id(video)))
@@ -78,10 +84,10 @@ class Client:
         archive, a few by a request each."""
         return iterate(_frames.frames(self._session, _id(video), start, stop, at))
 
-    def run(self, video: Video, options: OptionsBody) -> VideoResponse:
-        """Processes the same upload again. Returns the new video."""
-        accepted = self.request("POST", f"/videos/{_id(video)}/runs", {"options": options})
-        return self.video(accepted["id"])
+    def run(self, video: Video, options: OptionsBody, *, key: str | None = None) -> VideoResponse:
+        """Processes the same upload again. Returns the new video. A `key` of yours lets you repeat a call whose answer
+        was lost: it creates one video only."""
+        return run(_steps.start_run(self._session, _id(video), options, key))
 
     def cancel(self, video: Video) -> None:
         self.request("POST", f"/videos/{_id(video)}/cancel")
@@ -89,9 +95,9 @@ class Client:
     def delete(self, video: Video) -> None:
         self.request("DELETE", f"/videos/{_id(video)}")
 
-    def request(self, method: str, path: str, body: object = None) -> Any:
-        """Makes any call of the API. Returns the JSON of the answer."""
-        return run(_steps.call(self._session, method, path, body))
+    def request(self, method: str, path: str, body: object = None, *, key: str | None = None) -> Any:
+        """Makes any call of the API, with `key` as its idempotency key. Returns the JSON of the answer."""
+        return run(_steps.call(self._session, method, path, body, key))
 
 
 class AsyncClient:
@@ -116,11 +122,17 @@ class AsyncClient:
         await _steps.login(self._session, email, password)
 
     async def upload(
-        self, path: str | os.PathLike[str], *, options: OptionsBody | None = None, key: str | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        options: OptionsBody | None = None,
+        key: str | None = None,
+        progress: UploadProgress | None = None,
     ) -> VideoResponse:
         """Uploads a video. A `key` of yours (up to 54 characters) lets the same call resume after this process has
-        ended, for 24 hours: parts that have arrived are not sent again, and only one video is created."""
-        return await _steps.upload(self._session, Path(path), options, key)
+        ended, for 24 hours: parts that have arrived are not sent again, and only one video is created. `progress` is
+        called with the bytes that have arrived and the file's size."""
+        return await _steps.upload(self._session, Path(path), options, key, progress)
 
     async def video(self, video: Video) -> VideoResponse:
         return await _steps.video(self._session, _id(video))
@@ -153,10 +165,10 @@ class AsyncClient:
         archive, a few by a request each."""
         return _frames.frames(self._session, _id(video), start, stop, at)
 
-    async def run(self, video: Video, options: OptionsBody) -> VideoResponse:
-        """Processes the same upload again. Returns the new video."""
-        accepted = await self.request("POST", f"/videos/{_id(video)}/runs", {"options": options})
-        return await self.video(accepted["id"])
+    async def run(self, video: Video, options: OptionsBody, *, key: str | None = None) -> VideoResponse:
+        """Processes the same upload again. Returns the new video. A `key` of yours lets you repeat a call whose answer
+        was lost: it creates one video only."""
+        return await _steps.start_run(self._session, _id(video), options, key)
 
     async def cancel(self, video: Video) -> None:
         await self.request("POST", f"/videos/{_id(video)}/cancel")
@@ -164,6 +176,6 @@ class AsyncClient:
     async def delete(self, video: Video) -> None:
         await self.request("DELETE", f"/videos/{_id(video)}")
 
-    async def request(self, method: str, path: str, body: object = None) -> Any:
-        """Makes any call of the API. Returns the JSON of the answer."""
-        return await _steps.call(self._session, method, path, body)
+    async def request(self, method: str, path: str, body: object = None, *, key: str | None = None) -> Any:
+        """Makes any call of the API, with `key` as its idempotency key. Returns the JSON of the answer."""
+        return await _steps.call(self._session, method, path, body, key)

@@ -18,6 +18,9 @@ from ._errors import DamagedResult, ProcessingFailed, Refused, Unreachable
 from ._io import IO, PIECE, Answer, Put
 from .types import CreateVideoResponse, OptionsBody, Progress, Status, VideoPage, VideoResponse
 
+# Called with the bytes that have arrived, and the bytes of the file.
+UploadProgress = Callable[[int, int], object]
+
 RETRY_DELAYS = (0.3, 1.0, 2.0, 5.0, 15.0)
 CONCURRENT_PARTS = 4
 
@@ -134,8 +137,11 @@ async def videos(session: Session, status: Status | None) -> AsyncGenerator[Vide
             return
 
 
-async def upload(session: Session, path: Path, options: OptionsBody | None, key: str | None) -> VideoResponse:
+async def upload(
+    session: Session, path: Path, options: OptionsBody | None, key: str | None, progress: UploadProgress | None
+) -> VideoResponse:
     """Creates the video, sends the bytes that have not arrived, and completes the upload."""
+    progress = progress or (lambda sent, total: None)
     key = key or str(uuid.uuid4())
     size = os.path.getsize(path)
     body = {"file_name": path.name, "size_bytes": size, **({"options": options} if options else {})}
@@ -148,10 +154,17 @@ async def upload(session: Session, path: Path, options: OptionsBody | None, key:
     if created["status"] == "awaiting_upload":
         if created["upload"]["method"] == "PUT":
             await put_file(session, path, size, created, create)
+            progress(size, size)
         else:
-            await put_parts(session, id, path, size)
+            await put_parts(session, id, path, size, progress)
     await call(session, "POST", f"/videos/{id}/complete", key=f"{key[:54]}-complete")
     return await video(session, id)
+
+
+async def start_run(session: Session, id: str, options: OptionsBody, key: str | None) -> VideoResponse:
+    """Processes an upload again. Returns the new video."""
+    accepted = await call(session, "POST", f"/videos/{id}/runs", {"options": options}, key or str(uuid.uuid4()))
+    return await video(session, accepted["id"])
 
 
 async def put_file(
@@ -172,7 +185,7 @@ async def put_file(
         created = await create()
 
 
-async def put_parts(session: Session, id: str, path: Path, size: int) -> None:
+async def put_parts(session: Session, id: str, path: Path, size: int, progress: UploadProgress) -> None:
     waits = iter(RETRY_DELAYS)
     while True:
         parts = await call(session, "GET", f"/videos/{id}/upload-parts")
@@ -180,6 +193,8 @@ async def put_parts(session: Session, id: str, path: Path, size: int) -> None:
         arrived = {part["number"]: part["size"] for part in parts["uploaded"]}
         sizes = {n: min(length, size - (n - 1) * length) for n in range(1, parts["part_count"] + 1)}
         missing = [n for n in sizes if arrived.get(n) != sizes[n]]
+        sent = size - sum(sizes[n] for n in missing)
+        progress(sent, size)
         if not missing:
             return
         urls = {part["number"]: part["url"] for part in parts["parts"]}
@@ -194,6 +209,8 @@ async def put_parts(session: Session, id: str, path: Path, size: int) -> None:
             failed = next((status for status in statuses if not 200 <= status < 300), None)
             if failed is not None:
                 break
+            sent += sum(put.size for put in puts)
+            progress(sent, size)
             waits = iter(RETRY_DELAYS)
         if failed is not None:
             # The next round fetches new URLs and the parts that have arrived.
