@@ -6,10 +6,13 @@ use crate::args::{Cli, Command};
 use crate::outcome::{Done, Failed, Printer};
 use crate::remote::{self, account, download, login, run as rerun, upload, wait};
 use crate::service::ServiceArgs;
-use crate::{extract, hardware, plugin, probe, shell};
+use crate::{extract, hardware, interrupts, plugin, probe, shell};
 
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let printer = |json| Printer { json, ..Printer::default() };
+    if let Err(error) = interrupts::survive_size_limit() {
+        return printer(false).report(Err(error.into()));
+    }
     match cli.command {
         Command::Extract(args) => extract::run(&args),
         Command::Probe(args) => printer(args.json).report(probe::run(&args)),

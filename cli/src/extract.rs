@@ -102,16 +102,14 @@ impl Job<'_> {
             }
             Destination::Archive(path, kind) => {
                 let mut file = staging::file(path)?;
-                self.terminal.remove_on_exit(file.path().to_owned());
                 let outcome = self.extract(video, source, archive(*kind, file.as_file_mut()), None)?;
                 staging::publish_file(file, path, force)?;
                 Ok(outcome)
             }
             Destination::Files { folder, names } => {
                 let made = staging::folder(folder)?;
-                self.terminal.remove_on_exit(made.path().to_owned());
                 let outcome = self.extract(video, source, Box::new(Files::new(made.path())), Some(names))?;
-                staging::publish_folder(made, folder, &names.other("manifest.json"), force)?;
+                staging::publish_folder(made.path(), folder, &names.other("manifest.json"), force)?;
                 Ok(outcome)
             }
         }

@@ -4,6 +4,7 @@ mod app;
 mod args;
 mod extract;
 mod hardware;
+mod interrupts;
 mod options;
 mod outcome;
 mod output;

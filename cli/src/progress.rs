@@ -1,16 +1,16 @@
 //! The progress bar, and signals.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use framelift_media::{Control, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::interrupts;
 use crate::outcome::{Printer, frames};
 
 /// How long the engine may take to stop after a signal, until the program exits. The engine checks with every packet,
@@ -28,16 +28,9 @@ pub(crate) struct Terminal {
 struct Run {
     /// The first signal's number; 0 before there is one.
     signal: AtomicI32,
-    work: Mutex<Work>,
+    /// Whether the engine has returned, so that the program exits normally.
+    returned: Mutex<bool>,
     printer: Printer,
-}
-
-/// The state of the engine.
-enum Work {
-    /// It runs. The unfinished file or folder must be removed on exit.
-    Running(Option<PathBuf>),
-    /// It has returned, so the program exits normally.
-    Returned,
 }
 
 impl Terminal {
@@ -50,9 +43,7 @@ impl Terminal {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
         bar.set_style(ProgressStyle::with_template("{msg} {bar:30} {percent:>3} % {eta}")?);
-        let run = Arc::new(Run { signal: AtomicI32::new(0), work: Mutex::new(Work::Running(None)), printer });
-        // A write beyond the limit of file sizes then fails instead of killing the process.
-        signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+        let run = Arc::new(Run { signal: AtomicI32::new(0), returned: Mutex::new(false), printer });
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
         let handled = Arc::clone(&run);
         std::thread::spawn(move || {
@@ -74,12 +65,7 @@ impl Terminal {
     /// Shows the bar for another video.
     pub(crate) fn begin(&mut self, label: String) {
         self.label = label;
-        *self.run.work() = Work::Running(None);
-    }
-
-    /// Sets the unfinished file or folder that is removed if a signal ends the program.
-    pub(crate) fn remove_on_exit(&self, unfinished: PathBuf) {
-        *self.run.work() = Work::Running(Some(unfinished));
+        *self.run.returned() = false;
     }
 
     /// Removes the bar. From now on a signal does not exit the program.
@@ -87,7 +73,7 @@ impl Terminal {
         self.bar.set_position(0);
         self.bar.finish_and_clear();
         self.bar.reset();
-        *self.run.work() = Work::Returned;
+        *self.run.returned() = true;
     }
 
     /// The first signal, if there was one.
@@ -97,23 +83,17 @@ impl Terminal {
 }
 
 impl Run {
-    fn work(&self) -> MutexGuard<'_, Work> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    fn returned(&self) -> MutexGuard<'_, bool> {
+        self.returned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Exits the program, unless the engine has returned.
     fn end(&self) {
         // Locked until the exit, so that the main thread cannot continue.
-        let work = self.work();
-        let Work::Running(unfinished) = &*work else { return };
-        if let Some(unfinished) = unfinished {
-            let _ = match unfinished.is_dir() {
-                true => std::fs::remove_dir_all(unfinished),
-                false => std::fs::remove_file(unfinished),
-            };
+        let returned = self.returned();
+        if !*returned {
+            interrupts::exit(|| self.printer.interrupted(self.signal.load(Relaxed)));
         }
-        let exit = self.printer.interrupted(self.signal.load(Relaxed));
-        std::process::exit(exit.into());
     }
 }
 

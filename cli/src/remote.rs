@@ -1,9 +1,11 @@
 //! Commands over the network. Each has a file with its arguments, its calls of the service and its output.
 
 pub(crate) mod account;
+pub(crate) mod concurrent;
 pub(crate) mod download;
 pub(crate) mod frames;
 pub(crate) mod login;
+pub(crate) mod pages;
 pub(crate) mod run;
 pub(crate) mod saved_upload;
 pub(crate) mod select;

@@ -7,8 +7,8 @@ pub(crate) mod credentials;
 mod error;
 pub(crate) mod events;
 mod http;
-pub(crate) mod interrupts;
 pub(crate) mod paths;
+pub(crate) mod retry;
 
 use std::io::{BufRead, BufReader};
 use std::sync::{Mutex, PoisonError};
@@ -17,6 +17,7 @@ use clap::Args;
 use framelift_contract::account::{RefreshRequest, TokenResponse};
 use serde_json::Value;
 
+use crate::interrupts;
 use credentials::{Credentials, Login};
 pub(crate) use error::{Explained, ServiceError};
 use events::Events;
@@ -61,8 +62,9 @@ enum Access {
 
 impl Service {
     /// The server that the arguments name, or the one that was logged in to last, with the token in
-    /// `FRAMELIFT_TOKEN` or of that login.
+    /// `FRAMELIFT_TOKEN` or of that login. From now on, signals exit the program as [`interrupts`] says.
     pub(crate) fn open(args: &ServiceArgs) -> Result<Self, ServiceError> {
+        interrupts::exit_on_signal()?;
         let credentials = Credentials::of_user()?;
         let stored = credentials.read()?;
         let named = args.server.as_deref().map(server_url).transpose()?;

@@ -1,4 +1,5 @@
-//! Atomic output: files are written beside their target and then moved to it.
+//! Atomic output: files are written beside their target and then moved to it. A signal that ends the program removes what
+//! is not finished.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
@@ -10,12 +11,17 @@ use anyhow::{Context as _, anyhow, bail};
 use framelift_contract::manifest::Manifest;
 use tempfile::{NamedTempFile, TempDir};
 
+use crate::interrupts;
+
 /// Creates a temporary file for an archive, which [`publish_file`] moves to `target`.
 pub(crate) fn file(target: &Path) -> anyhow::Result<NamedTempFile> {
     let folder = nearest(target.parent().unwrap_or(Path::new("")));
+    let mut unfinished = interrupts::unfinished();
     // The same permissions as any other new file.
     let file = builder().permissions(Permissions::from_mode(0o666)).tempfile_in(&folder);
-    file.with_context(|| format!("no file can be made in {}", folder.display()))
+    let file = file.with_context(|| format!("no file can be made in {}", folder.display()))?;
+    *unfinished = Some(file.path().to_owned());
+    Ok(file)
 }
 
 /// Moves an archive to its target.
@@ -23,6 +29,7 @@ pub(crate) fn publish_file(file: NamedTempFile, target: &Path, force: bool) -> a
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
     }
+    let _uninterrupted = interrupts::unfinished();
     let kept = if force { file.persist(target) } else { file.persist_noclobber(target) };
     kept.map(drop).with_context(|| target.display().to_string())
 }
@@ -30,34 +37,52 @@ pub(crate) fn publish_file(file: NamedTempFile, target: &Path, force: bool) -> a
 /// Creates a temporary folder for files, which [`publish_folder`] moves to `target`.
 pub(crate) fn folder(target: &Path) -> anyhow::Result<TempDir> {
     let folder = nearest(target);
+    let mut unfinished = interrupts::unfinished();
     let made = builder().permissions(Permissions::from_mode(0o777)).tempdir_in(&folder);
-    made.with_context(|| format!("no folder can be made in {}", folder.display()))
+    let made = made.with_context(|| format!("no folder can be made in {}", folder.display()))?;
+    *unfinished = Some(made.path().to_owned());
+    Ok(made)
+}
+
+/// A folder for files that an interrupted command leaves there for its repetition.
+pub(crate) struct KeptFolder {
+    pub(crate) path: PathBuf,
+    /// Locked, because two commands at the same time would mix their files.
+    _lock: File,
+}
+
+/// Opens or creates the folder that belongs to `target` and `key`. [`publish_folder`] moves it to `target`.
+pub(crate) fn kept_folder(target: &Path, key: &str) -> anyhow::Result<KeptFolder> {
+    let path = nearest(target).join(format!(".framelift-{key}.part"));
+    let open = || {
+        fs::create_dir(&path).or_else(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Ok(()),
+            _ => Err(error),
+        })?;
+        File::open(&path)
+    };
+    let lock = open().with_context(|| path.display().to_string())?;
+    lock.try_lock().with_context(|| format!("{} is being written by another command", path.display()))?;
+    Ok(KeptFolder { path, _lock: lock })
 }
 
 /// Moves the files of a folder to their targets. Without `force`, fails if one of these exists, and moves none. With
 /// `force`, also removes the images that an earlier run's manifest lists and that this run has not written, so that the
 /// folder matches the new manifest.
-pub(crate) fn publish_folder(
-    made: TempDir,
-    target: &Path,
-    manifest: &str,
-    force: bool,
-) -> anyhow::Result<()> {
+pub(crate) fn publish_folder(made: &Path, target: &Path, manifest: &str, force: bool) -> anyhow::Result<()> {
     if target.as_os_str().is_empty() {
         return publish_folder(made, Path::new("."), manifest, force);
     }
+    let _uninterrupted = interrupts::unfinished();
     if !target.exists() {
         if let Some(parent) = target.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
         }
-        fs::rename(made.path(), target).with_context(|| target.display().to_string())?;
-        // There is nothing left to remove.
-        let _ = made.keep();
-        return Ok(());
+        return fs::rename(made, target).with_context(|| target.display().to_string());
     }
-    let names: io::Result<Vec<_>> = fs::read_dir(made.path())?.map(|entry| Ok(entry?.file_name())).collect();
+    let names: io::Result<Vec<_>> = fs::read_dir(made)?.map(|entry| Ok(entry?.file_name())).collect();
     let moves: Vec<(PathBuf, PathBuf)> =
-        names?.iter().map(|name| (made.path().join(name), target.join(name))).collect();
+        names?.iter().map(|name| (made.join(name), target.join(name))).collect();
     for (_, to) in &moves {
         match to.symlink_metadata() {
             Ok(found) if found.is_dir() => bail!("{} is a folder", to.display()),

@@ -16,6 +16,7 @@ pub mod hostile;
 pub mod peer;
 pub mod process;
 pub mod proxy;
+pub mod receiver;
 pub mod stack;
 pub mod user;
 pub mod worker;

@@ -32,7 +32,7 @@ impl User {
         Self::with_password(client, api, name, PASSWORD).await
     }
 
-    /// Registers with a password of its own, and logs in.
+    /// Registers with this password, and logs in.
     ///
     /// # Panics
     /// If the API does not do as it promises.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::Stack;
 
-/// A worker of a stack that has none of its own.
+/// A worker of a stack that starts none.
 pub struct ManualWorker {
     client: Client,
     api: String,

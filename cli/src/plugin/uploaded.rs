@@ -8,10 +8,11 @@ use clap::Args;
 use framelift_contract::plugin::{DeletedPluginResponse, PluginList, PluginResponse, PluginState};
 use serde_json::{Value, json};
 
+use crate::interrupts;
 use crate::outcome::{Done, Failed};
 use crate::remote::video::path_segment;
 use crate::remote::videos::printable;
-use crate::service::{Call, Service, ServiceArgs, interrupts};
+use crate::service::{Call, Service, ServiceArgs};
 
 /// The interval of polls for the result of a check.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -52,7 +53,7 @@ pub(super) fn push(args: &PushArgs) -> Result<Done, Failed> {
     let service = Service::open(&args.service)?;
     let put = Call::put(path.as_str()).bytes("application/wasm", &component);
     let mut plugin: PluginResponse = service.send(&put)?.json()?;
-    interrupts::exit_on_signal("the service goes on; `framelift plugin list` shows how the check ends")?;
+    interrupts::set_hint("the service goes on; `framelift plugin list` shows how the check ends");
     while args.wait && plugin.state == PluginState::Checking {
         std::thread::sleep(POLL_INTERVAL);
         plugin = service.send(&Call::get(path.as_str()))?.json()?;

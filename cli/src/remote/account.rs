@@ -10,6 +10,7 @@ use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
 use super::login::{PasswordArgs, secret};
+use super::pages::LimitArgs;
 use super::video::path_segment;
 use super::videos::printable;
 use crate::outcome::{Done, Failed};
@@ -19,7 +20,7 @@ use crate::service::{Call, Service, ServiceArgs};
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountCommand {
     /// Show the account, what it may use and what it uses
-    Show(Plain),
+    Show(NoArgs),
     /// Change the name or which e-mails are sent
     Set(SetArgs),
     /// Change the password; all other logins end
@@ -34,7 +35,7 @@ pub(crate) enum AccountCommand {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Plain {
+pub(crate) struct NoArgs {
     #[command(flatten)]
     service: ServiceArgs,
 }
@@ -90,13 +91,13 @@ pub(crate) enum WebhookCommand {
     /// Set the URL that events are sent to; prints the signing secret, this once
     Set(UrlArgs),
     /// Send no events any more
-    Off(Plain),
+    Off(NoArgs),
     /// Get a new signing secret; for 24 hours the one before signs, too
-    Secret(Plain),
+    Secret(NoArgs),
     /// Send a test event
-    Test(Plain),
+    Test(NoArgs),
     /// List the last events and the attempts to deliver them
-    Deliveries(Plain),
+    Deliveries(DeliveriesArgs),
     /// Send an event once more
     Replay(ReplayArgs),
 }
@@ -107,6 +108,14 @@ pub(crate) struct UrlArgs {
     service: ServiceArgs,
     /// An https URL
     url: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeliveriesArgs {
+    #[command(flatten)]
+    service: ServiceArgs,
+    #[command(flatten)]
+    limit: LimitArgs,
 }
 
 #[derive(Debug, Args)]
@@ -129,11 +138,9 @@ impl AccountCommand {
             Self::Webhook(WebhookCommand::Set(args)) => &args.service,
             Self::Webhook(WebhookCommand::Replay(args)) => &args.service,
             Self::Webhook(
-                WebhookCommand::Off(args)
-                | WebhookCommand::Secret(args)
-                | WebhookCommand::Test(args)
-                | WebhookCommand::Deliveries(args),
+                WebhookCommand::Off(args) | WebhookCommand::Secret(args) | WebhookCommand::Test(args),
             ) => &args.service,
+            Self::Webhook(WebhookCommand::Deliveries(args)) => &args.service,
         }
     }
 }
@@ -296,7 +303,10 @@ fn webhook(service: &Service, command: &WebhookCommand) -> Result<Done, Failed> 
                 answer,
             ))
         }
-        WebhookCommand::Deliveries(_) => Ok(deliveries(service.get("/auth/me/webhook-deliveries")?)),
+        WebhookCommand::Deliveries(args) => {
+            let (items, more) = args.limit.fetch(service, "/auth/me/webhook-deliveries")?;
+            Ok(deliveries(&items, more))
+        }
         WebhookCommand::Replay(args) => {
             let path = format!("/auth/me/webhook-deliveries/{}/replay", path_segment(&args.id)?);
             let answer: Value = service.send(&Call::post(path))?.json()?;
@@ -305,7 +315,7 @@ fn webhook(service: &Service, command: &WebhookCommand) -> Result<Done, Failed> 
     }
 }
 
-fn deliveries(page: Value) -> Done {
+fn deliveries(items: &[Value], more: Option<String>) -> Done {
     let line = |delivery: &Value| {
         let text = |field: &str| delivery[field].as_str().unwrap_or("-").to_owned();
         let attempts = delivery["attempts"].as_array().map_or(&[][..], Vec::as_slice);
@@ -318,7 +328,7 @@ fn deliveries(page: Value) -> Done {
         let (id, event, status) = (text("id"), text("event"), text("status"));
         format!("{id}  {event}  {status}  attempts: {}{}", attempts.len(), last.unwrap_or_default())
     };
-    let lines: Vec<String> = page["items"].as_array().into_iter().flatten().map(line).collect();
+    let lines: Vec<String> = items.iter().map(line).collect();
     let text = if lines.is_empty() { "no events yet".to_owned() } else { lines.join("\n") };
-    done(text, page)
+    Done { text, json: json!({"items": items}), warnings: more.into_iter().collect() }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use backon::ExponentialBuilder;
 use clap::Args;
 use framelift_contract::video::DownloadResponse;
 use indicatif::ProgressBar;
@@ -14,11 +15,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::video::{Outcome, Video};
 use super::wait::{self, completed};
+use crate::interrupts;
 use crate::outcome::{Done, Failed, frames};
-use crate::service::{Call, Service, ServiceArgs, ServiceError, interrupts};
+use crate::service::retry::{retry, schedule};
+use crate::service::{Call, Service, ServiceArgs, ServiceError};
 
-/// Delays before each retry of a broken connection, in seconds.
-const RETRY_DELAYS_S: [u64; 6] = [0, 1, 2, 5, 15, 30];
+/// The delays together bridge a minute without a network.
+const RETRIES: ExponentialBuilder = schedule(Duration::from_secs(1), Duration::from_secs(30), 6);
 
 #[derive(Debug, Args)]
 pub(crate) struct DownloadArgs {
@@ -41,7 +44,7 @@ pub(crate) struct OutputArgs {
 }
 
 pub(crate) fn download(args: &DownloadArgs) -> Result<Done, Failed> {
-    interrupts::exit_on_signal("the same command goes on where it stopped")?;
+    interrupts::set_hint("the same command goes on where it stopped");
     let service = Service::open(&args.service)?;
     let video = Video::fetch(&service, &args.id)?;
     if !video.is_finished() {
@@ -137,41 +140,30 @@ fn receive(
         Ok(())
     })
     .with_context(shown)?;
-    let mut delays = RETRY_DELAYS_S.into_iter();
     while received_bytes < result.size_bytes {
         bar.set_position(received_bytes);
         bar.reset_eta();
-        let before = received_bytes;
-        let error = match rest(service, id, received_bytes) {
-            Ok(mut body) => {
-                let copied = copy(&mut body, |bytes| {
-                    file.write_all(bytes)?;
-                    hash.update(bytes);
-                    received_bytes += bytes.len() as u64;
-                    bar.inc(bytes.len() as u64);
-                    Ok(())
-                });
-                match copied {
-                    Ok(0) => anyhow!("the archive ended after {received_bytes} bytes").into(),
-                    Ok(_) => continue,
-                    Err(Copied::Read(error)) => ServiceError::Unreachable {
-                        server: "the object store".to_owned(),
-                        reason: error.to_string(),
-                    },
-                    Err(Copied::Write(error)) => {
-                        return Err(anyhow::Error::from(error).context(shown()).into());
-                    }
-                }
+        let receive_more = || {
+            let before = received_bytes;
+            let copied = copy(&mut rest(service, id, received_bytes)?, |bytes| {
+                file.write_all(bytes)?;
+                hash.update(bytes);
+                received_bytes += bytes.len() as u64;
+                bar.inc(bytes.len() as u64);
+                Ok(())
+            });
+            match copied {
+                Ok(0) => Err(anyhow!("the archive ended after {received_bytes} bytes").into()),
+                Err(Copied::Write(error)) => Err(anyhow::Error::from(error).context(shown()).into()),
+                // A connection that broke off after some bytes is replaced at once.
+                Err(Copied::Read(error)) if received_bytes == before => Err(ServiceError::Unreachable {
+                    server: "the object store".to_owned(),
+                    reason: error.to_string(),
+                }),
+                Ok(_) | Err(Copied::Read(_)) => Ok(()),
             }
-            Err(error) => error,
         };
-        if received_bytes > before {
-            delays = RETRY_DELAYS_S.into_iter();
-        }
-        match delays.next() {
-            Some(delay) if error.is_temporary() => std::thread::sleep(Duration::from_secs(delay)),
-            _ => return Err(error.into()),
-        }
+        retry(RETRIES, receive_more, || {})?;
     }
     if received_bytes != result.size_bytes || hex::encode(hash.finalize()) != result.sha256 {
         fs::remove_file(part).with_context(shown)?;
@@ -188,18 +180,7 @@ fn receive(
 /// The archive's bytes from `offset` on.
 fn rest(service: &Service, id: &str, offset: u64) -> Result<impl Read, ServiceError> {
     let place: DownloadResponse = service.send(&Call::get(format!("/videos/{id}/download")))?.json()?;
-    match service.http().read_from(&place.url, offset)? {
-        (206, body) => Ok(body),
-        (200, body) if offset == 0 => Ok(body),
-        (status @ (429 | 500..=599), _) => Err(ServiceError::Unreachable {
-            server: "the object store".to_owned(),
-            reason: format!("status {status}"),
-        }),
-        (status, _) => Err(ServiceError::UnexpectedAnswer {
-            server: "the object store".to_owned(),
-            answer: format!("with status {status}"),
-        }),
-    }
+    service.http().read_from(&place.url, offset)
 }
 
 /// Which side of a copy failed.

@@ -9,6 +9,7 @@ use console::Term;
 use framelift_contract::account::{LoginRequest, RefreshRequest, TokenResponse};
 use serde_json::json;
 
+use crate::interrupts;
 use crate::outcome::{Done, Failed};
 use crate::service::credentials::{Credentials, Login};
 use crate::service::{Call, Http, Service, ServiceArgs, ServiceError, server_url};
@@ -101,6 +102,7 @@ pub(crate) fn login(args: &LoginArgs) -> Result<Done, Failed> {
     let known = stored.logins.get(&server).filter(|login| login.email == email);
     let refresh_token = known.map(|login| login.refresh_token.clone());
     let body = LoginRequest { email: email.clone(), password, refresh_token };
+    interrupts::exit_on_signal()?;
     let answer = Http::new().send(&server, &Call::post("/auth/login").json(&body)?, None)?;
     let tokens: TokenResponse = answer.json()?;
     credentials.update(|stored| {

@@ -6,8 +6,9 @@ use framelift_contract::video::{AcceptedResponse, RunRequest};
 use super::select::JobArgs;
 use super::upload::ResultArgs;
 use super::video::path_segment;
+use crate::interrupts;
 use crate::outcome::{Done, Failed};
-use crate::service::{Call, Service, ServiceArgs, interrupts};
+use crate::service::{Call, Service, ServiceArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -23,7 +24,7 @@ pub(crate) struct RunArgs {
 
 pub(crate) fn run(args: &RunArgs) -> Result<Done, Failed> {
     let body = RunRequest { options: Some(args.job.body()?) };
-    interrupts::exit_on_signal("the service goes on; `framelift list` shows the new video")?;
+    interrupts::set_hint("the service goes on; `framelift list` shows the new video");
     let service = Service::open(&args.service)?;
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random number can be had: {error}"))?;

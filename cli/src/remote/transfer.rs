@@ -1,35 +1,31 @@
 //! Uploads a file to the object store, in one request or in concurrent parts, which are streamed from the file: memory
 //! does not depend on the file's size.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use backon::ExponentialBuilder;
 use framelift_contract::video::{PutUpload, UploadPart, UploadPartsResponse};
 use indicatif::ProgressBar;
 
+use super::concurrent;
 use super::saved_upload::LocalFile;
+use crate::service::retry::{retry, schedule};
 use crate::service::{Service, ServiceError};
 
 /// Parts that are sent concurrently.
 const CONCURRENT_PARTS: usize = 4;
-/// Delays before each retry, in seconds. Together they bridge two minutes without a network.
-const RETRY_DELAYS_S: [u64; 7] = [1, 2, 4, 8, 15, 30, 60];
+/// The delays together bridge two minutes without a network.
+const RETRIES: ExponentialBuilder = schedule(Duration::from_secs(1), Duration::from_secs(60), 7);
 
 /// The upload of a file.
 pub(crate) struct Transfer<'a> {
     pub(crate) service: &'a Service,
     pub(crate) file: &'a LocalFile,
     pub(crate) bar: &'a ProgressBar,
-}
-
-/// The outcome of one request.
-enum Sent {
-    Arrived,
-    /// The URL has expired.
-    UrlExpired,
 }
 
 impl Transfer<'_> {
@@ -41,11 +37,11 @@ impl Transfer<'_> {
     ) -> Result<(), ServiceError> {
         self.with_retries(|| {
             let headers: Vec<_> = put.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-            let sent = self.send_once(&put.url, &headers, 0, self.file.size)?;
-            if matches!(sent, Sent::UrlExpired) {
+            let sent = self.send_once(&put.url, &headers, 0, self.file.size);
+            if matches!(sent, Err(ServiceError::UrlExpired)) {
                 put = new_url()?;
             }
-            Ok(sent)
+            sent
         })
     }
 
@@ -62,55 +58,39 @@ impl Transfer<'_> {
             (1..=count).partition(|number| arrived.get(number) == Some(&size(*number)));
         self.bar.set_position(arrived_parts.into_iter().map(size).sum());
         self.bar.reset_eta();
-        let queue = PartQueue {
-            missing: Mutex::new(missing.into()),
-            urls: Mutex::new(BTreeMap::new()),
-            failed: Mutex::new(None),
-        };
-        queue.add_urls(first.parts);
-        std::thread::scope(|scope| {
-            for _ in 0..CONCURRENT_PARTS {
-                scope.spawn(|| {
-                    while let Some(number) = queue.next() {
-                        let offset = u64::from(number - 1) * part_size;
-                        if let Err(error) = self.part(id, &queue, number, offset, size(number)) {
-                            queue.fail(error);
-                        }
-                    }
-                });
-            }
-        });
-        match queue.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(error) => Err(error),
-            None => Ok(self.file.check_unchanged()?),
-        }
+        let urls = PartUrls(Mutex::new(BTreeMap::new()));
+        urls.add(first.parts);
+        concurrent::for_each(CONCURRENT_PARTS, missing.into_iter(), |number| {
+            self.part(id, &urls, number, u64::from(number - 1) * part_size, size(number))
+        })?;
+        Ok(self.file.check_unchanged()?)
     }
 
     fn part(
         &self,
         id: &str,
-        queue: &PartQueue,
+        urls: &PartUrls,
         number: u32,
         offset: u64,
         size: u64,
     ) -> Result<(), ServiceError> {
         self.with_retries(|| {
-            let url = match queue.url(number) {
+            let url = match urls.get(number) {
                 Some(url) => url,
                 None => {
-                    queue.add_urls(self.fetch_part_urls(id, number)?.parts);
+                    urls.add(self.fetch_part_urls(id, number)?.parts);
                     let missing = || ServiceError::UnexpectedAnswer {
                         server: self.service.server().to_owned(),
                         answer: format!("without a URL for part {number}"),
                     };
-                    queue.url(number).ok_or_else(missing)?
+                    urls.get(number).ok_or_else(missing)?
                 }
             };
-            let sent = self.send_once(&url, &[], offset, size)?;
-            if matches!(sent, Sent::UrlExpired) {
-                queue.drop_expired_urls(number);
+            let sent = self.send_once(&url, &[], offset, size);
+            if matches!(sent, Err(ServiceError::UrlExpired)) {
+                urls.remove_expired(number);
             }
-            Ok(sent)
+            sent
         })
     }
 
@@ -120,26 +100,15 @@ impl Transfer<'_> {
         self.service.send(&crate::service::Call::get(path))?.json()
     }
 
-    /// Calls `send` until the bytes have arrived. Fails if the store refuses them or after the last retry.
-    fn with_retries(&self, mut send: impl FnMut() -> Result<Sent, ServiceError>) -> Result<(), ServiceError> {
-        let mut delays = RETRY_DELAYS_S.into_iter();
-        loop {
-            let error = match send() {
-                Ok(Sent::Arrived) => return Ok(()),
-                Ok(Sent::UrlExpired) => refused(403),
-                Err(error) if error.is_temporary() => error,
-                Err(error) => return Err(error),
-            };
-            self.file.check_unchanged()?;
-            let Some(delay) = delays.next() else { return Err(error) };
-            tracing::debug!(?error, delay, "sends again");
-            self.bar.set_prefix("waiting for the network, ");
-            // No delay after an expired URL.
-            if error.is_temporary() {
-                std::thread::sleep(Duration::from_secs(delay));
-            }
+    /// Calls `send` until the bytes have arrived. Fails if the file has changed, if the store refuses the bytes, or after
+    /// the last retry.
+    fn with_retries(&self, mut send: impl FnMut() -> Result<(), ServiceError>) -> Result<(), ServiceError> {
+        let attempt = || {
             self.bar.set_prefix("");
-        }
+            self.file.check_unchanged()?;
+            send()
+        };
+        retry(RETRIES, attempt, || self.bar.set_prefix("waiting for the network, "))
     }
 
     fn send_once(
@@ -148,31 +117,15 @@ impl Transfer<'_> {
         headers: &[(&str, &str)],
         offset: u64,
         size: u64,
-    ) -> Result<Sent, ServiceError> {
+    ) -> Result<(), ServiceError> {
         let mut file = self.file.read()?;
         file.seek(SeekFrom::Start(offset)).context("the file")?;
         let mut reader = CountingReader { file: file.take(size), left: size, bar: self.bar };
-        let answer = self.service.http().put(url, headers, size, &mut reader);
-        let sent = size - reader.left;
-        let result = match answer {
-            Ok(200..=299) => return Ok(Sent::Arrived),
-            Ok(403) => Ok(Sent::UrlExpired),
-            Ok(status @ (429 | 500..=599)) => Err(ServiceError::Unreachable {
-                server: "the object store".to_owned(),
-                reason: format!("status {status}"),
-            }),
-            Ok(status) => Err(refused(status)),
-            Err(error) => Err(error),
-        };
-        self.bar.dec(sent);
+        let result = self.service.http().put(url, headers, size, &mut reader);
+        if result.is_err() {
+            self.bar.dec(size - reader.left);
+        }
         result
-    }
-}
-
-fn refused(status: u16) -> ServiceError {
-    ServiceError::UnexpectedAnswer {
-        server: "the object store".to_owned(),
-        answer: format!("with status {status}"),
     }
 }
 
@@ -195,41 +148,24 @@ impl Read for CountingReader<'_> {
     }
 }
 
-/// The state that the threads of one upload share.
-struct PartQueue {
-    missing: Mutex<VecDeque<u32>>,
-    urls: Mutex<BTreeMap<u32, String>>,
-    failed: Mutex<Option<ServiceError>>,
-}
+/// The URLs of parts, which the threads of one upload share.
+struct PartUrls(Mutex<BTreeMap<u32, String>>);
 
-impl PartQueue {
-    /// The next part to send; none if all are sent or one has failed.
-    fn next(&self) -> Option<u32> {
-        if locked(&self.failed).is_some() {
-            return None;
-        }
-        locked(&self.missing).pop_front()
+impl PartUrls {
+    fn add(&self, parts: Vec<UploadPart>) {
+        self.locked().extend(parts.into_iter().map(|part| (part.number, part.url)));
     }
 
-    fn fail(&self, error: ServiceError) {
-        locked(&self.failed).get_or_insert(error);
-    }
-
-    fn add_urls(&self, parts: Vec<UploadPart>) {
-        locked(&self.urls).extend(parts.into_iter().map(|part| (part.number, part.url)));
-    }
-
-    fn url(&self, number: u32) -> Option<String> {
-        locked(&self.urls).get(&number).cloned()
+    fn get(&self, number: u32) -> Option<String> {
+        self.locked().get(&number).cloned()
     }
 
     /// Removes an expired URL and those that were fetched with it.
-    fn drop_expired_urls(&self, number: u32) {
-        let mut urls = locked(&self.urls);
-        urls.retain(|other, _| *other < number);
+    fn remove_expired(&self, number: u32) {
+        self.locked().retain(|other, _| *other < number);
     }
-}
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<u32, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -13,8 +13,9 @@ use super::select::JobArgs;
 use super::transfer::Transfer;
 use super::video::Video;
 use super::wait::{self, completed, until_ended};
+use crate::interrupts;
 use crate::outcome::{Done, Failed, Printer, Summary};
-use crate::service::{Call, Service, ServiceArgs, ServiceError, interrupts};
+use crate::service::{Call, Service, ServiceArgs, ServiceError};
 
 #[derive(Debug, Args)]
 pub(crate) struct UploadArgs {
@@ -92,7 +93,7 @@ impl<'a> UploadRun<'a> {
             return Err(Failed::Values(vec!["--output: several videos need a folder".to_owned()]));
         }
         let options = args.job.body()?;
-        interrupts::exit_on_signal("the same command goes on where it stopped")?;
+        interrupts::set_hint("the same command goes on where it stopped");
         Ok(Self { args, options, service: Service::open(&args.service)? })
     }
 

@@ -9,12 +9,10 @@ use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use strum::VariantNames as _;
 
+use super::pages::LimitArgs;
 use super::video::{Video, path_segment};
 use crate::outcome::{Done, Failed, Printer, Summary};
 use crate::service::{Call, Service, ServiceArgs};
-
-/// Maximum of videos in one answer.
-const PAGE: usize = 100;
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
@@ -23,12 +21,8 @@ pub(crate) struct ListArgs {
     /// List videos with this status only
     #[arg(long, value_parser = PossibleValuesParser::new(Status::VARIANTS))]
     pub(crate) status: Option<String>,
-    /// List at most N videos, the newest ones
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
-    pub(crate) limit: usize,
-    /// List all videos
-    #[arg(long, conflicts_with = "limit")]
-    pub(crate) all: bool,
+    #[command(flatten)]
+    limit: LimitArgs,
 }
 
 #[derive(Debug, Args)]
@@ -50,29 +44,9 @@ pub(crate) struct IdsArgs {
 
 pub(crate) fn list(args: &ListArgs) -> Result<Done, Failed> {
     let service = Service::open(&args.service)?;
-    let limit = if args.all { usize::MAX } else { args.limit };
-    let mut videos = Vec::new();
-    let mut cursor = None::<String>;
-    while videos.len() < limit {
-        let mut path = format!("/videos?limit={}", PAGE.min(limit - videos.len()));
-        if let Some(status) = &args.status {
-            path += &format!("&status={status}");
-        }
-        if let Some(cursor) = &cursor {
-            let cursor: String = url::form_urlencoded::byte_serialize(cursor.as_bytes()).collect();
-            path += &format!("&cursor={cursor}");
-        }
-        let mut page = service.get(&path)?;
-        let Value::Array(items) = page["items"].take() else { break };
-        for item in items {
-            videos.push(Video::read(&service, item)?);
-        }
-        cursor = page["next_cursor"].as_str().map(str::to_owned);
-        if cursor.is_none() {
-            break;
-        }
-    }
-    let more = cursor.is_some().then(|| "there are more; --all lists them".to_owned());
+    let status = args.status.as_ref().map(|status| format!("?status={status}")).unwrap_or_default();
+    let (items, more) = args.limit.fetch(&service, &format!("/videos{status}"))?;
+    let videos = items.into_iter().map(|item| Video::read(&service, item)).collect::<Result<Vec<_>, _>>()?;
     let json = json!({"items": videos.iter().map(|video| &video.raw).collect::<Vec<_>>()});
     Ok(Done { text: table(&videos), json, warnings: more.into_iter().collect() })
 }

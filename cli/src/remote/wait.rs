@@ -11,9 +11,10 @@ use serde_json::Value;
 
 use super::video::{Video, path_segment};
 use super::videos::{IdsArgs, printable};
+use crate::interrupts;
 use crate::outcome::{Done, Failed, Printer, Summary, print_line};
 use crate::service::events::Piece;
-use crate::service::{Service, ServiceError, interrupts};
+use crate::service::{Service, ServiceError};
 
 /// Delays between polls without a stream of events, shorter at first.
 const POLL_DELAYS_MS: [u64; 5] = [200, 300, 500, 1000, 1500];
@@ -180,13 +181,10 @@ pub(crate) fn done(video: Video) -> Done {
 /// each change in one line.
 pub(crate) fn watch(args: &IdsArgs) -> ExitCode {
     let printer = Printer { json: args.service.json, quiet: args.service.quiet, ..Printer::default() };
-    let advice = "the service goes on; `framelift watch` shows it again";
-    let opened = interrupts::exit_on_signal(advice)
-        .map_err(Failed::from)
-        .and_then(|()| Ok(Service::open(&args.service)?));
-    let service = match opened {
+    interrupts::set_hint("the service goes on; `framelift watch` shows it again");
+    let service = match Service::open(&args.service) {
         Ok(service) => service,
-        Err(failed) => return printer.report(Err(failed)),
+        Err(error) => return printer.report(Err(error.into())),
     };
     let terminal = std::io::stderr().is_terminal();
     // What was printed last of each video.

@@ -10,7 +10,8 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use super::error::ServiceError;
-use super::{interrupts, paths};
+use super::paths;
+use crate::interrupts;
 
 /// The contents of `credentials.json`.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

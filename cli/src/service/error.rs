@@ -21,6 +21,8 @@ pub(crate) enum ServiceError {
     TokenRefused,
     /// The API has answered with a problem.
     Refused(Box<Refusal>),
+    /// The object store has refused a presigned URL, mostly because it has expired.
+    UrlExpired,
     /// There was no answer.
     Unreachable {
         server: String,
@@ -74,7 +76,7 @@ impl ServiceError {
     /// Whether the same request may succeed a little later.
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
-            Self::Unreachable { .. } => true,
+            Self::Unreachable { .. } | Self::UrlExpired => true,
             // The limit of passwords lasts for minutes, not seconds. Damage is permanent.
             Self::Refused(refusal) if matches!(&*refusal.code, "too-many-attempts" | "result-damaged") => {
                 false
@@ -84,6 +86,15 @@ impl ServiceError {
                     || matches!(&*refusal.code, "rate-limited" | "idempotency-in-progress")
             }
             _ => false,
+        }
+    }
+
+    /// How long the service asks to wait. Another URL needs no delay.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(refusal) => refusal.retry_after,
+            Self::UrlExpired => Some(Duration::ZERO),
+            _ => None,
         }
     }
 
@@ -123,6 +134,10 @@ impl ServiceError {
                 explained(NO_PERMISSION, "unauthenticated", message, Some(hint.to_owned()))
             }
             Self::Refused(refusal) => refusal.explain(),
+            Self::UrlExpired => {
+                let message = "the object store refuses the URLs that the service signs".to_owned();
+                explained(1, "unexpected-answer", message, Some("run the command again".to_owned()))
+            }
             Self::Unreachable { server, reason } => {
                 let hint = "check the address and your network, and try again".to_owned();
                 let message = format!("{server} does not answer: {reason}");

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use backon::ExponentialBuilder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::{Method, Request, Response, header};
@@ -11,13 +12,14 @@ use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, BodyReader, SendBody};
 
 use super::error::{Refusal, ServiceError};
+use super::retry::{retry, schedule};
 
 /// How long a connection may be idle.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Delays before each retry, unless the answer has `Retry-After`.
-const RETRY_DELAYS_MS: [u64; 4] = [250, 500, 1000, 2000];
-/// A longer `Retry-After` is not waited for.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(20);
+/// How often and after what delays a request is sent again.
+const RETRIES: ExponentialBuilder = schedule(Duration::from_millis(250), Duration::from_secs(2), 4);
+/// The object store, in messages.
+const STORE: &str = "the object store";
 /// Maximum of bytes of an answer.
 const MAX_ANSWER_BYTES: u64 = 64 << 20;
 
@@ -151,26 +153,8 @@ impl Http {
         call: &Call<'_>,
         token: Option<&str>,
     ) -> Result<Answer, ServiceError> {
-        let mut delays = RETRY_DELAYS_MS.into_iter();
-        loop {
-            let error = match self.send_once(server, call, token) {
-                Err(error) if call.repeatable && error.is_temporary() => error,
-                done => return done,
-            };
-            let retry_after = match &error {
-                ServiceError::Refused(refusal) => refusal.retry_after,
-                _ => None,
-            };
-            let Some(delay) = delays.next().map(|delay| retry_after.unwrap_or(Duration::from_millis(delay)))
-            else {
-                return Err(error);
-            };
-            if delay > MAX_RETRY_AFTER {
-                return Err(error);
-            }
-            tracing::debug!(?delay, ?error, "sends a request again");
-            std::thread::sleep(delay);
-        }
+        let attempt = || self.send_once(server, call, token);
+        if call.repeatable { retry(RETRIES, attempt, || {}) } else { attempt() }
     }
 
     fn send_once(&self, server: &str, call: &Call<'_>, token: Option<&str>) -> Result<Answer, ServiceError> {
@@ -239,32 +223,48 @@ impl Http {
         self.agent.run(request).map_err(|error| unreachable(server, &error))
     }
 
-    /// Sends `size` bytes to a presigned URL. Returns the status.
+    /// Sends `size` bytes to a presigned URL.
     pub(crate) fn put(
         &self,
         url: &str,
         headers: &[(&str, &str)],
         size: u64,
         bytes: &mut dyn Read,
-    ) -> Result<u16, ServiceError> {
+    ) -> Result<(), ServiceError> {
         let mut request = Request::put(url).header(header::CONTENT_LENGTH, size);
         for (name, value) in headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("content-length")) {
             request = request.header(*name, *value);
         }
-        let answer = self.run("the object store", request.body(SendBody::from_reader(bytes)))?;
-        Ok(answer.status().as_u16())
+        let answer = self.run(STORE, request.body(SendBody::from_reader(bytes)))?;
+        match answer.status().as_u16() {
+            200..=299 => Ok(()),
+            status => Err(store_error(status)),
+        }
     }
 
-    /// Reads an object from an offset, by a presigned URL. Returns the status and the body.
-    pub(crate) fn read_from(
-        &self,
-        url: &str,
-        offset: u64,
-    ) -> Result<(u16, BodyReader<'static>), ServiceError> {
+    /// Reads an object from an offset, by a presigned URL. Returns the body.
+    pub(crate) fn read_from(&self, url: &str, offset: u64) -> Result<BodyReader<'static>, ServiceError> {
         let request = Request::get(url).header(header::RANGE, format!("bytes={offset}-"));
-        let answer = self.run("the object store", request.body(()))?;
-        let status = answer.status().as_u16();
-        Ok((status, answer.into_body().into_reader()))
+        let answer = self.run(STORE, request.body(()))?;
+        match answer.status().as_u16() {
+            206 => Ok(answer.into_body().into_reader()),
+            200 if offset == 0 => Ok(answer.into_body().into_reader()),
+            status => Err(store_error(status)),
+        }
+    }
+}
+
+/// The error for an unsuccessful answer of the object store.
+fn store_error(status: u16) -> ServiceError {
+    match status {
+        403 => ServiceError::UrlExpired,
+        429 | 500..=599 => {
+            ServiceError::Unreachable { server: STORE.to_owned(), reason: format!("status {status}") }
+        }
+        _ => ServiceError::UnexpectedAnswer {
+            server: STORE.to_owned(),
+            answer: format!("with status {status}"),
+        },
     }
 }
 

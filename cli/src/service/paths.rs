@@ -1,31 +1,30 @@
-//! The paths of the program's own files, by the XDG base directory specification. Only their owner may read them, and
-//! they are replaced atomically.
+//! The paths of the program's own files: by the XDG base directory specification, on macOS in *Application Support*. Only
+//! their owner may read them, and they are replaced atomically.
 
-use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use etcetera::BaseStrategy;
 
 /// The folder of the logins.
 pub(crate) fn config() -> anyhow::Result<PathBuf> {
-    folder("XDG_CONFIG_HOME", ".config")
+    let places = places()?;
+    // Apple reserves the folder of preferences for its own API.
+    let base = if cfg!(target_os = "macos") { places.data_dir() } else { places.config_dir() };
+    Ok(base.join("framelift"))
 }
 
 /// The folder of saved uploads.
 pub(crate) fn state() -> anyhow::Result<PathBuf> {
-    folder("XDG_STATE_HOME", ".local/state")
+    let places = places()?;
+    Ok(places.state_dir().unwrap_or_else(|| places.data_dir()).join("framelift"))
 }
 
-fn folder(variable: &str, default: &str) -> anyhow::Result<PathBuf> {
-    let set =
-        |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from);
-    // The specification says to ignore relative paths.
-    let base = set(variable).filter(|path| path.is_absolute()).or_else(|| Some(set("HOME")?.join(default)));
-    let base = base.with_context(|| format!("neither {variable} nor HOME says where files may be kept"))?;
-    Ok(base.join("framelift"))
+fn places() -> anyhow::Result<impl BaseStrategy> {
+    etcetera::base_strategy::choose_native_strategy().context("no home folder is known, to keep files in")
 }
 
 /// Creates a folder that only its owner may enter, and its parents.

@@ -1,6 +1,7 @@
 //! The program as people run it: exit codes, files left behind, what it prints.
 #![expect(clippy::unwrap_used, reason = "a helper that fails has to fail its test")]
 
+mod account;
 mod authors;
 #[path = "../../../crates/plugin-host/tests/plugins/component.rs"]
 #[expect(dead_code, reason = "the tests of the plugins' host use all of it")]
@@ -8,6 +9,7 @@ mod component;
 mod frames;
 mod output;
 mod plugins;
+mod server;
 mod shell;
 mod videos;
 mod watch;

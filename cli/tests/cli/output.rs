@@ -1,4 +1,4 @@
-//! Where the frames go: folders, files with names of their own, archives, the standard output.
+//! Where the frames go: folders, files with chosen names, archives, the standard output.
 
 use std::fs;
 use std::process::Command;
@@ -116,7 +116,7 @@ fn a_tar_is_written_by_name_and_by_word() {
 fn nothing_is_streamed_to_a_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let command = format!("{} extract {} -o -", env!("CARGO_BIN_EXE_framelift"), sample().display());
-    // `script` runs the command on a terminal of its own.
+    // `script` runs the command on a new terminal.
     let output = Command::new("script").args(["-qec", &command, "/dev/null"]).output().unwrap();
     assert_eq!(output.status.code(), Some(64), "{output:?}");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -68,3 +68,21 @@ fn without_a_login_the_error_names_the_command_to_log_in() {
     // Nothing was written but what an empty home has.
     assert_eq!(files(folder.path()), [""; 0]);
 }
+
+/// Whether the help has colours on a terminal.
+fn is_coloured(command: &str) -> bool {
+    let mut terminal = Command::new("script");
+    let program = env!("CARGO_BIN_EXE_framelift");
+    terminal.args(["-qec", &format!("{command} {program} --help"), "/dev/null"]);
+    terminal.env_remove("NO_COLOR").env("TERM", "xterm").stdin(Stdio::null());
+    let output = terminal.output().unwrap();
+    assert!(output.status.success(), "{}", error(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("extract"));
+    output.stdout.contains(&0x1b)
+}
+
+#[test]
+fn no_color_takes_the_colours_from_a_terminal() {
+    assert!(is_coloured("env"));
+    assert!(!is_coloured("env NO_COLOR=1"));
+}

@@ -1,13 +1,11 @@
 //! Waiting for a video: by one stream of events, and by polling if streams break off.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Output};
-use std::sync::{Arc, Mutex};
+use std::process::Output;
 
 use serde_json::{Value, json};
 
 use super::error;
+use super::server::{Answer, Server, json_answer, not_found};
 
 fn video(id: &str, status: &str, percent: u8) -> Value {
     let done = status == "completed";
@@ -23,10 +21,10 @@ fn event(name: &str, id: &str, data: &Value) -> String {
     format!("event: {name}\nid: {id}\ndata: {data}\n\n")
 }
 
-/// The media type and the body of the `nth` answer for a path; none for 404.
-fn body(path: &str, nth: usize) -> Option<(&'static str, String)> {
-    let (json, stream) = ("application/json", "text/event-stream");
-    Some(match (path, nth) {
+/// The `nth` answer for a path.
+fn answer(path: &str, nth: usize) -> Answer {
+    let stream = |text: String| (200, "text/event-stream", text);
+    match (path, nth) {
         ("/videos/steady/events", _) => {
             let progress = json!({"id": "steady", "progress": video("steady", "", 50)["progress"]});
             let told = [
@@ -36,60 +34,30 @@ fn body(path: &str, nth: usize) -> Option<(&'static str, String)> {
                 event("progress", "1-2", &progress),
                 event("status", "2-2", &video("steady", "completed", 100)),
             ];
-            (stream, told.concat())
+            stream(told.concat())
         }
         ("/videos/broken/events", 0) => {
-            (stream, event("status", "1-1", &video("broken", "processing", 0)) + "event: sta")
+            stream(event("status", "1-1", &video("broken", "processing", 0)) + "event: sta")
         }
-        ("/videos/broken/events", _) => (stream, event("status", "2-2", &video("broken", "completed", 100))),
-        ("/videos/broken", _) => (json, video("broken", "processing", 0).to_string()),
-        ("/videos/without", 0..3) => (json, video("without", "pending", 0).to_string()),
-        ("/videos/without", _) => (json, video("without", "completed", 100).to_string()),
-        _ => return None,
-    })
-}
-
-/// Answers one request, and records its path and `Last-Event-ID`.
-fn answer(stream: &TcpStream, asked: &Mutex<Vec<String>>) {
-    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-    let Some(request) = lines.next() else { return };
-    let mut path = request.split(' ').nth(1).unwrap().to_owned();
-    let nth = asked.lock().unwrap().iter().filter(|other| other.split(' ').next() == Some(&path)).count();
-    let answer = body(&path, nth);
-    for line in lines.take_while(|line| !line.is_empty()) {
-        if let Some(id) = line.strip_prefix("last-event-id: ") {
-            path = format!("{path} {id}");
-        }
+        ("/videos/broken/events", _) => stream(event("status", "2-2", &video("broken", "completed", 100))),
+        ("/videos/broken", _) => json_answer(&video("broken", "processing", 0)),
+        ("/videos/without", 0..3) => json_answer(&video("without", "pending", 0)),
+        ("/videos/without", _) => json_answer(&video("without", "completed", 100)),
+        _ => not_found("not-found"),
     }
-    asked.lock().unwrap().push(path);
-    let (status, (media_type, body)) = match answer {
-        Some(answer) => (200, answer),
-        None => {
-            (404, ("application/json", json!({"code": "not-found", "title": "", "detail": ""}).to_string()))
-        }
-    };
-    let mut stream = stream;
-    let _ = write!(
-        stream,
-        "HTTP/1.1 {status} X\r\ncontent-type: {media_type}\r\nconnection: close\r\n\r\n{body}"
-    );
 }
 
-/// Runs `framelift watch ID`. Returns its output and the recorded requests.
+/// Runs `framelift watch ID`. Returns its output and the recorded requests, each with its `Last-Event-ID`.
 fn watch(id: &str) -> (Output, Vec<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let server = format!("http://{}", listener.local_addr().unwrap());
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let noted = Arc::clone(&asked);
-    std::thread::spawn(move || listener.incoming().for_each(|stream| answer(&stream.unwrap(), &noted)));
+    let server = Server::start(|request, nth| answer(&request.path, nth));
     let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_framelift"));
-    command.env_clear().env("HOME", folder.path()).env("FRAMELIFT_SERVER", &server);
-    command.env("FRAMELIFT_TOKEN", "good").args(["watch", id, "--json"]);
-    let output = command.output().unwrap();
+    let output = server.command(folder.path(), &["watch", id, "--json"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", error(&output));
-    let asked = asked.lock().unwrap().clone();
-    (output, asked)
+    let asked = server.take_asked().into_iter().map(|request| match request.header("last-event-id") {
+        Some(id) => format!("{} {id}", request.path),
+        None => request.path,
+    });
+    (output, asked.collect())
 }
 
 /// Status and percentage of each record that was printed.

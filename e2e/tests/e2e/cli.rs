@@ -9,11 +9,12 @@ use framelift_dev_faults::{Fault, Rule};
 use framelift_domain::Checksum;
 use framelift_e2e::faulty_cloud::FaultyCloud;
 use framelift_e2e::process::{program, root, signal};
+use framelift_e2e::receiver::Receiver;
 use framelift_e2e::user::{PASSWORD, open_archive};
-use framelift_e2e::{Setup, Stack, clip, until};
+use framelift_e2e::{Setup, Stack, User, clip, until};
 use serde_json::{Value, json};
 
-/// The program with a home of its own.
+/// The program with a home folder.
 struct Cli {
     home: PathBuf,
 }
@@ -210,6 +211,10 @@ async fn videos_go_up_and_their_frames_come_down() {
     assert_eq!(both["videos"][1]["result"]["frames"], 2);
 
     assert_eq!(cli.refused(&["cancel", id], 1).await.0, "processing-already-finished");
+    let announced = ada.create("later.mp4", 1000, json!({})).await["id"].as_str().unwrap().to_owned();
+    let canceled = cli.run(&["cancel", &announced]).await;
+    assert_eq!(text(&canceled), format!("{announced} canceled\n"), "{}", error(&canceled));
+    assert_eq!(ada.video(&announced).await["status"], "canceled");
     let run = run["id"].as_str().unwrap();
     assert_eq!(cli.run(&["rm", id, run]).await.status.code(), Some(0));
     assert_eq!(cli.refused(&["show", id], 1).await.0, "video-not-found");
@@ -293,5 +298,91 @@ async fn a_service_that_is_away_is_told() {
     let (code, _) = cli.refused(&["list", "--server", "http://127.0.0.1:1"], 77).await;
     assert_eq!(code, "not-logged-in");
     stack.start_again().await;
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn an_account_is_changed_and_deleted() {
+    const NEW_PASSWORD: &str = "staple in the correct battery";
+    let stack = Stack::start(Setup::default()).await;
+    let (ada, cli, other) = (stack.user("ada").await, Cli::new(&stack, "ada"), Cli::new(&stack, "other"));
+    cli.log_in(&stack, &ada.email).await;
+    other.log_in(&stack, &ada.email).await;
+
+    let account = cli.json(&["account", "set", "--name", "Ada L.", "--email", "false"]).await;
+    assert_eq!((&account["name"], &account["notifications"]["email"]), (&json!("Ada L."), &json!(false)));
+    let account = cli.json(&["account", "set", "--email-on-completion", "true"]).await;
+    assert_eq!((&account["name"], &account["notifications"]["email"]), (&json!("Ada L."), &json!(false)));
+    assert_eq!(account["notifications"]["email_on_completion"], true);
+    assert!(cli.refused(&["account", "set"], 64).await.1.contains("give --name"));
+
+    // A login elsewhere is ended.
+    let sessions = other.json(&["account", "sessions"]).await;
+    let current = sessions["items"].as_array().unwrap().iter().find(|item| item["current"] == true).unwrap();
+    let id = current["id"].as_str().unwrap();
+    assert_eq!(cli.json(&["account", "sessions", "--end", id]).await, json!({"id": id}));
+    other.change_login(|login| login["access_token"] = "ended".into());
+    assert_eq!(other.refused(&["list"], 77).await.0, "login-ended");
+    assert_eq!(cli.json(&["account", "sessions"]).await["items"].as_array().map(Vec::len), Some(2));
+
+    // The new password holds, and this login goes on.
+    std::fs::write(cli.home.join("new"), NEW_PASSWORD).unwrap();
+    let change = ["account", "password", "--new-password-file", "new"];
+    let wrong = cli.run_with(&change, "not the password\n", &[]).await;
+    assert_eq!(wrong.status.code(), Some(77), "{}", error(&wrong));
+    let changed = cli.run_with(&change, &format!("{PASSWORD}\n"), &[]).await;
+    assert_eq!(changed.status.code(), Some(0), "{}", error(&changed));
+    cli.change_login(|login| login["access_token"] = "ended".into());
+    assert_eq!(cli.json(&["account", "sessions"]).await["items"].as_array().map(Vec::len), Some(1));
+    let ada = User::log_in(stack.client().clone(), stack.info().api, ada.email, NEW_PASSWORD).await;
+
+    // Only the account that is named is deleted, and the login goes with it.
+    let delete = ["account", "delete", "--confirm"];
+    let (_, said) = cli.refused(&[&delete[..], &["eve@example.com"]].concat(), 64).await;
+    assert!(said.contains(&format!("this is the account of {}", ada.email)), "{said}");
+    let deleted =
+        cli.run_with(&[&delete[..], &[&ada.email]].concat(), &format!("{NEW_PASSWORD}\n"), &[]).await;
+    assert_eq!(text(&deleted), format!("the account of {} is deleted\n", ada.email), "{}", error(&deleted));
+    assert_eq!(ada.send(reqwest::Method::GET, "/auth/me", None).await.status().as_u16(), 401);
+    assert_eq!(cli.refused(&["list"], 77).await.0, "not-logged-in");
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn a_webhook_is_set_tried_and_followed() {
+    let stack = Stack::start(Setup::default()).await;
+    let (ada, cli, receiver) = (stack.user("ada").await, Cli::new(&stack, "ada"), Receiver::start());
+    cli.log_in(&stack, &ada.email).await;
+    let webhook =
+        async |arguments: &[&str]| cli.json(&[&["account", "webhook"][..], arguments].concat()).await;
+    assert_eq!(cli.refused(&["account", "webhook", "test"], 1).await.0, "webhook-not-set");
+
+    let set = webhook(&["set", &receiver.url]).await;
+    assert_eq!(set["webhook_url"], receiver.url.as_str());
+    assert_eq!(cli.json(&["account", "show"]).await["notifications"]["webhook_url"], receiver.url.as_str());
+    let secret = webhook(&["secret"]).await;
+    assert!(secret["webhook_secret"].as_str().unwrap().starts_with("whsec_"), "{secret}");
+    assert_ne!(set["webhook_secret"], secret["webhook_secret"]);
+
+    let received = async |count: usize| {
+        until("the event", || async {
+            let list = webhook(&["deliveries"]).await;
+            let delivered = list["items"][0]["status"] == "delivered";
+            if delivered && receiver.signatures().len() == count { Ok(list) } else { Err(list.to_string()) }
+        })
+        .await
+    };
+    webhook(&["test"]).await;
+    let list = received(1).await;
+    assert_eq!(list["items"][0]["event"], "webhook.test");
+    let id = list["items"][0]["id"].as_str().unwrap();
+    let shown = cli.run(&["account", "webhook", "deliveries"]).await;
+    let expected = format!("{id}  webhook.test  delivered  attempts: 1, last: status 204\n");
+    assert_eq!(text(&shown), expected, "{}", error(&shown));
+    webhook(&["replay", id]).await;
+    assert_eq!(received(2).await["items"].as_array().map(Vec::len), Some(1), "it is the same event");
+
+    assert_eq!(webhook(&["off"]).await, json!({"webhook_url": null}));
+    assert_eq!(cli.json(&["account", "show"]).await["notifications"]["webhook_url"], Value::Null);
     stack.finish().await;
 }

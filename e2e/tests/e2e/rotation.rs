@@ -2,12 +2,10 @@
 //!
 //! A process gets its variables at its start, so a step restarts those that read the key, and no others.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 
 use framelift_e2e::process::{program, signal};
+use framelift_e2e::receiver::Receiver;
 use framelift_e2e::user::PASSWORD;
 use framelift_e2e::{Setup, Stack, User, clip, until};
 use reqwest::Method;
@@ -157,43 +155,18 @@ async fn keys_are_changed_while_users_are_signed_in_and_videos_are_processed() {
     stack.finish().await;
 }
 
-/// A webhook that takes everything, and the signatures that it was sent.
-fn receiver() -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/hook", listener.local_addr().unwrap());
-    let signatures = Arc::<Mutex<Vec<String>>>::default();
-    let received = signatures.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut request = BufReader::new(stream.unwrap());
-            let mut length = 0;
-            for line in request.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
-                match line.to_ascii_lowercase().split_once(':') {
-                    Some(("content-length", value)) => length = value.trim().parse().unwrap(),
-                    Some(("webhook-signature", _)) => received.lock().unwrap().push(line),
-                    _ => {}
-                }
-            }
-            request.by_ref().take(length).read_to_end(&mut Vec::new()).unwrap();
-            let answer = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
-            request.get_mut().write_all(answer).unwrap();
-        }
-    });
-    (url, signatures)
-}
-
 #[tokio::test]
 async fn a_webhook_secret_is_changed_by_its_owner_and_nothing_is_restarted() {
     let stack = Stack::start(Setup::default()).await;
     let ada = stack.user("ada").await;
-    let (url, received) = receiver();
-    let settings = json!({"notifications": {"webhook_url": url}});
+    let receiver = Receiver::start();
+    let settings = json!({"notifications": {"webhook_url": receiver.url}});
     ada.expect(Method::PATCH, "/auth/me", Some(settings), 200).await;
     let processes = stack.info().pids;
     let event = async |number: usize| {
         ada.expect(Method::POST, "/auth/me/webhook-test", None, 202).await;
         until("the event", || async {
-            let received = received.lock().unwrap();
+            let received = receiver.signatures();
             received.get(number).cloned().ok_or_else(|| format!("{received:?}"))
         })
         .await

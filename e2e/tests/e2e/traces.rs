@@ -1,37 +1,15 @@
 //! One video is one trace, from the request that created it to its last notice.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
 
 use framelift_e2e::collector::Collector;
+use framelift_e2e::receiver::Receiver;
 use framelift_e2e::{Setup, Stack, clip};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
-
-/// A webhook that takes everything; its URL.
-fn receiver() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/hook", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut request = BufReader::new(stream.unwrap());
-            let mut length = 0;
-            for line in request.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
-                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-            }
-            request.by_ref().take(length).read_to_end(&mut Vec::new()).unwrap();
-            let answer = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
-            request.get_mut().write_all(answer).unwrap();
-        }
-    });
-    url
-}
 
 #[tokio::test]
 async fn a_video_is_one_connected_trace() {
@@ -40,7 +18,8 @@ async fn a_video_is_one_connected_trace() {
     let env = vec![("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.clone())];
     let stack = Stack::start(Setup { env, ..Setup::default() }).await;
     let ada = stack.user("ada").await;
-    let settings = json!({"notifications": {"email_on_completion": true, "webhook_url": receiver()}});
+    let receiver = Receiver::start();
+    let settings = json!({"notifications": {"email_on_completion": true, "webhook_url": receiver.url}});
     ada.expect(Method::PATCH, "/auth/me", Some(settings), 200).await;
 
     let video = clip::sample("cars-30s.mp4");
