@@ -27,7 +27,7 @@ async function everything(browser: Browser) {
     const button = (name: string | RegExp) => page.getByRole("button", { name });
     const email = await visitor.signUp("Ada");
     await visitor.add(join(media, "nasa-13s.mp4"), join(media, "cars-30s.mp4"));
-    // Each is announced and shown with a bar of its own while it goes.
+    // Each is announced and shown with a bar while it goes.
     await page.locator("progress").first().waitFor();
     await visitor.until("nasa-13s.mp4", "completed");
     await visitor.until("cars-30s.mp4", "completed");
@@ -75,7 +75,7 @@ async function everything(browser: Browser) {
   });
 }
 
-/** The grid, one frame large, the arrow keys, and a picture of its own. */
+/** The grid, one frame large, the arrow keys, and a picture. */
 async function frames({ page, where }: Visitor) {
   await page.getByRole("button", { name: "Frame 2, 0.968 s" }).click();
   const large = page.locator("dialog img");

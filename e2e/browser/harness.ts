@@ -161,7 +161,7 @@ export const LOOKS: readonly Look[] = [
 
 export const nameOf = (look: Look) => `${look.locale}-${look.scheme}-${look.phone ? "phone" : "desk"}`;
 
-/** Runs a flow in a browser of its own. */
+/** Runs a flow in a new browser. */
 export async function browse(flow: (browser: Browser) => Promise<void>) {
   const executablePath = process.env.FRAMELIFT_TEST_CHROMIUM ?? "/usr/bin/chromium";
   // Debian's builds run as root in containers only without the browser's own sandbox: the pages are ours.

@@ -218,7 +218,7 @@ pub async fn start(
         permits: Arc::new(Semaphore::new(permits as usize)),
         jobs: jobs.clone(),
     };
-    // Short jobs have permits of their own, and the others where there is no other job.
+    // Short jobs have their permits, and use the others where there is no other job.
     let mut intakes = vec![intake(queue.clone(), Lane::Main, short.clone(), permits)];
     intakes.extend(short.clone().map(|short| intake(short, Lane::Short, None, short_permits)));
     let dead = DeadLetters { queue: dead_letters, context, times };
@@ -249,10 +249,10 @@ pub async fn start(
         let _ = tokio::join!(receiving.wait(), sweeping);
         jobs.close();
         if tokio::time::timeout_at(over - shutdown::give_back_period(grace), jobs.wait()).await.is_err() {
-            tracing::warn!(jobs = jobs.len(), "the grace period ends: running jobs are given back");
+            tracing::warn!(jobs = jobs.len(), "the grace period ends: running jobs are released");
             release.cancel();
             if tokio::time::timeout_at(over, jobs.wait()).await.is_err() {
-                tracing::error!(jobs = jobs.len(), "some jobs could not be given back");
+                tracing::error!(jobs = jobs.len(), "some jobs could not be released");
             }
         }
         rest.cancel();

@@ -114,7 +114,7 @@ pub(crate) struct JobContext {
     pub settings: Settings,
     /// Cancelled when no new job may be begun.
     pub draining: CancellationToken,
-    /// Cancelled when running jobs must be given back.
+    /// Cancelled when running jobs must be released.
     pub release: CancellationToken,
 }
 

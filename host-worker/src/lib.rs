@@ -4,7 +4,7 @@
 //! intake ─ permit, message, heartbeat
 //!   └ job ─ claim → attempt → report → notice → the message goes
 //!        ├ store   ranges of the upload in, parts of the archive out
-//!        ├ media   the engine, on threads of its own
+//!        ├ media   the engine, on its threads
 //!        └ report  control: claims, progress, ends
 //! dead_letter · sweep · health   beside it
 //! ```

@@ -34,7 +34,7 @@ pub struct Video {
     pub correlation_id: CorrelationId,
     /// The trace that the request belongs to, if it named one.
     pub trace_parent: Option<TraceParent>,
-    /// Whether it has an upload of its own, and which videos share that.
+    /// Whether it has an upload or uses another video's, and which videos share it.
     pub source: Source,
     /// When the record was made.
     pub created_at: Time,

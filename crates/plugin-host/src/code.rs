@@ -30,7 +30,7 @@ pub struct Host {
     linker: Arc<Linker<State>>,
     limits: Arc<PluginLimits>,
     metering: Metering,
-    clock: Arc<Clock>,
+    ticker: Arc<EpochTicker>,
 }
 
 /// A component that may be run.
@@ -39,7 +39,7 @@ pub struct Code {
     pub(crate) pre: Arc<FramePluginPre<State>>,
     pub(crate) limits: Arc<PluginLimits>,
     pub(crate) sha256: Checksum,
-    pub(crate) clock: Arc<Clock>,
+    pub(crate) ticker: Arc<EpochTicker>,
 }
 
 /// Why a component is not accepted, in words for its author.
@@ -49,7 +49,7 @@ pub struct Rejected(pub String);
 
 /// Keeps the thread that counts time running.
 #[derive(Debug)]
-pub(crate) struct Clock;
+pub(crate) struct EpochTicker;
 
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -94,9 +94,9 @@ impl Host {
         let engine = Engine::new(&config(metering)).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         FramePlugin::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(failed)?;
-        let clock = Arc::new(Clock);
-        tick(engine.clone(), Arc::downgrade(&clock));
-        Ok(Self { engine, linker: Arc::new(linker), limits: Arc::new(limits), metering, clock })
+        let ticker = Arc::new(EpochTicker);
+        tick(engine.clone(), Arc::downgrade(&ticker));
+        Ok(Self { engine, linker: Arc::new(linker), limits: Arc::new(limits), metering, ticker })
     }
 
     /// Whether its plugins' instructions are counted.
@@ -165,7 +165,7 @@ impl Host {
             pre: Arc::new(pre),
             limits: Arc::clone(&self.limits),
             sha256,
-            clock: Arc::clone(&self.clock),
+            ticker: Arc::clone(&self.ticker),
         })
     }
 }
@@ -199,10 +199,10 @@ pub(crate) fn processor_time() -> Duration {
     Duration::new(seconds.unwrap_or(0), nanoseconds.unwrap_or(0))
 }
 
-/// Advances the engine's epoch until the clock is dropped.
-fn tick(engine: Engine, clock: Weak<Clock>) {
+/// Advances the engine's epoch until the ticker is dropped.
+fn tick(engine: Engine, ticker: Weak<EpochTicker>) {
     std::thread::spawn(move || {
-        while clock.strong_count() > 0 {
+        while ticker.strong_count() > 0 {
             std::thread::sleep(TICK);
             engine.increment_epoch();
         }

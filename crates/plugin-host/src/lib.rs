@@ -1,8 +1,8 @@
 //! Runs tenants' frame plugins: WebAssembly components of the world in `wit/frame-plugin.wit`, as filters of
 //! the extraction engine.
 //!
-//! A plugin can reach only the frame that it is given and its own memory. One [`Plugin`] is one instance with
-//! a store of its own, for one video. Time, memory, stack, log and answers are bounded, and exceeding a bound
+//! A plugin can reach only the frame that it is given and its own memory. One [`Plugin`] is one instance in
+//! a new store, for one video. Time, memory, stack, log and answers are bounded, and exceeding a bound
 //! ends the video with the plugin's name and a reason.
 
 mod builtin;

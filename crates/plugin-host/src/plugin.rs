@@ -12,7 +12,7 @@ use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
 
 use crate::bindings::FramePlugin;
 use crate::bindings::framelift::plugin::frames::Verdict as Said;
-use crate::code::{Clock, Code, processor_time};
+use crate::code::{Code, EpochTicker, processor_time};
 use crate::limits::PluginLimits;
 use crate::logging::Log;
 use crate::paint::Lettering;
@@ -39,7 +39,7 @@ pub struct Plugin {
     name: String,
     origin: Origin,
     /// Keeps the thread that counts time running.
-    _clock: Arc<Clock>,
+    _ticker: Arc<EpochTicker>,
 }
 
 /// What a plugin has used so far.
@@ -139,7 +139,7 @@ impl Plugin {
         let instance = timed(&mut store, |store| code.pre.instance_pre().instantiate(store))?;
         let calls = timed(&mut store, |store| FramePlugin::new(store, &instance))?;
         let origin = Origin { version: version.to_owned(), sha256: code.sha256 };
-        Ok(Self { store, instance, calls, name: name.to_owned(), origin, _clock: Arc::clone(&code.clock) })
+        Ok(Self { store, instance, calls, name: name.to_owned(), origin, _ticker: Arc::clone(&code.ticker) })
     }
 
     /// The outer error is a trap or a broken limit, the inner one the plugin's own.

@@ -101,7 +101,7 @@ impl Source for RemoteSource {
 
 /// The member named last, which is the one added next.
 #[derive(Default)]
-struct Named(RefCell<Option<MemberId>>);
+struct LastNamed(RefCell<Option<MemberId>>);
 
 /// The names of members, as the parent gives them.
 pub(crate) struct RemoteNames<'a> {
@@ -109,12 +109,12 @@ pub(crate) struct RemoteNames<'a> {
     events: Option<&'a Events>,
     /// The images' names so far, which the manifest lists twice more.
     images: RefCell<Vec<String>>,
-    named: Named,
+    named: LastNamed,
 }
 
 impl<'a> RemoteNames<'a> {
     pub(crate) fn new(events: Option<&'a Events>) -> Self {
-        Self { events, images: RefCell::default(), named: Named::default() }
+        Self { events, images: RefCell::default(), named: LastNamed::default() }
     }
 
     fn ask(events: &Events, id: &MemberId) -> String {

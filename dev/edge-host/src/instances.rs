@@ -104,7 +104,7 @@ pub(crate) struct Worker {
     grants: Arc<Grants>,
     /// The requests that it takes in its life.
     reuse: usize,
-    /// Given back after the instance is gone.
+    /// Released after the instance is gone.
     _place: OwnedSemaphorePermit,
 }
 

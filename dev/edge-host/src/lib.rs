@@ -22,6 +22,6 @@ pub use self::config::{HostConfig, HostError};
 pub use self::guest::GUEST_LOG;
 pub use self::kv::QuirkSettings;
 pub use self::manifest::InvalidManifest;
-pub use self::resolved::{Given, component_variables};
+pub use self::resolved::{ComponentVariables, component_variables};
 pub use self::server::{Server, serve};
 pub use self::variables::Values;

@@ -18,7 +18,7 @@ pub(crate) struct Resolved {
 
 /// The variables of all components, and what is wrong with the values.
 #[derive(Debug, Default)]
-pub struct Given {
+pub struct ComponentVariables {
     /// The variables of each component, as far as they have values.
     pub components: BTreeMap<String, BTreeMap<String, String>>,
     /// What is wrong, a line each.
@@ -30,14 +30,14 @@ pub struct Given {
 /// # Errors
 ///
 /// Lists everything that is wrong with the manifest.
-pub fn component_variables(manifest: &Path, values: &Values) -> Result<Given, InvalidManifest> {
+pub fn component_variables(manifest: &Path, values: &Values) -> Result<ComponentVariables, InvalidManifest> {
     let manifest = Manifest::load_without_code(manifest)?;
     let unknown = values.names().filter(|name| !manifest.variables.contains_key(*name));
     let mut problems: Vec<String> =
         unknown.map(|name| format!("variables.{name}: there is no such variable")).collect();
     let resolved = resolve(&manifest, values, &mut problems);
     let components = resolved.into_iter().map(|(id, component)| (id, component.variables)).collect();
-    Ok(Given { components, problems })
+    Ok(ComponentVariables { components, problems })
 }
 
 /// What each component is given, as far as there are values. A line is added for each variable without one, and for
@@ -87,7 +87,7 @@ mod tests {
         secret = "{{ key }}"
     "#;
 
-    fn given(pairs: &[(&str, &str)]) -> Given {
+    fn given(pairs: &[(&str, &str)]) -> ComponentVariables {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("spin.toml");
         std::fs::write(&file, APP).unwrap();

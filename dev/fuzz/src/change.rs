@@ -2,10 +2,10 @@
 
 use fastrand::Rng;
 
-/// Most changes of one input.
-const MOST_CHANGES: usize = 6;
-/// Longest span that one change removes, repeats or takes from another input.
-const LONGEST_SPAN: usize = 64;
+/// Maximum of changes of one input.
+const MAX_CHANGES: usize = 6;
+/// Maximum of bytes that one change removes, repeats or takes from another input.
+const MAX_SPAN: usize = 64;
 /// Bytes that mean something to parsers.
 const BYTES: &[u8] = b"\0\x01\x7f\x80\xfe\xff \t\r\n\"',.:;-+=/\\[]{}09aZ";
 /// Numbers at which parsers go wrong.
@@ -14,9 +14,9 @@ const NUMBERS: [u64; 10] =
 
 /// Changes the input in a few places. `other` is an input to take bytes from.
 pub fn change(input: &mut Vec<u8>, other: &[u8], random: &mut Rng) {
-    for _ in 0..random.usize(1..=MOST_CHANGES) {
+    for _ in 0..random.usize(1..=MAX_CHANGES) {
         let at = random.usize(0..=input.len());
-        let span = at..(at + random.usize(0..LONGEST_SPAN)).min(input.len());
+        let span = at..(at + random.usize(0..MAX_SPAN)).min(input.len());
         match random.u8(0..10) {
             0 => input.truncate(at),
             1 => drop(input.drain(span)),
@@ -27,7 +27,7 @@ pub fn change(input: &mut Vec<u8>, other: &[u8], random: &mut Rng) {
             }
             4 if !other.is_empty() => {
                 let from = random.usize(0..other.len());
-                let to = (from + random.usize(1..LONGEST_SPAN)).min(other.len());
+                let to = (from + random.usize(1..MAX_SPAN)).min(other.len());
                 insert(input, at, &other[from..to]);
             }
             5 => write_number(input, at, random),

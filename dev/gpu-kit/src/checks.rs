@@ -12,7 +12,7 @@ use framelift_media::hardware;
 
 use crate::clips::{Clip, Clips};
 use crate::device::{InUse, in_use};
-use crate::jobs::{Archive, On, run_on_gpu};
+use crate::jobs::{Archive, ProcessorChoice, run_on_gpu};
 use crate::results::Check;
 
 /// The least PSNR of a frame from the GPU against the CPU's, in dB.
@@ -34,19 +34,19 @@ pub(crate) struct Kit {
 }
 
 /// A check's name, and what it does.
-pub(crate) struct Named(&'static str, fn(&Kit, &mut Check));
+pub(crate) struct NamedCheck(&'static str, fn(&Kit, &mut Check));
 
 /// All of them, the shortest first.
-pub(crate) const ALL: &[Named] = &[
-    Named("the driver decodes", driver),
-    Named("frames of GPU and CPU are the same", frames),
-    Named("what the GPU refuses, the CPU decodes", fallbacks),
-    Named("a job killed in mid-decode leaves nothing on the GPU", killed),
-    Named("four jobs at once", four_at_once),
-    Named("many jobs in a row leave nothing behind", in_a_row),
+pub(crate) const ALL: &[NamedCheck] = &[
+    NamedCheck("the driver decodes", driver),
+    NamedCheck("frames of GPU and CPU are the same", frames),
+    NamedCheck("what the GPU refuses, the CPU decodes", fallbacks),
+    NamedCheck("a job killed in mid-decode leaves nothing on the GPU", killed),
+    NamedCheck("four jobs at once", four_at_once),
+    NamedCheck("many jobs in a row leave nothing behind", in_a_row),
 ];
 
-impl Named {
+impl NamedCheck {
     pub(crate) fn run(&self, kit: &Kit) -> Check {
         let mut check = Check::named(self.0);
         match &hardware().problem {
@@ -103,12 +103,12 @@ fn refused(clip: &Clip) -> Option<String> {
 
 /// Whether GPU and CPU give the same frames at the same times; how close the furthest is.
 fn compare(clip: &Clip, options: &Options) -> Result<String, String> {
-    let mut gpu = Archive::of(clip, options, On::Gpu)?;
+    let mut gpu = Archive::of(clip, options, ProcessorChoice::Gpu)?;
     let plan = &gpu.outcome.plan;
     if plan.strategy != Strategy::Hardware {
         return Err(format!("{}: the GPU was not used: {}", clip.name, plan.reason));
     }
-    let mut cpu = Archive::of(clip, options, On::Cpu)?;
+    let mut cpu = Archive::of(clip, options, ProcessorChoice::Cpu)?;
     let times = |archive: &Archive| -> Vec<(i64, String, bool)> {
         let frames = archive.manifest.frames.iter();
         frames.map(|frame| (frame.pts, frame.time.clone(), frame.keyframe)).collect()
@@ -140,7 +140,10 @@ fn fallbacks(kit: &Kit, check: &mut Check) {
     for clip in &kit.clips.fallback {
         let options = Options { select: Select::All, format: Format::Png, ..Options::default() };
         let outcome = || {
-            let (gpu, cpu) = (Archive::of(clip, &options, On::Gpu)?, Archive::of(clip, &options, On::Cpu)?);
+            let (gpu, cpu) = (
+                Archive::of(clip, &options, ProcessorChoice::Gpu)?,
+                Archive::of(clip, &options, ProcessorChoice::Cpu)?,
+            );
             let hashes = |archive: &Archive| -> Vec<Checksum> {
                 archive.manifest.frames.iter().map(|frame| frame.sha256).collect()
             };
@@ -214,10 +217,10 @@ fn four_at_once(kit: &Kit, check: &mut Check) {
         archive.manifest.frames.iter().map(|frame| frame.sha256).collect()
     };
     let outcome = || {
-        let alone = Archive::of(clip, &small(), On::Gpu)?;
+        let alone = Archive::of(clip, &small(), ProcessorChoice::Gpu)?;
         let jobs: Vec<Result<Archive, String>> = thread::scope(|scope| {
             let threads: Vec<_> =
-                (0..4).map(|_| scope.spawn(|| Archive::of(clip, &small(), On::Gpu))).collect();
+                (0..4).map(|_| scope.spawn(|| Archive::of(clip, &small(), ProcessorChoice::Gpu))).collect();
             let joined = threads.into_iter().map(|thread| thread.join());
             joined.map(|job| job.unwrap_or_else(|_| Err("a job's thread panicked".to_owned()))).collect()
         });

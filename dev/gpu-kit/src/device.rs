@@ -35,7 +35,7 @@ fn cpu() -> Option<String> {
 /// The resources in use; `None` if unknown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InUse {
-    /// MiB of the first GPU's memory, whoever uses them.
+    /// MiB of the first GPU's memory, by all processes.
     pub(crate) gpu_mib: Option<i64>,
     /// Open files of this process.
     pub(crate) handles: Option<i64>,

@@ -10,14 +10,14 @@ use crate::clips::Clip;
 
 /// Where a job decodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum On {
+pub(crate) enum ProcessorChoice {
     Gpu,
     Cpu,
     /// The engine's own choice.
     Auto,
 }
 
-impl On {
+impl ProcessorChoice {
     fn limits(self) -> EngineLimits {
         match self {
             Self::Gpu => EngineLimits { strategy: Some(Strategy::Hardware), ..EngineLimits::default() },
@@ -28,8 +28,13 @@ impl On {
 }
 
 /// Extracts into `sink`.
-pub(crate) fn run(clip: &Clip, options: &Options, on: On, sink: impl Write) -> Result<Outcome, String> {
-    let (source, limits) = (Box::new(clip.source.clone()), &on.limits());
+pub(crate) fn run(
+    clip: &Clip,
+    options: &Options,
+    processor: ProcessorChoice,
+    sink: impl Write,
+) -> Result<Outcome, String> {
+    let (source, limits) = (Box::new(clip.source.clone()), &processor.limits());
     let (file_name, output) = (clip.name.clone(), Output::zip(sink));
     let request = Request { source, file_name, options, limits, output, control: &() };
     extract(request, Vec::new()).map_err(|error| format!("{}: {error:?}", clip.name))
@@ -37,7 +42,7 @@ pub(crate) fn run(clip: &Clip, options: &Options, on: On, sink: impl Write) -> R
 
 /// Extracts on the GPU into nothing; an error where the GPU was not used.
 pub(crate) fn run_on_gpu(clip: &Clip, options: &Options) -> Result<(), String> {
-    let plan = run(clip, options, On::Gpu, std::io::sink())?.plan;
+    let plan = run(clip, options, ProcessorChoice::Gpu, std::io::sink())?.plan;
     if plan.strategy == Strategy::Hardware {
         Ok(())
     } else {
@@ -54,9 +59,9 @@ pub(crate) struct Archive {
 
 impl Archive {
     /// Extracts into memory.
-    pub(crate) fn of(clip: &Clip, options: &Options, on: On) -> Result<Self, String> {
+    pub(crate) fn of(clip: &Clip, options: &Options, processor: ProcessorChoice) -> Result<Self, String> {
         let mut bytes = Vec::new();
-        let outcome = run(clip, options, on, &mut bytes)?;
+        let outcome = run(clip, options, processor, &mut bytes)?;
         let damaged = |error: String| format!("{}: the archive cannot be read: {error}", clip.name);
         let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(error.to_string()))?;
         let manifest = member(&mut zip, "manifest.json").map_err(damaged)?;

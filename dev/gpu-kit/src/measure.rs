@@ -83,12 +83,12 @@ pub(crate) fn measure(
     let mut all: Vec<Times<'_>> = Vec::new();
     for clip in &clips.measure {
         // A clip of a kind that the GPU does not decode says so in the checks.
-        let first = run(clip, &jobs[0].options, On::Gpu, std::io::sink())?;
+        let first = run(clip, &jobs[0].options, ProcessorChoice::Gpu, std::io::sink())?;
         if first.plan.strategy != Strategy::Hardware {
             continue;
         }
         for job in &jobs {
-            let auto = run(clip, &job.options, On::Auto, std::io::sink())?;
+            let auto = run(clip, &job.options, ProcessorChoice::Auto, std::io::sink())?;
             let chosen = if auto.plan.strategy == Strategy::Hardware { "GPU" } else { "CPU" }.to_owned();
             let (frames, nothing) = (auto.frames, Vec::new);
             all.push(Times { clip, job, frames, chosen, gpu: nothing(), cpu: nothing(), ffmpeg: nothing() });
@@ -104,8 +104,8 @@ pub(crate) fn measure(
                 run(times.clip, &times.job.options, on, std::io::sink())?;
                 Ok::<_, String>(started.elapsed().as_secs_f64())
             };
-            times.gpu.push(timed(On::Gpu)?);
-            times.cpu.push(timed(On::Cpu)?);
+            times.gpu.push(timed(ProcessorChoice::Gpu)?);
+            times.cpu.push(timed(ProcessorChoice::Cpu)?);
             if let Some(ffmpeg) = ffmpeg.filter(|_| !times.job.filters.is_empty()) {
                 times.ffmpeg.extend(by_ffmpeg(ffmpeg, times.clip, times.job)?);
             }

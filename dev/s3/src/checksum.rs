@@ -63,19 +63,19 @@ impl Algorithm {
 
 /// A checksum as the index keeps it: base64, with `-N` behind for one made of N parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sum {
+pub(crate) struct ObjectChecksum {
     pub(crate) algorithm: Algorithm,
     pub(crate) value: String,
 }
 
-impl Sum {
+impl ObjectChecksum {
     /// Whether it covers the checksums of parts and not the bytes.
     pub(crate) fn is_composite(&self) -> bool {
         self.value.contains('-')
     }
 
     /// The checksum of a multipart object: the algorithm over its parts' digests.
-    pub(crate) fn composite(algorithm: Algorithm, parts: &[Sum]) -> Option<Self> {
+    pub(crate) fn composite(algorithm: Algorithm, parts: &[ObjectChecksum]) -> Option<Self> {
         let mut hasher = Hasher::new(algorithm);
         for part in parts {
             hasher.update(&algorithm.decode(&part.value).ok()?);
@@ -156,7 +156,7 @@ impl DeclaredChecksums {
         md5: &[u8],
         sum: Option<&[u8]>,
         trailers: Option<&HeaderMap>,
-    ) -> S3Result<Option<Sum>> {
+    ) -> S3Result<Option<ObjectChecksum>> {
         if self.md5.as_ref().is_some_and(|declared| declared != md5) {
             return Err(s3_error!(
                 BadDigest,
@@ -189,7 +189,7 @@ impl DeclaredChecksums {
                 algorithm.name()
             ));
         }
-        Ok(Some(Sum { algorithm: *algorithm, value: BASE64.encode(computed) }))
+        Ok(Some(ObjectChecksum { algorithm: *algorithm, value: BASE64.encode(computed) }))
     }
 }
 

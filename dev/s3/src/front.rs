@@ -58,7 +58,7 @@ impl Frontend {
             Some(Fault::Reset) => return Err(faults::reset()),
             _ => {}
         }
-        // Whoever waits for "100 Continue" has sent nothing yet, and reading would ask for it.
+        // A client that waits for "100 Continue" has sent nothing yet, and reading would ask for it.
         let waits = request.headers().contains_key(http::header::EXPECT);
         let (parts, incoming) = request.into_parts();
         let body = Shared(Arc::new(Mutex::new(incoming)));

@@ -1,4 +1,4 @@
-//! The local stack's S3: the protocol layer of the `s3s` crate over storage of our own.
+//! The local stack's S3: the protocol layer of the `s3s` crate over files and SQLite.
 //!
 //! `s3s` parses requests and checks signatures, expiry, method and signed headers. This
 //! crate owns what is underneath: object bytes as files whose names are generated, and an

@@ -11,7 +11,7 @@ use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3ErrorCode, S3Result, TrailingHeaders, s3_error};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::checksum::{Algorithm, DeclaredChecksums, Digests, Sum};
+use crate::checksum::{Algorithm, DeclaredChecksums, Digests, ObjectChecksum};
 use crate::store::StoreError;
 use crate::store::blobs::{Blobs, Pending};
 
@@ -34,7 +34,7 @@ pub(crate) struct Received {
     pub(crate) file: Pending,
     pub(crate) size: u64,
     pub(crate) md5: [u8; 16],
-    pub(crate) sum: Option<Sum>,
+    pub(crate) sum: Option<ObjectChecksum>,
 }
 
 impl IncomingBody {

@@ -16,7 +16,7 @@ use s3s::{S3Error, S3ErrorCode};
 
 use crate::Error;
 use blobs::Blobs;
-pub(crate) use db::Work;
+pub(crate) use db::StoreTransaction;
 use db::{Db, KNOWN_VERSION};
 
 /// A failure below the protocol.
@@ -91,7 +91,7 @@ impl Store {
     /// Runs `job` in one transaction on the index's own thread: all of it happens, or nothing.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Work<'_>) -> Result<T> + Send + 'static,
+        job: impl FnOnce(&mut StoreTransaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.db.run(job).await
     }

@@ -25,9 +25,9 @@ pub(crate) const HEAVY: u64 = 100;
 
 /// Waits from the handed-over upload to the first claim, in milliseconds.
 #[derive(Debug, Default)]
-pub(crate) struct Waits(Vec<u64>);
+pub(crate) struct WaitTimes(Vec<u64>);
 
-impl Waits {
+impl WaitTimes {
     /// The wait that so many of a hundred do not exceed.
     pub(crate) fn percentile(&self, percent: usize) -> u64 {
         let at = (self.0.len() * percent).div_ceil(100).max(1) - 1;
@@ -40,16 +40,16 @@ impl Waits {
 /// The results of a day.
 #[derive(Debug, Default)]
 pub(crate) struct Day {
-    pub(crate) taken: u64,
+    pub(crate) accepted: u64,
     pub(crate) done: u64,
     /// Uploads that the quota refused.
     pub(crate) refused: u64,
-    pub(crate) given_back: u64,
-    pub(crate) heavy: Waits,
-    pub(crate) others: Waits,
-    pub(crate) noisy: Waits,
-    pub(crate) most_in_flight_of_one: usize,
-    pub(crate) most_running: u64,
+    pub(crate) released: u64,
+    pub(crate) heavy: WaitTimes,
+    pub(crate) others: WaitTimes,
+    pub(crate) noisy: WaitTimes,
+    pub(crate) max_in_flight_of_one: usize,
+    pub(crate) max_running: u64,
     pub(crate) max_pods: u64,
     pub(crate) pod_ms: u64,
     /// The longest time with more messages than permits.
@@ -58,8 +58,8 @@ pub(crate) struct Day {
     pub(crate) max_waiting: u64,
     /// The busiest minute: uploads handed over, jobs ended, users who became busy or idle.
     pub(crate) max_accepted_per_s: u64,
-    pub(crate) most_done_per_s: u64,
-    pub(crate) most_turns_per_s: u64,
+    pub(crate) max_done_per_s: u64,
+    pub(crate) max_turns_per_s: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,13 +96,13 @@ struct Job {
 struct Tenant {
     in_flight: usize,
     waiting: VecDeque<usize>,
-    taken: u64,
+    accepted: u64,
 }
 
 /// What is counted in each minute.
 #[derive(Clone, Copy, Default)]
 struct Minute {
-    taken: u64,
+    accepted: u64,
     done: u64,
     turns: u64,
 }
@@ -181,10 +181,10 @@ impl World<'_> {
     }
 
     fn end_minute(&mut self) {
-        let (day, Minute { taken, done, turns }) = (&mut self.day, self.minute.1);
-        day.max_accepted_per_s = day.max_accepted_per_s.max(taken.div_ceil(60));
-        day.most_done_per_s = day.most_done_per_s.max(done.div_ceil(60));
-        day.most_turns_per_s = day.most_turns_per_s.max(turns.div_ceil(60));
+        let (day, Minute { accepted, done, turns }) = (&mut self.day, self.minute.1);
+        day.max_accepted_per_s = day.max_accepted_per_s.max(accepted.div_ceil(60));
+        day.max_done_per_s = day.max_done_per_s.max(done.div_ceil(60));
+        day.max_turns_per_s = day.max_turns_per_s.max(turns.div_ceil(60));
     }
 
     /// Spreads a second's uploads over it.
@@ -223,19 +223,19 @@ impl World<'_> {
         let state = self.tenants.entry(tenant).or_default();
         let open = state.in_flight + state.waiting.len();
         let too_many = self.scenario.in_flight.is_some() && open >= MAX_OPEN;
-        if too_many || state.taken >= MAX_UPLOADS_PER_DAY {
+        if too_many || state.accepted >= MAX_UPLOADS_PER_DAY {
             if tenant != NOISY {
                 self.day.refused += 1;
             }
             return;
         }
-        state.taken += 1;
+        state.accepted += 1;
         let job = self.jobs.len();
         state.waiting.push_back(job);
         self.jobs.push(Job { tenant, service_ms, at: self.now, attempt: 0, ends_at: 0, running: false });
-        self.day.taken += 1;
+        self.day.accepted += 1;
         self.count(|minute| {
-            minute.taken += 1;
+            minute.accepted += 1;
             minute.turns += u64::from(open == 0);
         });
         self.dispatch(tenant);
@@ -249,7 +249,7 @@ impl World<'_> {
             let Some(job) = state.waiting.pop_front() else { break };
             state.in_flight += 1;
             if self.scenario.in_flight.is_some() {
-                self.day.most_in_flight_of_one = self.day.most_in_flight_of_one.max(state.in_flight);
+                self.day.max_in_flight_of_one = self.day.max_in_flight_of_one.max(state.in_flight);
             }
             self.queue.push_back(job);
         }
@@ -275,7 +275,7 @@ impl World<'_> {
             self.running += 1;
             self.after(ms, Event::End { job, attempt });
         }
-        self.day.most_running = self.day.most_running.max(self.running);
+        self.day.max_running = self.day.max_running.max(self.running);
         let waiting = self.queue.len() as u64;
         self.day.max_waiting = self.day.max_waiting.max(waiting);
         match (self.backlog_since, waiting > permits) {
@@ -327,7 +327,7 @@ impl World<'_> {
             }
             self.jobs[job].running = false;
             self.running -= 1;
-            self.day.given_back += 1;
+            self.day.released += 1;
             self.after(GRACE_MS + RETRY_DELAY_MS, Event::Again { job });
         }
     }

@@ -23,7 +23,7 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     #[cfg(test)]
-    pub(crate) const fn most_permits(self) -> u64 {
+    pub(crate) const fn max_permits(self) -> u64 {
         self.max_pods * PERMITS_PER_POD
     }
 }

@@ -37,17 +37,17 @@ mod tests {
     fn every_video_that_is_taken_is_done_and_nobody_has_more_than_five_in_flight() {
         for scenario in [small(), small().with_peak(), small().with_loss(), small().with_noise(true)] {
             let day = simulate(&scenario, 7);
-            assert_eq!(day.taken, day.done, "{}", scenario.name);
-            assert!(day.most_in_flight_of_one <= 5, "{}", scenario.name);
-            assert!(day.most_running <= scenario.fleet.most_permits(), "{}", scenario.name);
+            assert_eq!(day.accepted, day.done, "{}", scenario.name);
+            assert!(day.max_in_flight_of_one <= 5, "{}", scenario.name);
+            assert!(day.max_running <= scenario.fleet.max_permits(), "{}", scenario.name);
         }
     }
 
     #[test]
     fn a_lost_half_of_the_fleet_loses_no_video() {
         let day = simulate(&Scenario { videos_per_day: 200_000, ..small() }.with_loss(), 7);
-        assert!(day.given_back > 0);
-        assert_eq!(day.taken, day.done);
+        assert!(day.released > 0);
+        assert_eq!(day.accepted, day.done);
     }
 
     #[test]

@@ -2,20 +2,20 @@
 
 use std::fmt::Write as _;
 
-use crate::day::{Day, HEAVY, MAX_OPEN, Waits, simulate};
+use crate::day::{Day, HEAVY, MAX_OPEN, WaitTimes, simulate};
 use crate::fleet::PODS_PER_NODE;
 use crate::scenario::Scenario;
 use crate::workload::{FIXED_MS, LENGTHS, SELECTIONS};
 
-/// Dollars an hour of an `m7i.4xlarge` in us-east-1: the list price, and what spot instances are taken to cost.
+/// Dollars an hour of an `m7i.4xlarge` in us-east-1: the list price, and what spot instances are assumed to cost.
 const NODE_LIST: f64 = 0.8064;
 const NODE_SPOT: f64 = 0.34;
 /// Dollars for each million videos, from `docs/operations.md`.
 const DYNAMODB: f64 = 45.0;
 const SQS: f64 = 4.0;
 const S3_REQUESTS: f64 = 20.0;
-/// Dollars a day that stand: cluster, three nodes of the edge, three NAT gateways, a load balancer.
-const STANDING: f64 = (73.0 + 440.0 + 100.0 + 20.0) / 30.0;
+/// The costs that do not depend on the load: cluster, three nodes of the edge, three NAT gateways, a load balancer.
+const FIXED_DOLLARS_PER_DAY: f64 = (73.0 + 440.0 + 100.0 + 20.0) / 30.0;
 
 /// Transactional writes of a video, and the units that one of up to 1 KiB takes.
 const WRITES: u64 = 30;
@@ -96,8 +96,8 @@ fn workload(text: &mut String) {
     let rows = SELECTIONS.iter().map(|(name, share, ms)| {
         vec![(*name).to_owned(), format!("{share} %"), format!("{:.2} s", *ms as f64 / 1_000.0)]
     });
-    let head = ["images", "of all videos", "two processors work for each minute of video"];
-    table(text, "What is asked for", &head, rows);
+    let head = ["images", "of all videos", "work of two processors for each minute of video"];
+    table(text, "Workload", &head, rows);
     let _ = writeln!(
         text,
         "Lengths: {}. Each job takes {} more for its calls and for the network.\n",
@@ -106,7 +106,7 @@ fn workload(text: &mut String) {
     );
 }
 
-fn spread(waits: &Waits) -> String {
+fn spread(waits: &WaitTimes) -> String {
     let [median, most, worst] = [50, 99, 100].map(|percent| time(waits.percentile(percent)));
     format!("{median} / {most} / {worst}")
 }
@@ -118,15 +118,15 @@ fn waits(text: &mut String, days: &[(Scenario, Day)]) {
             scenario.name.to_owned(),
             number(day.done),
             number(day.refused),
-            number(day.given_back),
+            number(day.released),
             spread(&day.others),
             spread(&day.heavy),
             noisy,
         ]
     });
     let heavy = format!("the {HEAVY} who upload most");
-    let head = ["day", "done", "refused", "begun anew", "most tenants", heavy.as_str(), "the noisy one"];
-    table(text, "Who waits: half / 99 of 100 / all no longer than", &head, rows);
+    let head = ["day", "done", "refused", "restarted", "most tenants", heavy.as_str(), "the noisy one"];
+    table(text, "Waiting times: median / 99th percentile / maximum", &head, rows);
     let _ = writeln!(
         text,
         "Waits count from the upload that was handed over to the first claim, the time behind the rule of five \
@@ -139,15 +139,15 @@ fn fleets(text: &mut String, ordinary: &Scenario, days: &[(Scenario, Day)], seed
     let rows = days.iter().filter(|(scenario, _)| scenario.in_flight.is_some()).map(|(scenario, day)| {
         vec![
             scenario.name.to_owned(),
-            number(day.most_running),
+            number(day.max_running),
             number(day.max_pods),
             number(nodes(day)),
             number(day.max_waiting),
             time(day.backlog_ms),
         ]
     });
-    let head = ["day", "jobs at once", "pods", "nodes", "messages that wait", "longer queue than fleet for"];
-    table(text, "What it takes, at most", &head, rows);
+    let head = ["day", "jobs at once", "pods", "nodes", "waiting messages", "backlog lasts"];
+    table(text, "Peak use", &head, rows);
 
     let rows = [375, 750, 1_500, 3_000].map(|pods| {
         let day = simulate(&ordinary.clone().with_peak().with_max_pods(pods), seed);
@@ -159,8 +159,8 @@ fn fleets(text: &mut String, ordinary: &Scenario, days: &[(Scenario, Day)], seed
             time(day.backlog_ms),
         ]
     });
-    let head = ["`maxReplicaCount`", "nodes", "half wait no longer than", "99 of 100", "peak is gone after"];
-    table(text, "The peak, by the fleet that is allowed", &head, rows);
+    let head = ["`maxReplicaCount`", "nodes", "median wait", "99th percentile", "backlog lasts"];
+    table(text, "The peak, by the allowed fleet", &head, rows);
 }
 
 fn cost(text: &mut String, days: &[(Scenario, Day)]) {
@@ -175,8 +175,8 @@ fn cost(text: &mut String, days: &[(Scenario, Day)]) {
             dollars(spot),
             dollars(node_hours * NODE_LIST),
             dollars(calls),
-            dollars(STANDING),
-            format!("{:.2} $", (spot + calls + STANDING) / day.done as f64 * 1_000.0),
+            dollars(FIXED_DOLLARS_PER_DAY),
+            format!("{:.2} $", (spot + calls + FIXED_DOLLARS_PER_DAY) / day.done as f64 * 1_000.0),
         ]
     });
     let head = [
@@ -185,10 +185,10 @@ fn cost(text: &mut String, days: &[(Scenario, Day)]) {
         "as spot",
         "by list",
         "DynamoDB, SQS, S3's requests",
-        "standing",
+        "fixed",
         "1,000 videos, with spot",
     ];
-    table(text, "What a day costs, storage and traffic apart", &head, rows);
+    table(text, "Cost of a day, without storage and traffic", &head, rows);
 }
 
 fn limits(text: &mut String, days: &[(Scenario, Day)]) {
@@ -208,14 +208,14 @@ fn limits(text: &mut String, days: &[(Scenario, Day)]) {
         line(
             "SQS: messages in flight",
             120_000,
-            |day| day.most_running,
+            |day| day.max_running,
             "a message for each running job; what waits is not in flight, and what waits behind the rule of five is \
              no message yet",
         ),
         line(
             "DynamoDB, one key: units of writes a second, the fullest page of `work/`",
             1_000,
-            |day| day.most_turns_per_s * PAGE_KIB * UNITS / SHARDS,
+            |day| day.max_turns_per_s * PAGE_KIB * UNITS / SHARDS,
             "64 shards by a hash of the user, 400 users a page; written only when a user's work begins or ends",
         ),
         line(
@@ -227,23 +227,23 @@ fn limits(text: &mut String, days: &[(Scenario, Day)]) {
         line(
             "DynamoDB, a table: units of writes a second (the quota of an account, which can be raised)",
             40_000,
-            |day| (day.max_accepted_per_s + day.most_done_per_s) * WRITES * UNITS / 2,
+            |day| (day.max_accepted_per_s + day.max_done_per_s) * WRITES * UNITS / 2,
             "a new table on demand starts with 4,000 and doubles within half an hour: set its *warm throughput* \
              before a launch",
         ),
         line(
             "S3, one prefix: GET a second",
             5_500,
-            |day| day.most_done_per_s * S3_READS,
+            |day| day.max_done_per_s * S3_READS,
             "keys begin with the user's id, so that S3 can split them further",
         ),
         line(
             "S3, one prefix: PUT a second",
             3_500,
-            |day| day.max_accepted_per_s.max(day.most_done_per_s * S3_WRITES),
+            |day| day.max_accepted_per_s.max(day.max_done_per_s * S3_WRITES),
             "the same",
         ),
     ];
-    let head = ["limit", "is", "ordinary days, at most", "in the peak", "how the layout keeps away from it"];
-    table(text, "Where the limits are", &head, rows);
+    let head = ["limit", "value", "ordinary days, at most", "in the peak", "reason"];
+    table(text, "Limits", &head, rows);
 }

@@ -18,8 +18,8 @@ pub(crate) const SELECTIONS: [(&str, u64, u64); 4] = [
 /// AWS; a job of a small file takes about half of it on the local stack.
 pub(crate) const FIXED_MS: u64 = 1_000;
 
-/// The longest video that is asked for whole.
-const WHOLE_S: u64 = 120;
+/// Of longer videos, not every frame is selected.
+const MAX_SECONDS_FOR_EVERY_FRAME: u64 = 120;
 
 fn pick<T: Copy>(rng: &mut Rng, of: impl Iterator<Item = (T, u64)>) -> Option<T> {
     let mut at = rng.u64(0..100);
@@ -32,13 +32,14 @@ fn pick<T: Copy>(rng: &mut Rng, of: impl Iterator<Item = (T, u64)>) -> Option<T>
     None
 }
 
-/// Milliseconds that a permit is taken by a video somebody uploads.
+/// Milliseconds that an uploaded video occupies a permit.
 pub(crate) fn service_ms(rng: &mut Rng) -> u64 {
     let seconds = pick(rng, LENGTHS.into_iter()).unwrap_or(LENGTHS[0].0);
     let per_minute =
         pick(rng, SELECTIONS.iter().map(|(_, share, ms)| (*ms, *share))).unwrap_or(SELECTIONS[0].2);
     let whole = per_minute == SELECTIONS[3].2;
-    let per_minute = if whole && seconds > WHOLE_S { SELECTIONS[0].2 } else { per_minute };
+    let per_minute =
+        if whole && seconds > MAX_SECONDS_FOR_EVERY_FRAME { SELECTIONS[0].2 } else { per_minute };
     FIXED_MS + seconds * per_minute / 60
 }
 

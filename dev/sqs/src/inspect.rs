@@ -75,7 +75,7 @@ impl Store {
 pub struct Refused(String);
 
 impl SqsServer {
-    /// The queue's messages in the order in which they were sent, whoever holds them; none in a
+    /// The queue's messages in the order in which they were sent, also those that a consumer has received; none in a
     /// queue that does not exist.
     ///
     /// # Errors

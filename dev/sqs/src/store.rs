@@ -16,7 +16,7 @@ use crate::{
 
 pub(crate) use messages::{Change, Handle, NewMessage};
 pub(crate) use queues::Queue;
-pub(crate) use receive::{Take, TakenMessage};
+pub(crate) use receive::{ReceiveRequest, ReceivedMessage};
 
 const SCHEMA_VERSION: i64 = 1;
 /// `receive_count > 0 AND visible_ms > now` is a message in flight, `receive_count = 0 AND

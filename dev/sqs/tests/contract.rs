@@ -26,7 +26,7 @@ use aws_sdk_sqs::{
 use framelift_dev_sqs::{Options, SqsServer};
 use tempfile::TempDir;
 
-/// A queue of its own on the server under test.
+/// A new queue on the server under test.
 struct Target {
     client: Client,
     name: String,

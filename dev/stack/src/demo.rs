@@ -14,7 +14,7 @@ use crate::options::{DemoOptions, UpOptions};
 /// How long the video may take.
 const JOB_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Runs the demonstration on a stack of its own.
+/// Runs the demonstration on a new stack.
 pub(crate) async fn demo(options: DemoOptions) -> anyhow::Result<()> {
     app::log_to_stderr();
     let mut signals = Signals::new()?;

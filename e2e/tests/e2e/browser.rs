@@ -6,7 +6,7 @@ use framelift_e2e::{Setup, Stack};
 
 use crate::clients::{output, program, tools};
 
-/// Runs flows, one after the other, on a stack of their own. Uploads above 5 MiB go in parts.
+/// Runs flows, one after the other, on a new stack. Uploads above 5 MiB go in parts.
 async fn browse(flows: &[&str]) {
     browse_with(1, flows).await;
 }

@@ -160,7 +160,7 @@ async fn who_comes_back_misses_nothing_and_strangers_are_told_nothing() {
     }
     let nobody = stack.client().get(format!("{}/videos/events", ada.api())).send().await.unwrap();
     assert_eq!(nobody.status().as_u16(), 401);
-    // What bob is told first is of a video of his own, though ada has one that is newer.
+    // What bob is told first is of one of his videos, though ada has one that is newer.
     let mine = bob.create("mine.mp4", 1000, json!({})).await;
     ada.create("hers.mp4", 1000, json!({})).await;
     let mut stream = Events::open(&bob, &stack, "/videos/events", Some("0")).await;

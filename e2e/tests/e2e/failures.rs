@@ -79,8 +79,8 @@ async fn whoever_wants_no_mail_gets_none_and_a_cut_off_video_gives_what_it_has()
     assert_eq!(video["status"], "completed", "{video}");
     assert!(video["result"]["frames"].as_u64() > Some(10), "{video}");
     assert!(video["result"]["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty()), "{video}");
-    // Whoever asks for it hears of what is done, too: someone else, since ada's wishes are read when a mail is due,
-    // which may be after her video is done.
+    // With that setting, an e-mail also says that a video is done. It is another user's: ada's setting is read when a
+    // mail is due, which may be after her video is done.
     let bob = stack.user("bob").await;
     bob.expect(Method::PATCH, "/auth/me", Some(settings(false, true)), 200).await;
     let id = bob.upload("again.mkv", &bytes, json!({"select": {"count": 1}})).await;

@@ -21,7 +21,7 @@ async fn whatever_was_accepted_is_done_after_the_disk_was_full() {
     if let Some(disk) = std::env::var_os(SMALL_DISK) {
         return fill(Path::new(&disk)).await;
     }
-    // A small disk needs a mount, and a mount a namespace of one's own.
+    // A small disk needs a mount, and a mount another namespace.
     let unshared = |arguments: &[&str]| {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "--mount", "sh", "-c", MOUNT, "sh"]).args(arguments);

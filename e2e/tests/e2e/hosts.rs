@@ -135,7 +135,7 @@ async fn every_host_makes_the_same_of_a_request() {
     let other = stack.client().get(format!("{api}/.well-known/spin/other")).send().await.unwrap();
     assert_eq!((other.status().as_u16(), other.bytes().await.unwrap().len()), (404, 0));
 
-    // HTTP/2 without TLS, to whoever begins with it: the answer begins with a SETTINGS frame (type 4).
+    // HTTP/2 without TLS, to clients that begin with it: the answer begins with a SETTINGS frame (type 4).
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
     let answer = raw(&api, preface, |answer| answer.len() >= 9).await;
     assert_eq!(answer.get(3), Some(&4), "{answer:?}");

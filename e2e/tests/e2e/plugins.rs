@@ -12,7 +12,7 @@ use framelift_e2e::{Setup, Stack, User, clip, cloud, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// A component written in Rust, which a tenant uploads under a name of its own.
+/// A component written in Rust, which a tenant uploads under a new name.
 fn component(name: &str) -> Vec<u8> {
     std::fs::read(root().join(format!("plugins/built/{name}.wasm"))).unwrap()
 }

@@ -34,7 +34,7 @@ pub(super) fn cross_check(config: &Config, problems: &mut Vec<String>) {
     let short = queue.short_url.as_ref();
     refuse(
         short.is_some_and(|short| *short == queue.url || *short == queue.dead_letter_url),
-        "[queue] short_url: must be a queue of its own",
+        "[queue] short_url: must be neither the job queue nor the dead-letter queue",
     );
     refuse(!(1..=1024).contains(&worker.short_concurrency), "[worker] short_concurrency: expected 1 to 1024");
     refuse(!(1..=1024).contains(&worker.concurrency), "[worker] concurrency: expected 1 to 1024");

@@ -129,18 +129,20 @@ section! {
         /// The name in reports and logs; if missing, made of the host's name, the process id
         /// and a random part.
         id: Option<WorkerId>,
-        /// Videos at once, short ones of their own queue apart.
+        /// Videos at once, not counting short ones from `queue.short_url`.
         concurrency: u32 = "2",
-        /// Short jobs at once besides, which no other job keeps waiting; only with `queue.short_url`.
+        /// Further videos at once, short ones from `queue.short_url` only, so that no other job keeps them
+        /// waiting.
         short_concurrency: u32 = "1",
         /// How long the worker may take to end after SIGTERM. Running jobs may go on until 10 s
-        /// before its end (half of it, if it is shorter than 20 s), then they are given back.
+        /// before its end (half of it, if it is shorter than 20 s), then they are released
+        /// to another worker.
         grace_period: Duration = "25s",
         /// How often progress is reported; it renews the job's lease, so stay well below it.
         progress: Duration = "15s",
         /// An extraction in which neither images nor places in the video nor bytes (at 8 KiB a
         /// second) come forward for so long is stuck: the job times out. Opening and measuring a
-        /// video have a time of their own, 15 s and 4 s for each MiB.
+        /// video may take 15 s and 4 s for each MiB.
         stuck_after: Duration = "5m",
         /// What happens where the kernel lacks one of the mechanisms that confine decoders (Landlock
         /// from Linux 5.13 on, seccomp): `"required"` refuses to start and says which,
@@ -148,7 +150,7 @@ section! {
         sandbox: SandboxUse = "required",
         /// How often the edge's sweep is called, give or take a tenth.
         sweep: Duration = "60s",
-        /// After so many jobs in a row that it gave back for reasons of its own, the worker takes itself
+        /// After so many jobs in a row that the worker released because it could not work, it takes itself
         /// out of service: it is not ready and takes no work. 0 means never.
         max_own_failures: u32 = "5",
         /// How long it stays out of service at least; then it tries again. Without a good job in between,

@@ -146,7 +146,7 @@ fn keys_must_fit_together() {
     let told = problems(LEAST, &[("FRAMELIFT_QUEUE_DEAD_LETTER_URL", "http://127.0.0.1:4566/jobs")]);
     assert_eq!(told.len(), 1, "{told:?}");
     let told = problems(LEAST, &[("FRAMELIFT_QUEUE_SHORT_URL", "http://127.0.0.1:4566/dead")]);
-    assert_eq!(told, ["[queue] short_url: must be a queue of its own"]);
+    assert_eq!(told, ["[queue] short_url: must be neither the job queue nor the dead-letter queue"]);
 }
 
 #[test]

@@ -243,7 +243,11 @@ impl Metrics {
         r.register("sweep", "What the sweeps that this worker called put right", self.sweep.clone());
         r.register("sweep_errors", "Sweeps that could not be called", self.sweep_errors.clone());
         let own_failures = self.own_failures.clone();
-        r.register("own_failures_in_a_row", "Jobs in a row given back for reasons of its own", own_failures);
+        r.register(
+            "own_failures_in_a_row",
+            "Jobs released in a row because this worker could not work",
+            own_failures,
+        );
         let out_of_service = self.out_of_service.clone();
         r.register("out_of_service", "Times that the worker took itself out of service", out_of_service);
         r.register("notices", "Notices, by channel and what became of them", self.notices.clone());

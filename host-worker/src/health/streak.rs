@@ -1,4 +1,4 @@
-//! Counts consecutive jobs that a worker released for reasons of its own, and takes the worker out of service
+//! Counts consecutive jobs that a worker released because it could not work, and takes the worker out of service
 //! for a while if there are too many.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::retry;
 /// When a worker takes itself out of service, and for how long.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct StreakLimit {
-    /// Jobs in a row that may be given back; 0 means any number.
+    /// Jobs in a row that may be released; 0 means any number.
     pub jobs: u32,
     /// The first pause. Each further one without a good job in between is twice as long.
     pub pause: Duration,
@@ -26,12 +26,12 @@ pub(crate) struct Streak {
 }
 
 impl Streak {
-    /// No job given back yet.
+    /// No job released yet.
     pub(crate) fn new(limit: StreakLimit) -> Self {
         Self { limit, ..Self::default() }
     }
 
-    /// Jobs given back since the last good one.
+    /// Jobs released since the last good one.
     pub(crate) const fn jobs(&self) -> u32 {
         self.jobs
     }

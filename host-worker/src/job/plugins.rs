@@ -102,7 +102,7 @@ impl JobContext {
                     Code::Upload(Upload { object_key, sha256: *sha256, size_bytes: *size_bytes })
                 }
                 JobPluginCode::BuiltIn => Code::BuiltIn(built_in(name).ok_or_else(|| {
-                    let message = format!("this worker has no plugin {name} of its own");
+                    let message = format!("this worker has no built-in plugin {name}");
                     Ok(Failure::new(FailureCode::Internal, message))
                 })?),
             };
@@ -202,7 +202,7 @@ impl JobContext {
                 tracing::error!(
                     plugin = check.name,
                     version = check.version,
-                    "the check of a plugin is given back"
+                    "the check of a plugin is released"
                 );
                 let outcome = (CheckOutcome::Released, Some(reason), None);
                 (DeadLetter::GivenBack, self.report_check(&check, &task.trace, outcome, later).await)

@@ -52,7 +52,7 @@ impl JobContext {
             Outcome::Completed(archive) => self.complete(job, trace, receives, archive).await,
             Outcome::Failed(failure) => self.fail(job, trace, receives, failure, decoded_ms).await,
             Outcome::Released(why) => {
-                tracing::warn!(reason = why, "the job is given back");
+                tracing::warn!(reason = why, "the job is released");
                 // Another worker must be able to claim it first: a worker that stops has little time.
                 let disposition = self.give_back(job, trace, receives, &why).await;
                 self.remove_result(job).await;
@@ -73,7 +73,7 @@ impl JobContext {
         disposition
     }
 
-    /// Notes whether the worker did its work. A worker that releases job after job for reasons of its own
+    /// Notes whether the worker did its work. A worker that releases job after job because it cannot work
     /// takes itself out of service.
     fn count_for_service(&self, outcome: &Outcome) {
         match outcome {

@@ -117,7 +117,7 @@ impl Email {
         self.public_url.as_ref()
     }
 
-    /// Sends an e-mail to an address, on a connection of its own. Temporary failures are retried for `retry_timeout` or until `cancel`.
+    /// Sends an e-mail to an address, on a new connection. Temporary failures are retried for `retry_timeout` or until `cancel`.
     /// The same `id` gives the same `Message-ID`, so that a receiver can recognize a second copy.
     pub(super) async fn send(
         &self,

@@ -39,7 +39,7 @@ struct State {
     webhook: Value,
     /// Events that are due, by their ids.
     due: BTreeMap<String, ClaimedDelivery>,
-    /// The answer to whoever asks what to mail about an account.
+    /// The answer to the question what to mail about an account.
     account_mail: Option<Value>,
     /// The version that it tells; none is the worker's own.
     version: Option<&'static str>,

@@ -236,7 +236,7 @@ async fn an_archive_that_cannot_be_stored_gives_the_job_back() {
     rig.no_messages().await;
     let fail = rig.control.called("fail").await;
     assert_eq!((&fail.body["release"], &fail.body["code"]), (&json!(true), &json!("internal")));
-    assert!(rig.smtp.mails().is_empty(), "nobody is told of a job that is given back");
+    assert!(rig.smtp.mails().is_empty(), "nobody is told of a job that is released");
     rig.assert_no_leftovers().await;
 }
 

@@ -31,10 +31,10 @@ pub(crate) struct Line {
 
 /// The line that was drawn last, which is most often the next one, too.
 #[derive(Debug, Default)]
-pub(crate) struct Lettering(Option<Drawn>);
+pub(crate) struct Lettering(Option<DrawnLine>);
 
 #[derive(Debug)]
-struct Drawn {
+struct DrawnLine {
     line: Line,
     on: Target,
     layer: Layer,
@@ -53,9 +53,9 @@ impl Lettering {
     pub(crate) fn draw(&mut self, canvas: &mut Canvas<'_>, line: Line) {
         let on = Target { width: canvas.width(), height: canvas.height(), layout: canvas.layout() };
         if self.0.as_ref().is_none_or(|last| last.line != line || last.on != on) {
-            self.0 = line.drawn(on).map(|layer| Drawn { line, on, layer });
+            self.0 = line.drawn(on).map(|layer| DrawnLine { line, on, layer });
         }
-        if let Some(Drawn { layer, .. }) = &self.0 {
+        if let Some(DrawnLine { layer, .. }) = &self.0 {
             layer.lay(canvas);
         }
         self.0.take_if(|drawn| drawn.layer.opacity.len() > MAX_KEPT);

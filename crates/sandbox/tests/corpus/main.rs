@@ -125,7 +125,7 @@ fn check(sandbox: &Sandbox, cases: &[Case]) {
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
 
-/// Keeps a file for whoever looks for the fault; returns its path.
+/// Keeps a file for debugging. Returns its path.
 fn keep(case: &Case) -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(case.name.replace('/', "-"));
     std::fs::write(&path, &case.bytes).unwrap();

@@ -14,7 +14,7 @@ pub(crate) struct AllowedHosts(Vec<Entry>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
-    /// Any where none is given.
+    /// `None` allows every scheme.
     scheme: Option<String>,
     host: HostPattern,
     port: PortPattern,
@@ -147,7 +147,7 @@ impl PortPattern {
             "*" => Ok(Self::Any),
             "" => match default_port(scheme) {
                 Some(port) => Ok(Self::Within(u32::from(port)..u32::from(port) + 1)),
-                None => Err(format!("needs a port, for `{scheme}` has none of its own")),
+                None => Err(format!("needs a port, because `{scheme}` has no default port")),
             },
             _ => match port.split_once("..") {
                 Some((first, end)) => Ok(Self::Within(number(first)?..number(end)?)),

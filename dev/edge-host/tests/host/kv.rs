@@ -156,7 +156,7 @@ async fn a_loop_that_knows_its_own_writes_is_right_under_all_quirks() {
     assert_eq!(host.answer(request).await, is(200, "key0=mine\n"));
 }
 
-/// As under Spin, which does not give back what a swap has used. Stores that are closed and swaps that are
+/// As under Spin, which does not release what a swap has used. Stores that are closed and swaps that are
 /// not made count no longer.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_swaps_256_times_in_its_life() {

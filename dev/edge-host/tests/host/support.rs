@@ -31,7 +31,7 @@ fn target() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is below the target folder")
 }
 
-/// A manifest in a folder of its own.
+/// A manifest in a new folder.
 pub(crate) struct Fixture {
     pub(crate) folder: TempDir,
     text: String,
@@ -95,7 +95,7 @@ impl Fixture {
     }
 }
 
-/// A client with connections of its own.
+/// A client with new connections.
 pub(crate) fn client() -> Client {
     // Another test may have installed it.
     let _ = rustls::crypto::ring::default_provider().install_default();

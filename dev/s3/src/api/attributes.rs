@@ -3,7 +3,7 @@
 use s3s::dto::{CopyObjectInput, CreateMultipartUploadInput, Metadata, PutObjectInput};
 use s3s::{S3Result, s3_error};
 
-use crate::checksum::{Algorithm, Sum};
+use crate::checksum::{Algorithm, ObjectChecksum};
 use crate::store::objects::Attributes;
 
 /// S3's limit of user metadata, names and values together.
@@ -77,7 +77,7 @@ macro_rules! set_sum {
 pub(super) use set_sum;
 
 /// The protocol's word for what a checksum covers.
-pub(super) fn sum_type(sum: &Sum) -> s3s::dto::ChecksumType {
+pub(super) fn sum_type(sum: &ObjectChecksum) -> s3s::dto::ChecksumType {
     let name = if sum.is_composite() {
         s3s::dto::ChecksumType::COMPOSITE
     } else {

@@ -7,7 +7,7 @@ use super::Api;
 use super::attributes::{self, set_sum, sum_type};
 use super::listings::limit;
 use crate::ambient::{new_id, now_ms, timestamp};
-use crate::checksum::{Algorithm, Sum};
+use crate::checksum::{Algorithm, ObjectChecksum};
 use crate::receive::IncomingBody;
 use crate::store::objects::WriteCondition;
 use crate::store::uploads::{NewUpload, Part as StoredPart, RequestedPart, UploadName};
@@ -189,7 +189,7 @@ fn requested_part(part: CompletedPart) -> S3Result<RequestedPart> {
     ];
     let sum = sums.into_iter().find_map(|(algorithm, value)| {
         let value = value?;
-        Some(Sum { algorithm, value })
+        Some(ObjectChecksum { algorithm, value })
     });
     Ok(RequestedPart {
         number: part.part_number.ok_or_else(malformed)?,

@@ -3,7 +3,7 @@
 use rusqlite::OptionalExtension as _;
 use s3s::s3_error;
 
-use super::{Result, Work, uploads};
+use super::{Result, StoreTransaction, uploads};
 
 /// A bucket's name and when it was made.
 pub(crate) struct BucketRow {
@@ -11,7 +11,7 @@ pub(crate) struct BucketRow {
     pub(crate) created_ms: i64,
 }
 
-impl Work<'_> {
+impl StoreTransaction<'_> {
     /// Whether the bucket was made now; `false` when it was there.
     pub(crate) fn create_bucket(&mut self, name: &str, now_ms: i64) -> Result<bool> {
         let created = self.tx.execute(

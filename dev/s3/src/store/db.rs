@@ -94,14 +94,14 @@ pub(super) fn referenced(connection: &Connection) -> rusqlite::Result<HashSet<St
 }
 
 /// One transaction in progress, and what happens to files when it commits.
-pub(crate) struct Work<'a> {
+pub(crate) struct StoreTransaction<'a> {
     pub(crate) tx: Transaction<'a>,
     pub(crate) blobs: &'a Arc<Blobs>,
     adopted: Vec<Pending>,
     dropped: Vec<String>,
 }
 
-impl Work<'_> {
+impl StoreTransaction<'_> {
     /// The file belongs to the index once this transaction commits, else it is removed.
     pub(crate) fn add_file(&mut self, blob: Pending) {
         self.adopted.push(blob);
@@ -159,7 +159,7 @@ impl Db {
 
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Work<'_>) -> Result<T> + Send + 'static,
+        job: impl FnOnce(&mut StoreTransaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection, blobs| {
@@ -188,9 +188,10 @@ impl Db {
 fn transact<T>(
     connection: &mut Connection,
     blobs: &Arc<Blobs>,
-    job: impl FnOnce(&mut Work<'_>) -> Result<T>,
+    job: impl FnOnce(&mut StoreTransaction<'_>) -> Result<T>,
 ) -> Result<T> {
-    let mut work = Work { tx: connection.transaction()?, blobs, adopted: Vec::new(), dropped: Vec::new() };
+    let mut work =
+        StoreTransaction { tx: connection.transaction()?, blobs, adopted: Vec::new(), dropped: Vec::new() };
     let value = job(&mut work)?;
     work.commit()?;
     Ok(value)

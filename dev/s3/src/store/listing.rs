@@ -1,6 +1,6 @@
 //! Listing keys in order, with a prefix, a delimiter and a place to go on from.
 
-use super::{Result, Work};
+use super::{Result, StoreTransaction};
 
 /// What to list.
 pub(crate) struct Query {
@@ -47,7 +47,7 @@ pub(crate) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(end)
 }
 
-impl Work<'_> {
+impl StoreTransaction<'_> {
     /// One page of the bucket's keys.
     pub(crate) fn list(&self, query: &Query) -> Result<Page> {
         self.need_bucket(&query.bucket)?;

@@ -8,8 +8,8 @@ use s3s::s3_error;
 use serde::{Deserialize, Serialize};
 
 use super::blobs::Pending;
-use super::{Result, Work};
-use crate::checksum::{Algorithm, Sum};
+use super::{Result, StoreTransaction};
+use crate::checksum::{Algorithm, ObjectChecksum};
 
 /// What a writer says about an object besides its bytes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ pub(crate) struct NewObject {
     pub(crate) etag: String,
     pub(crate) modified_ms: i64,
     pub(crate) attributes: Attributes,
-    pub(crate) sum: Option<Sum>,
+    pub(crate) sum: Option<ObjectChecksum>,
     pub(crate) segments: Vec<Segment>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Object {
     pub(crate) size: u64,
     pub(crate) modified_ms: i64,
     pub(crate) attributes: Attributes,
-    pub(crate) sum: Option<Sum>,
+    pub(crate) sum: Option<ObjectChecksum>,
     pub(crate) segments: Vec<Segment>,
 }
 
@@ -115,17 +115,17 @@ pub(crate) fn precondition_failed() -> s3s::S3Error {
 }
 
 /// Reads a checksum's two columns, from the one given on.
-pub(crate) fn sum(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Sum>> {
+pub(crate) fn sum(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<ObjectChecksum>> {
     let algorithm: Option<String> = row.get(at)?;
     let value: Option<String> = row.get(at + 1)?;
     Ok(algorithm
         .as_deref()
         .and_then(Algorithm::from_name)
         .zip(value)
-        .map(|(algorithm, value)| Sum { algorithm, value }))
+        .map(|(algorithm, value)| ObjectChecksum { algorithm, value }))
 }
 
-impl Work<'_> {
+impl StoreTransaction<'_> {
     /// The object, or `NoSuchKey`, or `NoSuchBucket`.
     pub(crate) fn object(&self, bucket: &str, key: &str) -> Result<Object> {
         let row = self

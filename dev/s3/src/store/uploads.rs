@@ -6,8 +6,8 @@ use s3s::s3_error;
 use super::blobs::Pending;
 use super::listing::{after_prefix, successor};
 use super::objects::{Attributes, NewObject, Segment, WriteCondition, sum};
-use super::{Result, Work};
-use crate::checksum::{Algorithm, Sum, composite_etag};
+use super::{Result, StoreTransaction};
+use crate::checksum::{Algorithm, ObjectChecksum, composite_etag};
 
 /// S3's smallest part, except for the last: 5 MiB.
 pub(crate) const MIN_PART: u64 = 5 * 1024 * 1024;
@@ -45,7 +45,7 @@ pub(crate) struct Part {
     pub(crate) size: u64,
     pub(crate) etag: String,
     pub(crate) modified_ms: i64,
-    pub(crate) sum: Option<Sum>,
+    pub(crate) sum: Option<ObjectChecksum>,
 }
 
 /// A part as the completing request names it.
@@ -53,7 +53,7 @@ pub(crate) struct RequestedPart {
     pub(crate) number: i32,
     pub(crate) etag: String,
     /// Base64 of the checksum, with its algorithm.
-    pub(crate) sum: Option<Sum>,
+    pub(crate) sum: Option<ObjectChecksum>,
 }
 
 struct Upload {
@@ -62,7 +62,7 @@ struct Upload {
 }
 
 /// Removes an upload and its parts.
-pub(super) fn remove(work: &mut Work<'_>, id: &str) -> Result<()> {
+pub(super) fn remove(work: &mut StoreTransaction<'_>, id: &str) -> Result<()> {
     let blobs: Vec<String> = work
         .tx
         .prepare_cached("SELECT blob FROM part WHERE upload = ?1")?
@@ -75,7 +75,7 @@ pub(super) fn remove(work: &mut Work<'_>, id: &str) -> Result<()> {
     Ok(())
 }
 
-impl Work<'_> {
+impl StoreTransaction<'_> {
     pub(crate) fn create_upload(&mut self, upload: &NewUpload) -> Result<()> {
         self.need_bucket(&upload.bucket)?;
         self.tx.execute(
@@ -159,7 +159,7 @@ impl Work<'_> {
         expected_size: Option<u64>,
         condition: &WriteCondition,
         now_ms: i64,
-    ) -> Result<(String, Option<Sum>)> {
+    ) -> Result<(String, Option<ObjectChecksum>)> {
         let upload = self.upload(name)?;
         let stored = self.parts(name, 0, usize::from(u16::MAX))?;
         let parts = select(&stored, claimed, upload.algorithm)?;
@@ -174,8 +174,8 @@ impl Work<'_> {
         let etag = composite_etag(parts.iter().map(|part| part.etag.as_str()))
             .ok_or_else(|| s3_error!(InternalError, "a stored part has no MD5"))?;
         let sum = upload.algorithm.and_then(|algorithm| {
-            let sums: Option<Vec<Sum>> = parts.iter().map(|part| part.sum.clone()).collect();
-            Sum::composite(algorithm, &sums?)
+            let sums: Option<Vec<ObjectChecksum>> = parts.iter().map(|part| part.sum.clone()).collect();
+            ObjectChecksum::composite(algorithm, &sums?)
         });
         let object = NewObject {
             bucket: name.bucket.clone(),

@@ -1,4 +1,4 @@
-//! A server in a folder of its own, a client of it, and the check that nothing is left over.
+//! A server in a new folder, a client of it, and the check that nothing is left over.
 
 use std::path::{Path, PathBuf};
 use std::sync::Once;

@@ -10,7 +10,7 @@ use crate::{
     digest,
     error::{ApiError, Code},
     settings::{self, MAX_VISIBILITY},
-    store::{Take, TakenMessage},
+    store::{ReceiveRequest, ReceivedMessage},
     validate,
     wire::{Attributes, Message, ReceiveMessage},
 };
@@ -61,7 +61,7 @@ impl Service {
         max: u32,
         visibility: Option<i64>,
         wait: Option<i64>,
-    ) -> Result<(Vec<TakenMessage>, Option<Lease>), ApiError> {
+    ) -> Result<(Vec<ReceivedMessage>, Option<Lease>), ApiError> {
         let started = self.now_ms();
         let wait = match wait {
             Some(wait) => wait,
@@ -111,8 +111,8 @@ impl Service {
         max: u32,
         visibility: Option<i64>,
         now: i64,
-    ) -> Result<(Vec<TakenMessage>, Lease, Option<i64>, bool), ApiError> {
-        let take = Take { max, visibility, in_flight_limit: self.limits.in_flight, now };
+    ) -> Result<(Vec<ReceivedMessage>, Lease, Option<i64>, bool), ApiError> {
+        let take = ReceiveRequest { max, visibility, in_flight_limit: self.limits.in_flight, now };
         let mut lease = Lease {
             db: self.db.clone(),
             clock: Arc::clone(&self.clock),
@@ -140,7 +140,7 @@ impl Service {
 
     fn shown(
         &self,
-        message: TakenMessage,
+        message: ReceivedMessage,
         wanted: &[String],
         wanted_attributes: &[String],
     ) -> Result<Message, ApiError> {
@@ -161,7 +161,11 @@ impl Service {
         })
     }
 
-    fn system_attributes(&self, message: &TakenMessage, wanted: &[String]) -> BTreeMap<&'static str, String> {
+    fn system_attributes(
+        &self,
+        message: &ReceivedMessage,
+        wanted: &[String],
+    ) -> BTreeMap<&'static str, String> {
         let mut all = BTreeMap::from([
             ("SenderId", self.credentials.access_key_id.clone()),
             ("SentTimestamp", message.sent_ms.to_string()),

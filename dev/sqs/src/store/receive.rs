@@ -10,7 +10,7 @@ use crate::{error::ApiError, ids};
 
 /// What a receiver asks for.
 #[derive(Debug, Clone)]
-pub(crate) struct Take {
+pub(crate) struct ReceiveRequest {
     pub(crate) max: u32,
     /// Seconds; the queue's own when absent.
     pub(crate) visibility: Option<i64>,
@@ -21,8 +21,8 @@ pub(crate) struct Take {
 
 /// What a receiver gets.
 #[derive(Debug, Default)]
-pub(crate) struct Taken {
-    pub(crate) messages: Vec<TakenMessage>,
+pub(crate) struct Received {
+    pub(crate) messages: Vec<ReceivedMessage>,
     /// When the next hidden message becomes visible, in milliseconds.
     pub(crate) next_visible: Option<i64>,
     /// There was no room for another message in flight.
@@ -33,7 +33,7 @@ pub(crate) struct Taken {
 
 /// One received message.
 #[derive(Debug, Clone)]
-pub(crate) struct TakenMessage {
+pub(crate) struct ReceivedMessage {
     pub(crate) handle: Handle,
     pub(crate) message_id: String,
     pub(crate) body: String,
@@ -59,9 +59,9 @@ impl Store {
     pub(crate) fn receive(
         &mut self,
         queue: &str,
-        take: &Take,
+        take: &ReceiveRequest,
         duplicate: impl Fn() -> bool,
-    ) -> Result<Taken, ApiError> {
+    ) -> Result<Received, ApiError> {
         let transaction = self.connection.transaction()?;
         let queue = Queue::find(&transaction, queue)?;
         queue.expire(&transaction, take.now)?;
@@ -78,7 +78,7 @@ impl Store {
         let mut in_flight = in_flight(&transaction, &queue, take.now)?;
         let room = take.in_flight_limit.saturating_sub(in_flight.values().sum::<u32>());
         let wanted = take.max.min(room);
-        let mut taken = Taken { saturated: room == 0, ..Taken::default() };
+        let mut taken = Received { saturated: room == 0, ..Received::default() };
         // Each round fills the answer, empties the queue, or moves something away.
         while let left = wanted.saturating_sub(count(&taken.messages))
             && left > 0
@@ -140,7 +140,7 @@ impl Store {
     }
 }
 
-fn count(messages: &[TakenMessage]) -> u32 {
+fn count(messages: &[ReceivedMessage]) -> u32 {
     u32::try_from(messages.len()).unwrap_or(u32::MAX)
 }
 
@@ -227,8 +227,8 @@ fn mark_received(
     transaction: &Transaction<'_>,
     queue: &Queue,
     seq: i64,
-    take: &Take,
-) -> rusqlite::Result<TakenMessage> {
+    take: &ReceiveRequest,
+) -> rusqlite::Result<ReceivedMessage> {
     let seconds = take.visibility.unwrap_or(queue.settings.visibility_timeout);
     transaction
         .prepare_cached(
@@ -247,11 +247,11 @@ fn mark_received(
                 ":now": take.now,
                 ":seq": seq,
             },
-            TakenMessage::read,
+            ReceivedMessage::read,
         )
 }
 
-impl TakenMessage {
+impl ReceivedMessage {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             handle: Handle {

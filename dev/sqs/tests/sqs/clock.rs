@@ -143,7 +143,7 @@ async fn a_long_poll_wakes_for_whatever_becomes_visible() {
     queue.change(&held, 10).await.unwrap();
     queue.clock.advance(seconds(10));
     let held = poll.await.unwrap().unwrap().remove(0);
-    // A message that is given back.
+    // A message that is released.
     let poll = queue.poll(20).await;
     queue.change(&held, 0).await.unwrap();
     let held = poll.await.unwrap().unwrap().remove(0);

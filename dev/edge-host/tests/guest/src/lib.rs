@@ -198,7 +198,7 @@ fn add(label: &str, key: &str, id: &str) -> Answer {
     text(503, "it never worked")
 }
 
-/// Writes the numbers up to `times`, each by a swap of its own, beside one that is begun and dropped.
+/// Writes the numbers up to `times`, each by a swap, beside one that is begun and dropped.
 fn swaps(label: &str, key: &str, times: u32) -> Answer {
     for number in 1..=times {
         let bucket = bucket(label)?;
