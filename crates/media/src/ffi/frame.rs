@@ -122,6 +122,13 @@ impl Frame {
         unsafe { &*self.0 }
     }
 
+    /// The bytes of the buffers that it keeps in main memory, also where only a part of them is shown.
+    pub(crate) fn bytes(&self) -> u64 {
+        // SAFETY: a reference that is not null is the frame's own.
+        let buffers = self.raw().buf.iter().filter_map(|buffer| unsafe { buffer.as_ref() });
+        buffers.map(|buffer| buffer.size as u64).sum()
+    }
+
     /// Pixels across.
     pub(crate) fn width(&self) -> u32 {
         u32::try_from(self.raw().width).unwrap_or(0)

@@ -185,6 +185,24 @@ impl Picture {
         Canvas::of(&mut self.viewed.frame, self.layout).ok_or_else(|| failed(AvError::NO_MEMORY))
     }
 
+    /// The bytes that its samples take in memory.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.viewed.frame.bytes()
+    }
+
+    /// Keeps only the encoder's samples, where they take less memory than what was decoded.
+    pub(crate) fn shrink(&mut self) -> Result<(), PictureError> {
+        let pixels = u64::from(self.width()) * u64::from(self.height());
+        let samples = match self.layout {
+            Layout::Yuv420 => pixels * 3 / 2,
+            Layout::Rgb => pixels * 3,
+        };
+        if !self.converted && samples < self.bytes() {
+            self.canvas()?;
+        }
+        Ok(())
+    }
+
     /// Scales it to another size, stretched where the proportions differ.
     ///
     /// # Errors

@@ -359,6 +359,90 @@ fn a_filter_that_fails_or_holds_back_too_much_ends_the_extraction_by_name() {
 }
 
 #[test]
+fn what_is_dropped_behind_a_picture_that_is_held_back_takes_no_memory() {
+    let clips = Clips::new();
+    let small = clips.make("small.mp4", 66, GROUPS);
+    let full_hd = clips.remake("hd.mp4", "", &small, "-vf scale=1920:1080 -c:v libx264 -preset ultrafast");
+    let options = Options { select: Select::All, ..Options::default() };
+    for strategy in [Strategy::Sequential, Strategy::Parallel] {
+        // Of each window of 64 the first is the best, and is decided on with the next window's first.
+        let best = by("best", |picture| {
+            let index = picture.index();
+            match (index % 64, index.checked_sub(64)) {
+                (0, Some(before)) => Ok((Verdict::Hold, vec![(before, Verdict::Keep(Vec::new()))])),
+                (0, None) => Ok((Verdict::Hold, Vec::new())),
+                _ => Ok((Verdict::Drop, Vec::new())),
+            }
+        });
+        let extracted = tried(&full_hd, &options, Some(strategy), vec![best]).unwrap();
+        assert_eq!((extracted.outcome.frames, extracted.manifest.plugins[0].dropped), (2, 64));
+        // Each is held back until the next one is, and then dropped.
+        let rising = by("rising", |picture| {
+            let before = picture.index().checked_sub(1).map(|before| (before, Verdict::Drop));
+            Ok((Verdict::Hold, before.into_iter().collect()))
+        });
+        let extracted = tried(&full_hd, &options, Some(strategy), vec![rising]).unwrap();
+        assert_eq!((extracted.outcome.frames, extracted.manifest.plugins[0].dropped), (1, 65));
+    }
+}
+
+#[test]
+fn pictures_that_wait_count_as_the_images_that_they_become() {
+    let clips = Clips::new();
+    let small = clips.make("small.mp4", 40, GROUPS);
+    let full_hd = clips.remake("hd.mp4", "", &small, "-vf scale=1920:1080 -c:v libx264 -preset ultrafast");
+    let resize = Some(Resize { width: Some(320), height: None, fit: Fit::Contain });
+    let smaller = Options { select: Select::All, resize, ..Options::default() };
+    let holds = || by("holds", |_| Ok((Verdict::Hold, Vec::new())));
+    let held = filtered(&full_hd, &smaller, vec![holds()]);
+    assert_eq!(held.manifest.frames, filtered(&full_hd, &smaller, Vec::new()).manifest.frames);
+    // What is kept waits behind what is held back, and takes as much.
+    let behind = || {
+        by("behind", |picture| match picture.index() {
+            0 => Ok((Verdict::Hold, Vec::new())),
+            _ => keep(),
+        })
+    };
+    let larger = Options { select: Select::All, ..Options::default() };
+    for filter in [holds(), behind()] {
+        match tried(&full_hd, &larger, None, vec![filter]) {
+            Err(ExtractError::Failed(failure)) => {
+                assert_eq!(failure.code, FailureCode::PluginFailed);
+                assert!(failure.message.contains("held back pictures of more than 96 MiB"), "{failure:?}");
+            }
+            other => panic!("{:?}", other.map(|extracted| extracted.outcome.frames)),
+        }
+    }
+}
+
+#[test]
+fn the_labels_of_a_video_have_a_limit_together() {
+    let clips = Clips::new();
+    let mp4 = clips.make("a.mp4", 260, GROUPS);
+    let all = Options { select: Select::All, ..Options::default() };
+    // 32 KiB by each of two filters: the 257th picture is too much.
+    let labels = || vec![("a".to_owned(), "b".repeat(1023)); 32];
+    let labelling = |name| by(name, move |_| Ok((Verdict::Keep(labels()), Vec::new())));
+    match tried(&mp4, &all, None, vec![labelling("one"), labelling("two")]) {
+        Err(ExtractError::Failed(failure)) => assert_eq!(
+            failure.message,
+            "the plugin one: gave the video's frames labels of more than 16 MiB, with those of the other plugins"
+        ),
+        other => panic!("{:?}", other.map(|extracted| extracted.outcome.frames)),
+    }
+    // Labels of decisions on earlier pictures are held to the same.
+    let late = by("late", move |picture| {
+        let before = picture.index().checked_sub(1).map(|before| (before, Verdict::Keep(labels())));
+        Ok((Verdict::Hold, before.into_iter().collect()))
+    });
+    let other = labelling("other");
+    let Err(ExtractError::Failed(failure)) = tried(&mp4, &all, None, vec![late, other]) else {
+        panic!("the labels are taken")
+    };
+    assert!(failure.message.starts_with("the plugin late: gave the video's frames labels"), "{failure:?}");
+}
+
+#[test]
 fn what_one_engine_leaves_to_the_other_is_seen_once() {
     let clips = Clips::new();
     let ts = clips.make("a.ts", 100, GROUPS);
