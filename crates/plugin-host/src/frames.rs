@@ -1,6 +1,6 @@
 //! The frames as a plugin sees them: samples are made where it asks for them.
 
-use framelift_media::filter::{Picture, Shades as Made};
+use framelift_media::filter::{Picture, Shades as Made, Verdict as Decision, check_labels};
 use wasmtime::component::Resource;
 use wasmtime::{Result, bail, ensure};
 
@@ -8,7 +8,7 @@ use crate::bindings::framelift::plugin::frames::{
     Corner, Host, HostImage, PixelFormat, Rect, Shades, TextStyle, Verdict,
 };
 use crate::paint::{self, Area, Line};
-use crate::plugin::{State, verdict};
+use crate::plugin::{State, check_time, verdict};
 
 /// The longest side of a thumbnail, and of a frame that a plugin makes.
 const MAX_THUMBNAIL: u32 = 1024;
@@ -35,15 +35,21 @@ fn between(what: &str, value: f32, least: f32, most: f32) -> Result<f32> {
 
 impl State {
     fn frame(&mut self, frame: &Resource<Picture>) -> Result<&mut Picture> {
+        self.check_time()?;
         Ok(self.table.get_mut(frame)?)
     }
 }
 
 impl Host for State {
     fn decide(&mut self, index: u64, said: Verdict) -> Result<()> {
+        self.check_time()?;
         ensure!(self.held.remove(&index), "frame {index} is not held back");
         ensure!(!matches!(said, Verdict::Hold), "frame {index} is held back already");
-        self.decided.push((index, verdict(said)));
+        let decision = verdict(said);
+        if let Decision::Keep(labels) = &decision {
+            check_labels(labels)?;
+        }
+        self.decided.push((index, decision));
         Ok(())
     }
 }
@@ -168,15 +174,16 @@ impl HostImage for State {
         margin: u32,
         TextStyle { size, color: (r, g, b), opacity }: TextStyle,
     ) -> Result<()> {
+        self.check_time()?;
         let (size, opacity) =
             (between("the text's size", size, 1.0, 1000.0)?, between("opacity", opacity, 0.0, 1.0)?);
         if text.chars().count() > 1000 {
             bail!("a text of more than 1000 characters");
         }
         let line = Line { text, corner, margin, size, colour: [r, g, b], opacity };
+        let ends = self.ends();
         let Self { table, lettering, .. } = self;
-        lettering.draw(&mut table.get_mut(&frame)?.canvas()?, line);
-        Ok(())
+        lettering.draw(&mut table.get_mut(&frame)?.canvas()?, line, || check_time(ends))
     }
 
     fn overlay(

@@ -19,18 +19,20 @@ pub struct Log {
 }
 
 impl Log {
-    fn push(&mut self, line: String, most: usize) {
-        if self.cut || self.bytes + line.len() > most {
+    fn push(&mut self, level: &str, message: &str, most: usize) {
+        let length = level.len() + 2 + message.len();
+        if self.cut || self.bytes + length > most {
             self.cut = true;
             return;
         }
-        self.bytes += line.len();
-        self.lines.push(line);
+        self.bytes += length;
+        self.lines.push(format!("{level}: {message}"));
     }
 }
 
 impl Host for State {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
+        self.check_time()?;
         let level = match level {
             Level::Debug => "debug",
             Level::Info => "info",
@@ -38,7 +40,7 @@ impl Host for State {
             Level::Error => "error",
         };
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
-        record.log.push(format!("{level}: {message}"), self.limits.log_bytes);
+        record.log.push(level, &message, self.limits.log_bytes);
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ use crate::paint::Lettering;
 /// The most bytes that one call may pass to the host: pixels of a frame, or strings and lists, which may name
 /// the same memory many times.
 const MAX_CALL_BYTES: usize = 160 << 20;
-/// The most elements of a table, and the most tables, memories and instances.
+/// The most elements of all tables together, and the most tables, memories and instances.
 const MAX_ELEMENTS: usize = 100_000;
 const MAX_INSTANCES: usize = 64;
 const MAX_MEMORIES: usize = 4;
@@ -51,10 +51,14 @@ pub struct Usage {
     pub time: Duration,
     /// The longest call.
     pub longest: Duration,
+    /// Processor time of the calls for frames, without those that start and finish the plugin.
+    pub frame_time: Duration,
     /// The most linear memory, in bytes.
     pub memory_bytes: usize,
     /// Instructions, where they are counted.
     pub fuel: u64,
+    /// Instructions of the calls for frames.
+    pub frame_fuel: u64,
 }
 
 /// The record of a plugin's work on a video.
@@ -77,6 +81,8 @@ pub(crate) struct State {
     /// The processor time at which the current call must end.
     ends: Duration,
     memory: usize,
+    /// Elements of its tables.
+    elements: usize,
     /// Whether it asked for more memory than allowed.
     refused_memory: bool,
 }
@@ -92,8 +98,13 @@ impl ResourceLimiter for State {
         Ok(fits)
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= MAX_ELEMENTS)
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.elements.saturating_sub(current).saturating_add(desired);
+        let fits = total <= MAX_ELEMENTS;
+        if fits {
+            self.elements = total;
+        }
+        Ok(fits)
     }
 
     fn instances(&self) -> usize {
@@ -121,17 +132,15 @@ impl Plugin {
             lettering: Lettering::default(),
             ends: Duration::ZERO,
             memory: 0,
+            elements: 0,
             refused_memory: false,
         };
         let mut store = Store::new(code.pre.engine(), state);
         store.limiter(|state| state);
         // Called at each tick.
         store.epoch_deadline_callback(|store| {
-            if processor_time() < store.data().ends {
-                Ok(UpdateDeadline::Continue(1))
-            } else {
-                Err(Trap::Interrupt.into())
-            }
+            store.data().check_time()?;
+            Ok(UpdateDeadline::Continue(1))
         });
         store.set_hostcall_fuel(MAX_CALL_BYTES);
         // If instructions are counted, fuel counts down.
@@ -179,6 +188,24 @@ impl Plugin {
     }
 }
 
+impl State {
+    /// Traps once the call has had its time. Every function of the host begins with this, because compiled code looks
+    /// at the time only where functions, loops and operations on whole memories begin.
+    pub(crate) fn check_time(&self) -> wasmtime::Result<()> {
+        check_time(self.ends)
+    }
+
+    /// The processor time at which the current call must end.
+    pub(crate) fn ends(&self) -> Duration {
+        self.ends
+    }
+}
+
+/// Traps once this thread has had so much processor time.
+pub(crate) fn check_time(ends: Duration) -> wasmtime::Result<()> {
+    if processor_time() < ends { Ok(()) } else { Err(Trap::Interrupt.into()) }
+}
+
 /// Calls the plugin within its limits.
 fn timed<T>(
     store: &mut Store<State>,
@@ -187,11 +214,14 @@ fn timed<T>(
     let limits = Arc::clone(&store.data().limits);
     let shared = Arc::clone(&store.data().record);
     let left = limits.video.saturating_sub(lock(&shared).usage.time);
+    let most = limits.call.min(left);
     let began = processor_time();
-    store.data_mut().ends = began + limits.call.min(left);
+    store.data_mut().ends = began + most;
     store.set_epoch_deadline(1);
-    let result = call(store);
+    let result = if left.is_zero() { Err(Trap::Interrupt.into()) } else { call(store) };
     let took = processor_time().saturating_sub(began);
+    // The last thing that it did may have been a long operation of the host.
+    let result = result.and_then(|value| if took > most { Err(Trap::Interrupt.into()) } else { Ok(value) });
     let fuel = store.get_fuel().map_or(0, |left| u64::MAX - left);
     let mut record = lock(&shared);
     let usage = &mut record.usage;
@@ -260,8 +290,17 @@ impl Filter for Plugin {
         let table = |error| FilterError(format!("failed: {error}"));
         let frame = self.store.data_mut().table.push(picture).map_err(table)?;
         let lent = Resource::new_borrow(frame.rep());
-        lock(&self.store.data().record).usage.frames += 1;
-        let said = self.call(|calls, store| calls.call_process(store, lent))?;
+        let record = self.record();
+        let before = lock(&record).usage;
+        let said = self.call(|calls, store| calls.call_process(store, lent));
+        {
+            let mut record = lock(&record);
+            let usage = &mut record.usage;
+            usage.frames += 1;
+            usage.frame_time += usage.time.saturating_sub(before.time);
+            usage.frame_fuel += usage.fuel.saturating_sub(before.fuel);
+        }
+        let said = said?;
         let picture = self.store.data_mut().table.delete(frame).map_err(table)?;
         let verdict = verdict(said.map_err(|words| FilterError(self.said(&words)))?);
         let state = self.store.data_mut();

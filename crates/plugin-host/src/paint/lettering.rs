@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use ab_glyph::{Font as _, FontRef, PxScale, ScaleFont as _, point};
 use framelift_domain::Layout;
 use framelift_media::filter::Canvas;
+use wasmtime::Result;
 
 use super::{Area, Layer, Levels, levels, weakened};
 use crate::bindings::framelift::plugin::frames::Corner;
@@ -49,23 +50,29 @@ struct Target {
 }
 
 impl Lettering {
-    /// Draws a line; what lies outside of the frame is cut off.
-    pub(crate) fn draw(&mut self, canvas: &mut Canvas<'_>, line: Line) {
+    /// Draws a line; what lies outside of the frame is cut off. Large letters take time: `check` is asked before each.
+    pub(crate) fn draw(
+        &mut self,
+        canvas: &mut Canvas<'_>,
+        line: Line,
+        check: impl Fn() -> Result<()>,
+    ) -> Result<()> {
         let on = Target { width: canvas.width(), height: canvas.height(), layout: canvas.layout() };
         if self.0.as_ref().is_none_or(|last| last.line != line || last.on != on) {
-            self.0 = line.drawn(on).map(|layer| DrawnLine { line, on, layer });
+            self.0 = line.drawn(on, check)?.map(|layer| DrawnLine { line, on, layer });
         }
         if let Some(DrawnLine { layer, .. }) = &self.0 {
             layer.lay(canvas);
         }
         self.0.take_if(|drawn| drawn.layer.opacity.len() > MAX_KEPT);
+        Ok(())
     }
 }
 
 impl Line {
     /// The part that is on the frame; `None` if there is none.
-    fn drawn(&self, on: Target) -> Option<Layer> {
-        let font = FONT.as_ref()?;
+    fn drawn(&self, on: Target, check: impl Fn() -> Result<()>) -> Result<Option<Layer>> {
+        let Some(font) = FONT.as_ref() else { return Ok(None) };
         let scaled = font.as_scaled(PxScale::from(self.size));
         let mut glyphs = Vec::new();
         let (mut along, mut last) = (0.0, None);
@@ -82,7 +89,11 @@ impl Line {
             let at = point(left + along, baseline);
             font.outline_glyph(ab_glyph::Glyph { id: glyph, scale: PxScale::from(self.size), position: at })
         };
-        let outlines: Vec<_> = glyphs.into_iter().filter_map(outline).collect();
+        let on_frame = |outline: &ab_glyph::OutlinedGlyph| {
+            let ab_glyph::Rect { min, max } = outline.px_bounds();
+            max.x > 0.0 && max.y > 0.0 && min.x < on.width as f32 && min.y < on.height as f32
+        };
+        let outlines: Vec<_> = glyphs.into_iter().filter_map(outline).filter(on_frame).collect();
 
         let bounds = outlines.iter().map(ab_glyph::OutlinedGlyph::px_bounds).reduce(|all, one| {
             let (min, max) = (all.min, all.max);
@@ -90,17 +101,22 @@ impl Line {
                 min: point(min.x.min(one.min.x), min.y.min(one.min.y)),
                 max: point(max.x.max(one.max.x), max.y.max(one.max.y)),
             }
-        })?;
+        });
+        let Some(bounds) = bounds else { return Ok(None) };
         let within = |from: f32, to: f32, whole: usize| {
             let [from, to] = [from, to].map(|at| at.clamp(0.0, whole as f32) as usize);
             (from < to).then(|| (from, to - from))
         };
-        let (x, width) = within(bounds.min.x, bounds.max.x, on.width)?;
-        let (y, height) = within(bounds.min.y, bounds.max.y, on.height)?;
+        let columns = within(bounds.min.x, bounds.max.x, on.width);
+        let Some(((x, width), (y, height))) = columns.zip(within(bounds.min.y, bounds.max.y, on.height))
+        else {
+            return Ok(None);
+        };
         let area = Area { x, y, width, height };
 
         let mut opacity = vec![0; width * height];
         for outline in outlines {
+            check()?;
             let bounds = outline.px_bounds();
             // Of the glyph's corner within the area.
             let (column, line) = (bounds.min.x as i64 - x as i64, bounds.min.y as i64 - y as i64);
@@ -114,7 +130,7 @@ impl Line {
                 }
             });
         }
-        Some(Layer { area, levels: Levels::Same(levels(on.layout, self.colour)), opacity })
+        Ok(Some(Layer { area, levels: Levels::Same(levels(on.layout, self.colour)), opacity }))
     }
 
     /// The left and the upper edge of a line of this size.

@@ -194,9 +194,9 @@ fn a_line_that_is_kept_looks_as_it_did_and_another_one_is_drawn() {
         let mut lettering = Lettering::default();
         let mut draw = |text: &str, width: u8| {
             let mut one = picture(layout, width, 21);
-            lettering.draw(&mut one.canvas().unwrap(), line(text));
+            lettering.draw(&mut one.canvas().unwrap(), line(text), || Ok(())).unwrap();
             let mut new = picture(layout, width, 21);
-            Lettering::default().draw(&mut new.canvas().unwrap(), line(text));
+            Lettering::default().draw(&mut new.canvas().unwrap(), line(text), || Ok(())).unwrap();
             let drawn = samples(&mut one);
             assert_eq!(drawn, samples(&mut new));
             drawn

@@ -17,6 +17,9 @@ pub(crate) const GIVE_BACK: &str = "(call $drop (local.get 0))";
 pub(crate) const IMPORTS: &str = r#"
   (import "framelift:plugin/frames@1.0.0" "[resource-drop]image" (func $drop (param i32)))
   (import "framelift:plugin/frames@1.0.0" "[method]image.width" (func $width (param i32) (result i32)))
+  (import "framelift:plugin/frames@1.0.0" "[method]image.height" (func $height (param i32) (result i32)))
+  (import "framelift:plugin/frames@1.0.0" "[method]image.time" (func $time (param i32) (result f64)))
+  (import "framelift:plugin/frames@1.0.0" "[method]image.keyframe" (func $keyframe (param i32) (result i32)))
   (import "framelift:plugin/frames@1.0.0" "[method]image.index" (func $index (param i32) (result i64)))
   (import "framelift:plugin/frames@1.0.0" "[method]image.thumbnail"
     (func $thumbnail (param i32 i32 i32 i32 i32)))
@@ -43,13 +46,20 @@ pub(crate) struct Guest<'a> {
     pub(crate) configure: &'a str,
     pub(crate) process: &'a str,
     pub(crate) finish: &'a str,
+    /// What the function that makes room for arguments does first.
+    pub(crate) realloc: &'a str,
     /// More of the module.
     pub(crate) more: &'a str,
 }
 
 /// A plugin that keeps every frame.
-pub(crate) const GUEST: Guest<'_> =
-    Guest { configure: OK, process: "(call $drop (local.get 0)) (i32.const 0)", finish: OK, more: "" };
+pub(crate) const GUEST: Guest<'_> = Guest {
+    configure: OK,
+    process: "(call $drop (local.get 0)) (i32.const 0)",
+    finish: OK,
+    realloc: "",
+    more: "",
+};
 
 impl Guest<'_> {
     /// The component's bytes.
@@ -58,13 +68,14 @@ impl Guest<'_> {
     }
 
     pub(crate) fn build_for(self, world: &str, imports: &str) -> Vec<u8> {
-        let Self { configure, process, finish, more } = self;
+        let Self { configure, process, finish, realloc, more } = self;
         let text = format!(
             r#"(module {imports}
               (memory (export "memory") 2)
               (global $heap (mut i32) (i32.const 65536))
               (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
                 (local $at i32)
+                {realloc}
                 (local.set $at (global.get $heap))
                 (global.set $heap (i32.and (i32.const -8)
                   (i32.add (i32.const 7) (i32.add (global.get $heap) (local.get 3)))))

@@ -7,6 +7,7 @@ use framelift_media::filter::{FilterError, Verdict};
 use framelift_plugin_host::{PluginLimits, Rejected};
 
 use crate::guest::{DROP, ERROR, GIVE_BACK, GUEST, Guest, HOLD, OK, host, load, picture, process, start};
+use crate::operations::check_with_schema;
 
 const LOOP: &str = "(loop $again (br $again)) unreachable";
 
@@ -58,6 +59,82 @@ fn ten_million_calls_of_the_host_count_as_its_own_time() {
     assert_eq!(words(within(short(), Guest { finish: logs, ..GUEST })), "took more than 20 ms in one call");
 }
 
+/// How a plugin fails that uses these host functions one after the other, without a loop, and how long the call takes.
+fn straight(calls: &str) -> (String, Duration) {
+    let process = format!("{calls} unreachable");
+    let guest = Guest { process: &process, ..GUEST };
+    let mut plugin = load(&host(short()), &guest.build()).unwrap().start("it", "1", "{}").unwrap();
+    let error = plugin.process(picture(0)).unwrap_err().0;
+    let longest = plugin.record().lock().unwrap().usage.longest;
+    (error, longest)
+}
+
+#[test]
+fn thousands_of_operations_without_a_loop_end_with_the_call() {
+    let blur =
+        "(call $blur (local.get 0) (i32.const 0) (i32.const 0) (i32.const 96) (i32.const 64) (f32.const 90))";
+    let text = "(call $draw-text (local.get 0) (i32.const 64) (i32.const 13) (i32.const 0) (i32.const 1)
+        (f32.const 30) (i32.const 255) (i32.const 255) (i32.const 255) (f32.const 1))";
+    for calls in [blur.repeat(20_000), [text, blur].concat().repeat(10_000)] {
+        let (error, took) = straight(&calls);
+        assert_eq!(error, "took more than 20 ms in one call");
+        assert!(took < Duration::from_millis(500), "{took:?}");
+    }
+}
+
+#[test]
+fn no_function_of_the_host_begins_after_the_call_has_had_its_time() {
+    // One operation that alone takes longer.
+    let long = "(call $resize (local.get 0) (i32.const 4000) (i32.const 4000))";
+    let area = "(i32.const 0) (i32.const 0) (i32.const 1) (i32.const 1)";
+    for call in [
+        "(drop (call $width (local.get 0)))",
+        "(drop (call $height (local.get 0)))",
+        "(drop (call $time (local.get 0)))",
+        "(drop (call $index (local.get 0)))",
+        "(drop (call $keyframe (local.get 0)))",
+        "(call $thumbnail (local.get 0) (i32.const 8) (i32.const 8) (i32.const 0) (i32.const 128))",
+        &format!("(call $pixels (local.get 0) {area} (i32.const 0) (i32.const 128))"),
+        &format!("(call $set-pixels (local.get 0) {area} (i32.const 0) (i32.const 0) (i32.const 3))"),
+        &format!("(call $crop (local.get 0) {area})"),
+        "(call $resize (local.get 0) (i32.const 9) (i32.const 9))",
+        &format!("(call $blur (local.get 0) {area} (f32.const 1))"),
+        &format!("(call $fill (local.get 0) {area} (i32.const 0) (i32.const 0) (i32.const 0))"),
+        "(call $grayscale (local.get 0))",
+        "(call $draw-text (local.get 0) (i32.const 64) (i32.const 2) (i32.const 0) (i32.const 1)
+            (f32.const 9) (i32.const 0) (i32.const 0) (i32.const 0) (f32.const 1))",
+        "(call $overlay (local.get 0) (i32.const 0) (i32.const 4) (i32.const 1) (i32.const 1)
+            (i32.const 0) (i32.const 0) (f32.const 1))",
+        "(call $decide (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))",
+        "(call $log (i32.const 0) (i32.const 64) (i32.const 1))",
+    ] {
+        // It would trap behind it.
+        assert_eq!(straight(&format!("{long} {call}")).0, "took more than 20 ms in one call", "{call}");
+    }
+}
+
+#[test]
+fn a_call_that_ends_with_a_long_operation_has_taken_too_long() {
+    let long =
+        format!("(call $resize (local.get 0) (i32.const 4000) (i32.const 4000)) {GIVE_BACK} (i32.const 0)");
+    let guest = Guest { process: &long, ..GUEST };
+    assert_eq!(words(within(short(), guest)), "took more than 20 ms in one call");
+    // A call with nothing left does not begin: the frame stays as it is.
+    let limits = PluginLimits { video: Duration::from_millis(20), ..PluginLimits::default() };
+    assert_eq!(words(within(limits, guest)), "took more than 0.02 s for the video");
+}
+
+#[test]
+fn letters_outside_of_the_frame_cost_nothing() {
+    // 1,000 letters, each as wide as ten frames.
+    let fills = "(memory.fill (i32.const 2000) (i32.const 87) (i32.const 1000))";
+    let text = "(call $draw-text (local.get 0) (i32.const 2000) (i32.const 1000) (i32.const 0) (i32.const 1)
+        (f32.const 1000) (i32.const 255) (i32.const 255) (i32.const 255) (f32.const 1))";
+    let body = format!("{fills} {text} {GIVE_BACK} (i32.const 0)");
+    let mut plugin = start(Guest { process: &body, ..GUEST }).unwrap();
+    plugin.process(picture(0)).unwrap();
+}
+
 #[test]
 fn endless_recursion_ends_at_the_stack() {
     let more = "(func $deep (result i32) (i32.add (call $deep) (i32.const 1)))";
@@ -79,6 +156,42 @@ fn memory_ends_at_its_limit() {
     let more = "(table $large 1000000 funcref)";
     let error = words(within(PluginLimits::default(), Guest { more, ..GUEST }));
     assert!(error.starts_with("failed: "), "{error}");
+    // The elements of all tables count together.
+    let tables = |count: usize| "(table 50000 funcref)".repeat(count);
+    within(PluginLimits::default(), Guest { more: &tables(2), ..GUEST }).unwrap();
+    let error = words(within(PluginLimits::default(), Guest { more: &tables(3), ..GUEST }));
+    assert!(error.starts_with("failed: "), "{error}");
+}
+
+#[test]
+fn what_runs_besides_the_three_functions_has_the_same_limits() {
+    // A function that runs when the instance starts, and the one that makes room for arguments.
+    for (body, reason) in [
+        (LOOP, "took more than 20 ms in one call"),
+        ("unreachable", "trapped: wasm trap: wasm `unreachable` instruction executed"),
+    ] {
+        let more = format!("(func $first {body}) (start $first)");
+        assert_eq!(words(within(short(), Guest { more: &more, ..GUEST })), reason);
+        assert_eq!(words(within(short(), Guest { realloc: body, ..GUEST })), reason);
+    }
+    let outside = "(return (i32.const -8))";
+    let error = words(within(short(), Guest { realloc: outside, ..GUEST }));
+    assert!(error.starts_with("failed: "), "{error}");
+
+    let schema = |body: &str| {
+        let more = format!(r#"(func (export "config-schema") (result i32) {body})"#);
+        check_with_schema(&more).unwrap_err().0
+    };
+    assert_eq!(schema(LOOP), "failed on a test frame: took more than 250 ms in one call");
+    let trapped = "failed on a test frame: trapped: wasm trap: wasm `unreachable` instruction executed";
+    assert_eq!(schema("unreachable"), trapped);
+    let huge = "(drop (memory.grow (i32.const 900)))
+        (i32.store (i32.const 128) (i32.const 131072)) (i32.store (i32.const 132) (i32.const 58000000))
+        (i32.const 128)";
+    assert_eq!(schema(huge), "its config-schema has more than 8192 bytes");
+    let nowhere = "(i32.store (i32.const 128) (i32.const -9)) (i32.store (i32.const 132) (i32.const 90))
+        (i32.const 128)";
+    assert!(schema(nowhere).starts_with("failed on a test frame: failed: "));
 }
 
 #[test]
@@ -158,6 +271,35 @@ fn a_log_ends_at_its_limit_and_the_plugin_goes_on() {
     assert_eq!(record.log.lines[0], "info: as configured");
     let bytes: usize = record.log.lines.iter().map(String::len).sum();
     assert!(record.log.cut && bytes <= 64 << 10 && bytes > 60_000, "{bytes}");
+}
+
+#[test]
+fn a_line_of_60_mib_is_left_out_of_the_log() {
+    let logs = "(drop (memory.grow (i32.const 1000)))
+        (call $log (i32.const 1) (i32.const 131072) (i32.const 62914560)) (i32.const 0)";
+    let plugin = start(Guest { configure: logs, ..GUEST }).unwrap();
+    let log = plugin.record().lock().unwrap().log.clone();
+    assert!(log.cut && log.lines.is_empty(), "{log:?}");
+}
+
+#[test]
+fn labels_of_a_frame_that_was_held_back_are_checked() {
+    // A list of so many labels, all of them empty.
+    for (count, taken) in [(32, true), (33, false)] {
+        let finish = format!(
+            "(memory.fill (i32.const 1024) (i32.const 0) (i32.const 1024))
+             (call $decide (i64.const 5) (i32.const 2) (i32.const 1024) (i32.const {count})) (i32.const 0)"
+        );
+        let holds = format!("{GIVE_BACK} {HOLD}");
+        let mut plugin = start(Guest { process: &holds, finish: &finish, ..GUEST }).unwrap();
+        plugin.process(picture(5)).unwrap();
+        match plugin.finish() {
+            Ok(finished) => assert!(taken, "{finished:?}"),
+            Err(error) => {
+                assert_eq!((taken, error.0.as_str()), (false, "failed: gave a picture more than 32 labels"));
+            }
+        }
+    }
 }
 
 #[test]

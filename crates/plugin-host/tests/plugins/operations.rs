@@ -1,10 +1,12 @@
 //! What plugins do with frames.
 
+use std::time::Duration;
+
 use framelift_media::Filter as _;
 use framelift_media::filter::{Picture, Rgb};
 use framelift_plugin_host::{Metering, PluginLimits, Rejected};
 
-use crate::guest::{ERROR, GIVE_BACK, GUEST, Guest, OK, host, load, picture, process, start};
+use crate::guest::{ERROR, GIVE_BACK, GUEST, Guest, host, load, picture, process, start};
 
 /// The frame after these calls.
 fn after(calls: &str) -> Picture {
@@ -156,13 +158,13 @@ fn a_check_tries_a_frame_and_reports_the_schema() {
     assert_eq!(schema("[1]").unwrap_err().0, "its config-schema is not a JSON object");
 }
 
-fn check_with_schema(more: &str) -> Result<framelift_plugin_host::Checked, Rejected> {
+pub(crate) fn check_with_schema(more: &str) -> Result<framelift_plugin_host::Checked, Rejected> {
     // The world that asks for it, under the name that components are built for here.
     let world = framelift_plugin_host::WORLD
         .replace("world frame-plugin {", "world other {")
         .replace("include frame-plugin;", "include other;")
         .replace("world configurable-frame-plugin {", "world frame-plugin {");
-    let component = Guest { more, configure: OK, ..GUEST }.build_for(&world, crate::guest::IMPORTS);
+    let component = Guest { more, ..GUEST }.build_for(&world, crate::guest::IMPORTS);
     load(&host(PluginLimits::default()), &component)?.check("it")
 }
 
@@ -175,12 +177,15 @@ fn usage_is_counted() {
     let usage = plugin.record().lock().unwrap().usage;
     assert_eq!((usage.frames, usage.memory_bytes, usage.fuel), (3, 128 << 10, 0));
     assert!(usage.longest <= usage.time);
+    // Starting it is not a part of what a frame costs.
+    assert!(Duration::ZERO < usage.frame_time && usage.frame_time < usage.time, "{usage:?}");
 
     let counting = framelift_plugin_host::Host::new(PluginLimits::default(), Metering::TimeAndFuel).unwrap();
     let mut plugin = load(&counting, &GUEST.build()).unwrap().start("it", "1", "{}").unwrap();
     plugin.process(picture(0)).unwrap();
-    let once = plugin.record().lock().unwrap().usage.fuel;
+    let once = plugin.record().lock().unwrap().usage;
     plugin.process(picture(1)).unwrap();
-    let twice = plugin.record().lock().unwrap().usage.fuel;
-    assert!(once > 0 && twice > once, "{once} {twice}");
+    let twice = plugin.record().lock().unwrap().usage;
+    assert!(once.fuel > 0 && twice.fuel > once.fuel, "{once:?} {twice:?}");
+    assert!(once.frame_fuel < once.fuel && twice.frame_fuel == 2 * once.frame_fuel, "{once:?} {twice:?}");
 }

@@ -1,10 +1,108 @@
 //! Plugins and hosts of different versions of the world.
 
+use std::collections::BTreeMap;
+
+use framelift_media::Filter as _;
 use framelift_plugin_host::{PluginLimits, WORLD};
 use wasmtime::component::{Component, Linker, ResourceType};
 use wasmtime::{Engine, Store};
 
-use crate::guest::{GIVE_BACK, GUEST, Guest, IMPORTS, host, load};
+use crate::guest::{GIVE_BACK, GUEST, Guest, IMPORTS, host, load, picture};
+
+/// The world as it was published, without its documentation.
+const PUBLISHED: &str = include_str!("frame-plugin-1.0.wit");
+
+/// What each block of a WIT text has, by the block's path.
+fn blocks(wit: &str) -> BTreeMap<String, Vec<String>> {
+    let lines = wit.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let text = lines.collect::<Vec<_>>().join(" ").replace("->", "→");
+    let (mut blocks, mut path, mut item) = (BTreeMap::<_, Vec<String>>::new(), Vec::new(), String::new());
+    let (mut brackets, mut names) = (0_i32, false);
+    for letter in text.chars() {
+        brackets += match letter {
+            '(' | '<' => 1,
+            ')' | '>' => -1,
+            _ => 0,
+        };
+        match letter {
+            // Names that are used of an interface, not a block.
+            '{' if item.ends_with('.') => names = true,
+            '{' => {
+                path.push(std::mem::take(&mut item).trim().to_owned());
+                continue;
+            }
+            '}' if names => names = false,
+            '}' | ';' | ',' if brackets == 0 && !names => {
+                let ended = std::mem::take(&mut item).split_whitespace().collect::<Vec<_>>().join(" ");
+                if !ended.is_empty() {
+                    blocks.entry(path.join(" / ")).or_default().push(ended);
+                }
+                if letter == '}' {
+                    path.pop();
+                }
+                continue;
+            }
+            _ => {}
+        }
+        item.push(letter);
+    }
+    blocks
+}
+
+/// What of the published world another one lacks or has otherwise.
+fn broken(wit: &str) -> Vec<String> {
+    let now = blocks(wit);
+    let mut broken = Vec::new();
+    for (path, items) in blocks(PUBLISHED) {
+        let has = now.get(&path).cloned().unwrap_or_default();
+        // The order of a record's fields and of cases is what is compiled into a plugin.
+        let data = ["record ", "enum ", "variant "].iter().any(|kind| path.contains(kind));
+        if data && has != items {
+            broken.push(path);
+            continue;
+        }
+        let missing = items.iter().filter(|item| !has.contains(item) && !item.starts_with("package "));
+        broken.extend(missing.map(|item| format!("{path}: {item}")));
+    }
+    broken
+}
+
+#[test]
+fn the_published_world_has_not_changed() {
+    assert_eq!(broken(WORLD), [""; 0], "a published version does not change: docs/adr/0030");
+    assert_eq!(broken(&newer_world()), [""; 0]);
+    for (from, to, path) in [
+        ("        keep,", "        keep, other,", "interface frames / variant verdict"),
+        ("left, center, right", "center, left, right", "interface frames / enum corner"),
+        ("size: f32", "size: u32", "interface frames / record text-style"),
+        (
+            "grayscale: func();",
+            "grayscale: func(much: f32);",
+            "interface frames / resource image: grayscale: func()",
+        ),
+        (
+            "export finish: func() -> result<option<string>, string>;",
+            "",
+            "world frame-plugin: export finish: func() → result<option<string>, string>",
+        ),
+        (
+            "use frames.{image, verdict};",
+            "use frames.{image};",
+            "world frame-plugin: use frames.{image, verdict}",
+        ),
+    ] {
+        assert!(WORLD.contains(from), "{from}");
+        assert_eq!(broken(&WORLD.replace(from, to)), [path]);
+    }
+}
+
+#[test]
+fn a_plugin_built_for_the_published_world_runs_here() {
+    let process = format!("(drop (call $width (local.get 0))) {GIVE_BACK} (i32.const 0)");
+    let component = Guest { process: &process, ..GUEST }.build_for(PUBLISHED, IMPORTS);
+    let code = load(&host(PluginLimits::default()), &component).unwrap();
+    code.start("it", "1", "{}").unwrap().process(picture(0)).unwrap();
+}
 
 /// The world as it may be one day: with a function more.
 fn newer_world() -> String {
