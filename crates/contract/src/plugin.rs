@@ -33,10 +33,10 @@ pub struct PluginResponse {
     pub version: u32,
     /// The version that new videos get: the newest one that is ready. Null while there is none.
     pub ready_version: Option<u32>,
-    /// SHA-256 of the newest version in hexadecimal; null for one that comes with the service.
+    /// SHA-256 of the newest version's component in hexadecimal; null while it is uploaded.
     #[schema(value_type = Option<String>)]
     pub sha256: Option<Checksum>,
-    /// Bytes of the newest version; null for one that comes with the service.
+    /// Bytes of the newest version's component.
     pub size_bytes: Option<u64>,
     /// The state of the newest version.
     pub state: PluginState,
@@ -94,7 +94,12 @@ pub struct JobPlugin {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum JobPluginCode {
     /// It comes with the worker, under the plugin's name.
-    BuiltIn,
+    BuiltIn {
+        /// The component's SHA-256 in hexadecimal; absent for jobs of before it was pinned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<String>)]
+        sha256: Option<Checksum>,
+    },
     /// It is in the object store.
     Uploaded {
         /// The uploaded version.
@@ -115,7 +120,7 @@ impl JobPlugin {
     pub fn of(user: UserId, plugin: &PluginRef) -> Option<Self> {
         let pin = plugin.pin.as_ref()?;
         let code = match &pin.code {
-            PluginCode::BuiltIn => JobPluginCode::BuiltIn,
+            PluginCode::BuiltIn { sha256 } => JobPluginCode::BuiltIn { sha256: *sha256 },
             PluginCode::Uploaded { id, sha256, size_bytes } => JobPluginCode::Uploaded {
                 plugin_id: *id,
                 object_key: object_key::plugin(user, *id),
@@ -218,4 +223,17 @@ pub struct PluginReport {
 pub struct PluginReportAnswer {
     /// The plugin's state now.
     pub state: PluginState,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_of_before_built_in_plugins_were_pinned_are_read() {
+        let before = r#"{"kind":"built_in"}"#;
+        let code: JobPluginCode = serde_json::from_str(before).unwrap();
+        assert_eq!(code, JobPluginCode::BuiltIn { sha256: None });
+        assert_eq!(serde_json::to_string(&code).unwrap(), before);
+    }
 }

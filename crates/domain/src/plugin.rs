@@ -38,7 +38,10 @@ pub struct PluginPin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PluginCode {
     /// In the worker: a built-in plugin.
-    BuiltIn,
+    BuiltIn {
+        /// SHA-256 of the component; `None` in records of before it was pinned, which run the worker's newest one.
+        sha256: Option<Checksum>,
+    },
     /// In the object store: the job's owner uploaded it.
     Uploaded {
         /// The uploaded version.

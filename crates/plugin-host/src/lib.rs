@@ -16,7 +16,7 @@ mod plugin;
 mod registry;
 mod run;
 
-pub use builtin::built_in;
+pub use builtin::{built_in, pinned_built_in};
 pub use check::{Checked, MAX_SCHEMA_BYTES};
 pub use code::{Code, Host, Rejected};
 pub use limits::{Metering, PluginLimits};

@@ -18,6 +18,7 @@ use tracing::field::Empty;
 use super::JobContext;
 use super::index::{Indexed, Notes};
 use super::permit::Permit;
+use super::plugins::NotRunnable;
 use super::stop::{Stop, Stopper};
 use super::supervise::Supervisor;
 use super::watch::{Phase, TimedSource, Watch};
@@ -37,6 +38,8 @@ pub(super) enum Outcome {
     Failed(Failure),
     /// The job is released for another attempt; the reason.
     Released(String),
+    /// The job is released because it needs what another version of the worker has; the reason.
+    NotOurs(String),
     /// Another attempt has taken over, or the job has ended.
     Superseded,
     /// Control refuses this worker's credential.
@@ -179,8 +182,9 @@ impl Attempt<'_> {
         self.context.metrics.stage_took("reading", reading.elapsed());
         let plugins = match self.context.plugins(self.job, &self.stopper.token).await {
             Ok(plugins) => plugins,
-            Err(Ok(failure)) => return Outcome::Failed(failure),
-            Err(Err(reason)) => return Outcome::Released(reason),
+            Err(NotRunnable::Failed(failure)) => return Outcome::Failed(failure),
+            Err(NotRunnable::Later(reason)) => return Outcome::Released(reason),
+            Err(NotRunnable::Missing(reason)) => return Outcome::NotOurs(reason),
         };
         self.extract(options, plugins, opened, permit).await
     }

@@ -51,7 +51,7 @@ impl JobContext {
         let disposition = match outcome {
             Outcome::Completed(archive) => self.complete(job, trace, receives, archive).await,
             Outcome::Failed(failure) => self.fail(job, trace, receives, failure, decoded_ms).await,
-            Outcome::Released(why) => {
+            Outcome::Released(why) | Outcome::NotOurs(why) => {
                 tracing::warn!(reason = why, "the job is released");
                 // Another worker must be able to claim it first: a worker that stops has little time.
                 let disposition = self.give_back(job, trace, receives, &why).await;
@@ -90,7 +90,7 @@ impl JobContext {
                     self.metrics.out_of_service.inc();
                 }
             }
-            Outcome::Superseded | Outcome::Unauthorised => {}
+            Outcome::NotOurs(_) | Outcome::Superseded | Outcome::Unauthorised => {}
         }
     }
 

@@ -1,10 +1,12 @@
-//! The plugins that come with the service: their names, versions and configurations.
+//! The plugins that come with the service: their names, versions, components and configurations.
 //!
 //! `builtin/*.json` is the only definition of their configurations: the API returns it and validates by it, and the
-//! tests of `plugins/` check the components against it.
+//! tests of `plugins/` check the components against it. `components.json` has every version's component; `cargo xtask
+//! plugins` adds to it.
 
 use std::sync::LazyLock;
 
+use framelift_domain::Checksum;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -12,15 +14,37 @@ use super::schema;
 use crate::problem::FieldError;
 
 /// A plugin that comes with the service.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct BuiltIn {
     /// Its name.
     pub name: String,
-    /// Its version; a new one for each change of what it does.
+    /// Its version; a new one for each change of its component.
     pub version: u32,
+    /// SHA-256 of its component.
+    pub sha256: Checksum,
+    /// Bytes of its component.
+    pub size_bytes: u64,
     /// JSON Schema of its configuration.
     pub config_schema: Map<String, Value>,
+}
+
+/// A file of `builtin`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    name: String,
+    version: u32,
+    config_schema: Map<String, Value>,
+}
+
+/// The component of a version of a plugin.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Component {
+    name: String,
+    version: u32,
+    sha256: Checksum,
+    size_bytes: u64,
 }
 
 const TEXTS: [&str; 5] = [
@@ -32,15 +56,24 @@ const TEXTS: [&str; 5] = [
 ];
 
 /// Every plugin that comes with the service, by its name.
-pub static ALL: LazyLock<Vec<BuiltIn>> = LazyLock::new(|| {
-    TEXTS
-        .iter()
-        .map(|text| match serde_json::from_str(text) {
-            Ok(plugin) => plugin,
-            Err(error) => unreachable!("the description of a built-in plugin is malformed: {error}"),
-        })
-        .collect()
+pub static ALL: LazyLock<Vec<BuiltIn>> = LazyLock::new(|| match read() {
+    Ok(plugins) => plugins,
+    Err(error) => unreachable!("the description of a built-in plugin is malformed: {error}"),
 });
+
+fn read() -> Result<Vec<BuiltIn>, String> {
+    let components: Vec<Component> =
+        serde_json::from_str(include_str!("builtin/components.json")).map_err(|error| error.to_string())?;
+    let plugin = |text: &&str| {
+        let Description { name, version, config_schema } =
+            serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let component = components.iter().find(|it| it.name == name && it.version == version);
+        let Component { sha256, size_bytes, .. } =
+            component.ok_or_else(|| format!("{name} {version} has no component"))?;
+        Ok(BuiltIn { name, version, sha256: *sha256, size_bytes: *size_bytes, config_schema })
+    };
+    TEXTS.iter().map(plugin).collect()
+}
 
 /// The plugin of that name.
 pub fn find(name: &str) -> Option<&'static BuiltIn> {
@@ -48,11 +81,34 @@ pub fn find(name: &str) -> Option<&'static BuiltIn> {
 }
 
 impl BuiltIn {
-    /// Returns the errors in a configuration. Pointers begin with `pointer`.
-    pub fn check(&self, config: &Map<String, Value>, pointer: &str) -> Vec<FieldError> {
+    /// Returns the configuration as the component reads it, or the errors in it. Pointers begin with `pointer`.
+    pub fn check(
+        &self,
+        config: &Map<String, Value>,
+        pointer: &str,
+    ) -> Result<Map<String, Value>, Vec<FieldError>> {
         let mut errors = Vec::new();
-        schema::check(&self.config_schema, &Value::Object(config.clone()), pointer, &mut errors);
-        errors
+        let mut config = Value::Object(config.clone());
+        schema::check(&self.config_schema, &config, pointer, &mut errors);
+        if self.name == "redact" {
+            check_times(&config, pointer, &mut errors);
+        }
+        schema::normalize(&self.config_schema, &mut config);
+        match config {
+            Value::Object(config) if errors.is_empty() => Ok(config),
+            _ => Err(errors),
+        }
+    }
+}
+
+/// Refuses areas that end before they begin, which no schema can say.
+fn check_times(config: &Value, pointer: &str, errors: &mut Vec<FieldError>) {
+    let areas = config["areas"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for (n, area) in areas.iter().enumerate() {
+        let from = area["from"].as_f64().unwrap_or(0.0);
+        if area["until"].as_f64().is_some_and(|until| until <= from) {
+            errors.push(FieldError::new(format!("{pointer}/areas/{n}/until"), "must be later than from"));
+        }
     }
 }
 
@@ -63,8 +119,8 @@ mod tests {
     use super::*;
 
     fn refused(name: &str, config: &Value) -> Vec<String> {
-        let errors = find(name).unwrap().check(config.as_object().unwrap(), "");
-        errors.into_iter().map(|error| error.pointer).collect()
+        let checked = find(name).unwrap().check(config.as_object().unwrap(), "");
+        checked.err().unwrap_or_default().into_iter().map(|error| error.pointer).collect()
     }
 
     #[test]
@@ -78,6 +134,34 @@ mod tests {
         }
     }
 
+    /// An area with these times.
+    fn timed(from: Option<f64>, until: Option<f64>) -> Value {
+        let mut area = json!({ "x": 0, "y": 0, "width": 1, "height": 1 });
+        for (name, time) in [("from", from), ("until", until)] {
+            if let Some(time) = time {
+                area[name] = time.into();
+            }
+        }
+        area
+    }
+
+    #[test]
+    fn whole_numbers_are_integers_however_they_are_written() {
+        for (name, config, read) in [
+            ("sharpest", r#"{"window":5.0}"#, r#"{"window":5}"#),
+            ("dedupe", r#"{"distance":-0.0}"#, r#"{"distance":0}"#),
+            (
+                "redact",
+                r#"{"areas":[{"color":[1e0,2.0,3],"height":1.0,"width":1e1,"x":0.0,"y":0,"sigma":2}]}"#,
+                r#"{"areas":[{"color":[1,2,3],"height":1,"sigma":2,"width":10,"x":0,"y":0}]}"#,
+            ),
+        ] {
+            let config: Map<String, Value> = serde_json::from_str(config).unwrap();
+            let checked = find(name).unwrap().check(&config, "").unwrap();
+            assert_eq!(Value::Object(checked).to_string(), read);
+        }
+    }
+
     #[test]
     fn configurations_are_checked_with_pointers() {
         for (name, config, wrong) in [
@@ -86,14 +170,22 @@ mod tests {
             ("watermark", json!({ "text": "draft" }), &[]),
             ("watermark", json!({ "text": "draft", "position": "top-left", "opacity": 0.5 }), &[]),
             ("watermark", json!({}), &[""]),
-            ("watermark", json!({ "text": "a", "png": "aaaa" }), &[""]),
+            ("watermark", json!({ "text": "a", "png": "aaaa" }), &["/png", ""]),
             (
                 "watermark",
                 json!({ "text": "", "position": "middle", "opacity": 2 }),
                 &["/opacity", "/position", "/text"],
             ),
             ("redact", json!({ "areas": [{ "x": 0, "y": 0, "width": 10, "height": 10 }] }), &[]),
+            ("watermark", json!({ "png": "aaaa" }), &["/png"]),
+            ("watermark", json!({ "png": "no base64" }), &["/png"]),
             ("redact", json!({ "areas": [] }), &["/areas"]),
+            ("redact", json!({ "areas": [timed(None, Some(0.1)), timed(Some(0.5), None)] }), &[]),
+            (
+                "redact",
+                json!({ "areas": [timed(Some(2.0), Some(2.0)), timed(Some(1.0), Some(1.1)), timed(None, Some(0.0))] }),
+                &["/areas/0/until", "/areas/2/until"],
+            ),
             (
                 "redact",
                 json!({ "areas": [{ "x": -1, "y": 0, "width": 0, "height": 10, "mode": "melt" }] }),

@@ -19,6 +19,7 @@ use framelift_domain::{
     Checksum, CorrelationId, Options, PluginCode, PluginId, PluginPin, PluginRef, UserId, VideoId,
 };
 use futures::{StreamExt as _, stream};
+use serde_json::Value;
 
 use super::{JobError, Jobs, Result};
 use crate::ports::{Ambient, Kv, Objects, Queue};
@@ -236,13 +237,14 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
 fn uploaded(plugin: &PluginRef) -> Option<PluginId> {
     match &plugin.pin.as_ref()?.code {
         PluginCode::Uploaded { id, .. } => Some(*id),
-        PluginCode::BuiltIn => None,
+        PluginCode::BuiltIn { .. } => None,
     }
 }
 
-/// The code that a plugin's name refers to. If there is none, adds the reason to `errors`.
+/// The code that a plugin's name refers to. If there is none, adds the reason to `errors`. The configuration of a built-in
+/// plugin becomes the one that its component reads.
 fn pin(
-    plugin: &PluginRef,
+    plugin: &mut PluginRef,
     plugins: &Plugins,
     pointer: &str,
     errors: &mut Vec<FieldError>,
@@ -268,8 +270,13 @@ fn pin(
         return refuse("is no plugin of this account, and none that comes with the service".to_owned());
     };
     let config = serde_json::from_str(&plugin.config).unwrap_or_default();
-    let wrong = built_in.check(&config, &format!("{pointer}/config"));
-    let is_right = wrong.is_empty();
-    errors.extend(wrong);
-    is_right.then_some(PluginPin { version: built_in.version, code: PluginCode::BuiltIn })
+    match built_in.check(&config, &format!("{pointer}/config")) {
+        Ok(config) => plugin.config = Value::Object(config).to_string(),
+        Err(wrong) => {
+            errors.extend(wrong);
+            return None;
+        }
+    }
+    let code = PluginCode::BuiltIn { sha256: Some(built_in.sha256) };
+    Some(PluginPin { version: built_in.version, code })
 }

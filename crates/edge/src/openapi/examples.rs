@@ -184,8 +184,7 @@ pub(crate) fn built_in() -> PluginResponse {
         built_in: true,
         version: 1,
         ready_version: Some(1),
-        sha256: None,
-        size_bytes: None,
+        size_bytes: Some(66_730),
         state: PluginState::Ready,
         config_schema: schema,
         created_at: None,
@@ -205,8 +204,8 @@ pub(crate) fn plugin_check() -> PluginCheck {
         sha256: checksum(),
         size_bytes: 1_048_576,
         attempt: 1,
-        lease_expires_at: time().plus_s(300),
-        lease_s: 300,
+        lease_expires_at: time().plus_s(1200),
+        lease_s: 1200,
     }
 }
 

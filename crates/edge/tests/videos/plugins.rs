@@ -1,6 +1,7 @@
 //! Tenants' plugins: upload, check, use in jobs, and deletion.
 
 use bytes::Bytes;
+use framelift_contract::plugin::builtin;
 use framelift_domain::Checksum;
 use http::Request;
 use http_body::Frame;
@@ -81,7 +82,9 @@ async fn a_plugin_is_checked_and_pinned_to_the_jobs_that_name_it() {
         let stored = world.cloud.object(own["code"]["object_key"].as_str().unwrap());
         assert_eq!(stored, component(version));
         assert_eq!(own["code"]["sha256"], Checksum::of(&stored).to_string());
-        assert_eq!(built_in["code"], json!({ "kind": "built_in" }));
+        let grayscale = builtin::find("grayscale").unwrap();
+        assert_eq!(built_in["version"], grayscale.version);
+        assert_eq!(built_in["code"], json!({ "kind": "built_in", "sha256": grayscale.sha256 }));
     }
     // The same bytes again make no new version.
     let again = world.put_plugin(1, "mine", &component(2)).send().await;
@@ -101,6 +104,34 @@ async fn a_plugin_is_checked_and_pinned_to_the_jobs_that_name_it() {
     }
     sweep(&world, 3).await;
     assert_eq!(kept(), 0, "{:?}", world.cloud.keys());
+}
+
+#[tokio::test]
+async fn a_built_in_plugins_configuration_is_checked_and_stored_as_its_component_reads_it() {
+    let world = World::new();
+    let area = json!({ "x": 0.0, "y": 1e0, "width": 8, "height": 8, "from": 1.5 });
+    let plugins = json!([
+        { "name": "sharpest", "config": { "window": 5.0 } },
+        { "name": "redact", "config": { "areas": [area] } },
+    ]);
+    let video = handed_over(&world, plugins).await;
+    let job = world.claim(&video).await.json();
+    assert_eq!(job["plugins"][0]["config"], json!({ "window": 5 }));
+    let area = json!({ "x": 0, "y": 1, "width": 8, "height": 8, "from": 1.5 });
+    assert_eq!(job["plugins"][1]["config"], json!({ "areas": [area] }));
+    for (config, pointer) in [
+        (json!({ "name": "watermark", "config": { "png": "aaaa" } }), "/options/plugins/0/config/png"),
+        (
+            json!({ "name": "redact", "config": { "areas": [
+                { "x": 0, "y": 0, "width": 1, "height": 1, "from": 2, "until": 2 }
+            ] } }),
+            "/options/plugins/0/config/areas/0/until",
+        ),
+    ] {
+        let refused = create(&world, json!([config])).await;
+        assert_eq!(refused.short(), "422 validation-failed");
+        assert_eq!(refused.json()["errors"][0]["pointer"], pointer);
+    }
 }
 
 /// Checks that one message for the notice of the rejection was sent.

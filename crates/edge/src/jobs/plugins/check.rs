@@ -12,8 +12,9 @@ use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::plugins::{CheckLease, Plugins, Version, VersionState};
 use crate::store::{Stored, keys};
 
-/// The lease of a worker for a check, in seconds. It is not renewed.
-pub const CHECK_LEASE_S: u32 = 300;
+/// The lease of a worker for a check, in seconds. It is not renewed, and covers a worker's longest check: 240 s of
+/// processor time at a quarter of a processor, a minute for the component and two for the report.
+pub const CHECK_LEASE_S: u32 = 1200;
 /// Maximum of checks that end without a verdict.
 const MAX_ATTEMPTS: u32 = 5;
 /// Maximum of bytes of a configuration's schema.

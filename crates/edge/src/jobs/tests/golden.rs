@@ -199,12 +199,12 @@ fn go_on(kv: MemoryKv) -> Fixture {
 
 #[test]
 fn what_is_written_is_the_newest_layout() {
-    golden::assert_written("videos.v4", &scenario().kv);
+    golden::assert_written("videos.v5", &scenario().kv);
 }
 
 #[test]
 fn videos_of_every_version_are_read_and_go_on() {
-    for version in ["videos.v0", "videos.v1", "videos.v2", "videos.v3", "videos.v4"] {
+    for version in ["videos.v0", "videos.v1", "videos.v2", "videos.v3", "videos.v4", "videos.v5"] {
         let fixture = go_on(golden::load(version));
         let all = block_on(fixture.jobs().list(fixture.user, None, 100, None)).unwrap().items;
         for options in selections() {

@@ -88,6 +88,9 @@ struct StoredPlugin {
 struct StoredPin {
     version: u32,
     kind: String,
+    /// Of a built-in plugin's component; records of before it was pinned have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<Checksum>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     uploaded: Option<StoredUpload>,
 }
@@ -104,21 +107,21 @@ const UPLOADED: &str = "uploaded";
 
 impl From<&PluginPin> for StoredPin {
     fn from(pin: &PluginPin) -> Self {
-        let (kind, uploaded) = match &pin.code {
-            PluginCode::BuiltIn => (BUILT_IN, None),
+        let (kind, sha256, uploaded) = match &pin.code {
+            PluginCode::BuiltIn { sha256 } => (BUILT_IN, *sha256, None),
             PluginCode::Uploaded { id, sha256, size_bytes } => {
                 let upload = StoredUpload { id: *id, sha256: *sha256, size_bytes: *size_bytes };
-                (UPLOADED, Some(upload))
+                (UPLOADED, None, Some(upload))
             }
         };
-        Self { version: pin.version, kind: kind.to_owned(), uploaded }
+        Self { version: pin.version, kind: kind.to_owned(), sha256, uploaded }
     }
 }
 
 impl StoredPin {
     fn read(self) -> Option<PluginPin> {
         let code = match (self.kind.as_str(), self.uploaded) {
-            (BUILT_IN, _) => PluginCode::BuiltIn,
+            (BUILT_IN, _) => PluginCode::BuiltIn { sha256: self.sha256 },
             (UPLOADED, Some(StoredUpload { id, sha256, size_bytes })) => {
                 PluginCode::Uploaded { id, sha256, size_bytes }
             }
@@ -282,9 +285,31 @@ mod tests {
             (json!({"format": "jxl"}), false),
             (json!({"resize": {"width": 1, "fit": "smart"}, "new": 1}), false),
             (json!({"plugins": [{"name": "a", "pin": {"version": 1, "kind": "built_in"}}]}), true),
+            (
+                json!({"plugins": [
+                    {"name": "a", "pin": {"version": 2, "kind": "built_in", "sha256": "ab".repeat(32)}}
+                ]}),
+                true,
+            ),
             (json!({"plugins": [{"name": "a", "pin": {"version": 1, "kind": "shared"}}]}), false),
         ] {
             assert_eq!(stored(&changes).read().1, understood, "{changes}");
+        }
+    }
+
+    #[test]
+    fn a_built_in_plugin_keeps_the_component_that_it_was_pinned_to_and_earlier_records_name_none() {
+        let pinned = |sha256: Option<Checksum>| {
+            let pin = PluginPin { version: 2, code: PluginCode::BuiltIn { sha256 } };
+            let plugin = PluginRef { pin: Some(pin), ..PluginRef::new("a", "{}") };
+            Options { plugins: vec![plugin], ..Options::default() }
+        };
+        for sha256 in [None, Some(Checksum::from([0xab; 32]))] {
+            let options = pinned(sha256);
+            let json = serde_json::to_string(&StoredOptions::from(&options)).unwrap();
+            assert_eq!(json.contains("sha256"), sha256.is_some(), "{json}");
+            let read: StoredOptions = serde_json::from_str(&json).unwrap();
+            assert_eq!(read.read(), (options, true));
         }
     }
 }
