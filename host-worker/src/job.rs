@@ -1,6 +1,7 @@
 //! The work on one message: claim, attempt, report, notice.
 
 mod attempt;
+mod compiled;
 mod index;
 mod message;
 mod permit;
@@ -27,9 +28,9 @@ use crate::retry::{self, retry};
 use crate::store::ObjectStore;
 use crate::{ambient, shutdown};
 
+pub(crate) use compiled::CompiledPlugins;
 pub(crate) use message::{Task, Work};
 pub(crate) use permit::Permit;
-pub(crate) use plugins::CompiledPlugins;
 
 /// How long a claim is retried while the message is kept.
 const CLAIM_RETRY_TIMEOUT: Duration = Duration::from_secs(300);

@@ -117,13 +117,15 @@ impl Sandbox {
         })
     }
 
-    /// Compiles and checks a plugin in a child. Exceeding the child's limits is the plugin's fault.
+    /// Compiles and checks a plugin in a child. Exceeding the child's limits is the plugin's fault. `control` is asked
+    /// several times a second whether to go on.
     pub fn compile(
         &self,
         name: &str,
         component: &[u8],
         limits: &CompileLimits,
         metering: Metering,
+        control: &dyn Control,
     ) -> Result<Compiled, CompileError> {
         let bytes = component.len() as u64;
         let fuel = metering == Metering::TimeAndFuel;
@@ -137,7 +139,7 @@ impl Sandbox {
         let deadline = limits.processor_time.saturating_mul(4).saturating_add(ENGINE_GRACE);
         let none = Box::new(MemorySource(Vec::new().into()));
         let timeouts = Timeouts { inactivity_timeout: deadline, deadline };
-        let result = self.run(begin, none, timeouts, &(), |conversation| {
+        let result = self.run(begin, none, timeouts, control, |conversation| {
             let mut code = Vec::new();
             loop {
                 match conversation.next()? {
@@ -170,6 +172,7 @@ impl Sandbox {
                 };
                 return Err(Rejected(words).into());
             }
+            Err(RunError::Extract(ExtractError::Cancelled)) => return Err(CompileError::Cancelled),
             // There is no archive and there are no names.
             Err(RunError::Extract(error)) => return Err(Rejected(error.to_string()).into()),
         };

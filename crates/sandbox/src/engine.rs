@@ -1,7 +1,7 @@
 //! The extraction engine, in this process or in a child: one signature for both.
 
 use framelift_domain::Failure;
-use framelift_media::{ExtractError, Request, Source, VideoInfo, extract, probe};
+use framelift_media::{Control, ExtractError, Request, Source, VideoInfo, extract, probe};
 use framelift_plugin_host::{Compiled, Host, Metering, PluginLimits, PluginRun, Running, failure};
 
 use crate::messages::Extracted;
@@ -31,17 +31,18 @@ impl Engine {
         }
     }
 
-    /// Compiles and checks a plugin.
+    /// Compiles and checks a plugin. `control` can stop a child.
     pub fn compile(
         &self,
         name: &str,
         component: &[u8],
         limits: &CompileLimits,
         metering: Metering,
+        control: &dyn Control,
     ) -> Result<Compiled, CompileError> {
         match self {
             Self::InProcess => Ok(Host::new(PluginLimits::default(), metering)?.accept(name, component)?),
-            Self::Sandboxed(sandbox) => sandbox.compile(name, component, limits, metering),
+            Self::Sandboxed(sandbox) => sandbox.compile(name, component, limits, metering, control),
         }
     }
 

@@ -36,6 +36,9 @@ pub enum CompileError {
     /// No child could be started.
     #[error(transparent)]
     Start(#[from] crate::StartError),
+    /// The caller has cancelled it.
+    #[error("compiling was cancelled")]
+    Cancelled,
 }
 
 /// The code of a job's plugins, in memory.

@@ -1,15 +1,17 @@
-//! Plugins: fetches their components, compiles each once, caches the code, and checks new ones.
+//! Plugins: fetches their components, has each compiled once, and checks new ones.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use framelift_contract::plugin::{CheckOutcome, JobPlugin, JobPluginCode, PluginCheck, PluginReport};
 use framelift_contract::report::Job;
 use framelift_domain::limits::MAX_PLUGIN_BYTES;
 use framelift_domain::{Checksum, Failure, FailureCode};
-use framelift_plugin_host::{Compiled, Metering, PluginRun, Rejected, built_in, failure};
+use framelift_media::Progress;
+use framelift_plugin_host::{Compiled, Metering, PluginRun, Rejected, built_in, failure, pinned_built_in};
 use framelift_sandbox::{CompileError, CompileLimits};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use super::message::PluginTask;
@@ -21,39 +23,10 @@ use crate::report::{ReportError, Trace};
 use crate::retry::retry;
 use crate::store::StoreError;
 
-/// The most bytes of compiled code kept in memory: a plugin in Rust has about one megabyte, one with an
-/// interpreter up to a hundred.
-const MAX_KEPT_BYTES: usize = 512 << 20;
 /// How long the report of a check is retried.
 const REPORT_RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 /// Characters of a reason.
 const MAX_REASON: usize = 1000;
-
-/// The plugins that this process has compiled, the last used one at the end. They are in memory, so that a
-/// killed worker leaves nothing on disk.
-#[derive(Debug, Default)]
-pub(crate) struct CompiledPlugins(Mutex<Vec<Arc<Compiled>>>);
-
-impl CompiledPlugins {
-    fn get(&self, sha256: Checksum) -> Option<Arc<Compiled>> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = kept.iter().position(|compiled| compiled.sha256 == sha256)?;
-        let found = kept.remove(at);
-        kept.push(Arc::clone(&found));
-        Some(found)
-    }
-
-    /// Adds one; the least recently used ones are evicted for it.
-    fn put(&self, compiled: &Arc<Compiled>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|other| other.sha256 != compiled.sha256);
-        kept.push(Arc::clone(compiled));
-        let mut bytes: usize = kept.iter().map(|compiled| compiled.code.len()).sum();
-        while bytes > MAX_KEPT_BYTES {
-            bytes -= kept.remove(0).code.len();
-        }
-    }
-}
 
 /// Why a plugin cannot be run.
 #[derive(Debug)]
@@ -69,8 +42,20 @@ impl From<CompileError> for PluginError {
         match error {
             CompileError::Rejected(rejected) => Self::Rejected(rejected),
             CompileError::Start(error) => Self::Later(error.to_string()),
+            CompileError::Cancelled => Self::Later("cancelled".to_owned()),
         }
     }
+}
+
+/// Why a job's plugins are not run.
+#[derive(Debug)]
+pub(super) enum NotRunnable {
+    /// The failure of the job.
+    Failed(Failure),
+    /// A retry may succeed; the reason.
+    Later(String),
+    /// This worker lacks a component, which another version of it has; the reason.
+    Missing(String),
 }
 
 /// Where a component is.
@@ -89,29 +74,37 @@ struct Upload<'a> {
 }
 
 impl JobContext {
-    /// Compiles a job's plugins, in order. The error is the failure of the job, or why it is released.
+    /// Compiles a job's plugins, in order.
     pub(super) async fn plugins(
         &self,
         job: &Job,
         cancel: &CancellationToken,
-    ) -> Result<Vec<PluginRun>, Result<Failure, String>> {
+    ) -> Result<Vec<PluginRun>, NotRunnable> {
         let mut plugins = Vec::with_capacity(job.plugins.len());
         for JobPlugin { name, version, config, code } in &job.plugins {
             let code = match code {
                 JobPluginCode::Uploaded { object_key, sha256, size_bytes, .. } => {
                     Code::Upload(Upload { object_key, sha256: *sha256, size_bytes: *size_bytes })
                 }
-                JobPluginCode::BuiltIn => Code::BuiltIn(built_in(name).ok_or_else(|| {
-                    let message = format!("this worker has no built-in plugin {name}");
-                    Ok(Failure::new(FailureCode::Internal, message))
-                })?),
+                JobPluginCode::BuiltIn { sha256: None } => {
+                    Code::BuiltIn(built_in(name).ok_or_else(|| {
+                        let message = format!("this worker has no built-in plugin {name}");
+                        NotRunnable::Failed(Failure::new(FailureCode::Internal, message))
+                    })?)
+                }
+                JobPluginCode::BuiltIn { sha256: Some(sha256) } => {
+                    let missing =
+                        || format!("this worker does not have version {version} of the plugin {name}");
+                    let component = pinned_built_in(name, *sha256);
+                    Code::BuiltIn(component.ok_or_else(|| NotRunnable::Missing(missing()))?)
+                }
             };
             let span =
                 tracing::info_span!("plugin", otel.name = "getting a plugin ready", plugin = name, version);
             let compiled = self.compiled(name, code, cancel).instrument(span).await;
             let compiled = compiled.map_err(|error| match error {
-                PluginError::Rejected(rejected) => Ok(failure(name, rejected)),
-                PluginError::Later(reason) => Err(format!("the plugin {name}: {reason}")),
+                PluginError::Rejected(rejected) => NotRunnable::Failed(failure(name, rejected)),
+                PluginError::Later(reason) => NotRunnable::Later(format!("the plugin {name}: {reason}")),
             })?;
             plugins.push(PluginRun {
                 name: name.clone(),
@@ -123,39 +116,36 @@ impl JobContext {
         Ok(plugins)
     }
 
-    /// Returns the compiled code of a component, from the cache or from a child that compiles it now.
+    /// Returns the compiled code of a component, from memory or from a child that compiles it now. The child is gone
+    /// when this returns, also after a cancellation.
     async fn compiled(
         &self,
         name: &str,
         code: Code<'_>,
         cancel: &CancellationToken,
     ) -> Result<Arc<Compiled>, PluginError> {
-        let known = match &code {
-            Code::BuiltIn(component) => self.plugins.get(Checksum::of(component)),
-            Code::Upload(upload) => self.plugins.get(upload.sha256),
+        let sha256 = match &code {
+            Code::BuiltIn(component) => Checksum::of(component),
+            Code::Upload(upload) => upload.sha256,
         };
-        if let Some(known) = known {
-            return Ok(known);
-        }
-        let component = match code {
-            Code::BuiltIn(component) => component.to_vec(),
-            Code::Upload(upload) => self.component(&upload, cancel).await?,
+        let compile = async {
+            let component = match code {
+                Code::BuiltIn(component) => component.to_vec(),
+                Code::Upload(upload) => self.component(&upload, cancel).await?,
+            };
+            let (sandbox, name) = (self.sandbox.clone(), name.to_owned());
+            // The child is also killed if nobody waits for it any more.
+            let stop = cancel.child_token();
+            let _stopped_with_this = stop.clone().drop_guard();
+            let compiling = tokio::task::spawn_blocking(move || {
+                let going_on = |_: &Progress| !stop.is_cancelled();
+                sandbox.compile(&name, &component, &CompileLimits::default(), Metering::Time, &going_on)
+            });
+            let compiled = compiling.await.map_err(|error| PluginError::Later(error.to_string()))?;
+            Ok::<_, PluginError>(compiled?)
         };
-        let (sandbox, plugins, name) = (self.sandbox.clone(), self.plugins.clone(), name.to_owned());
-        let compiling = tokio::task::spawn_blocking(move || {
-            let compiled = sandbox.compile(&name, &component, &CompileLimits::default(), Metering::Time)?;
-            let compiled = Arc::new(compiled);
-            plugins.put(&compiled);
-            Ok::<_, CompileError>(compiled)
-        });
-        // The compiling child has its own limits; its result is discarded after a stop.
-        tokio::select! {
-            done = compiling => match done {
-                Ok(compiled) => Ok(compiled?),
-                Err(error) => Err(PluginError::Later(error.to_string())),
-            },
-            () = cancel.cancelled() => Err(PluginError::Later("cancelled".to_owned())),
-        }
+        let compiled = self.plugins.get_or_compile(sha256, cancel, compile).await;
+        compiled.unwrap_or_else(|| Err(PluginError::Later("cancelled".to_owned())))
     }
 
     async fn component(
@@ -221,7 +211,17 @@ impl JobContext {
         };
         let upload =
             Upload { object_key: &check.object_key, sha256: check.sha256, size_bytes: check.size_bytes };
-        let checked = self.compiled(&check.name, Code::Upload(upload), &self.release).await;
+        // It ends with the lease, less the time for the report.
+        let lease = Duration::from_secs(check.lease_s.into()).saturating_sub(REPORT_RETRY_TIMEOUT);
+        let ends = self.release.child_token();
+        let _timer = AbortOnDropHandle::new(tokio::spawn({
+            let ends = ends.clone();
+            async move {
+                tokio::time::sleep(lease).await;
+                ends.cancel();
+            }
+        }));
+        let checked = self.compiled(&check.name, Code::Upload(upload), &ends).await;
         drop(permit);
         let (outcome, reason, config_schema) = match checked {
             Ok(compiled) => {

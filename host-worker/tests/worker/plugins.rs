@@ -3,7 +3,7 @@
 use std::io::{Cursor, Read as _};
 
 use framelift_contract::manifest::Manifest;
-use framelift_contract::plugin::{JobPlugin, JobPluginCode, PluginCheck};
+use framelift_contract::plugin::{JobPlugin, JobPluginCode, PluginCheck, builtin};
 use framelift_contract::report::Job;
 use framelift_domain::{Checksum, PluginId, Time, UserId};
 use serde_json::{Value, json};
@@ -53,11 +53,7 @@ async fn frames_pass_the_plugins_of_their_job() {
     let component = half();
     rig.put(KEY, component.clone()).await;
     let job = run(&rig, 1, plugin("half", &component)).await;
-    let archive = rig.object(&job.result_key).await.expect("the archive is stored");
-    let mut zip = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
-    let mut manifest = String::new();
-    zip.by_name("manifest.json").unwrap().read_to_string(&mut manifest).unwrap();
-    let manifest: Manifest = serde_json::from_str(&manifest).unwrap();
+    let manifest = manifest(&rig, &job).await;
     assert_eq!(manifest.frames.len(), 2);
     let record = &manifest.plugins[0];
     assert_eq!((record.name.as_str(), record.version.as_deref(), record.dropped), ("half", Some("7"), 1));
@@ -68,6 +64,57 @@ async fn frames_pass_the_plugins_of_their_job() {
     run(&rig, 2, plugin("half", &component)).await;
     assert_eq!(rig.control.calls("complete").len(), 2);
     assert!(rig.control.calls("fail").is_empty());
+    rig.finish().await;
+}
+
+/// The manifest of a job's archive.
+async fn manifest(rig: &Rig, job: &Job) -> Manifest {
+    let archive = rig.object(&job.result_key).await.expect("the archive is stored");
+    let mut zip = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
+    let mut manifest = String::new();
+    zip.by_name("manifest.json").unwrap().read_to_string(&mut manifest).unwrap();
+    serde_json::from_str(&manifest).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_runs_the_built_in_component_that_it_was_pinned_to() {
+    let mut rig = Rig::start().await;
+    let components: Value =
+        serde_json::from_str(include_str!("../../../crates/contract/src/plugin/builtin/components.json"))
+            .unwrap();
+    let of_name = components.as_array().unwrap().iter().filter(|it| it["name"] == "grayscale");
+    let known = of_name.map(|it| serde_json::from_value::<Checksum>(it["sha256"].clone()).unwrap());
+    let newest = builtin::find("grayscale").unwrap().sha256;
+    let earlier = known.filter(|sha256| *sha256 != newest).next_back().unwrap_or(newest);
+    // Jobs of before components were pinned name none.
+    for (number, pinned, ran) in [(1, Some(newest), newest), (2, Some(earlier), earlier), (3, None, newest)] {
+        let code = JobPluginCode::BuiltIn { sha256: pinned };
+        let job = run(&rig, number, JobPlugin { code, ..plugin("grayscale", &[]) }).await;
+        assert_eq!(manifest(&rig, &job).await.plugins[0].sha256, Some(ran));
+    }
+    // Another worker may have what this one has not.
+    let code = JobPluginCode::BuiltIn { sha256: Some([9; 32].into()) };
+    run(&rig, 4, JobPlugin { code, ..plugin("grayscale", &[]) }).await;
+    let released = &rig.control.calls("fail")[0].body;
+    assert_eq!(released["release"], true, "{released}");
+    assert_eq!(released["message"], "this worker does not have version 7 of the plugin grayscale");
+    rig.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_keeps_nothing_from_one_tenants_job_to_anothers() {
+    let mut rig = Rig::start().await;
+    // It fails if it was ever configured or has seen a frame before.
+    let fails_if_seen = "(if (i32.load (i32.const 90000)) (then unreachable))";
+    let configure = format!("{fails_if_seen} (i32.const 0)");
+    let process = format!("(i32.store (i32.const 90000) (i32.const 1)) {GIVE_BACK} (i32.const 0)");
+    let component = Guest { configure: &configure, process: &process, ..GUEST }.build();
+    rig.put(KEY, component.clone()).await;
+    // Each job is of another user.
+    for number in [1, 2, 3] {
+        run(&rig, number, plugin("keeps", &component)).await;
+    }
+    assert_eq!((rig.control.calls("complete").len(), rig.control.calls("fail").len()), (3, 0));
     rig.finish().await;
 }
 

@@ -1,10 +1,10 @@
 //! Plugins in a child: they run there, and what a hostile one does ends its own job alone.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use framelift_domain::{FailureCode, Options, Select};
-use framelift_media::{ExtractError, Output};
+use framelift_media::{ExtractError, Output, Progress};
 use framelift_plugin_host::{Compiled, Metering, PluginRun};
 use framelift_sandbox::{CompileError, CompileLimits, Engine, Extracted, RunError, Sandbox};
 
@@ -12,7 +12,7 @@ use crate::component::{DROP, ERROR, GIVE_BACK, GUEST, Guest, HOLD};
 use crate::{limits, options, request, run, sandbox, settings, video};
 
 fn compile(engine: &Engine, guest: Guest<'_>) -> Compiled {
-    engine.compile("it", &guest.build(), &CompileLimits::default(), Metering::Time).unwrap()
+    engine.compile("it", &guest.build(), &CompileLimits::default(), Metering::Time, &()).unwrap()
 }
 
 fn plugin(compiled: Compiled) -> PluginRun {
@@ -109,6 +109,48 @@ fn a_hostile_plugin_fails_its_video_by_its_name() {
     assert_eq!(compile(&engine, refuses).checked.refuses_empty.as_deref(), Some("as configured"));
 }
 
+/// Kilobytes of this process in memory.
+fn memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    resident.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn hostile_plugins_leave_the_worker_no_larger_and_no_slower() {
+    let Some(sandbox) = sandbox(settings()) else { return };
+    let engine = boxed(sandbox);
+    let timed = || {
+        let began = Instant::now();
+        assert_eq!(extract(&engine, "a.mp4", 10, &[]).unwrap().0.outcome.frames, 10);
+        began.elapsed()
+    };
+    timed();
+    let (fast, before) = ((0..3).map(|_| timed()).min().unwrap(), memory());
+    let grow = "(drop (memory.grow (i32.const 900)))";
+    for body in [
+        "(loop $again (br $again)) unreachable",
+        &format!("{grow} unreachable"),
+        // 57 MB of zeroes as an error.
+        &format!(
+            "{grow} {GIVE_BACK} (i32.store8 (i32.const 128) (i32.const 1)) (i32.store (i32.const 132) (i32.const 131072))
+             (i32.store (i32.const 136) (i32.const 57000000)) (i32.const 128)"
+        ),
+        &format!("{grow} (call $log (i32.const 1) (i32.const 131072) (i32.const 57000000)) unreachable"),
+    ] {
+        let behaves = "(i32.eq (call $width (local.get 0)) (i32.const 320))";
+        let process = format!("(if {behaves} (then {GIVE_BACK} (return (i32.const 0)))) {body}");
+        let plugins = [plugin(compile(&engine, Guest { process: &process, ..GUEST }))];
+        for _ in 0..3 {
+            assert!(extract(&engine, "a.mp4", 10, &plugins).is_err());
+        }
+    }
+    let (slow, after) = ((0..3).map(|_| timed()).min().unwrap(), memory());
+    // Twelve times 57 MB would have been more; other tests run beside this one.
+    assert!(after < before + (256 << 10), "{before} KiB became {after}");
+    assert!(slow < fast * 10, "{fast:?} became {slow:?}");
+}
+
 #[test]
 fn a_child_with_plugins_maps_no_more_code_than_theirs() {
     let Some(sandbox) = sandbox(settings()) else { return };
@@ -160,7 +202,7 @@ fn compile_bomb() -> Vec<u8> {
 fn compiling_has_limits_of_its_own() {
     let Some(sandbox) = sandbox(settings()) else { return };
     let bomb = compile_bomb();
-    let reason = |limits: CompileLimits| match sandbox.compile("it", &bomb, &limits, Metering::Time) {
+    let reason = |limits: CompileLimits| match sandbox.compile("it", &bomb, &limits, Metering::Time, &()) {
         Err(CompileError::Rejected(rejected)) => rejected.0,
         other => panic!("{other:?}"),
     };
@@ -172,9 +214,20 @@ fn compiling_has_limits_of_its_own() {
 }
 
 #[test]
+fn a_caller_that_cancels_kills_the_child_that_compiles() {
+    let Some(sandbox) = sandbox(settings()) else { return };
+    let began = Instant::now();
+    let going_on = |_: &Progress| began.elapsed() < Duration::from_millis(300);
+    let limits = CompileLimits::default();
+    let result = sandbox.compile("it", &compile_bomb(), &limits, Metering::Time, &going_on);
+    assert!(matches!(result, Err(CompileError::Cancelled)), "{result:?}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[test]
 fn what_is_no_plugin_is_rejected_in_the_child() {
     let Some(sandbox) = sandbox(settings()) else { return };
-    let compile = |bytes: &[u8]| sandbox.compile("it", bytes, &CompileLimits::default(), Metering::Time);
+    let compile = |bytes: &[u8]| sandbox.compile("it", bytes, &CompileLimits::default(), Metering::Time, &());
     let text = r#"(component (import "wasi:cli/environment@0.2.0" (instance (export "f" (func)))))"#;
     for (bytes, reason) in [
         (wat::parse_str("(module)").unwrap(), "is a core module"),
