@@ -113,7 +113,7 @@ fn compile(
     metering: Metering,
     registry: Option<&Registry>,
 ) -> Result<Compiled, Failed> {
-    let compiled = engine.compile(name, component, &CompileLimits::default(), metering);
+    let compiled = engine.compile(name, component, &CompileLimits::default(), metering, &());
     let compiled = compiled.map_err(|error| not_compiled(name, error))?;
     // If it cannot be cached, the plugin is compiled again next time.
     let kept = registry.map(|registry| registry.put(&compiled));

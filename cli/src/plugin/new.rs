@@ -36,10 +36,13 @@ const RUST: Files = &[
 const PYTHON: Files = &[
     ("app.py", include_str!("../../templates/python/app.py")),
     ("build.sh", include_str!("../../templates/python/build.sh")),
+    ("test.sh", include_str!("../../templates/python/test.sh")),
+    ("test_app.py", include_str!("../../templates/python/test_app.py")),
     ("requirements.txt", include_str!("../../templates/python/requirements.txt")),
 ];
 const JS: Files = &[
     ("plugin.js", include_str!("../../templates/js/plugin.js")),
+    ("plugin.test.mjs", include_str!("../../templates/js/plugin.test.mjs")),
     ("build.mjs", include_str!("../../templates/js/build.mjs")),
     ("package.json", include_str!("../../templates/js/package.json")),
     ("package-lock.json", include_str!("../../templates/js/package-lock.json")),
@@ -54,22 +57,23 @@ impl Language {
         }
     }
 
-    /// The commands that build it, and where the component is then.
-    fn build(self, name: &str) -> ([&'static str; 2], String) {
+    /// The commands that test and build it, and where the component is then.
+    fn build(self, name: &str) -> ([&'static str; 3], String) {
         match self {
             Self::Rust => {
                 let file = name.replace('-', "_");
                 let target = "rustup target add wasm32-unknown-unknown";
+                let test = "cargo test --target $(rustc --print host-tuple)";
                 (
-                    [target, "cargo build --release"],
+                    [target, test, "cargo build --release"],
                     format!("target/wasm32-unknown-unknown/release/{file}.wasm"),
                 )
             }
             Self::Python => {
                 let install = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt";
-                ([install, "sh build.sh"], format!("{name}.wasm"))
+                ([install, "sh test.sh", "sh build.sh"], format!("{name}.wasm"))
             }
-            Self::Js => (["npm ci", "npm run build"], format!("{name}.wasm")),
+            Self::Js => (["npm ci", "npm test", "npm run build"], format!("{name}.wasm")),
         }
     }
 }

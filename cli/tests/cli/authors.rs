@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::{error, framelift, sample};
+use crate::{built, error, framelift, sample};
 
 /// The section of `docs/plugins.md` about a language: commands, each with what it prints.
 fn section(language: &str) -> Vec<(String, Vec<String>)> {
@@ -22,6 +22,9 @@ fn section(language: &str) -> Vec<(String, Vec<String>)> {
     }
     commands
 }
+
+/// The commands that run a template's tests.
+const TESTS: [&str; 3] = ["cargo test ", "sh test.sh", "npm test"];
 
 /// The tools that `cargo xtask test` has installed from the lock files of the templates.
 fn tools() -> PathBuf {
@@ -94,7 +97,10 @@ impl Author {
             let output = self.shell(&typed, &folder);
             assert!(output.status.success(), "{command}: {}", error(&output));
             let said = String::from_utf8(output.stdout).unwrap();
-            if command.starts_with("framelift plugin bench ") {
+            if TESTS.iter().any(|test| command.starts_with(test)) {
+                // They say how long they took.
+                assert!(printed.is_empty(), "{printed:?}");
+            } else if command.starts_with("framelift plugin bench ") {
                 // Times differ on each machine.
                 assert!(said.starts_with("3 frames: ") && said.contains("the nearest limit is "), "{said}");
                 assert!(printed[0].starts_with("3 frames: "), "{printed:?}");
@@ -138,6 +144,39 @@ fn the_page_works(language: &'static str) {
     let author = Author { folder: folder.path().to_owned(), language };
     let component = author.follow();
     tries(&author, &component);
+    breaks_its_tests(&author);
+    // The command under *The commands*, which runs it in an extraction.
+    let page = include_str!("../../../docs/plugins.md");
+    let (_, extract) =
+        page.split_once("```sh\nframelift extract").expect("the page shows how to extract with it");
+    let (arguments, _) = extract.split_once("\n```").expect("the block ends");
+    std::fs::copy(&component, author.folder.join("my-plugin.wasm")).unwrap();
+    let typed = format!("framelift extract{arguments} --count 3 -o extracted/")
+        .replace("VIDEO", sample().to_str().unwrap());
+    let output = author.shell(&typed, &author.folder);
+    assert!(output.status.success(), "{typed}: {}", error(&output));
+    // Of 9, 89 and 15 one is not darker than 16.
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("1 frame in "), "{output:?}");
+    built::keep(language, &component);
+}
+
+/// A template's tests notice that its plugin does something else.
+fn breaks_its_tests(author: &Author) {
+    let project = author.folder.join("my-plugin");
+    let (file, right, wrong, test) = match author.language {
+        "Rust" => (
+            "src/lib.rs",
+            "return Ok(0);",
+            "return Ok(1);",
+            "cargo test --target $(rustc --print host-tuple)",
+        ),
+        "Python" => ("app.py", "brightness < darkest", "brightness > darkest", "sh test.sh"),
+        _ => ("plugin.js", "brightness < darkest", "brightness > darkest", "npm test"),
+    };
+    let source = std::fs::read_to_string(project.join(file)).unwrap();
+    assert!(source.contains(right));
+    std::fs::write(project.join(file), source.replace(right, wrong)).unwrap();
+    assert!(!author.shell(test, &project).status.success(), "{test}");
 }
 
 #[test]

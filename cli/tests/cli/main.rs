@@ -3,6 +3,7 @@
 
 mod account;
 mod authors;
+mod built;
 #[path = "../../../crates/plugin-host/tests/plugins/component.rs"]
 #[expect(dead_code, reason = "the tests of the plugins' host use all of it")]
 mod component;

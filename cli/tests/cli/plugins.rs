@@ -193,7 +193,17 @@ fn the_plugins_that_come_with_it_work_on_a_video() {
         ["-v", "error", "-f", "lavfi", "-i", "color=0x00ff00:size=4x4,format=rgba", "-frames:v", "1"];
     assert!(Command::new("ffmpeg").args(ffmpeg).arg(&green).status().unwrap().success());
     let png = STANDARD.encode(std::fs::read(&green).unwrap());
-    for (place, x, y) in [("top-left", 2, 2), ("center", 46, rows / 2 - 2), ("bottom-right", 90, rows - 6)] {
+    for (place, x, y) in [
+        ("top-left", 2, 2),
+        ("top", 46, 2),
+        ("top-right", 90, 2),
+        ("left", 2, rows / 2 - 2),
+        ("center", 46, rows / 2 - 2),
+        ("right", 90, rows / 2 - 2),
+        ("bottom-left", 2, rows - 6),
+        ("bottom", 46, rows - 6),
+        ("bottom-right", 90, rows - 6),
+    ] {
         let name = format!("{place}/");
         let config = format!(r#"watermark:{{"png":"{png}","position":"{place}","margin":2,"opacity":1}}"#);
         extract(&name, &["--plugin", &config]);
@@ -204,6 +214,16 @@ fn the_plugins_that_come_with_it_work_on_a_video() {
             assert_eq!(is, expected, "{place}: pixel {at}");
         }
     }
+    // Of half the opacity it is half of what is under it.
+    let config = format!(r#"watermark:{{"png":"{png}","position":"top-left","margin":2,"opacity":0.5}}"#);
+    extract("half/", &["--plugin", &config]);
+    let marked = pixels("half/");
+    for at in (2..6).flat_map(|y| (2..6).map(move |x| y * 96 + x)) {
+        for (component, full) in [(0, 0), (1, 255), (2, 0)] {
+            let (was, is) = (u32::from(one[at * 3 + component]), u32::from(marked[at * 3 + component]));
+            assert!(is.abs_diff((was + full) / 2) <= 1, "pixel {at}: {was} became {is}");
+        }
+    }
     let deduped = extract("dedupe/", &["--plugin", "dedupe:{\"distance\":64}"]);
     assert_eq!(deduped["frames"].as_array().unwrap().len(), 1);
     assert_eq!(deduped["plugins"][0]["summary"], "11 near-duplicates dropped");
@@ -211,6 +231,70 @@ fn the_plugins_that_come_with_it_work_on_a_video() {
     let frames = sharpest["frames"].as_array().unwrap();
     assert_eq!(frames.len(), 3);
     assert!(frames.iter().all(|frame| frame["labels"]["sharpest"]["sharpness"].is_string()), "{frames:?}");
+}
+
+#[test]
+fn areas_are_redacted_from_and_until_their_times_and_missed_ones_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-f", "lavfi", "-i", "color=white:size=64x64:rate=1:duration=6"]);
+    ffmpeg.args(["-c:v", "ffv1", "clip.mkv"]).current_dir(folder.path());
+    assert!(ffmpeg.status().unwrap().success());
+    let areas = r#"[
+        {"x": 0, "y": 0, "width": 8, "height": 8, "mode": "fill", "from": 2, "until": 4},
+        {"x": 16, "y": 0, "width": 8, "height": 8, "mode": "fill", "until": 1},
+        {"x": 32, "y": 0, "width": 8, "height": 8, "mode": "fill", "from": 5},
+        {"x": 64, "y": 0, "width": 8, "height": 8, "mode": "fill", "from": 3}
+    ]"#;
+    let plugin = format!("redact:{{\"areas\": {areas}}}");
+    let arguments = ["extract", "clip.mkv", "--all", "--format", "png", "--plugin", &plugin, "-o", "out/"];
+    let output = framelift(folder.path(), &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", error(&output));
+    let manifest = manifest(&folder.path().join("out/manifest.json"));
+    let frames = manifest["frames"].as_array().unwrap();
+    assert_eq!(frames.len(), 6);
+    for (second, frame) in frames.iter().enumerate() {
+        let pixels = rgb(&folder.path().join(format!("out/frame_{:06}.png", second + 1)));
+        let dark = [0, 16, 32].map(|x| pixels[(4 * 64 + x + 4) * 3] < 16);
+        assert_eq!(dark, [(2..4).contains(&second), second < 1, second >= 5], "{second} s");
+        let outside = (second >= 3).then_some("3");
+        assert_eq!(frame["labels"]["redact"]["outside"].as_str(), outside, "{second} s");
+    }
+    assert_eq!(manifest["plugins"][0]["summary"], "area 3 lay outside of 3 frames");
+
+    let never = r#"redact:{"areas": [{"x": 0, "y": 0, "width": 8, "height": 8, "from": 2, "until": 2}]}"#;
+    let output = framelift(folder.path(), &["extract", "clip.mkv", "--plugin", never, "-o", "no/"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        error(&output).contains("the plugin redact: until must be later than from"),
+        "{}",
+        error(&output)
+    );
+}
+
+#[test]
+fn the_sharpest_of_64_frames_is_found_wherever_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    // 64 frames of 1080p; in the first clip the first one is sharp, in the second one each is sharper than the last.
+    for (clip, blur) in [("first", "gblur=sigma=8:enable='gt(n,0)'"), ("rising", "null")] {
+        let source = "testsrc2=size=480x270:rate=25:duration=2.56";
+        let grows = "scale=1920:1080:flags=neighbor";
+        let contrast = if clip == "rising" { ",eq=eval=frame:contrast='0.3+0.01*n'" } else { "" };
+        let graph = format!("{source},{blur}{contrast},{grows}");
+        let file = format!("{clip}.mp4");
+        let ffmpeg =
+            ["-v", "error", "-f", "lavfi", "-i", &graph, "-c:v", "libx264", "-preset", "ultrafast", &file];
+        assert!(Command::new("ffmpeg").args(ffmpeg).current_dir(folder.path()).status().unwrap().success());
+        let output = format!("{clip}/");
+        let arguments = ["extract", &file, "--all", "--plugin", "sharpest:{\"window\":64}", "-o", &output];
+        let extracted = framelift(folder.path(), &arguments);
+        assert_eq!(extracted.status.code(), Some(0), "{}", error(&extracted));
+        let manifest = manifest(&folder.path().join(&output).join("manifest.json"));
+        let frames = manifest["frames"].as_array().unwrap();
+        assert_eq!((frames.len(), manifest["plugins"][0]["dropped"].as_u64()), (1, Some(63)), "{clip}");
+        let second = frames[0]["time_seconds"].as_f64().unwrap();
+        assert!(if clip == "first" { second < 0.01 } else { second > 1.0 }, "{clip}: {second}");
+    }
 }
 
 #[test]

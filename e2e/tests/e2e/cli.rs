@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use framelift_dev_faults::{Fault, Rule};
@@ -15,12 +15,16 @@ use framelift_e2e::{Setup, Stack, User, clip, until};
 use serde_json::{Value, json};
 
 /// The program with a home folder.
-struct Cli {
+pub(crate) struct Cli {
     home: PathBuf,
 }
 
 impl Cli {
-    fn new(stack: &Stack, name: &str) -> Self {
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    pub(crate) fn new(stack: &Stack, name: &str) -> Self {
         let home = stack.scratch().join(name);
         std::fs::create_dir_all(&home).unwrap();
         Self { home }
@@ -33,7 +37,7 @@ impl Cli {
         command
     }
 
-    async fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
         self.run_with(arguments, "", &[]).await
     }
 
@@ -65,7 +69,7 @@ impl Cli {
         (told["error"]["code"].as_str().unwrap().to_owned(), error(&output))
     }
 
-    async fn log_in(&self, stack: &Stack, email: &str) {
+    pub(crate) async fn log_in(&self, stack: &Stack, email: &str) {
         let api = stack.info().api;
         let output = self
             .run_with(&["login", "--server", &api, "--email", email], &format!("{PASSWORD}\n"), &[])

@@ -1,6 +1,7 @@
 //! End-to-end tests of the whole system: real processes and protocols, with and without faults.
 #![expect(clippy::unwrap_used, reason = "what fails in a test fails it, with the place where it did")]
 
+mod authors;
 mod boundary;
 mod browser;
 mod chaos;

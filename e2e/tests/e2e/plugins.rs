@@ -36,7 +36,7 @@ async fn checked(stack: &Stack, user: &User, name: &str, component: Vec<u8>) -> 
 }
 
 /// The pixels of an image of an archive: three bytes each.
-fn pixels(folder: &Path, archive: &[u8], image: &str) -> Vec<u8> {
+pub(crate) fn pixels(folder: &Path, archive: &[u8], image: &str) -> Vec<u8> {
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(archive)).unwrap();
     let path = folder.join("image.png");
     std::io::copy(&mut archive.by_name(image).unwrap(), &mut std::fs::File::create(&path).unwrap()).unwrap();
@@ -60,6 +60,10 @@ async fn a_tenants_plugin_works_beside_one_that_comes_with_the_service() {
     assert_eq!(names, ["picker", "dedupe", "grayscale", "redact", "sharpest", "watermark"]);
     for (listed, known) in list["items"].as_array().unwrap()[1..].iter().zip(builtin::ALL.iter()) {
         assert_eq!(listed["config_schema"], Value::Object(known.config_schema.clone()));
+        assert_eq!(
+            (&listed["sha256"], &listed["size_bytes"]),
+            (&json!(known.sha256), &json!(known.size_bytes))
+        );
     }
 
     let video = clip::sample("nasa-13s.mp4");

@@ -43,7 +43,7 @@ impl Needs {
             tools: has(TOOLS),
             peers: has(PEERS) && !selection.lib,
             clients: whole_system,
-            plugins: has(&["framelift-cli"]) && !selection.lib,
+            plugins: has(&["framelift-cli", "framelift-e2e"]) && !selection.lib,
             guests,
             programs: whole_system,
         })
