@@ -1,6 +1,6 @@
 // The API's calls: paths, bodies and answers are typed by its document.
 import type { components, paths } from "../generated/schema";
-import { accessToken, refresh, signedOutByServer } from "./session";
+import { accessToken, reader, refresh, signedOutByServer } from "./session";
 
 type Schemas = components["schemas"];
 export type Video = Schemas["VideoResponse"];
@@ -59,12 +59,19 @@ export class ApiError extends Error {
   }
 }
 
+/** The service's answer to a call without a session, where the page knows it beforehand. */
+export const unauthenticated = () =>
+  new ApiError(
+    { type: "", title: "", status: 401, detail: "", code: "unauthenticated", correlation_id: "" },
+    undefined,
+  );
+
 /** No answer at all: no network, or no server. */
 export class NetworkError extends Error {
   override name = "NetworkError";
 }
 
-/** What an answer says besides its body. */
+/** An answer with its status and entity tag. */
 export interface Whole<T> {
   status: number;
   etag: string | null;
@@ -88,10 +95,16 @@ async function send(
   init: RequestInit & { headers: Headers },
   open: boolean,
 ): Promise<Response> {
+  const asker = reader.value;
+  // Signed out meanwhile, and maybe somebody else is in: nothing is sent with their token, and no answer shown to them.
+  const check = () => {
+    if (!open && reader.value !== asker) throw unauthenticated();
+  };
   const attempt = async (token: string | undefined) => {
+    check();
     if (token !== undefined) init.headers.set("authorization", `Bearer ${token}`);
     try {
-      // What the page keeps, it keeps itself: with its entity tag.
+      // The page revalidates by itself, with entity tags.
       return await fetch(target, { ...init, credentials: "omit", cache: "no-store" });
     } catch (error) {
       if (init.signal?.aborted) throw error;
@@ -107,22 +120,23 @@ async function send(
       if (answer.status === 401) signedOutByServer();
     }
   }
+  check();
   if (!answer.ok && answer.status !== 304) throw await readProblem(answer);
   return answer;
 }
 
-/** What is being saved. */
+/** Calls under way that change something. */
 const saving = new Set<Promise<unknown>>();
 
-/** Lets whoever signs out wait until something is saved. */
+/** Makes a sign-out wait for this. */
 export function holding<T>(work: Promise<T>): Promise<T> {
   saving.add(work);
-  const over = () => saving.delete(work);
-  work.then(over, over);
+  const done = () => saving.delete(work);
+  work.then(done, done);
   return work;
 }
 
-/** Waits until all is saved, but not for ever. */
+/** Waits until everything is saved, for 5 seconds at most. */
 export async function saved(): Promise<void> {
   for (const end = Date.now() + 5_000; saving.size > 0 && Date.now() < end; )
     await Promise.race([Promise.allSettled([...saving]), wait(5_000)]);
@@ -187,6 +201,7 @@ const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Retries a call that had no answer or found the service unavailable. Only for calls that may be repeated. */
 export async function withRetries<T>(attempt: () => Promise<T>): Promise<T> {
+  const asker = reader.value;
   for (const pause of [500, 1500, 4000]) {
     try {
       return await attempt();
@@ -195,6 +210,7 @@ export async function withRetries<T>(attempt: () => Promise<T>): Promise<T> {
       if (!passing) throw error;
       const asked = error instanceof ApiError ? (error.retryAfter ?? 0) * 1000 : 0;
       await wait(Math.max(pause, Math.min(asked, 10_000)));
+      if (reader.value !== asker) throw error;
     }
   }
   return attempt();

@@ -1,12 +1,13 @@
 // The frame around the views: who may see which, and the head of the page.
-import { effect } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { choose, LANGUAGES, type Language, language, t } from "./i18n";
 import { lazy } from "./lazy";
+import { loadPart } from "./load-part";
 import { go, route } from "./router";
 import { ended, loadAccount, reader, signedIn, signOut } from "./session";
 import { type Theme, theme } from "./theme";
-import { Icon, Logo } from "./ui";
+import { Icon, Logo, Trouble } from "./ui";
 import { uploads } from "./uploads";
 import { news, reachable, watch } from "./videos";
 import { AuthView } from "./views/auth";
@@ -40,7 +41,7 @@ export function App() {
   const { view } = route.value;
   const open = view === "sign-in" || view === "sign-up";
   useEffect(() => {
-    // Where somebody wanted to go is in the address until they are signed in.
+    // Any other address stays, so that it is shown after signing in.
     if (signedIn.value && open) go("/");
   }, [signedIn.value, open]);
   return (
@@ -50,6 +51,7 @@ export function App() {
       </button>
       <Head />
       <main id="main" tabIndex={-1}>
+        <Trouble error={languageError.value} />
         <View />
       </main>
       <footer class="foot">
@@ -59,13 +61,13 @@ export function App() {
   );
 }
 
-/** Links of e-mails work whether somebody is signed in. */
+/** Links of e-mails work whether or not somebody is signed in. */
 function View() {
   const { value: shown } = route;
   if (shown.view === "forgot") return <ForgotView />;
   if (shown.view === "reset") return <ResetView token={shown.token} />;
   if (shown.view === "verify") return <VerifyView token={shown.token} />;
-  // Behind the door there is still what was typed when the session ended.
+  // While the sign-in form is shown, what was typed when the session ended stays, hidden.
   const inside = signedIn.value || ended.value;
   return (
     <>
@@ -155,16 +157,26 @@ function leave() {
   void signOut();
 }
 
+/** Why the texts of the chosen language could not be loaded. */
+const languageError = signal<unknown>(undefined);
+
+async function changeLanguage(select: HTMLSelectElement) {
+  languageError.value = undefined;
+  try {
+    await loadPart(() => choose(select.value as Language));
+  } catch (error) {
+    languageError.value = error;
+    select.value = language.value;
+  }
+}
+
 function Preferences() {
   return (
     <>
       <label class="picker" title={t().language}>
         <Icon name="globe" />
         <span class="unseen">{t().language}</span>
-        <select
-          value={language.value}
-          onChange={(event) => void choose(event.currentTarget.value as Language)}
-        >
+        <select value={language.value} onChange={(event) => void changeLanguage(event.currentTarget)}>
           {LANGUAGES.map(({ code, name }) => (
             <option key={code} value={code} lang={code} selected={code === language.value}>
               {name}

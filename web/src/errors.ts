@@ -2,19 +2,22 @@
 import { ApiError, NetworkError } from "./api";
 import { duration } from "./format";
 import { type Messages, t } from "./i18n";
-import { OtherFile } from "./other-file";
+import { PageError } from "./page-error";
 
 export interface Description {
   text: string;
+  /** In the service's own words, which are English. */
   details: string[];
   /** For support, where the fault may be ours. */
-  reference: string | undefined;
+  reference?: string;
+  /** Whether loading the page again helps. */
+  reload?: boolean;
 }
 
 export function describe(error: unknown): Description {
-  const plain = (text: string): Description => ({ text, details: [], reference: undefined });
-  if (error instanceof NetworkError) return plain(t().errorNetwork);
-  if (error instanceof OtherFile) return plain(t().otherFile);
+  if (error instanceof NetworkError) return { text: t().errorNetwork, details: [] };
+  if (error instanceof PageError)
+    return { text: t()[`page_${error.kind}`], details: [], reload: error.kind === "new-version" };
   if (error instanceof ApiError) {
     const known = t()[`problem_${error.code}` as keyof Messages] as string | undefined;
     const wait =
@@ -24,10 +27,10 @@ export function describe(error: unknown): Description {
       details: error.errors.map((it) =>
         it.pointer === "" ? it.detail : `${it.pointer.slice(1)}: ${it.detail}`,
       ),
-      reference: error.status >= 500 ? error.correlationId : undefined,
+      ...(error.status >= 500 && { reference: error.correlationId }),
     };
   }
-  return plain(t().uploadLost);
+  return { text: t().errorUnknown, details: [], reload: true };
 }
 
 /** What the service says is wrong with one field of the body, by its pointer. */

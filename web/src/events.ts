@@ -1,5 +1,5 @@
-// Server-sent events read with `fetch`, because `EventSource` cannot send a token: a stream is opened again with the id
-// of its last event, at once after a proper end, later and later where it breaks off.
+// Reads server-sent events with `fetch`, because `EventSource` cannot send a token. A stream is reopened with the id of
+// its last event: soon after a proper end, after longer and longer pauses while it fails.
 
 export interface Message {
   event: string;
@@ -7,31 +7,30 @@ export interface Message {
 }
 
 export interface Source {
-  /** Opens the stream behind the last event that was read; throws where that is refused. */
+  /** Opens the stream after the last event that was read; throws if that is refused. */
   open(lastEventId: string | undefined, signal: AbortSignal): Promise<Response>;
-  /** An event. */
-  tell(message: Message): void;
-  /** The stream is there, and what it has told first was read: for the first time, again behind its last event, or
-   * after a fault. */
+  /** Called for each event. */
+  receive(message: Message): void;
+  /** Called when the first piece of a stream was read; `afterFault` if the attempt before has failed. */
   opened(afterFault: boolean): void;
-  /** It broke off or could not be opened; it is tried again later. */
+  /** Called when a stream fails; it is retried later. */
   broken(): void;
-  /** Waits; ends early with the signal. */
+  /** Waits; returns early when the signal aborts. */
   wait?(ms: number, signal: AbortSignal): Promise<void>;
 }
 
 /** Between the end of a stream and the next one, unless the service says how long. */
 const RETRY_MS = 2_000;
 const LONGEST_MS = 30_000;
-/** A comment comes every 15 s: after so much silence nobody is there. */
+/** The service sends a comment every 15 s: a stream that is silent for longer than this is dead. */
 const SILENCE_MS = 40_000;
 
-/** How long to wait after so many faults in a row: twice as long each time, and not all clients at once. */
+/** How long to wait after so many faults in a row: doubled each time, with jitter. */
 export function pauseAfter(faults: number, random = Math.random()): number {
   return Math.min(RETRY_MS * 2 ** (faults - 1), LONGEST_MS) * (0.5 + random / 2);
 }
 
-/** Follows a stream until what is returned is called. */
+/** Follows a stream until the returned function is called. */
 export function follow(source: Source): () => void {
   const ending = new AbortController();
   void new Follower(source, ending.signal).run();
@@ -54,7 +53,7 @@ class Follower {
     for (let faults = 0; !this.#signal.aborted; ) {
       let asked = 0;
       try {
-        // One that ends behind its first piece, again and again, does no good.
+        // A stream that ends after its first piece counts as a fault: something in between may buffer it.
         faults = (await this.#once(faults > 0)) > 1 ? 0 : faults + 1;
       } catch (error) {
         faults += 1;
@@ -66,7 +65,7 @@ class Follower {
     }
   }
 
-  /** Reads one stream to its end; how many pieces came. */
+  /** Reads one stream to its end; returns the number of pieces. */
   async #once(afterFault: boolean): Promise<number> {
     const attempt = new AbortController();
     const end = () => attempt.abort();
@@ -92,18 +91,18 @@ class Follower {
         const blocks = (rest + decoder.decode(value, { stream: true })).split(/\r?\n\r?\n/);
         rest = blocks.pop() ?? "";
         for (const block of blocks) this.#read(block);
-        // Behind the first piece, because a proxy that collects events sends the head alone.
+        // Not before the first piece: a proxy that buffers events sends the head alone.
         if (pieces === 0) this.#source.opened(afterFault);
       }
     } finally {
       clearTimeout(timer);
       this.#signal.removeEventListener("abort", end);
-      // Nothing stays open where a reader has thrown.
+      // Closes the connection if a receiver has thrown.
       end();
     }
   }
 
-  /** One message, as the HTML standard spells them. */
+  /** Parses one message by the HTML standard. */
   #read(block: string) {
     let event = "message";
     const data: string[] = [];
@@ -114,7 +113,7 @@ class Follower {
       else if (name === "id") this.#lastEventId = value;
       else if (name === "retry" && /^\d+$/.test(value)) this.#retryMs = Number(value);
     }
-    if (data.length > 0) this.#source.tell({ event, data: data.join("\n") });
+    if (data.length > 0) this.#source.receive({ event, data: data.join("\n") });
   }
 }
 

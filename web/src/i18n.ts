@@ -39,6 +39,6 @@ export async function use(code: Language) {
 }
 
 export async function choose(code: Language) {
-  localStorage.setItem(KEY, code);
   await use(code);
+  localStorage.setItem(KEY, code);
 }

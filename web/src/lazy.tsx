@@ -2,9 +2,10 @@
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { t } from "./i18n";
+import { loadPart } from "./load-part";
 import { Trouble } from "./ui";
 
-/** A component that is loaded once, with the first one of it that is shown. */
+/** A component whose code is loaded when it is first shown. */
 export function lazy<P extends object>(load: () => Promise<ComponentType<P>>): ComponentType<P> {
   let loaded: ComponentType<P> | undefined;
   return function Lazy(props: P) {
@@ -13,7 +14,7 @@ export function lazy<P extends object>(load: () => Promise<ComponentType<P>>): C
     useEffect(() => {
       if (loaded !== undefined) return;
       let gone = false;
-      load().then(
+      loadPart(load).then(
         (component) => {
           loaded = component;
           if (!gone) turn(1);

@@ -1,6 +1,7 @@
 // Converts between the form of options, as typed, and the API's options.
 import type { Options, Select } from "./api";
 import { isWrong, type Step } from "./plugins";
+import { accountId } from "./session";
 
 export type Mode = "every" | "count" | "at" | "scenes" | "keyframes" | "fps" | "all";
 export const MODES: readonly Mode[] = ["every", "count", "at", "scenes", "keyframes", "fps", "all"];
@@ -65,18 +66,19 @@ export type Field = keyof Form;
 export type Fault = "duration" | "place" | "places" | "number" | "whole" | "crop" | "plugins";
 export type Faults = Partial<Record<Field, Fault>>;
 
-const KEY = "framelift.options";
+const storageKey = () => `framelift.options.${accountId.value}`;
 
+/** The form as this account has left it in this browser. */
 export function lastForm(): Form {
   try {
-    return { ...DEFAULTS, ...JSON.parse(localStorage.getItem(KEY) ?? "{}") };
+    return { ...DEFAULTS, ...JSON.parse(localStorage.getItem(storageKey()) ?? "{}") };
   } catch {
     return DEFAULTS;
   }
 }
 
 export function rememberForm(form: Form) {
-  localStorage.setItem(KEY, JSON.stringify(form));
+  if (accountId.value !== "") localStorage.setItem(storageKey(), JSON.stringify(form));
 }
 
 const decimal = (text: string) => text.trim().replace(",", ".");
@@ -263,7 +265,7 @@ export function formOf(options: Options): Form {
   const { select, range, crop } = options;
   // By the schema, one of the two is present.
   const resize = options.resize as { width?: number; height?: number; fit?: Fit | null } | null | undefined;
-  const seconds = (text: string | null | undefined) => (text ?? "").replace(/(?<=\d)s$/, "");
+  const seconds = (text: string | null | undefined) => (text ?? "").replace(/(\d)s$/, "$1");
   if (select?.every != null) Object.assign(form, { mode: "every", every: seconds(select.every) });
   else if (select?.count != null) Object.assign(form, { mode: "count", count: String(select.count) });
   else if (select?.at != null) Object.assign(form, { mode: "at", at: select.at.join("\n") });

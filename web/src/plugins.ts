@@ -2,12 +2,18 @@
 import { signal } from "@preact/signals";
 import { call, type Plugin } from "./api";
 import { faultsOf, type Schema, type Wrong } from "./schema";
+import { reader } from "./session";
 
 /** The caller's own plugins, then those that come with the service; none until they are loaded. */
 export const plugins = signal<readonly Plugin[] | undefined>(undefined);
 
+reader.subscribe(() => {
+  plugins.value = undefined;
+});
+
 export async function loadPlugins() {
-  plugins.value = (await call("get", "/plugins")).items;
+  const { items } = await call("get", "/plugins");
+  plugins.value = items;
 }
 
 /** A name for a plugin, made of its file's: lower case, digits, single dots, dashes and underscores. */

@@ -1,9 +1,11 @@
 // Who is signed in. The access token is in memory alone; the refresh token outlives the tab, and
 // docs/security.md says why it is where it is.
 import { batch, signal } from "@preact/signals";
-import { type Account, ApiError, call, saved, type Tokens } from "./api";
+import { type Account, ApiError, call, saved, type Tokens, unauthenticated } from "./api";
 
 const REFRESH = "framelift.refresh_token";
+/** The id of the account whose refresh token that is, or was until the service ended its session. */
+const ACCOUNT = "framelift.account";
 /** The last refresh token of each address: it shows that this device has signed in before. */
 const DEVICE = "framelift.device.";
 /** An access token is renewed so long before it ends. */
@@ -11,11 +13,11 @@ const EARLY_MS = 60_000;
 
 /** Whether somebody is signed in; kept in step with other tabs. */
 export const signedIn = signal(localStorage.getItem(REFRESH) !== null);
-/** Whether the service ended the login, so that the page can say so. */
+/** Whether the service has ended the session, so that the page can say so. */
 export const ended = signal(false);
-/** Whose session that was: who signs in again goes on where they were. */
-export const endedFor = signal("");
-/** Another number for each account that signs in here: what one has typed is not another's. */
+/** The id of the account that is signed in, or whose session the service has ended; empty while it is not known. */
+export const accountId = signal(localStorage.getItem(ACCOUNT) ?? "");
+/** Increases at each sign-out and each change of the account: what the page holds of one is not for the next. */
 export const reader = signal(0);
 /** The address that is typed at the door, whichever of its views is shown. */
 export const typedEmail = signal("");
@@ -28,30 +30,68 @@ let access: { token: string; until: number } | undefined;
 
 addEventListener("storage", (event) => {
   if (event.key !== REFRESH && event.key !== null) return;
-  access = undefined;
   const inside = localStorage.getItem(REFRESH) !== null;
+  const id = localStorage.getItem(ACCOUNT) ?? "";
   batch(() => {
-    account.value = null;
-    if (inside && !signedIn.value) {
-      // It may be another account.
-      reader.value += 1;
+    if (id !== accountId.value || id === "") {
+      leave();
+      accountId.value = id;
       ended.value = false;
-    }
+    } else if (!inside) {
+      // The service has ended the session: a sign-out removes the account's id, too.
+      if (signedIn.value) endedByService();
+    } else ended.value = false;
     signedIn.value = inside;
   });
 });
 
+/** The account of an access token, which is a JWT; empty if it is none. */
+function subjectOf(token: string): string {
+  try {
+    const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
+    return String(JSON.parse(atob(payload)).sub ?? "");
+  } catch {
+    return "";
+  }
+}
+
 function keep(tokens: Tokens): string {
+  const id = subjectOf(tokens.access_token);
+  batch(() => {
+    // The session of a page from before ids were kept belongs to this account.
+    if (accountId.value !== "" && id !== accountId.value) leave();
+    accountId.value = id;
+  });
   access = { token: tokens.access_token, until: Date.now() + tokens.expires_in * 1000 };
+  // In this order: other tabs look at the account when the token changes.
+  localStorage.setItem(ACCOUNT, id);
   localStorage.setItem(REFRESH, tokens.refresh_token);
   return tokens.access_token;
 }
 
+/** Lets go of all that this tab holds of the account. */
+function leave() {
+  batch(() => {
+    access = undefined;
+    account.value = null;
+    accountId.value = "";
+    signedIn.value = false;
+    reader.value += 1;
+  });
+}
+
+/** Ends the session on this device. */
 function forget() {
-  access = undefined;
-  account.value = null;
+  localStorage.removeItem(ACCOUNT);
   localStorage.removeItem(REFRESH);
-  signedIn.value = false;
+  leave();
+}
+
+/** The id of the account that is signed in. Throws where it is not known and the service does not tell. */
+export async function owner(): Promise<string> {
+  if (accountId.value === "") await refresh();
+  if (accountId.value === "") throw new Error("the access token names no account");
+  return accountId.value;
 }
 
 /** An access token that is good for a while. */
@@ -70,11 +110,8 @@ export function refresh(): Promise<string> {
   const begun = turn(async () => {
     const token = localStorage.getItem(REFRESH);
     if (token === null) {
-      signedIn.value = false;
-      throw new ApiError(
-        { type: "", title: "", status: 401, detail: "", code: "unauthenticated", correlation_id: "" },
-        undefined,
-      );
+      leave();
+      throw unauthenticated();
     }
     try {
       return keep(await call("post", "/auth/refresh", { body: { refresh_token: token } }));
@@ -89,14 +126,19 @@ export function refresh(): Promise<string> {
   return begun;
 }
 
-/** The service takes the login no more. */
+/** The service has refused the session: the page asks to sign in and keeps what it holds for the same account. */
 export function signedOutByServer() {
-  const email = account.value?.email ?? "";
+  endedByService();
+  localStorage.removeItem(REFRESH);
+}
+
+function endedByService() {
   batch(() => {
+    access = undefined;
     ended.value = signedIn.value;
-    endedFor.value = email;
-    if (email !== "") typedEmail.value = email;
-    forget();
+    if (account.value !== null) typedEmail.value = account.value.email;
+    account.value = null;
+    signedIn.value = false;
   });
 }
 
@@ -108,9 +150,7 @@ export async function signIn(email: string, password: string) {
   keep(tokens);
   localStorage.setItem(device, tokens.refresh_token);
   batch(() => {
-    if (email.toLowerCase() !== endedFor.value.toLowerCase()) reader.value += 1;
     ended.value = false;
-    endedFor.value = "";
     typedEmail.value = "";
     deleted.value = false;
     signedIn.value = true;
@@ -122,7 +162,7 @@ export async function signUp(name: string, email: string, password: string) {
   await signIn(email, password);
 }
 
-/** Ends the login here, and at the service if that answers. What was just saved is not cut off by that. */
+/** Ends the session here, and at the service if that answers. Waits for what is being saved. */
 export async function signOut() {
   await saved();
   const token = localStorage.getItem(REFRESH);
@@ -135,15 +175,18 @@ export async function signOut() {
   }
 }
 
-/** After a new password was set by a link: all logins of the account have ended. */
+/** After a new password was set by a link: all sessions of the account have ended. */
 export function endedElsewhere() {
   ended.value = false;
   forget();
 }
 
-/** After the account is gone: nothing of it stays on this device. */
+/** Removes a deleted account from this device. */
 export function forgetAccount(email: string) {
   localStorage.removeItem(DEVICE + email.toLowerCase());
+  const id = accountId.value;
+  if (id !== "")
+    for (const key of Object.keys(localStorage)) if (key.endsWith(`.${id}`)) localStorage.removeItem(key);
   deleted.value = true;
   forget();
 }

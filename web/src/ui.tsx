@@ -2,7 +2,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { describe } from "./errors";
-import { t } from "./i18n";
+import { language, t } from "./i18n";
 import { signedIn } from "./session";
 
 const PATHS = {
@@ -65,7 +65,7 @@ interface ButtonProps {
   of?: string;
   /** Shows the icon alone. */
   terse?: boolean;
-  onClick?: () => void;
+  onClick?: () => unknown;
 }
 
 export function Button({
@@ -100,7 +100,7 @@ interface FieldProps {
   value: string;
   onInput: (value: string) => void;
   help?: string | undefined;
-  fault?: string | undefined;
+  fault?: ComponentChildren;
   type?: JSX.InputHTMLAttributes["type"];
   autocomplete?: string;
   inputMode?: "decimal" | "numeric" | "text" | "email";
@@ -238,7 +238,7 @@ export function Switch({ label, checked, onChange, help, disabled }: SwitchProps
 /** An error in words: what happened, and what to do. */
 export function Trouble({ error }: { error: unknown }) {
   if (error === undefined || error === null) return null;
-  const { text, details, reference } = describe(error);
+  const { text, details, reference, reload } = describe(error);
   return (
     <div class="notice bad" role="alert">
       <Icon name="alert" />
@@ -247,13 +247,30 @@ export function Trouble({ error }: { error: unknown }) {
         {details.length > 0 && (
           <ul>
             {details.map((detail) => (
-              <li key={detail}>{detail}</li>
+              <li key={detail}>
+                <ServiceText text={detail} />
+              </li>
             ))}
           </ul>
         )}
         {reference && <p class="help">{t().errorId(reference)}</p>}
+        {reload && (
+          <Button icon="retry" onClick={() => location.reload()}>
+            {t().reload}
+          </Button>
+        )}
       </div>
     </div>
+  );
+}
+
+/** A text that the service has worded, for which there is no code to translate: it is English, and says so. */
+export function ServiceText({ text }: { text: string }) {
+  return (
+    <>
+      {language.value !== "en" && `${t().inEnglish} `}
+      <span lang="en">{text}</span>
+    </>
   );
 }
 
@@ -266,28 +283,56 @@ export function Notice({ kind, children }: { kind: "good" | "info" | "warn"; chi
   );
 }
 
-/** A text to take elsewhere, with a button that copies it. */
-export function Copyable({ label, text }: { label: string; text: string }) {
+/** Copies a text; false if the browser does not allow that: over plain HTTP, or because the user has denied it. */
+export async function copyText(text: string): Promise<boolean> {
+  if (navigator.clipboard === undefined) return false;
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+interface CopyableProps {
+  label: string;
+  text: string;
+  /** Whether copying was tried and not allowed. */
+  denied?: boolean;
+}
+
+/** A text to take elsewhere, with a button that copies it. Where that is not allowed, it is selected. */
+export function Copyable({ label, text, denied = false }: CopyableProps) {
   const id = useId();
-  const [copied, setCopied] = useState(false);
+  const [outcome, setOutcome] = useState<"copied" | "denied" | undefined>(denied ? "denied" : undefined);
   const input = useRef<HTMLInputElement>(null);
-  const copy = () => {
-    input.current?.select();
-    navigator.clipboard?.writeText(text).then(
-      () => setCopied(true),
-      () => {},
-    );
-  };
+  const select = () => input.current?.select();
+  useEffect(() => {
+    if (outcome === "denied") select();
+  }, [outcome, text]);
   return (
-    <div class="copyable">
-      <label class="unseen" for={id}>
-        {label}
-      </label>
-      <input ref={input} id={id} class="mono" readOnly value={text} onFocus={() => input.current?.select()} />
-      <Button icon={copied ? "check" : "copy"} onClick={copy}>
-        {copied ? t().copied : t().copy}
-      </Button>
-    </div>
+    <>
+      <div class="copyable">
+        <label class="unseen" for={id}>
+          {label}
+        </label>
+        <input ref={input} id={id} class="mono" readOnly value={text} onFocus={select} />
+        <Button
+          icon={outcome === "copied" ? "check" : "copy"}
+          onClick={async () => {
+            select();
+            setOutcome((await copyText(text)) ? "copied" : "denied");
+          }}
+        >
+          {outcome === "copied" ? t().copied : t().copy}
+        </Button>
+      </div>
+      {outcome === "denied" && (
+        <p class="help" role="status">
+          {t().copyDenied}
+        </p>
+      )}
+    </>
   );
 }
 
@@ -320,18 +365,27 @@ interface DialogProps {
 export function Dialog({ title, children, onClose, wide }: DialogProps) {
   const id = useId();
   const dialog = useRef<HTMLDialogElement>(null);
-  // Where the session has ended, it waits behind the door.
+  // Hidden while the sign-in form is shown, after the service has ended the session.
   const shown = signedIn.value;
+  const left = useRef(false);
   useEffect(() => {
     if (shown) dialog.current?.showModal();
     else dialog.current?.close();
   }, [shown]);
+  useEffect(() => {
+    const element = dialog.current;
+    return () => {
+      left.current = true;
+      // Gives the focus back to where it was before.
+      element?.close();
+    };
+  }, []);
   return (
     <dialog
       ref={dialog}
       class={wide ? "wide" : ""}
       aria-labelledby={id}
-      onClose={() => signedIn.value && onClose()}
+      onClose={() => signedIn.value && !left.current && onClose()}
       onCancel={(event) => {
         event.preventDefault();
         onClose();
@@ -402,7 +456,7 @@ export function useAction(action: () => Promise<void>): [() => void, boolean, un
     setError(undefined);
     const inside = signedIn.value;
     action()
-      // That the session has ended is said at the door.
+      // The sign-in form says that the session has ended.
       .catch((problem) => (inside && !signedIn.value) || setError(problem))
       .finally(() => {
         begun.current = false;

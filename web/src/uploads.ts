@@ -1,12 +1,13 @@
 // The uploads of this tab: created at the service, sent to the object store by Uppy, then completed at the service. An
 // interrupted upload is recognised by its file's fingerprint and resumed when the file is chosen again.
 import { signal } from "@preact/signals";
-import { ApiError, call, type NewVideo, type Options, withRetries } from "./api";
-import { fingerprint, uniqueId } from "./fingerprint";
+import { ApiError, call, NetworkError, type NewVideo, type Options, withRetries } from "./api";
+import { fingerprint, idempotency, readPiece, uniqueId } from "./fingerprint";
+import { loadPart } from "./load-part";
 import { lastForm, read } from "./options";
-import { OtherFile } from "./other-file";
+import { PageError } from "./page-error";
 import type { Sender } from "./sender";
-import { account } from "./session";
+import { owner, reader } from "./session";
 import { reachable, refreshVideos, videos } from "./videos";
 
 export interface Upload {
@@ -27,7 +28,15 @@ export interface Upload {
 interface Job {
   file: File;
   options: Options;
+  /** The account that uploads. */
+  owner: string;
+  /** Recognises the file when it is chosen again; none without TLS. */
+  print: string | undefined;
+  /** The same key for each attempt to create the video, so that a lost answer does not create a second one. */
+  idempotency: ReturnType<typeof idempotency>;
   upload: NewVideo["upload"] | undefined;
+  /** Whether the upload was canceled. */
+  canceled: boolean;
   /** Times and the bytes sent by then, to compute the speed. */
   samples: [number, number][];
 }
@@ -38,6 +47,33 @@ const jobs = new Map<string, Job>();
 
 export const uploadOf = (id: string) => uploads.value.find((upload) => upload.id === id);
 
+function add(file: File, options: Options, fields: Partial<Upload>): string {
+  const key = uniqueId();
+  jobs.set(key, {
+    file,
+    options,
+    owner: "",
+    print: undefined,
+    idempotency: idempotency(),
+    upload: undefined,
+    canceled: false,
+    samples: [],
+  });
+  const entry: Upload = {
+    id: "",
+    key,
+    name: file.name,
+    size: file.size,
+    state: "starting",
+    sent: 0,
+    speed: 0,
+    error: undefined,
+    refused: undefined,
+  };
+  uploads.value = [...uploads.value, { ...entry, ...fields }];
+  return key;
+}
+
 function change(key: string, fields: Partial<Upload>) {
   uploads.value = uploads.value.map((upload) => (upload.key === key ? { ...upload, ...fields } : upload));
 }
@@ -47,6 +83,20 @@ function drop(key: string) {
   uploads.value = uploads.value.filter((upload) => upload.key !== key);
 }
 
+// The uploads of who has signed out stop, and nobody else sees them.
+reader.subscribe(() => {
+  const keys = [...jobs.keys()];
+  jobs.clear();
+  uploads.value = [];
+  if (keys.length > 0)
+    void loading?.then(
+      (it) => {
+        for (const key of keys) it.remove(key);
+      },
+      () => {},
+    );
+});
+
 // ---- Interrupted uploads -------------------------------------------------------------------
 
 interface Kept {
@@ -54,23 +104,23 @@ interface Kept {
   id: string;
 }
 
-const storageKey = () => `framelift.uploads.${account.value?.id ?? ""}`;
+const storageKey = (owner: string) => `framelift.uploads.${owner}`;
 
-function kept(): Kept[] {
+function kept(owner: string): Kept[] {
   try {
-    return JSON.parse(localStorage.getItem(storageKey()) ?? "[]");
+    return JSON.parse(localStorage.getItem(storageKey(owner)) ?? "[]");
   } catch {
     return [];
   }
 }
 
-function keep(entry: Kept) {
-  const others = kept().filter((it) => it.id !== entry.id);
-  localStorage.setItem(storageKey(), JSON.stringify([...others, entry].slice(-100)));
+function keep(owner: string, entry: Kept) {
+  const others = kept(owner).filter((it) => it.id !== entry.id);
+  localStorage.setItem(storageKey(owner), JSON.stringify([...others, entry].slice(-100)));
 }
 
-export function forgetUpload(id: string) {
-  localStorage.setItem(storageKey(), JSON.stringify(kept().filter((it) => it.id !== id)));
+function forgetUpload(owner: string, id: string) {
+  localStorage.setItem(storageKey(owner), JSON.stringify(kept(owner).filter((it) => it.id !== id)));
 }
 
 // ---- The life of an upload -----------------------------------------------------------------
@@ -79,7 +129,7 @@ export function forgetUpload(id: string) {
 let loading: Promise<Sender> | undefined;
 
 function sender(): Promise<Sender> {
-  loading ??= import("./sender").then(
+  loading ??= loadPart(() => import("./sender")).then(
     ({ createSender }) =>
       createSender({
         progress: (key, sent) => {
@@ -92,8 +142,8 @@ function sender(): Promise<Sender> {
           const speed = now > from ? ((sent - before) * 1000) / (now - from) : 0;
           change(key, { sent, speed: Math.max(0, speed) });
         },
-        sent: (key) => void handOver(key),
-        failed: (key, error) => change(key, { state: "failed", error, speed: 0 }),
+        sent: (key) => void step(key, () => handOver(key)),
+        failed: (key, error) => void fail(key, error),
       }),
     (error) => {
       loading = undefined;
@@ -103,48 +153,75 @@ function sender(): Promise<Sender> {
   return loading;
 }
 
+/** Marks an upload as failed, with the cause in terms that `describe` knows. */
+async function fail(key: string, error: unknown) {
+  const job = jobs.get(key);
+  if (job === undefined) return;
+  let cause = error;
+  const status = (error as { source?: { status?: number } }).source?.status;
+  if (error instanceof NetworkError || status === 0) {
+    // A request whose file is gone fails like one without a network.
+    cause = await readPiece(job.file, 0, 1).then(
+      () => new PageError("upload-lost"),
+      (unreadable) => unreadable,
+    );
+  }
+  if (status !== undefined && status > 0) cause = new PageError("upload-refused");
+  const refused = error instanceof ApiError && error.code === "validation-failed";
+  const options = refused ? JSON.stringify(job.options) : undefined;
+  change(key, { state: "failed", error: cause, speed: 0, refused: options });
+}
+
+/** Runs a step of an upload. */
+async function step(key: string, work: () => Promise<void>) {
+  try {
+    await work();
+  } catch (error) {
+    await fail(key, error);
+  }
+}
+
 /** Starts the upload of a file, or resumes its interrupted upload. */
 export async function addFile(file: File, options: Options) {
-  const print = await fingerprint(file);
-  const same = uploads.value.find((upload) => upload.key === print);
-  if (same !== undefined) {
-    if (same.state === "failed") await retry(same.key);
-    return;
+  const key = add(file, options, {});
+  await step(key, () => begin(key));
+}
+
+async function begin(key: string) {
+  const job = jobs.get(key);
+  if (job === undefined) return;
+  change(key, { state: "starting", error: undefined });
+  job.owner = await owner();
+  job.print ??= await fingerprint(job.file);
+  const twin = job.print && [...jobs].find(([other, it]) => other !== key && it.print === job.print)?.[0];
+  if (twin) {
+    drop(key);
+    return again(twin, job.file);
   }
-  const key = print ?? uniqueId();
-  const entry: Upload = {
-    id: "",
-    key,
-    name: file.name,
-    size: file.size,
-    state: "starting",
-    sent: 0,
-    speed: 0,
-    error: undefined,
-    refused: undefined,
-  };
-  jobs.set(key, { file, options, upload: undefined, samples: [] });
-  uploads.value = [...uploads.value, entry];
-  const earlier = print === undefined ? undefined : kept().find((it) => it.print === print);
-  if (earlier !== undefined && (await stillOpen(earlier.id))) {
-    await goOn(key, earlier.id);
-    return;
-  }
-  await start(key);
+  const earlier = job.print && kept(job.owner).find((it) => it.print === job.print);
+  if (earlier && (await isOpen(job.owner, earlier.id))) await goOn(key, earlier.id);
+  else await create(key);
+}
+
+/** Takes the file of an upload of this tab that was chosen again: the browser may have lost the first choice. */
+async function again(key: string, file: File) {
+  const job = jobs.get(key);
+  if (job === undefined || uploads.value.find((it) => it.key === key)?.state !== "failed") return;
+  job.file = file;
+  await retry(key);
 }
 
 /** Resumes the upload of a video with the file that was chosen again. */
 export async function resume(id: string, file: File) {
   const video = videos.value.find((it) => it.id === id);
-  const print = await fingerprint(file);
-  const entry = kept().find((it) => it.id === id);
+  const [account, print] = [await owner(), await fingerprint(file)];
+  const entry = kept(account).find((it) => it.id === id);
   const same = entry === undefined ? file.size === video?.size_bytes : print === entry.print;
-  if (!same || video === undefined) throw new OtherFile();
-  const key = print ?? id;
-  jobs.set(key, { file, options: video.options, upload: undefined, samples: [] });
-  const begun = { id, key, name: video.file_name, size: file.size, sent: 0, speed: 0, error: undefined };
-  uploads.value = [...uploads.value, { ...begun, state: "starting", refused: undefined }];
-  await goOn(key, id);
+  if (!same || video === undefined) throw new PageError("other-file");
+  const key = add(file, video.options, { id, name: video.file_name });
+  const job = jobs.get(key);
+  if (job !== undefined) Object.assign(job, { owner: account, print });
+  await step(key, () => goOn(key, id));
 }
 
 /** Sends the bytes of an existing upload that have not arrived. */
@@ -155,25 +232,27 @@ async function goOn(key: string, id: string) {
     );
     await send(key, id, part_size);
   } catch (error) {
-    if (!(error instanceof ApiError && error.code === "not-found"))
-      return change(key, { state: "failed", error });
-    await startAnew(key, id);
+    if (!(error instanceof ApiError && error.code === "not-found")) throw error;
+    // The upload goes in one request, whose URL cannot be requested again.
+    await remove(jobs.get(key)?.owner ?? "", id);
+    await create(key);
   }
 }
 
-async function stillOpen(id: string): Promise<boolean> {
+/** Whether an interrupted upload can go on. Throws where the service does not say. */
+async function isOpen(owner: string, id: string): Promise<boolean> {
   try {
-    const video = await call("get", "/videos/{id}", { path: { id } });
+    const video = await withRetries(() => call("get", "/videos/{id}", { path: { id } }));
     if (video.status === "awaiting_upload") return true;
   } catch (error) {
-    if (!(error instanceof ApiError) || error.status >= 500) return false;
+    if (!(error instanceof ApiError && (error.status === 404 || error.status === 403))) throw error;
   }
-  forgetUpload(id);
+  forgetUpload(owner, id);
   return false;
 }
 
-async function remove(id: string) {
-  forgetUpload(id);
+async function remove(owner: string, id: string) {
+  forgetUpload(owner, id);
   try {
     await call("delete", "/videos/{id}", { path: { id } });
   } catch (error) {
@@ -181,39 +260,25 @@ async function remove(id: string) {
   }
 }
 
-/** Restarts an upload in one request, whose URL cannot be requested again. */
-async function startAnew(key: string, id: string) {
-  try {
-    await remove(id);
-  } catch (error) {
-    return change(key, { state: "failed", error });
-  }
-  await start(key);
-}
-
 /** Creates the video and sends the file. */
-async function start(key: string) {
+async function create(key: string) {
   const job = jobs.get(key);
   if (job === undefined) return;
   // Refused options have been corrected since.
   if (uploads.value.some((it) => it.key === key && it.refused !== undefined))
     job.options = read(lastForm()).options;
-  change(key, { state: "starting", error: undefined, refused: undefined });
-  // The same key for each attempt, so that a lost answer does not create a second video.
-  const headers = { "idempotency-key": uniqueId() };
-  const { file, options } = job;
-  const body = { file_name: file.name, size_bytes: file.size, options };
-  try {
-    const made = await withRetries(() => call("post", "/videos", { body, headers }));
-    job.upload = made.upload;
-    const partSize = made.upload.method === "MULTIPART" ? made.upload.part_size : 0;
-    if (partSize > 0) keep({ print: key, id: made.id });
-    await send(key, made.id, partSize);
-    refreshVideos();
-  } catch (error) {
-    const refused = error instanceof ApiError && error.code === "validation-failed";
-    change(key, { state: "failed", error, refused: refused ? JSON.stringify(options) : undefined });
-  }
+  change(key, { id: "", state: "starting", error: undefined, refused: undefined });
+  const body = { file_name: job.file.name, size_bytes: job.file.size, options: job.options };
+  const headers = job.idempotency(body);
+  const made = await withRetries(() => call("post", "/videos", { body, headers }));
+  // The next video of this file is another one.
+  job.idempotency = idempotency();
+  if (job.canceled) return remove(job.owner, made.id);
+  job.upload = made.upload;
+  const partSize = made.upload.method === "MULTIPART" ? made.upload.part_size : 0;
+  if (partSize > 0 && job.print !== undefined) keep(job.owner, { print: job.print, id: made.id });
+  await send(key, made.id, partSize);
+  void refreshVideos();
 }
 
 async function send(key: string, id: string, partSize: number) {
@@ -222,22 +287,21 @@ async function send(key: string, id: string, partSize: number) {
   change(key, { id, state: "sending", error: undefined });
   job.samples = [];
   const put = job.upload?.method === "PUT" ? job.upload : undefined;
-  (await sender()).send({ key, id, file: job.file, partSize, put });
+  const to = await sender();
+  // Canceled while the sender was loading.
+  if (jobs.get(key) === job) to.send({ key, id, file: job.file, partSize, put });
 }
 
 /** Completes an upload at the service after the object store has received everything. */
 async function handOver(key: string) {
   const upload = uploads.value.find((it) => it.key === key);
-  if (upload === undefined) return;
+  const job = jobs.get(key);
+  if (upload === undefined || job === undefined) return;
   change(key, { state: "finishing", sent: upload.size, speed: 0 });
-  try {
-    await withRetries(() => call("post", "/videos/{id}/complete", { path: { id: upload.id } }));
-    forgetUpload(upload.id);
-    await refreshVideos();
-    drop(key);
-  } catch (error) {
-    change(key, { state: "failed", error });
-  }
+  await withRetries(() => call("post", "/videos/{id}/complete", { path: { id: upload.id } }));
+  forgetUpload(job.owner, upload.id);
+  await refreshVideos();
+  drop(key);
 }
 
 export async function pause(key: string) {
@@ -257,32 +321,37 @@ export async function retry(key: string) {
   const upload = uploads.value.find((it) => it.key === key);
   const job = jobs.get(key);
   if (upload === undefined || job === undefined) return;
-  if (upload.id === "") return start(key);
-  (await sender()).remove(key);
-  const put = job.upload?.method === "PUT" ? job.upload : undefined;
-  if (put !== undefined && new Date(put.expires_at).getTime() > Date.now()) return send(key, upload.id, 0);
-  return goOn(key, upload.id);
+  await step(key, async () => {
+    if (upload.id === "") return begin(key);
+    (await sender()).remove(key);
+    const put = job.upload?.method === "PUT" ? job.upload : undefined;
+    if (put !== undefined && new Date(put.expires_at).getTime() > Date.now()) return send(key, upload.id, 0);
+    return goOn(key, upload.id);
+  });
 }
 
 /** Cancels an upload. */
 export async function abandon(key: string) {
   const upload = uploads.value.find((it) => it.key === key);
-  if (loading !== undefined) (await sender()).remove(key);
+  const job = jobs.get(key);
+  if (upload === undefined || job === undefined) return;
+  job.canceled = true;
   drop(key);
-  if (upload === undefined || upload.id === "") return;
-  await remove(upload.id);
+  if (loading !== undefined) (await sender()).remove(key);
+  if (upload.id === "") return;
+  await remove(job.owner, upload.id);
   await refreshVideos();
 }
 
-/** Resumes uploads that failed without a network, or without the service, when it is back. */
-function resumeFailed() {
-  for (const upload of uploads.value) {
-    if (upload.state === "failed" && !(upload.error instanceof ApiError)) void retry(upload.key);
+/** Resumes uploads that have lost the network or the service, when it is back. */
+function resumeLost() {
+  for (const { key, state, error } of uploads.value) {
+    if (state === "failed" && error instanceof PageError && error.kind === "upload-lost") void retry(key);
   }
 }
-addEventListener("online", resumeFailed);
+addEventListener("online", resumeLost);
 reachable.subscribe((there) => {
-  if (there) resumeFailed();
+  if (there) resumeLost();
 });
 
 /** Makes the browser ask before the tab closes during an upload. */

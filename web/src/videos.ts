@@ -1,24 +1,24 @@
-// The list of videos, kept up to date while somebody looks: it is asked for once, and a stream of events tells what
-// changes from then on. Where the stream breaks off, the list is asked for again at each attempt to open another one.
+// The list of videos: loaded once, then kept up to date by a stream of events. Each time the stream breaks off, the list
+// is loaded again. Answers and events may arrive out of order: a video never goes back to an earlier stage of its life.
 import { signal } from "@preact/signals";
 import { ApiError, call, callWhole, type Options, openEvents, type Status, type Video } from "./api";
 import { follow, type Message } from "./events";
-import { uniqueId } from "./fingerprint";
+import type { idempotency } from "./fingerprint";
 import { signedIn } from "./session";
 
 const PAGE = 20;
-/** Active videos beyond the first page that are asked for one by one. */
+/** Active videos beyond the first page that are loaded one by one while there is no stream. */
 const SINGLE = 5;
 
-/** The caller's videos, newest first, as far as they were asked for or told of. */
+/** The caller's videos, newest first: the loaded pages and those that events have brought. */
 export const videos = signal<readonly Video[]>([]);
-/** Whether the first answer is there. */
+/** Whether the first page is loaded. */
 export const loaded = signal(false);
-/** Where the next older page begins; none at the end. */
+/** The cursor of the next older page; none at the end. */
 export const older = signal<string | null>(null);
 /** Whether the service answers. */
 export const reachable = signal(true);
-/** What screen readers are told of, when it changes: a video, and its status now. */
+/** The video whose processing ended last, which is announced to screen readers. */
 export const news = signal<Video | null>(null);
 
 const ACTIVE: readonly Status[] = ["queued", "pending", "processing"];
@@ -28,16 +28,16 @@ export const isCancelable = (video: Video) => CANCELABLE.includes(video.status);
 
 let etag: string | null = null;
 let failures = 0;
-/** Videos that the open stream has told of: it tells of their end, too. */
+/** Videos that the open stream has sent an event of: it will also send their end. */
 const followed = new Set<string>();
-/** Videos that were told of since the list was asked for: what it says of them may be older. */
-const told = new Set<string>();
-/** Deleted videos: no older word brings them back. */
+/** Videos with an event since the list was requested: the answer may be older than that. */
+const changed = new Set<string>();
+/** Deleted videos: an answer or event that was on its way must not add them again. */
 const deleted = new Set<string>();
 
 export const isDeleted = (id: string) => deleted.has(id);
 
-/** How far a video has come; none goes back in this. */
+/** The stage of a video's life: before, during and after processing. */
 const stage = (video: Video) => (video.status === "awaiting_upload" ? 0 : isActive(video) ? 1 : 2);
 
 /** Ids sort by creation. */
@@ -49,30 +49,30 @@ function announce(known: Video | undefined, video: Video) {
   if (known !== undefined && known.status !== video.status && !isActive(video)) news.value = video;
 }
 
-/** Takes over a page, and whether all of it was news. */
+/** Merges the first page into the list; whether all of its videos were taken from it. */
 function merge(page: readonly Video[]): boolean {
   const oldest = page.at(-1)?.id;
   const known = new Map(videos.value.map((video) => [video.id, video]));
   const fresh = page.filter((video) => {
     const before = known.get(video.id);
     const ahead = before === undefined ? -1 : stage(before) - stage(video);
-    return !deleted.has(video.id) && (told.has(video.id) ? before !== undefined && ahead < 0 : ahead <= 0);
+    return !deleted.has(video.id) && (changed.has(video.id) ? before !== undefined && ahead < 0 : ahead <= 0);
   });
   const ids = new Set(fresh.map(({ id }) => id));
   const listed = new Set(page.map(({ id }) => id));
-  // What is older than the page was asked for before, and stays.
+  // Videos older than the page stay as they were loaded before.
   const rest = videos.value.filter(
     ({ id }) =>
       !ids.has(id) &&
-      (listed.has(id) || told.has(id) || (page.length === PAGE && oldest !== undefined && id < oldest)),
+      (listed.has(id) || changed.has(id) || (page.length === PAGE && oldest !== undefined && id < oldest)),
   );
   for (const video of fresh) announce(known.get(video.id), video);
   show([...fresh, ...rest]);
   return fresh.length === page.length;
 }
 
-/** Takes over a video as it is now. */
-export function keep(video: Video) {
+/** Adds a video to the list, or updates it. */
+export function update(video: Video) {
   const known = videos.value.find(({ id }) => id === video.id);
   if (deleted.has(video.id) || (known !== undefined && stage(known) > stage(video))) return;
   announce(known, video);
@@ -84,66 +84,68 @@ function drop(id: string) {
   videos.value = videos.value.filter((video) => video.id !== id);
 }
 
-let asking: Promise<void> | undefined;
+let loading: Promise<void> | undefined;
 let next: Promise<void> | undefined;
 
-/** Asks now. A call while one is under way is answered by the next one: the answer on its way may be older. */
+/** Loads the first page. A call while one is being loaded waits for another one after it, which is newer. */
 export function refreshVideos(): Promise<void> {
-  if (asking === undefined) {
-    asking = ask().finally(() => {
-      asking = undefined;
-      meet();
+  if (loading === undefined) {
+    loading = load().finally(() => {
+      loading = undefined;
+      closeGap();
     });
-    return asking;
+    return loading;
   }
-  next ??= asking.then(() => {
+  next ??= loading.then(() => {
     next = undefined;
     return signedIn.value ? refreshVideos() : undefined;
   });
   return next;
 }
 
-async function ask() {
-  told.clear();
+async function load() {
+  changed.clear();
   try {
     const headers = etag === null ? {} : { "if-none-match": etag };
     const answer = await callWhole("get", "/videos", { query: { limit: PAGE }, headers });
     if (answer.status === 200 && answer.body !== undefined) {
       const first = !loaded.value;
-      // What was passed over is told again.
+      // Without the entity tag, the next answer has the whole page again.
       etag = merge(answer.body.items) ? answer.etag : null;
       if (first || videos.value.length <= PAGE) older.value = answer.body.next_cursor ?? null;
       loaded.value = true;
     }
     for (const { id } of live ? [] : videos.value.slice(PAGE).filter(isActive).slice(0, SINGLE)) {
       const video = await call("get", "/videos/{id}", { path: { id } });
-      if (!told.has(id)) keep(video);
+      if (!changed.has(id)) update(video);
     }
     failures = 0;
     reachable.value = true;
   } catch (error) {
     failures += 1;
-    // One lost answer is no news.
+    // A single lost answer is not shown.
     if (failures > 1 && !(error instanceof ApiError && error.status < 500)) reachable.value = false;
   }
 }
 
-/** Whether the list was asked for, where that was needed, since there is a stream. */
-let met = false;
+/** Whether the gap between the list and the open stream is closed. */
+let gapClosed = false;
 
-/** What ended behind the list's answer and before the stream's first look is told by neither: the list is asked for once
- * more where it has a video at work that the stream does not tell of. */
-function meet() {
-  if (!live || met || !loaded.value || asking !== undefined) return;
-  met = true;
+/**
+ * Loads the list once more if it has an unfinished video of which the stream has sent nothing: its processing has ended
+ * after the list was read and before the stream began.
+ */
+function closeGap() {
+  if (!live || gapClosed || !loaded.value || loading !== undefined) return;
+  gapClosed = true;
   if (videos.value.some((video) => isCancelable(video) && !followed.has(video.id))) void refreshVideos();
 }
 
-function take({ event, data }: Message) {
+function receive({ event, data }: Message) {
   const message = JSON.parse(data) as Video;
-  told.add(message.id);
+  changed.add(message.id);
   followed.add(message.id);
-  if (event === "status") keep(message);
+  if (event === "status") update(message);
   else if (event === "deleted") drop(message.id);
   else if (event === "progress") {
     const { id, progress } = message;
@@ -151,27 +153,27 @@ function take({ event, data }: Message) {
   }
 }
 
-/** Whether events come. */
+/** Whether the stream is open. */
 let live = false;
 
-/** Keeps `videos` up to date from now on, while somebody is signed in; what is returned ends that. */
+/** Keeps `videos` up to date while somebody is signed in, until the returned function is called. */
 export function watch(): () => void {
   let stop = () => {};
-  // Nobody looks at a hidden tab, or behind the door; it catches up when it is shown again.
-  const look = () => {
+  // A hidden tab has no stream: it catches up when it is shown again.
+  const restart = () => {
     stop();
     live = false;
-    met = false;
+    gapClosed = false;
     followed.clear();
     if (document.hidden || !signedIn.value) return;
     void refreshVideos();
     stop = follow({
       open: (lastEventId, signal) => openEvents("/videos/events", lastEventId, signal),
-      tell: take,
+      receive,
       opened: (afterFault) => {
         live = true;
         if (afterFault) void refreshVideos();
-        else meet();
+        else closeGap();
       },
       broken: () => {
         live = false;
@@ -180,17 +182,18 @@ export function watch(): () => void {
     });
   };
   const signals = ["online", "offline"];
-  document.addEventListener("visibilitychange", look);
-  for (const name of signals) addEventListener(name, look);
-  // At once, too.
-  const ignore = signedIn.subscribe(look);
+  document.addEventListener("visibilitychange", restart);
+  for (const name of signals) addEventListener(name, restart);
+  // Calls it at once.
+  const unsubscribe = signedIn.subscribe(restart);
   return () => {
-    ignore();
+    unsubscribe();
     stop();
     live = false;
-    document.removeEventListener("visibilitychange", look);
-    for (const name of signals) removeEventListener(name, look);
+    document.removeEventListener("visibilitychange", restart);
+    for (const name of signals) removeEventListener(name, restart);
     videos.value = [];
+    news.value = null;
     loaded.value = false;
     older.value = null;
     etag = null;
@@ -220,10 +223,14 @@ export async function deleteVideo(id: string) {
   void refreshVideos();
 }
 
-/** Processes the same upload again; the new video's id. */
-export async function runAgain(id: string, options: Options): Promise<string> {
-  const headers = { "idempotency-key": uniqueId() };
-  const made = await call("post", "/videos/{id}/runs", { path: { id }, body: { options }, headers });
+/** Processes the same upload again; the new video's id. A repeated call with the same `once` makes no second run. */
+export async function runAgain(
+  id: string,
+  options: Options,
+  once: ReturnType<typeof idempotency>,
+): Promise<string> {
+  const body = { options };
+  const made = await call("post", "/videos/{id}/runs", { path: { id }, body, headers: once(body) });
   await refreshVideos();
   return made.id;
 }

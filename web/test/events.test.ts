@@ -31,7 +31,7 @@ async function followed(...openings: Opening[]) {
         });
         return new Response(body, { headers: { "content-type": "text/event-stream" } });
       },
-      tell: (message) => seen.told.push(message),
+      receive: (message) => seen.told.push(message),
       opened: (afterFault) => seen.opened.push(afterFault),
       broken: () => {
         seen.broken += 1;

@@ -1,25 +1,8 @@
-// The list follows the events, and an answer that is older than an event takes nothing back.
+// The list follows the events, and an answer that is older than an event changes nothing.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
+import { dispatch, listenerCount, page, settle, tokens } from "./browser";
 
-const storage = new Map([["framelift.refresh_token", "r"]]);
-const listeners = new Map<string, () => void>();
-const events = {
-  addEventListener: (name: string, listener: () => void) => listeners.set(name, listener),
-  removeEventListener: (name: string) => listeners.delete(name),
-};
-const page = { hidden: false, ...events };
-Object.assign(globalThis, {
-  localStorage: {
-    getItem: (key: string) => storage.get(key) ?? null,
-    setItem: () => {},
-    removeItem: () => {},
-  },
-  document: page,
-  ...events,
-});
-// Node.js 20 has none.
-globalThis.navigator ??= {} as Navigator;
 const { deleteVideo, news, refreshVideos, videos, watch } = await import("../src/videos");
 const { signedIn } = await import("../src/session");
 
@@ -34,7 +17,6 @@ let list: { answer: (items: object[]) => void }[] = [];
 let stream: ReadableStreamDefaultController<Uint8Array>;
 let closed: string[] = [];
 let stop = () => {};
-const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 async function tell(event: string, data: object) {
   stream.enqueue(new TextEncoder().encode(`event: ${event}\nid: 1\ndata: ${JSON.stringify(data)}\n\n`));
@@ -42,15 +24,14 @@ async function tell(event: string, data: object) {
 }
 
 beforeEach(() => {
-  // Other tests may have loaded the module where nobody was signed in.
+  localStorage.setItem("framelift.refresh_token", "r");
   signedIn.value = true;
   asked = [];
   list = [];
   closed = [];
   globalThis.fetch = (async (url: string, { method, signal }: RequestInit) => {
     if (method === "DELETE") return new Response(null, { status: 204 });
-    if (url === "/auth/refresh")
-      return Response.json({ access_token: "a", expires_in: 3600, refresh_token: "r" });
+    if (url === "/auth/refresh") return tokens("ada");
     asked.push(url);
     if (url === "/videos/events") {
       const body = new ReadableStream({
@@ -73,7 +54,8 @@ beforeEach(() => {
 
 afterEach(() => stop());
 
-test("one list is asked for, then events tell", async () => {
+test("one list is asked for, then events follow", async () => {
+  const before = listenerCount();
   stop = watch();
   await settle();
   list[0]?.answer([video("2", "pending"), video("1", "completed")]);
@@ -97,11 +79,10 @@ test("one list is asked for, then events tell", async () => {
   assert.equal(news.value?.id, "2");
   assert.deepEqual(asked.sort(), ["/videos/events", "/videos?limit=20"]);
   stop();
-  listeners.delete("storage");
-  assert.deepEqual([closed, listeners.size, videos.value], [["/videos/events"], 0, []]);
+  assert.deepEqual([closed, listenerCount(), videos.value], [["/videos/events"], before, []]);
 });
 
-test("an answer on its way takes back nothing that was told meanwhile", async () => {
+test("an answer that is older than an event changes nothing", async () => {
   stop = watch();
   await settle();
   await tell("status", video("2", "completed"));
@@ -124,12 +105,12 @@ test("a hidden tab listens to nothing and catches up when it is shown", async ()
   await settle();
   list[0]?.answer([]);
   page.hidden = true;
-  listeners.get("visibilitychange")?.();
+  dispatch("visibilitychange");
   await settle();
   assert.deepEqual(closed, ["/videos/events"]);
   asked = [];
   page.hidden = false;
-  listeners.get("visibilitychange")?.();
+  dispatch("visibilitychange");
   await settle();
   assert.deepEqual(asked.sort(), ["/videos/events", "/videos?limit=20"]);
   list[1]?.answer([]);
@@ -149,10 +130,10 @@ test("what ended between the list and the stream is asked for once", async () =>
     ["completed", "pending"],
   );
   await tell("status", video("3", "pending"));
-  assert.equal(list.length, 2, "the stream tells of the others");
+  assert.equal(list.length, 2, "the stream sends the others");
 });
 
-test("no older word brings a video back, or takes its end away", async () => {
+test("an older answer or event does not bring a video back, or undo its end", async () => {
   stop = watch();
   await settle();
   await tell("status", video("3", "pending"));

@@ -163,9 +163,16 @@ export const en = {
   keepIt: "Keep it",
   interrupted: "The upload was interrupted. Choose the file again to go on where it stopped.",
   chooseAgain: "Choose the file again",
-  otherFile:
+  "page_other-file":
     "That is another file. Choose the one whose upload was interrupted, or upload this one anew above.",
-  uploadLost: "The connection was lost. The upload goes on by itself when it is back, or try again now.",
+  "page_unreadable-file":
+    "The file cannot be read. Check that it is still there and has not changed, then choose it again.",
+  "page_upload-refused":
+    "The object store did not accept the file. Try again; if it stays so, cancel this upload and start it anew.",
+  "page_new-version":
+    "There is a new version of this page, and this part of the old one is gone. Reload the page to go on; uploads of this tab stop until their files are chosen again.",
+  "page_upload-lost":
+    "The connection was lost. The upload goes on by itself when it is back, or try again now.",
 
   status_awaiting_upload: "Waiting for upload",
   status_queued: "Queued",
@@ -227,6 +234,9 @@ export const en = {
   copyLink: "Copy link",
   copied: "Copied",
   copy: "Copy",
+  copyDenied: "The browser does not let the page copy. The text is selected: copy it with Ctrl+C or ⌘C.",
+  frameLink: "Link to this frame",
+  gridHelp: "Move with the arrow keys, Home, End, Page Up and Page Down; Enter shows a frame large.",
   saveFrame: "Download frame",
   gone: "This video is not there",
   goneText: "It was deleted, or the link is wrong, or it belongs to another account.",
@@ -393,7 +403,9 @@ export const en = {
   plugin_rejected: "Rejected",
 
   errorNetwork: "The service cannot be reached. Check your connection; what you typed is still here.",
-  errorUnknown: "Something went wrong.",
+  errorUnknown: "Something went wrong in this page. Try again; if it stays so, reload the page.",
+  reload: "Reload the page",
+  inEnglish: "In English:",
   errorId: (id: string) => `Reference: ${id}`,
   retryIn: (time: string) => `Try again in ${time}.`,
   "problem_invalid-credentials": "The e-mail address or the password is wrong.",

@@ -223,9 +223,15 @@ export const ptBR: Messages = {
   keepIt: "Manter",
   interrupted: "O envio foi interrompido. Escolha o arquivo de novo para continuar de onde parou.",
   chooseAgain: "Escolher o arquivo de novo",
-  otherFile:
+  "page_other-file":
     "Esse é outro arquivo. Escolha aquele cujo envio foi interrompido, ou envie este como novo, acima.",
-  uploadLost: "A conexão caiu. O envio continua sozinho quando ela voltar, ou tente de novo agora.",
+  "page_unreadable-file":
+    "O arquivo não pode ser lido. Verifique se ele ainda está lá e não mudou, e escolha-o de novo.",
+  "page_upload-refused":
+    "O armazenamento não aceitou o arquivo. Tente de novo; se continuar, cancele este envio e comece outro.",
+  "page_new-version":
+    "Há uma nova versão desta página, e esta parte da antiga não existe mais. Recarregue a página para continuar; os envios desta aba param até que seus arquivos sejam escolhidos de novo.",
+  "page_upload-lost": "A conexão caiu. O envio continua sozinho quando ela voltar, ou tente de novo agora.",
 
   status_awaiting_upload: "Aguardando envio",
   status_queued: "Na fila",
@@ -287,6 +293,9 @@ export const ptBR: Messages = {
   copyLink: "Copiar link",
   copied: "Copiado",
   copy: "Copiar",
+  copyDenied: "O navegador não deixa a página copiar. O texto está selecionado: copie-o com Ctrl+C ou ⌘C.",
+  frameLink: "Link deste quadro",
+  gridHelp: "Mova-se com as setas, Home, End, Page Up e Page Down; Enter mostra um quadro grande.",
   saveFrame: "Baixar quadro",
   gone: "Este vídeo não está aqui",
   goneText: "Foi excluído, ou o link está errado, ou pertence a outra conta.",
@@ -456,7 +465,9 @@ export const ptBR: Messages = {
   plugin_rejected: "Recusado",
 
   errorNetwork: "O serviço não responde. Verifique sua conexão; o que você digitou continua aqui.",
-  errorUnknown: "Algo deu errado.",
+  errorUnknown: "Algo deu errado nesta página. Tente de novo; se continuar, recarregue a página.",
+  reload: "Recarregar a página",
+  inEnglish: "O serviço diz, em inglês:",
   errorId: (id) => `Referência: ${id}`,
   retryIn: (time) => `Tente de novo em ${time}.`,
   "problem_invalid-credentials": "O e-mail ou a senha está errado.",

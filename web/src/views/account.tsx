@@ -226,7 +226,7 @@ function Sessions() {
   const [sessions, setSessions] = useState<readonly Session[]>([]);
   const load = async () => {
     const { items } = await call("get", "/auth/me/sessions");
-    setSessions(items.toSorted((a, b) => Number(b.current) - Number(a.current)));
+    setSessions([...items].sort((a, b) => Number(b.current) - Number(a.current)));
   };
   const failed = useLoad(load);
   return (

@@ -15,7 +15,7 @@ import {
   RANGES,
   type Refusal,
 } from "../options";
-import { Button, Choice, Field, Switch } from "../ui";
+import { Button, Choice, Field, ServiceText, Switch } from "../ui";
 
 interface Props {
   form: Form;
@@ -29,7 +29,7 @@ const PluginChain = lazy(async () => (await import("./plugin-chain")).PluginChai
 
 const text = (key: string) => t()[key as keyof Messages] as string;
 
-/** What is wrong with a field, and what it takes. */
+/** What is wrong with a field, and what it accepts. */
 function faultText(field: FieldName, fault: Fault | undefined): string | undefined {
   if (fault === undefined) return undefined;
   if (fault !== "number" && fault !== "whole") return text(`fault_${fault}`);
@@ -44,7 +44,10 @@ export function OptionsForm({ form, faults, refusal, onChange }: Props) {
   const used = advanced.some((field) => form[field] !== DEFAULTS[field]) || form.storyboard;
   const [open] = useState(used);
   const [chained, setChained] = useState(form.plugins.length > 0);
-  const fault = (field: FieldName) => faultText(field, faults[field]) ?? refusal?.fields[field];
+  const fault = (field: FieldName) => {
+    const refused = refusal?.fields[field];
+    return faultText(field, faults[field]) ?? (refused && <ServiceText text={refused} />);
+  };
   const field = (
     name: FieldName,
     help?: string,

@@ -1,9 +1,10 @@
 // The plugins of the options: which, in which order, and each one's configuration.
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { type Messages, t } from "../i18n";
 import { loadPlugins, pluginOf, plugins, type Step, stepFaults, usable } from "../plugins";
 import { initial, type Schema, type Wrong } from "../schema";
-import { Button, Choice, Trouble, useAction } from "../ui";
+import { Button, Choice, ServiceText, Trouble, useAction } from "../ui";
 import { SchemaForm } from "./schema-form";
 
 /** The API's maximum. */
@@ -85,13 +86,15 @@ function StepCard({ step, place, last, refused, onChange, onMove, onRemove }: Ca
   const plugin = pluginOf(name);
   const gone = plugins.value !== undefined && plugin === undefined;
   const schema: Schema = { ...((plugin?.config_schema ?? {}) as Schema), type: "object" };
-  const faults = new Map([...stepFaults(step)].map(([at, wrong]) => [at, inWords(wrong)]));
+  const faults = new Map<string, ComponentChildren>(
+    [...stepFaults(step)].map(([at, wrong]) => [at, inWords(wrong)]),
+  );
   // The service's error is shown until the value is changed.
   for (const [pointer, detail] of refused ?? []) {
     const own = `/${place}`;
-    if (pointer === own || pointer === `${own}/name`) faults.set("", detail);
+    if (pointer === own || pointer === `${own}/name`) faults.set("", <ServiceText text={detail} />);
     const at = pointer.startsWith(`${own}/config`) ? pointer.slice(`${own}/config`.length) : undefined;
-    if (at !== undefined) faults.set(at, detail);
+    if (at !== undefined) faults.set(at, <ServiceText text={detail} />);
   }
   const whole = faults.get("");
   return (

@@ -6,7 +6,18 @@ import { faultAt } from "../errors";
 import { ago, bytes } from "../format";
 import { t } from "../i18n";
 import { isName, loadPlugins, nameOf, plugins, uploadPlugin } from "../plugins";
-import { Button, Confirm, Field, Heading, Icon, type IconName, Notice, Trouble, useAction } from "../ui";
+import {
+  Button,
+  Confirm,
+  Field,
+  Heading,
+  Icon,
+  type IconName,
+  Notice,
+  ServiceText,
+  Trouble,
+  useAction,
+} from "../ui";
 
 const POLL_MS = 1500;
 /** The API's maximum. */
@@ -124,7 +135,7 @@ function UploadForm() {
               value={name}
               onInput={setName}
               help={t().pluginNameHelp}
-              fault={name === "" ? undefined : (fault ?? refused)}
+              fault={name === "" ? undefined : (fault ?? (refused && <ServiceText text={refused} />))}
             />
             <Button kind="primary" type="submit" busy={busy} disabled={fault !== undefined || large}>
               {t().uploadGo}
@@ -162,7 +173,11 @@ function Row({ plugin }: { plugin: Plugin }) {
       </div>
       {description && <p>{built_in ? t().schemaText(name, "", description) : description}</p>}
       <p class="help">{facts.filter(Boolean).join(" · ")}</p>
-      {reason && <p class="why">{reason}</p>}
+      {reason && (
+        <p class="why">
+          <ServiceText text={reason} />
+        </p>
+      )}
       {!built_in && (
         <div class="row-actions">
           <Button kind="quiet" icon="trash" of={name} onClick={() => ask(true)}>

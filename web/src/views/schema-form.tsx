@@ -1,4 +1,5 @@
 // A form made from a JSON schema.
+import type { ComponentChildren } from "preact";
 import { useId, useRef, useState } from "preact/hooks";
 import { bytes } from "../format";
 import { t } from "../i18n";
@@ -11,7 +12,7 @@ interface Props {
   schema: Schema;
   value: Json;
   /** What is wrong, by pointer. */
-  faults: ReadonlyMap<string, string>;
+  faults: ReadonlyMap<string, ComponentChildren>;
   onChange: (value: Json) => void;
 }
 
@@ -161,7 +162,7 @@ interface FieldProps {
   label: string;
   value: Json;
   help?: string | undefined;
-  fault?: string | undefined;
+  fault?: ComponentChildren;
   onChange: (value: Json) => void;
 }
 

@@ -2,20 +2,22 @@
 // loaded.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, type Options, type Video } from "../api";
+import { idempotency } from "../fingerprint";
 import { Frames } from "../frames";
-import { t } from "../i18n";
+import { type Messages, t } from "../i18n";
 import { place } from "../options";
-import { Button, Field, Trouble, useAction } from "../ui";
+import { Button, Field, ServiceText, Trouble, useAction } from "../ui";
 import { deleteVideo, runAgain } from "../videos";
 
 const ENDED: readonly Video["status"][] = ["completed", "failed", "canceled", "expired"];
 
-type Outcome = { picture: string } | { words: string };
+type Outcome = { picture: string } | { failure: NonNullable<Video["failure"]> } | "dropped";
 
 export function TryOut({ id, options, wrong }: { id: string; options: Options; wrong: boolean }) {
   const [at, setAt] = useState("50%");
   const [outcome, setOutcome] = useState<Outcome | undefined>(undefined);
   const left = useRef(false);
+  const once = useRef(idempotency());
   const read = place(at);
   useEffect(
     () => () => {
@@ -27,7 +29,8 @@ export function TryOut({ id, options, wrong }: { id: string; options: Options; w
     if (read === undefined) return;
     setOutcome(undefined);
     const { range: _, storyboard: __, ...rest } = options;
-    const trial = await runAgain(id, { ...rest, select: { at: [read] } });
+    const trial = await runAgain(id, { ...rest, select: { at: [read] } }, once.current);
+    once.current = idempotency();
     try {
       const ended = await untilEnded(trial);
       if (!left.current) setOutcome(await outcomeOf(ended));
@@ -45,8 +48,8 @@ export function TryOut({ id, options, wrong }: { id: string; options: Options; w
   }
 
   async function outcomeOf(video: Video): Promise<Outcome> {
-    if (video.failure) return { words: video.failure.message };
-    if (video.result?.frames !== 1) return { words: t().tryDropped };
+    if (video.failure) return { failure: video.failure };
+    if (video.result?.frames !== 1) return "dropped";
     const picture = new Image();
     picture.src = (await Frames.open(video.id, 1)).url(0);
     // The run is deleted from the service before the frame is shown.
@@ -71,16 +74,22 @@ export function TryOut({ id, options, wrong }: { id: string; options: Options; w
         {busy ? t().tryRuns : t().tryHelp}
       </p>
       <Trouble error={error} />
-      {outcome !== undefined &&
-        ("picture" in outcome ? (
-          <div class="viewer">
-            <img src={outcome.picture} alt={t().tryPicture} />
-          </div>
-        ) : (
-          <p class="why" role="status">
-            {outcome.words}
+      {outcome === "dropped" ? (
+        <p class="why" role="status">
+          {t().tryDropped}
+        </p>
+      ) : outcome === undefined ? null : "picture" in outcome ? (
+        <div class="viewer">
+          <img src={outcome.picture} alt={t().tryPicture} />
+        </div>
+      ) : (
+        <div role="status">
+          <p class="why">{t()[`fail_${outcome.failure.code}` as keyof Messages] as string | undefined}</p>
+          <p class="help">
+            <ServiceText text={outcome.failure.message} />
           </p>
-        ))}
+        </div>
+      )}
     </section>
   );
 }

@@ -1,14 +1,15 @@
 // One video: how far it is, what came of it, why it failed and what to do.
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, call, type Video } from "../api";
+import { idempotency } from "../fingerprint";
 import { bytes, duration, number, when } from "../format";
 import { type Messages, t } from "../i18n";
 import { lazy } from "../lazy";
 import { type Form, formOf, read, refusalOf } from "../options";
 import { go } from "../router";
-import { Button, Confirm, Dialog, Heading, Icon, Trouble, useAction } from "../ui";
+import { Button, Confirm, Dialog, Heading, Icon, ServiceText, Trouble, useAction } from "../ui";
 import { uploadOf } from "../uploads";
-import { cancel, deleteVideo, download, isCancelable, isDeleted, keep, runAgain, videos } from "../videos";
+import { cancel, deleteVideo, download, isCancelable, isDeleted, runAgain, update, videos } from "../videos";
 import { OptionsForm, summary } from "./options-form";
 import { ProcessingBar, StatusBadge } from "./status";
 import { Interrupted } from "./videos";
@@ -19,11 +20,11 @@ const TryOut = lazy(async () => (await import("./try-out")).TryOut);
 export function VideoView({ id, frame }: { id: string; frame: number | undefined }) {
   const listed = videos.value.find((video) => video.id === id);
   const [error, setError] = useState<unknown>(undefined);
-  // One that the list does not have yet: an older one, or that of an e-mail's link.
+  // The list may not have it: it is an older one, or the link is that of an e-mail.
   useEffect(() => {
     if (listed !== undefined || isDeleted(id)) return;
     const asking = new AbortController();
-    call("get", "/videos/{id}", { path: { id }, signal: asking.signal }).then(keep, (problem) => {
+    call("get", "/videos/{id}", { path: { id }, signal: asking.signal }).then(update, (problem) => {
       if (!asking.signal.aborted) setError(problem);
     });
     return () => asking.abort();
@@ -112,7 +113,9 @@ function Found({ video, frame }: { video: Video; frame: number | undefined }) {
           <p>{t().warningsHelp}</p>
           <ul class="plain">
             {result.warnings.map((warning) => (
-              <li key={warning}>{warning}</li>
+              <li key={warning}>
+                <ServiceText text={warning} />
+              </li>
             ))}
           </ul>
         </section>
@@ -160,12 +163,12 @@ function Failed({ video }: { video: Video }) {
   return (
     <div class="failed">
       <h2>{t().whatHappened}</h2>
-      <p>{text(`fail_${failure.code}`) ?? failure.message}</p>
+      <p>{text(`fail_${failure.code}`) ?? <ServiceText text={failure.message} />}</p>
       <h2>{t().whatToDo}</h2>
       <p>{text(`fail_${failure.code}_do`) ?? t().fail_internal_do}</p>
       <details>
         <summary>{t().technical}</summary>
-        <p class="mono">
+        <p class="mono" lang="en">
           {failure.code}: {failure.message}
         </p>
         <p class="mono">{video.id}</p>
@@ -213,9 +216,10 @@ function RunAgain({ video, onClose }: { video: Video; onClose: () => void }) {
   const { options, faults } = read(form);
   const wrong = Object.keys(faults).length > 0;
   const [sent, setSent] = useState<Form | undefined>(undefined);
+  const [once] = useState(idempotency);
   const [run, busy, error] = useAction(async () => {
     setSent(form);
-    const id = await runAgain(video.id, options);
+    const id = await runAgain(video.id, options, once);
     onClose();
     go(`/videos/${id}`);
   });

@@ -1,12 +1,11 @@
 // The list: where videos are dropped, what is uploading, and what became of the others.
-import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { EXTENSIONS } from "../../generated/extensions";
 import { ApiError, type Video } from "../api";
 import { ago, bytes, duration, number } from "../format";
 import { type Messages, t } from "../i18n";
 import { type Form, formOf, lastForm, read, refusalOf, rememberForm } from "../options";
-import { Bar, Button, Confirm, Heading, Icon, Notice, Trouble, useAction } from "../ui";
+import { Bar, Button, Confirm, Heading, Icon, Notice, ServiceText, Trouble, useAction } from "../ui";
 import { abandon, addFile, pause, resume, retry, type Upload, unpause, uploads } from "../uploads";
 import { cancel, deleteVideo, download, isActive, loaded, loadOlder, older, videos } from "../videos";
 import { OptionsForm, summary } from "./options-form";
@@ -27,9 +26,7 @@ export function VideosView() {
 
 // ---- Adding videos -------------------------------------------------------------------------
 
-const complaint = signal<string | undefined>(undefined);
-
-/** What the service did not take of these options, where an upload failed by them. */
+/** The service's errors in these options, if it has refused them for an upload. */
 function refusalOfUploads(form: Form) {
   const asked = JSON.stringify(read(form).options);
   const refused = uploads.value.find((it) => it.refused === asked)?.error;
@@ -40,6 +37,7 @@ function Add() {
   const [form, setForm] = useState<Form>(lastForm);
   const [open, setOpen] = useState(false);
   const [over, setOver] = useState(false);
+  const [complaint, complain] = useState<string | undefined>(undefined);
   const input = useRef<HTMLInputElement>(null);
   const { options, faults } = read(form);
   const wrong = Object.keys(faults).length > 0;
@@ -52,20 +50,21 @@ function Add() {
   function take(files: readonly File[]) {
     if (wrong) {
       setOpen(true);
-      complaint.value = t().optionsWrong;
+      complain(t().optionsWrong);
       return;
     }
     const refused = files.filter((file) => !isTaken(file.name));
     const empty = files.filter((file) => isTaken(file.name) && file.size === 0);
     const names = (list: readonly File[]) => list.map((file) => file.name).join(", ");
-    complaint.value =
+    complain(
       files.length === 0
         ? t().noFiles
         : refused.length > 0
           ? t().notTaken(names(refused))
           : empty.length > 0
             ? t().emptyFile(names(empty))
-            : undefined;
+            : undefined,
+    );
     for (const file of files) if (isTaken(file.name) && file.size > 0) void addFile(file, options);
   }
 
@@ -120,10 +119,10 @@ function Add() {
           }}
         />
       </div>
-      {complaint.value && (
+      {complaint && (
         <div class="notice bad" role="alert">
           <Icon name="alert" />
-          <p>{complaint.value}</p>
+          <p>{complaint}</p>
         </div>
       )}
       <details
@@ -215,8 +214,7 @@ function UploadRow({ upload }: { upload: Upload }) {
         </span>
       </div>
       {state === "failed" ? (
-        // What has no answer is a lost connection.
-        <Trouble error={upload.error instanceof ApiError ? upload.error : new Error()} />
+        <Trouble error={upload.error} />
       ) : (
         <div class="progress">
           <Bar
@@ -275,7 +273,7 @@ function VideoRow({ video }: { video: Video }) {
       </div>
       <p class="help">{facts.filter(Boolean).join(" · ")}</p>
       <ProcessingBar video={video} />
-      {failure && <p class="why">{why ?? failure.message}</p>}
+      {failure && <p class="why">{why ?? <ServiceText text={failure.message} />}</p>}
       {result && result.warnings.length > 0 && <p class="why mild">{t().warnings(result.warnings.length)}</p>}
       {video.status === "awaiting_upload" && <Interrupted video={video} />}
       <Trouble error={error} />
@@ -320,7 +318,7 @@ function VideoRow({ video }: { video: Video }) {
   );
 }
 
-/** An upload that broke off, maybe in a tab that was closed: goes on when the file is there again. */
+/** An interrupted upload, which is resumed when the file is chosen again. */
 export function Interrupted({ video }: { video: Video }) {
   const input = useRef<HTMLInputElement>(null);
   const [file, setFile] = useState<File | undefined>(undefined);

@@ -5,7 +5,18 @@ import { faultAt } from "../errors";
 import { ago, when } from "../format";
 import { type Messages, t } from "../i18n";
 import { keepAccount } from "../session";
-import { Button, Confirm, Copyable, Field, Icon, type IconName, Notice, Trouble, useAction } from "../ui";
+import {
+  Button,
+  Confirm,
+  Copyable,
+  Field,
+  Icon,
+  type IconName,
+  Notice,
+  ServiceText,
+  Trouble,
+  useAction,
+} from "../ui";
 
 const PAGE = 10;
 
@@ -28,7 +39,8 @@ export function Webhook({ account: { notifications } }: { account: Account }) {
   const [test, testing, testError] = useAction(async () => {
     setNewest(await call("post", "/auth/me/webhook-test"));
   });
-  const refused = faultAt(error, "/notifications/webhook_url");
+  const detail = faultAt(error, "/notifications/webhook_url");
+  const refused = detail && <ServiceText text={detail} />;
   return (
     <section class="card">
       <h2>{t().webhook}</h2>
@@ -197,7 +209,8 @@ function DeliveryRow({ delivery, replayable, reload }: RowProps) {
         <ol>
           {attempts.map((attempt) => (
             <li key={attempt.at}>
-              {when(attempt.at)}: {attempt.error ?? t().answered(attempt.status ?? 0)}
+              {when(attempt.at)}:{" "}
+              {attempt.error ? <ServiceText text={attempt.error} /> : t().answered(attempt.status ?? 0)}
             </li>
           ))}
         </ol>
