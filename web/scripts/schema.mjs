@@ -1,5 +1,5 @@
-// Writes what the page takes from the API's document: its types (`generated/schema.d.ts`) and the extensions of the
-// files that it takes (`generated/extensions.ts`). The document is the one that the tests of the edge hold still.
+// Generates types (`generated/schema.d.ts`) and the accepted file extensions (`generated/extensions.ts`) from the OpenAPI
+// document, which is a snapshot of the edge's tests.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import openapi, { astToString } from "openapi-typescript";
 

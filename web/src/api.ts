@@ -1,4 +1,4 @@
-// The API's calls: paths, bodies and answers are typed by its document.
+// Calls of the API. Paths, bodies and answers have the types of its OpenAPI document.
 import type { components, paths } from "../generated/schema";
 import { accessToken, reader, refresh, signedOutByServer } from "./session";
 
@@ -40,7 +40,7 @@ interface Request<O> {
   signal?: AbortSignal;
 }
 
-/** An answer that is a problem document. */
+/** An error answer of the API: a problem document (RFC 9457). */
 export class ApiError extends Error {
   override name = "ApiError";
   readonly status: number;
@@ -78,7 +78,7 @@ export interface Whole<T> {
   body: T;
 }
 
-/** Calls without a token: there is none yet. */
+/** Calls that are made without an access token. */
 const OPEN: readonly string[] = [
   "/auth/register",
   "/auth/login",
@@ -89,7 +89,7 @@ const OPEN: readonly string[] = [
   "/auth/verify",
 ];
 
-/** Sends one request; an expired access token is renewed once. An answer that is no success is thrown. */
+/** Sends one request; renews an expired access token once. Throws answers that are not successful. */
 async function send(
   target: string,
   init: RequestInit & { headers: Headers },
@@ -142,7 +142,7 @@ export async function saved(): Promise<void> {
     await Promise.race([Promise.allSettled([...saving]), wait(5_000)]);
 }
 
-/** Sends one request and reads its answer. */
+/** Sends one request and returns its answer with status and entity tag. */
 export async function callWhole<M extends Method, P extends PathOf<M>>(
   method: M,
   path: P,
@@ -167,14 +167,14 @@ export async function callWhole<M extends Method, P extends PathOf<M>>(
   return { status: answer.status, etag: answer.headers.get("etag"), body: read };
 }
 
-/** Opens a stream of events, behind the one with that id. */
+/** Opens a stream of the events after the one with that id. */
 export function openEvents(path: PathOf<"get">, lastEventId: string | undefined, signal: AbortSignal) {
   const headers = new Headers({ accept: "text/event-stream" });
   if (lastEventId !== undefined) headers.set("last-event-id", lastEventId);
   return send(path, { headers, signal }, false);
 }
 
-/** Sends one request; its answer's body. */
+/** Sends one request and returns the body of its answer. */
 export async function call<M extends Method, P extends PathOf<M>>(
   method: M,
   path: P,
@@ -189,7 +189,7 @@ async function readProblem(answer: Response): Promise<ApiError> {
   try {
     problem = await answer.json();
   } catch {
-    // A proxy's answer, or a host's own.
+    // No problem document: the answer is a proxy's or the edge host's.
     const correlation_id = answer.headers.get("x-correlation-id") ?? "";
     const code = answer.status === 503 ? "unavailable" : "internal";
     problem = { type: "", title: answer.statusText, status: answer.status, detail: "", code, correlation_id };

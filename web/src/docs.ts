@@ -1,4 +1,4 @@
-// The API's documentation: Swagger UI over `/openapi.json`. A login from this page signs its other calls.
+// The API's documentation: Swagger UI over `/openapi.json`. Calls are made with the token of a login on this page.
 // The library is served as it was published, so that its tracked files change only with its version.
 import library from "swagger-ui-dist/swagger-ui-bundle.js?url";
 
@@ -18,7 +18,7 @@ interface Answer {
   body?: { access_token?: string };
 }
 
-// Swagger UI has colours for the dark, where the page says that it is.
+// Swagger UI has a dark scheme, which a class on the root element switches on.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const paint = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 paint();
@@ -37,7 +37,7 @@ function show() {
     docExpansion: "list",
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,
-    // No online validator gets the document.
+    // The document is not sent to an online validator.
     validatorUrl: null,
     responseInterceptor: (answer: Answer) => {
       const token = answer.body?.access_token;

@@ -33,7 +33,7 @@ export function describe(error: unknown): Description {
   return { text: t().errorUnknown, details: [], reload: true };
 }
 
-/** What the service says is wrong with one field of the body, by its pointer. */
+/** The service's error in one field of the request, by its JSON pointer. */
 export function faultAt(error: unknown, pointer: string): string | undefined {
   if (!(error instanceof ApiError)) return undefined;
   return error.errors.find((it) => it.pointer === pointer)?.detail;

@@ -7,7 +7,7 @@ const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16)
 /** 128 random bits. `randomUUID` is only available with TLS. */
 export const uniqueId = () => hex(crypto.getRandomValues(new Uint8Array(16)));
 
-/** The header that makes repeated requests with the same body one request, also where its answer was lost. */
+/** Makes headers by which the service recognises a repeated request: one key for each body, however often it is sent. */
 export function idempotency(): (body: unknown) => { "idempotency-key": string } {
   let [last, key] = ["", ""];
   return (body) => {
@@ -19,7 +19,7 @@ export function idempotency(): (body: unknown) => { "idempotency-key": string } 
 
 const PIECE = 256 * 1024;
 
-/** Some bytes of a file. Fails if the browser cannot read them any more: the file was moved, deleted or changed. */
+/** Some bytes of a file. Throws if the browser cannot read them any more: the file was moved, deleted or changed. */
 export async function readPiece(file: Blob, from: number, to: number): Promise<ArrayBuffer> {
   try {
     return await file.slice(from, to).arrayBuffer();

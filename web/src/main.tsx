@@ -1,4 +1,4 @@
-// Starts the page: the language first, then what is shown.
+// Starts the page: loads the language, then renders.
 import { render } from "preact";
 import { App } from "./app";
 import { preferred, use } from "./i18n";

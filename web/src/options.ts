@@ -113,7 +113,7 @@ export function places(text: string): string[] | undefined {
   return read.length > 0 && read.length <= 1000 && read.every((it) => it !== undefined) ? read : undefined;
 }
 
-/** The least and the most of what is a number; of `threshold` and `fps`, the least is not allowed itself. */
+/** Minimum and maximum of the numbers. For `threshold` and `fps`, the minimum itself is not allowed. */
 export const RANGES = {
   count: [1, 100_000],
   max: [1, 100_000],
@@ -217,7 +217,7 @@ function select(form: Form, faults: Faults): Select {
   }
 }
 
-/** The fields of the form by the API's pointers behind `/options`. */
+/** The fields of the form by the API's JSON pointers below `/options`. */
 const POINTERS: Record<string, Field> = {
   "/select/every": "every",
   "/select/count": "count",

@@ -16,7 +16,7 @@ export async function loadPlugins() {
   plugins.value = items;
 }
 
-/** A name for a plugin, made of its file's: lower case, digits, single dots, dashes and underscores. */
+/** The plugin name that a file name suggests: lower case, digits, single dots, dashes and underscores. */
 export function nameOf(file: string): string {
   const stem = file.replace(/(\.component)?\.wasm$/i, "").toLowerCase();
   return stem

@@ -1,5 +1,5 @@
-// Which view is shown. Addresses are behind the `#`, as in the links of e-mails: `/#/videos/ID`. Links that prove
-// who reads an e-mail have a path and the token behind the `#`, which no browser sends: `/reset#token=TOKEN`.
+// Which view is shown. Most addresses are in the fragment: `/#/videos/ID`. Links in e-mails that prove who reads them
+// have a path, and a token in the fragment, which browsers do not send: `/reset#token=TOKEN`.
 import { signal } from "@preact/signals";
 
 export type Route =

@@ -1,5 +1,4 @@
-// Who is signed in. The access token is in memory alone; the refresh token outlives the tab, and
-// docs/security.md says why it is where it is.
+// Who is signed in. The access token is kept in memory, the refresh token in `localStorage`; docs/security.md says why.
 import { batch, signal } from "@preact/signals";
 import { type Account, ApiError, call, saved, type Tokens, unauthenticated } from "./api";
 
@@ -8,10 +7,10 @@ const REFRESH = "framelift.refresh_token";
 const ACCOUNT = "framelift.account";
 /** The last refresh token of each address: it shows that this device has signed in before. */
 const DEVICE = "framelift.device.";
-/** An access token is renewed so long before it ends. */
+/** How long before its end an access token is renewed. */
 const EARLY_MS = 60_000;
 
-/** Whether somebody is signed in; kept in step with other tabs. */
+/** Whether somebody is signed in, in any tab of this browser. */
 export const signedIn = signal(localStorage.getItem(REFRESH) !== null);
 /** Whether the service has ended the session, so that the page can say so. */
 export const ended = signal(false);
@@ -19,11 +18,11 @@ export const ended = signal(false);
 export const accountId = signal(localStorage.getItem(ACCOUNT) ?? "");
 /** Increases at each sign-out and each change of the account: what the page holds of one is not for the next. */
 export const reader = signal(0);
-/** The address that is typed at the door, whichever of its views is shown. */
+/** The e-mail address as typed in the forms for signing in, signing up and a forgotten password. */
 export const typedEmail = signal("");
-/** Whether the account was just deleted here. */
+/** Whether the account was just deleted on this page. */
 export const deleted = signal(false);
-/** The account, once it is read. */
+/** The account, once it is loaded. */
 export const account = signal<Account | null>(null);
 
 let access: { token: string; until: number } | undefined;
@@ -69,7 +68,7 @@ function keep(tokens: Tokens): string {
   return tokens.access_token;
 }
 
-/** Lets go of all that this tab holds of the account. */
+/** Clears everything that this tab holds of the account. */
 function leave() {
   batch(() => {
     access = undefined;
@@ -94,7 +93,7 @@ export async function owner(): Promise<string> {
   return accountId.value;
 }
 
-/** An access token that is good for a while. */
+/** An access token that does not end soon. */
 export async function accessToken(): Promise<string> {
   if (access !== undefined && access.until - Date.now() > EARLY_MS) return access.token;
   return refresh();
@@ -171,7 +170,7 @@ export async function signOut() {
   try {
     await call("post", "/auth/logout", { body: { refresh_token: token } });
   } catch {
-    // It ends by itself when it is not used any more.
+    // An unused session ends by itself.
   }
 }
 
@@ -197,7 +196,7 @@ export async function loadAccount(): Promise<Account> {
   return loaded;
 }
 
-/** Takes over what a change of the account answered: the usage is in the answer to `GET` alone. */
+/** Stores the account as a change has answered it. The usage stays: only the answer to `GET` has it. */
 export function keepAccount(changed: Account) {
   const { webhook_secret: _, ...rest } = changed;
   account.value = { quotas: account.value?.quotas ?? null, ...rest };

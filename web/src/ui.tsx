@@ -61,7 +61,7 @@ interface ButtonProps {
   type?: "button" | "submit";
   busy?: boolean;
   disabled?: boolean;
-  /** What it acts on, for screen readers, behind its text. */
+  /** What it acts on: screen readers read it after the button's text. */
   of?: string;
   /** Shows the icon alone. */
   terse?: boolean;
@@ -264,7 +264,7 @@ export function Trouble({ error }: { error: unknown }) {
   );
 }
 
-/** A text that the service has worded, for which there is no code to translate: it is English, and says so. */
+/** A text in the service's own words, which are English. There is no code by which the page could translate it. */
 export function ServiceText({ text }: { text: string }) {
   return (
     <>
@@ -407,9 +407,9 @@ interface ConfirmProps {
   title: string;
   text: string;
   go: string;
-  /** Does it; true where there is something to read before the dialog closes. */
+  /** Does what was asked. Returns true if the dialog stays, to show the outcome. */
   action: () => Promise<unknown>;
-  /** What closes the dialog after it was done, where there is something to read. */
+  /** The label of the button that closes the dialog once the outcome is shown. */
   done?: string;
   onClose: () => void;
   children?: ComponentChildren;
@@ -444,7 +444,7 @@ export function Confirm({ title, text, go, action, done, onClose, children }: Co
   );
 }
 
-/** An action that takes a while: how to start it, whether it is under way, how it failed. */
+/** Runs an asynchronous action: returns the function that starts it, whether it is running, and its error. */
 export function useAction(action: () => Promise<void>): [() => void, boolean, unknown] {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(undefined);
@@ -466,7 +466,7 @@ export function useAction(action: () => Promise<void>): [() => void, boolean, un
   return [run, busy, error];
 }
 
-/** Shows where the keyboard is after a view has changed. */
+/** The heading of a view; takes the focus when the view is shown. */
 export function Heading({ children }: { children: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);

@@ -1,11 +1,11 @@
-// A stream of events is read as it comes, opened again behind what was read, and not hurried when it breaks.
+// A stream of events is read piece by piece, reopened after its last event, and retried after longer and longer pauses.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { follow, type Message, pauseAfter } from "../src/events";
 
 type Opening = string[] | Error | Response;
 
-/** Follows streams that come in these pieces, one after the other; what was told, asked and waited for. */
+/** Follows streams of these pieces, one after the other; returns the events, requests and pauses. */
 async function followed(...openings: Opening[]) {
   const seen = {
     told: [] as Message[],
@@ -47,7 +47,7 @@ async function followed(...openings: Opening[]) {
   return seen;
 }
 
-test("messages are read across pieces, and the next stream goes on behind the last one", async () => {
+test("messages are read across pieces, and the next stream begins after the last one", async () => {
   const first = [
     "retry: 700\n\n: \n\nevent: status\nid: 5\nda",
     "ta: {}\n\n",
@@ -62,12 +62,12 @@ test("messages are read across pieces, and the next stream goes on behind the la
   assert.deepEqual([opened, waits, broken], [[false, false], [700, 700], 0]);
 });
 
-test("an id without an event is gone on from", async () => {
+test("an id without an event counts as the last one", async () => {
   const { told, ids } = await followed(["retry: 700\n\nid: 4:\n\n", ": \n\n"], [": \n\n"]);
   assert.deepEqual([told, ids], [[], [undefined, "4:"]]);
 });
 
-test("what breaks off or is no stream is tried again later and later, and then something may have been missed", async () => {
+test("a stream that fails is retried after longer and longer pauses, and then events may have been missed", async () => {
   const lost = Object.assign(new Error(), { retryAfter: 50 });
   const page = new Response("<html>");
   const { opened, waits, broken } = await followed(lost, page, ["retry: 1\n\n"], ["retry: 1\n\n", ": \n\n"]);
@@ -78,7 +78,7 @@ test("what breaks off or is no stream is tried again later and later, and then s
   assert.equal(waits[3], 1);
 });
 
-test("pauses double up to half a minute, and differ from client to client", () => {
+test("pauses double up to half a minute, with jitter", () => {
   assert.deepEqual(
     [1, 2, 3, 9].map((faults) => pauseAfter(faults, 1)),
     [2_000, 4_000, 8_000, 30_000],

@@ -1,4 +1,4 @@
-// The frames of a result are asked for as they are looked at, also when somebody jumps into the middle of many.
+// Records of frames are loaded when they are shown, also in the middle of many.
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
@@ -67,7 +67,7 @@ test("one call is enough to show any frame", async () => {
   assert.equal(frames.frame(100), undefined);
 });
 
-test("what is looked at is asked for once", async () => {
+test("each page is loaded once", async () => {
   const frames = await Frames.open("v", COUNT);
   asked = [];
   await Promise.all([frames.need(5_090, 5_110), frames.need(5_095, 5_120)]);
@@ -77,7 +77,7 @@ test("what is looked at is asked for once", async () => {
   assert.equal(frames.frame(9_999)?.n, COUNT);
 });
 
-test("a page that failed is asked for again, and so is one whose links end", async () => {
+test("a page is loaded again if it failed or its links are about to expire", async () => {
   const frames = await Frames.open("v", COUNT);
   failing = true;
   await assert.rejects(frames.need(200, 201));

@@ -1,4 +1,4 @@
-// The forms of configurations agree with what the service says of the plugins that come with it.
+// The forms of configurations fit the schemas of the built-in plugins.
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
@@ -23,20 +23,20 @@ test("every field of the plugins that come with the service has a form", () => {
   for (const [name, it] of schemas) visit(name, it);
 });
 
-test("a new configuration has what must be there and nothing else", () => {
+test("a new configuration has the required fields and no others", () => {
   assert.deepEqual(initial(schema("dedupe")), {});
   assert.deepEqual(initial(schema("redact")), { areas: [{ x: 0, y: 0, width: 1, height: 1 }] });
   assert.deepEqual(initial(schema("watermark")), {});
 });
 
-test("what must be there is asked for first", () => {
+test("required fields come first", () => {
   const names = (it: Schema | undefined) => fieldsOf(it ?? {}).map(([name]) => name);
   assert.deepEqual(names(schema("watermark")).slice(0, 2), ["text", "png"]);
   const areas = schema("redact").properties?.areas;
   assert.deepEqual(names(areas?.items).slice(0, 4), ["x", "y", "width", "height"]);
 });
 
-test("faults are found where the service finds them", () => {
+test("faults have the pointers that the service gives them", () => {
   assert.deepEqual(faults("dedupe", { distance: 65 }), { "/distance": { what: "most", than: 64 } });
   assert.deepEqual(faults("dedupe", { distance: "six" }), { "/distance": { what: "type" } });
   assert.deepEqual(faults("dedupe", { distance: 1.5 }), { "/distance": { what: "type" } });
@@ -51,7 +51,7 @@ test("faults are found where the service finds them", () => {
   assert.deepEqual(faults("watermark", { text: "draft", color: [0, 0, 255] }), {});
 });
 
-test("what no form shows is asked for as JSON", () => {
+test("values that no form shows are entered as JSON", () => {
   for (const it of [{}, { type: "object" }, { type: "array", items: { type: "string" } }, { enum: [1, 2] }]) {
     assert.equal(kindOf(it), "json", JSON.stringify(it));
   }

@@ -1,4 +1,4 @@
-// Every word that the API's document has for people has a text in each language.
+// Every status, event, problem and failure of the API's document has a text in each language.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ const snapshot =
 const file = await readFile(snapshot, "utf8");
 const document = JSON.parse(file.slice(file.indexOf("\n{")));
 
-/** The codes of the problems that calls of people's clients may answer. */
+/** The codes of the problems that the page may receive. */
 function problems(): Set<string> {
   const codes = new Set<string>();
   for (const [path, operations] of Object.entries<Record<string, { responses?: object }>>(document.paths)) {

@@ -54,7 +54,7 @@ beforeEach(() => {
 
 afterEach(() => stop());
 
-test("one list is asked for, then events follow", async () => {
+test("the list is loaded once, then events change it", async () => {
   const before = listenerCount();
   stop = watch();
   await settle();
@@ -117,7 +117,7 @@ test("a hidden tab listens to nothing and catches up when it is shown", async ()
   await settle();
 });
 
-test("what ended between the list and the stream is asked for once", async () => {
+test("the list is loaded once more for videos that ended before the stream began", async () => {
   stop = watch();
   await settle();
   await tell("status", video("1", "pending"));
@@ -155,7 +155,7 @@ test("an older answer or event does not bring a video back, or undo its end", as
   );
 });
 
-test("who asks while an answer is on its way gets the next one", async () => {
+test("a refresh while the list is being loaded waits for the next answer", async () => {
   stop = watch();
   await settle();
   let shown: readonly string[] | undefined;

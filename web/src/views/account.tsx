@@ -33,7 +33,7 @@ export function AccountView() {
   );
 }
 
-/** Does something when the view is opened; how that failed. */
+/** Loads something when the view is opened; returns the error if that fails. */
 function useLoad(load: () => Promise<unknown>): unknown {
   const [error, setError] = useState<unknown>(undefined);
   useEffect(() => {
@@ -42,7 +42,7 @@ function useLoad(load: () => Promise<unknown>): unknown {
   return error;
 }
 
-/** Another link by which the address is confirmed. */
+/** Asks to confirm the e-mail address, and sends another link for that. */
 function Unconfirmed() {
   const [sent, setSent] = useState(false);
   const [run, busy, error] = useAction(async () => {
@@ -109,12 +109,12 @@ function Profile({ account: { name, email, email_verified, created_at } }: { acc
 type Notified = { email?: boolean; email_on_completion?: boolean };
 
 function Notices({ account: { notifications } }: { account: Account }) {
-  /** What was switched and is not saved yet. */
+  /** Switches that are not saved yet. */
   const [switched, setSwitched] = useState<Notified>({});
   const [error, setError] = useState<unknown>(undefined);
   const unsaved = useRef<Notified>({});
   const saving = useRef(false);
-  // At once, one call after the other.
+  // Each change is saved at once, one call after the other.
   const save = async () => {
     if (saving.current) return;
     saving.current = true;

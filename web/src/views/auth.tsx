@@ -1,4 +1,4 @@
-// Signing in and signing up. What was typed stays when one leads to the other, or when it fails.
+// Signing in and signing up. What was typed stays when the form is switched or an attempt fails.
 import { useState } from "preact/hooks";
 import { t } from "../i18n";
 import { go, route } from "../router";

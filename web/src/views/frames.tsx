@@ -59,7 +59,7 @@ export function FramesCard({ id, count, stem, extension, shown }: Props) {
         <Viewer
           frames={frames}
           n={shown - 1}
-          // The service's file name, because browsers rank the two names differently.
+          // The same name as the service sends: browsers differ in which of the two they prefer.
           name={(n) => `${stem}-${String(n + 1).padStart(6, "0")}.${extension}`}
           onShow={(n) => {
             history.replaceState(null, "", `#/videos/${id}/${n + 1}`);

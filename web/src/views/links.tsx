@@ -1,4 +1,4 @@
-// Where links of e-mails lead: a new password, a confirmed address; and where such a link is asked for.
+// The views behind links in e-mails: a new password, a confirmed address; and the view that asks for such a link.
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, call } from "../api";
@@ -139,7 +139,7 @@ export function VerifyView({ token }: { token: string }) {
     await call("post", "/auth/verify", { body: { token } });
     setDone(true);
     if (!signedIn.value) return;
-    // The access token of before says that the address is not confirmed.
+    // The current access token still says that the address is not confirmed.
     await refresh();
     await loadAccount();
   });

@@ -1,5 +1,4 @@
-// The plugins: those of the caller's own, uploads of them and what came of their checks, and those that come with
-// the service.
+// The plugins: the account's own, with their uploads and the results of their checks, and the built-in ones.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, type Plugin } from "../api";
 import { faultAt } from "../errors";
@@ -190,7 +189,7 @@ function Row({ plugin }: { plugin: Plugin }) {
   );
 }
 
-/** Videos that run it keep it: the answer says so. */
+/** A deleted plugin is kept while videos run it; the answer lists them. */
 const inUse = (left: readonly { version: number; videos: number }[]) =>
   left.map(({ version, videos }) => t().pluginInUse(version, videos)).join(" ");
 

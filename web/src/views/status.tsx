@@ -1,4 +1,4 @@
-// How a video's status looks and reads.
+// The status and progress of a video, as icon, text and bar.
 import type { Video } from "../api";
 import { number } from "../format";
 import { type Messages, t } from "../i18n";
@@ -27,7 +27,7 @@ export function StatusBadge({ video }: { video: Video }) {
   );
 }
 
-/** What an active video is doing. */
+/** The stage and progress of an unfinished video, in words. */
 export function progressText(video: Video): string {
   const { progress } = video;
   if (video.status === "queued" && video.queue_position) return t().queuePosition(video.queue_position);

@@ -1,5 +1,4 @@
-// Tries the chosen plugins on one frame of a video before a whole run: by a run of its own, which is deleted when its frame is
-// loaded.
+// Tries the chosen plugins on one frame of a video. That takes a run, which is deleted once its frame is loaded.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, type Options, type Video } from "../api";
 import { idempotency } from "../fingerprint";
@@ -52,7 +51,7 @@ export function TryOut({ id, options, wrong }: { id: string; options: Options; w
     if (video.result?.frames !== 1) return "dropped";
     const picture = new Image();
     picture.src = (await Frames.open(video.id, 1)).url(0);
-    // The run is deleted from the service before the frame is shown.
+    // Loaded now, because the run is deleted before the frame is shown.
     await picture.decode();
     return { picture: picture.src };
   }

@@ -1,4 +1,4 @@
-// One video: how far it is, what came of it, why it failed and what to do.
+// One video: its progress, its result, or why it failed and what to do.
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, call, type Video } from "../api";
 import { idempotency } from "../fingerprint";

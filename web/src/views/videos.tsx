@@ -1,4 +1,4 @@
-// The list: where videos are dropped, what is uploading, and what became of the others.
+// The first view: the drop zone, the uploads of this tab, and the list of videos.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { EXTENSIONS } from "../../generated/extensions";
 import { ApiError, type Video } from "../api";
@@ -68,7 +68,7 @@ function Add() {
     for (const file of files) if (isTaken(file.name) && file.size > 0) void addFile(file, options);
   }
 
-  // Dropped anywhere, so that a miss does not open the file in place of the page.
+  // Files may be dropped anywhere: beside the drop zone, the browser would open them in place of the page.
   useEffect(() => {
     let depth = 0;
     const files = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;

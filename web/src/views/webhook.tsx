@@ -1,4 +1,4 @@
-// The account's webhook: its address, its signing secret, a test, and what became of the events.
+// The account's webhook: its address, its signing secret, a test, and the deliveries of events.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Account, call, type Delivery } from "../api";
 import { faultAt } from "../errors";
@@ -118,7 +118,7 @@ export function Webhook({ account: { notifications } }: { account: Account }) {
 }
 
 interface DeliveriesProps {
-  /** One that was just made. */
+  /** The delivery that was just begun by a test. */
   newest: Delivery | undefined;
   replayable: boolean;
 }
@@ -134,7 +134,7 @@ function Deliveries({ newest, replayable }: DeliveriesProps) {
   };
   const [refresh, busy, error] = useAction(load);
   useEffect(refresh, [newest]);
-  // What is due is asked for until it is over.
+  // The list is loaded again when the next attempt is due, until no delivery is pending.
   const due = items.flatMap(({ status, next_attempt_at: at }) =>
     status !== "pending" ? [] : [at == null ? 0 : new Date(at).getTime() - Date.now()],
   );
