@@ -1,17 +1,19 @@
-// What people do on the page, each flow by its name: `node flows.ts FLOW API MEDIA SCRATCH`.
+// What people do on the page, each flow by its name: `node flows.ts FLOW API MAIL MEDIA SCRATCH`.
 import { execFileSync } from "node:child_process";
-import { appendFile, copyFile, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Browser, Request } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { endedSession, links, webhooks } from "./account.ts";
 import { documentation } from "./docs.ts";
 import { manyFrames } from "./frames.ts";
-import { liveEvents, serviceAway, withoutStreams } from "./live.ts";
+import { browse, check, type Flow, type Look, PASSWORD, type Visitor, visit, type Where } from "./harness.ts";
+import { liveEvents, serviceAway, waiting, withoutStreams } from "./live.ts";
 import { plugins } from "./plugins.ts";
-import { browse, check, type Flow, LOOKS, type Look, nameOf, PASSWORD, type Visitor, visit, type Where } from "./harness.ts";
+import { closedTab, lostNetwork, sharedMachine } from "./uploads.ts";
 
-const [flow = "", api = "", media = "", scratch = ""] = process.argv.slice(2);
-const where: Where = { api, media, scratch };
+const [flow = "", api = "", mail = "", media = "", scratch = ""] = process.argv.slice(2);
+const where: Where = { api, mail, media, scratch };
+const NEW_PASSWORD = "staple in the correct battery";
 const NOT_A_VIDEO = { name: "letter.mp4", mimeType: "video/mp4", buffer: Buffer.from("Dear Ada, no video.") };
 
 /** The names in a ZIP, as another program reads it. */
@@ -26,7 +28,7 @@ async function everything(browser: Browser) {
     const { page } = visitor;
     const button = (name: string | RegExp) => page.getByRole("button", { name });
     const email = await visitor.signUp("Ada");
-    await visitor.add(join(media, "nasa-13s.mp4"), join(media, "cars-30s.mp4"));
+    await visitor.drop(join(media, "nasa-13s.mp4"), join(media, "cars-30s.mp4"));
     // Each is announced and shown with a bar while it goes.
     await page.locator("progress").first().waitFor();
     await visitor.until("nasa-13s.mp4", "completed");
@@ -85,6 +87,10 @@ async function frames({ page, where }: Visitor) {
   const width = await large.evaluate((image) => (image as HTMLImageElement).decode().then(() => (image as HTMLImageElement).naturalWidth));
   check(width === 480, `the frame is ${width} pixels wide`);
   check(page.url().endsWith("/3"), page.url());
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.getByRole("button", { name: "Copy link" }).click();
+  await page.getByRole("button", { name: "Copied" }).waitFor();
+  const link = await fetch(String(await page.evaluate("navigator.clipboard.readText()")));
   const [saved] = await Promise.all([
     page.waitForEvent("download"),
     page.getByRole("link", { name: "Download frame" }).click(),
@@ -94,6 +100,7 @@ async function frames({ page, where }: Visitor) {
   await saved.saveAs(alone);
   const inArchive = execFileSync("unzip", ["-p", join(where.scratch, "page.zip"), "frames/frame_000003.jpg"]);
   check(inArchive.equals(await readFile(alone)), "the frame is not the one in the archive");
+  check(inArchive.equals(Buffer.from(await link.arrayBuffer())), "the copied link leads to something else");
   await page.keyboard.press("Escape");
   await page.locator("dialog").waitFor({ state: "detached" });
 }
@@ -102,123 +109,122 @@ async function account(visitor: Visitor, email: string) {
   const { page } = visitor;
   const button = (name: string | RegExp) => page.getByRole("button", { name });
   await page.locator(".drop").waitFor();
-  await page.getByRole("link", { name: "Account" }).click();
+  await newVersion(visitor);
   await page.getByText(email).waitFor();
   await page.getByLabel("Name").fill("Ada Lovelace");
   await button("Save").click();
   await page.getByText("Saved.").waitFor();
-  await page.getByText("This session").waitFor();
+  await sessions(visitor, email);
   // In one moment: what is switched right before signing out is kept.
   await page.getByLabel("When a video is done").evaluate((box) => {
     (box as HTMLInputElement).click();
     document.querySelector<HTMLButtonElement>(".head button.icon-button")?.click();
   });
 
+  await button("Create account").click();
+  await page.getByLabel("Name").fill("Somebody else");
   await page.getByLabel("E-mail address").fill(email);
-  await page.getByLabel("Password", { exact: true }).fill("not the password");
-  await button("Sign in").click();
+  await page.getByLabel("Password", { exact: true }).fill(NEW_PASSWORD);
+  await page.locator("form .button.primary").click();
+  await page.getByText("There is an account with this e-mail address.").waitFor();
+  await page.getByRole("button", { name: "Sign in" }).last().click();
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await page.locator("form .button.primary").click();
   await page.getByText("The e-mail address or the password is wrong.").waitFor();
   check((await page.getByLabel("E-mail address").inputValue()) === email, "what was typed is lost");
-  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
-  await button("Sign in").click();
+  await visitor.signIn(email, NEW_PASSWORD);
 
   await page.getByRole("link", { name: "Account" }).click();
   check((await page.getByLabel("Name").inputValue()) === "Ada Lovelace", "the name was not kept");
   check(await page.getByLabel("When a video is done").isChecked(), "the notice was not kept");
+  await preferences(visitor);
   await button("Delete account").click();
-  await page.locator("dialog").getByLabel("Enter your password").fill(PASSWORD);
+  await page.locator("dialog").getByLabel("Enter your password").fill(NEW_PASSWORD);
   await button("Delete everything").click();
   await page.getByText("Your account is deleted.").waitFor();
+  const left = (await page.evaluate("Object.keys(localStorage).join()")) as string;
+  check(!/account|options|uploads|token|device/.test(left), `what is left of a deleted account: ${left}`);
 }
 
-/** A file that goes in parts: a video with padding that players skip. */
-async function large(name: string): Promise<string> {
-  const path = join(scratch, name);
-  await copyFile(join(media, "nasa-13s.mp4"), path);
-  const padding = Buffer.alloc(40 * 1024 * 1024);
-  padding.writeUInt32BE(padding.length, 0);
-  padding.write("free", 4, "latin1");
-  await appendFile(path, padding);
-  return path;
-}
-
-/** Lets the tab's network do something from now on. */
-async function throttle(visitor: Visitor, how: { offline?: boolean; uploadThroughput?: number }) {
-  const network = await visitor.network();
-  const { offline = false, uploadThroughput = -1 } = how;
-  await network.send("Network.emulateNetworkConditions", { offline, latency: 0, downloadThroughput: -1, uploadThroughput });
-}
-
-/** The tab is closed in the middle of an upload; later the file is asked for again, and the rest is sent. */
-async function closedTab(browser: Browser) {
-  await visit(browser, where, "closed-tab", {}, async (visitor) => {
-    const file = await large("long.mp4");
-    await visitor.signUp("Grace");
-    const part = (request: Request) => /partNumber=(\d+)/.exec(request.url())?.[1];
-    await throttle(visitor, { uploadThroughput: 4_000_000 });
-    const arrived = visitor.page.waitForResponse((answer) => part(answer.request()) !== undefined && answer.ok());
-    await visitor.add(file);
-    const first = part((await arrived).request()) ?? "";
-    const sent: string[] = [];
-    await visitor.reopen();
-    visitor.context.on("request", (request) => {
-      const number = part(request);
-      if (number !== undefined && request.method() === "PUT") sent.push(number);
-    });
-    const { page } = visitor;
-    await page.getByText("The upload was interrupted.").waitFor();
-    const again = visitor.row("long.mp4").locator("input[type=file]");
-    await again.setInputFiles(join(media, "nasa-13s.mp4"));
-    await page.getByText("That is another file.").waitFor();
-    await again.setInputFiles(file);
-    await visitor.until("long.mp4", "completed");
-    check(sent.length > 0 && !sent.includes(first), `part ${first} had arrived, sent after that: ${sent}`);
+/** A page that is older than the service says so where a part of it is gone, and offers to be loaded again. */
+async function newVersion({ page }: Visitor) {
+  const gone = /\/assets\/account-.*\.js$/;
+  const root = (url: URL) => url.pathname === "/";
+  await page.route(gone, (route) => route.fulfill({ status: 404 }));
+  await page.route(root, async (route) => {
+    const body = await (await route.fetch()).text();
+    await route.fulfill({ contentType: "text/html", body: body.replace(/assets\/index-[^"]+\.js/, "assets/index-newer.js") });
   });
+  await page.getByRole("link", { name: "Account" }).click();
+  await page.getByText("There is a new version of this page").waitFor();
+  await page.unroute(gone);
+  await page.unroute(root);
+  await page.getByRole("button", { name: "Reload the page" }).click();
 }
 
-/** The network goes in the middle of an upload and comes back; the upload is paused and goes on. */
-async function lostNetwork(browser: Browser) {
-  await visit(browser, where, "lost-network", {}, async (visitor) => {
-    const file = await large("slow.mp4");
-    const { page } = visitor;
-    await visitor.signUp("Mary");
-    const first = page.waitForRequest(/partNumber=1/);
-    await throttle(visitor, { uploadThroughput: 2_000_000 });
-    await visitor.add(file);
-    await first;
-    await page.getByRole("button", { name: "Pause slow.mp4" }).click();
-    await page.locator("[data-upload=paused]").waitFor();
-    await page.getByRole("button", { name: "Resume slow.mp4" }).click();
-    await page.locator("[data-upload=sending]").waitFor();
-    await throttle(visitor, { offline: true });
-    await page.getByText("No connection to the service.").waitFor();
-    await throttle(visitor, {});
-    await visitor.until("slow.mp4", "completed");
-    check((await page.getByText("No connection to the service.").count()) === 0, "the page still says so");
-  });
+/** Another session is ended, then the password is changed, which the old one proves. */
+async function sessions({ page }: Visitor, email: string) {
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ email, password: PASSWORD });
+  const login = await fetch(`${api}/auth/login`, { method: "POST", headers, body });
+  const { refresh_token } = (await login.json()) as { refresh_token: string };
+  await page.reload();
+  await page.getByText("Another session").waitFor();
+  await page.getByRole("button", { name: /^End / }).click();
+  await page.getByText("Another session").waitFor({ state: "detached" });
+  await page.getByText("This session").waitFor();
+  const refreshed = await fetch(`${api}/auth/refresh`, { method: "POST", headers, body: JSON.stringify({ refresh_token }) });
+  check(refreshed.status === 401, `the ended session goes on: ${refreshed.status}`);
+
+  const change = page.getByRole("button", { name: "Change password" });
+  await page.getByLabel("Current password").fill("not the password");
+  await page.getByLabel("New password").fill(NEW_PASSWORD);
+  await change.click();
+  await page.getByText("The e-mail address or the password is wrong.").waitFor();
+  check((await page.getByLabel("New password").inputValue()) === NEW_PASSWORD, "what was typed is lost");
+  await page.getByLabel("Current password").fill(PASSWORD);
+  await change.click();
+  await page.getByText("The password is changed.").waitFor();
+}
+
+/** The language and the scheme are switched, and stay. */
+async function preferences({ page }: Visitor) {
+  const ground = () => page.evaluate("getComputedStyle(document.body).backgroundColor");
+  const light = await ground();
+  await page.getByLabel("Appearance").selectOption("dark");
+  check((await ground()) !== light, "the page is not dark");
+  await page.getByLabel("Language").selectOption("pt-BR");
+  await page.getByRole("heading", { name: "Excluir conta" }).waitFor();
+  await page.reload();
+  await page.getByRole("heading", { name: "Excluir conta" }).waitFor();
+  check((await ground()) !== light, "the scheme is forgotten");
+  await page.getByLabel("Idioma").selectOption("en");
+  await page.getByRole("heading", { name: "Delete account" }).waitFor();
 }
 
 /** Every view in both schemes and languages, on a phone and on a desk: axe finds nothing. */
 async function everyView(browser: Browser) {
-  for (const look of LOOKS) {
-    await visit(browser, where, nameOf(look), look, (visitor) => views(visitor, look));
-  }
+  const look: Look = { scheme: "dark", locale: "pt-BR", phone: true };
+  await visit(browser, where, "every-view", look, views);
 }
 
-async function views(visitor: Visitor, look: Look) {
+async function views(visitor: Visitor) {
   const { page } = visitor;
-  const see = (view: string, fullPage = true) => visitor.see(view, look, fullPage);
+  const see = (view: string, fullPage = true) => visitor.see(view, fullPage);
   await page.goto(api);
+  check((await page.locator("html").getAttribute("lang")) === "pt-BR", "the browser's language is not chosen");
   await page.locator("form .button.primary").click();
   await page.locator(".fault").first().waitFor();
   await see("sign-in");
-  check((await page.locator("html").getAttribute("lang")) === (look.locale === "pt-BR" ? "pt-BR" : "en"), "the language");
   await visitor.signUp("Rosa");
   await page.locator(".empty").waitFor();
   await see("empty");
   await page.locator(".fold > summary").click();
   await page.locator(".more > summary").first().click();
   await see("options");
+  // What the service words itself is marked as English where the page is in Portuguese.
+  await page.locator(".options select").first().selectOption("at");
+  await page.locator(".options textarea").first().fill("1\n99");
   await page.locator(".fold > summary").click();
   await visitor.add(join(media, "nasa-13s.mp4"));
   await visitor.add(NOT_A_VIDEO);
@@ -238,6 +244,8 @@ async function views(visitor: Visitor, look: Look) {
   await page.getByRole("link", { name: "nasa-13s.mp4" }).click();
   await page.locator(".count").waitFor();
   await page.locator(".frame img").first().waitFor();
+  await page.getByText("O serviço diz, em inglês:").first().waitFor();
+  await page.locator("[lang=en]", { hasText: "beyond the end of the video" }).waitFor();
   await see("done");
   await page.locator(".frame").first().click();
   await page.locator(".viewer img").waitFor();
@@ -253,7 +261,9 @@ async function views(visitor: Visitor, look: Look) {
   await see("gone");
 }
 
-const flows: Record<string, Flow> = { everything, closedTab, lostNetwork, everyView, webhooks, documentation, plugins, links, endedSession, manyFrames, liveEvents, serviceAway, withoutStreams };
+const flows: Record<string, Flow> = {
+  everything, closedTab, lostNetwork, sharedMachine, waiting, everyView, webhooks, documentation, plugins, links, endedSession, manyFrames, liveEvents, serviceAway, withoutStreams,
+};
 const chosen = flows[flow];
 check(chosen, `there is no flow ${flow}`);
 await browse((browser) => chosen(browser, where));

@@ -9,6 +9,8 @@ const axe = await readFile(new URL(import.meta.resolve("axe-core/axe.min.js")), 
 
 export interface Where {
   api: string;
+  /** The catcher of the mails that the stack sends. */
+  mail: string;
   /** Sample videos. */
   media: string;
   /** A folder for files of this run: also pictures of what failed. */
@@ -37,7 +39,7 @@ export class Visitor {
 
   static async arrive(browser: Browser, where: Where, look: Look = {}): Promise<Visitor> {
     const { scheme = "light", locale = "en-GB", phone = false } = look;
-    const viewport = phone ? { width: 390, height: 844 } : { width: 1180, height: 860 };
+    const viewport = phone ? PHONE : DESK;
     const context = await browser.newContext({ colorScheme: scheme, locale, viewport, acceptDownloads: true });
     context.setDefaultTimeout(60_000);
     return new Visitor(where, context, await context.newPage());
@@ -92,6 +94,28 @@ export class Visitor {
     await this.page.locator(".drop input[type=file]").setInputFiles(files as string[]);
   }
 
+  /** Drops files on the page as the browser does it. */
+  async drop(...files: string[]) {
+    const box = await this.page.locator(".drop").boundingBox();
+    check(box, "there is no drop zone");
+    const session = await this.context.newCDPSession(this.page);
+    const at = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+    const data = { items: [], files, dragOperationsMask: 1 };
+    await session.send("Input.dispatchDragEvent", { type: "dragEnter", ...at, data });
+    await session.send("Input.dispatchDragEvent", { type: "dragOver", ...at, data });
+    await this.page.locator(".drop.over").waitFor();
+    await session.send("Input.dispatchDragEvent", { type: "drop", ...at, data });
+    await session.detach();
+  }
+
+  /** Fills in the sign-in form that is shown. */
+  async signIn(email: string, password = PASSWORD) {
+    await this.page.locator("input[type=email]").fill(email);
+    await this.page.locator("input[autocomplete=current-password]").fill(password);
+    await this.page.locator("form .button.primary").click();
+    await this.page.locator(".head.signed-in").waitFor();
+  }
+
   row(name: string) {
     return this.page.locator(".row", { has: this.page.locator(".row-name", { hasText: name }) });
   }
@@ -104,19 +128,52 @@ export class Visitor {
   /** Fails if axe finds anything on what is shown. */
   async mustBeAccessible(view: string) {
     // By the browser's own protocol: the page's policy lets no script in.
-    const found = await this.page.evaluate(`${axe};axe.run(document, { resultTypes: ["violations"] })
+    if (await this.page.evaluate("typeof axe === 'undefined'")) await this.page.evaluate(axe);
+    const found = await this.page.evaluate(`axe.run(document, { resultTypes: ["violations"] })
       .then(({ violations }) => violations.map(({ id, nodes }) =>
         id + ": " + nodes.map((node) => node.html + " " + node.failureSummary).join("\\n")))`);
     if ((found as string[]).length > 0) throw new Error(`${view}: ${(found as string[]).join("\n")}`);
   }
 
-  /** Looks at a view with all that it must hold to: accessible, no wider than the screen, without a complaint. */
-  async see(view: string, look: Look, fullPage = true) {
-    const name = `${view}-${nameOf(look)}`;
-    await this.picture(name, fullPage);
-    await this.mustBeAccessible(name);
-    const wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
-    check(!(await this.page.evaluate(wide)), `${name}: wider than the screen`);
+  /** Checks a view in every look: accessible and no wider than the screen. */
+  async see(view: string, fullPage = true) {
+    const size = this.page.viewportSize();
+    const html = this.page.locator("html");
+    const language = await html.getAttribute("lang");
+    for (const look of LOOKS) {
+      const name = `${view}-${nameOf(look)}`;
+      await this.#wear(look);
+      if (process.env.FRAMELIFT_TEST_PICTURES) await this.picture(name, fullPage);
+      await this.mustBeAccessible(name);
+      const wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
+      check(!(await this.page.evaluate(wide)), `${name}: wider than the screen`);
+    }
+    await this.#speak(language ?? "en");
+    await this.page.emulateMedia({ colorScheme: "light" });
+    if (size) await this.page.setViewportSize(size);
+    await this.#drawn();
+  }
+
+  async #wear({ scheme, locale, phone }: Required<Look>) {
+    await this.page.emulateMedia({ colorScheme: scheme });
+    await this.page.setViewportSize(phone ? PHONE : DESK);
+    await this.#speak(locale === "pt-BR" ? "pt-BR" : "en");
+    await this.#drawn();
+  }
+
+  /** Chooses the page's language, also behind a dialog, where people cannot. */
+  async #speak(language: string) {
+    const choose = `(() => {
+      const select = document.querySelector(".picker select");
+      if (select === null || select.value === "${language}") return false;
+      select.value = "${language}";
+      return select.dispatchEvent(new Event("change", { bubbles: true }));
+    })()`;
+    if (await this.page.evaluate(choose)) await this.page.locator(`html[lang="${language}"]`).waitFor({ state: "attached" });
+  }
+
+  async #drawn() {
+    await this.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
   }
 
   async picture(name: string, fullPage = true) {
@@ -130,10 +187,10 @@ export class Visitor {
   }
 }
 
-/** What a flow is given: a browser, and what it is to look at. */
+/** Something that people do on the page. */
 export type Flow = (browser: Browser, where: Where) => Promise<void>;
 
-/** A visit that leaves a picture where it failed. */
+/** A visit; a failure leaves a picture. */
 export async function visit(
   browser: Browser,
   where: Where,
@@ -151,15 +208,15 @@ export async function visit(
   await visitor.leave();
 }
 
-/** The looks in which a view is judged; the first two are enough where nobody wants the pictures. */
-export const LOOKS: readonly Look[] = [
-  { scheme: "light", locale: "en-GB" },
-  { scheme: "dark", locale: "pt-BR", phone: true },
-  { scheme: "dark", locale: "en-GB" },
-  { scheme: "light", locale: "pt-BR", phone: true },
-].slice(0, process.env.FRAMELIFT_TEST_PICTURES ? 4 : 2) as readonly Look[];
+const DESK = { width: 1180, height: 860 };
+const PHONE = { width: 390, height: 844 };
 
-export const nameOf = (look: Look) => `${look.locale}-${look.scheme}-${look.phone ? "phone" : "desk"}`;
+/** The looks in which each view is checked: every scheme in every language on every size. */
+const LOOKS: readonly Required<Look>[] = (["en-GB", "pt-BR"] as const).flatMap((locale) =>
+  [false, true].flatMap((phone) => (["light", "dark"] as const).map((scheme) => ({ scheme, locale, phone }))),
+);
+
+const nameOf = (look: Look) => `${look.locale}-${look.scheme}-${look.phone ? "phone" : "desk"}`;
 
 /** Runs a flow in a new browser. */
 export async function browse(flow: (browser: Browser) => Promise<void>) {

@@ -1,6 +1,6 @@
 // Live progress on the page: what happens elsewhere is shown without asking, also after the service was away.
 // The stack has no worker: the flow reports in a worker's place.
-import { readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { createServer, connect, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -158,5 +158,41 @@ export async function withoutStreams(browser: Browser, where: Where) {
     await elsewhere.report(id, "claim");
     await visitor.until("far.mp4", "processing");
     check(asked.filter((what) => what === "GET /videos").length <= 8, `the page asked for ${asked}`);
+  });
+}
+
+/** What waits says so, with its place; what is canceled makes room; limits are told. The service takes three unfinished
+ * videos and processes one at once. */
+export async function waiting(browser: Browser, where: Where) {
+  await visit(browser, where, "waiting", {}, async (visitor) => {
+    const { page } = visitor;
+    await visitor.signUp("Nell");
+    const huge = join(where.scratch, "huge.mp4");
+    const file = await open(huge, "w");
+    await file.truncate(60e9);
+    await file.close();
+    await visitor.add(huge);
+    await visitor.row("huge.mp4").getByText("The file is larger than one upload may be.").waitFor();
+    await page.getByRole("button", { name: "Cancel huge.mp4" }).click();
+    await page.getByText("No videos yet").waitFor();
+
+    const buffer = await readFile(join(where.media, "nasa-13s.mp4"));
+    const add = (name: string) => visitor.add({ name, mimeType: "video/mp4", buffer });
+    for (const [name, status] of [["first", "pending"], ["second", "queued"], ["third", "queued"]] as const) {
+      await add(`${name}.mp4`);
+      await visitor.until(`${name}.mp4`, status);
+    }
+    await visitor.row("second.mp4").getByText("The next of your videos").waitFor();
+    await visitor.row("third.mp4").getByText("1 of your videos is before it").waitFor();
+    await add("fourth.mp4");
+    await visitor.row("fourth.mp4").getByText("You have reached a limit of your account").waitFor();
+
+    await page.getByRole("button", { name: "Cancel first.mp4" }).click();
+    await page.locator("dialog").getByRole("button", { name: "Cancel video" }).click();
+    await visitor.until("first.mp4", "canceled");
+    await visitor.until("second.mp4", "pending");
+    await visitor.row("third.mp4").getByText("The next of your videos").waitFor();
+    await page.getByRole("button", { name: "Try again fourth.mp4" }).click();
+    await visitor.until("fourth.mp4", "queued");
   });
 }

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
-import { check, LOOKS, type Visitor, visit, type Where } from "./harness.ts";
+import { check, type Visitor, visit, type Where } from "./harness.ts";
 
 /** A component that is one: the service's own dedupe, under another name. */
 async function component(where: Where) {
@@ -98,21 +98,19 @@ export async function plugins(browser: Browser, where: Where) {
     await page.locator("a[href='#/']").first().click();
     check((await page.locator(".row", { hasText: "nasa-13s.mp4" }).count()) === 2, "the trial is still listed");
   });
-  for (const look of LOOKS) {
-    await visit(browser, where, "plugins", look, (visitor) => views(visitor, look, where));
-  }
+  await visit(browser, where, "plugin-views", {}, (visitor) => views(visitor, where));
 }
 
-async function views(visitor: Visitor, look: (typeof LOOKS)[number], where: Where) {
+async function views(visitor: Visitor, where: Where) {
   const { page } = visitor;
   await visitor.signUp("Margaret");
   await upload(visitor, EMPTY);
   await page.locator("[data-state=rejected] .why").waitFor();
   await page.locator(".picked input[type=file]").setInputFiles(await component(where));
-  await visitor.see("plugins", look);
+  await visitor.see("plugins");
   await page.locator("[data-plugin=broken] .button").click();
   await page.locator("dialog form").waitFor();
-  await visitor.see("plugins-delete", look, false);
+  await visitor.see("plugins-delete", false);
   await page.keyboard.press("Escape");
   await page.locator("a[href='#/']").first().click();
   await page.locator(".fold > summary").click();
@@ -120,5 +118,5 @@ async function views(visitor: Visitor, look: (typeof LOOKS)[number], where: Wher
   await choose(visitor, "watermark");
   await choose(visitor, "redact");
   await page.locator(".step").last().locator("input").first().fill("12.5");
-  await visitor.see("plugin-chain", look);
+  await visitor.see("plugin-chain");
 }

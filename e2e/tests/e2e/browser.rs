@@ -8,12 +8,13 @@ use crate::clients::{output, program, tools};
 
 /// Runs flows, one after the other, on a new stack. Uploads above 5 MiB go in parts.
 async fn browse(flows: &[&str]) {
-    browse_with(1, flows).await;
+    browse_with(1, &[], flows).await;
 }
 
-/// The same with so many workers.
-async fn browse_with(workers: u16, flows: &[&str]) {
-    let env = vec![("SPIN_VARIABLE_SINGLE_PUT_BYTES", (5 << 20).to_string())];
+/// The same with so many workers and more variables of the service.
+async fn browse_with(workers: u16, variables: &[(&'static str, u32)], flows: &[&str]) {
+    let variables = [("SPIN_VARIABLE_SINGLE_PUT_BYTES", 5 << 20)].iter().chain(variables);
+    let env = variables.map(|(name, value)| (*name, value.to_string())).collect();
     let stack = Stack::start(Setup { env, workers, ..Setup::default() }).await;
     let folder = stack.scratch();
     for file in std::fs::read_dir(root().join("e2e/browser")).unwrap() {
@@ -28,7 +29,8 @@ async fn browse_with(workers: u16, flows: &[&str]) {
     let scratch = std::env::var_os("FRAMELIFT_TEST_PICTURES").map_or_else(|| folder.clone(), Into::into);
     for flow in flows {
         let mut node = program("node");
-        node.args(["flows.ts", flow, &stack.info().api]).arg(root().join("e2e/media")).arg(&scratch);
+        let info = stack.info();
+        node.args(["flows.ts", flow, &info.api, &info.mail]).arg(root().join("e2e/media")).arg(&scratch);
         node.current_dir(&folder).env("WORKER_TOKEN", ManualWorker::token(&stack));
         output(node).await;
     }
@@ -77,16 +79,17 @@ async fn mailed_links_are_followed_on_the_page() {
 }
 
 #[tokio::test]
-async fn what_is_typed_outlives_the_end_of_the_session() {
-    browse(&["endedSession"]).await;
+async fn what_is_typed_outlives_the_end_of_the_session_and_is_not_left_to_another_account() {
+    browse(&["endedSession", "sharedMachine"]).await;
 }
 
 #[tokio::test]
-async fn the_page_is_told_what_happens_and_asks_once() {
-    browse_with(0, &["liveEvents"]).await;
+async fn the_page_is_told_what_happens_and_says_what_waits_and_what_is_too_much() {
+    let limits = [("SPIN_VARIABLE_MAX_IN_FLIGHT_PER_USER", 1), ("SPIN_VARIABLE_MAX_OPEN_PER_USER", 3)];
+    browse_with(0, &limits, &["liveEvents", "waiting"]).await;
 }
 
 #[tokio::test]
 async fn the_page_catches_up_after_the_service_was_away_and_does_without_streams() {
-    browse_with(0, &["serviceAway", "withoutStreams"]).await;
+    browse_with(0, &[], &["serviceAway", "withoutStreams"]).await;
 }
