@@ -1,7 +1,8 @@
-//! Random interleavings of every call by users, workers and the sweep, on a store and a queue of two lanes
-//! that fail between any two steps, with actors that die at any await; and what must hold all
-//! the time, after the faults stop, while long jobs have every permit but the short lane's, and when all retention is
-//! over.
+//! Simulates users, workers and sweeps that run concurrently, with random interleavings and random faults: the store,
+//! the queue and the object store fail before or after any operation, and actors crash at any await.
+//!
+//! [`Invariants`] are checked after each write. When the faults have stopped, the simulation checks in turn that short
+//! jobs end while the main lane is blocked, that all accepted work ends, and that nothing is left after the retention.
 
 mod actors;
 mod every_step;
@@ -28,7 +29,7 @@ use world::World;
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Polls randomly chosen tasks; a task that ends or dies begins anew.
+/// Polls randomly chosen tasks. Restarts a task when it ends or crashes.
 struct Executor {
     world: Rc<World>,
     tasks: Vec<(Role, Task, Option<i64>)>,
@@ -39,15 +40,15 @@ struct Executor {
     shown: Option<String>,
 }
 
-/// The faults while the executor steps.
+/// How often actors crash and the clock jumps.
 #[derive(Clone, Copy)]
-struct Weather {
-    /// Polls of ten thousand at which the actor dies.
-    deaths: u64,
-    /// Steps of a thousand before which the whole world pauses.
-    jumps: u64,
-    /// The longest such pause in milliseconds.
-    jump_ms: u64,
+struct FaultRates {
+    /// How many of 10,000 polls are replaced by a crash of the actor.
+    crash_per_10_000: u64,
+    /// How many of 1,000 steps begin with a jump of the clock.
+    clock_jumps_per_1_000: u64,
+    /// The longest jump, in milliseconds.
+    max_clock_jump_ms: u64,
 }
 
 impl Executor {
@@ -60,12 +61,12 @@ impl Executor {
         Self { world, tasks, invariants, random: Random::new(seed ^ 0x5eed), seed, shown }
     }
 
-    /// Moves the clock: by a moment; to the next wake-up, if every actor sleeps; or, in a storm, so far that
-    /// leases lapse.
-    fn pass_time(&mut self, weather: Weather) {
+    /// Advances the clock: by a few milliseconds, sometimes by a jump that is long enough for leases to expire, and to
+    /// the next wake-up if all actors sleep.
+    fn pass_time(&mut self, rates: FaultRates) {
         let mut ms = self.random.below(8) as i64;
-        if self.random.below(1000) < weather.jumps {
-            ms += self.random.below(weather.jump_ms) as i64;
+        if self.random.below(1000) < rates.clock_jumps_per_1_000 {
+            ms += self.random.below(rates.max_clock_jump_ms) as i64;
         }
         let all_sleep = self.tasks.iter().all(|(_, _, until)| until.is_some());
         if all_sleep && let Some(first) = self.tasks.iter().filter_map(|(_, _, until)| *until).min() {
@@ -74,13 +75,13 @@ impl Executor {
         self.world.clock.advance_ms(ms);
     }
 
-    fn step(&mut self, weather: Weather) {
-        self.pass_time(weather);
+    fn step(&mut self, rates: FaultRates) {
+        self.pass_time(rates);
         let n = self.random.below(self.tasks.len() as u64) as usize;
         let (role, task, waits_until) = &mut self.tasks[n];
-        let dead = self.random.below(10_000) < weather.deaths;
+        let crashes = self.random.below(10_000) < rates.crash_per_10_000;
         self.world.clock.take_wait();
-        if dead || task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+        if crashes || task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             *task = role.begin(&self.world);
         }
         *waits_until = self.world.clock.take_wait();
@@ -98,7 +99,7 @@ impl Executor {
                 panic!("seed {}: {message:?} in the lane {lane:?}: {wrong}", self.seed);
             }
         }
-        if let Some(wrong) = self.world.complaint() {
+        if let Some(wrong) = self.world.take_violation() {
             panic!("seed {}: {wrong}", self.seed);
         }
     }
@@ -106,14 +107,14 @@ impl Executor {
     /// Steps until the condition holds; fails after so many steps.
     fn until(
         &mut self,
-        weather: Weather,
+        rates: FaultRates,
         steps: usize,
         what: &str,
         done: impl Fn(&Invariants) -> Result<(), String>,
     ) {
         let mut last = String::new();
         for n in 0..steps {
-            self.step(weather);
+            self.step(rates);
             if n % 200 == 0 {
                 match done(&self.invariants) {
                     Ok(()) => return,
@@ -160,28 +161,32 @@ fn run(seed: u64) -> BTreeMap<String, usize> {
     let mut executor = Executor::new(seed, roles, quirks, limits);
     executor.world.queue.set_faults(faults);
     executor.world.set_object_faults(5 * faults);
-    let storm = Weather { deaths: 20 + 10 * u64::from(faults), jumps: 8, jump_ms: 8_000 };
+    let faulty = FaultRates {
+        crash_per_10_000: 20 + 10 * u64::from(faults),
+        clock_jumps_per_1_000: 8,
+        max_clock_jump_ms: 8_000,
+    };
     for _ in 0..25_000 {
-        executor.step(storm);
+        executor.step(faulty);
     }
 
-    // The faults stop, the users watch, the workers and the sweep go on.
-    executor.world.calm();
+    // The faults stop. Users send no more requests, workers and sweeps continue.
+    executor.world.stop_faults();
     executor.world.kv.set_quirks(Quirks { error_before: 0, error_after: 0, ..quirks });
     executor.world.queue.set_faults(0);
     executor.world.set_object_faults(0);
-    let calm = Weather { deaths: 0, jumps: 0, jump_ms: 1 };
+    let fault_free = FaultRates { crash_per_10_000: 0, clock_jumps_per_1_000: 0, max_clock_jump_ms: 1 };
     let world = Rc::clone(&executor.world);
 
-    // Long jobs of others have every permit but the short lane's: what is short is done all the same.
+    // The main lane is blocked, as if long jobs had all permits but those of the short lane. Short jobs must end.
     let short = executor.invariants.in_flight(Lane::Short);
-    let in_jam = [("short", short.len()), ("long", executor.invariants.in_flight(Lane::Main).len())];
-    world.set_jammed(true);
-    executor.until(calm, 400_000, "short jobs wait for long ones", |seen| seen.all_ended(&short));
-    world.set_jammed(false);
+    let while_blocked = [("short", short.len()), ("long", executor.invariants.in_flight(Lane::Main).len())];
+    world.set_main_lane_blocked(true);
+    executor.until(fault_free, 400_000, "short jobs wait for long ones", |seen| seen.all_ended(&short));
+    world.set_main_lane_blocked(false);
 
     let accepted = world.accepted();
-    executor.until(calm, 400_000, "work is left", |seen| {
+    executor.until(fault_free, 400_000, "work is left", |seen| {
         seen.all_done(&accepted)?;
         world.no_messages()
     });
@@ -195,30 +200,30 @@ fn run(seed: u64) -> BTreeMap<String, usize> {
     executor.invariants.all_received(first, &executor.world.webhooks()).unwrap();
 
     let ended = StateName::VARIANTS.iter().map(|name| (name.to_string(), executor.invariants.ended(*name)));
-    let in_jam = in_jam.into_iter().map(|(lane, jobs)| (lane.to_owned(), jobs));
-    let ended = ended.chain(in_jam).collect();
+    let while_blocked = while_blocked.into_iter().map(|(lane, jobs)| (lane.to_owned(), jobs));
+    let ended = ended.chain(while_blocked).collect();
 
-    // Retention goes by.
+    // The retention ends.
     executor.world.clock.advance_ms(1000 * i64::from(executor.world.limits.retention_s));
-    executor.until(calm, 400_000, "objects are left", Invariants::all_purged);
-    // A day later, nothing is left of deleted videos and of the closed account, nor what workers wrote for it.
-    let left = world.user(2).to_string();
+    executor.until(fault_free, 400_000, "objects are left", Invariants::all_purged);
+    // A day later, all values of deleted videos and of the closed account are removed, and all objects.
+    let closed = world.user(2).to_string();
     for _ in 0..3 {
         world.clock.advance_ms(26 * 3_600_000);
-        executor.until(calm, 400_000, "removals are left", |_| world.swept_up());
+        executor.until(fault_free, 400_000, "removals are left", |_| world.swept_up());
     }
-    executor.until(calm, 400_000, "records are left", |seen| {
+    executor.until(fault_free, 400_000, "records are left", |seen| {
         seen.all_removed()?;
         world.no_messages()
     });
     executor.invariants.none_kept_of(world.user(2)).unwrap();
-    let keys: Vec<String> = world.kv.keys().into_iter().filter(|key| key.contains(&left)).collect();
+    let keys: Vec<String> = world.kv.keys().into_iter().filter(|key| key.contains(&closed)).collect();
     assert!(keys.is_empty(), "seed {seed}: {keys:?} are left");
     assert_eq!(world.objects_left(), Vec::<String>::new(), "seed {seed}: objects are left");
     ended
 }
 
-/// What `job` makes of each item; a panic in one of them is one here.
+/// Calls `job` with each item, on all processors, and returns the results in any order. Panics if a call panics.
 fn on_all_processors<T: Sync, R: Send>(items: &[T], job: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let (next, threads) = (AtomicUsize::new(0), thread::available_parallelism().map_or(1, usize::from));
     let take = || Some(job(items.get(next.fetch_add(1, Ordering::Relaxed))?));

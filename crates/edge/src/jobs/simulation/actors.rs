@@ -1,5 +1,5 @@
-//! The actors: users that upload, cancel and retry; workers that do their jobs, fail, release and die; and
-//! the sweep.
+//! The actors: users that upload, cancel, delete and run videos; workers that complete, fail and release jobs; sweeps;
+//! and a caller that closes an account.
 
 use std::rc::Rc;
 
@@ -52,7 +52,7 @@ async fn retry<T>(world: &World, mut attempt: impl AsyncFnMut() -> Result<T>) ->
 
 async fn user(world: &World, user: UserId) {
     world.clock.pause(world.below(20_000) as u32).await;
-    if world.is_calm() {
+    if world.is_fault_free() {
         world.clock.pause(600_000).await;
         return;
     }
@@ -77,7 +77,7 @@ async fn user(world: &World, user: UserId) {
             | JobError::IdempotencyKeyReused,
         ) => {}
         Err(JobError::AccountClosed) if world.may_be_closed(user) => {}
-        Err(error) => world.complain(format!("a user met with: {error} ({error:?})")),
+        Err(error) => world.record_violation(format!("a user failed with: {error} ({error:?})")),
     }
 }
 
@@ -139,7 +139,7 @@ async fn upload(world: &World, user: UserId) -> Result<()> {
 async fn accepted(world: &World, user: UserId, id: VideoId) -> Result<()> {
     let video = retry(world, async || world.jobs().uploaded(user, id).await).await?;
     if matches!(video.state, State::AwaitingUpload { .. }) {
-        world.complain(format!("{id} was accepted and still awaits its upload"));
+        world.record_violation(format!("{id} was accepted and still awaits its upload"));
     }
     world.promise_accepted(id);
     Ok(())
@@ -186,7 +186,7 @@ async fn look(world: &World, user: UserId) -> Result<()> {
     let other = if world.user(0) == user { world.user(1) } else { world.user(0) };
     match world.jobs().find(other, found.video.id).await {
         Err(JobError::VideoNotOwned | JobError::Unavailable(_)) => {}
-        outcome => world.complain(format!("another user's video answers {outcome:?}")),
+        outcome => world.record_violation(format!("another user's video answers {outcome:?}")),
     }
     world.read_result(&found.video);
     match found.video.state {
@@ -201,7 +201,7 @@ async fn worker(world: &World, name: &str, permit: Lane) {
     // A permit of the main lane looks into both, and neither keeps the other waiting.
     let lanes: &[Lane] = match permit {
         Lane::Short => &[Lane::Short],
-        Lane::Main if world.is_jammed() => &[],
+        Lane::Main if world.is_main_lane_blocked() => &[],
         Lane::Main if world.percent(50) => &[Lane::Short, Lane::Main],
         Lane::Main => &[Lane::Main, Lane::Short],
     };
@@ -212,18 +212,18 @@ async fn worker(world: &World, name: &str, permit: Lane) {
         Ok(false) | Err(JobError::Unavailable(_)) => {}
         Ok(true) => world.acknowledge(received.id),
         Err(JobError::JobFinished | JobError::VideoNotFound) => {
-            if tell(world, received.body.video_id).await.is_ok() {
+            if send_notice(world, received.body.video_id).await.is_ok() {
                 world.acknowledge(received.id);
             }
         }
         Err(JobError::LeaseHeld { .. } | JobError::JobNotReady) => {}
         Err(JobError::Refused(_)) => {}
-        Err(error) => world.complain(format!("a worker met with: {error} ({error:?})")),
+        Err(error) => world.record_violation(format!("a worker failed with: {error} ({error:?})")),
     }
 }
 
-/// Sends the notice that is still to be sent.
-async fn tell(world: &World, id: VideoId) -> Result<()> {
+/// Sends a video's notice, if it is due, and delivers its event to the webhook.
+async fn send_notice(world: &World, id: VideoId) -> Result<()> {
     let notice = match world.jobs().notice(id).await {
         Err(JobError::VideoNotFound) => return Ok(()),
         outcome => outcome?,
@@ -239,7 +239,7 @@ async fn tell(world: &World, id: VideoId) -> Result<()> {
     deliver(world, id.into()).await
 }
 
-/// Sends an event to the webhook, whose receiver is not always well.
+/// Makes one attempt to deliver an event to the webhook. Some of the first two attempts fail.
 async fn deliver(world: &World, id: EventId) -> Result<()> {
     let delivery = match world.jobs().claim_delivery(id).await {
         Err(JobError::JobFinished) => return Ok(()),
@@ -270,7 +270,7 @@ async fn deliver(world: &World, id: EventId) -> Result<()> {
 async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<bool> {
     let id = received.body.video_id;
     if received.body.notice.is_some() {
-        tell(world, id).await?;
+        send_notice(world, id).await?;
         return Ok(true);
     }
     let claim_id = Some(format!("{name}-{}", world.below(u64::MAX)));
@@ -281,7 +281,7 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
         let failed =
             retry(world, async || world.jobs().fail(id, attempt, name.clone(), failure.clone(), 0).await);
         failed.await?;
-        tell(world, id).await?;
+        send_notice(world, id).await?;
         return Ok(true);
     }
     world.read_upload(&video);
@@ -296,7 +296,7 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
         0..=1 => Some(FailureCode::NotAVideo),
         2 => Some(FailureCode::LimitExceeded),
         3..=5 => Some(FailureCode::Internal),
-        6..=7 if !world.is_calm() => return Ok(false),
+        6..=7 if !world.is_fault_free() => return Ok(false),
         _ => None,
     };
     match code {
@@ -318,7 +318,7 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
             world.published(id, &result);
             match &completed.state {
                 State::Completed { result: kept, .. } if *kept == result => {}
-                other => world.complain(format!("{id} was completed and is {other:?}")),
+                other => world.record_violation(format!("{id} was completed and is {other:?}")),
             }
         }
         Some(FailureCode::Internal) => {
@@ -333,16 +333,19 @@ async fn work(world: &World, name: &WorkerId, received: &Received) -> Result<boo
                 .await?;
         }
     }
-    tell(world, id).await?;
+    send_notice(world, id).await?;
     Ok(true)
 }
 
 async fn sweep(world: &World) {
     world.clock.pause(10_000 + world.below(60_000) as u32).await;
-    let Ok(swept) = world.jobs().sweep().await else { return };
-    for (user, error) in swept.user_errors {
+    let errors: Vec<JobError> = match world.jobs().sweep().await {
+        Ok(swept) => swept.user_errors.into_iter().map(|(_, error)| error).chain(swept.page_errors).collect(),
+        Err(error) => vec![error],
+    };
+    for error in errors {
         if !matches!(error, JobError::Unavailable(_)) {
-            world.complain(format!("the sweep met with {error:?} at {user}"));
+            world.record_violation(format!("the sweep failed with {error:?}"));
         }
     }
 }
@@ -356,6 +359,6 @@ async fn close(world: &World, user: UserId) {
     match retry(world, async || world.jobs().close_user(user).await).await {
         Ok(()) => world.finish_closing(),
         Err(JobError::Unavailable(_)) => {}
-        Err(error) => world.complain(format!("closing an account met with {error:?}")),
+        Err(error) => world.record_violation(format!("closing an account failed with {error:?}")),
     }
 }

@@ -1,4 +1,4 @@
-//! What must hold for every write, and at the end.
+//! Invariants of every write, and conditions of the end of a simulation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::store::records::VideoRow;
 use crate::store::slots::Slots;
 use crate::store::value::decode;
 
-/// What a receiver got: the body of each event.
+/// The bodies of the events that a receiver accepted.
 pub(super) type Received = BTreeMap<EventId, String>;
 
 /// How often a value was written.
@@ -285,7 +285,9 @@ impl Invariants {
         for row in self.videos.values() {
             let video = &row.video;
             match &video.state {
-                state if state.has_notice_due() => return Err(format!("nobody was told of {}", video.id)),
+                state if state.has_notice_due() => {
+                    return Err(format!("the notice of {} was not sent", video.id));
+                }
                 state if !state.is_terminal() => return Err(format!("{} is {state:?}", video.id)),
                 _ => {}
             }
@@ -312,23 +314,22 @@ impl Invariants {
         }
     }
 
-    /// The receiver of an account with a webhook got the end of each of its videos, under one id; which are those
-    /// of the deliveries that it got.
+    /// Checks that the webhook's receiver has one event of the end of each of the user's videos.
     pub(super) fn all_received(&self, user: UserId, received: &Received) -> Result<(), String> {
         for row in self.videos.values().filter(|row| row.video.owner == user) {
             let video = &row.video;
             let field = format!("\"video_id\":\"{}\"", video.id);
-            let told =
+            let has_event =
                 matches!(video.state, State::Completed { .. } | State::Failed { .. } | State::Expired { .. });
             let of_video = received.values().filter(|body| body.contains(&field)).count();
-            if (told && of_video != 1) || of_video > 1 {
+            if (has_event && of_video != 1) || of_video > 1 {
                 return Err(format!("{of_video} events of {}, which is {}", video.id, video.state.name()));
             }
         }
         Ok(())
     }
 
-    /// Whether nothing is left that was to be delivered for an account that is gone.
+    /// Checks that no delivery of a removed account is left.
     pub(super) fn none_kept_of(&self, user: UserId) -> Result<(), String> {
         match self.deliveries.iter().find(|(_, delivery)| delivery.owner == user) {
             Some((key, _)) => Err(format!("{key} is left")),

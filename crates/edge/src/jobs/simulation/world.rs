@@ -1,5 +1,5 @@
-//! The world that the actors share: a store, a clock, a queue of two lanes that delivers twice and out of order, an
-//! object store, and what users were promised.
+//! The world that the actors share: a store, a clock, a queue of two lanes that delivers messages repeatedly and out of
+//! order, an object store, and a record of what users were promised.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,11 +97,11 @@ pub(super) struct World {
     results: RefCell<BTreeMap<VideoId, Extraction>>,
     closing: RefCell<BTreeSet<UserId>>,
     closed: Cell<bool>,
-    complaint: RefCell<Option<String>>,
-    calm: Cell<bool>,
-    /// Whether long jobs of others have every permit but the short lane's.
-    jammed: Cell<bool>,
-    /// What the receiver of the first user's webhook took.
+    violation: RefCell<Option<String>>,
+    fault_free: Cell<bool>,
+    /// Whether no worker takes messages of the main lane.
+    main_lane_blocked: Cell<bool>,
+    /// The events that the receiver of the first user's webhook accepted.
     webhooks: RefCell<invariants::Received>,
 }
 
@@ -126,9 +126,9 @@ impl World {
             results: RefCell::default(),
             closing: RefCell::default(),
             closed: Cell::new(false),
-            complaint: RefCell::default(),
-            calm: Cell::new(false),
-            jammed: Cell::new(false),
+            violation: RefCell::default(),
+            fault_free: Cell::new(false),
+            main_lane_blocked: Cell::new(false),
             webhooks: RefCell::default(),
         }
     }
@@ -153,20 +153,20 @@ impl World {
         if from.is_empty() { None } else { from.get(self.below(from.len() as u64) as usize).copied() }
     }
 
-    pub(super) fn is_calm(&self) -> bool {
-        self.calm.get()
+    pub(super) fn is_fault_free(&self) -> bool {
+        self.fault_free.get()
     }
 
-    pub(super) fn calm(&self) {
-        self.calm.set(true);
+    pub(super) fn stop_faults(&self) {
+        self.fault_free.set(true);
     }
 
-    pub(super) fn is_jammed(&self) -> bool {
-        self.jammed.get()
+    pub(super) fn is_main_lane_blocked(&self) -> bool {
+        self.main_lane_blocked.get()
     }
 
-    pub(super) fn set_jammed(&self, jammed: bool) {
-        self.jammed.set(jammed);
+    pub(super) fn set_main_lane_blocked(&self, main_lane_blocked: bool) {
+        self.main_lane_blocked.set(main_lane_blocked);
     }
 
     pub(super) fn begin_closing(&self, user: UserId) {
@@ -180,7 +180,7 @@ impl World {
 
     /// Whether there is nothing more to close.
     pub(super) fn is_closed(&self) -> bool {
-        self.is_calm() && self.closed.get()
+        self.is_fault_free() && self.closed.get()
     }
 
     /// Whether the sweep has gone through everything that is due.
@@ -201,12 +201,12 @@ impl World {
         self.closing.borrow().contains(&user)
     }
 
-    pub(super) fn complain(&self, what: String) {
-        self.complaint.borrow_mut().get_or_insert(what);
+    pub(super) fn record_violation(&self, what: String) {
+        self.violation.borrow_mut().get_or_insert(what);
     }
 
-    pub(super) fn complaint(&self) -> Option<String> {
-        self.complaint.borrow_mut().take()
+    pub(super) fn take_violation(&self) -> Option<String> {
+        self.violation.borrow_mut().take()
     }
 
     /// Delivers what was sent since the last call, and returns it.
@@ -268,7 +268,7 @@ impl World {
     pub(super) fn read_upload(&self, video: &Video) {
         let key = object_key::upload(video.owner, video.root());
         if !self.objects.contains(&key) {
-            self.complain(format!("{key} went while {} was to be worked on", video.id));
+            self.record_violation(format!("{key} went while {} was to be worked on", video.id));
         }
     }
 
@@ -296,7 +296,7 @@ impl World {
     pub(super) fn read_result(&self, video: &Video) {
         for key in result_keys(video) {
             if video.result_kept(self.clock.now(), &self.limits) && !self.objects.contains(&key) {
-                self.complain(format!("{key} is gone, and {} has a result", video.id));
+                self.record_violation(format!("{key} is gone, and {} has a result", video.id));
             }
         }
     }
@@ -305,7 +305,7 @@ impl World {
     pub(super) fn take_webhook(&self, id: EventId, body: &str) {
         let mut webhooks = self.webhooks.borrow_mut();
         if webhooks.entry(id).or_insert_with(|| body.to_owned()) != body {
-            self.complain(format!("{id} came with another body"));
+            self.record_violation(format!("{id} came with another body"));
         }
     }
 
@@ -334,7 +334,7 @@ impl World {
         let mut results = self.results.borrow_mut();
         let first = results.entry(id).or_insert_with(|| result.clone());
         if first != result {
-            self.complain(format!("{id} was published twice"));
+            self.record_violation(format!("{id} was published twice"));
         }
     }
 
@@ -353,7 +353,7 @@ impl World {
     }
 
     pub(super) async fn queue_ready(&self) {
-        // The port's last method has no faults of its own.
+        // `ready` of the queue in memory never fails.
         let _ = self.queue.ready().await;
     }
 }

@@ -1,4 +1,4 @@
-//! A small world: one user, whose videos are in the state in which the tested call has the most to do.
+//! One user's videos, in the state in which the tested call has the most steps.
 
 mod notices;
 mod plugins;
@@ -16,13 +16,12 @@ use framelift_domain::{
 use futures::executor::block_on;
 
 use super::super::invariants::Received;
-use super::{Plan, Spoilt};
+use super::{FaultyPort, Plan};
 use crate::jobs::{Idempotency, JobError, Jobs, NewVideo, Result};
 use crate::store::Store;
 use crate::store::memory::{MemoryKv, MemoryObjects, MemoryQueue, TestAmbient};
 
-/// The tested call, in the state in which it has the most to do: one video may be in flight, and another one
-/// waits behind it.
+/// The tested call. One video may be in flight; most calls are made while another one waits for its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::VariantArray)]
 pub(super) enum Call {
     Create,
@@ -60,8 +59,8 @@ pub(super) enum Call {
     SweepPluginUpload,
     SweepPluginMessage,
     SweepPluginRemoval,
-    TellWebhook,
-    TellExpired,
+    NoticeWithWebhook,
+    NoticeOfExpiry,
     ClaimDelivery,
     ReportDelivered,
     ReportRetry,
@@ -86,7 +85,7 @@ pub(super) struct Scene {
     held_checks: Vec<PluginMessage>,
     /// The version that the call is about.
     plugin: Option<PluginId>,
-    /// What the receiver of the webhook took.
+    /// The events that the receiver of the webhook accepted.
     received: RefCell<Received>,
     /// Whether the account has no webhook.
     no_webhook: bool,
@@ -197,7 +196,7 @@ impl Scene {
         let id = self.uploaded();
         self.claimed(id);
         block_on(self.jobs().complete(id, 1, worker(), extraction())).unwrap();
-        self.tell(id);
+        self.send_notice(id);
         self.held.clear();
         id
     }
@@ -253,8 +252,8 @@ impl Scene {
                 block_on(self.jobs().fail(id, 1, worker(), failure, 0)).unwrap();
                 id
             }
-            Call::TellWebhook => self.failed(),
-            Call::TellExpired => {
+            Call::NoticeWithWebhook => self.failed(),
+            Call::NoticeOfExpiry => {
                 let id = self.created();
                 self.advance_s(self.limits.upload_ttl_s + 1);
                 block_on(self.jobs().sweep()).unwrap();
@@ -333,8 +332,8 @@ impl Scene {
 
     /// Makes the call. Returns the video that was accepted and must not be lost, if one was.
     pub(super) fn make(&self, call: Call, id: VideoId, plan: &Plan) -> Option<Result<Option<VideoId>>> {
-        let (kv, queue) = (Spoilt(&self.kv, plan), Spoilt(&self.queue, plan));
-        let objects = Spoilt(&self.objects, plan);
+        let (kv, queue) = (FaultyPort(&self.kv, plan), FaultyPort(&self.queue, plan));
+        let objects = FaultyPort(&self.objects, plan);
         let jobs = Jobs::new(&kv, &queue, objects, &self.clock, &self.limits);
         let user = self.user;
         let nothing = |_: Video| None;
@@ -375,7 +374,9 @@ impl Scene {
                     jobs.release(id, attempt, worker(), failure).await.map(nothing)
                 }
                 Call::Notified => jobs.notified(id, 1, false).await.map(nothing),
-                Call::TellWebhook | Call::TellExpired => jobs.notified(id, 0, true).await.map(nothing),
+                Call::NoticeWithWebhook | Call::NoticeOfExpiry => {
+                    jobs.notified(id, 0, true).await.map(nothing)
+                }
                 Call::ClaimDelivery => jobs.claim_delivery(id.into()).await.map(|_| None),
                 Call::ReportDelivered => {
                     let report = Self::report(DeliveryOutcome::Delivered);
@@ -412,10 +413,10 @@ impl Scene {
         })
     }
 
-    /// What a worker does with the message that it holds after its report was answered.
-    pub(super) fn dealt_with(&mut self, call: Call, id: VideoId) {
+    /// Does what a worker does after its report was accepted: sends the notice and deletes the message.
+    pub(super) fn mark_accepted(&mut self, call: Call, id: VideoId) {
         match call {
-            Call::Complete | Call::Fail | Call::ReleaseForTheLastTime if !self.tell(id) => return,
+            Call::Complete | Call::Fail | Call::ReleaseForTheLastTime if !self.send_notice(id) => return,
             Call::Complete | Call::Fail | Call::ReleaseForTheLastTime | Call::Release | Call::Notified => {}
             Call::CheckPlugin | Call::RejectPlugin | Call::ReleasePlugin => self.held_checks.clear(),
             _ => return,
@@ -423,13 +424,13 @@ impl Scene {
         self.held.clear();
     }
 
-    /// Workers and the sweep do their work for so many rounds of ten minutes.
-    pub(super) fn go_on(&mut self, rounds: u32) {
+    /// Runs the sweep and workers for so many rounds, ten minutes apart. Panics if a message is left.
+    pub(super) fn run_until_idle(&mut self, rounds: u32) {
         let mut messages: Vec<JobMessage> = std::mem::take(&mut self.held);
         for _ in 0..rounds {
             self.advance_s(600);
             let swept = block_on(self.jobs().sweep()).unwrap();
-            // Somebody who died may still be about to create a record.
+            // Another caller crashed before it created a record, and counts as dead only after a minute.
             let passes = |(_, error): &(UserId, JobError)| matches!(error, JobError::Unavailable(_));
             assert!(swept.user_errors.iter().all(passes) && swept.page_errors.is_empty(), "{swept:?}");
             self.held_checks.extend(self.receive_checks());
@@ -446,7 +447,7 @@ impl Scene {
     fn work(&self, message: &JobMessage) -> bool {
         let id = message.video_id;
         if message.notice.is_some() {
-            return self.tell(id);
+            return self.send_notice(id);
         }
         match block_on(self.jobs().claim(id, "v".parse().unwrap(), None)) {
             Ok(video) => {
@@ -454,14 +455,14 @@ impl Scene {
                 self.put_result(&video);
                 let attempt = video.state.attempts().made;
                 match block_on(self.jobs().complete(id, attempt, "v".parse().unwrap(), extraction())) {
-                    Ok(_) => self.tell(id),
+                    Ok(_) => self.send_notice(id),
                     Err(JobError::Unavailable(_)) => false,
-                    Err(error) => panic!("a report met with {error:?}"),
+                    Err(error) => panic!("a report failed with {error:?}"),
                 }
             }
-            Err(JobError::JobFinished | JobError::VideoNotFound) => self.tell(id),
+            Err(JobError::JobFinished | JobError::VideoNotFound) => self.send_notice(id),
             Err(JobError::LeaseHeld { .. } | JobError::JobNotReady | JobError::Unavailable(_)) => false,
-            Err(error) => panic!("a claim met with {error:?}"),
+            Err(error) => panic!("a claim failed with {error:?}"),
         }
     }
 }

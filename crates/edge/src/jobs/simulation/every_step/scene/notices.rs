@@ -1,4 +1,4 @@
-//! Calls about notices and webhooks, and what workers and a receiver make of them.
+//! Calls about notices and webhooks, their preparation, and the worker that sends notices and delivers events.
 
 use framelift_contract::webhook::{DeliveryOutcome, DeliveryReport};
 use framelift_domain::{EventId, Failure, FailureCode, VideoId};
@@ -9,7 +9,7 @@ use super::{Call, Scene, worker};
 use crate::jobs::JobError;
 
 impl Scene {
-    /// A video that failed, of which nobody was told, and whose messages are lost.
+    /// A failed video whose notice is due. The worker that would have sent it has lost its message.
     pub(super) fn failed(&mut self) -> VideoId {
         let id = self.uploaded();
         self.claimed(id);
@@ -23,18 +23,18 @@ impl Scene {
         DeliveryReport { attempt: 1, worker_id: worker(), outcome, status: Some(200), error: None }
     }
 
-    /// Sends the notice that is due, if there is one; whether that is done with.
-    pub(super) fn tell(&self, id: VideoId) -> bool {
-        let told = match block_on(self.jobs().notice(id)) {
+    /// Sends a video's notice, if it is due, and delivers its event. Returns whether the message may be deleted.
+    pub(super) fn send_notice(&self, id: VideoId) -> bool {
+        let sent = match block_on(self.jobs().notice(id)) {
             Ok(Some(_)) => block_on(self.jobs().notified(id, 0, !self.no_webhook)).map(drop),
             Ok(None) | Err(JobError::VideoNotFound) => Ok(()),
             Err(error) => Err(error),
         };
-        match told {
+        match sent {
             Ok(()) => self.deliver(id.into()),
-            // Somebody who died may still be about to create a value.
+            // Another caller crashed before it created a value, and counts as dead only after a minute.
             Err(JobError::Unavailable(_)) => return false,
-            Err(error) => panic!("a notice met with {error:?}"),
+            Err(error) => panic!("a notice failed with {error:?}"),
         }
         true
     }
@@ -48,9 +48,9 @@ impl Scene {
                     DeliveryReport { attempt: delivery.made + 1, ..Self::report(DeliveryOutcome::Delivered) };
                 block_on(self.jobs().record_attempt(id, &report)).unwrap();
             }
-            // Somebody is at it: the sweep sends another message.
+            // Another worker has the lease; the sweep sends another message.
             Err(JobError::JobFinished | JobError::LeaseHeld { .. }) => {}
-            Err(error) => panic!("a delivery met with {error:?}"),
+            Err(error) => panic!("a delivery failed with {error:?}"),
         }
     }
 
@@ -59,7 +59,7 @@ impl Scene {
         assert_eq!(received.entry(id).or_insert_with(|| payload.to_owned()), payload);
     }
 
-    /// The receiver got what it was to get.
+    /// Checks that the webhook's receiver has the events that it must have.
     pub(in super::super) fn check_received(
         &self,
         call: Call,

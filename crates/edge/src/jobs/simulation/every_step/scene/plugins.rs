@@ -1,4 +1,4 @@
-//! Calls about plugins, and what workers make of them.
+//! Calls about plugins, their preparation, and the worker that checks plugins.
 
 use framelift_contract::message::PluginMessage;
 use framelift_contract::object_key;
@@ -17,7 +17,7 @@ const NAME: &str = "mine";
 const AA: [u8; 32] = [0xaa; 32];
 const BB: [u8; 32] = [0xbb; 32];
 
-/// What has the most to do when it ends: it says something of its configuration.
+/// The result of a check with the most steps: the plugin has a configuration schema.
 fn ready() -> Checked {
     Checked::Ready(Some(serde_json::Map::new()))
 }
@@ -69,7 +69,7 @@ impl Scene {
         NewVideo { options, ..Self::new_video() }
     }
 
-    /// Brings about what a call about plugins finds.
+    /// Makes the state that a call about plugins needs.
     pub(super) fn prepare_plugins(&mut self, call: Call) -> VideoId {
         let nobody = VideoId::new(0, [0; 10]);
         match call {
@@ -146,7 +146,7 @@ impl Scene {
         }
     }
 
-    /// One message about a plugin; whether it is done with.
+    /// Handles one message about a plugin. Returns whether it may be deleted.
     pub(super) fn check_plugin(&self, message: &PluginMessage) -> bool {
         let (user, id, worker) = (message.user_id, message.plugin_id, "v".parse().unwrap());
         match block_on(self.jobs().claim_plugin(user, id, &worker, "again")) {
@@ -158,11 +158,11 @@ impl Scene {
             }
             Err(JobError::JobFinished | JobError::PluginNotFound) => true,
             Err(JobError::LeaseHeld { .. } | JobError::JobNotReady) => false,
-            Err(error) => panic!("a claim met with {error:?}"),
+            Err(error) => panic!("a claim failed with {error:?}"),
         }
     }
 
-    /// After the faults: nothing is on its way, and of each version the component is there.
+    /// Checks, after the faults, that no version is being checked and that each has its component.
     pub(in super::super) fn plugins_settled(&self) -> std::result::Result<(), String> {
         let plugins = block_on(Store::new(&self.kv, &self.clock).plugins(self.user)).unwrap();
         for version in &plugins.versions {
@@ -174,9 +174,9 @@ impl Scene {
             {
                 return Err(format!("{version:?} is not settled"));
             }
-            let told = self.received.borrow().contains_key(&version.id.into());
-            if told == version.is_ready() {
-                return Err(format!("{version:?}: told: {told}"));
+            let notified = self.received.borrow().contains_key(&version.id.into());
+            if notified == version.is_ready() {
+                return Err(format!("{version:?}: notified: {notified}"));
             }
         }
         if plugins.closed && !plugins.versions.is_empty() {
@@ -185,11 +185,11 @@ impl Scene {
         Ok(())
     }
 
-    /// Deletes what plugins there are, so that nothing may be left.
+    /// Deletes the plugin, if there is one.
     pub(in super::super) fn delete_plugins(&self) {
         match block_on(self.jobs().delete_plugin(self.user, NAME)) {
             Ok(_) | Err(JobError::PluginNotFound) => {}
-            Err(error) => panic!("a deletion met with {error:?}"),
+            Err(error) => panic!("a deletion failed with {error:?}"),
         }
     }
 }
