@@ -1,19 +1,20 @@
-//! Component `events`: tells owners how their videos are doing while it happens, as server-sent events.
+//! Component `events`: streams the changes of a user's videos as server-sent events.
 //!
-//! A stream looks into the store at a bounded pace and tells what has changed. Nothing is kept between two streams:
-//! the id of an event says what its reader knows, so that a stream that follows on it tells the rest.
+//! A stream polls the store and sends what has changed. Nothing is kept between two streams: the id of an event encodes
+//! what its reader has read, so that the next stream continues there.
 
 mod all_events;
 mod bookmark;
 mod follow;
 mod messages;
-mod place;
+pub(crate) mod stream_slot;
 mod video_events;
 
+use serde_json::json;
 use utoipa::openapi::ObjectBuilder;
 
 use crate::http::{Router, component};
-use crate::openapi::{Operation, object, raw, text};
+use crate::openapi::{Operation, object, raw_with_example, text};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::Service;
 
@@ -23,11 +24,17 @@ component! {
     call: [video_events, all_events]
 }
 
-/// What both streams have in common.
-fn of_streams(operation: Operation) -> Operation {
+/// Adds the parts of the documentation that both streams share.
+fn stream_operation(operation: Operation) -> Operation {
+    let example = json!({ "event": "deleted", "id": "412:3", "data": "{\"id\":\"018bcfe5-6800-7909-8909-090909090909\"}" });
+    let events = raw_with_example("text/event-stream", event(), example);
     operation
-        .header("Last-Event-ID", "The id of the last event that was read, to go on behind it.", text())
-        .answers(http::StatusCode::OK, "Events, as they happen.", raw("text/event-stream", event()))
+        .header(
+            "Last-Event-ID",
+            "The id of the last event that was read: the stream continues after it.",
+            text(),
+        )
+        .answers(http::StatusCode::OK, "Server-sent events.", events)
 }
 
 /// The schema of one event of a stream.

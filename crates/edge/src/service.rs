@@ -62,6 +62,10 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         Jobs::new(self.kv, self.queue, self.objects(), self.ambient, &self.config.limits)
     }
 
+    pub(crate) fn store(&self) -> Store<'a, K, A> {
+        Store::new(self.kv, self.ambient)
+    }
+
     pub(crate) fn objects(&self) -> ObjectStore<'a, H, A> {
         ObjectStore::new(&self.config.object_store, self.http, self.ambient)
     }
@@ -88,7 +92,7 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         };
         let caller = incoming.user(verifier, self.ambient.now())?;
         let user = caller.id;
-        let (jobs, store) = (self.jobs(), Store::new(self.kv, self.ambient));
+        let (jobs, store) = (self.jobs(), self.store());
         let admitted = self.config.rate_limiter.admit(&store, self.ambient, user, incoming);
         let (admitted, closed) = join(admitted, jobs.is_closed(user)).await;
         admitted?;

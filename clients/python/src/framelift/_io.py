@@ -19,7 +19,7 @@ T = TypeVar("T")
 PIECE = 1 << 20
 AGENT = {"user-agent": "framelift-python/0.1.0"}
 TIMEOUT = httpx.Timeout(60.0, connect=15.0)
-# A stream of events is never silent for longer than 15 seconds.
+# A stream of events has a comment about every 15 seconds.
 STREAM = httpx.Timeout(40.0, connect=15.0)
 
 

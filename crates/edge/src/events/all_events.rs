@@ -1,4 +1,4 @@
-//! `GET /videos/events`: all of the caller's videos in one stream.
+//! `GET /videos/events`: streams the changes of all of the caller's videos.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -9,10 +9,10 @@ use framelift_domain::{Time, UserId, VideoId};
 use http::Response;
 
 use super::bookmark::{Bookmark, take_lowest};
-use super::follow::{Followed, Seen, follow};
-use super::messages::{self, Message, Told};
-use super::of_streams;
-use super::place::Place;
+use super::follow::{PollResult, PollSource, follow};
+use super::messages::{self, Message, SentState};
+use super::stream_operation;
+use super::stream_slot::StreamSlot;
 use super::video_events::{answer, last_event_id};
 use crate::http::{Body, Failure, Incoming, Route};
 use crate::jobs::{AllUnfinished, Entry, Unfinished, view};
@@ -23,32 +23,33 @@ use crate::store::index::Head;
 
 pub(super) const ROUTE: Route = Route::get("/videos/events");
 
-/// Between two looks while workers are at the caller's videos.
-const AT_WORK_MS: u32 = 2_000;
-/// Between two looks while some wait for a worker.
-const WAITING_MS: u32 = 4_000;
-/// Between two looks while there are none.
-const IDLE_MS: u32 = 5_000;
-/// Most positions of the list of videos that one look reads.
+/// The pause between polls while a worker processes one of the videos, in milliseconds.
+const PROCESSING_POLL_MS: u32 = 2_000;
+/// The pause between polls while unfinished videos wait, in milliseconds.
+const QUEUED_POLL_MS: u32 = 4_000;
+/// The pause between polls while no video is unfinished, in milliseconds.
+const IDLE_POLL_MS: u32 = 5_000;
+/// Maximum of positions of the list of videos that one poll reads.
 const MAX_POSITIONS: usize = 100;
-/// Writes of one moment become visible in another order, for so long at most.
-const SLACK_MS: i64 = 5_000;
+/// How long after a write other writes of the same call may become visible, in milliseconds.
+const WRITE_VISIBILITY_MS: i64 = 5_000;
 
 pub(super) fn operation() -> Operation {
     let summary = "Follow all of the caller's videos: server-sent events";
     let operation = Operation::new(ROUTE, "followVideos", "videos", Auth::User, summary).about(
-        "As for one video. At first there is a `status` for each unfinished video. From then on each video is told of to \
-         its end, also one that begins and ends within a moment; whoever opens the stream again with `Last-Event-ID` is \
-         told of each that has ended meanwhile, too. What was told may be told again. That a finished video is deleted \
-         is not told. The stream ends with the access token and after five minutes.",
+        "The events are those of `followVideo`. At first there is a `status` for each unfinished video, then events of \
+         all changes until each video ends. A video that is created and ends between two polls has its `status`, too. A \
+         new request with `Last-Event-ID` continues the stream, and sends the `status` of each video that has ended in \
+         between. An event may be sent repeatedly. The deletion of a video whose end was sent is not \
+         sent. The stream ends when the access token expires, and after five minutes.",
     );
-    of_streams(operation).or(&[Code::Unavailable])
+    stream_operation(operation).or(&[Code::Unavailable])
 }
 
-/// What the reader knows of an unfinished video.
+/// The state of an unfinished video that was sent to the reader.
 #[derive(Default)]
 struct Known {
-    told: Told,
+    sent: SentState,
     queue_position: Option<u32>,
     /// Its position in the list of videos.
     position: Option<u64>,
@@ -57,28 +58,28 @@ struct Known {
 struct AllVideos<'a, K, Q, H, A> {
     service: Service<'a, K, Q, H, A>,
     user: UserId,
-    place: Place,
-    /// What the reader came back with; only until the first look.
-    came_with: Option<Bookmark>,
-    /// The unfinished videos that the reader was told of.
+    slot: StreamSlot,
+    /// The bookmark that the reader came back with, until the first poll.
+    resume_from: Option<Bookmark>,
+    /// The unfinished videos that were sent to the reader.
     known: BTreeMap<VideoId, Known>,
-    /// The length of the list of videos, as far as it was seen; none until the first look.
+    /// The length of the list of videos at the last poll that read it; none until the first poll.
     end: Option<u64>,
-    /// Positions before `end` that are yet to be read, in order.
+    /// Positions before `end` that are still to be read, in order.
     unread: Vec<Range<u64>>,
-    /// Positions whose videos had no record yet, and since when.
+    /// Positions whose videos had no record, and when that was first seen.
     missing: BTreeMap<u64, Time>,
-    /// The revision of the unfinished videos at the last look, and when it last was another one.
+    /// The revision of the slots at the last poll, and when it was found to have changed.
     revision: Option<u64>,
     changed_at: Option<Time>,
-    /// Events of looks that failed afterwards, and of this one.
-    untold: Vec<Message>,
-    /// Positions of the videos whose ends are among them.
+    /// Events to send, of this poll and of earlier ones that failed after they had found them.
+    pending_events: Vec<Message>,
+    /// Positions of the videos whose ends are among `pending_events`.
     ended: BTreeSet<u64>,
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> AllVideos<'_, K, Q, H, A> {
-    /// Tells what the reader does not know of a video. Returns whether a worker is at it.
+    /// Adds the event that brings the reader up to date on a video. Returns whether a worker processes the video.
     fn take(&mut self, id: VideoId, entry: Entry, queue_position: Option<u32>) -> bool {
         match entry {
             Entry::Video { mut found, position } => {
@@ -86,7 +87,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> AllVideos<'_, K, Q, H, A> {
                 let video = view::video(&found);
                 let known = self.known.entry(id).or_default();
                 (known.queue_position, known.position) = (queue_position, position);
-                self.untold.extend(known.told.tell(&video));
+                self.pending_events.extend(known.sent.next_event(&video));
                 if video.completed_at.is_some() {
                     self.known.remove(&id);
                     self.ended.extend(position);
@@ -95,7 +96,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> AllVideos<'_, K, Q, H, A> {
             }
             Entry::Deleted | Entry::Missing => {
                 if let Some(known) = self.known.remove(&id) {
-                    self.untold.push(Message::deleted(id));
+                    self.pending_events.push(Message::deleted(id));
                     self.ended.extend(known.position);
                 }
                 false
@@ -104,8 +105,8 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> AllVideos<'_, K, Q, H, A> {
         }
     }
 
-    /// Reads what was begun since the last look, and what the reader knew when it came back: it may have ended before
-    /// any look at the unfinished videos. Where there is more than one look reads, the next one goes on.
+    /// Reads new positions of the list, and the open ones of the reader's bookmark: their videos may have ended without
+    /// being among the unfinished ones at any poll. Reads at most [`MAX_POSITIONS`]; the next poll continues.
     async fn read_list(
         &mut self,
         now: Time,
@@ -127,15 +128,15 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> AllVideos<'_, K, Q, H, A> {
             match entry {
                 Entry::Missing => {
                     let since = self.missing.get(&at).copied().unwrap_or(now);
-                    if unfinished.contains_key(&id) || now.ms_since(since) < SLACK_MS {
+                    if unfinished.contains_key(&id) || now.ms_since(since) < WRITE_VISIBILITY_MS {
                         missing.insert(at, since);
                     }
                 }
                 Entry::Deleted => {
-                    self.untold.push(Message::deleted(id));
+                    self.pending_events.push(Message::deleted(id));
                     self.ended.insert(at);
                 }
-                // A repeated creation may have left an entry that is not the record's.
+                // An entry that a repeated creation has left: the record has another position.
                 Entry::Video { position, .. } if position != Some(at) => {}
                 entry => {
                     self.take(id, entry, unfinished.get(&id).copied().flatten());
@@ -146,7 +147,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> AllVideos<'_, K, Q, H, A> {
         Ok(())
     }
 
-    /// What a reader knows who has read all that was told, but for the ends of those.
+    /// The bookmark of a reader that has read all events, except those about the ends of videos at the positions `ended`.
     fn bookmark(&self, ended: &BTreeSet<u64>) -> Bookmark {
         let known = self.known.values().filter_map(|known| known.position);
         let single = known.chain(self.missing.keys().copied()).chain(ended.iter().copied());
@@ -154,35 +155,36 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> AllVideos<'_, K, Q, H, A> {
         Bookmark::new(self.end.unwrap_or(0), open)
     }
 
-    /// The events that are to be told. A reader may break off between two of them.
+    /// Takes the pending events as messages with their ids. A reader may come back with the id of any of them: only the
+    /// last one says that all were read.
     fn messages(&mut self, first: bool) -> String {
         let ended = std::mem::take(&mut self.ended);
-        let (whole, partly) = (self.bookmark(&BTreeSet::new()), self.bookmark(&ended));
-        let untold = std::mem::take(&mut self.untold);
-        match untold.split_last() {
+        let (after_last, before_last) = (self.bookmark(&BTreeSet::new()), self.bookmark(&ended));
+        let events = std::mem::take(&mut self.pending_events);
+        match events.split_last() {
             Some((last, others)) => {
-                let others = others.iter().map(|message| message.with_id(&partly));
-                others.chain([last.with_id(&whole)]).collect()
+                let others = others.iter().map(|event| event.with_id(&before_last));
+                others.chain([last.with_id(&after_last)]).collect()
             }
-            None if first => messages::id_alone(&whole),
+            None if first => messages::id_only(&after_last),
             None => String::new(),
         }
     }
 }
 
-impl<K: Kv, Q: Queue, H: Http, A: Ambient> Followed for AllVideos<'_, K, Q, H, A> {
-    async fn look(&mut self, now: Time) -> Result<Seen, Failure> {
+impl<K: Kv, Q: Queue, H: Http, A: Ambient> PollSource for AllVideos<'_, K, Q, H, A> {
+    async fn poll(&mut self, now: Time) -> Result<PollResult, Failure> {
         let jobs = self.service.jobs();
         let first = self.end.is_none();
-        // A video is among the unfinished ones before it is in the list. So what is in the list now and not among them
-        // afterwards had ended before the stream began.
+        // A new video is added to the slots before it is added to the list. So a video that is in the list, which is
+        // read first, and not in the slots, had ended before the stream began.
         let mut head = if first { Some(jobs.newest_page(self.user).await?) } else { None };
         let Some(AllUnfinished { videos, revision }) = jobs.unfinished(self.user).await? else {
-            return Ok(Seen { messages: String::new(), finished: true, pace_ms: 0 });
+            return Ok(PollResult { messages: String::new(), finished: true, pause_ms: 0 });
         };
         if let Some(head) = &head {
             let Bookmark { end, open } =
-                self.came_with.take().unwrap_or_else(|| Bookmark::new(head.len(), []));
+                self.resume_from.take().unwrap_or_else(|| Bookmark::new(head.len(), []));
             let end = end.min(head.len());
             self.end = Some(end);
             let within = |range: Range<u64>| range.start.max(head.removed)..range.end.min(end);
@@ -191,17 +193,17 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Followed for AllVideos<'_, K, Q, H, A
         }
         let unfinished: BTreeMap<VideoId, Option<u32>> =
             videos.iter().map(|video| (video.id, video.queue_position)).collect();
-        let mut pace_ms = IDLE_MS;
+        let mut pause_ms = IDLE_POLL_MS;
         for Unfinished { id, queue_position, in_flight } in videos {
-            // One that waits changes by its place alone.
+            // A waiting video changes only by its position in the queue.
             let known = self.known.get(&id).is_some_and(|known| known.queue_position == queue_position);
             if in_flight || !known {
                 let entry = jobs.entry(self.user, id).await?;
-                let at_work = self.take(id, entry, queue_position);
-                pace_ms = pace_ms.min(if at_work { AT_WORK_MS } else { WAITING_MS });
+                let is_processing = self.take(id, entry, queue_position);
+                pause_ms = pause_ms.min(if is_processing { PROCESSING_POLL_MS } else { QUEUED_POLL_MS });
             }
         }
-        // A video leaves the unfinished ones behind its last change.
+        // A video leaves the slots after its last change.
         let gone: Vec<VideoId> =
             self.known.keys().filter(|id| !unfinished.contains_key(id)).copied().collect();
         for id in gone {
@@ -209,7 +211,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Followed for AllVideos<'_, K, Q, H, A
             self.take(id, entry, None);
         }
         let changed = self.revision != Some(revision);
-        let lately = self.changed_at.is_some_and(|at| now.ms_since(at) < SLACK_MS);
+        let lately = self.changed_at.is_some_and(|at| now.ms_since(at) < WRITE_VISIBILITY_MS);
         let more = !self.unread.is_empty() || !self.missing.is_empty();
         if head.is_none() && (changed || lately || more) {
             head = Some(jobs.newest_page(self.user).await?);
@@ -221,34 +223,34 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Followed for AllVideos<'_, K, Q, H, A
             (self.revision, self.changed_at) = (Some(revision), Some(now));
         }
         if !self.unread.is_empty() || !self.missing.is_empty() {
-            pace_ms = pace_ms.min(AT_WORK_MS);
+            pause_ms = pause_ms.min(PROCESSING_POLL_MS);
         }
-        Ok(Seen { messages: self.messages(first), finished: false, pace_ms })
+        Ok(PollResult { messages: self.messages(first), finished: false, pause_ms })
     }
 
-    async fn has_place(&self) -> bool {
-        self.service.has_place(&self.place).await
+    async fn holds_slot(&self) -> bool {
+        self.slot.is_held(&self.service.store()).await
     }
 }
 
 impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
     pub(super) async fn all_events(&self, incoming: &Incoming) -> Result<Response<Body<'a>>, Failure> {
         let caller = self.identified(incoming).await?;
-        let followed = AllVideos {
+        let source = AllVideos {
             service: *self,
             user: caller.id,
-            place: self.take_place(caller.id).await,
-            came_with: last_event_id(incoming).and_then(Bookmark::parse),
+            slot: StreamSlot::acquire(&self.store(), caller.id).await,
+            resume_from: last_event_id(incoming).and_then(Bookmark::parse),
             known: BTreeMap::new(),
             end: None,
             unread: Vec::new(),
             missing: BTreeMap::new(),
             revision: None,
             changed_at: None,
-            untold: Vec::new(),
+            pending_events: Vec::new(),
             ended: BTreeSet::new(),
         };
-        let pieces = follow(self.ambient, followed, caller.expires_at).await?;
+        let pieces = follow(self.ambient, source, caller.expires_at).await?;
         Ok(answer(Body::Pieces(pieces)))
     }
 }

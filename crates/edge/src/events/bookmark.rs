@@ -1,22 +1,22 @@
-//! The id of an event in the stream of all videos: what its reader knows, by positions in the list of its videos.
+//! The ids of events in the stream of all videos: what the reader has read, by positions in the list of videos.
 
 use std::fmt;
 use std::ops::Range;
 
-/// Most ranges of a bookmark. Further ones are joined with what is between them.
+/// Maximum of ranges of a bookmark. Further ranges are joined, with the gaps between them.
 const MAX_RANGES: usize = 20;
 
-/// How far a reader has come. It is told of what is at or behind `end`, and of what is at the open positions.
+/// How far a reader has read. It still needs the videos at the open positions, and from `end` on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bookmark {
-    /// The position behind the newest video that the reader may know.
+    /// The position after the newest video that the reader may know.
     pub(super) end: u64,
-    /// Positions before `end` of videos whose end the reader may not know; in order, and apart from each other.
+    /// Ranges of positions before `end` of videos whose end the reader may not know, in order and with gaps between them.
     pub(super) open: Vec<Range<u64>>,
 }
 
 impl Bookmark {
-    /// A bookmark with those open positions, in any order, and perhaps a few more.
+    /// A bookmark with these open positions, in any order. If there are too many ranges, the gaps between some are open, too.
     pub(super) fn new(end: u64, open: impl IntoIterator<Item = Range<u64>>) -> Self {
         let mut ranges: Vec<Range<u64>> = open.into_iter().filter(|range| !range.is_empty()).collect();
         ranges.sort_by_key(|range| range.start);
@@ -36,7 +36,7 @@ impl Bookmark {
         Self { end, open }
     }
 
-    /// The bookmark that an event's id is; none if it is not spelled as [`Self`] is displayed.
+    /// Parses the id of an event; none if it is not in the form in which a bookmark is displayed.
     pub(super) fn parse(id: &str) -> Option<Self> {
         let (end, ranges) = id.split_once(':')?;
         let mut bookmark = Self { end: end.parse().ok()?, open: Vec::new() };
@@ -45,7 +45,7 @@ impl Bookmark {
             let range = first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?;
             bookmark.open.push(range);
         }
-        // What is not in order, or joined, was spelled by somebody else.
+        // Ranges that are not in order, or not joined, were not written here.
         (bookmark.to_string() == id && bookmark == Self::new(bookmark.end, bookmark.open.clone()))
             .then_some(bookmark)
     }

@@ -1,4 +1,4 @@
-//! A stream of messages from something that is looked at again and again.
+//! Makes a stream of messages by polling a source.
 
 use bytes::Bytes;
 use framelift_domain::Time;
@@ -6,80 +6,80 @@ use futures::StreamExt as _;
 use futures::stream::{self, LocalBoxStream};
 use serde_json::json;
 
-use super::messages::{COMMENT, RETRY};
+use super::messages::{KEEPALIVE, RETRY};
 use crate::http::{BodyAborted, Failure, Level, log};
 use crate::ports::Ambient;
 
-/// How long a stream lasts; its reader opens the next one and misses nothing. So no instance of the component holds
-/// a stream for ever, and a new version of it is everywhere soon.
-const LONGEST_S: u32 = 300;
-/// Seconds of silence before a comment.
-const SILENCE_MS: i64 = 15_000;
-/// Between two looks, shortly after a change.
-const QUICK_MS: u32 = 1_000;
-/// How long *shortly* is.
-const QUICK_FOR_MS: i64 = 10_000;
-/// Between two looks whether the stream is among its user's newest ones.
-const PLACE_MS: i64 = 15_000;
-/// Looks in a row that may fail.
+/// How long a stream lasts at most, in seconds. Its reader opens the next one and misses nothing. So no instance is kept
+/// alive by a stream for long, and an update of the component soon serves all readers.
+const MAX_STREAM_S: u32 = 300;
+/// How long nothing is sent before a comment is, in milliseconds.
+const KEEPALIVE_MS: i64 = 15_000;
+/// The pause between polls shortly after a change, in milliseconds.
+const FAST_POLL_MS: u32 = 1_000;
+/// How long after a change polls are fast, in milliseconds.
+const FAST_POLL_DURATION_MS: i64 = 10_000;
+/// How often a stream checks that it still holds its slot, in milliseconds.
+const SLOT_CHECK_MS: i64 = 15_000;
+/// Maximum of polls in a row that may fail.
 const MAX_FAILURES: u32 = 5;
 
-/// What a look has found.
-pub(super) struct Seen {
+/// The result of a poll.
+pub(super) struct PollResult {
     /// Messages to send; empty if nothing has changed.
     pub(super) messages: String,
     /// Whether nothing will change any more.
     pub(super) finished: bool,
-    /// How long to wait before the next look, if nothing has changed lately.
-    pub(super) pace_ms: u32,
+    /// How long to wait before the next poll, unless there was a change shortly before.
+    pub(super) pause_ms: u32,
 }
 
-/// Something that changes.
-pub(super) trait Followed {
-    /// Looks at it.
-    async fn look(&mut self, now: Time) -> Result<Seen, Failure>;
-    /// Whether the stream is among the newest ones of its user, and may go on.
-    async fn has_place(&self) -> bool;
+/// What a stream follows.
+pub(super) trait PollSource {
+    /// Finds what has changed since the last poll.
+    async fn poll(&mut self, now: Time) -> Result<PollResult, Failure>;
+    /// Whether the stream still holds its slot, and may go on.
+    async fn holds_slot(&self) -> bool;
 }
 
-struct Follower<'a, A, F> {
+struct Follower<'a, A, S> {
     ambient: &'a A,
-    followed: F,
-    /// When the stream ends: after its time, or with its reader's token.
+    source: S,
+    /// When the stream ends: after its maximal length, or with its reader's token.
     ends_at: Time,
-    /// Found before the stream began.
-    first: Option<Seen>,
+    /// The result of the poll before the stream began, until it is sent.
+    first: Option<PollResult>,
     pause_ms: u32,
     sent_at: Time,
     changed_at: Time,
-    placed_at: Time,
+    slot_checked_at: Time,
     failures: u32,
     over: bool,
 }
 
-/// Follows something until it is finished, the reader's token expires or the stream has lasted long enough. The first
-/// look is taken at once, so that its failure can still be answered as one.
-pub(super) async fn follow<'a, A, F>(
+/// Streams the changes of a source until it is finished, the reader's token expires or [`MAX_STREAM_S`] have passed. Polls
+/// once before the stream begins, so that a failure can still be answered with a problem document.
+pub(super) async fn follow<'a, A, S>(
     ambient: &'a A,
-    mut followed: F,
+    mut source: S,
     token_expires_at: Time,
 ) -> Result<LocalBoxStream<'a, Result<Bytes, BodyAborted>>, Failure>
 where
     A: Ambient,
-    F: Followed + 'a,
+    S: PollSource + 'a,
 {
     let now = ambient.now();
-    let mut first = followed.look(now).await?;
+    let mut first = source.poll(now).await?;
     first.messages.insert_str(0, RETRY);
     let follower = Follower {
         ambient,
-        followed,
-        ends_at: token_expires_at.min(now.plus_s(LONGEST_S)),
+        source,
+        ends_at: token_expires_at.min(now.plus_s(MAX_STREAM_S)),
         first: Some(first),
-        pause_ms: QUICK_MS,
+        pause_ms: FAST_POLL_MS,
         sent_at: now,
         changed_at: now,
-        placed_at: now,
+        slot_checked_at: now,
         failures: 0,
         over: false,
     };
@@ -90,8 +90,8 @@ where
     .boxed_local())
 }
 
-impl<A: Ambient, F: Followed> Follower<'_, A, F> {
-    /// The next messages, or a comment; none at the end.
+impl<A: Ambient, S: PollSource> Follower<'_, A, S> {
+    /// Waits for the next messages, or a comment; none at the end.
     async fn next(&mut self) -> Option<String> {
         if let Some(first) = self.first.take() {
             self.over = first.finished;
@@ -103,37 +103,37 @@ impl<A: Ambient, F: Followed> Follower<'_, A, F> {
             if now >= self.ends_at {
                 return None;
             }
-            if now.ms_since(self.placed_at) >= PLACE_MS {
-                self.placed_at = now;
-                if !self.followed.has_place().await {
+            if now.ms_since(self.slot_checked_at) >= SLOT_CHECK_MS {
+                self.slot_checked_at = now;
+                if !self.source.holds_slot().await {
                     return None;
                 }
             }
-            if let Some(messages) = self.look(now).await {
+            if let Some(messages) = self.poll(now).await {
                 self.sent_at = now;
                 return Some(messages);
             }
-            if !self.over && now.ms_since(self.sent_at) >= SILENCE_MS {
+            if !self.over && now.ms_since(self.sent_at) >= KEEPALIVE_MS {
                 self.sent_at = now;
-                return Some(COMMENT.to_owned());
+                return Some(KEEPALIVE.to_owned());
             }
         }
         None
     }
 
-    async fn look(&mut self, now: Time) -> Option<String> {
-        match self.followed.look(now).await {
-            Ok(seen) => {
+    async fn poll(&mut self, now: Time) -> Option<String> {
+        match self.source.poll(now).await {
+            Ok(result) => {
                 self.failures = 0;
-                self.over = seen.finished;
-                if !seen.messages.is_empty() {
+                self.over = result.finished;
+                if !result.messages.is_empty() {
                     self.changed_at = now;
                 }
-                let quick = now.ms_since(self.changed_at) < QUICK_FOR_MS;
-                self.pause_ms = if quick { QUICK_MS } else { seen.pace_ms };
-                Some(seen.messages).filter(|messages| !messages.is_empty())
+                let is_fast = now.ms_since(self.changed_at) < FAST_POLL_DURATION_MS;
+                self.pause_ms = if is_fast { FAST_POLL_MS } else { result.pause_ms };
+                Some(result.messages).filter(|messages| !messages.is_empty())
             }
-            // The store may be back at the next look. If it is not, the reader's next request says so.
+            // The next poll may succeed. If none does, the reader's next request is answered with the problem.
             Err(failure) => {
                 self.failures += 1;
                 self.pause_ms = pause_after(self.failures);
@@ -153,7 +153,7 @@ impl<A: Ambient, F: Followed> Follower<'_, A, F> {
     }
 }
 
-/// How long to wait after so many failures in a row.
+/// How long to wait after so many failed polls in a row, in milliseconds.
 fn pause_after(failures: u32) -> u32 {
-    QUICK_MS << failures.min(3)
+    FAST_POLL_MS << failures.min(3)
 }

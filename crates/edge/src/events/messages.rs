@@ -1,4 +1,4 @@
-//! The messages of a stream, as the HTML standard's *server-sent events* spell them.
+//! The messages of a stream, in the format of server-sent events (HTML standard, section 9.2).
 
 use std::fmt::Display;
 
@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// The first message: how long a reader waits before it opens a stream again.
+/// The first message: how many milliseconds a reader waits before it opens a stream again.
 pub(super) const RETRY: &str = "retry: 2000\n\n";
-/// Keeps proxies from closing a stream in which nothing happens.
-pub(super) const COMMENT: &str = ": \n\n";
+/// A comment without text, which keeps proxies from closing a silent stream.
+pub(super) const KEEPALIVE: &str = ": \n\n";
 
 /// Data of a `progress` event.
 #[derive(Serialize)]
@@ -26,42 +26,42 @@ struct DeletedData {
     id: VideoId,
 }
 
-/// What a reader was told of one video.
+/// The state of one video that was sent to a reader last, as digests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct SentState {
     /// A digest of everything but the progress.
     status: String,
     progress: String,
 }
 
-impl Told {
-    /// As an event's id says it.
+impl SentState {
+    /// Parses the id of an event; none if it is malformed.
     pub(super) fn parse(id: &str) -> Option<Self> {
         let (status, progress) = id.split_once('-')?;
         Some(Self { status: status.to_owned(), progress: progress.to_owned() })
     }
 
-    /// As an event's id says it.
+    /// The id of the event that has sent this state.
     pub(super) fn id(&self) -> String {
         format!("{}-{}", self.status, self.progress)
     }
 
-    /// What a reader knows who was told all of a video.
+    /// The state of a video that was sent whole.
     pub(super) fn of(video: &VideoResponse) -> Self {
         let without = VideoResponse { progress: Progress::default(), ..video.clone() };
         Self { status: digest(&without), progress: digest(&video.progress) }
     }
 
-    /// The event that tells what a reader does not know of a video; none if there is nothing. Only a video that is
-    /// being processed has progress worth an event of its own.
-    pub(super) fn tell(&mut self, video: &VideoResponse) -> Option<Message> {
+    /// The event that brings a reader up to date, which counts as sent; none if nothing has changed. If only the progress
+    /// has changed, that is a `progress` event.
+    pub(super) fn next_event(&mut self, video: &VideoResponse) -> Option<Message> {
         let now = Self::of(video);
         if now == *self {
             return None;
         }
-        let status = now.status != self.status;
+        let is_status = now.status != self.status;
         *self = now;
-        Some(if status {
+        Some(if is_status {
             Message::new("status", video)
         } else {
             Message::new("progress", &ProgressData { id: video.id, progress: video.progress })
@@ -87,7 +87,7 @@ impl Message {
         Self::new("deleted", &DeletedData { id: video })
     }
 
-    /// As it is sent; the id says what a reader knows who has read it.
+    /// The message as it is sent. A reader that has read it and comes back with its id misses nothing.
     pub(super) fn with_id(&self, id: impl Display) -> String {
         let Self { event, data } = self;
         // JSON has no line breaks.
@@ -95,8 +95,8 @@ impl Message {
     }
 }
 
-/// No event, but the id from which a reader that comes back goes on.
-pub(super) fn id_alone(id: impl Display) -> String {
+/// A message that only sets the id with which a reader comes back.
+pub(super) fn id_only(id: impl Display) -> String {
     format!("id: {id}\n\n")
 }
 
@@ -111,23 +111,23 @@ mod tests {
     use crate::openapi::examples;
 
     #[test]
-    fn a_reader_is_told_what_it_does_not_know_and_nothing_twice() {
+    fn changes_are_sent_once() {
         let mut video = examples::record();
-        let mut told = Told::default();
-        let first = told.tell(&video).unwrap().with_id("5-6");
+        let mut sent = SentState::default();
+        let first = sent.next_event(&video).unwrap().with_id("5-6");
         assert!(first.starts_with("event: status\nid: 5-6\ndata: {"), "{first}");
         assert!(first.ends_with("}\n\n") && first.lines().count() == 4, "{first}");
         let data = first.lines().nth(2).unwrap().strip_prefix("data: ").unwrap();
         assert_eq!(serde_json::from_str::<VideoResponse>(data).unwrap(), video);
-        assert_eq!(told.tell(&video), None);
-        assert_eq!(Told::parse(&told.id()), Some(told.clone()), "who comes back knows as much");
+        assert_eq!(sent.next_event(&video), None);
+        assert_eq!(SentState::parse(&sent.id()), Some(sent.clone()), "a reader that comes back");
         video.progress.percent = 41;
-        let progress = told.tell(&video).unwrap().with_id("5-6");
+        let progress = sent.next_event(&video).unwrap().with_id("5-6");
         assert!(
             progress.starts_with("event: progress\n") && progress.contains(r#""percent":41"#),
             "{progress}"
         );
         video.attempt += 1;
-        assert_eq!(told.tell(&video).unwrap().event, "status");
+        assert_eq!(sent.next_event(&video).unwrap().event, "status");
     }
 }

@@ -1,14 +1,14 @@
-//! `GET /videos/{id}/events`: one video, until it is finished.
+//! `GET /videos/{id}/events`: streams the changes of one video until it is finished.
 
 use framelift_domain::video::State;
 use framelift_domain::{Time, UserId, VideoId};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Response};
 
-use super::follow::{Followed, Seen, follow};
-use super::messages::{Message, Told};
-use super::of_streams;
-use super::place::Place;
+use super::follow::{PollResult, PollSource, follow};
+use super::messages::{Message, SentState};
+use super::stream_operation;
+use super::stream_slot::StreamSlot;
 use crate::http::{Body, Failure, Incoming, Route};
 use crate::jobs::{JobError, view};
 use crate::openapi::{Auth, OWN_VIDEO, Operation};
@@ -17,37 +17,38 @@ use crate::service::Service;
 
 pub(super) const ROUTE: Route = Route::get("/videos/{id}/events");
 
-/// Between two looks at a video that a worker is at.
-const AT_WORK_MS: u32 = 2_000;
-/// Between two looks at one that waits.
-const WAITING_MS: u32 = 4_000;
+/// The pause between polls while a worker processes the video, in milliseconds.
+const PROCESSING_POLL_MS: u32 = 2_000;
+/// The pause between polls while the video waits, in milliseconds.
+const QUEUED_POLL_MS: u32 = 4_000;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 pub(super) fn operation() -> Operation {
     let summary = "Follow a video: server-sent events until it is finished";
     let operation = Operation::new(ROUTE, "followVideo", "videos", Auth::User, summary).about(
-        "`status` has the video as `getVideo` answers it: at first, and whenever something but its progress has \
-         changed. `progress` has `{id, progress}`. `deleted` has `{id}`. The stream ends behind the status in which \
-         `completed_at` is set, behind `deleted`, with the access token, and after five minutes; whoever opens it \
-         again with `Last-Event-ID` is told what has changed since. A comment comes at least every 15 seconds.\n\n\
-         Browsers: read it with `fetch`, because `EventSource` cannot send the token.",
+        "`status` has the video as `getVideo` answers it. It is sent first, and again when anything but the progress \
+         changes. `progress` has `{id, progress}`. `deleted` has `{id}`. The stream ends after a `status` with \
+         `completed_at`, after `deleted`, when the access token expires, and after five minutes. A new request with \
+         `Last-Event-ID` continues it: it sends what has changed since that event. While nothing changes, a comment is \
+         sent about every 15 seconds.\n\n\
+         In a browser, read the stream with `fetch`, because `EventSource` cannot send the token.",
     );
-    of_streams(operation).or(OWN_VIDEO)
+    stream_operation(operation).or(OWN_VIDEO)
 }
 
-/// The answer whose body is a stream.
+/// The answer with a stream as its body.
 pub(super) fn answer(body: Body<'_>) -> Response<Body<'_>> {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // nginx would collect the events.
+    // Without it, nginx buffers the events.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response
 }
 
-/// The id of the last event that the reader knows.
+/// The id of the last event that the reader has read.
 pub(super) fn last_event_id(incoming: &Incoming) -> Option<&str> {
     incoming.headers().get(LAST_EVENT_ID)?.to_str().ok()
 }
@@ -55,31 +56,31 @@ pub(super) fn last_event_id(incoming: &Incoming) -> Option<&str> {
 struct OneVideo<'a, K, Q, H, A> {
     service: Service<'a, K, Q, H, A>,
     user: UserId,
-    place: Place,
+    slot: StreamSlot,
     id: VideoId,
-    told: Told,
+    sent: SentState,
 }
 
-impl<K: Kv, Q: Queue, H: Http, A: Ambient> Followed for OneVideo<'_, K, Q, H, A> {
-    async fn look(&mut self, _: Time) -> Result<Seen, Failure> {
+impl<K: Kv, Q: Queue, H: Http, A: Ambient> PollSource for OneVideo<'_, K, Q, H, A> {
+    async fn poll(&mut self, _: Time) -> Result<PollResult, Failure> {
         let found = match self.service.jobs().find(self.user, self.id).await {
-            // It was there when the stream began, or was told to be.
-            Err(JobError::VideoNotFound) if self.told != Told::default() => {
-                let messages = Message::deleted(self.id).with_id(self.told.id());
-                return Ok(Seen { messages, finished: true, pace_ms: 0 });
+            // The reader knows the video, by this stream or an earlier one.
+            Err(JobError::VideoNotFound) if self.sent != SentState::default() => {
+                let messages = Message::deleted(self.id).with_id(self.sent.id());
+                return Ok(PollResult { messages, finished: true, pause_ms: 0 });
             }
             found => found?,
         };
         let video = view::video(&found);
-        let message = self.told.tell(&video);
-        let messages = message.map(|message| message.with_id(self.told.id())).unwrap_or_default();
-        let at_work = matches!(found.video.state, State::Processing(_));
-        let pace_ms = if at_work { AT_WORK_MS } else { WAITING_MS };
-        Ok(Seen { messages, finished: video.completed_at.is_some(), pace_ms })
+        let event = self.sent.next_event(&video);
+        let messages = event.map(|event| event.with_id(self.sent.id())).unwrap_or_default();
+        let is_processing = matches!(found.video.state, State::Processing(_));
+        let pause_ms = if is_processing { PROCESSING_POLL_MS } else { QUEUED_POLL_MS };
+        Ok(PollResult { messages, finished: video.completed_at.is_some(), pause_ms })
     }
 
-    async fn has_place(&self) -> bool {
-        self.service.has_place(&self.place).await
+    async fn holds_slot(&self) -> bool {
+        self.slot.is_held(&self.service.store()).await
     }
 }
 
@@ -87,12 +88,12 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
     pub(super) async fn video_events(&self, incoming: &Incoming) -> Result<Response<Body<'a>>, Failure> {
         let caller = self.identified(incoming).await?;
         let id = incoming.video_id()?;
-        // Who may not see it, or whose video is not there, is told so whatever they know.
+        // A video that is missing or another user's is a problem, even if the reader comes back with an event's id.
         self.jobs().find(caller.id, id).await?;
-        let told = last_event_id(incoming).and_then(Told::parse).unwrap_or_default();
-        let place = self.take_place(caller.id).await;
-        let followed = OneVideo { service: *self, user: caller.id, place, id, told };
-        let pieces = follow(self.ambient, followed, caller.expires_at).await?;
+        let sent = last_event_id(incoming).and_then(SentState::parse).unwrap_or_default();
+        let slot = StreamSlot::acquire(&self.store(), caller.id).await;
+        let source = OneVideo { service: *self, user: caller.id, slot, id, sent };
+        let pieces = follow(self.ambient, source, caller.expires_at).await?;
         Ok(answer(Body::Pieces(pieces)))
     }
 }

@@ -1,4 +1,4 @@
-//! Streams of events: what is told of videos while they are worked on, and to whoever comes back.
+//! Streams of events: the changes of videos, also for readers that come back.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ impl Kv for Counted<'_> {
         match self.fails_after.get() {
             Some(0) => {
                 self.fails_after.set(None);
-                return Err(Unavailable { what: "store", detail: "it was told to fail".into() });
+                return Err(Unavailable { what: "store", detail: "injected".into() });
             }
             more => self.fails_after.set(more.map(|more| more - 1)),
         }
@@ -172,14 +172,14 @@ async fn a_video_is_followed_to_its_end() {
     assert_eq!((name.as_str(), &data["status"]), ("status", &json!("completed")));
     assert_eq!(data["result"]["frames"], 3);
     assert_eq!(stream.piece().await, None, "it ends with the terminal status");
-    // One that is finished already is told once.
+    // A video that has ended has one event.
     let mut late = desk.open(&format!("/videos/{id}/events"), None).await;
     assert_eq!(late.event().await.2["status"], "completed");
     assert_eq!(late.piece().await, None);
 }
 
 #[tokio::test]
-async fn who_comes_back_is_told_what_has_changed_and_no_more() {
+async fn a_stream_continues_after_the_last_event() {
     let world = World::new();
     let id = world.uploaded(1).await;
     let path = format!("/videos/{id}/events");
@@ -198,7 +198,7 @@ async fn who_comes_back_is_told_what_has_changed_and_no_more() {
     report_progress(&world, &id, 20).await;
     let mut again = desk.open(&path, Some(&known)).await;
     assert_eq!(again.event().await.0, "progress");
-    // Rubbish is an id that nobody knows.
+    // An id that is not valid is ignored.
     let mut again = desk.open(&path, Some("x")).await;
     assert_eq!(again.event().await.0, "status");
 }
@@ -234,7 +234,7 @@ async fn silence_is_filled_and_no_stream_lasts_for_ever() {
 }
 
 #[tokio::test]
-async fn a_deleted_video_is_told_of_and_a_store_that_is_down_is_waited_for() {
+async fn a_deletion_is_sent_and_a_store_that_fails_is_polled_again() {
     let world = World::new();
     let (id, other) = (world.uploaded(1).await, world.uploaded(1).await);
     let desk = Desk::new(&world);
@@ -249,7 +249,7 @@ async fn a_deleted_video_is_told_of_and_a_store_that_is_down_is_waited_for() {
     let (name, _, data) = all.event().await;
     assert_eq!((name.as_str(), data), ("deleted", json!({ "id": id })));
     world.kv.set_quirks(Quirks { error_before: 100, ..Quirks::MODES[0].1 });
-    // A comment comes although no look succeeds.
+    // Comments are sent although no poll succeeds.
     assert_eq!(all.piece().await.as_deref(), Some(": \n\n"));
     world.kv.set_quirks(Quirks::MODES[0].1);
     world.claim(&other).await;
@@ -277,15 +277,15 @@ async fn all_videos_of_their_owner_are_followed_in_one_stream() {
     let (_, _, data) = stream.event().await;
     assert_eq!((&data["id"], &data["status"]), (&json!(second), &json!("completed")));
     drop(stream);
-    // Who was away when it finished is told so, and of nothing that is another's.
+    // A reader that was away gets the end of its owner's videos, and nothing of others.
     world.advance_s(60);
     let mut again = desk.open("/videos/events", Some(&known)).await;
-    let told: Vec<Value> = again.events().await.into_iter().map(|(_, _, data)| data["id"].clone()).collect();
-    assert_eq!(told, [json!(first), json!(second)]);
-    assert!(!told.contains(&json!(theirs)));
+    let sent: Vec<Value> = again.events().await.into_iter().map(|(_, _, data)| data["id"].clone()).collect();
+    assert_eq!(sent, [json!(first), json!(second)]);
+    assert!(!sent.contains(&json!(theirs)));
 }
 
-/// The statuses that a stream tells next, one for each id; a deleted video has none.
+/// The statuses that a stream sends next, one for each id; a deleted video has none.
 async fn ends(stream: &mut Stream<'_>, ids: &[&String]) -> Vec<Value> {
     let mut told = BTreeMap::new();
     while told.len() < ids.len() {
@@ -297,13 +297,13 @@ async fn ends(stream: &mut Stream<'_>, ids: &[&String]) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_video_that_begins_and_ends_between_two_looks_is_told_of() {
+async fn a_video_that_is_created_and_ends_between_two_polls_is_sent() {
     let world = World::new();
     let desk = Desk::new(&world);
     let mut stream = desk.open("/videos/events", None).await;
     let first = stream.piece().await.unwrap();
-    assert_eq!(first, "retry: 2000\n\nid: 0:\n\n", "there is nothing yet, and whoever comes back says so");
-    // No piece is read meanwhile, so that the stream does not look.
+    assert_eq!(first, "retry: 2000\n\nid: 0:\n\n", "nothing but an id to come back with");
+    // The stream polls only when its next piece is read.
     let completed = world.uploaded(1).await;
     world.complete(&completed).await;
     let canceled = world.create(1, 5).await["id"].as_str().unwrap().to_owned();
@@ -313,26 +313,26 @@ async fn a_video_that_begins_and_ends_between_two_looks_is_told_of() {
     let all = [&completed, &canceled, &deleted];
     let expected = [json!("completed"), json!("canceled"), Value::Null];
     assert_eq!(ends(&mut stream, &all).await, expected);
-    // So is whoever listened before, and was away for a moment.
+    // A reader that was away meanwhile gets the same.
     let mut again = desk.open("/videos/events", Some("0:")).await;
     let events = again.events().await;
     assert_eq!(events.len(), 3);
     drop(again);
-    // Each id says what is known behind its event, also where the reader breaks off between two of one piece.
+    // A reader may break off after any event of a piece, and comes back with its id.
     for (n, (_, known, _)) in events.iter().enumerate() {
         let mut again = desk.open("/videos/events", Some(known)).await;
         let rest = events_of(&again.piece().await.unwrap());
         assert_eq!(rest.is_empty(), n == 2, "{known}");
         assert!(events[n + 1..].iter().all(|(_, _, data)| rest.iter().any(|(_, _, told)| told == data)));
     }
-    // What is created before its end is known is told of from its beginning.
+    // A video that is polled before its end has a status for its beginning.
     let next = world.create(1, 5).await["id"].as_str().unwrap().to_owned();
     let (_, _, data) = stream.event().await;
     assert_eq!((&data["id"], &data["status"]), (&json!(next), &json!("awaiting_upload")));
 }
 
 #[tokio::test]
-async fn who_comes_back_is_told_of_each_end_however_many_are_newer() {
+async fn a_stream_that_continues_sends_each_end_however_many_are_newer() {
     let world = World::new();
     let oldest = world.create(1, 5).await["id"].as_str().unwrap().to_owned();
     let desk = Desk::new(&world);
@@ -364,7 +364,7 @@ async fn who_comes_back_is_told_of_each_end_however_many_are_newer() {
         }
     }
     assert_eq!(told, all.into_iter().collect());
-    // A look costs no more because so many have ended.
+    // A poll costs no more after so many ends.
     while again.piece().await.unwrap() != ": \n\n" {}
     desk.kv.reads.set(0);
     for _ in 0..4 {
@@ -375,7 +375,7 @@ async fn who_comes_back_is_told_of_each_end_however_many_are_newer() {
 }
 
 #[tokio::test]
-async fn no_event_is_lost_where_a_look_fails_half_way() {
+async fn no_event_is_lost_if_a_poll_fails_half_way() {
     let world = World::new();
     let (first, second) = (world.uploaded(1).await, world.uploaded(1).await);
     let desk = Desk::new(&world);
