@@ -17,8 +17,6 @@ pub(super) struct Secrets {
     counter: [u8; 32],
     /// The first one makes tokens; tokens of all are accepted.
     refresh: Vec<RefreshKey>,
-    /// The key of tokens that were made before refresh keys had ids.
-    legacy_refresh: [u8; 32],
 }
 
 #[derive(Clone)]
@@ -117,7 +115,6 @@ impl Secrets {
             email: derive("email"),
             counter: derive("counter"),
             refresh: RefreshKey::parse_all(refresh_keys)?,
-            legacy_refresh: derive("refresh"),
         })
     }
 
@@ -190,17 +187,12 @@ impl Secrets {
             return None;
         }
         let (signed, tag) = token.rsplit_once('.')?;
-        let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
-        let (key, encoded) = match signed.split_once('.') {
-            Some((id, encoded)) => (&self.refresh.iter().find(|key| key.id == id)?.refresh, encoded),
-            None => (&self.legacy_refresh, signed),
-        };
-        let payload = URL_SAFE_NO_PAD.decode(encoded).ok()?;
-        let mut check = Hmac::<Sha256>::new_from_slice(key).ok()?;
-        // The tag of a token without a key id covers the payload alone.
-        check.update(if encoded.len() == signed.len() { &payload } else { signed.as_bytes() });
-        check.verify_slice(&tag).ok()?;
-        let payload = String::from_utf8(payload).ok()?;
+        let (id, encoded) = signed.split_once('.')?;
+        let key = self.refresh.iter().find(|key| key.id == id)?;
+        let mut check = Hmac::<Sha256>::new_from_slice(&key.refresh).ok()?;
+        check.update(signed.as_bytes());
+        check.verify_slice(&URL_SAFE_NO_PAD.decode(tag).ok()?).ok()?;
+        let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()?;
         let mut parts = payload.split('.');
         let refresh = Refresh {
             user: parts.next()?.parse().ok()?,
@@ -310,14 +302,19 @@ mod tests {
     }
 
     #[test]
-    fn tokens_from_before_refresh_keys_had_ids_are_good() {
-        let payload = format!("{}.00ff.7", refresh().user);
+    fn no_token_depends_on_the_email_key() {
+        let keys = "a:0123456789abcdef";
+        let other = Secrets::new("another key 9876", keys).unwrap();
+        assert_eq!(secrets(keys).seal(&refresh()), other.seal(&refresh()));
+        // A key that is derived from `email_key` opens nothing, with an id or without one.
         let key = mac(EMAIL_KEY.as_bytes(), &[b"refresh"]);
-        let tag = mac(&key, &[payload.as_bytes()]);
-        let token = format!("{}.{}", URL_SAFE_NO_PAD.encode(&payload), URL_SAFE_NO_PAD.encode(tag));
-        assert_eq!(secrets("a:fedcba9876543210").open(&token), Some(refresh()));
-        let other = Secrets::new("another key 9876", "a:fedcba9876543210").unwrap();
-        assert_eq!(other.open(&token), None);
+        let payload = URL_SAFE_NO_PAD.encode(format!("{}.00ff.7", refresh().user));
+        for signed in [payload.clone(), format!("a.{payload}")] {
+            let tag = URL_SAFE_NO_PAD.encode(mac(&key, &[signed.as_bytes()]));
+            assert_eq!(secrets(keys).open(&format!("{signed}.{tag}")), None, "{signed}");
+        }
+        let tag = URL_SAFE_NO_PAD.encode(mac(&key, &[&URL_SAFE_NO_PAD.decode(&payload).unwrap()]));
+        assert_eq!(secrets(keys).open(&format!("{payload}.{tag}")), None, "a tag over the payload alone");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use url::Url;
 use super::operation::{Payload, typed};
 
 pub(crate) const ACCESS_TOKEN: &str = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl";
-pub(crate) const REFRESH_TOKEN: &str = "MDE4YmNmZTUuMDBmZi4w.dGFn";
+pub(crate) const REFRESH_TOKEN: &str = "a.MDE4YmNmZTUuMDBmZi4w.dGFn";
 pub(crate) const LINK_TOKEN: &str = "a.MDE4YmNmZTUuMDE4YmNmZTU.dGFn";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
 
