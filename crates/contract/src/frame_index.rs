@@ -34,9 +34,9 @@ const NANOSECONDS: i128 = 1_000_000_000;
 /// A range of an archive with its checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
-    /// Where they begin.
+    /// The offset of its first byte.
     pub offset: u64,
-    /// How many they are.
+    /// The number of its bytes.
     pub length: u32,
     /// Their CRC-32.
     pub crc: u32,

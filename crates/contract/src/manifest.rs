@@ -134,7 +134,7 @@ pub struct Frame {
     /// Its labels from plugins; absent where there are none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Labels,
-    /// Further requests that this image answers; absent where each has a record of its own.
+    /// Further requests that this image answers; absent where each request has a record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeats: Option<Repeats>,
 }

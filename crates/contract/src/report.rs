@@ -21,7 +21,8 @@ pub struct ClaimRequest {
     /// same worker does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim_id: Option<String>,
-    /// Accepted and ignored.
+    /// Not used, because the answer assigns the attempt. Accepted since every other report has it, and a body with an
+    /// unknown field is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
 }

@@ -33,7 +33,7 @@ pub enum Status {
     AwaitingUpload,
     /// It waits because its owner has the maximum of videos in flight.
     Queued,
-    /// In the queue.
+    /// In the queue that all accounts share, until a worker is free.
     Pending,
     /// A worker processes it.
     Processing,
@@ -317,7 +317,9 @@ pub struct VideoResponse {
     pub progress: Progress,
     /// Attempts made so far.
     pub attempt: u32,
-    /// 1 for the next one; only while `queued`.
+    /// The position among the owner's own `queued` videos, 1 for the next one; only while `queued`. A `pending` video waits
+    /// in the queue that all accounts share, which serves them in turn, and has no position: none can be told that would be
+    /// true, because the queue cannot be read.
     pub queue_position: Option<u32>,
     /// Only when `completed`.
     pub result: Option<VideoResult>,

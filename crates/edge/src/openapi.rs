@@ -15,7 +15,9 @@ use utoipa::openapi::{
 };
 
 use operation::Schemas;
-pub(crate) use operation::{Auth, Payload, binary, integer, keeping, object, one_of, raw, text, typed};
+pub(crate) use operation::{
+    Auth, Payload, binary, integer, keeping, object, one_of, raw, raw_with_example, text, typed,
+};
 pub use operation::{Operation, Place};
 
 use crate::http::Route;

@@ -168,14 +168,14 @@ pub(super) fn unknown_keywords(schema: &Map<String, Value>) -> Vec<String> {
         "oneOf",
         "contentMediaType",
     ];
-    const SAYS_ONLY: [&str; 5] = ["$schema", "title", "description", "default", "contentEncoding"];
+    const ANNOTATIONS: [&str; 5] = ["$schema", "title", "description", "default", "contentEncoding"];
     let mut unknown = Vec::new();
     for (keyword, value) in schema {
         let inside: Vec<&Value> = match keyword.as_str() {
             "properties" => value.as_object().unwrap().values().collect(),
             "items" => vec![value],
             "oneOf" => value.as_array().unwrap().iter().collect(),
-            known if CHECKED.contains(&known) || SAYS_ONLY.contains(&known) => Vec::new(),
+            known if CHECKED.contains(&known) || ANNOTATIONS.contains(&known) => Vec::new(),
             _ => {
                 unknown.push(keyword.clone());
                 Vec::new()

@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 use serde_json::json as value;
 
 use crate::http::{Failure, Incoming, Route, json};
-use crate::openapi::{Operation, examples, object, raw, typed};
+use crate::openapi::{Operation, examples, object, raw_with_example, typed};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::Service;
 
@@ -22,7 +22,11 @@ pub(super) fn operation() -> Operation {
             kind: NoticeKind::Failed,
             video_id: examples::video(),
         }))
-        .answers(StatusCode::ACCEPTED, "The notice is queued.", raw("application/json", object()))
+        .answers(
+            StatusCode::ACCEPTED,
+            "The notice is queued.",
+            raw_with_example("application/json", object(), value!({ "status": "queued" })),
+        )
         .or(&[Code::VideoNotFound, Code::VideoNotOwned, Code::JobNotReady])
 }
 

@@ -18,6 +18,7 @@ pub(super) fn operation() -> Operation {
     Operation::new(ROUTE, "getReadiness", "service", Auth::Nobody, summary)
         .answers(StatusCode::OK, "All of them answer.", typed(&Health::new(HealthStatus::Ready)))
         .or(&[Code::Unavailable])
+        .without(Code::RecordDamaged)
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use framelift_contract::problem::{self, Problem, ProblemCode};
+use framelift_contract::problem::{self, FieldError, Problem, ProblemCode};
 use framelift_contract::rules::{IDEMPOTENCY_KEY, Integer, Text};
 use http::StatusCode;
 use serde::Serialize;
@@ -29,7 +29,7 @@ pub(crate) const WORKER: &str = "worker";
 const JSON: &str = "application/json";
 const CORRELATION: &str = "X-Correlation-Id";
 
-/// What answers say of how often users may call.
+/// The headers about the limit of requests.
 const RATE: [&str; 2] = ["RateLimit", "RateLimit-Policy"];
 /// The headers of answers.
 const HEADERS: &[(&str, &str)] = &[
@@ -73,8 +73,8 @@ pub(crate) enum Payload {
     Empty,
     /// A type of the contract, with an example.
     Typed { name: String, collect: fn(&mut Schemas), example: Value },
-    /// Content of another media type.
-    Raw { media_type: &'static str, schema: Box<Schema> },
+    /// Content that is no type of the contract. JSON and events have an example.
+    Raw { media_type: &'static str, schema: Box<Schema>, example: Option<Value> },
 }
 
 /// One operation.
@@ -119,9 +119,18 @@ pub(crate) fn typed<T: ToSchema + Serialize>(example: &T) -> Payload {
     }
 }
 
-/// Content of another media type.
+/// Content that is no type of the contract, without an example: bytes and pages.
 pub(crate) fn raw(media_type: &'static str, schema: impl Into<Schema>) -> Payload {
-    Payload::Raw { media_type, schema: Box::new(schema.into()) }
+    Payload::Raw { media_type, schema: Box::new(schema.into()), example: None }
+}
+
+/// Content that is no type of the contract, with an example.
+pub(crate) fn raw_with_example(
+    media_type: &'static str,
+    schema: impl Into<Schema>,
+    example: impl Into<Value>,
+) -> Payload {
+    Payload::Raw { media_type, schema: Box::new(schema.into()), example: Some(example.into()) }
 }
 
 /// A string in a path or a query.
@@ -348,6 +357,12 @@ impl Operation {
         self
     }
 
+    /// Removes a problem that [`Self::or`] has added, of an operation that reads no record.
+    pub(crate) fn without(mut self, problem: ProblemCode) -> Self {
+        self.problems.retain(|code| *code != problem);
+        self
+    }
+
     /// Adds the schemas that it names.
     pub(crate) fn collect(&self, schemas: &mut Schemas) {
         let answers = self.answers.iter().map(|(_, _, payload, _)| payload);
@@ -425,8 +440,10 @@ fn content(payload: &Payload) -> Option<(&'static str, Content)> {
             let schema = Ref::from_schema_name(name.as_str());
             Some((JSON, ContentBuilder::new().schema(Some(schema)).example(Some(example.clone())).build()))
         }
-        Payload::Raw { media_type, schema } => {
-            Some((media_type, ContentBuilder::new().schema(Some(schema.as_ref().clone())).build()))
+        Payload::Raw { media_type, schema, example } => {
+            let content =
+                ContentBuilder::new().schema(Some(schema.as_ref().clone())).example(example.clone());
+            Some((media_type, content.build()))
         }
     }
 }
@@ -471,8 +488,11 @@ fn header_ref(name: &str) -> Ref {
 /// The shared parts that operations refer to: problems, headers, the correlation id's parameter.
 pub(crate) fn shared(mut components: ComponentsBuilder) -> ComponentsBuilder {
     for code in ProblemCode::ALL {
-        let problem =
+        let mut problem =
             Problem::new(*code, "what exactly, in this case", "018bcfe5-6800-7707-8707-070707070707");
+        if *code == ProblemCode::ValidationFailed {
+            problem.errors = vec![FieldError::new("/options/quality", "must be between 1 and 100")];
+        }
         let example = ExampleBuilder::new().summary(code.title()).value(Some(json!(problem))).build();
         components = components.example(code.as_str(), example);
     }

@@ -68,15 +68,32 @@ fn every_operation_is_described() {
             assert!(schema.is_object() && parameter["description"].is_string(), "{id}");
         }
         assert_eq!(path.matches('{').count(), own().filter(|parameter| parameter["in"] == "path").count());
-        for answer in answers.values() {
-            for content in answer["content"].as_object().into_iter().flat_map(|content| content.values()) {
-                assert!(
-                    content["example"].is_object()
-                        || content["examples"].is_object()
-                        || content["schema"].get("$ref").is_none(),
-                    "{id}"
-                );
+        for content in answers.values().copied().chain(spelled.get("requestBody")) {
+            has_examples(&document, id, content);
+        }
+    }
+}
+
+/// Checks that the content of an answer or a request has an example of each media type that JSON can express; and that
+/// one of problems has an example of each of its codes.
+fn has_examples(document: &Value, id: &str, answer_or_request: &Value) {
+    let contents = answer_or_request["content"].as_object().into_iter().flatten();
+    for (media_type, content) in contents {
+        let has_bytes = content["schema"].to_string().contains(r#""format":"binary""#);
+        let is_page = ["text/html", "*/*"].contains(&media_type.as_str());
+        if media_type == framelift_contract::problem::CONTENT_TYPE {
+            let examples = content["examples"].as_object().unwrap();
+            let description = answer_or_request["description"].as_str().unwrap();
+            assert_eq!(examples.len(), description.split(", ").count(), "{id}: {description}");
+            for (code, example) in examples {
+                assert!(description.contains(&format!("`{code}`")), "{id}: {code}");
+                let example = document.pointer(&example["$ref"].as_str().unwrap()[1..]).unwrap();
+                let problem: Problem = serde_json::from_value(example["value"].clone()).unwrap();
+                assert_eq!(problem.code.as_str(), code);
+                assert_eq!(problem.errors.is_empty(), problem.code != ProblemCode::ValidationFailed);
             }
+        } else if !has_bytes && !is_page {
+            assert!(content["example"].is_object(), "{id}: {media_type} has no example");
         }
     }
 }

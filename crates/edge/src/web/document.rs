@@ -5,17 +5,21 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, ETAG};
 use http::{HeaderValue, Response, StatusCode};
+use serde_json::json;
 
 use super::Web;
 use crate::http::{Failure, Incoming, Route, bytes, empty, entity_tag, if_none_match};
-use crate::openapi::{self, Auth, Operation, Payload, object, raw};
+use crate::openapi::{self, Auth, Operation, Payload, object, raw_with_example};
 
 pub(super) const ROUTE: Route = Route::get("/openapi.json");
 
 pub(super) fn operation() -> Operation {
+    let example =
+        json!({ "openapi": "3.1.0", "info": { "title": "Framelift", "version": "0.1.0" }, "paths": {} });
+    let document = raw_with_example("application/json", object(), example);
     Operation::new(ROUTE, "getOpenApi", "service", Auth::Nobody, "This document")
         .conditional()
-        .answers_with(StatusCode::OK, "OpenAPI 3.1.", raw("application/json", object()), &["ETag"])
+        .answers_with(StatusCode::OK, "OpenAPI 3.1.", document, &["ETag"])
         .answers_with(StatusCode::NOT_MODIFIED, "As before.", Payload::Empty, &["ETag"])
 }
 

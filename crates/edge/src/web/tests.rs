@@ -1,5 +1,8 @@
 //! The pages, the document, and problem documents everywhere else.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
@@ -8,9 +11,10 @@ use serde_json::Value;
 use super::*;
 use crate::http::Cors;
 use crate::http::tests::{block_on, shown};
+use crate::openapi::conformance;
 use crate::store::memory::TestAmbient;
 
-/// What gzip makes of `1`.
+/// `1`, compressed.
 const ONE: &[u8] =
     &[0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 0x02, 0xff, 0x33, 0x04, 0, 0xb7, 0xef, 0xdc, 0x83, 0x01, 0, 0, 0];
 
@@ -36,7 +40,24 @@ fn call(method: &str, path: &str, if_none_match: Option<&str>) -> Response<Bytes
 
 fn send(cors: &Cors, request: http::request::Builder) -> Response<Bytes> {
     let (parts, ()) = request.body(()).unwrap().into_parts();
-    block_on(serve(Ok(web()), cors, &TestAmbient::new(1), parts, Empty::<Bytes>::new()))
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+    let answer = block_on(serve(Ok(web()), cors, &TestAmbient::new(1), parts, Empty::<Bytes>::new()));
+    let problem = conformance::check(&method, &path, answer.status(), answer.body()).unwrap();
+    PROBLEMS.with_borrow_mut(|problems| problems.extend(problem));
+    answer
+}
+
+thread_local! {
+    /// The problems that this test was answered.
+    static PROBLEMS: RefCell<BTreeSet<conformance::Pair>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+#[test]
+fn every_documented_problem_is_answered() {
+    for operation in operations() {
+        call("GET", &operation.route().path.replace("{name}", "unknown.js"), None);
+    }
+    assert_eq!(PROBLEMS.take(), conformance::documented(&["web"]));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use framelift_contract::problem::ProblemCode;
 use framelift_edge::http::{Failure, MAX_JSON_BYTES};
 use framelift_edge::openapi::{COMPONENTS, Operation, Place, conformance};
-use framelift_edge::ports::Unavailable;
+use framelift_edge::store::memory::Quirks;
 use futures::channel::mpsc;
 use http::{Method, Request};
 use http_body::Frame;
@@ -17,44 +17,106 @@ use serde_json::{Value, json};
 use crate::world::{Call, Component, MIB, World, completed, component_of, failed};
 
 const UNKNOWN: &str = "018bcfe5-6800-7707-8707-070707070707";
+/// The components that this suite calls. `auth` and `web` have their own tests of this.
 const NAMES: &[&str] = &["videos", "uploads", "downloads", "events", "frames", "plugins", "control"];
+
+/// The smallest component.
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// The operations of the components that this suite calls.
+fn operations() -> Vec<Operation> {
+    let components = COMPONENTS.iter().filter(|component| NAMES.contains(&component.name));
+    components.flat_map(|component| (component.operations)()).collect()
+}
 
 /// A request to an operation with the credential that it asks for.
 fn call<'w>(world: &'w World, operation: &Operation, id: &str) -> Call<'w> {
     let route = operation.route();
-    let call = world.request(route.method.clone(), &route.path.replace("{id}", id).replace("{name}", id));
+    let path = route.path.replace("{id}", id).replace("{name}", id);
+    with_credential(operation, world.request(route.method.clone(), &path))
+}
+
+fn with_credential<'w>(operation: &Operation, call: Call<'w>) -> Call<'w> {
+    let route = operation.route();
     let of_users = ["/videos", "/storage", "/plugins", "/auth/me/webhook"];
     if of_users.iter().any(|prefix| route.path.starts_with(prefix)) { call.user(1) } else { call.worker() }
 }
 
+/// A call with the body that the operation needs.
+fn with_body<'w>(world: &World, operation: &Operation, id: &str, call: Call<'w>) -> Call<'w> {
+    match operation.id() {
+        "claimJob" => call.json(json!({ "worker_id": "w-1" })),
+        "reportProgress" => call.json(progress(1)),
+        "completeJob" => call.json(completed(1)),
+        "failJob" => call.json(failed(1, "internal", false)),
+        "claimPlugin" => {
+            call.json(json!({ "user_id": world.user(1), "worker_id": "w-1", "claim_id": "m-1" }))
+        }
+        "reportPlugin" => call.json(json!({
+            "user_id": world.user(1), "worker_id": "w-1", "attempt": 1, "outcome": "ready"
+        })),
+        "reportNotified" => call.json(json!({ "attempt": 1, "worker_id": "w-1" })),
+        "reportDelivery" => call.json(json!({ "attempt": 1, "worker_id": "w-1", "outcome": "delivered" })),
+        "sendNotification" => {
+            call.json(json!({ "user_id": world.user(1).to_string(), "kind": "failed", "video_id": id }))
+        }
+        "createVideo" => call.json(json!({ "file_name": "a.mp4", "size_bytes": 1 })),
+        "uploadVideo" => call.body("x"),
+        "putPlugin" => call.body(COMPONENT),
+        _ => call,
+    }
+}
+
+/// Sends a valid and permitted request to each operation while the store does not answer, and when all of its values are
+/// damaged.
+async fn with_a_bad_store(world: &World) {
+    let done = world.indexed(1, &[b"first"]).await;
+    world.report(&done, "notified", json!({ "attempt": 1, "worker_id": "w-1", "webhook": true })).await;
+    world.ready_plugin(1, "mine", COMPONENT).await;
+    let frames = world.get(&format!("/videos/{done}/frames")).user(1).send().await.json();
+    let link = frames["items"][0]["url"].as_str().unwrap();
+    let user = world.user(1).to_string();
+    let send = async |operation: &Operation| {
+        let route = operation.route();
+        let id = if route.path.starts_with("/internal/users") { &user } else { &done };
+        let path = match operation.id() {
+            "getLinkedFrame" => link.to_owned(),
+            "uploadVideo" => format!("{}?file_name=a.mp4", route.path),
+            _ => {
+                let places = [("{id}", id.as_str()), ("{name}", "mine"), ("{n}", "1"), ("{time}", "1s")];
+                places.iter().fold(route.path.to_owned(), |path, (place, text)| path.replace(place, text))
+            }
+        };
+        let call = with_credential(operation, world.request(route.method.clone(), &path));
+        with_body(world, operation, id, call).send().await.short()
+    };
+    let answering = |code| {
+        let mut found = operations();
+        found.retain(|operation| operation.problems().contains(&code));
+        found
+    };
+    world.kv.set_quirks(Quirks { error_before: 100, ..Quirks::default() });
+    for operation in answering(ProblemCode::Unavailable) {
+        assert_eq!(send(&operation).await, "503 unavailable", "{}", operation.id());
+    }
+    world.kv.set_quirks(Quirks::default());
+    for (key, _) in world.kv.dump("") {
+        world.kv.load(&key, br#"{"v":1,"rev":1,"value":"damaged"}"#.to_vec());
+    }
+    for operation in answering(ProblemCode::RecordDamaged) {
+        assert_eq!(send(&operation).await, "500 record-damaged", "{}", operation.id());
+    }
+}
+
 /// Problems that any operation may answer.
 async fn whatever_the_operation(world: &World, operation: &Operation, theirs: &str) {
-    let down = Unavailable { what: "store", detail: "down".into() };
-    let damaged = Failure::new(ProblemCode::RecordDamaged, "a stored record is damaged");
-    for fault in [Failure::internal("a fault"), down.into(), damaged] {
-        world.fault.set(Some(fault));
-        call(world, operation, UNKNOWN).send().await;
-    }
+    // No request can provoke a bug.
+    world.fault.set(Some(Failure::internal("a bug")));
+    call(world, operation, UNKNOWN).send().await;
     world.fault.set(None);
     let route = operation.route();
     world.request(route.method.clone(), &route.path.replace("{id}", UNKNOWN)).send().await;
-    let good = |id: &str| match operation.id() {
-        "claimJob" => call(world, operation, id).json(json!({ "worker_id": "w-1" })),
-        "reportProgress" => call(world, operation, id).json(progress(1)),
-        "completeJob" => call(world, operation, id).json(completed(1)),
-        "failJob" => call(world, operation, id).json(failed(1, "internal", false)),
-        "claimPlugin" => call(world, operation, id)
-            .json(json!({ "user_id": world.user(1), "worker_id": "w-1", "claim_id": "m-1" })),
-        "reportPlugin" => call(world, operation, id).json(json!({
-            "user_id": world.user(1), "worker_id": "w-1", "attempt": 1, "outcome": "ready"
-        })),
-        "reportNotified" => call(world, operation, id).json(json!({ "attempt": 1, "worker_id": "w-1" })),
-        "reportDelivery" => call(world, operation, id)
-            .json(json!({ "attempt": 1, "worker_id": "w-1", "outcome": "delivered" })),
-        "sendNotification" => call(world, operation, id)
-            .json(json!({ "user_id": world.user(1).to_string(), "kind": "failed", "video_id": id })),
-        _ => call(world, operation, id),
-    };
+    let good = |id: &str| with_body(world, operation, id, call(world, operation, id));
     if !["createVideo", "uploadVideo", "sweep"].contains(&operation.id()) {
         good("x").send().await;
         good(UNKNOWN).send().await;
@@ -222,13 +284,12 @@ async fn keys_that_are_used(world: &World) {
 
 /// Uploads of plugins that fail, and checks that another worker holds.
 async fn plugins_and_their_checks(world: &World) {
-    let component = b"\0asm\x0d\0\x01\0";
     let request = || {
         let authorization = format!("Bearer {}", world.token(1));
         Request::put("/plugins/slow").header("authorization", authorization)
     };
     world.put_plugin(1, "a", b"text").header("content-encoding", "gzip").send().await;
-    world.put_plugin(1, "No", component).send().await;
+    world.put_plugin(1, "No", COMPONENT).send().await;
     world
         .send(Component::Plugins, request().header("content-length", "99999999").body(Empty::new()).unwrap())
         .await;
@@ -237,7 +298,7 @@ async fn plugins_and_their_checks(world: &World) {
 
     // A worker claims before the upload has arrived, and then the upload expires.
     let (sender, receiver) = mpsc::unbounded::<Result<Frame<Bytes>, std::io::Error>>();
-    sender.unbounded_send(Ok(Frame::data(Bytes::from_static(component)))).unwrap();
+    sender.unbounded_send(Ok(Frame::data(Bytes::from_static(COMPONENT)))).unwrap();
     sender.unbounded_send(Ok(Frame::data(Bytes::from(vec![7; 9 * MIB as usize])))).unwrap();
     let mut slow = pin!(world.send(Component::Plugins, request().body(StreamBody::new(receiver)).unwrap()));
     let begun = async || {
@@ -258,7 +319,7 @@ async fn plugins_and_their_checks(world: &World) {
     assert_eq!(slow.await.short(), "409 upload-incomplete");
     assert!(world.cloud.keys().is_empty() && world.cloud.unfinished().is_empty());
 
-    world.put_plugin(1, "a", component).send().await;
+    world.put_plugin(1, "a", COMPONENT).send().await;
     let id = world.cloud.plugin_checks().last().unwrap().plugin_id.to_string();
     world.claim_plugin(1, &id).await;
     let other = json!({ "user_id": world.user(1), "worker_id": "w-2", "claim_id": "m-2" });
@@ -268,7 +329,7 @@ async fn plugins_and_their_checks(world: &World) {
     world.claim_plugin(1, &id).await;
     world.report_plugin(1, &id, json!({ "attempt": 1, "outcome": "rejected", "reason": "late" })).await;
     for name in ["b", "c", "d"] {
-        world.put_plugin(1, name, component).send().await;
+        world.put_plugin(1, name, COMPONENT).send().await;
     }
 }
 
@@ -328,25 +389,22 @@ async fn too_many(world: &World) {
 async fn every_documented_problem_is_answered() {
     let world = World::with(&[("max_upload_bytes", "536870912")]);
     let theirs = world.create(2, 100 * MIB).await["id"].as_str().unwrap().to_owned();
-    for component in COMPONENTS.iter().filter(|component| NAMES.contains(&component.name)) {
-        for operation in (component.operations)() {
-            whatever_the_operation(&world, &operation, &theirs).await;
-        }
+    for operation in operations() {
+        whatever_the_operation(&world, &operation, &theirs).await;
     }
     what_cannot_be_uploaded(&world).await;
     let limited = World::with(&[("max_requests_per_minute", "1")]);
     assert_eq!(limited.get("/storage").user(1).send().await.status, 200);
-    for component in COMPONENTS.iter().filter(|component| NAMES.contains(&component.name)) {
-        for operation in (component.operations)() {
-            if operation.problems().contains(&ProblemCode::RateLimited) {
-                assert_eq!(call(&limited, &operation, UNKNOWN).send().await.short(), "429 rate-limited");
-            }
+    for operation in operations() {
+        if operation.problems().contains(&ProblemCode::RateLimited) {
+            assert_eq!(call(&limited, &operation, UNKNOWN).send().await.short(), "429 rate-limited");
         }
     }
     let (states, keys, many) = (World::new(), World::new(), World::with(&[("max_open_per_user", "3")]));
     let full = World::with(&[("max_stored_bytes_per_user", "1048580")]);
     let plugins = World::with(&[("max_plugins_per_user", "3")]);
-    let frames = World::new();
+    let (frames, bad) = (World::new(), World::new());
+    Box::pin(with_a_bad_store(&bad)).await;
     Box::pin(frames_that_cannot_be_had(&frames)).await;
     plugins_and_their_checks(&plugins).await;
     in_the_wrong_state(&states).await;
@@ -354,10 +412,11 @@ async fn every_documented_problem_is_answered() {
     unverified(&keys).await;
     too_many(&many).await;
     too_many(&full).await;
-    let answered: BTreeSet<conformance::Pair> = [world, limited, plugins, frames, states, keys, many, full]
-        .into_iter()
-        .flat_map(|world| world.problems.into_inner())
-        .collect();
+    let answered: BTreeSet<conformance::Pair> =
+        [world, limited, plugins, frames, bad, states, keys, many, full]
+            .into_iter()
+            .flat_map(|world| world.problems.into_inner())
+            .collect();
     let documented = conformance::documented(NAMES);
     let missing: Vec<_> = documented.difference(&answered).collect();
     assert!(missing.is_empty(), "documented, but not answered: {missing:?}");

@@ -1,4 +1,4 @@
-//! What a client may get wrong, and what it is told.
+//! Invalid requests and their problem documents.
 
 use proptest::prelude::*;
 

@@ -76,7 +76,7 @@ fn of_many_sign_ups_with_one_address_one_succeeds() {
                 assert_eq!(count(StatusCode::CREATED), 1, "{mode} {seed}");
                 let others = count(StatusCode::CONFLICT) + count(StatusCode::SERVICE_UNAVAILABLE);
                 assert_eq!(others, 4, "{mode} {seed}");
-                // Whoever got the 201 is who logs in.
+                // The login is that of the account that was answered 201.
                 let winner = answers.iter().find(|answer| answer.status() == StatusCode::CREATED).unwrap();
                 let (token, _) = world.login(ADA).await;
                 let me = world.call("GET", "/auth/me", Some(&token), &Value::Null).await;

@@ -1,7 +1,8 @@
 //! Accounts that earlier and later versions stored.
 
 use super::*;
-use crate::store::golden;
+use crate::service::rate::RateLimiter;
+use crate::store::{Store, golden};
 
 /// An account with everything, one that is being deleted, one that is gone, and failed logins.
 async fn scenario() -> World {
@@ -24,11 +25,19 @@ async fn scenario() -> World {
         world.call("DELETE", "/auth/me", Some(&access), &json!({"password": PASSWORD})).await;
     }
     world.control.down.set(false);
+    count_request(&world).await;
     world
 }
 
-/// Goes on with stored accounts, in every way that writes them.
-async fn go_on(kv: MemoryKv) -> World {
+/// Counts a request of a user, as where requests are limited.
+async fn count_request(world: &World) {
+    let user = UserId::new(1, [9; 10]);
+    let store = Store::new(&world.kv, &world.ambient);
+    assert!(RateLimiter::new(10).count(&store, &world.ambient, user).await.unwrap().allows());
+}
+
+/// Continues stored accounts, by every call that writes them.
+async fn continue_accounts(kv: MemoryKv) -> World {
     let world = World { kv, ..World::new() };
     let (access, refresh) = world.login(ADA).await;
     let me = body(&world.call("GET", "/auth/me", Some(&access), &Value::Null).await);
@@ -39,6 +48,8 @@ async fn go_on(kv: MemoryKv) -> World {
     assert_eq!(world.refresh(&refresh).await.status(), StatusCode::OK);
     let changed = world.call("PATCH", "/auth/me", Some(&access), &json!({"name": "Ada"})).await;
     assert_eq!(changed.status(), StatusCode::OK);
+    world.ambient.advance_ms(120_000);
+    count_request(&world).await;
     // The half-done deletion is finished, and both addresses are free.
     world.register("going@example.com").await;
     world.register("gone@example.com").await;
@@ -53,14 +64,14 @@ async fn what_is_written_is_the_newest_layout() {
 #[tokio::test]
 async fn accounts_of_every_version_are_read_and_go_on() {
     for version in ["accounts.v0", "accounts.v1", "accounts.v2", "accounts.v3", "accounts.v4"] {
-        go_on(golden::load(version)).await;
+        continue_accounts(golden::load(version)).await;
     }
 }
 
 #[tokio::test]
 async fn accounts_of_the_next_version_go_on_and_lose_nothing() {
     let before = golden::read("accounts.next");
-    let after = golden::dump(&go_on(golden::load("accounts.next")).await.kv);
+    let after = golden::dump(&continue_accounts(golden::load("accounts.next")).await.kv);
     for (key, before) in &before {
         assert_eq!(after[key]["new"], before["new"], "{key}");
         // An account that is gone has no fields but that.

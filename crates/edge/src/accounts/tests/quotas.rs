@@ -1,4 +1,4 @@
-//! What an account uses of what it may, and how often its owner may call.
+//! The quotas of an account and their use, and the limit of requests.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What an account shows, and what its owner wants to be told.
+//! The data of an account, and its settings of notices.
 
 use super::*;
 

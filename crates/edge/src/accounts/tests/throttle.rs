@@ -1,4 +1,4 @@
-//! Who is refused after failed logins, and who is not.
+//! Limits of failed logins: which clients are refused.
 
 use super::*;
 
