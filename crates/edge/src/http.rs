@@ -37,6 +37,8 @@ pub use credential::{Caller, WorkerToken};
 pub(crate) use etag::{entity_tag, if_none_match};
 pub use failure::Failure;
 pub use incoming::Incoming;
+#[cfg(feature = "testing")]
+pub use log::take_lines;
 pub use log::{Level, log};
 pub(crate) use parse::parse_json;
 pub use query::Query;

@@ -1,6 +1,6 @@
 //! Component `passwords`: hashes and compares passwords, for component `auth` alone.
 //!
-//! A hash blocks its instance for 80 ms, so hashes have instances of their own. The input comes in headers: an instance
+//! A hash blocks its instance for 80 ms, so a separate component computes them. The input comes in headers: an instance
 //! that awaits a body accepts further requests, which it would then hash one after the other instead of in parallel
 //! with other instances.
 

@@ -8,7 +8,7 @@ use crate::ports::{Ambient, Http, Unavailable};
 const DELAYS_MS: [u32; 2] = [50, 250];
 
 /// Sends a request, up to three times while there is no answer or one of 5xx. `request` makes a request for each attempt,
-/// so that each has a signature of its own. The last answer is returned whatever its status.
+/// so that each is signed anew. The last answer is returned whatever its status.
 pub(crate) async fn send(
     client: &impl Http,
     ambient: &impl Ambient,

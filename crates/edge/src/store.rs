@@ -23,9 +23,14 @@ pub mod suite;
 pub mod update;
 pub mod value;
 
-use framelift_domain::VideoId;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use framelift_domain::{CorrelationId, UserId, VideoId};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::http::{Level, log};
 use crate::ports::{Ambient, Kv, Unavailable};
 pub use expiry::Expiring;
 use records::VideoRow;
@@ -37,7 +42,7 @@ use value::{Envelope, decode};
 /// A failure to read or write a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The store did not answer, or too many concurrent writes got in the way.
+    /// The store did not answer, or there were too many concurrent writes.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
     /// The value cannot be read; a retry does not help.
@@ -56,10 +61,39 @@ pub struct Damaged {
     detail: String,
 }
 
+/// Maximum of damaged records that an instance remembers to have logged.
+const MAX_LOGGED: usize = 1_000;
+
+thread_local! {
+    /// The key hashes of the damaged records that [`Damaged::log_once`] has logged in this instance.
+    static LOGGED: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
+}
+
 impl Damaged {
     fn new(key: &str, detail: impl std::fmt::Display) -> Self {
         let hash = Sha256::digest(key.as_bytes());
         Self { key_hash: hex::encode(&hash[..8]), detail: detail.to_string() }
+    }
+
+    /// Logs the record, unless this instance has logged it. For callers that skip the record and will read it again:
+    /// lists, streams and the sweep. A request that fails because of it is logged each time, with its path.
+    pub(crate) fn log_once(
+        &self,
+        message: &str,
+        user: Option<UserId>,
+        correlation_id: Option<&CorrelationId>,
+    ) {
+        let is_new = LOGGED.with_borrow_mut(|logged| {
+            if logged.len() >= MAX_LOGGED {
+                logged.clear();
+            }
+            logged.insert(self.key_hash.clone())
+        });
+        if is_new {
+            let mut fields = vec![("cause", json!(self.to_string()))];
+            fields.extend(user.map(|user| ("user.id", json!(user))));
+            log(Level::Error, message, correlation_id, &fields);
+        }
     }
 }
 

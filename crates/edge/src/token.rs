@@ -52,7 +52,7 @@ pub struct InvalidToken(String);
 
 /// The claims that JWT does not define.
 #[derive(Serialize, Deserialize)]
-struct Own {
+struct CustomClaims {
     email: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
@@ -96,7 +96,7 @@ impl Signer {
             user,
             id,
             now,
-            Own { email: email.to_owned(), sid: session.map(str::to_owned), email_verified: None },
+            CustomClaims { email: email.to_owned(), sid: session.map(str::to_owned), email_verified: None },
         )
     }
 
@@ -110,10 +110,10 @@ impl Signer {
         now: Time,
     ) -> Result<String, InvalidKey> {
         let (email, sid) = (email.to_owned(), session.map(str::to_owned));
-        self.sign(user, id, now, Own { email, sid, email_verified: Some(false) })
+        self.sign(user, id, now, CustomClaims { email, sid, email_verified: Some(false) })
     }
 
-    fn sign(&self, user: UserId, id: &str, now: Time, custom: Own) -> Result<String, InvalidKey> {
+    fn sign(&self, user: UserId, id: &str, now: Time, custom: CustomClaims) -> Result<String, InvalidKey> {
         let now_s = now.unix_s().unsigned_abs();
         let claims = JWTClaims {
             issued_at: Some(Duration::from_secs(now_s)),
@@ -185,7 +185,8 @@ impl Verifier {
             artificial_time: Some(Duration::from_secs(now_s)),
             ..VerificationOptions::default()
         };
-        let claims = key.verify_token::<Own>(token, Some(options)).map_err(|error| refuse(&error))?;
+        let claims =
+            key.verify_token::<CustomClaims>(token, Some(options)).map_err(|error| refuse(&error))?;
         let expires_s = claims.expires_at.ok_or_else(|| refuse(&"no exp"))?.as_secs();
         if expires_s <= now_s {
             return Err(refuse(&"expired"));

@@ -1,4 +1,4 @@
-//! What the two calls over one delivery share.
+//! The parts that both calls about a delivery share.
 
 use framelift_contract::problem::ProblemCode;
 use framelift_domain::EventId;

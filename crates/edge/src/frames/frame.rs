@@ -24,12 +24,12 @@ pub(super) fn operation() -> Operation {
     of_frames(operation).or(OWN_VIDEO).or(RESULT)
 }
 
-/// What all calls that answer with a frame have in common.
+/// Adds the parts of the documentation that all calls for a frame share.
 pub(super) fn of_frames(operation: Operation) -> Operation {
     of_parts(operation, "image/*", "The image.").or(&[Code::FrameNotFound])
 }
 
-/// What all calls that answer with a part of an archive have in common.
+/// Adds the parts of the documentation that all calls for a part of an archive share.
 pub(super) fn of_parts(operation: Operation, media_type: &'static str, about: &'static str) -> Operation {
     let ranged = [PART, &["Content-Range"]].concat();
     operation

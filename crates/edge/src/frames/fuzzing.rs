@@ -1,4 +1,4 @@
-//! What fuzz targets in `dev/fuzz` call.
+//! Entry points for the fuzz targets in `dev/fuzz`.
 
 use framelift_domain::{Time, VideoId};
 use http::header::{IF_RANGE, RANGE};

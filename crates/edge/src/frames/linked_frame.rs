@@ -1,4 +1,4 @@
-//! `GET /f/{link}`: one frame for whoever has its link.
+//! `GET /f/{link}`: one frame, for anybody with its link.
 
 use framelift_contract::problem::ProblemCode as Code;
 use http::{HeaderValue, Response};

@@ -35,8 +35,8 @@ pub(super) struct Part {
     pub(super) location: Option<String>,
 }
 
-/// The remaining bytes.
-struct Rest<'a, H, A> {
+/// Reads a part of an archive piece by piece.
+struct PieceReader<'a, H, A> {
     objects: ObjectStore<'a, H, A>,
     archive: String,
     at: u64,
@@ -100,17 +100,18 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         }
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
         let correlation_id = incoming.correlation_id().clone();
-        let rest = Rest { objects, archive: part.archive, at, end, first: Some(first), sum, correlation_id };
-        let pieces = stream::try_unfold(rest, |mut rest| async move {
-            let piece = rest.next().await?;
-            Ok(piece.map(|piece| (piece, rest)))
+        let archive = part.archive;
+        let reader = PieceReader { objects, archive, at, end, first: Some(first), sum, correlation_id };
+        let pieces = stream::try_unfold(reader, |mut reader| async move {
+            let piece = reader.next().await?;
+            Ok(piece.map(|piece| (piece, reader)))
         });
         *response.body_mut() = Body::Pieces(pieces.boxed_local());
         Ok(response)
     }
 }
 
-impl<H: Http, A: Ambient> Rest<'_, H, A> {
+impl<H: Http, A: Ambient> PieceReader<'_, H, A> {
     /// The next piece; none at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, BodyAborted> {
         if let Some(first) = self.first.take() {

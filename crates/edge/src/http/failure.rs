@@ -19,7 +19,7 @@ use crate::store::{Damaged, StoreError};
 /// Seconds after which a request that failed because of a store or queue may be retried.
 const UNAVAILABLE_RETRY_S: u32 = 2;
 
-/// What a handler returns instead of an answer.
+/// The error of a handler, which becomes a problem document.
 #[derive(Debug)]
 pub struct Failure {
     code: ProblemCode,

@@ -27,7 +27,22 @@ impl Level {
 /// Writes one line. The host adds the time.
 #[expect(clippy::print_stderr, reason = "a guest's log is its standard error")]
 pub fn log(level: Level, message: &str, correlation_id: Option<&CorrelationId>, fields: &[(&str, Value)]) {
-    eprintln!("{}", line(level, message, correlation_id, fields));
+    let line = line(level, message, correlation_id, fields);
+    eprintln!("{line}");
+    #[cfg(feature = "testing")]
+    RECORDED.with_borrow_mut(|recorded| recorded.as_mut().map(|lines| lines.push(line)));
+}
+
+#[cfg(feature = "testing")]
+thread_local! {
+    /// The lines of this thread, once it has asked for them.
+    static RECORDED: std::cell::RefCell<Option<Vec<Value>>> = const { std::cell::RefCell::new(None) };
+}
+
+/// All lines that this thread has written since the last call; the first call starts the recording.
+#[cfg(feature = "testing")]
+pub fn take_lines() -> Vec<Value> {
+    RECORDED.replace(Some(Vec::new())).unwrap_or_default()
 }
 
 fn line(

@@ -10,10 +10,10 @@ use crate::store::{Damaged, StoreError};
 /// Why an operation failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JobError {
-    /// No such video, or not any more.
-    #[error("there is no such video")]
+    /// The video does not exist or was deleted.
+    #[error("the video does not exist or was deleted")]
     VideoNotFound,
-    /// Somebody else's video.
+    /// The video belongs to another account.
     #[error("the video belongs to another account")]
     VideoNotOwned,
     /// The account was deleted.
@@ -96,20 +96,20 @@ pub enum JobError {
         /// Bytes of the record.
         limit: usize,
     },
-    /// No such plugin, or not any more.
-    #[error("there is no such plugin")]
+    /// The plugin does not exist or was deleted.
+    #[error("the plugin does not exist or was deleted")]
     PluginNotFound,
     /// The options name plugins that do not exist, or configure them wrongly. Pointers start in the options.
-    #[error("the options name plugins that cannot run so")]
+    #[error("the options name plugins that do not exist, or configure them wrongly")]
     PluginsRefused(Vec<FieldError>),
     /// The user has reached a limit of plugins.
-    #[error("the account's plugins are as many as they may be: {0}")]
+    #[error("the account has the maximum of plugins: {0}")]
     PluginQuotaExceeded(String),
     /// The report is of an attempt that is no longer the current one.
     #[error("the attempt is not the current one")]
     StaleCheck,
-    /// No such delivery, or not any more.
-    #[error("there is no such delivery")]
+    /// The delivery does not exist or is no longer kept.
+    #[error("the delivery does not exist or is no longer kept")]
     DeliveryNotFound,
     /// The cursor was not made by this service.
     #[error("the cursor is not valid")]

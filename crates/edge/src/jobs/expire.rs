@@ -8,7 +8,7 @@ use super::{JobError, Jobs, Result, Swept};
 use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::index::PAGE;
 use crate::store::slots::Slots;
-use crate::store::{Expiring, StoreError, keys};
+use crate::store::{Expiring, keys};
 
 /// Maximum of records that one call removes.
 const MAX_REMOVED: usize = 40;
@@ -26,9 +26,13 @@ enum Outcome {
 }
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// Removes the next due values. An entry whose values are still needed is deferred for a day.
+    /// Removes the next due values. An entry is deferred for a day if its values are still needed or damaged, and
+    /// stays due if a service did not answer.
     pub(super) async fn remove_due(&self, swept: &mut Swept) -> Result<()> {
-        let Some(due) = self.store.next_due().await? else { return Ok(()) };
+        let mut damaged = Vec::new();
+        let due = self.store.next_due(&mut damaged).await;
+        swept.page_errors.extend(damaged.into_iter().map(JobError::from));
+        let Some(due) = due? else { return Ok(()) };
         let (mut done, mut next) = (Vec::new(), None);
         for item in due.items.iter().take(MAX_REMOVED).copied() {
             let (user, outcome) = match item {
@@ -36,18 +40,24 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                 Expiring::Delivery(id) => (None, self.remove_delivery(id).await),
                 Expiring::User { user, step } => (Some(user), self.remove_user(user, step).await),
             };
-            match outcome {
-                Ok(Outcome::Done) => {}
-                Ok(Outcome::Later) => self.store.remove_later(item).await?,
-                Ok(Outcome::Step(step)) => next = Some(step),
-                Err(JobError::Unavailable(error)) => return Err(error.into()),
+            let outcome = match outcome {
+                Ok(outcome) => outcome,
                 Err(error) => {
-                    swept.page_errors.extend(match &error {
-                        JobError::Damaged(damaged) => Some(StoreError::from(damaged.clone())),
-                        _ => None,
-                    });
-                    swept.user_errors.extend(user.map(|user| (user, error)));
+                    let stays_due = matches!(error, JobError::Unavailable(_));
+                    match user {
+                        Some(user) => swept.user_errors.push((user, error)),
+                        None => swept.page_errors.push(error),
+                    }
+                    if stays_due {
+                        break;
+                    }
+                    Outcome::Later
                 }
+            };
+            match outcome {
+                Outcome::Done => {}
+                Outcome::Later => self.store.remove_later(item).await?,
+                Outcome::Step(step) => next = Some(step),
             }
             done.push(item);
             // Removing a part of an account writes as much as removing many records.
@@ -125,8 +135,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         let pages = head.len().div_ceil(PAGE);
         let next = Outcome::Step(Expiring::User { user, step: step + 1 });
         if step < pages {
-            // A page that is already removed has no ids.
-            for id in self.store.index_page(user, &head, step).await.unwrap_or_default() {
+            // An earlier call has removed a missing page, and before it the records of its videos.
+            for id in self.store.find_index_page(user, &head, step).await?.unwrap_or_default() {
                 self.store.forget(&keys::video(id)).await?;
             }
             self.store.forget(&keys::index_page(user, step)).await?;

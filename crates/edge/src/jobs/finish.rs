@@ -98,7 +98,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     }
 
     /// Records that the notices of the video's end were sent, as reported by the worker of that attempt (0 if the
-    /// notice had a message of its own). `webhook` says whether the owner has a webhook, to which the event is to be
+    /// notice had its own message). `webhook` says whether the owner has a webhook, to which the event is to be
     /// delivered.
     pub async fn notified(&self, id: VideoId, attempt: u32, webhook: bool) -> Result<Video> {
         let video = self.row(id).await?.video;

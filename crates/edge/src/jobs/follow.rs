@@ -1,4 +1,4 @@
-//! What a stream of all of a user's videos reads: those that are unfinished, and places in the list of all.
+//! Reads for the stream of all of a user's videos: the unfinished ones, and positions in the list.
 
 use std::collections::{BTreeMap, btree_map};
 
@@ -6,21 +6,22 @@ use framelift_domain::video::State;
 use framelift_domain::{UserId, VideoId};
 use futures::future::join_all;
 
+use super::read::DAMAGED_LEFT_OUT;
 use super::{Found, Jobs, Result};
 use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::index::{Head, PAGE};
 use crate::store::slots::Slots;
 use crate::store::{StoreError, keys};
 
-/// Records that are read at once.
-const AT_ONCE: usize = 20;
+/// Records that are read concurrently.
+const CONCURRENT_READS: usize = 20;
 
 /// A user's unfinished videos.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllUnfinished {
     /// Those in flight first.
     pub videos: Vec<Unfinished>,
-    /// Another one after each change, also where the videos are the same.
+    /// Raised by each change, even one that leaves the videos as they are.
     pub revision: u64,
 }
 
@@ -29,27 +30,27 @@ pub struct AllUnfinished {
 pub struct Unfinished {
     /// The video.
     pub id: VideoId,
-    /// Its place in its owner's queue, from 1, while it waits.
+    /// Its position in its owner's queue, from 1, while it waits.
     pub queue_position: Option<u32>,
     /// Whether it is pending or being processed.
     pub in_flight: bool,
 }
 
-/// What the store has of a video.
+/// The entry of a video in the store.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
     /// Its record, and its position in the list.
     Video {
-        /// The video, without its place in the queue.
+        /// The video, without its position in the queue.
         found: Box<Found>,
-        /// None for one that never came to be.
+        /// None for the tombstone of a creation that was abandoned.
         position: Option<u64>,
     },
     /// It was deleted.
     Deleted,
-    /// No record: it is about to be created, or never was.
+    /// No record: it is being created, or its creation failed.
     Missing,
-    /// A record that does not decode, which the sweep reports, or that is another user's.
+    /// A damaged record, or one of another user.
     Unreadable,
 }
 
@@ -73,10 +74,13 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(self.store.head(user).await?)
     }
 
-    /// What the store has of one of the user's videos.
+    /// The entry of one of the user's videos.
     pub async fn entry(&self, user: UserId, id: VideoId) -> Result<Entry> {
         let row = match self.store.video(id).await {
-            Err(StoreError::Damaged(_)) => return Ok(Entry::Unreadable),
+            Err(StoreError::Damaged(damaged)) => {
+                damaged.log_once(DAMAGED_LEFT_OUT, Some(user), None);
+                return Ok(Entry::Unreadable);
+            }
             row => row?,
         };
         Ok(match row {
@@ -90,8 +94,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         })
     }
 
-    /// What the store has of the user's videos at those positions; nothing of positions that are not in the list (any
-    /// more).
+    /// The entries of the user's videos at those positions. Skips positions that are not, or no longer, in the list.
     pub async fn entries(
         &self,
         user: UserId,
@@ -112,7 +115,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             listed.extend(id.map(|id| (position, *id)));
         }
         let mut entries = Vec::new();
-        for listed in listed.chunks(AT_ONCE) {
+        for listed in listed.chunks(CONCURRENT_READS) {
             let read = listed.iter().map(|(position, id)| async move {
                 Ok::<_, super::JobError>((*position, *id, self.entry(user, *id).await?))
             });

@@ -41,9 +41,6 @@ pub(super) struct Remembered {
     pub(super) stream: Option<StreamState>,
 }
 
-/// Versions 0 and 1 gave each key a value of its own.
-impl Stored for Remembered {}
-
 impl Remembered {
     fn is_expired(&self, now: Time) -> bool {
         now >= self.at.plus_s(REMEMBERED_S) && !self.is_in_progress(now)
@@ -79,19 +76,11 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     /// Returns the video of the first request with this key, or `id` if this is the first.
     pub(super) async fn recall(&self, user: UserId, id: VideoId, request: &Idempotency) -> Result<VideoId> {
         let place = keys::idempotency(user, &request.key);
-        let older: Option<Remembered> = self.store.get(&place.older).await?;
         let now = self.now();
-        let older = older.filter(|known| !known.is_expired(now));
         self.change_key(&place, |known| match known {
             Some(known) if known.request_hash != request.request_hash => Err(JobError::IdempotencyKeyReused),
             Some(known) => Ok((None, known.id)),
-            None => match &older {
-                Some(older) if older.request_hash != request.request_hash => {
-                    Err(JobError::IdempotencyKeyReused)
-                }
-                Some(older) => Ok((Some(older.clone()), older.id)),
-                None => Ok((Some(remembered(request, id, now)), id)),
-            },
+            None => Ok((Some(remembered(request, id, now)), id)),
         })
         .await
     }

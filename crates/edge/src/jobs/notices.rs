@@ -302,12 +302,16 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         }
         let closed = self.is_closed(user).await?;
         let due = outbox.due.iter().filter(|due| due.at <= now || closed).take(MAX_DUE_EVENTS);
-        // An event that fails does not block the others.
-        let mut outcome = Ok(());
         for event in due {
-            outcome = outcome.and(self.send_due_notice(user, event.id, closed, swept).await);
+            let outcome = self.send_due_notice(user, event.id, closed, swept).await;
+            if let Err(JobError::Damaged(_)) = &outcome {
+                // It would keep its place among the first that are due, and block the others.
+                let again = now.plus_s(self.limits.resend_after_s);
+                self.store.reschedule_due(user, event.id, Some(again)).await?;
+            }
+            swept.add_outcome(user, outcome);
         }
-        outcome
+        Ok(())
     }
 
     async fn send_due_notice(

@@ -5,11 +5,9 @@ use framelift_contract::video::Status;
 use framelift_domain::video::{State, StateName};
 use framelift_domain::{UserId, Video, VideoId};
 use futures::future::join_all;
-use serde_json::json;
 
 use super::{Found, JobError, Jobs, Result, view};
 use crate::cursor;
-use crate::http::{Level, log};
 use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::StoreError;
 use crate::store::index::PAGE;
@@ -19,6 +17,9 @@ use crate::store::records::VideoRow;
 const CONCURRENT_READS: usize = 20;
 /// Maximum of records that one call reads, however few match its filter.
 const MAX_READS: u64 = 500;
+
+/// The log line about a damaged record in a list or a stream.
+pub(super) const DAMAGED_LEFT_OUT: &str = "a damaged record is left out";
 
 /// A page of videos, newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -115,12 +116,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                 next = position;
                 let row = match row {
                     Err(StoreError::Damaged(damaged)) => {
-                        log(
-                            Level::Error,
-                            "a damaged record is left out",
-                            None,
-                            &[("cause", json!(damaged.to_string()))],
-                        );
+                        damaged.log_once(DAMAGED_LEFT_OUT, Some(user), None);
                         None
                     }
                     row => row?,

@@ -44,8 +44,21 @@ pub struct Swept {
     pub answer: SweepAnswer,
     /// Errors by user, to be logged. A later sweep retries these users.
     pub user_errors: Vec<(UserId, JobError)>,
-    /// Errors of pages and values that could not be read, to be logged. A later sweep retries them.
-    pub page_errors: Vec<StoreError>,
+    /// Other errors, of pages of lists and of values that are due, to be logged. A later sweep retries them, but for
+    /// damaged pages of values that are due.
+    pub page_errors: Vec<JobError>,
+}
+
+impl Swept {
+    /// Adds the error of one of a user's values, which does not block the others: if it is damaged, or the user's first
+    /// error. A service that does not answer fails for many values alike.
+    pub(super) fn add_outcome(&mut self, user: UserId, outcome: Result<()>) {
+        if let Err(error) = outcome
+            && (matches!(error, JobError::Damaged(_)) || !self.user_errors.iter().any(|(of, _)| *of == user))
+        {
+            self.user_errors.push((user, error));
+        }
+    }
 }
 
 /// Where the next sweep of a list continues.
@@ -59,31 +72,24 @@ struct Cursor {
 impl Stored for Cursor {}
 
 impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
-    /// Sweeps the next users of each list, and the next due removals.
+    /// Sweeps the next users of each list, and the next due removals. Only an error of the first list is one of the
+    /// call: after that, there are counts to answer.
     pub async fn sweep(&self) -> Result<Swept> {
         let mut swept = Swept::default();
         let (users, more) = self.next_users(WORK, MAX_WORK_USERS, &mut swept.page_errors).await?;
         swept.answer.more = more;
         for (user, epoch) in users {
             swept.answer.users += 1;
-            if let Err(error) = self.recover_user(user, epoch, &mut swept).await {
-                swept.user_errors.push((user, error));
-            }
+            let outcome = self.recover_user(user, epoch, &mut swept).await;
+            swept.add_outcome(user, outcome);
         }
-        // If the rest fails, the answer still has the counts so far.
-        let notices = self.sweep_notices(&mut swept).await;
-        let kept = notices.and(self.sweep_kept(&mut swept).await);
-        match kept.and(self.sweep_plugins(&mut swept).await) {
-            Err(JobError::Unavailable(error)) => {
-                swept.page_errors.push(error.into());
-                return Ok(swept);
-            }
-            outcome => outcome?,
-        }
-        match self.remove_due(&mut swept).await {
-            Err(JobError::Unavailable(error)) => swept.page_errors.push(error.into()),
-            outcome => outcome?,
-        }
+        let outcomes = [
+            self.sweep_notices(&mut swept).await,
+            self.sweep_kept(&mut swept).await,
+            self.sweep_plugins(&mut swept).await,
+            self.remove_due(&mut swept).await,
+        ];
+        swept.page_errors.extend(outcomes.into_iter().filter_map(Result::err));
         Ok(swept)
     }
 
@@ -92,9 +98,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         let (users, more) = self.next_users(NOTICES, MAX_NOTICE_USERS, &mut swept.page_errors).await?;
         swept.answer.more |= more;
         for (user, epoch) in users {
-            if let Err(error) = self.send_due_notices(user, epoch, swept).await {
-                swept.user_errors.push((user, error));
-            }
+            let outcome = self.send_due_notices(user, epoch, swept).await;
+            swept.add_outcome(user, outcome);
         }
         Ok(())
     }
@@ -103,9 +108,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
     async fn sweep_plugins(&self, swept: &mut Swept) -> Result<()> {
         let (users, _) = self.next_users(PLUGINS, MAX_PLUGIN_USERS, &mut swept.page_errors).await?;
         for (user, epoch) in users {
-            if let Err(error) = self.recover_plugins(user, epoch).await {
-                swept.user_errors.push((user, error));
-            }
+            swept.add_outcome(user, self.recover_plugins(user, epoch).await);
         }
         Ok(())
     }
@@ -132,7 +135,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         &self,
         list: List,
         most: usize,
-        page_errors: &mut Vec<StoreError>,
+        page_errors: &mut Vec<JobError>,
     ) -> Result<(BTreeMap<UserId, u64>, bool)> {
         let cursor_key = keys::sweep_cursor(list.name);
         let start = match self.store.get::<Cursor>(&cursor_key).await {
@@ -154,7 +157,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
                 }
                 Err(error) if page_errors.len() >= MAX_PAGE_ERRORS => return Err(error.into()),
                 Err(error) => {
-                    page_errors.push(error);
+                    page_errors.push(error.into());
                     None
                 }
                 Ok(page) => page,
@@ -167,7 +170,8 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             let after = at.after;
             for (user, epoch) in page.users.into_iter().filter(|(user, _)| Some(*user) > after) {
                 if users.len() >= most {
-                    page_errors.extend(self.store.set_plain(&cursor_key, &at).await.err());
+                    page_errors
+                        .extend(self.store.set_plain(&cursor_key, &at).await.err().map(JobError::from));
                     return Ok((users, true));
                 }
                 users.insert(user, epoch);
@@ -176,7 +180,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             at = Cursor { page: at.page + 1, after: None, ..at };
         }
         if at != start {
-            page_errors.extend(self.store.set_plain(&cursor_key, &at).await.err());
+            page_errors.extend(self.store.set_plain(&cursor_key, &at).await.err().map(JobError::from));
         }
         Ok((users, false))
     }
@@ -187,23 +191,23 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             return Ok(self.store.leave_if_idle::<Slots>(WORK, user, &keys::slots(user), epoch).await?);
         }
         let now = self.now();
-        // A video that fails does not block the others.
-        let mut outcome = Ok(());
         for (id, expires_at) in &slots.awaiting {
             if slots.closed || *expires_at <= now {
                 let abandoned = now >= expires_at.plus_s(ABANDONED_S);
-                outcome = outcome.and(self.expire_awaiting(user, *id, abandoned, swept).await);
+                let outcome = self.expire_awaiting(user, *id, abandoned, swept).await;
+                swept.add_outcome(user, outcome);
             }
         }
         for id in slots.waiting.iter().take(MAX_WAITING) {
-            outcome = outcome.and(self.recover_waiting(user, *id, slots.closed).await);
+            swept.add_outcome(user, self.recover_waiting(user, *id, slots.closed).await);
         }
         for slot in &slots.in_flight {
             if slot.sent || slots.closed {
-                outcome = outcome.and(self.recover_in_flight(user, slot.id, slots.closed, swept).await);
+                let outcome = self.recover_in_flight(user, slot.id, slots.closed, swept).await;
+                swept.add_outcome(user, outcome);
             }
         }
-        outcome.and(self.dispatch_waiting(user).await)
+        self.dispatch_waiting(user).await
     }
 
     /// Expires a video whose upload did not arrive in time.

@@ -1,5 +1,6 @@
 //! The rules of single operations, on a store without faults.
 
+mod damage;
 mod days;
 mod fairness;
 mod golden;
@@ -409,7 +410,7 @@ fn decoded_time_counts_once_and_on_the_day_of_the_end() {
     let progress = |decoded_ms| Progress { decoded_ms, ..Progress::default() };
     let result = |decoded_ms| Extraction { decoded_ms, ..extraction() };
 
-    // Reported twice, and again by whoever comes too late.
+    // Reported twice, and again by a caller that is too late.
     let completed = fixture.claimed();
     for _ in 0..2 {
         block_on(jobs.complete(completed, 1, worker(), result(10_000))).unwrap();

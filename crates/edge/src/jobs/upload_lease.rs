@@ -26,7 +26,7 @@ pub(super) enum StreamState {
     Stored { digest: String },
 }
 
-/// What a request has to do with its file.
+/// How a request must handle its file.
 #[derive(Debug)]
 pub enum UploadClaim {
     /// Store the file.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::http::{Failure, Incoming, Quota};
 use crate::ports::{Ambient, Kv};
 use crate::store::update::UpdateError;
-use crate::store::{Store, Stored, keys};
+use crate::store::{Store, StoreError, Stored, keys};
 
 const MINUTE_MS: i64 = 60_000;
 /// How long an instance caches a user's counts, in milliseconds.
@@ -80,9 +80,9 @@ impl RateLimiter {
         Self { per_minute, cache: RefCell::default() }
     }
 
-    /// Counts a request, and returns what is left of the limit, or none without a limit. If the store does not answer,
-    /// the request is allowed.
-    async fn count<K: Kv, A: Ambient>(
+    /// Counts a request, and returns what is left of the limit, or none without a limit. The request is allowed if the
+    /// store does not answer or the counts are damaged.
+    pub(crate) async fn count<K: Kv, A: Ambient>(
         &self,
         store: &Store<'_, K, A>,
         ambient: &A,
@@ -98,7 +98,14 @@ impl RateLimiter {
         let cached = cached.filter(|(read, _)| (0..CACHE_TTL_MS).contains(&now.ms_since(*read)));
         let mut requests = match cached {
             Some((_, requests)) => requests,
-            None => store.get::<RequestCounts>(&key).await.ok().flatten().unwrap_or_default(),
+            None => match store.get::<RequestCounts>(&key).await {
+                Ok(requests) => requests.unwrap_or_default(),
+                Err(StoreError::Damaged(damaged)) => {
+                    damaged.log_once("a limit is not applied", Some(user), None);
+                    return None;
+                }
+                Err(StoreError::Unavailable(_)) => RequestCounts::default(),
+            },
         };
         requests = requests.at(minute);
         let used = requests.estimate(passed_ms);

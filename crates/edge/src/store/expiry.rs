@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::create::Watch;
 use super::update::UpdateError;
-use super::{Store, StoreError, Stored, keys, unavailable};
+use super::{Damaged, Store, StoreError, Stored, keys, unavailable};
 use crate::ports::{Ambient, Kv};
 
 /// The minimum delay of a removal, in seconds: idempotency keys refer to videos for 24 hours.
@@ -97,6 +97,8 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
                 match updated.await {
                     Err(UpdateError::Missing) => self.create(&key, &Page::default()).await?,
                     Ok(updated) => break updated.output,
+                    // A damaged page takes no entry.
+                    Err(UpdateError::Store(StoreError::Damaged(_))) => break false,
                     Err(UpdateError::Store(error)) => return Err(error),
                     Err(UpdateError::Refused(never)) => match never {},
                 };
@@ -108,8 +110,9 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         Err(unavailable("expire", "the list is full"))
     }
 
-    /// The next page of due entries, if there is one. Reads a bounded number of values.
-    pub async fn next_due(&self) -> Result<Option<Due>, StoreError> {
+    /// The next page of due entries, if there is one. Reads a bounded number of values. Skips damaged pages, whose
+    /// errors it adds to `damaged`.
+    pub async fn next_due(&self, damaged: &mut Vec<Damaged>) -> Result<Option<Due>, StoreError> {
         let cursor_key = keys::sweep_cursor("expire");
         let this_hour = hour(self.ambient.now());
         let known = match self.get::<Cursor>(&cursor_key).await {
@@ -124,9 +127,11 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
             for page in 0..MAX_PAGES {
                 let key = keys::expiry_page(at.hour, at.shard, page);
                 reads += 1;
-                match self.get::<Page>(&key).await? {
-                    Some(page) => due = Some(Due { key, items: page.items }),
-                    None => break,
+                match self.get::<Page>(&key).await {
+                    Ok(Some(page)) => due = Some(Due { key, items: page.items }),
+                    Ok(None) => break,
+                    Err(StoreError::Damaged(error)) => damaged.push(error),
+                    Err(error) => return Err(error),
                 }
             }
             if due.is_none() {

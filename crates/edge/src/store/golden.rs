@@ -15,7 +15,7 @@ fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("golden/{name}.json"))
 }
 
-/// The fixture of that name, in a store of its own.
+/// A store with the fixture of that name.
 pub(crate) fn load(name: &str) -> MemoryKv {
     let kv = MemoryKv::default();
     for (key, value) in read(name) {

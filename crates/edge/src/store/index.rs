@@ -74,14 +74,24 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
         Ok(self.get(&keys::index(user)).await?.unwrap_or_default())
     }
 
-    /// The ids of the page with that number.
+    /// The ids of the page with that number. A missing page counts as damaged.
     pub async fn index_page(&self, user: UserId, head: &Head, page: u64) -> Result<Vec<VideoId>, StoreError> {
+        let ids = self.find_index_page(user, head, page).await?;
+        ids.ok_or_else(|| Damaged::new(&keys::index_page(user, page), "the page is missing").into())
+    }
+
+    /// The same; none if the page is missing.
+    pub async fn find_index_page(
+        &self,
+        user: UserId,
+        head: &Head,
+        page: u64,
+    ) -> Result<Option<Vec<VideoId>>, StoreError> {
         if page == head.base / PAGE {
-            return Ok(head.ids.clone());
+            return Ok(Some(head.ids.clone()));
         }
-        let key = keys::index_page(user, page);
-        let page: Option<SealedPage> = self.get(&key).await?;
-        page.map(|page| page.0).ok_or_else(|| Damaged::new(&key, "the page is missing").into())
+        let page: Option<SealedPage> = self.get(&keys::index_page(user, page)).await?;
+        Ok(page.map(|page| page.0))
     }
 
     /// Appends a video, unless the newest page has it already, and returns its position.

@@ -18,8 +18,7 @@
 //! | `sweep/<list>` | the cursor of the sweep, one for each list | never |
 //! | `new/<key>`, `watch/<key>`, `new/<key>/<time>` | the election of a value's creator ([`super::create`]) | together with the value ([`super::Store::forget`]) |
 //!
-//! The store `accounts` has its own table, in [`crate::accounts`]. What versions 0 and 1 left as
-//! `idempotency/<user>/<hash>` stays.
+//! The store `accounts` has its own table, in [`crate::accounts`].
 
 use framelift_domain::{EventId, PluginId, Time, UserId, VideoId};
 use sha2::{Digest, Sha256};
@@ -84,18 +83,14 @@ pub struct IdempotencyPlace {
     pub bucket: String,
     /// The name in the bucket.
     pub hash: String,
-    /// The key under which older versions stored it.
-    pub older: String,
 }
 
 /// Where an idempotency key is stored.
 pub fn idempotency(user: UserId, key: &str) -> IdempotencyPlace {
     let digest = Sha256::digest(key.as_bytes());
-    let hash = hex::encode(&digest[..16]);
     IdempotencyPlace {
         bucket: idempotency_bucket(user, u64::from(digest[0])),
-        older: format!("idempotency/{user}/{hash}"),
-        hash,
+        hash: hex::encode(&digest[..16]),
     }
 }
 

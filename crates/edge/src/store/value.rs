@@ -117,7 +117,7 @@ fn take<T: DeserializeOwned + Default>(
     fields.remove(name).map_or_else(|| Ok(T::default()), serde_json::from_value)
 }
 
-/// A value whose layout is known without a look at its version.
+/// A value of at least today's version.
 #[derive(Deserialize)]
 struct Current<T> {
     #[serde(default)]
@@ -127,7 +127,8 @@ struct Current<T> {
 
 /// The value of type `T` in those bytes.
 pub(crate) fn decode<T: Stored>(key: &str, bytes: &[u8]) -> Result<T, StoreError> {
-    // Nearly all have today's layout, and one pass. What has another one, or is damaged, takes the way that says why.
+    // Nearly all values have today's layout and are parsed once. Only an envelope migrates other layouts, and says why a
+    // value is damaged.
     if let Ok(current) = serde_json::from_slice::<Current<T>>(bytes)
         && current.v >= T::VERSION
     {

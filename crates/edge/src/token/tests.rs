@@ -35,7 +35,7 @@ fn unsigned(header: &Value, claims: &Value) -> String {
 }
 
 /// A token with our key and other claims.
-fn signed_with(change: impl FnOnce(&mut JWTClaims<Own>)) -> String {
+fn signed_with(change: impl FnOnce(&mut JWTClaims<CustomClaims>)) -> String {
     let mut claims = JWTClaims {
         issued_at: Some(Duration::from_secs(NOW as u64)),
         expires_at: Some(Duration::from_secs(NOW as u64 + 3600)),
@@ -45,7 +45,7 @@ fn signed_with(change: impl FnOnce(&mut JWTClaims<Own>)) -> String {
         audiences: Some(Audiences::AsString(AUDIENCE.into())),
         jwt_id: Some("t-1".into()),
         nonce: None,
-        custom: Own { email: "ada@example.com".into(), sid: None, email_verified: None },
+        custom: CustomClaims { email: "ada@example.com".into(), sid: None, email_verified: None },
     };
     change(&mut claims);
     signer().pair.sign(claims).unwrap()
@@ -133,7 +133,7 @@ fn forged_tokens_are_refused() {
             audiences: Some(Audiences::AsString(AUDIENCE.into())),
             jwt_id: None,
             nonce: None,
-            custom: Own { email: "ada@example.com".into(), sid: None, email_verified: None },
+            custom: CustomClaims { email: "ada@example.com".into(), sid: None, email_verified: None },
         })
         .unwrap();
     refused(&confused);

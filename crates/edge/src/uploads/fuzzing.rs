@@ -1,4 +1,4 @@
-//! What a fuzz target in `dev/fuzz` calls.
+//! The entry point for a fuzz target in `dev/fuzz`.
 
 use bytes::Bytes;
 use http_body::Frame;

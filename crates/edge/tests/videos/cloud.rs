@@ -1,6 +1,6 @@
 //! The local cloud's object store and queue behind the outbound HTTP port.
 //!
-//! Both run on threads of their own, so that a test may ask them at any time without giving up
+//! Both run on separate threads, so that a test may ask them at any time without giving up
 //! the thread on which its requests wait.
 
 use std::cell::Cell;
@@ -62,7 +62,7 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
-    /// An empty bucket and an empty queue. The object store has a clock of its own, so `now` must
+    /// An empty bucket and an empty queue. The object store has a real clock, so `now` must
     /// be the real time; what it is asked may come from the weeks that follow.
     pub(crate) fn start(now: Time) -> Self {
         let folder = tempfile::tempdir().unwrap();

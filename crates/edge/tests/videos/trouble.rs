@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 
+use framelift_edge::http::take_lines;
 use framelift_edge::store::memory::Quirks;
 use serde_json::json;
 
@@ -96,6 +97,60 @@ async fn a_damaged_record() {
     assert_eq!(list["items"].as_array().unwrap().len(), 1, "the others are listed");
     assert_eq!(world.post("/internal/sweep").worker().send().await.status, 200);
     assert_eq!(world.claim(&good).await.status, 200);
+}
+
+#[tokio::test]
+async fn damaged_records_are_logged_once_where_others_go_on() {
+    let world = World::new();
+    let lines = |message: &str| {
+        let lines = take_lines().into_iter().filter(|line| line["message"] == message);
+        lines.collect::<Vec<_>>()
+    };
+    let sweep = async || assert_eq!(world.post("/internal/sweep").worker().send().await.status, 200);
+    let damage = |key: &str| world.kv.load(key, br#"{"v":1,"value":"damaged"}"#.to_vec());
+    let (first, second) = (world.uploaded(1).await, world.uploaded(1).await);
+    take_lines();
+
+    damage(&format!("video/{first}"));
+    for _ in 0..2 {
+        world.get(&format!("/videos/{first}")).user(1).send().await;
+    }
+    let failed = lines("A stored record cannot be used");
+    assert_eq!(failed.len(), 2, "each request that fails: {failed:?}");
+    for _ in 0..3 {
+        world.get("/videos").user(1).send().await;
+        sweep().await;
+    }
+    let left_out = lines("a damaged record is left out");
+    let [line] = &left_out[..] else { panic!("{left_out:?}") };
+    assert_eq!((&line["level"], &line["user.id"]), (&json!("error"), &json!(world.user(1))));
+    let cause = line["cause"].as_str().unwrap();
+    assert!(cause.starts_with("the record ") && cause.contains("docs/operations.md"), "{cause}");
+
+    damage(&format!("video/{second}"));
+    for _ in 0..3 {
+        sweep().await;
+        world.get("/videos").user(1).send().await;
+    }
+    let of_user = lines("the sweep failed for a user");
+    let [line] = &of_user[..] else { panic!("{of_user:?}") };
+    assert_eq!((&line["level"], &line["user.id"]), (&json!("error"), &json!(world.user(1))));
+    assert_eq!(line["correlation_id"], "c-1");
+
+    damage(&world.kv.dump("work/")[0].0);
+    for _ in 0..3 {
+        sweep().await;
+    }
+    let of_page = lines("a part of the sweep failed");
+    let [line] = &of_page[..] else { panic!("{of_page:?}") };
+    assert_eq!((&line["level"], &line["correlation_id"]), (&json!("error"), &json!("c-1")));
+    // What may pass is a warning of each sweep.
+    world.kv.set_quirks(Quirks { error_before: 2, ..Quirks::default() });
+    for _ in 0..2 {
+        sweep().await;
+        let of_pages = lines("a part of the sweep failed");
+        assert!(!of_pages.is_empty() && of_pages.iter().all(|line| line["level"] == "warn"), "{of_pages:?}");
+    }
 }
 
 #[tokio::test]

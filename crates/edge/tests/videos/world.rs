@@ -107,7 +107,7 @@ impl World {
         Self::deployed(signer, ambient, cloud, &variables)
     }
 
-    /// A deployment with a queue of its own for short jobs.
+    /// A deployment with a separate queue for short jobs.
     pub(crate) fn with_lanes() -> Self {
         let signer = Signer::from_seed(&[7; 32]).unwrap();
         let ambient = ambient();

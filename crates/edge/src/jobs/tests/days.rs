@@ -3,7 +3,7 @@
 use super::*;
 use crate::ports::Ambient as _;
 
-/// What a user does on one day: videos with idempotency keys, some of which come to nothing.
+/// One day of a user: videos with idempotency keys, some of which are canceled or expire.
 fn use_it(fixture: &Fixture, user: UserId, keys: &str) -> Vec<VideoId> {
     let jobs = fixture.jobs();
     let ids = (0..5).map(|n| {
