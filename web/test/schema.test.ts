@@ -6,7 +6,9 @@ import { faultsOf, fieldsOf, initial, kindOf, type Schema } from "../src/schema"
 
 const folder = "../crates/contract/src/plugin/builtin";
 const schemas = new Map<string, Schema>();
-for (const file of await readdir(folder)) {
+// The component that each of them is.
+const COMPONENTS = "components.json";
+for (const file of (await readdir(folder)).filter((name) => name !== COMPONENTS)) {
   const { name, config_schema } = JSON.parse(await readFile(`${folder}/${file}`, "utf8"));
   schemas.set(name, config_schema);
 }
