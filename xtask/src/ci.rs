@@ -72,7 +72,7 @@ fn deny() -> Result {
 /// `cargo doc` would check every dependency a second time, too. `cargo test --doc` takes them as the tests do, so it is
 /// given a rustdoc that writes documents.
 fn docs() -> Result {
-    let mut docs = cargo(&["test", "--quiet", "--doc"]);
+    let mut docs = cargo(&["test", "--doc"]);
     native_workspace(&mut docs);
     with_lints(&mut docs);
     docs.env("RUSTDOC", root().join("xtask/rustdoc")).env("FRAMELIFT_DOCS", target().join("doc"));
