@@ -6,12 +6,17 @@
 
 use std::sync::LazyLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use framelift_domain::Checksum;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::schema;
 use crate::problem::FieldError;
+
+/// The most pixels of a PNG: a frame of 1080p.
+const MAX_PNG_PIXELS: u64 = 1920 * 1080;
 
 /// A plugin that comes with the service.
 #[derive(Clone, Debug)]
@@ -90,8 +95,11 @@ impl BuiltIn {
         let mut errors = Vec::new();
         let mut config = Value::Object(config.clone());
         schema::check(&self.config_schema, &config, pointer, &mut errors);
-        if self.name == "redact" {
-            check_times(&config, pointer, &mut errors);
+        // What no schema can say.
+        match self.name.as_str() {
+            "redact" => check_times(&config, pointer, &mut errors),
+            "watermark" => check_png(&config, pointer, &mut errors),
+            _ => {}
         }
         schema::normalize(&self.config_schema, &mut config);
         match config {
@@ -101,7 +109,7 @@ impl BuiltIn {
     }
 }
 
-/// Refuses areas that end before they begin, which no schema can say.
+/// Refuses areas that end before they begin.
 fn check_times(config: &Value, pointer: &str, errors: &mut Vec<FieldError>) {
     let areas = config["areas"].as_array().map(Vec::as_slice).unwrap_or_default();
     for (n, area) in areas.iter().enumerate() {
@@ -110,6 +118,29 @@ fn check_times(config: &Value, pointer: &str, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::new(format!("{pointer}/areas/{n}/until"), "must be later than from"));
         }
     }
+}
+
+/// Refuses a picture that the component cannot read.
+fn check_png(config: &Value, pointer: &str, errors: &mut Vec<FieldError>) {
+    if let Some(Err(error)) = config["png"].as_str().map(png) {
+        errors.push(FieldError::new(format!("{pointer}/png"), error));
+    }
+}
+
+/// Decodes a PNG in Base64, as the component does that draws it.
+fn png(base64: &str) -> Result<(), String> {
+    let bytes = STANDARD.decode(base64).map_err(|error| format!("is no Base64: {error}"))?;
+    let wrong = |error: png::DecodingError| format!("is no PNG that can be read: {error}");
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
+    decoder.set_transformations(png::Transformations::normalize_to_color8() | png::Transformations::ALPHA);
+    let mut reader = decoder.read_info().map_err(wrong)?;
+    let (width, height) = (reader.info().width, reader.info().height);
+    if u64::from(width) * u64::from(height) > MAX_PNG_PIXELS {
+        return Err(format!("must have at most {MAX_PNG_PIXELS} pixels"));
+    }
+    let mut pixels = vec![0; reader.output_buffer_size().ok_or("is too large")?];
+    reader.next_frame(&mut pixels).map_err(wrong)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -170,7 +201,7 @@ mod tests {
             ("watermark", json!({ "text": "draft" }), &[]),
             ("watermark", json!({ "text": "draft", "position": "top-left", "opacity": 0.5 }), &[]),
             ("watermark", json!({}), &[""]),
-            ("watermark", json!({ "text": "a", "png": "aaaa" }), &["/png", ""]),
+            ("watermark", json!({ "text": "a", "png": "aaaa" }), &["", "/png"]),
             (
                 "watermark",
                 json!({ "text": "", "position": "middle", "opacity": 2 }),

@@ -1,13 +1,8 @@
 //! Checks a value by the part of JSON Schema that the built-in plugins' configurations need.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use crate::problem::FieldError;
-
-/// The most pixels of a PNG: a frame of 1080p.
-const MAX_PNG_PIXELS: u64 = 1920 * 1080;
 
 /// Validates `value`, and adds errors to `errors`, with pointers that begin with `at`. Ignores unknown keywords.
 pub(super) fn check(schema: &Map<String, Value>, value: &Value, at: &str, errors: &mut Vec<FieldError>) {
@@ -22,12 +17,6 @@ pub(super) fn check(schema: &Map<String, Value>, value: &Value, at: &str, errors
     {
         let words: Vec<String> = words.iter().map(|word| word.to_string().replace('"', "")).collect();
         fail(at.to_owned(), format!("must be one of {}", words.join(", ")));
-    }
-    if let (Some("image/png"), Some(text)) =
-        (schema.get("contentMediaType").and_then(Value::as_str), value.as_str())
-        && let Err(error) = png(text)
-    {
-        fail(at.to_owned(), error);
     }
     let measure = match value {
         Value::Number(number) => number.as_f64().map(|number| (number, "minimum", "maximum", "")),
@@ -117,22 +106,6 @@ pub(super) fn normalize(schema: &Map<String, Value>, value: &mut Value) {
     }
 }
 
-/// Decodes a PNG in Base64, as the component does that draws it.
-fn png(base64: &str) -> Result<(), String> {
-    let bytes = STANDARD.decode(base64).map_err(|error| format!("is no Base64: {error}"))?;
-    let wrong = |error: png::DecodingError| format!("is no PNG that can be read: {error}");
-    let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
-    decoder.set_transformations(png::Transformations::normalize_to_color8() | png::Transformations::ALPHA);
-    let mut reader = decoder.read_info().map_err(wrong)?;
-    let (width, height) = (reader.info().width, reader.info().height);
-    if u64::from(width) * u64::from(height) > MAX_PNG_PIXELS {
-        return Err(format!("must have at most {MAX_PNG_PIXELS} pixels"));
-    }
-    let mut pixels = vec![0; reader.output_buffer_size().ok_or("is too large")?];
-    reader.next_frame(&mut pixels).map_err(wrong)?;
-    Ok(())
-}
-
 fn required(schema: &Map<String, Value>) -> impl Iterator<Item = &str> {
     schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
@@ -152,7 +125,7 @@ fn is_a(kind: &str, value: &Value) -> bool {
 /// The keywords of a schema and its subschemas that [`check`] ignores although they are assertions.
 #[cfg(test)]
 pub(super) fn unknown_keywords(schema: &Map<String, Value>) -> Vec<String> {
-    const CHECKED: [&str; 14] = [
+    const CHECKED: [&str; 13] = [
         "type",
         "enum",
         "minimum",
@@ -166,7 +139,6 @@ pub(super) fn unknown_keywords(schema: &Map<String, Value>) -> Vec<String> {
         "required",
         "additionalProperties",
         "oneOf",
-        "contentMediaType",
     ];
     const ANNOTATIONS: [&str; 5] = ["$schema", "title", "description", "default", "contentEncoding"];
     let mut unknown = Vec::new();

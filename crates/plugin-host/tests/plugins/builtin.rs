@@ -98,7 +98,7 @@ fn values(schema: &Value) -> BoxedStrategy<Value> {
             let wrong = prop_oneof![a, d, within, Just(Value::Null)];
             prop_oneof![3 => wrong, 3 => b, 3 => c, 3 => whole, 12 => integer].boxed()
         }
-        "string" if schema["contentMediaType"] == "image/png" => png().prop_map(Value::from).boxed(),
+        "string" if schema["contentEncoding"] == "base64" => png().prop_map(Value::from).boxed(),
         "string" => ".{0,8}".prop_map(Value::from).boxed(),
         "array" => {
             let least = schema["minItems"].as_u64().unwrap() as usize;
