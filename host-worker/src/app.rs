@@ -113,6 +113,7 @@ async fn sandbox(config: &Config, program: Option<PathBuf>) -> Result<Sandbox, S
         best_effort: config.worker.sandbox == SandboxUse::BestEffort,
         hardware: config.limits.hardware,
         inactivity_timeout: config.worker.stuck_after,
+        ..framelift_sandbox::Settings::default()
     };
     let started = tokio::task::spawn_blocking(|| Sandbox::start(settings)).await;
     let sandbox = started.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;

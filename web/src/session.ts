@@ -143,9 +143,10 @@ function endedByService() {
 
 export async function signIn(email: string, password: string) {
   const device = DEVICE + email.toLowerCase();
-  const known = localStorage.getItem(device);
+  const known = mailedLink ?? localStorage.getItem(device);
   const body = known === null ? { email, password } : { email, password, refresh_token: known };
   const tokens = await call("post", "/auth/login", { body });
+  mailedLink = undefined;
   keep(tokens);
   localStorage.setItem(device, tokens.refresh_token);
   batch(() => {
@@ -174,8 +175,12 @@ export async function signOut() {
   }
 }
 
+/** The token of the mailed link by which a new password was set here: the next login shows it, as one of a known device. */
+let mailedLink: string | undefined;
+
 /** After a new password was set by a link: all sessions of the account have ended. */
-export function endedElsewhere() {
+export function endedElsewhere(link: string) {
+  mailedLink = link;
   ended.value = false;
   forget();
 }

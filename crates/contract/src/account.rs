@@ -47,7 +47,8 @@ pub struct LoginRequest {
     #[schema(format = "password")]
     pub password: String,
     /// The last refresh token that this device got for the account, if it has one, however old. It shows
-    /// that the device logged in before, so that failures elsewhere do not count against it.
+    /// that the device logged in before, so that failures elsewhere do not count against it. After a reset
+    /// by a mailed link, the link's token does the same for its hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
 }

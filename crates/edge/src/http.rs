@@ -22,8 +22,10 @@ mod route;
 mod strict;
 
 use bytes::Bytes;
-use framelift_domain::CorrelationId;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
@@ -95,7 +97,7 @@ fn finish<T: AnswerBody>(result: Result<Response<T>, Failure>, incoming: &Incomi
             failure.into_response(incoming.correlation_id()).map(T::from)
         }
     };
-    decorate(&mut response, incoming.correlation_id());
+    decorate(&mut response, incoming);
     if let Some(quota) = incoming.quota() {
         quota.add_headers(response.headers_mut());
     }
@@ -115,14 +117,31 @@ fn may_have_length(status: StatusCode) -> bool {
     !(status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED))
 }
 
-/// Sets the headers that every response has, unless the handler has set them.
-fn decorate<B>(response: &mut Response<B>, correlation_id: &CorrelationId) {
+/// What every answer tells browsers, unless the handler says something else: to keep no copy, to guess no media type, to
+/// load and run nothing and to show it in no frame, where it is taken for a page, and to tell nobody its address, which may
+/// hold an id or be a link.
+const DEFAULTS: [(HeaderName, &str); 4] = [
+    (CACHE_CONTROL, "no-store"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (REFERRER_POLICY, "no-referrer"),
+];
+/// For a year, browsers come by https alone. Subdomains may be other services.
+const HTTPS_ALONE: &str = "max-age=31536000";
+
+/// Sets the headers that every response has.
+fn decorate<B>(response: &mut Response<B>, incoming: &Incoming) {
     let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(correlation_id.as_str()) {
+    if let Ok(value) = HeaderValue::from_str(incoming.correlation_id().as_str()) {
         headers.insert(CORRELATION_HEADER, value);
     }
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.entry(http::header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    for (name, value) in DEFAULTS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    // Over plain http the header must not be sent (RFC 6797, section 7.2).
+    if incoming.came_by_https() {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ALONE));
+    }
 }
 
 /// An answer with a JSON body.

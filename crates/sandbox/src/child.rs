@@ -13,7 +13,7 @@ use crate::plugins::{self, Loaded};
 use crate::remote::{Events, RemoteArchive, RemoteNames, RemoteSource, Throttled};
 use crate::restrict;
 
-/// The first argument of a child; the second says whether it may use a GPU.
+/// The first argument of a child; the second says whether it may use a GPU, the third which.
 pub(crate) const ARGUMENT: &str = "--framelift-sandbox-child";
 pub(crate) const GPU: &str = "gpu";
 pub(crate) const CPU: &str = "cpu";
@@ -35,7 +35,8 @@ pub fn serve(before: Work) -> Option<ExitCode> {
     if arguments.next().as_deref() != Some(ARGUMENT.as_ref()) {
         return None;
     }
-    let gpu = arguments.next().as_deref() == Some(GPU.as_ref());
+    let gpu = arguments.next().is_some_and(|argument| argument == GPU);
+    let gpu = gpu.then(|| arguments.next()?.to_str()?.parse().ok()).flatten();
     let done = run(gpu, before);
     if let Err(error) = &done {
         let _ = writeln!(io::stderr(), "{error}");
@@ -43,7 +44,7 @@ pub fn serve(before: Work) -> Option<ExitCode> {
     Some(done.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS))
 }
 
-fn run(gpu: bool, before: Work) -> io::Result<()> {
+fn run(gpu: Option<u32>, before: Work) -> io::Result<()> {
     let mut missing = restrict::isolate();
     // `File` uses plain `read` and `write` calls, which stay allowed.
     let reads = RemoteSource::new(File::from(io::stdin().as_fd().try_clone_to_owned()?))?;
@@ -53,9 +54,10 @@ fn run(gpu: bool, before: Work) -> io::Result<()> {
             missing.push(format!("{what}: {problem}"));
         }
     };
-    note("limits", restrict::limit(gpu));
+    note("limits", restrict::limit(gpu.is_some()));
     note("capabilities and new privileges", restrict::drop_privileges());
     note("Landlock", restrict::landlock(gpu));
+    let gpu = gpu.is_some();
     // The driver's libraries are loaded and tried on trusted videos while all calls are still allowed.
     let hardware = gpu.then(|| framelift_media::hardware().clone());
     let confined = restrict::filter_calls(gpu);

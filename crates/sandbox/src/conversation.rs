@@ -1,10 +1,10 @@
 //! The parent's side of one job: turns a child's messages into an archive, progress and an outcome, or an
 //! error.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use framelift_domain::{Checksum, Failure, FailureCode, Options};
 use framelift_media::{
@@ -15,16 +15,19 @@ use framelift_plugin_host::{Compiled, Metering, PluginRun, Rejected};
 
 use crate::crash::{Crash, Kind as CrashKind};
 use crate::framing::{self, Frames};
-use crate::limits;
+use crate::limits::{self, Limits};
 use crate::messages::{
     self, CheckJob, Done, ExtractJob, Extracted, Job, Kind, MemberId, MemberStart, PluginJob,
 };
 use crate::plugins::{CompileError, CompileLimits};
 use crate::pool::{Running, Sandbox, StartError};
 use crate::reads::{self, Activity, ReadsEnd, Reason};
+use crate::watchdog::Watchdog;
 
 /// How often the caller is asked whether to continue while no message comes.
 const TICK: Duration = Duration::from_millis(100);
+/// How long a child may leave an answer unread.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much longer the parent waits than the engine's own limit on time.
 const ENGINE_GRACE: Duration = Duration::from_secs(60);
 
@@ -100,13 +103,12 @@ impl Sandbox {
             others: Vec::new(),
         };
         let begin = |child: &Running| {
-            child.limit(&limits, (size, beside), self.has_gpu())?;
             framing::write_json(&mut &child.events, Kind::Job, &Job::Extract(Box::new(job)))?;
             let mut codes = plugins.iter().map(|plugin| &plugin.compiled.code);
             codes.try_for_each(|code| ignore_closed(framing::write_code(&mut &child.events, code)))
         };
-        let timeouts = self.timeouts(&limits);
-        self.run(begin, source, timeouts, control, |conversation| {
+        let bounds = self.bounds(&limits, size, beside);
+        self.run(begin, source, bounds, control, |conversation| {
             let Done::Extract(mut extracted) = conversation.extract(archive, members)? else {
                 return Err(protocol_error("the result of another job"));
             };
@@ -131,15 +133,14 @@ impl Sandbox {
         let fuel = metering == Metering::TimeAndFuel;
         let job = Job::Check(CheckJob { name: name.to_owned(), bytes, fuel });
         let begin = |child: &Running| {
-            child.limit_compiling(limits, self.has_gpu())?;
             framing::write_json(&mut &child.events, Kind::Job, &job)?;
             ignore_closed(framing::write_code(&mut &child.events, component))
         };
         // A busy machine gives it only a part of a processor.
         let deadline = limits.processor_time.saturating_mul(4).saturating_add(ENGINE_GRACE);
         let none = Box::new(MemorySource(Vec::new().into()));
-        let timeouts = Timeouts { inactivity_timeout: deadline, deadline };
-        let result = self.run(begin, none, timeouts, control, |conversation| {
+        let bounds = Bounds { limits: Limits::of_compiling(limits), inactivity_timeout: deadline, deadline };
+        let result = self.run(begin, none, bounds, control, |conversation| {
             let mut code = Vec::new();
             loop {
                 match conversation.next()? {
@@ -182,11 +183,9 @@ impl Sandbox {
     /// Runs [`framelift_media::probe`] in a child.
     pub fn probe(&self, source: Box<dyn Source>) -> Result<VideoInfo, RunError> {
         let (limits, size) = (EngineLimits::default(), source.size());
-        let begin = |child: &Running| {
-            child.limit(&limits, (size, 0), self.has_gpu())?;
-            framing::write_json(&mut &child.events, Kind::Job, &Job::Probe(size))
-        };
-        self.run(begin, source, self.timeouts(&limits), &(), |conversation| {
+        let begin = |child: &Running| framing::write_json(&mut &child.events, Kind::Job, &Job::Probe(size));
+        let bounds = self.bounds(&limits, size, 0);
+        self.run(begin, source, bounds, &(), |conversation| {
             loop {
                 match conversation.next()? {
                     Message::Done(Done::Probe(info)) => return Ok(*info),
@@ -197,8 +196,10 @@ impl Sandbox {
         })
     }
 
-    fn timeouts(&self, limits: &EngineLimits) -> Timeouts {
-        Timeouts {
+    /// The bounds of a job on a video of `size` bytes, with `beside` bytes for its plugins.
+    fn bounds(&self, limits: &EngineLimits, size: u64, beside: u64) -> Bounds {
+        Bounds {
+            limits: Limits::of_job(limits, size, beside),
             inactivity_timeout: self.settings.inactivity_timeout,
             deadline: limits.max_wall.saturating_add(ENGINE_GRACE),
         }
@@ -208,13 +209,18 @@ impl Sandbox {
         &self,
         begin: impl FnOnce(&Running) -> io::Result<()>,
         source: Box<dyn Source>,
-        timeouts: Timeouts,
+        bounds: Bounds,
         control: &dyn Control,
         work: impl FnOnce(&Conversation<'_>) -> Result<T, End>,
     ) -> Result<T, RunError> {
         let mut child = self.take()?;
-        let begun = child.events.set_read_timeout(Some(TICK)).and_then(|()| begin(&child));
-        begun.map_err(|error| StartError::Process(error.to_string()))?;
+        let begun = child.limit(bounds.limits, self.settings.memory).and_then(|watchdog| {
+            child.events.set_read_timeout(Some(TICK))?;
+            child.events.set_write_timeout(Some(bounds.inactivity_timeout.min(ANSWER_TIMEOUT)))?;
+            begin(&child)?;
+            Ok(watchdog)
+        });
+        let watchdog = begun.map_err(|error| StartError::Process(error.to_string()))?;
         let (activity, reads_end) = (Activity::new(), ReadsEnd::default());
         let (events, reads) = (child.events.try_clone(), child.reads.try_clone());
         let (events, reads) = events
@@ -235,7 +241,9 @@ impl Sandbox {
             control,
             activity: &activity,
             reads_end: &reads_end,
-            timeouts,
+            bounds,
+            watchdog,
+            ticked: Cell::new(Instant::now()),
         };
         std::thread::scope(|scope| {
             let serving = std::thread::Builder::new().name("sandbox reads".to_owned());
@@ -286,11 +294,16 @@ struct Conversation<'a> {
     control: &'a dyn Control,
     activity: &'a Activity,
     reads_end: &'a ReadsEnd,
-    timeouts: Timeouts,
+    bounds: Bounds,
+    /// Where the kernel does not limit memory.
+    watchdog: Option<Watchdog>,
+    /// When the last tick was.
+    ticked: Cell<Instant>,
 }
 
-/// How long a child is waited for.
-struct Timeouts {
+/// What a child may use, and how long it is waited for.
+struct Bounds {
+    limits: Limits,
     /// Without a message or read.
     inactivity_timeout: Duration,
     /// In all.
@@ -312,6 +325,10 @@ impl Conversation<'_> {
             }
         };
         self.activity.note();
+        // One that sends message after message is watched, too.
+        if self.ticked.get().elapsed() > TICK {
+            self.tick()?;
+        }
         let body = frames.body();
         Ok(match kind {
             Kind::Progress => {
@@ -336,8 +353,9 @@ impl Conversation<'_> {
         })
     }
 
-    /// Fails if the caller cancels or the child has timed out.
+    /// Fails if the caller cancels, the child has timed out, or uses too much memory.
     fn tick(&self) -> Result<(), End> {
+        self.ticked.set(Instant::now());
         if !self.control.progress(&self.last.borrow()) {
             return Err(ExtractError::Cancelled.into());
         }
@@ -345,14 +363,17 @@ impl Conversation<'_> {
             return Err(protocol_error(rule));
         }
         let late = |what: String| Err(End::Crashed(Crash::new(CrashKind::Time, what)));
-        if self.activity.silence() > self.timeouts.inactivity_timeout {
+        if self.activity.silence() > self.bounds.inactivity_timeout {
             return late(format!(
                 "the decoder gave no sign of life for {} s",
-                self.timeouts.inactivity_timeout.as_secs()
+                self.bounds.inactivity_timeout.as_secs()
             ));
         }
-        if self.activity.age() > self.timeouts.deadline {
-            return late(format!("the decoder was not done within {} s", self.timeouts.deadline.as_secs()));
+        if self.activity.age() > self.bounds.deadline {
+            return late(format!("the decoder was not done within {} s", self.bounds.deadline.as_secs()));
+        }
+        if self.watchdog.as_ref().is_some_and(Watchdog::is_exceeded) {
+            return Err(End::Crashed(Crash::too_much_memory()));
         }
         Ok(())
     }
@@ -366,7 +387,12 @@ impl Conversation<'_> {
                 Message::AskName(id) => {
                     let name = members.name(&id)?;
                     let sent = framing::write(&mut { self.socket }, Kind::Name, name.as_bytes());
-                    sent.map_err(|_| End::Gone)?;
+                    sent.map_err(|error| match error.kind() {
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                            End::Crashed(Crash::new(CrashKind::Time, "the decoder read no answer"))
+                        }
+                        _ => End::Gone,
+                    })?;
                 }
                 Message::Member(start) => {
                     let name = members.begin(&start.id)?;

@@ -40,6 +40,11 @@ impl Crash {
         Self { kind, reason: reason.into(), stderr: String::new() }
     }
 
+    /// The crash of a child that uses more memory than its job may take.
+    pub(crate) fn too_much_memory() -> Self {
+        Self::new(Kind::Memory, "the decoder needed more memory than a video may take")
+    }
+
     /// Classifies the exit status and the standard error of a process.
     pub(crate) fn of(status: ExitStatus, stderr: String) -> Self {
         let (kind, reason) = match status.signal() {
@@ -48,7 +53,7 @@ impl Crash {
             }
             Some(libc::SIGXCPU) => (Kind::Time, "the decoder used up its processor time".to_owned()),
             Some(libc::SIGABRT) if stderr.contains("memory allocation of ") => {
-                (Kind::Memory, "the decoder needed more memory than a video may take".to_owned())
+                return Self { stderr, ..Self::too_much_memory() };
             }
             // Only the kernel sends it here.
             Some(libc::SIGKILL) => {

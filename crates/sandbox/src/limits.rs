@@ -1,8 +1,12 @@
-//! The kernel's limits on what a child may use for one job.
+//! The limits on what a child may use for one job.
+
+use std::io;
 
 use framelift_media::{EngineLimits, memory_budget};
 
 use crate::kernel;
+use crate::plugins::CompileLimits;
+use crate::watchdog::Watchdog;
 
 /// Address space for the program, its libraries, tables of the container and the archive's records: the
 /// largest tables that are taken need about 1 GiB.
@@ -35,26 +39,44 @@ pub(crate) fn plugins_space(code: impl Iterator<Item = u64>) -> u64 {
     if plugins == 0 { 0 } else { plugins + PER_THREAD }
 }
 
-/// Sets the limits of a child that compiles a plugin.
-pub(crate) fn set_compiling(pid: u32, seconds: u64, bytes: u64, gpu: bool) -> std::io::Result<()> {
-    kernel::limit(pid, libc::RLIMIT_CPU, seconds, seconds.saturating_add(5))?;
-    if gpu { Ok(()) } else { kernel::limit(pid, libc::RLIMIT_AS, bytes, bytes) }
+/// How a child's memory is limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MemoryLimit {
+    /// The kernel refuses to map more.
+    #[default]
+    AddressSpace,
+    /// The parent looks ten times a second how much is resident, and ends a child that uses more. For children with a
+    /// GPU, whose libraries reserve address space by the terabyte.
+    Resident,
 }
 
-/// Sets the limits of the child `pid` for a job, and `beside` bytes for its plugins. A GPU's libraries reserve address space by the
-/// terabyte: there, only the memory of the machine or of the container is a limit.
-pub(crate) fn set(
-    pid: u32,
-    limits: &EngineLimits,
-    (size, beside): (u64, u64),
-    gpu: bool,
-) -> std::io::Result<()> {
-    let seconds = processor_time(limits);
-    // The first limit sends a signal that says why, the second one kills.
-    kernel::limit(pid, libc::RLIMIT_CPU, seconds, seconds.saturating_add(5))?;
-    if !gpu {
-        let bytes = address_space(limits, size).saturating_add(beside);
-        kernel::limit(pid, libc::RLIMIT_AS, bytes, bytes)?;
+/// What a child may use for one job.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    processor_s: u64,
+    memory_bytes: u64,
+}
+
+impl Limits {
+    /// Of a job on a video of `size` bytes, with `beside` bytes for its plugins.
+    pub(crate) fn of_job(limits: &EngineLimits, size: u64, beside: u64) -> Self {
+        let memory_bytes = address_space(limits, size).saturating_add(beside);
+        Self { processor_s: processor_time(limits), memory_bytes }
     }
-    Ok(())
+
+    /// Of a child that compiles a plugin.
+    pub(crate) const fn of_compiling(limits: &CompileLimits) -> Self {
+        Self { processor_s: limits.processor_time.as_secs(), memory_bytes: limits.memory_bytes }
+    }
+
+    /// Sets the limits of the child `pid`. Returns what watches those that the kernel does not.
+    pub(crate) fn set(self, pid: u32, memory: MemoryLimit) -> io::Result<Option<Watchdog>> {
+        let (seconds, bytes) = (self.processor_s, self.memory_bytes);
+        // The first limit sends a signal that says why, the second one kills.
+        kernel::limit(pid, libc::RLIMIT_CPU, seconds, seconds.saturating_add(5))?;
+        match memory {
+            MemoryLimit::AddressSpace => kernel::limit(pid, libc::RLIMIT_AS, bytes, bytes).map(|()| None),
+            MemoryLimit::Resident => Watchdog::new(pid, bytes).map(Some),
+        }
+    }
 }

@@ -4,19 +4,20 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use framelift_media::{EngineLimits, HardwareInfo, HardwareUse};
+use framelift_media::{HardwareInfo, HardwareUse};
 
 use crate::child::{ARGUMENT, CPU, GPU};
 use crate::framing::Frames;
 use crate::messages::{self, Hello, Kind};
-use crate::plugins::CompileLimits;
-use crate::{crash, limits, restrict};
+use crate::limits::{Limits, MemoryLimit};
+use crate::watchdog::Watchdog;
+use crate::{crash, gpu};
 
 /// How long a child may take until it is ready. A GPU's driver may have to wake the GPU up.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -37,6 +38,8 @@ pub struct Settings {
     pub hardware: HardwareUse,
     /// A child that sends nothing for this long is killed.
     pub inactivity_timeout: Duration,
+    /// How memory is limited. Children with a GPU are limited by what is resident, whatever this says.
+    pub memory: MemoryLimit,
 }
 
 impl Default for Settings {
@@ -47,6 +50,7 @@ impl Default for Settings {
             best_effort: false,
             hardware: HardwareUse::Auto,
             inactivity_timeout: Duration::from_secs(300),
+            memory: MemoryLimit::AddressSpace,
         }
     }
 }
@@ -66,7 +70,8 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Sandbox {
     pub(crate) settings: Settings,
-    gpu: bool,
+    /// The number of the device file of the GPU that children may use.
+    gpu: Option<u32>,
     /// The child that probed the kernel, until a job takes it.
     first: Mutex<Option<Running>>,
     orders: Sender<()>,
@@ -80,8 +85,17 @@ impl Sandbox {
     ///
     /// The thread that starts children lives as long as this value, because Linux ends a child with the
     /// thread that started it, not with the process.
-    pub fn start(settings: Settings) -> Result<Self, StartError> {
-        let gpu = settings.hardware == HardwareUse::Auto && !restrict::gpu_devices().is_empty();
+    pub fn start(mut settings: Settings) -> Result<Self, StartError> {
+        let gpu = match settings.hardware {
+            HardwareUse::Auto => {
+                let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+                gpu::device(Path::new("/"), visible.as_deref())
+            }
+            HardwareUse::Never => None,
+        };
+        if gpu.is_some() {
+            settings.memory = MemoryLimit::Resident;
+        }
         let (orders, ordered) = channel();
         let (sender, ready) = channel();
         let starter = settings.clone();
@@ -114,9 +128,9 @@ impl Sandbox {
         self.hardware.as_ref()
     }
 
-    /// Whether children may use NVIDIA's devices.
+    /// Whether children may use a GPU.
     pub fn has_gpu(&self) -> bool {
-        self.gpu
+        self.gpu.is_some()
     }
 
     fn order(&self) -> Result<(), StartError> {
@@ -167,7 +181,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    fn start(settings: &Settings, gpu: bool) -> Result<Self, StartError> {
+    fn start(settings: &Settings, gpu: Option<u32>) -> Result<Self, StartError> {
         let mut child = Self::spawn(settings, gpu).map_err(|error| StartError::Process(error.to_string()))?;
         let hello = child.hello();
         hello.map_err(|error| {
@@ -180,14 +194,18 @@ impl Running {
         Ok(child)
     }
 
-    fn spawn(settings: &Settings, gpu: bool) -> io::Result<Self> {
+    fn spawn(settings: &Settings, gpu: Option<u32>) -> io::Result<Self> {
         let (reads, its_reads) = UnixStream::pair()?;
         let (events, its_events) = UnixStream::pair()?;
         // The running program's file, even if it was replaced on disk.
         let program = settings.program.as_deref().unwrap_or("/proc/self/exe".as_ref());
         let mut command = Command::new(program);
+        command.arg(ARGUMENT);
+        match gpu {
+            Some(minor) => command.args([GPU, &minor.to_string()]),
+            None => command.arg(CPU),
+        };
         command
-            .args([ARGUMENT, if gpu { GPU } else { CPU }])
             .env_clear()
             .current_dir("/")
             .process_group(0)
@@ -221,14 +239,9 @@ impl Running {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Sets its resource limits.
-    pub(crate) fn limit(&self, limits: &EngineLimits, sizes: (u64, u64), gpu: bool) -> io::Result<()> {
-        limits::set(self.child.id(), limits, sizes, gpu)
-    }
-
-    /// Sets the resource limits of a child that compiles a plugin.
-    pub(crate) fn limit_compiling(&self, limits: &CompileLimits, gpu: bool) -> io::Result<()> {
-        limits::set_compiling(self.child.id(), limits.processor_time.as_secs(), limits.memory_bytes, gpu)
+    /// Sets its resource limits. Returns what watches those that the kernel does not.
+    pub(crate) fn limit(&self, limits: Limits, memory: MemoryLimit) -> io::Result<Option<Watchdog>> {
+        limits.set(self.child.id(), memory)
     }
 
     /// Kills it. Returns its exit status, which is its own if it had already exited.

@@ -7,14 +7,14 @@ use landlock::{
     RulesetAttr as _, RulesetCreatedAttr as _, Scope,
 };
 
-use crate::{kernel, syscalls};
+use crate::{gpu, kernel, syscalls};
 
 /// The most open descriptors.
 const MAX_FILES: u64 = 16;
 /// The same for a GPU's libraries.
 const MAX_FILES_FOR_GPU: u64 = 256;
 
-/// What a GPU's libraries read: their own files, kernel information about GPUs and processors, and devices.
+/// What a GPU's libraries read: their own files, kernel information about GPUs and processors.
 /// It includes nothing of users or of the service.
 const READ_FOR_GPU: &[&str] = &[
     "/usr/lib",
@@ -32,18 +32,6 @@ const READ_FOR_GPU: &[&str] = &[
     "/sys/bus/pci",
     "/sys/module/nvidia",
 ];
-
-/// NVIDIA's devices on this machine.
-pub(crate) fn gpu_devices() -> Vec<std::path::PathBuf> {
-    let names = ["nvidiactl", "nvidia-uvm", "nvidia-uvm-tools"].map(str::to_owned);
-    let numbered = (0..64).map(|number| format!("nvidia{number}"));
-    names
-        .into_iter()
-        .chain(numbered)
-        .map(|name| Path::new("/dev").join(name))
-        .filter(|path| path.exists())
-        .collect()
-}
 
 /// The first restrictions, while the process has one thread: it cannot be traced, ends with its parent, and
 /// has no descriptors but the first three.
@@ -63,8 +51,8 @@ pub(crate) fn isolate() -> Vec<String> {
     missing
 }
 
-/// Removes access to the file system and the network, by Landlock.
-pub(crate) fn landlock(gpu: bool) -> Result<(), String> {
+/// Removes access to the file system and the network, by Landlock, but for one GPU.
+pub(crate) fn landlock(gpu: Option<u32>) -> Result<(), String> {
     let rules = || {
         Ruleset::default()
             .set_compatibility(CompatLevel::HardRequirement)
@@ -78,10 +66,10 @@ pub(crate) fn landlock(gpu: bool) -> Result<(), String> {
             .create()
     };
     let mut rules = rules().map_err(text)?;
-    if gpu {
+    if let Some(minor) = gpu {
         let read = READ_FOR_GPU.iter().map(|path| (Path::new(path).to_owned(), AccessFs::from_read(ABI::V5)));
         let use_device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
-        let devices = gpu_devices().into_iter().map(|path| (path, use_device));
+        let devices = gpu::paths(minor).map(|path| (path, use_device));
         for (path, access) in read.chain(devices) {
             let Ok(opened) = PathFd::new(&path) else { continue };
             let access = if path.is_dir() { access } else { access & AccessFs::from_file(ABI::V5) };

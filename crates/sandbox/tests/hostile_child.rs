@@ -1,18 +1,39 @@
 //! A child that does what its video's name says, after it was restricted: what a decoder could be brought
-//! to do by a hostile video. Any other name is decoded.
+//! to do by a hostile video. Any other name is decoded. Under the name `old-kernel` the program takes Landlock from
+//! itself first, as on a kernel that has none.
 
 #![expect(unsafe_code, reason = "a crash has to be a real one")]
 #![expect(clippy::print_stderr, reason = "its last words")]
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
+#[path = "sandbox/landlock.rs"]
+mod landlock;
+
 fn main() -> ExitCode {
+    let program = std::env::args_os().next().map(std::path::PathBuf::from).unwrap_or_default();
+    if program.ends_with("old-kernel") {
+        landlock::take_away();
+    }
     framelift_sandbox::serve(misbehave).unwrap_or(ExitCode::FAILURE)
+}
+
+/// Question and answer, until it is ended: the name of the first image, which only its parent knows.
+fn asks(reads_answers: bool) -> ! {
+    let question = [[4, 28, 0, 0, 0].as_slice(), &[0, 1], &[0; 15], &[1], &[0; 7], b"jpg"].concat();
+    // SAFETY: descriptor 1 is open.
+    let mut socket = unsafe { <File as std::os::fd::FromRawFd>::from_raw_fd(1) };
+    loop {
+        let _ = socket.write_all(&question);
+        if reads_answers {
+            let _ = socket.read(&mut [0; 4096]);
+        }
+    }
 }
 
 /// Ends the child with what it could do: nothing of it may come to pass.
@@ -114,6 +135,8 @@ fn misbehave(name: &str) {
             .concat(),
         ),
         "percent" => sends(&[[3, 37, 0, 0, 0].as_slice(), &[2], &f32::NAN.to_le_bytes(), &[0; 32]].concat()),
+        "ask" => asks(false),
+        "flood" => asks(true),
         "done" => sends(&[[8, 2, 0, 0, 0].as_slice(), b"{}"].concat()),
         "read" => {
             // Of 4 GiB, on the socket of reads.

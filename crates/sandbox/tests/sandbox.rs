@@ -18,7 +18,7 @@ use framelift_media::{
     EngineLimits, ExtractError, HardwareUse, MemorySource, Names, Outcome, Output, Progress, Request, Source,
     Stage, Tar, extract,
 };
-use framelift_sandbox::{Kind, RunError, Sandbox, Settings, StartError};
+use framelift_sandbox::{Kind, MemoryLimit, RunError, Sandbox, Settings, StartError};
 
 fn settings() -> Settings {
     Settings {
@@ -162,10 +162,42 @@ fn a_child_that_gives_no_sign_of_life_is_ended() {
     else {
         return;
     };
-    for name in ["hang", "spin"] {
+    for name in ["hang", "spin", "ask"] {
         let crash = crash(&sandbox, name);
         assert_eq!((crash.kind, crash.failure().code), (Kind::Time, FailureCode::TimedOut), "{crash:?}");
     }
+}
+
+#[test]
+fn where_address_space_is_not_limited_the_parent_ends_a_child_that_uses_too_much_memory() {
+    let Some(sandbox) = sandbox(Settings { memory: MemoryLimit::Resident, ..settings() }) else { return };
+    let crash = crash(&sandbox, "allocate");
+    assert_eq!((crash.kind, crash.failure().code), (Kind::Memory, FailureCode::LimitExceeded), "{crash:?}");
+    assert_eq!(crash.reason, "the decoder needed more memory than a video may take");
+    // Its parent has ended it; not the kernel, and not itself because it got no more.
+    assert_eq!(crash.stderr, "");
+}
+
+#[test]
+fn a_kernel_without_landlock_is_refused_unless_the_caller_takes_what_there_is() {
+    if sandbox(settings()).is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("old-kernel");
+    std::os::unix::fs::symlink(settings().program.unwrap(), &program).unwrap();
+    let settings = Settings { program: Some(program), ..settings() };
+    match Sandbox::start(settings.clone()) {
+        Err(StartError::Incomplete(missing)) => {
+            assert!(matches!(&missing[..], [only] if only.starts_with("Landlock: ")), "{missing:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let sandbox = Sandbox::start(Settings { best_effort: true, ..settings }).unwrap();
+    assert_eq!(sandbox.missing().len(), 1, "{:?}", sandbox.missing());
+    assert_eq!(run(&sandbox, "good.mp4", &limits()).unwrap().0.frames, 4);
+    // The filters of system calls hold without it.
+    assert_eq!(crash(&sandbox, "open /etc/passwd").stderr, "open: PermissionDenied");
 }
 
 #[test]
@@ -180,7 +212,7 @@ fn a_child_that_computes_for_ever_is_ended_by_the_kernel() {
 #[test]
 fn a_caller_that_says_stop_is_obeyed_whatever_the_child_does() {
     let Some(sandbox) = sandbox(settings()) else { return };
-    for name in ["hang", "spin", "good.mp4"] {
+    for name in ["hang", "spin", "flood", "good.mp4"] {
         let asked = AtomicU64::new(0);
         let control = |_: &Progress| asked.fetch_add(1, Relaxed) < 2;
         let (options, limits) = (options(Select::All), limits());

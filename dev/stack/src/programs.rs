@@ -109,8 +109,9 @@ impl Programs<'_> {
             ("sqs_short_queue_url", addresses.queues.short.clone()),
             ("sqs_endpoint", addresses.sqs_url.clone()),
             ("allow_private_webhooks", "true".to_owned()),
-            // Tests and benches make all their requests as one user, so the limit is off.
+            // Tests and benches make all their requests as one user and from one address, so these limits are off.
             ("max_requests_per_minute", "0".to_owned()),
+            ("max_sign_ups_per_network", "0".to_owned()),
         ];
         let named = variables.map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value));
         Ok(named.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()).collect())

@@ -9,6 +9,8 @@ mod account_mails;
 mod component;
 mod control;
 mod http;
+#[path = "../../../crates/sandbox/tests/sandbox/landlock.rs"]
+mod landlock;
 mod lanes;
 mod plugins;
 mod process;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
+use crate::landlock;
 use crate::rig::{ACCESS_KEY, JOBS, Rig, SECRET, endless_video, small_video};
 
 struct Process {
@@ -18,6 +19,24 @@ struct Process {
 
 impl Process {
     fn start(configuration: &str) -> Self {
+        Self::started_after(configuration, || {})
+    }
+
+    /// A worker on a kernel without Landlock.
+    fn on_an_old_kernel(configuration: &str) -> Self {
+        let runtime = tokio::runtime::Handle::current();
+        // A process is confined as the thread that starts it.
+        std::thread::scope(|scope| {
+            let starting = scope.spawn(|| {
+                let _entered = runtime.enter();
+                Self::started_after(configuration, landlock::take_away)
+            });
+            starting.join().unwrap()
+        })
+    }
+
+    fn started_after(configuration: &str, prepare: fn()) -> Self {
+        prepare();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("worker.toml");
         std::fs::write(&file, configuration).unwrap();
@@ -70,6 +89,28 @@ async fn a_bad_configuration_is_refused_with_64() {
         assert!(told.contains(part), "{part} is not in {told}");
     }
     assert!(!told.contains("worker-credential"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kernel_without_landlock_is_refused_unless_the_configuration_takes_what_there_is() {
+    let rig = Rig::without_worker("250 ok").await;
+    let mut process = Process::on_an_old_kernel(&rig.configuration(""));
+    let refused = process.logged("the worker cannot go on").await;
+    let error = refused["error"].as_str().unwrap();
+    assert!(error.contains("the sandbox for decoders is not complete: Landlock: "), "{error}");
+    assert_eq!(process.exit_code().await, Some(1));
+
+    let best_effort = rig.configuration("[worker]\nsandbox = \"best-effort\"\n");
+    let mut process = Process::on_an_old_kernel(&best_effort);
+    let less = process.logged("decoders are confined less than they could be, as configured").await;
+    assert_eq!(less["level"], "WARN");
+    assert!(less["missing"].as_str().unwrap().starts_with("Landlock: "), "{less}");
+    let job = rig.add(1, small_video(), json!({"select": {"count": 2}}), 1).await;
+    rig.send(&job).await;
+    process.logged("the result is published").await;
+    process.signal("TERM");
+    assert_eq!(process.exit_code().await, Some(0));
+    rig.no_messages().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

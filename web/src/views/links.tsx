@@ -86,7 +86,7 @@ export function ResetView({ token }: { token: string }) {
   const fault = length < 10 ? t().passwordShort : length > 128 ? t().passwordLong : undefined;
   const [run, busy, error] = useAction(async () => {
     await call("post", "/auth/password/reset", { body: { token, password } });
-    endedElsewhere();
+    endedElsewhere(token);
     setDone(true);
   });
   const broken = token === "" || (error instanceof ApiError && error.code === "invalid-token");

@@ -59,6 +59,15 @@ struct Count {
     pending: u32,
 }
 
+impl Count {
+    /// The seconds until the window ends, if there are too many failures in it.
+    fn refusal(&self, limit: u32, now: Time) -> Option<u32> {
+        let left_ms = (WINDOW_MS - now.ms_since(self.since)).clamp(0, WINDOW_MS).unsigned_abs();
+        let refuses = self.failed >= limit && left_ms > 0;
+        refuses.then(|| u32::try_from(left_ms.div_ceil(1000)).unwrap_or(u32::MAX))
+    }
+}
+
 /// Whether an attempt is admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
@@ -89,9 +98,8 @@ impl Attempts {
             }
         }
         let count = self.accounts.entry(entry).or_insert(Count { since: now, failed: 0, pending: 0 });
-        let admission = if count.failed >= counter.limit {
-            let left_ms = (WINDOW_MS - now.ms_since(count.since)).clamp(1, WINDOW_MS);
-            Admission::Refused(u32::try_from(left_ms.unsigned_abs().div_ceil(1000)).unwrap_or(u32::MAX))
+        let admission = if let Some(left_s) = count.refusal(counter.limit, now) {
+            Admission::Refused(left_s)
         } else if count.failed + count.pending >= counter.limit {
             Admission::Busy
         } else {
@@ -99,6 +107,17 @@ impl Attempts {
             Admission::Admitted
         };
         (self, admission)
+    }
+
+    /// The seconds until the window of a counter ends that is at its limit; none if it is not.
+    pub(super) fn refusal(&self, counter: &Counter, now: Time) -> Option<u32> {
+        self.accounts.get(&counter.entry())?.refusal(counter.limit, now)
+    }
+
+    /// Forgets what a counter has counted.
+    pub(super) fn forget(mut self, counter: &Counter) -> Self {
+        self.accounts.remove(&counter.entry());
+        self
     }
 
     /// An admitted attempt failed.
@@ -200,6 +219,22 @@ mod tests {
             attempts = attempts.begin(&ada(), at(0)).0.canceled(&ada());
         }
         assert_eq!(attempts, Attempts::default());
+    }
+
+    #[test]
+    fn a_counter_that_is_looked_at_is_not_changed_and_one_that_is_forgotten_begins_anew() {
+        let mut attempts = Attempts::default();
+        for _ in 0..9 {
+            attempts = fail(attempts, &ada(), at(0));
+        }
+        assert_eq!(attempts.refusal(&ada(), at(1)), None);
+        let attempts = fail(attempts, &ada(), at(1));
+        assert_eq!(attempts.refusal(&ada(), at(1)), Some(899));
+        assert_eq!(attempts.refusal(&ada(), at(900)), None, "the window is over");
+        let other = counter("00000001aaaaaaaaaaaaaaaaaaaaaaaacccc");
+        assert_eq!(attempts.refusal(&other, at(1)), None);
+        assert_eq!(attempts.clone().forget(&other), attempts);
+        assert_eq!(attempts.forget(&ada()), Attempts::default());
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub struct Config {
     pub(super) verify_email: bool,
     pub(super) proxy_hops: u8,
     pub(super) hash_semaphore: Semaphore,
+    /// Failed logins and sign-ups of one network in 15 minutes; 0 means no limit.
+    pub(super) max_failed_logins_per_network: u32,
+    pub(super) max_sign_ups_per_network: u32,
     /// The rate limit of users.
     pub(super) rate_limiter: Rc<RateLimiter>,
     /// The origins whose pages may call.
@@ -41,6 +44,8 @@ impl Config {
         "verify_email",
         "proxy_hops",
         "hashes_at_once",
+        "max_failed_logins_per_network",
+        "max_sign_ups_per_network",
         "max_requests_per_minute",
         Cors::VARIABLE,
     ];
@@ -57,6 +62,9 @@ impl Config {
     /// - `verify_email`: `true` or `false` (default): whether an address must be confirmed before uploads;
     /// - `proxy_hops`: how many proxies of ours append to `X-Forwarded-For`, 0 (default) to 10;
     /// - `hashes_at_once`: password hashes that one instance has computed at the same time, 1 to 64, default 2;
+    /// - `max_failed_logins_per_network`: failed logins of unknown devices of one network in 15 minutes, 0 to 1,000,000,
+    ///   default 100; 0 means no limit;
+    /// - `max_sign_ups_per_network`: the same of sign-ups;
     /// - `max_requests_per_minute`: requests of one user, 0 to 1,000,000, default 1,200; 0 means no limit;
     /// - `cors_origins`: the origins whose pages may call, separated by spaces.
     pub fn read(variables: &BTreeMap<&'static str, String>) -> Result<Self, Vec<String>> {
@@ -95,6 +103,8 @@ impl Config {
             (number("proxy_hops", 0, 10, 0), number("hashes_at_once", 1, 64, 2));
         let most = Limits::default().max_requests_per_minute;
         let per_minute = number("max_requests_per_minute", 0, 1_000_000, most);
+        let max_failed_logins_per_network = number("max_failed_logins_per_network", 0, 1_000_000, 100);
+        let max_sign_ups_per_network = number("max_sign_ups_per_network", 0, 1_000_000, 100);
         let cors = Cors::read(variables).map_err(|problem| problems.push(problem));
         match (signer, worker_token, secrets, cors) {
             (Some(signer), Some(worker_token), Some(secrets), Ok(cors)) if problems.is_empty() => Ok(Self {
@@ -106,6 +116,8 @@ impl Config {
                 verify_email,
                 proxy_hops: u8::try_from(proxy_hops).unwrap_or(0),
                 hash_semaphore: Semaphore::new(hashes_at_once),
+                max_failed_logins_per_network,
+                max_sign_ups_per_network,
                 rate_limiter: Rc::new(RateLimiter::new(per_minute)),
                 cors,
             }),

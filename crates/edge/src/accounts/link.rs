@@ -56,6 +56,11 @@ impl Purpose {
         }
     }
 
+    /// Whether a link of this purpose is not too old.
+    pub(super) fn is_fresh(self, link: EventId, now: Time) -> bool {
+        made_at(link).plus_s(self.ttl_s()) > now
+    }
+
     const fn ttl_s(self) -> u32 {
         match self {
             Self::ResetPassword => RESET_TTL_S,
@@ -80,7 +85,7 @@ impl Profile {
             Purpose::ResetPassword => self.password_set_at,
             Purpose::VerifyEmail => self.email_verified_at,
         };
-        made.plus_s(purpose.ttl_s()) > now
+        purpose.is_fresh(link, now)
             && done_at.is_none_or(|done_at| done_at < made)
             && self.link(purpose).is_none_or(|newest| newest <= link)
     }

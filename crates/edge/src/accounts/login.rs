@@ -7,7 +7,7 @@ use framelift_domain::{Time, UserId};
 use http::{Response, StatusCode};
 
 use super::record::{Owner, Profile, User};
-use super::secret::Refresh;
+use super::secret::{Purpose, Refresh};
 use super::session::Sessions;
 use super::throttle::LoginClient;
 use super::{
@@ -27,8 +27,10 @@ pub(super) fn operation() -> Operation {
     Operation::new(ROUTE, "login", "accounts", Auth::Nobody, "Log in")
         .about(
             "Ten failures at one account within 15 minutes refuse further logins from where they came until the \
-             15 minutes are over, and a hundred from anywhere all those of unknown devices. A device that sends \
-             the last refresh token that it got is known, and counted by itself.",
+             15 minutes are over, and a hundred from anywhere all those of unknown devices; so do, by default, a \
+             hundred from one network at all accounts together. A device that sends the last refresh token that it \
+             got, or the token of a mailed link that resets the password, within its hour, is known, and counted by \
+             itself.",
         )
         .json(typed(&LoginRequest {
             email: "ada@example.com".into(),
@@ -40,17 +42,16 @@ pub(super) fn operation() -> Operation {
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
-    /// Checks the password and begins a session. An unknown address costs a hash, too, and counts as a failure. A
-    /// refresh token of this account, however old, proves that the device logged in before.
+    /// Checks the password and begins a session. An unknown address costs a hash, too, and counts as a failure.
     pub(super) async fn login(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         let body: LoginRequest = incoming.json()?;
         let account = self.config.secrets.email(&validate::normalize_email(&body.email));
         let found = self.active(&account).await?;
         let hash = found.as_ref().map(|(_, profile)| profile.password.as_str());
         let network = origin::network(incoming.headers(), self.config.proxy_hops);
-        let device = body.refresh_token.as_deref().and_then(|token| self.config.secrets.open(token));
+        let device = body.refresh_token.as_deref().and_then(|token| self.known_device(token));
         let client = match (&found, &device) {
-            (Some((id, _)), Some(device)) if device.user == *id => LoginClient::KnownDevice(&device.family),
+            (Some((id, _)), Some((user, device))) if user == id => LoginClient::KnownDevice(device),
             _ => LoginClient::Unknown(&network),
         };
         let verdict = self.check_password(&account, client, &body.password, hash).await?;
@@ -79,6 +80,18 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             return Err(invalid_credentials());
         }
         self.tokens(&Refresh { user: id, family, generation: 0 }, &profile, now)
+    }
+
+    /// The account and the name of a device that proves that it is known: by a refresh token of this account, however
+    /// old, because the device logged in before; by the token of a link to reset the password, because who holds it
+    /// reads the owner's mail.
+    fn known_device(&self, token: &str) -> Option<(UserId, String)> {
+        let of_link = || {
+            let (user, link) = self.config.secrets.open_link(Purpose::ResetPassword, token)?;
+            Purpose::ResetPassword.is_fresh(link, self.ambient.now()).then(|| (user, format!("link/{link}")))
+        };
+        let refresh = self.config.secrets.open(token);
+        refresh.map(|refresh| (refresh.user, refresh.family)).or_else(of_link)
     }
 
     /// The active account of an address.

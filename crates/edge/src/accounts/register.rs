@@ -10,7 +10,7 @@ use serde_json::json as value;
 
 use super::record::{Owner, Profile, User};
 use super::session::Sessions;
-use super::{Accounts, email_key, map_update_error, sessions_key, user_key, validate};
+use super::{Accounts, email_key, map_update_error, origin, sessions_key, user_key, validate};
 use crate::http::{Failure, Incoming, Level, Route, json, log};
 use crate::openapi::{Auth, Operation, examples, typed};
 use crate::ports::{Ambient, Http, Kv};
@@ -21,6 +21,7 @@ pub(super) const ROUTE: Route = Route::post("/auth/register");
 pub(super) fn operation() -> Operation {
     let (name, email) = ("Ada".to_owned(), "ada@example.com".to_owned());
     Operation::new(ROUTE, "register", "accounts", Auth::Nobody, "Make an account")
+        .about("The sign-ups of one network are limited, those for an address that is taken included.")
         .json(typed(&RegisterRequest {
             name: name.clone(),
             email: email.clone(),
@@ -31,7 +32,7 @@ pub(super) fn operation() -> Operation {
             "The account is there.",
             typed(&RegisterResponse { id: examples::user(), name, email, created_at: examples::time() }),
         )
-        .or(&[Code::EmailTaken, Code::Unavailable])
+        .or(&[Code::EmailTaken, Code::TooManyAttempts, Code::Unavailable])
 }
 
 fn taken() -> Failure {
@@ -43,6 +44,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         let body: RegisterRequest = incoming.json()?;
         let email = validate::normalize_email(&body.email);
         let name = check(&body, &email)?;
+        self.count_sign_up(&origin::network(incoming.headers(), self.config.proxy_hops)).await?;
         let account = self.config.secrets.email(&email);
         self.refuse_if_taken(&account).await?;
 

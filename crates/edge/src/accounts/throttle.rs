@@ -3,7 +3,8 @@
 //! Failures are counted by account *and* by client. A client is identified by its network, a known device (one that
 //! presents a refresh token of this account, however old) by its login, an authenticated caller by the access token. A
 //! second limit, against attacks from many networks, counts the failures of all unknown clients of an account together;
-//! known devices and authenticated callers are exempt from it.
+//! a third one, against a few guesses at each of many accounts, those of all unknown clients of a network together.
+//! Known devices and authenticated callers are exempt from both.
 
 use super::attempts::{Admission, Attempts, Counter, bucket};
 use super::semaphore::Permit;
@@ -11,6 +12,7 @@ use super::{Accounts, map_update_error, value_missing};
 use crate::http::Failure;
 use crate::passwords::{self, Verdict};
 use crate::ports::{Ambient, Http, Kv, Unavailable};
+use crate::store::update::UpdateError;
 use framelift_contract::problem::ProblemCode;
 
 /// Maximum of failures of one client at one account within the window.
@@ -38,13 +40,11 @@ pub(super) enum LoginClient<'a> {
 }
 
 fn too_many_failures(retry_after_s: u32) -> Failure {
-    Failure::new(ProblemCode::TooManyAttempts, "too many failed logins for this account; try again later")
-        .retry_after(retry_after_s)
+    too_many("too many failed logins for this account or from this network; try again later", retry_after_s)
 }
 
-fn too_many_mails(retry_after_s: u32) -> Failure {
-    Failure::new(ProblemCode::TooManyAttempts, "too many e-mails were asked for; try again later")
-        .retry_after(retry_after_s)
+fn too_many(detail: &'static str, retry_after_s: u32) -> Failure {
+    Failure::new(ProblemCode::TooManyAttempts, detail).retry_after(retry_after_s)
 }
 
 impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
@@ -58,15 +58,20 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         hash: Option<&str>,
     ) -> Result<Verdict, Failure> {
         let counters = self.counters(account, client);
+        let network = self.network_counter(client);
+        self.look_at(network.as_ref()).await?;
         self.admit(&counters).await?;
-        let verdict = match self.compare(password, hash).await {
+        let verdict = match self.compare(password, hash, network.as_ref()).await {
             Ok(verdict) => verdict,
-            Err(error) => {
+            Err(failure) => {
                 // Nothing was compared. If the store fails to cancel the attempt, it counts until the window ends.
                 self.cancel(&counters).await?;
-                return Err(error.into());
+                return Err(failure);
             }
         };
+        if let (Verdict::Mismatch, Some(network)) = (&verdict, &network) {
+            self.count_event(network).await?;
+        }
         let now = self.ambient.now();
         for counter in &counters {
             self.count(counter, |attempts| match verdict {
@@ -81,19 +86,69 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     /// Counts a mail in each counter; 429 if one of them is at its limit.
     pub(super) async fn count_mail(&self, counters: &[Counter]) -> Result<(), Failure> {
         for counter in counters {
-            let (store, key, now) = (self.store(), bucket(counter), self.ambient.now());
-            store.create(&key, &Attempts::default()).await?;
-            let result = store
-                .update(&key, |attempts: Attempts| {
-                    let (attempts, admission) = attempts.begin(counter, now);
-                    let admitted = admission == Admission::Admitted;
-                    Ok((if admitted { attempts.failed(counter, now) } else { attempts }, admitted, admission))
-                })
-                .await;
-            match map_update_error(result, value_missing)?.output {
-                Admission::Admitted => {}
-                Admission::Refused(retry_after_s) => return Err(too_many_mails(retry_after_s)),
-                Admission::Busy => return Err(too_many_mails(1)),
+            let retry_after_s = self.count_event(counter).await?;
+            if let Some(retry_after_s) = retry_after_s {
+                return Err(too_many("too many e-mails were asked for; try again later", retry_after_s));
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a sign-up from a network; 429 if there were too many.
+    pub(super) async fn count_sign_up(&self, network: &str) -> Result<(), Failure> {
+        let limit = self.config.max_sign_ups_per_network;
+        if limit == 0 {
+            return Ok(());
+        }
+        let counter = Counter::new(self.config.secrets.counter("", "sign-ups-of", network), limit);
+        match self.count_event(&counter).await? {
+            None => Ok(()),
+            Some(retry_after_s) => {
+                Err(too_many("too many sign-ups from this network; try again later", retry_after_s))
+            }
+        }
+    }
+
+    /// Counts one event, unless the counter is at its limit: then the seconds until that ends.
+    async fn count_event(&self, counter: &Counter) -> Result<Option<u32>, Failure> {
+        let (store, key, now) = (self.store(), bucket(counter), self.ambient.now());
+        store.create(&key, &Attempts::default()).await?;
+        let result = store
+            .update(&key, |attempts: Attempts| {
+                let (attempts, admission) = attempts.begin(counter, now);
+                let admitted = admission == Admission::Admitted;
+                Ok((if admitted { attempts.failed(counter, now) } else { attempts }, admitted, admission))
+            })
+            .await;
+        Ok(match map_update_error(result, value_missing)?.output {
+            Admission::Admitted => None,
+            Admission::Refused(retry_after_s) => Some(retry_after_s),
+            Admission::Busy => Some(1),
+        })
+    }
+
+    /// Refuses a login from a network that has too many failures. Reads only, so that logins that succeed do not wait
+    /// for each other.
+    async fn look_at(&self, network: Option<&Counter>) -> Result<(), Failure> {
+        let Some(counter) = network else { return Ok(()) };
+        let attempts: Option<Attempts> = self.store().get(&bucket(counter)).await?;
+        match attempts.and_then(|attempts| attempts.refusal(counter, self.ambient.now())) {
+            None => Ok(()),
+            Some(retry_after_s) => Err(too_many_failures(retry_after_s)),
+        }
+    }
+
+    /// Forgets the failures of unknown clients at an account: those of all, and those from this network.
+    pub(super) async fn forget_failures(&self, account: &str, network: &str) -> Result<(), Failure> {
+        for counter in self.counters(account, LoginClient::Unknown(network)) {
+            let forgotten = self.store().update(&bucket(&counter), |attempts: Attempts| {
+                let fewer = attempts.clone().forget(&counter);
+                let changed = fewer != attempts;
+                Ok((fewer, changed, ()))
+            });
+            match forgotten.await {
+                Err(UpdateError::Missing) => {}
+                outcome => map_update_error(outcome, value_missing).map(|_| ())?,
             }
         }
         Ok(())
@@ -105,13 +160,21 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         passwords::hash(self.http, password).await
     }
 
-    async fn compare(&self, password: &str, hash: Option<&str>) -> Result<Verdict, Unavailable> {
+    /// Looks at the network's failures once more when the hash's turn has come, so that a burst of guesses can exceed the
+    /// limit only by those whose hashes are being computed.
+    async fn compare(
+        &self,
+        password: &str,
+        hash: Option<&str>,
+        network: Option<&Counter>,
+    ) -> Result<Verdict, Failure> {
         let _permit = self.hash_permit().await?;
+        self.look_at(network).await?;
         // No account has such a password. It is not sent to `passwords`, but takes the same time.
         if password.chars().count() > MAX_PASSWORD_CHARS {
-            return passwords::verify(self.http, "", None).await;
+            return Ok(passwords::verify(self.http, "", None).await?);
         }
-        passwords::verify(self.http, password, hash).await
+        Ok(passwords::verify(self.http, password, hash).await?)
     }
 
     /// Waits for a permit to have a hash computed.
@@ -123,6 +186,17 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
             self.ambient.pause(PERMIT_RETRY_MS).await;
         }
         Err(Unavailable { what: "password check", detail: "too many logins are waiting".into() })
+    }
+
+    /// The counter of all failures of an unknown client's network.
+    fn network_counter(&self, client: LoginClient<'_>) -> Option<Counter> {
+        let limit = self.config.max_failed_logins_per_network;
+        match client {
+            LoginClient::Unknown(network) if limit > 0 => {
+                Some(Counter::new(self.config.secrets.counter("", "logins-of", network), limit))
+            }
+            _ => None,
+        }
     }
 
     fn counters(&self, account: &str, client: LoginClient<'_>) -> Vec<Counter> {

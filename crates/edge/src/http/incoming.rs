@@ -7,7 +7,8 @@ use framelift_contract::problem::ProblemCode;
 use framelift_domain::{CorrelationId, Time, TraceParent, VideoId};
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Method};
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::de::DeserializeOwned;
 
 use super::body::{BodyError, MAX_JSON_BYTES, collect};
@@ -92,6 +93,13 @@ impl Incoming {
     /// The path without credentials: a link to a frame is shortened.
     pub(crate) fn path_for_log(&self) -> &str {
         if self.path().starts_with(LINKS) { "/f/…" } else { self.path() }
+    }
+
+    /// Whether the client came by https: to the host itself, or to the proxy in front of it that ends TLS and says so in
+    /// `X-Forwarded-Proto`. Whoever sends the header without a proxy changes only the answer to that request.
+    pub(super) fn came_by_https(&self) -> bool {
+        let forwarded = self.parts.headers.get("x-forwarded-proto").map(HeaderValue::as_bytes);
+        self.parts.uri.scheme() == Some(&Scheme::HTTPS) || forwarded == Some(b"https")
     }
 
     /// The headers.
@@ -196,7 +204,7 @@ impl Incoming {
 
     /// Passes for an uncompressed body; 415 for a compressed one (RFC 9110, section 8.4).
     pub fn check_not_coded(&self) -> Result<(), Failure> {
-        let plain = |value: &http::HeaderValue| {
+        let plain = |value: &HeaderValue| {
             value.to_str().is_ok_and(|coding| coding.trim().eq_ignore_ascii_case("identity"))
         };
         if self.parts.headers.get_all(CONTENT_ENCODING).iter().all(plain) {

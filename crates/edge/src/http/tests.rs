@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::openapi::conformance::tells_browsers;
 use crate::store::memory::TestAmbient;
 use crate::token::{Signer, Verifier};
 
@@ -17,14 +18,16 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-/// An answer as a snapshot shows it: what varies is left to the caller to redact. That it says its
-/// length is checked here, for every answer that any snapshot is taken of.
+/// An answer as a snapshot shows it: what varies is left to the caller to redact. That it says its length, and what
+/// browsers must know, is checked here, for every answer that any snapshot is taken of.
 pub(crate) fn shown(response: &Response<Bytes>) -> Value {
     let length = response.headers().get("content-length").map(|length| length.to_str().unwrap().to_owned());
     let without = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status());
     assert_eq!(length, (!without).then(|| response.body().len().to_string()), "{response:?}");
+    tells_browsers(response.headers()).unwrap();
     let mut headers = serde_json::Map::new();
-    for (name, value) in response.headers().iter().filter(|(name, _)| *name != "content-length") {
+    let everywhere = ["content-length", "content-security-policy", "referrer-policy"];
+    for (name, value) in response.headers().iter().filter(|(name, _)| !everywhere.contains(&name.as_str())) {
         headers.insert(name.to_string(), value.to_str().unwrap().into());
     }
     let text = std::str::from_utf8(response.body()).unwrap();
@@ -186,6 +189,40 @@ fn internal_errors_do_not_reveal_their_cause() {
         assert!(!String::from_utf8_lossy(response.body()).contains("secret"), "{path}");
         insta::assert_json_snapshot!(format!("fault_{}", &path[1..]), shown(&response));
     }
+}
+
+#[test]
+fn every_answer_tells_browsers_to_load_nothing_and_to_show_it_nowhere() {
+    for (method, path) in [
+        ("GET", "/things/7"),
+        ("HEAD", "/things/7"),
+        ("OPTIONS", "/things/7"),
+        ("POST", "/boom"),
+        ("GET", "/user"),
+        ("GET", "/nothing"),
+        ("PUT", "/things/7"),
+    ] {
+        let response = call(method, path, &[], "");
+        tells_browsers(response.headers()).unwrap();
+        let header = |name: &str| response.headers()[name].to_str().unwrap();
+        assert_eq!(header("content-security-policy"), "default-src 'none'; frame-ancestors 'none'");
+        assert_eq!(header("cache-control"), "no-store", "{method} {path}");
+    }
+}
+
+#[test]
+fn browsers_that_came_by_https_are_told_to_come_so_again() {
+    let header = |uri: &str, headers: &[(&str, &[u8])]| {
+        let response = call("GET", uri, headers, "");
+        response.headers().get("strict-transport-security").map(|value| value.to_str().unwrap().to_owned())
+    };
+    let year = Some("max-age=31536000".to_owned());
+    assert_eq!(header("/things/7", &[("x-forwarded-proto", b"https")]), year);
+    assert_eq!(header("https://example.com/things/7", &[]), year);
+    // Not over plain http (RFC 6797, section 7.2).
+    assert_eq!(header("/things/7", &[]), None);
+    assert_eq!(header("http://example.com/things/7", &[("x-forwarded-proto", b"http")]), None);
+    assert_eq!(header("/nothing", &[("x-forwarded-proto", b"https")]), year, "an error, too");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use framelift_contract::problem::{Problem, ProblemCode};
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::{Operation, operations};
 use crate::http::{Found, Route, Router};
@@ -26,6 +26,20 @@ pub fn operation(method: &Method, path: &str) -> Option<&'static Operation> {
         Ok(Found::Endpoint(position, _)) => operations.get(position),
         _ => None,
     }
+}
+
+/// An error unless an answer tells browsers what every answer must: to guess no media type, to load nothing unless it is
+/// a page that names what, to show it in no frame, and to tell nobody its address.
+pub fn tells_browsers(headers: &HeaderMap) -> Result<(), String> {
+    let policy = headers.get("content-security-policy").and_then(|policy| policy.to_str().ok()).unwrap_or("");
+    let directives: Vec<&str> = policy.split(';').map(str::trim).collect();
+    let has = |name: &str, value: &str| headers.get(name).is_some_and(|it| it == value);
+    let good = has("x-content-type-options", "nosniff")
+        && has("referrer-policy", "no-referrer")
+        && headers.contains_key("cache-control")
+        && ["default-src 'none'", "frame-ancestors 'none'"].iter().all(|one| directives.contains(one))
+        && !policy.contains("unsafe");
+    if good { Ok(()) } else { Err(format!("the answer does not tell browsers what it must: {headers:?}")) }
 }
 
 /// The operation and the problem of an answer, if it is one; an error if the document does not have it.

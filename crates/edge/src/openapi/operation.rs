@@ -239,6 +239,16 @@ impl Operation {
         self.id
     }
 
+    /// Whether it needs the access token of a user.
+    pub fn is_for_users(&self) -> bool {
+        self.auth == Auth::User
+    }
+
+    /// Whether it needs the worker credential.
+    pub fn is_for_workers(&self) -> bool {
+        self.auth == Auth::Worker
+    }
+
     /// The problems that it may be answered with.
     pub fn problems(&self) -> &[ProblemCode] {
         &self.problems

@@ -42,6 +42,7 @@ fn send(cors: &Cors, request: http::request::Builder) -> Response<Bytes> {
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let answer = block_on(serve(Ok(web()), cors, &TestAmbient::new(1), parts, Empty::<Bytes>::new()));
+    conformance::tells_browsers(answer.headers()).unwrap();
     let problem = conformance::check(&method, &path, answer.status(), answer.body()).unwrap();
     PROBLEMS.with_borrow_mut(|problems| problems.extend(problem));
     answer
@@ -117,6 +118,16 @@ fn the_documentation_brings_everything_itself() {
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     assert_eq!(call("GET", "/docs", Some(header("etag"))).status(), StatusCode::NOT_MODIFIED);
+}
+
+#[test]
+fn every_route_tells_browsers_what_they_may_do() {
+    for route in ROUTES {
+        let path = route.path.replace("{name}", "app-1a2b.js");
+        for method in [route.method.as_str(), "HEAD", "OPTIONS", "DELETE"] {
+            call(method, &path, None);
+        }
+    }
 }
 
 #[test]

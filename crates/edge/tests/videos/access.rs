@@ -10,21 +10,44 @@ use http::Method;
 
 use crate::world::{Answer, Component, MIB, WORKER_TOKEN, World};
 
-/// Every call of users that may answer that problem, with the id of a video if it has one in its path.
-fn calls_with(problem: ProblemCode, id: &str) -> Vec<(Method, String)> {
-    let components = COMPONENTS.iter().filter(|component| !["auth", "control"].contains(&component.name));
+/// Every call of users below that path, with the id of a video if it has one in its path. What a call says that it may
+/// answer does not count: one that says nothing is called, too.
+fn of_users(below: &str, id: &str) -> Vec<(Method, String)> {
+    let components = COMPONENTS.iter().filter(|component| component.name != "auth");
     let operations = components.flat_map(|component| (component.operations)());
     operations
-        .filter(|operation| operation.problems().contains(&problem))
+        .filter(|operation| operation.is_for_users() && operation.route().path.starts_with(below))
         .map(|operation| (operation.route().method.clone(), operation.route().path.replace("{id}", id)))
         .collect()
 }
 
 /// Every call of users over one video.
 fn of_one_video(id: &str) -> Vec<(Method, String)> {
-    let calls = calls_with(ProblemCode::VideoNotOwned, id);
-    assert!(calls.len() >= 7 && calls.iter().all(|(_, path)| path.contains(id)), "{calls:?}");
+    let calls = of_users("/videos/{id}", id);
+    assert!(calls.len() >= 12, "{calls:?}");
     calls
+}
+
+#[test]
+fn a_call_over_one_video_says_that_it_is_refused_to_others() {
+    let operations = COMPONENTS.iter().flat_map(|component| (component.operations)());
+    for operation in operations.filter(|operation| operation.route().path.starts_with("/videos/{id}")) {
+        assert!(operation.is_for_users(), "{}", operation.id());
+        for problem in [ProblemCode::VideoNotFound, ProblemCode::VideoNotOwned] {
+            assert!(operation.problems().contains(&problem), "{}", operation.id());
+        }
+    }
+}
+
+/// A call that needs no credential is written down here, or it needs one.
+#[test]
+fn only_these_calls_need_no_credential() {
+    let operations = COMPONENTS.iter().flat_map(|component| (component.operations)());
+    let open = operations.filter(|operation| !operation.is_for_users() && !operation.is_for_workers());
+    let open: Vec<String> = open
+        .map(|operation| format!("{} {}", operation.route().method, operation.route().path))
+        .collect();
+    insta::assert_snapshot!("calls_without_a_credential", open.join("\n"));
 }
 
 #[tokio::test]
@@ -48,7 +71,8 @@ async fn other_users_videos_are_forbidden_and_unknown_ones_not_found() {
 async fn other_users_plugins_are_not_there() {
     let world = World::new();
     world.ready_plugin(2, "theirs", b"\0asm\x0d\0\x01\0").await;
-    let of_one = calls_with(ProblemCode::PluginNotFound, "theirs");
+    let of_one = of_users("/plugins/{name}", "");
+    // Putting one makes one of the caller's own.
     let of_one = of_one.iter().filter(|(method, _)| *method != Method::PUT);
     let mut calls = 0;
     for (method, path) in of_one {
@@ -81,8 +105,8 @@ async fn only_valid_tokens_are_accepted() {
     let good = world.token(1);
     let (_, rest) = good.split_once('.').unwrap();
     let none = format!("eyJhbGciOiJub25lIn0.{rest}");
-    let calls = calls_with(ProblemCode::Unauthenticated, &id);
-    assert!(calls.len() >= 11, "{calls:?}");
+    let calls = of_users("/", &id);
+    assert!(calls.len() >= 20, "{calls:?}");
     for (method, path) in calls {
         let call = || world.request(method.clone(), &path);
         for authorization in [
@@ -129,7 +153,8 @@ async fn a_user_without_a_confirmed_address_cannot_upload() {
 async fn workers_have_their_own_credential() {
     let world = World::new();
     let id = world.uploaded(1).await;
-    for route in control::ROUTES.iter().filter(|route| !route.path.starts_with("/health")) {
+    let calls = control::operations();
+    for route in calls.iter().filter(|call| call.is_for_workers()).map(|call| call.route()) {
         let path = route.path.replace("{id}", &id);
         for token in [world.token(1), "the-workers-own-secreT".into(), String::new()] {
             let call = world.request(route.method.clone(), &path);

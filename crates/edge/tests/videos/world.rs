@@ -225,6 +225,7 @@ impl World {
         };
         let (parts, body) = answer.into_parts();
         let (body, broken_off) = self.received(body).await;
+        conformance::tells_browsers(&parts.headers).unwrap();
         let pair = conformance::check(&method, &path, parts.status, &body).unwrap();
         self.problems.borrow_mut().extend(pair);
         // Every whole answer says its length.
@@ -446,10 +447,12 @@ impl Answer {
         line
     }
 
-    /// The whole answer, with whatever differs from run to run named instead.
+    /// The whole answer, with whatever differs from run to run named instead. That it says its length and what browsers
+    /// must know is checked of every answer.
     pub(crate) fn shot(&self) -> String {
         let mut text = format!("{}\n", self.status.as_u16());
-        let headers = self.headers.iter().filter(|(name, _)| *name != "content-length");
+        let everywhere = ["content-length", "content-security-policy", "referrer-policy"];
+        let headers = self.headers.iter().filter(|(name, _)| !everywhere.contains(&name.as_str()));
         let mut headers: Vec<String> =
             headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         headers.sort();

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use framelift_domain::{FailureCode, Options, Select};
 use framelift_media::{ExtractError, Output, Progress};
 use framelift_plugin_host::{Compiled, Metering, PluginRun};
-use framelift_sandbox::{CompileError, CompileLimits, Engine, Extracted, RunError, Sandbox};
+use framelift_sandbox::{
+    CompileError, CompileLimits, Engine, Extracted, MemoryLimit, RunError, Sandbox, Settings,
+};
 
 use crate::component::{DROP, ERROR, GIVE_BACK, GUEST, Guest, HOLD};
 use crate::{limits, options, request, run, sandbox, settings, video};
@@ -209,8 +211,13 @@ fn compiling_has_limits_of_its_own() {
     let time = CompileLimits { processor_time: Duration::from_secs(1), ..CompileLimits::default() };
     assert_eq!(reason(time), "takes more than 1 s of processor time to compile");
     let memory = CompileLimits { memory_bytes: 128 << 20, ..CompileLimits::default() };
-    assert_eq!(reason(memory), "takes more than 128 MiB of memory to compile");
+    assert_eq!(reason(memory.clone()), "takes more than 128 MiB of memory to compile");
     assert_eq!(run(&sandbox, "good.mp4", &limits()).unwrap().0.frames, 4);
+    // Where the parent watches, too.
+    let sandbox = Sandbox::start(Settings { memory: MemoryLimit::Resident, ..settings() }).unwrap();
+    let ended = sandbox.compile("it", &bomb, &memory, Metering::Time);
+    let Err(CompileError::Rejected(rejected)) = ended else { panic!("{ended:?}") };
+    assert_eq!(rejected.0, "takes more than 128 MiB of memory to compile");
 }
 
 #[test]

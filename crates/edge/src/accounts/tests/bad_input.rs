@@ -134,10 +134,7 @@ fn tokens_that_are_not_good() {
         let ours = Signer::from_seed(&[7; 32]).unwrap();
         let stranger = ours.issue(UserId::new(1, [1; 10]), "eve@example.com", "t", None, now).unwrap();
         let early = ours.issue(id, ADA, "t", None, now.plus_s(3600)).unwrap();
-        let users = operations().into_iter().filter(|operation| {
-            operation.problems().contains(&ProblemCode::Unauthenticated)
-                && !operation.route().path.starts_with("/internal")
-        });
+        let users = operations().into_iter().filter(|operation| operation.is_for_users());
         let calls: Vec<_> = users
             .map(|operation| (operation.route().method.clone(), operation.route().path.replace("{id}", "x")))
             .collect();
@@ -165,15 +162,19 @@ fn tokens_that_are_not_good() {
 }
 
 #[test]
-fn contacts_are_for_workers() {
+fn workers_have_their_own_credential() {
     block_on(async {
         let world = World::new();
         let id = world.register(ADA).await;
         let (token, _) = world.login(ADA).await;
-        let path = format!("/internal/users/{id}/contact");
-        for bad in [None, Some(token.as_str()), Some("worker-secret-0123456780")] {
-            let answer = world.call("GET", &path, bad, &Value::Null).await;
-            assert_eq!(code(&answer), "unauthenticated");
+        let calls: Vec<_> = operations().into_iter().filter(|call| call.is_for_workers()).collect();
+        assert!(calls.len() >= 3);
+        for route in calls.iter().map(|call| call.route()) {
+            let path = route.path.replace("{id}", &id.to_string());
+            for bad in [None, Some(token.as_str()), Some("worker-secret-0123456780")] {
+                let answer = world.call(route.method.as_str(), &path, bad, &json!({})).await;
+                assert_eq!(code(&answer), "unauthenticated", "{path}");
+            }
         }
         let stranger = UserId::new(1, [1; 10]);
         for unknown in [stranger.to_string(), "x".into(), id.to_string().to_uppercase(), "..".into()] {
@@ -225,6 +226,8 @@ fn a_configuration_says_everything_that_is_wrong_with_it() {
         ("worker_token", "short"),
         ("public_keys", "{}"),
         ("allow_private_webhooks", "yes"),
+        ("max_failed_logins_per_network", "-1"),
+        ("max_sign_ups_per_network", "few"),
     ] {
         let error = errors(&|variables| {
             variables.insert(name, bad.to_owned());

@@ -74,6 +74,136 @@ fn failures_from_many_networks_are_limited_and_a_known_device_is_exempt() {
 }
 
 #[test]
+fn one_network_has_few_guesses_at_all_accounts_together() {
+    block_on(async {
+        let mut world = World::new();
+        let mut variables = variables();
+        variables.insert("max_failed_logins_per_network", "20".into());
+        world.config = Config::read(&variables).unwrap();
+        world.register(ADA).await;
+        let (_, refresh) = world.login(ADA).await;
+        // Two guesses at each of ten accounts, whether there are such accounts or not.
+        for n in 0..10 {
+            for _ in 0..2 {
+                let body = json!({"email":format!("n{n}@example.com"),"password":"Password123"});
+                let request = Request::post("/auth/login").header("spin-client-addr", ATTACKER);
+                let answer = world.send(request.body(Bytes::from(body.to_string())).unwrap()).await;
+                assert_eq!(code(&answer), "invalid-credentials", "{n}");
+            }
+        }
+        let hashes = world.control.hashes.get().0;
+        let refused = world.login_from(ATTACKER, PASSWORD, None).await;
+        assert_eq!(code(&refused), "too-many-attempts");
+        assert_eq!(refused.headers()["retry-after"], "900");
+        assert_eq!(world.control.hashes.get().0, hashes, "no hash is computed");
+        // Others, and a known device in the same network, come in.
+        assert_eq!(world.login_from(HOME, PASSWORD, None).await.status(), StatusCode::OK);
+        assert_eq!(world.login_from(ATTACKER, PASSWORD, Some(&refresh)).await.status(), StatusCode::OK);
+        // A login that was refused counts at no account.
+        world.ambient.advance_ms(15 * 60 * 1000);
+        world.fail_from(ATTACKER, None, 10).await;
+        variables.insert("max_failed_logins_per_network", "0".into());
+        world.config = Config::read(&variables).unwrap();
+        for n in 0..10 {
+            let email = format!("m{n}@example.com");
+            for _ in 0..10 {
+                let wrong = json!({"email":email,"password":"wrong"});
+                assert_eq!(code(&world.post("/auth/login", &wrong).await), "invalid-credentials");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_burst_of_guesses_from_one_network_exceeds_its_limit_only_by_the_hashes_under_way() {
+    block_on(async {
+        let mut world = World::with(Quirks { interleave: true, ..Quirks::default() }, 5);
+        let mut variables = variables();
+        variables.insert("max_failed_logins_per_network", "5".into());
+        world.config = Config::read(&variables).unwrap();
+        let guesses: Vec<Value> =
+            (0..30).map(|n| json!({"email":format!("n{n}@example.com"),"password":"wrong"})).collect();
+        let guesses = guesses.iter().map(|guess| world.post("/auth/login", guess));
+        let answers = futures::future::join_all(guesses).await;
+        let guessed = answers.iter().filter(|answer| code(answer) == "invalid-credentials").count();
+        assert!((5..=7).contains(&guessed), "{guessed}");
+        assert_eq!(usize::try_from(world.control.hashes.get().0).unwrap(), guessed);
+    });
+}
+
+#[test]
+fn one_network_makes_few_accounts() {
+    block_on(async {
+        let mut world = World::new();
+        let mut variables = variables();
+        variables.insert("max_sign_ups_per_network", "3".into());
+        world.config = Config::read(&variables).unwrap();
+        let sign_up = async |email: &str, from: &str| {
+            let body = json!({"name":"Ada","email":email,"password":PASSWORD}).to_string();
+            let request = Request::post("/auth/register").header("spin-client-addr", from);
+            world.send(request.body(Bytes::from(body)).unwrap()).await
+        };
+        // What does not validate is not counted, an address that is taken is.
+        assert_eq!(code(&sign_up("nobody", ATTACKER).await), "validation-failed");
+        for _ in 0..2 {
+            sign_up(ADA, ATTACKER).await;
+        }
+        assert_eq!(sign_up("eve@example.com", ATTACKER).await.status(), StatusCode::CREATED);
+        let hashes = world.control.hashes.get().0;
+        let refused = sign_up("mallory@example.com", ATTACKER).await;
+        assert_eq!((code(&refused).as_str(), &refused.headers()["retry-after"]), ("too-many-attempts", &"900".parse().unwrap()));
+        assert_eq!(world.control.hashes.get().0, hashes, "no hash is computed");
+        assert_eq!(sign_up("bob@example.com", HOME).await.status(), StatusCode::CREATED);
+        world.ambient.advance_ms(15 * 60 * 1000);
+        assert_eq!(sign_up("mallory@example.com", ATTACKER).await.status(), StatusCode::CREATED);
+    });
+}
+
+#[test]
+fn a_mailed_link_lets_the_owner_in_whatever_strangers_do() {
+    block_on(async {
+        const NEW: &str = "staple in the correct battery";
+        let mut world = World::new();
+        let mut variables = variables();
+        variables.insert("max_failed_logins_per_network", "10".into());
+        world.config = Config::read(&variables).unwrap();
+        world.register(ADA).await;
+        let from_many_networks = async |first: u32| {
+            for n in 0..10 {
+                world.fail_from(&format!("203.0.{first}.{n}:1"), None, 10).await;
+            }
+        };
+        from_many_networks(1).await;
+        assert_eq!(code(&world.login_from(HOME, PASSWORD, None).await), "too-many-attempts");
+        world.ambient.advance_ms(1000);
+        let link = world.reset_token(ADA).await;
+        let reset = async |link: &str, password: &str| {
+            let request = Request::post("/auth/password/reset").header("spin-client-addr", HOME);
+            let body = json!({"token":link,"password":password}).to_string();
+            world.send(request.body(Bytes::from(body)).unwrap()).await.status()
+        };
+        assert_eq!(reset(&link, NEW).await, StatusCode::NO_CONTENT);
+        // The reset forgot the failures: the new password is let in, from the network of the reset, too, if it had some.
+        assert_eq!(world.login_from(HOME, NEW, None).await.status(), StatusCode::OK);
+        // Even when strangers are back before the owner is, from everywhere and from the owner's own network.
+        from_many_networks(2).await;
+        assert_eq!(code(&world.login_from(HOME, NEW, None).await), "too-many-attempts");
+        assert_eq!(world.login_from(HOME, NEW, Some(&link)).await.status(), StatusCode::OK);
+        assert_eq!(world.login_from("203.0.2.1:1", NEW, Some(&link)).await.status(), StatusCode::OK);
+        // The link's token is a device's with ten guesses, for its hour and its account.
+        world.fail_from(HOME, Some(&link), 10).await;
+        assert_eq!(code(&world.login_from(HOME, NEW, Some(&link)).await), "too-many-attempts");
+        let next = world.reset_token(ADA).await;
+        assert_eq!(reset(&format!("{next}x"), PASSWORD).await, StatusCode::UNAUTHORIZED);
+        assert_eq!(code(&world.login_from("203.0.2.1:1", NEW, None).await), "too-many-attempts", "a forged link");
+        assert_eq!(world.login_from("203.0.2.1:1", NEW, Some(&next)).await.status(), StatusCode::OK);
+        world.ambient.advance_ms(3_600_000);
+        from_many_networks(3).await;
+        assert_eq!(code(&world.login_from(HOME, NEW, Some(&next)).await), "too-many-attempts", "its hour is over");
+    });
+}
+
+#[test]
 fn a_known_device_has_ten_attempts_too() {
     block_on(async {
         let world = World::new();
