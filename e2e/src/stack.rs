@@ -182,6 +182,11 @@ impl Stack {
         serde_json::from_slice(&text).unwrap()
     }
 
+    /// The stack's own process, which is the object store, the queue and the mail catcher, too.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Returns a function that reads the present processes from `stack.json`; none while it is missing.
     pub fn pids(&self) -> impl Fn() -> Option<Pids> + Send + use<> {
         let file = self.data().join("stack.json");

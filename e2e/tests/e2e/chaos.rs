@@ -1,6 +1,6 @@
 //! Two hundred jobs while processes are killed and stopped, messages get lost, double and overtaken, and
-//! S3, SQS and SMTP fail, reset, stall and cut. Afterwards nothing is stuck, lost, published twice or left
-//! over.
+//! S3, SQS and SMTP fail, reset, stall and cut, and the customers' webhook fails. Afterwards nothing is stuck, lost,
+//! published twice or left over, few videos were given up, and each end has its event.
 //!
 //! The seed is printed; `FRAMELIFT_CHAOS_SEED` makes the same choices again (what the processes make of
 //! them depends on the machine). `FRAMELIFT_CHAOS_JOBS` sets the number of jobs.
@@ -8,6 +8,7 @@
 mod clips;
 mod customer;
 mod proxy;
+mod receiver;
 mod storm;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 
 use clips::Clip;
 use customer::{Customer, Upload};
+use receiver::Receiver;
 use storm::Storm;
 
 /// Users that upload at the same time.
@@ -28,6 +30,9 @@ const USERS: u64 = 8;
 /// Seed and jobs, unless the environment says otherwise: each change is tried by the same choices.
 const SEED: u64 = 1;
 const JOBS: u64 = 200;
+
+/// Of so many videos, at most one may be given up because five attempts at it died.
+const GIVEN_UP_ONE_OF: usize = 20;
 
 /// How long the storm may last, in milliseconds for each job.
 const STORM_MS_A_JOB: u64 = 400;
@@ -75,9 +80,12 @@ async fn nothing_is_lost_stuck_or_published_twice() {
     let expected = expected_archives(&stack, &clips).await;
 
     let began = Instant::now();
+    let receiver = Receiver::start();
     let mut customers = Vec::new();
     for n in 0..USERS {
         let user = stack.user(&format!("user{n}")).await;
+        let settings = json!({"notifications": {"webhook_url": receiver.url()}});
+        user.expect(reqwest::Method::PATCH, "/auth/me", Some(settings), 200).await;
         customers.push(Customer::new(user, seed ^ n));
     }
     // It ends even if the work does not come forward in it: the rest is done in the calm.
@@ -102,10 +110,19 @@ async fn nothing_is_lost_stuck_or_published_twice() {
     let (cloud, counts) = storm.end().await;
     say(&format!("{counts}; the storm ends after {} s", began.elapsed().as_secs()));
 
+    let (mut given_up, mut events) = (0, 0);
     for customer in &customers {
-        check_customer(&stack, customer, &expected).await;
+        let ends = check_customer(&stack, customer, &expected).await;
+        given_up += ends.values().filter(|end| matches!(end, End::GivenUp)).count();
+        events += check_events(&receiver, &ends).await;
     }
-    say(&format!("all videos have ended after {} s", began.elapsed().as_secs()));
+    let (came, more_than_once) = receiver.counts();
+    say(&format!(
+        "all videos have ended after {} s, {given_up} were given up; {came} events came, {more_than_once} more than once",
+        began.elapsed().as_secs()
+    ));
+    assert!(given_up * GIVEN_UP_ONE_OF <= all, "{given_up} of {all} videos were given up");
+    assert!(events > 0 && more_than_once > 0, "{events} events, {more_than_once} again");
     check_slots(&stack, &customers[0].user, &clips).await;
     check_leftovers(&stack, &customers).await;
     stack.finish().await;
@@ -137,20 +154,36 @@ async fn expected_archives(stack: &Stack, clips: &[Clip]) -> BTreeMap<&'static s
     expected
 }
 
+/// How a video ended.
+enum End {
+    Completed,
+    Failed,
+    /// Failed because too many attempts at it died.
+    GivenUp,
+    Canceled,
+    /// Its owner deleted it.
+    Deleted,
+}
+
 /// Every video that was accepted has ended, as it must, and once.
-async fn check_customer(stack: &Stack, customer: &Customer, expected: &BTreeMap<&'static str, Value>) {
-    let (mut failed, mut gone) = (BTreeSet::new(), BTreeSet::new());
+async fn check_customer<'a>(
+    stack: &Stack,
+    customer: &'a Customer,
+    expected: &BTreeMap<&'static str, Value>,
+) -> BTreeMap<&'a str, End> {
+    let mut ends = BTreeMap::new();
     for Upload { id, clip, canceled, deleted } in &customer.uploads {
         if *deleted {
-            gone.insert(id.clone());
+            ends.insert(id.as_str(), End::Deleted);
             continue;
         }
         let video = customer.user.finished(id).await;
-        match video["status"].as_str().unwrap() {
+        let end = match video["status"].as_str().unwrap() {
             "completed" => {
                 assert_eq!(Some(&video["result"]["sha256"]), expected.get(clip), "{clip}: {video}");
                 let archive = customer.user.download(id).await;
                 assert_eq!(Checksum::of(&archive).to_string(), video["result"]["sha256"], "{clip}: {video}");
+                End::Completed
             }
             "failed" => {
                 let code = video["failure"]["code"].as_str().unwrap();
@@ -158,11 +191,15 @@ async fn check_customer(stack: &Stack, customer: &Customer, expected: &BTreeMap<
                 let given_up = code == "internal"
                     && video["failure"]["message"].as_str().unwrap().starts_with("gave up after ");
                 assert!(given_up || !expected.contains_key(clip) && code != "internal", "{clip}: {video}");
-                failed.insert(id.clone());
+                if given_up { End::GivenUp } else { End::Failed }
             }
-            "canceled" => assert!(canceled, "{clip}: {video}"),
+            "canceled" => {
+                assert!(canceled, "{clip}: {video}");
+                End::Canceled
+            }
             other => panic!("{clip} is {other}: {video}"),
-        }
+        };
+        ends.insert(id, end);
         if let Some(seen) = customer.seen.get(id) {
             assert_eq!(*seen, video["result"], "a result was published twice");
         }
@@ -172,7 +209,9 @@ async fn check_customer(stack: &Stack, customer: &Customer, expected: &BTreeMap<
         let mails = stack.mails(&customer.user.email).await;
         let mut ids: BTreeSet<String> = mails.iter().map(video_of).collect();
         // They may have failed before they were deleted.
-        ids.retain(|id| !gone.contains(id));
+        ids.retain(|id| !matches!(ends.get(id.as_str()), Some(End::Deleted)));
+        let failed = ends.iter().filter(|(_, end)| matches!(end, End::Failed | End::GivenUp));
+        let failed: BTreeSet<String> = failed.map(|(id, _)| (*id).to_owned()).collect();
         let differ: Vec<_> = failed.symmetric_difference(&ids).collect();
         if differ.is_empty() { Ok(()) } else { Err(format!("{differ:?}")) }
     })
@@ -181,6 +220,29 @@ async fn check_customer(stack: &Stack, customer: &Customer, expected: &BTreeMap<
         let subject = mail["subject"].as_str().unwrap();
         assert!(subject.starts_with("Your video could not be processed"), "{mail}");
     }
+    ends
+}
+
+/// Each end has one event, which comes under the same id as often as it takes; a canceled video has none. Returns how
+/// many events there were to come.
+async fn check_events(receiver: &Receiver, ends: &BTreeMap<&str, End>) -> usize {
+    let due = |end: &End| match end {
+        End::Completed => Some("video.completed"),
+        End::Failed | End::GivenUp => Some("video.failed"),
+        End::Canceled | End::Deleted => None,
+    };
+    let expected = ends.iter().filter_map(|(id, end)| Some(((*id).to_owned(), due(end)?.to_owned())));
+    let expected: BTreeSet<(String, String)> = expected.collect();
+    until("an event for each end", || async {
+        let mut came = receiver.events();
+        came.retain(|(id, _), _| ends.get(id.as_str()).is_some_and(|end| !matches!(end, End::Deleted)));
+        assert!(came.values().all(|ids| ids.len() == 1), "an event came under two ids: {came:?}");
+        let came: BTreeSet<(String, String)> = came.into_keys().collect();
+        let differ: Vec<_> = expected.symmetric_difference(&came).collect();
+        if differ.is_empty() { Ok(()) } else { Err(format!("{differ:?}")) }
+    })
+    .await;
+    expected.len()
 }
 
 /// The video that a mail is about, by its message id.

@@ -2,7 +2,8 @@
 //! each call took, and how much memory the processes needed.
 //!
 //! Half of the uploads come steadily, one after the other of each user; the other half in bursts of ten. Then
-//! files pass through the edge, whose memory is looked at. The exit code is 1 if a video was lost or failed.
+//! files pass through the edge, whose memory is looked at. The exit code is 1 if a video was lost or failed, or
+//! if that memory grew.
 
 #![expect(clippy::unwrap_used, reason = "what goes wrong ends the run")]
 #![expect(clippy::print_stdout, reason = "a program that reports")]
