@@ -9,7 +9,7 @@ use crate::setup;
 /// The version of `cargo-fuzz`, which is installed beside the other tools of the tests.
 const CARGO_FUZZ: &str = "0.13.2";
 /// Those that bring FFmpeg and the encoders with them, which take long to build with the fuzzer's instruments.
-const MEDIA: &[&str] = &["claims", "containers", "names", "pictures"];
+const MEDIA: &[&str] = &["child", "claims", "containers", "names", "pictures"];
 /// Those that also start from the golden files of what crosses a wire.
 const OF_WIRE: &[&str] = &["messages", "options"];
 

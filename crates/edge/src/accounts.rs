@@ -20,6 +20,8 @@ mod config;
 mod contact;
 mod delete_me;
 mod end_session;
+#[cfg(feature = "testing")]
+pub mod fuzzing;
 mod keys;
 mod link;
 mod login;

@@ -6,6 +6,8 @@
 mod all_events;
 mod bookmark;
 mod follow;
+#[cfg(feature = "testing")]
+pub mod fuzzing;
 mod messages;
 pub(crate) mod stream_slot;
 mod video_events;

@@ -20,6 +20,8 @@ mod conversation;
 mod crash;
 mod engine;
 mod framing;
+#[cfg(feature = "testing")]
+pub mod fuzzing;
 mod gpu;
 mod kernel;
 mod limits;

@@ -1,8 +1,8 @@
-//! What users send to the edge: forms, links, ranges, tokens.
+//! What users send to the edge: forms, links, places in lists and streams, ranges, tokens.
 
 use framelift_domain::{Time, UserId};
 use framelift_edge::token::{Signer, Verifier};
-use framelift_edge::{frames, uploads};
+use framelift_edge::{accounts, events, frames, uploads};
 use futures::executor::block_on;
 
 use crate::{take, text};
@@ -19,6 +19,16 @@ pub(crate) fn form(input: &[u8]) -> bool {
 /// Links to frames: a changed one opens nothing but what was signed.
 pub(crate) fn link(input: &[u8]) -> bool {
     frames::fuzzing::link(text(input))
+}
+
+/// The place from which a list or a stream of events goes on: what is understood is spelled as we spell it.
+pub(crate) fn place(input: &[u8]) -> bool {
+    events::fuzzing::place(text(input))
+}
+
+/// A refresh token, or that of a mailed link: a changed one opens nothing but what was signed.
+pub(crate) fn proof(input: &[u8]) -> bool {
+    accounts::fuzzing::proof(text(input))
 }
 
 /// The range of a frame's bytes that a request asks for: a byte that is odd with `If-Range`, its length, the frame's
@@ -59,6 +69,9 @@ mod tests {
         let (user, now) = (UserId::new(1, [1; 10]), Time::from_unix_ms(1_700_000_000_000));
         let token = signer.issue(user, "a@example.com", "1", Some("s"), now).unwrap();
         assert!(super::token(token.as_bytes()) && super::token(signer.jwks().as_bytes()));
+        for seed in accounts::fuzzing::proofs() {
+            assert!(proof(seed.as_bytes()), "{seed}");
+        }
         for seed in frames::fuzzing::links() {
             assert!(link(seed.as_bytes()), "{seed}");
         }

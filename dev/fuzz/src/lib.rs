@@ -21,6 +21,8 @@ pub struct Target {
 /// All of them.
 pub const TARGETS: &[Target] = &[
     #[cfg(feature = "media")]
+    Target { name: "child", run: media::child, cost_us: 20 },
+    #[cfg(feature = "media")]
     Target { name: "claims", run: media::claims, cost_us: 10 },
     #[cfg(feature = "media")]
     Target { name: "containers", run: media::containers, cost_us: 10_000 },
@@ -33,6 +35,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "options", run: contract::options, cost_us: 50 },
     #[cfg(feature = "media")]
     Target { name: "pictures", run: media::pictures, cost_us: 10 },
+    Target { name: "place", run: edge::place, cost_us: 10 },
+    Target { name: "proof", run: edge::proof, cost_us: 50 },
     Target { name: "range", run: edge::range, cost_us: 10 },
     Target { name: "token", run: edge::token, cost_us: 500 },
 ];

@@ -1,4 +1,4 @@
-//! What users upload, as the engine's own parsers and the whole engine see it.
+//! What users upload, as the engine's own parsers and the whole engine see it, and what a decoder taken over by it sends.
 
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read as _};
@@ -18,6 +18,15 @@ const CODECS: [&str; 8] = ["h264", "hevc", "av1", "vp9", "vp8", "mpeg2video", "m
 pub(crate) fn claims(input: &[u8]) -> bool {
     let Some((last, file)) = input.split_last() else { return false };
     fuzzing::claims(if last % 2 == 0 { "mov" } else { "matroska" }, file)
+}
+
+/// What a decoder's process sends to its parent, which arrives in pieces of the length that the first byte says.
+pub(crate) fn child(input: &[u8]) -> bool {
+    let Some((first, sent)) = input.split_first() else { return false };
+    let whole = framelift_sandbox::fuzzing::child(sent, sent.len().max(1));
+    let length = usize::from(*first) + 1;
+    assert_eq!(framelift_sandbox::fuzzing::child(sent, length), whole, "in pieces of {length} bytes");
+    whole
 }
 
 /// Packets of each codec as our own readers see them. The first byte chooses the codec, the second says how

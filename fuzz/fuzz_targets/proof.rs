@@ -1,0 +1,5 @@
+//! Runs the target `proof` of `dev/fuzz` under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| framelift_dev_fuzz::run("proof", input));
