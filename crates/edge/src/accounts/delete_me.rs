@@ -29,9 +29,10 @@ pub(super) fn operation() -> Operation {
     let summary = "Delete the account and everything in it";
     Operation::new(ROUTE, "deleteAccount", "accounts", Auth::User, summary)
         .about(
-            "Account, videos, uploads, results and tokens go. The account and its tokens are closed at once; the \
-             objects of 200 videos are gone before the answer, those of more within minutes. May be repeated until \
-             it is done.",
+            "Account, videos, uploads, results and tokens go. The account, its tokens and its links to frames are \
+             closed at once. The uploads and results are gone before the answer, too, if 20 seconds are enough for \
+             that; the rest goes after it, oldest first. Until its object is gone, a presigned URL that was handed out \
+             before leads to it, for an hour at most. May be repeated until it is done.",
         )
         .json(typed(&DeleteAccountRequest { password: "correct horse battery".into() }))
         .answers(

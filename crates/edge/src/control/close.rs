@@ -23,8 +23,8 @@ pub(super) fn operation() -> Operation {
 }
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
-    /// Closes an account's videos. Deletes the objects of up to 200 videos at once, so that their presigned URLs stop
-    /// working; the sweep deletes the rest.
+    /// Closes an account's videos, and deletes as many of their objects as there is time for, so that their presigned
+    /// URLs stop working; the sweep deletes the rest.
     pub(super) async fn close(&self, incoming: &Incoming) -> Result<Response<Bytes>, Failure> {
         self.worker(incoming)?;
         let not_a_user = |_| Failure::new(Code::NotFound, "there is no user with this id");

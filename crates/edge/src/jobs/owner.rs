@@ -12,9 +12,8 @@ use crate::store::slots::Slots;
 use crate::store::update::UpdateError;
 use crate::store::{Expiring, keys};
 
-/// Passes that closing an account makes over its objects: every other pass deletes those of 50 videos, the passes in
-/// between skip the deleted ones.
-const CLOSE_PASSES: usize = 8;
+/// How long closing an account deletes objects, in milliseconds: some thousand videos. The sweep deletes the rest.
+const CLOSE_MS: i64 = 20_000;
 /// Videos whose objects are deleted at the same time.
 const CONCURRENT_REMOVALS: usize = 8;
 
@@ -105,8 +104,9 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(self.store.slots(user).await?.closed)
     }
 
-    /// Closes an account: refuses new videos, cancels unfinished ones, and deletes objects, oldest first, in a few
-    /// passes. The next sweeps delete the rest.
+    /// Closes an account: from the first write on, nothing of it is answered to anybody. Cancels unfinished videos and
+    /// deletes objects, oldest first, so that presigned URLs lead nowhere, either. If that takes too long or the object
+    /// store does not answer, the next sweeps delete the rest.
     pub async fn close_user(&self, user: UserId) -> Result<()> {
         self.store.remove_later(Expiring::User { user, step: 0 }).await?;
         let key = keys::slots(user);
@@ -138,16 +138,17 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             }
         }
         self.close_plugins(user).await?;
-        let mut idle_passes = 0;
-        for _ in 0..CLOSE_PASSES {
+        let (began, mut idle_passes) = (self.now(), 0);
+        // Every other pass only skips what the one before has deleted.
+        while idle_passes < 2 && self.now().ms_since(began) < CLOSE_MS {
             // The sweep logs damaged records.
             let cleanups = self.retire_user(user, 0, &mut Vec::new()).await?;
             idle_passes = if cleanups.is_empty() { idle_passes + 1 } else { 0 };
-            if idle_passes == 2 {
+            let purges = stream::iter(&cleanups).map(|cleanup| self.purge(cleanup));
+            let purged: Vec<bool> = purges.buffer_unordered(CONCURRENT_REMOVALS).collect().await;
+            if !cleanups.is_empty() && !purged.contains(&true) {
                 break;
             }
-            let purges = stream::iter(&cleanups);
-            purges.for_each_concurrent(CONCURRENT_REMOVALS, |cleanup| self.purge(cleanup)).await;
         }
         Ok(())
     }

@@ -95,15 +95,17 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         Ok(cleanups)
     }
 
-    /// Deletes the objects of a finished video. After an error, the next pass retries.
-    pub(super) async fn purge(&self, cleanup: &Cleanup) {
+    /// Deletes the objects of a finished video, and returns whether it did. After an error, the next pass retries.
+    pub(super) async fn purge(&self, cleanup: &Cleanup) -> bool {
         let purged = async {
             self.remove(cleanup).await?;
             self.purged(cleanup).await
         };
-        if let Err(error) = purged.await {
-            log_left(cleanup, &error);
+        let purged = purged.await;
+        if let Err(error) = &purged {
+            log_left(cleanup, error);
         }
+        purged.is_ok()
     }
 
     /// Records that the objects of a finished video are deleted. Videos of closed accounts become tombstones.

@@ -56,3 +56,19 @@ fn two_hundred_videos_of_one_user_delay_another_one_by_one_job_at_most() {
     // With a worker to spare, it waits for those before it to be begun, and for none to end.
     assert!(wait_behind_two_hundred(in_flight + 1, 75) <= 5);
 }
+
+#[test]
+fn with_fewer_workers_the_delay_grows_in_proportion_and_no_further() {
+    let in_flight = Limits::default().max_in_flight_per_user as usize;
+    for workers in 1..in_flight {
+        let jobs = (in_flight + 1).div_ceil(workers) - 1;
+        // Every start takes a second here.
+        let bound_s = jobs as i64 * JOB_S + in_flight as i64;
+        for arrival_s in [3, 75, 500] {
+            let wait_s = wait_behind_two_hundred(workers, arrival_s);
+            assert!(wait_s <= bound_s, "{workers} workers: {wait_s} s after {arrival_s} s, not {bound_s}");
+        }
+    }
+    // It does wait: two workers are not enough for the promise of one job.
+    assert!(wait_behind_two_hundred(2, 3) > JOB_S);
+}
