@@ -33,7 +33,9 @@ pub fn child(sent: &[u8], length: usize) -> bool {
                 bytes += 5 + body.len();
             }
             Ok(_) => return false,
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return messages > 0 && bytes == sent.len(),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                return messages > 0 && bytes == sent.len();
+            }
             Err(_) => return false,
         }
     }

@@ -23,8 +23,7 @@ pub(crate) fn device(root: &Path, visible: Option<&str>) -> Option<u32> {
     let files: Vec<u32> =
         (0..MAX_GPUS).filter(|minor| root.join(format!("dev/nvidia{minor}")).exists()).collect();
     // In a container the driver may describe GPUs whose devices are not there.
-    let described: Vec<Gpu> =
-        described(root).into_iter().filter(|gpu| files.contains(&gpu.minor)).collect();
+    let described: Vec<Gpu> = described(root).into_iter().filter(|gpu| files.contains(&gpu.minor)).collect();
     let at = |place: usize| match described.is_empty() {
         true => files.get(place).copied(),
         false => described.get(place).map(|gpu| gpu.minor),
@@ -39,7 +38,11 @@ pub(crate) fn device(root: &Path, visible: Option<&str>) -> Option<u32> {
 
 /// The devices that a child opens for the GPU with that device file.
 pub(crate) fn paths(minor: u32) -> impl Iterator<Item = PathBuf> {
-    DRIVER.map(str::to_owned).into_iter().chain([format!("nvidia{minor}")]).map(|name| Path::new("/dev").join(name))
+    DRIVER
+        .map(str::to_owned)
+        .into_iter()
+        .chain([format!("nvidia{minor}")])
+        .map(|name| Path::new("/dev").join(name))
 }
 
 /// The GPUs that the driver describes, in the order of their PCI addresses.
@@ -89,7 +92,11 @@ mod tests {
     #[test]
     fn one_gpu_is_chosen_as_its_driver_and_the_environment_name_it() {
         // Numbers of files do not follow PCI addresses.
-        let gpus = [("0000:3b:00.0", "GPU-aaaa-1", 1), ("0000:04:00.0", "GPU-bbbb-2", 2), ("0000:af:00.0", "GPU-cccc-3", 0)];
+        let gpus = [
+            ("0000:3b:00.0", "GPU-aaaa-1", 1),
+            ("0000:04:00.0", "GPU-bbbb-2", 2),
+            ("0000:af:00.0", "GPU-cccc-3", 0),
+        ];
         let machine = machine(&[0, 1, 2], &gpus);
         for (visible, minor) in [
             (None, Some(2)),

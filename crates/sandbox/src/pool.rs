@@ -14,8 +14,8 @@ use framelift_media::{HardwareInfo, HardwareUse};
 
 use crate::child::{ARGUMENT, CPU, GPU};
 use crate::framing::Frames;
-use crate::messages::{self, Hello, Kind};
 use crate::limits::{Limits, MemoryLimit};
+use crate::messages::{self, Hello, Kind};
 use crate::watchdog::Watchdog;
 use crate::{crash, gpu};
 

@@ -16,7 +16,8 @@ impl Watchdog {
     pub(crate) fn new(pid: u32, max_bytes: u64) -> io::Result<Self> {
         let watchdog = Self { status: format!("/proc/{pid}/status").into(), max_bytes };
         let text = fs::read_to_string(&watchdog.status)?;
-        resident(&text).ok_or_else(|| io::Error::other("the kernel does not tell how much memory a process uses"))?;
+        resident(&text)
+            .ok_or_else(|| io::Error::other("the kernel does not tell how much memory a process uses"))?;
         Ok(watchdog)
     }
 
@@ -39,7 +40,8 @@ mod tests {
 
     #[test]
     fn resident_memory_is_read_as_the_kernel_writes_it() {
-        let status = "Name:\tworker VmRSS: 1 kB\nVmPeak:\t  999999 kB\nVmRSS:\t  262144 kB\nRssAnon:\t 1 kB\n";
+        let status =
+            "Name:\tworker VmRSS: 1 kB\nVmPeak:\t  999999 kB\nVmRSS:\t  262144 kB\nRssAnon:\t 1 kB\n";
         assert_eq!(resident(status), Some(256 << 20));
         assert_eq!(resident("VmRSS:\t many kB\n"), None);
         assert_eq!(resident("Name:\tzombie\n"), None, "one that has ended");

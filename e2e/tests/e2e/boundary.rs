@@ -54,13 +54,15 @@ async fn every_kind_of_rubbish_gets_its_own_answer() {
 
 /// Every documented call tells browsers what they may do with its answer, whichever component it comes from.
 async fn headers(api: &str, client: &reqwest::Client) {
-    let document: Value = client.get(format!("{api}/openapi.json")).send().await.unwrap().json().await.unwrap();
+    let document: Value =
+        client.get(format!("{api}/openapi.json")).send().await.unwrap().json().await.unwrap();
     let mut calls = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         for name in methods.as_object().unwrap().keys() {
             let method = Method::from_bytes(name.to_uppercase().as_bytes()).unwrap();
             let url = format!("{api}{}", path.replace(['{', '}'], ""));
-            let answer = client.request(method, &url).header("x-forwarded-proto", "https").send().await.unwrap();
+            let answer =
+                client.request(method, &url).header("x-forwarded-proto", "https").send().await.unwrap();
             let header = |name: &str| {
                 answer.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned()
             };
@@ -69,7 +71,10 @@ async fn headers(api: &str, client: &reqwest::Client) {
             assert_eq!(header("strict-transport-security"), "max-age=31536000", "{name} {path}");
             let policy = header("content-security-policy");
             let is_page = header("content-type").starts_with("text/html");
-            assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}");
+            assert!(
+                policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+                "{path}"
+            );
             assert_eq!(policy.contains("script-src 'self'"), is_page, "{name} {path}");
             calls += 1;
         }

@@ -71,17 +71,27 @@ async fn the_edges_memory_does_not_grow_with_what_passes_through_it() {
     let warm = peak_memory(edge).unwrap();
     round(&ada, all, large).await;
     let grown = peak_memory(edge).unwrap() - warm;
-    say(&format!("{all} uploads at once: {} MiB, {} MiB, and {} MiB more", cold >> 20, warm >> 20, grown >> 20));
+    say(&format!(
+        "{all} uploads at once: {} MiB, {} MiB, and {} MiB more",
+        cold >> 20,
+        warm >> 20,
+        grown >> 20
+    ));
     // With each byte in memory it would grow by the files' difference.
     let difference = all * (large - FIRST);
     assert!(grown < difference as u64 / 4, "{grown} bytes more for files that are {difference} bytes larger");
     // Presigned uploads pass by.
     let before = peak_memory(edge).unwrap();
     let file = clip::padded(large);
-    let ids = futures::future::join_all((0..8).map(|n| {
-        let (ada, file) = (&ada, &file);
-        async move { ada.upload(&format!("{n}.mp4"), file, serde_json::json!({"select": {"count": 1}})).await }
-    }));
+    let ids =
+        futures::future::join_all(
+            (0..8).map(|n| {
+                let (ada, file) = (&ada, &file);
+                async move {
+                    ada.upload(&format!("{n}.mp4"), file, serde_json::json!({"select": {"count": 1}})).await
+                }
+            }),
+        );
     for id in ids.await {
         ada.expect(Method::DELETE, &format!("/videos/{id}"), None, 204).await;
     }

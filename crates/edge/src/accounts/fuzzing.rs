@@ -20,7 +20,8 @@ pub fn proof(text: &str) -> bool {
     let opened = secrets.open(text);
     let is_login = opened.is_some();
     assert!(opened.is_none_or(|opened| opened == refresh), "{text}");
-    let links = [Purpose::ResetPassword, Purpose::VerifyEmail].map(|purpose| secrets.open_link(purpose, text));
+    let links =
+        [Purpose::ResetPassword, Purpose::VerifyEmail].map(|purpose| secrets.open_link(purpose, text));
     for opened in links.iter().flatten() {
         assert_eq!(*opened, (refresh.user, link), "{text}");
     }

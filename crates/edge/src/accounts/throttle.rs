@@ -61,8 +61,8 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         let network = self.network_counter(client);
         self.look_at(network.as_ref()).await?;
         self.admit(&counters).await?;
-        let verdict = match self.compare(password, hash, network.as_ref()).await {
-            Ok(verdict) => verdict,
+        let (verdict, permit) = match self.compare(password, hash, network.as_ref()).await {
+            Ok(compared) => compared,
             Err(failure) => {
                 // Nothing was compared. If the store fails to cancel the attempt, it counts until the window ends.
                 self.cancel(&counters).await?;
@@ -72,6 +72,8 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         if let (Verdict::Mismatch, Some(network)) = (&verdict, &network) {
             self.count_event(network).await?;
         }
+        // Whoever gets it next has to see what was counted.
+        drop(permit);
         let now = self.ambient.now();
         for counter in &counters {
             self.count(counter, |attempts| match verdict {
@@ -161,20 +163,19 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     }
 
     /// Looks at the network's failures once more when the hash's turn has come, so that a burst of guesses can exceed the
-    /// limit only by those whose hashes are being computed.
+    /// limit only by those whose hashes are being computed: those with a permit, which is returned.
     async fn compare(
         &self,
         password: &str,
         hash: Option<&str>,
         network: Option<&Counter>,
-    ) -> Result<Verdict, Failure> {
-        let _permit = self.hash_permit().await?;
+    ) -> Result<(Verdict, Permit), Failure> {
+        let permit = self.hash_permit().await?;
         self.look_at(network).await?;
         // No account has such a password. It is not sent to `passwords`, but takes the same time.
-        if password.chars().count() > MAX_PASSWORD_CHARS {
-            return Ok(passwords::verify(self.http, "", None).await?);
-        }
-        Ok(passwords::verify(self.http, password, hash).await?)
+        let is_too_long = password.chars().count() > MAX_PASSWORD_CHARS;
+        let (password, hash) = if is_too_long { ("", None) } else { (password, hash) };
+        Ok((passwords::verify(self.http, password, hash).await?, permit))
     }
 
     /// Waits for a permit to have a hash computed.

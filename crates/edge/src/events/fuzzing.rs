@@ -12,9 +12,13 @@ pub fn place(text: &str) -> bool {
     let bookmark = Bookmark::parse(text);
     if let Some(bookmark) = &bookmark {
         let apart = bookmark.open.windows(2).all(|pair| pair[0].end < pair[1].start);
-        assert!(apart && bookmark.open.len() <= 20 && bookmark.open.iter().all(|range| !range.is_empty()), "{text}");
+        assert!(
+            apart && bookmark.open.len() <= 20 && bookmark.open.iter().all(|range| !range.is_empty()),
+            "{text}"
+        );
     }
-    let spelled: Vec<String> = cursor.into_iter().chain(bookmark.map(|bookmark| bookmark.to_string())).collect();
+    let spelled: Vec<String> =
+        cursor.into_iter().chain(bookmark.map(|bookmark| bookmark.to_string())).collect();
     assert!(spelled.iter().all(|again| again == text), "{spelled:?} instead of {text}");
     !spelled.is_empty()
 }

@@ -44,9 +44,8 @@ fn a_call_over_one_video_says_that_it_is_refused_to_others() {
 fn only_these_calls_need_no_credential() {
     let operations = COMPONENTS.iter().flat_map(|component| (component.operations)());
     let open = operations.filter(|operation| !operation.is_for_users() && !operation.is_for_workers());
-    let open: Vec<String> = open
-        .map(|operation| format!("{} {}", operation.route().method, operation.route().path))
-        .collect();
+    let open: Vec<String> =
+        open.map(|operation| format!("{} {}", operation.route().method, operation.route().path)).collect();
     insta::assert_snapshot!("calls_without_a_credential", open.join("\n"));
 }
 

@@ -4,7 +4,8 @@ use seccompiler::{SeccompAction, SeccompFilter};
 
 /// From now on Landlock's system calls fail in this process, its threads and its children, as on a kernel without it.
 pub(crate) fn take_away() {
-    let calls = [libc::SYS_landlock_create_ruleset, libc::SYS_landlock_add_rule, libc::SYS_landlock_restrict_self];
+    let calls =
+        [libc::SYS_landlock_create_ruleset, libc::SYS_landlock_add_rule, libc::SYS_landlock_restrict_self];
     let rules = calls.into_iter().map(|call| (call, Vec::new())).collect();
     let unknown = SeccompAction::Errno(libc::ENOSYS as u32);
     let machine = std::env::consts::ARCH.try_into().expect("a machine that seccomp knows");

@@ -41,7 +41,10 @@ impl Receiver {
     pub(crate) fn events(&self) -> BTreeMap<(String, String), BTreeSet<String>> {
         let mut events: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
         for (id, bodies) in &*self.came.lock().unwrap() {
-            assert!(bodies.iter().all(|body| *body == bodies[0]), "{id} came with different bodies: {bodies:?}");
+            assert!(
+                bodies.iter().all(|body| *body == bodies[0]),
+                "{id} came with different bodies: {bodies:?}"
+            );
             let event: Value = serde_json::from_str(&bodies[0]).unwrap();
             let text = |value: &Value| value.as_str().unwrap().to_owned();
             let about = (text(&event["data"]["video_id"]), text(&event["type"]));
@@ -81,7 +84,9 @@ fn serve(stream: TcpStream, came: &Mutex<BTreeMap<String, Vec<String>>>) {
         (number, bodies.len() == 1)
     };
     let answer: &[u8] = match number % 5 {
-        0 if is_first => b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        0 if is_first => {
+            b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        }
         // It has the event, and its answer gets lost.
         1 if is_first => return,
         _ => b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n",

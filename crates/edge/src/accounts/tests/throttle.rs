@@ -151,7 +151,10 @@ fn one_network_makes_few_accounts() {
         assert_eq!(sign_up("eve@example.com", ATTACKER).await.status(), StatusCode::CREATED);
         let hashes = world.control.hashes.get().0;
         let refused = sign_up("mallory@example.com", ATTACKER).await;
-        assert_eq!((code(&refused).as_str(), &refused.headers()["retry-after"]), ("too-many-attempts", &"900".parse().unwrap()));
+        assert_eq!(
+            (code(&refused).as_str(), &refused.headers()["retry-after"]),
+            ("too-many-attempts", &"900".parse().unwrap())
+        );
         assert_eq!(world.control.hashes.get().0, hashes, "no hash is computed");
         assert_eq!(sign_up("bob@example.com", HOME).await.status(), StatusCode::CREATED);
         world.ambient.advance_ms(15 * 60 * 1000);
@@ -195,11 +198,19 @@ fn a_mailed_link_lets_the_owner_in_whatever_strangers_do() {
         assert_eq!(code(&world.login_from(HOME, NEW, Some(&link)).await), "too-many-attempts");
         let next = world.reset_token(ADA).await;
         assert_eq!(reset(&format!("{next}x"), PASSWORD).await, StatusCode::UNAUTHORIZED);
-        assert_eq!(code(&world.login_from("203.0.2.1:1", NEW, None).await), "too-many-attempts", "a forged link");
+        assert_eq!(
+            code(&world.login_from("203.0.2.1:1", NEW, None).await),
+            "too-many-attempts",
+            "a forged link"
+        );
         assert_eq!(world.login_from("203.0.2.1:1", NEW, Some(&next)).await.status(), StatusCode::OK);
         world.ambient.advance_ms(3_600_000);
         from_many_networks(3).await;
-        assert_eq!(code(&world.login_from(HOME, NEW, Some(&next)).await), "too-many-attempts", "its hour is over");
+        assert_eq!(
+            code(&world.login_from(HOME, NEW, Some(&next)).await),
+            "too-many-attempts",
+            "its hour is over"
+        );
     });
 }
 
