@@ -59,7 +59,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     ) -> Result<Verdict, Failure> {
         let counters = self.counters(account, client);
         let network = self.network_counter(client);
-        self.look_at(network.as_ref()).await?;
+        self.check_network(network.as_ref()).await?;
         self.admit(&counters).await?;
         let (verdict, permit) = match self.compare(password, hash, network.as_ref()).await {
             Ok(compared) => compared,
@@ -131,7 +131,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
 
     /// Refuses a login from a network that has too many failures. Reads only, so that logins that succeed do not wait
     /// for each other.
-    async fn look_at(&self, network: Option<&Counter>) -> Result<(), Failure> {
+    async fn check_network(&self, network: Option<&Counter>) -> Result<(), Failure> {
         let Some(counter) = network else { return Ok(()) };
         let attempts: Option<Attempts> = self.store().get(&bucket(counter)).await?;
         match attempts.and_then(|attempts| attempts.refusal(counter, self.ambient.now())) {
@@ -171,7 +171,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         network: Option<&Counter>,
     ) -> Result<(Verdict, Permit), Failure> {
         let permit = self.hash_permit().await?;
-        self.look_at(network).await?;
+        self.check_network(network).await?;
         // No account has such a password. It is not sent to `passwords`, but takes the same time.
         let is_too_long = password.chars().count() > MAX_PASSWORD_CHARS;
         let (password, hash) = if is_too_long { ("", None) } else { (password, hash) };

@@ -22,6 +22,8 @@ use super::{CORRELATION_HEADER, TRACE_HEADER};
 use crate::ports::Ambient;
 use crate::token::Verifier;
 
+/// The header in which a proxy that ends TLS says so.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 /// The prefix of paths of links. Such a path is a credential.
 const LINKS: &str = "/f/";
 
@@ -98,8 +100,8 @@ impl Incoming {
     /// Whether the client came by https: to the host itself, or to the proxy in front of it that ends TLS and says so in
     /// `X-Forwarded-Proto`. Whoever sends the header without a proxy changes only the answer to that request.
     pub(super) fn came_by_https(&self) -> bool {
-        let forwarded = self.parts.headers.get("x-forwarded-proto").map(HeaderValue::as_bytes);
-        self.parts.uri.scheme() == Some(&Scheme::HTTPS) || forwarded == Some(b"https")
+        let is_forwarded = self.parts.headers.get(FORWARDED_PROTO).is_some_and(|value| value == "https");
+        is_forwarded || self.parts.uri.scheme() == Some(&Scheme::HTTPS)
     }
 
     /// The headers.
