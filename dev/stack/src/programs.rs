@@ -111,6 +111,7 @@ impl Programs<'_> {
             ("allow_private_webhooks", "true".to_owned()),
             // Tests and benches make all their requests as one user and from one address, so these limits are off.
             ("max_requests_per_minute", "0".to_owned()),
+            ("max_failed_logins_per_network", "0".to_owned()),
             ("max_sign_ups_per_network", "0".to_owned()),
         ];
         let named = variables.map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value));
