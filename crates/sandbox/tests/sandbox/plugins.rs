@@ -215,7 +215,7 @@ fn compiling_has_limits_of_its_own() {
     assert_eq!(run(&sandbox, "good.mp4", &limits()).unwrap().0.frames, 4);
     // Where the parent watches, too.
     let sandbox = Sandbox::start(Settings { memory: MemoryLimit::Resident, ..settings() }).unwrap();
-    let ended = sandbox.compile("it", &bomb, &memory, Metering::Time);
+    let ended = sandbox.compile("it", &bomb, &memory, Metering::Time, &());
     let Err(CompileError::Rejected(rejected)) = ended else { panic!("{ended:?}") };
     assert_eq!(rejected.0, "takes more than 128 MiB of memory to compile");
 }
