@@ -62,7 +62,7 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         Jobs::new(self.kv, self.queue, self.objects(), self.ambient, &self.config.limits)
     }
 
-    pub(crate) fn store(&self) -> Store<'a, K, A> {
+    pub(crate) fn kv_store(&self) -> Store<'a, K, A> {
         Store::new(self.kv, self.ambient)
     }
 
@@ -92,7 +92,7 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         };
         let caller = incoming.user(verifier, self.ambient.now())?;
         let user = caller.id;
-        let (jobs, store) = (self.jobs(), self.store());
+        let (jobs, store) = (self.jobs(), self.kv_store());
         let admitted = self.config.rate_limiter.admit(&store, self.ambient, user, incoming);
         let (admitted, closed) = join(admitted, jobs.is_closed(user)).await;
         admitted?;

@@ -229,7 +229,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> PollSource for AllVideos<'_, K, Q, H,
     }
 
     async fn holds_slot(&self) -> bool {
-        self.slot.is_held(&self.service.store()).await
+        self.slot.is_held(&self.service.kv_store()).await
     }
 }
 
@@ -239,7 +239,7 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         let source = AllVideos {
             service: *self,
             user: caller.id,
-            slot: StreamSlot::acquire(&self.store(), caller.id).await,
+            slot: StreamSlot::acquire(&self.kv_store(), caller.id).await,
             resume_from: last_event_id(incoming).and_then(Bookmark::parse),
             known: BTreeMap::new(),
             end: None,

@@ -80,7 +80,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> PollSource for OneVideo<'_, K, Q, H, 
     }
 
     async fn holds_slot(&self) -> bool {
-        self.slot.is_held(&self.service.store()).await
+        self.slot.is_held(&self.service.kv_store()).await
     }
 }
 
@@ -91,7 +91,7 @@ impl<'a, K: Kv, Q: Queue, H: Http, A: Ambient> Service<'a, K, Q, H, A> {
         // A video that is missing or another user's is a problem, even if the reader comes back with an event's id.
         self.jobs().find(caller.id, id).await?;
         let sent = last_event_id(incoming).and_then(SentState::parse).unwrap_or_default();
-        let slot = StreamSlot::acquire(&self.store(), caller.id).await;
+        let slot = StreamSlot::acquire(&self.kv_store(), caller.id).await;
         let source = OneVideo { service: *self, user: caller.id, slot, id, sent };
         let pieces = follow(self.ambient, source, caller.expires_at).await?;
         Ok(answer(Body::Pieces(pieces)))
