@@ -111,7 +111,7 @@ async function endSessions(api: string, email: string) {
   }
 }
 
-/** The newest link in the mails to an address, after it differs from one that is known. */
+/** The newest link of that kind in the mails to an address, once there is another one than is known. */
 async function mailedLink(where: Where, to: string, kind: "reset" | "verify", known = ""): Promise<string> {
   for (const end = Date.now() + 30_000; Date.now() < end; ) {
     const mails = (await (await fetch(`${where.mail}/api/mails?to=${to}`)).json()) as { text: string }[];
@@ -128,12 +128,21 @@ export async function links(browser: Browser, where: Where) {
     const { page } = visitor;
     const primary = page.locator("form .button.primary");
     const email = await visitor.signUp("Vera");
-    await page.goto(await mailedLink(where, email, "verify"));
-    await page.locator(".notice.good").waitFor();
-    await visitor.see("verify");
-    // The same link once more: it was used.
+    const send = async (known = "") => {
+      await page.goto(`${where.api}/#/account`);
+      await page.getByRole("button", { name: "Send a link" }).click();
+      await page.getByText("A link is on its way.").waitFor();
+      return mailedLink(where, email, "verify", known);
+    };
+    const older = await send();
     await page.reload();
+    const newer = await send(older);
+    await page.goto(older);
     await page.locator(".notice.warn").waitFor();
+    await visitor.see("verify-old");
+    await page.goto("about:blank");
+    await page.goto(newer);
+    await page.locator(".notice.good").waitFor();
     await page.locator(".button.primary").click();
     await page.getByRole("button", { name: "Sign out" }).click();
 
