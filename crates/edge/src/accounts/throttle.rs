@@ -143,7 +143,8 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
     /// Forgets the failures of unknown clients at an account: those of all, and those from this network.
     pub(super) async fn forget_failures(&self, account: &str, network: &str) -> Result<(), Failure> {
         for counter in self.counters(account, LoginClient::Unknown(network)) {
-            let forgotten = self.store().update(&bucket(&counter), |attempts: Attempts| {
+            let (store, key) = (self.store(), bucket(&counter));
+            let forgotten = store.update(&key, |attempts: Attempts| {
                 let fewer = attempts.clone().forget(&counter);
                 let changed = fewer != attempts;
                 Ok((fewer, changed, ()))
