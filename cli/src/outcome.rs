@@ -79,6 +79,7 @@ pub(crate) fn not_compiled(plugin: &str, error: CompileError) -> Failed {
     match error {
         CompileError::Rejected(rejected) => ExtractError::Failed(failure(plugin, rejected)).into(),
         CompileError::Start(error) => RunError::Start(error).into(),
+        CompileError::Cancelled => ExtractError::Cancelled.into(),
     }
 }
 

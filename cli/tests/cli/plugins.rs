@@ -252,7 +252,7 @@ fn areas_are_redacted_from_and_until_their_times() {
     let manifest = manifest(&folder.path().join("out/manifest.json"));
     let frames = manifest["frames"].as_array().unwrap();
     assert_eq!(frames.len(), 6);
-    for (second, frame) in frames.iter().enumerate() {
+    for second in 0..frames.len() {
         let pixels = rgb(&folder.path().join(format!("out/frame_{:06}.png", second + 1)));
         let dark = [0, 16, 32].map(|x| pixels[(4 * 64 + x + 4) * 3] < 16);
         assert_eq!(dark, [(2..4).contains(&second), second < 1, second >= 5], "{second} s");

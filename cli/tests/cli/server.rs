@@ -10,40 +10,40 @@ use serde_json::{Value, json};
 
 /// A request without its body.
 #[derive(Clone, Debug)]
-pub struct Request {
-    pub path: String,
+pub(crate) struct Request {
+    pub(crate) path: String,
     /// Lines in lower case.
     headers: Vec<String>,
 }
 
 impl Request {
     /// The value of a header, in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 }
 
 /// Status, media type and body.
-pub type Answer = (u16, &'static str, String);
+pub(crate) type Answer = (u16, &'static str, String);
 
-pub fn json_answer(body: &Value) -> Answer {
+pub(crate) fn json_answer(body: &Value) -> Answer {
     (200, "application/json", body.to_string())
 }
 
-pub fn not_found(code: &str) -> Answer {
+pub(crate) fn not_found(code: &str) -> Answer {
     let problem = json!({"code": code, "title": "x", "detail": "there is none"});
     (404, "application/json", problem.to_string())
 }
 
 /// A running server; each request has a connection and a thread.
-pub struct Server {
+pub(crate) struct Server {
     url: String,
     asked: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
     /// `answer` is called with a request and how often its path was requested before.
-    pub fn start(answer: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (asked, answer) = (Arc::<Mutex<Vec<Request>>>::default(), Arc::new(answer));
@@ -58,12 +58,12 @@ impl Server {
     }
 
     /// Takes the requests that were recorded since the last call.
-    pub fn take_asked(&self) -> Vec<Request> {
+    pub(crate) fn take_asked(&self) -> Vec<Request> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
 
     /// The program with a token for this server.
-    pub fn command(&self, folder: &Path, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, folder: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_framelift"));
         command.env_clear().env("HOME", folder).env("FRAMELIFT_SERVER", &self.url);
         command.env("FRAMELIFT_TOKEN", "good").current_dir(folder).args(arguments);

@@ -9,7 +9,7 @@ use framelift_domain::{Fit, Options, Range, Rational, Resize, Select};
 
 use crate::checks::every;
 use crate::clips::{Clip, Clips};
-use crate::jobs::{On, run};
+use crate::jobs::{ProcessorChoice, run};
 use crate::results::Row;
 
 /// More rounds hardly change a median.
@@ -99,9 +99,9 @@ pub(crate) fn measure(
             if Instant::now() >= end {
                 return Ok(());
             }
-            let timed = |on| {
+            let timed = |processor| {
                 let started = Instant::now();
-                run(times.clip, &times.job.options, on, std::io::sink())?;
+                run(times.clip, &times.job.options, processor, std::io::sink())?;
                 Ok::<_, String>(started.elapsed().as_secs_f64())
             };
             times.gpu.push(timed(ProcessorChoice::Gpu)?);
