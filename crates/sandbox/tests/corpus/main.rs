@@ -55,6 +55,7 @@ fn sandbox() -> Sandbox {
         best_effort: true,
         hardware: HardwareUse::Never,
         inactivity_timeout: LONGEST,
+        ..Settings::default()
     })
     .unwrap()
 }
