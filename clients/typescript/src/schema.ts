@@ -365,11 +365,11 @@ export interface components {
             ready_version?: number | null;
             /** @description Why it was rejected; null in the other states. */
             reason?: string | null;
-            /** @description SHA-256 of the newest version in hexadecimal; null for one that comes with the service. */
+            /** @description SHA-256 of the newest version's component in hexadecimal; null while it is uploaded. */
             sha256?: string | null;
             /**
              * Format: int64
-             * @description Bytes of the newest version; null for one that comes with the service.
+             * @description Bytes of the newest version's component.
              */
             size_bytes?: number | null;
             /** @description The state of the newest version. */

@@ -1023,11 +1023,11 @@ class PluginResponse(TypedDict):
     """
     sha256: NotRequired[str | None]
     """
-    SHA-256 of the newest version in hexadecimal; null for one that comes with the service.
+    SHA-256 of the newest version's component in hexadecimal; null while it is uploaded.
     """
     size_bytes: NotRequired[int | None]
     """
-    Bytes of the newest version; null for one that comes with the service.
+    Bytes of the newest version's component.
     """
     state: PluginState
     """
