@@ -141,7 +141,8 @@ export class Visitor {
     const size = this.page.viewportSize();
     const html = this.page.locator("html");
     const language = await html.getAttribute("lang");
-    for (const look of LOOKS) {
+    const spoken = (await this.page.locator(".picker select").count()) > 0;
+    for (const look of LOOKS.filter(({ locale }) => spoken || locale === "en-GB")) {
       const name = `${view}-${nameOf(look)}`;
       await this.#wear(look);
       if (process.env.FRAMELIFT_TEST_PICTURES) await this.picture(name, fullPage);
