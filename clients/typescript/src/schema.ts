@@ -243,7 +243,8 @@ export interface components {
             password: string;
             /**
              * @description The last refresh token that this device got for the account, if it has one, however old. It shows
-             *     that the device logged in before, so that failures elsewhere do not count against it.
+             *     that the device logged in before, so that failures elsewhere do not count against it. After a reset
+             *     by a mailed link, the link's token does the same for its hour.
              */
             refresh_token?: string | null;
         };
