@@ -145,6 +145,11 @@ async fn is_resumed(cloud: &FaultyCloud, stack: &Stack, name: &str, command: imp
     let id = until("the first parts", || async {
         let videos = user.expect(Method::GET, "/videos", None, 200).await;
         let id = videos["items"][0]["id"].as_str().ok_or("no video yet")?.to_owned();
+        // The upload in parts begins after the record.
+        let begun = user.send(Method::GET, &format!("/videos/{id}/upload-parts"), None).await;
+        if !begun.status().is_success() {
+            return Err(format!("{id}: not begun"));
+        }
         let arrived = parts(&id).await["uploaded"].as_array().map_or(0, Vec::len);
         if arrived < 4 { Err(format!("{id}: {arrived} parts")) } else { Ok(id) }
     })
