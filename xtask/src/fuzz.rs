@@ -39,7 +39,7 @@ pub(crate) fn fuzz(args: &[String]) -> Result {
     }
     install()?;
     let folder = target().join("fuzz");
-    for name in names {
+    for name in &names {
         println!("fuzzing: {name}, for {seconds} s");
         let (corpus, findings) = (folder.join("corpus").join(name), folder.join("findings").join(name));
         for made in [&corpus, &findings] {
@@ -51,7 +51,7 @@ pub(crate) fn fuzz(args: &[String]) -> Result {
         if MEDIA.contains(&name.as_str()) {
             fuzz.args(["--features", "media"]);
         }
-        fuzz.arg(&name);
+        fuzz.arg(name);
         // What is new is written to the first folder, and the others are read.
         fuzz.arg(&corpus).arg(root().join("dev/fuzz/seeds").join(name));
         if OF_WIRE.contains(&name.as_str()) {

@@ -83,9 +83,9 @@ async fn a_job_runs_the_built_in_component_that_it_was_pinned_to() {
         serde_json::from_str(include_str!("../../../crates/contract/src/plugin/builtin/components.json"))
             .unwrap();
     let of_name = components.as_array().unwrap().iter().filter(|it| it["name"] == "grayscale");
-    let known = of_name.map(|it| serde_json::from_value::<Checksum>(it["sha256"].clone()).unwrap());
+    let mut known = of_name.map(|it| serde_json::from_value::<Checksum>(it["sha256"].clone()).unwrap());
     let newest = builtin::find("grayscale").unwrap().sha256;
-    let earlier = known.filter(|sha256| *sha256 != newest).next_back().unwrap_or(newest);
+    let earlier = known.rfind(|sha256| *sha256 != newest).unwrap_or(newest);
     // Jobs of before components were pinned name none.
     for (number, pinned, ran) in [(1, Some(newest), newest), (2, Some(earlier), earlier), (3, None, newest)] {
         let code = JobPluginCode::BuiltIn { sha256: pinned };

@@ -30,8 +30,9 @@ fn jobs_of_the_release_before_run_the_components_of_that() {
     let components: Value =
         serde_json::from_str(include_str!("../../../contract/src/plugin/builtin/components.json")).unwrap();
     for plugin in builtin::ALL.iter() {
-        let of_name = components.as_array().unwrap().iter().filter(|it| it["name"] == plugin.name.as_str());
-        let before = of_name.filter(|it| it["version"].as_u64() < Some(plugin.version.into())).next_back();
+        let mut of_name =
+            components.as_array().unwrap().iter().filter(|it| it["name"] == plugin.name.as_str());
+        let before = of_name.rfind(|it| it["version"].as_u64() < Some(plugin.version.into()));
         let Some(before) = before else { continue };
         let sha256: Checksum = serde_json::from_value(before["sha256"].clone()).unwrap();
         assert!(pinned_built_in(&plugin.name, sha256).is_some(), "{before}");

@@ -108,8 +108,9 @@ fn scenario() -> Fixture {
 /// A request of the user that is counted, and an open stream of events.
 fn request_and_stream(fixture: &Fixture) {
     let store = Store::new(&fixture.kv, &fixture.clock);
-    let limited = RateLimiter::new(10).count(&store, &fixture.clock, fixture.user);
-    assert!(block_on(limited).unwrap().allows());
+    let limiter = RateLimiter::new(10);
+    let limited = block_on(limiter.count(&store, &fixture.clock, fixture.user)).unwrap();
+    assert!(limited.allows());
     let slot = block_on(StreamSlot::acquire(&store, fixture.user));
     assert!(block_on(slot.is_held(&store)));
 }
