@@ -231,7 +231,7 @@ mod tests {
         let attempts = fail(attempts, &ada(), at(1));
         assert_eq!(attempts.refusal(&ada(), at(1)), Some(899));
         assert_eq!(attempts.refusal(&ada(), at(900)), None, "the window is over");
-        let other = counter("00000001aaaaaaaaaaaaaaaaaaaaaaaacccc");
+        let other = counter("00000001ccccccccccccccccccccccccbbbb");
         assert_eq!(attempts.refusal(&other, at(1)), None);
         assert_eq!(attempts.clone().forget(&other), attempts);
         assert_eq!(attempts.forget(&ada()), Attempts::default());

@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn no_token_depends_on_the_email_key() {
-        let keys = "a:0123456789abcdef";
+        let keys = "a:fedcba9876543210";
         let other = Secrets::new("another key 9876", keys).unwrap();
         assert_eq!(secrets(keys).seal(&refresh()), other.seal(&refresh()));
         // A key that is derived from `email_key` opens nothing, with an id or without one.

@@ -290,6 +290,7 @@ async fn plugins_and_their_checks(world: &World) {
     };
     world.put_plugin(1, "a", b"text").header("content-encoding", "gzip").send().await;
     world.put_plugin(1, "No", COMPONENT).send().await;
+    world.get("/plugins/unknown").user(1).send().await;
     world
         .send(Component::Plugins, request().header("content-length", "99999999").body(Empty::new()).unwrap())
         .await;

@@ -129,8 +129,7 @@ async fn a_built_in_plugins_configuration_is_checked_and_stored_as_its_component
         ),
     ] {
         let refused = create(&world, json!([config])).await;
-        assert_eq!(refused.short(), "422 validation-failed");
-        assert_eq!(refused.json()["errors"][0]["pointer"], pointer);
+        assert_eq!(refused.short(), format!("422 validation-failed {pointer}"));
     }
 }
 
@@ -260,7 +259,7 @@ async fn no_plugin_is_checked_for_ever() {
     let id = last_check(&world);
     for _ in 0..5 {
         assert_eq!(world.claim_plugin(1, &id).await.status, 200);
-        world.advance_s(301);
+        world.advance_s(1201);
     }
     assert_eq!(world.claim_plugin(1, &id).await.short(), "410 job-finished");
     assert_eq!(get(&world, "mine").await["state"], "rejected");
