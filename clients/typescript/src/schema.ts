@@ -809,7 +809,9 @@ export interface components {
             progress: components["schemas"]["Progress"];
             /**
              * Format: int32
-             * @description 1 for the next one; only while `queued`.
+             * @description The position among the owner's own `queued` videos, 1 for the next one; only while `queued`. A `pending` video waits
+             *     in the queue that all accounts share, which serves them in turn, and has no position: none can be told that would be
+             *     true, because the queue cannot be read.
              */
             queue_position?: number | null;
             result?: components["schemas"]["VideoResult"] | null;

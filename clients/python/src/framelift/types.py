@@ -1164,7 +1164,9 @@ class VideoResponse(TypedDict):
     """
     queue_position: NotRequired[int | None]
     """
-    1 for the next one; only while `queued`.
+    The position among the owner's own `queued` videos, 1 for the next one; only while `queued`. A `pending` video waits
+    in the queue that all accounts share, which serves them in turn, and has no position: none can be told that would be
+    true, because the queue cannot be read.
     """
     result: NotRequired[VideoResult | None]
     size_bytes: int
