@@ -4,6 +4,7 @@
 pub mod conformance;
 pub(crate) mod examples;
 mod operation;
+mod schema;
 
 use framelift_contract::problem::{Problem, ProblemCode};
 use framelift_contract::rules;
@@ -15,10 +16,9 @@ use utoipa::openapi::{
 };
 
 use operation::Schemas;
-pub(crate) use operation::{
-    Auth, Payload, binary, integer, keeping, object, one_of, raw, raw_with_example, text, typed,
-};
+pub(crate) use operation::{Auth, Payload, raw, raw_with_example, typed};
 pub use operation::{Operation, Place};
+pub(crate) use schema::{binary, integer, keeping, object, one_of, text};
 
 use crate::http::Route;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use framelift_contract::problem::{self, FieldError, Problem, ProblemCode};
-use framelift_contract::rules::{IDEMPOTENCY_KEY, Integer, Text};
+use framelift_contract::rules::IDEMPOTENCY_KEY;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,13 +12,13 @@ use utoipa::openapi::example::{Example, ExampleBuilder};
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{
     ComponentsBuilder, Content, ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
 };
 
 use super::Named;
+use super::schema::{keeping, text};
 use crate::http::Route;
 
 /// The name of the users' security scheme.
@@ -131,51 +131,6 @@ pub(crate) fn raw_with_example(
     example: impl Into<Value>,
 ) -> Payload {
     Payload::Raw { media_type, schema: Box::new(schema.into()), example: Some(example.into()) }
-}
-
-/// A string in a path or a query.
-pub(crate) fn text() -> Schema {
-    ObjectBuilder::new().schema_type(Type::String).into()
-}
-
-/// The schema of an object with any fields.
-pub(crate) fn object() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::Object)
-}
-
-/// The schema of a file's bytes: at least one.
-pub(crate) fn binary() -> Schema {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .min_length(Some(1))
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
-        .into()
-}
-
-/// The schema of an integer within bounds.
-pub(crate) fn integer(rule: Integer, default: Option<u32>) -> Schema {
-    let mut schema = rule.schema();
-    if let Some(default) = default {
-        schema["default"] = default.into();
-    }
-    of_keywords(schema)
-}
-
-/// The schema of a text under a rule.
-pub(crate) fn keeping(rule: &Text) -> Schema {
-    of_keywords(rule.schema())
-}
-
-/// The schema of one of these words.
-pub(crate) fn one_of(words: &[&str]) -> Schema {
-    of_keywords(json!({ "type": "string", "enum": words }))
-}
-
-fn of_keywords(keywords: Value) -> Schema {
-    match serde_json::from_value(keywords) {
-        Ok(schema) => schema,
-        Err(error) => unreachable!("the keywords of a rule are those of JSON Schema: {error}"),
-    }
 }
 
 fn parameter(place: ParameterIn, name: &str, about: &str, schema: Schema) -> Parameter {
