@@ -11,7 +11,6 @@ mod configuration;
 mod events;
 mod failures;
 mod fairness;
-mod flat_memory;
 mod frames;
 mod full_disk;
 mod hostile;
