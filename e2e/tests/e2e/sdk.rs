@@ -187,21 +187,6 @@ async fn an_upload_goes_on_where_a_killed_process_ended() {
         python
     };
     is_resumed(&cloud, &stack, "python", python).await;
-
-    typescript(&stack).await;
-    let script = "import { openAsBlob } from 'node:fs';\n\
-        import { Client } from 'framelift';\n\
-        const client = new Client(process.env.FRAMELIFT_SERVER);\n\
-        await client.login(process.env.EMAIL, process.env.PASSWORD);\n\
-        const how = { name: 'large.mp4', options: { select: { count: 3 } }, key: 'resumed' };\n\
-        console.log((await client.upload(await openAsBlob('large.mp4'), how)).id);\n";
-    std::fs::write(stack.scratch().join("resumed.mjs"), script).unwrap();
-    let node = || {
-        let mut node = program("node");
-        node.arg("resumed.mjs");
-        node
-    };
-    is_resumed(&cloud, &stack, "typescript", node).await;
     stack.finish().await;
     cloud.finish().await;
 }
