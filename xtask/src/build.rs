@@ -62,6 +62,11 @@ pub(crate) fn with_lints(cargo: &mut Command) {
     cargo.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env("CARGO_BUILD_WARNINGS", "deny");
 }
 
+/// Keeps [`with_lints`] from what a command compiles that is not ours.
+pub(crate) fn without_lints(command: &mut Command) {
+    command.env_remove("RUSTC_WORKSPACE_WRAPPER").env_remove("CARGO_BUILD_WARNINGS");
+}
+
 /// Builds programs by their packages' names. Messages go to standard error, because standard output may belong
 /// to the program.
 pub(crate) fn programs(packages: &[&str]) -> Result {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::build::{GUESTS, TEST_GUESTS, guests_build, native_workspace, with_lints};
+use crate::build::{GUESTS, TEST_GUESTS, guests_build, native_workspace, with_lints, without_lints};
 use crate::run::{Result, cargo, command, root, run, succeeds, target};
 use crate::{clients, infra, page, setup, tidy};
 
@@ -64,7 +64,9 @@ fn deny() -> Result {
     if !succeeds("cargo", &["deny", "--version"]) {
         println!("installing cargo-deny");
         // Building it with optimisation takes longer than the checks themselves.
-        run(cargo(&["install", "--quiet", "--locked", "--debug", "cargo-deny"]))?;
+        let mut install = cargo(&["install", "--quiet", "--locked", "--debug", "cargo-deny"]);
+        without_lints(&mut install);
+        run(install)?;
     }
     run(command("cargo", &["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]))
 }

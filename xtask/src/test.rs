@@ -99,7 +99,7 @@ fn run(binary: &Binary, selection: &Selection) -> Result<Tally> {
         tests.env("RUST_TEST_THREADS", "3");
     }
     // What tests compile is plugins' code, and not for our lints.
-    tests.env_remove("RUSTC_WORKSPACE_WRAPPER").env_remove("CARGO_BUILD_WARNINGS");
+    build::without_lints(&mut tests);
     let guests = target().join("wasm32-wasip2/guest");
     tests.env("FRAMELIFT_TEST_BIN_DIR", target().join("debug"));
     tests.env("FRAMELIFT_TEST_GUEST", guests.join("framelift_test_guest.wasm"));
