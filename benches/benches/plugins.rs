@@ -35,7 +35,7 @@ struct Case {
 
 /// The cases. `logo` is a PNG file.
 fn cases(logo: &Path) -> Vec<Case> {
-    let case = |shown, config: &str, filter: &[&str]| {
+    let case = |shown: &'static str, config: &str, filter: &[&str]| {
         let plugin = shown.split(' ').next().unwrap_or(shown);
         Case {
             shown,
