@@ -234,7 +234,7 @@ fn the_plugins_that_come_with_it_work_on_a_video() {
 }
 
 #[test]
-fn areas_are_redacted_from_and_until_their_times() {
+fn areas_are_redacted_from_and_until_their_times_and_missed_ones_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-v", "error", "-f", "lavfi", "-i", "color=white:size=64x64:rate=1:duration=6"]);
@@ -243,7 +243,8 @@ fn areas_are_redacted_from_and_until_their_times() {
     let areas = r#"[
         {"x": 0, "y": 0, "width": 8, "height": 8, "mode": "fill", "from": 2, "until": 4},
         {"x": 16, "y": 0, "width": 8, "height": 8, "mode": "fill", "until": 1},
-        {"x": 32, "y": 0, "width": 8, "height": 8, "mode": "fill", "from": 5}
+        {"x": 32, "y": 0, "width": 8, "height": 8, "mode": "fill", "from": 5},
+        {"x": 64, "y": 0, "width": 8, "height": 8, "mode": "fill", "from": 3}
     ]"#;
     let plugin = format!("redact:{{\"areas\": {areas}}}");
     let arguments = ["extract", "clip.mkv", "--all", "--format", "png", "--plugin", &plugin, "-o", "out/"];
@@ -256,7 +257,19 @@ fn areas_are_redacted_from_and_until_their_times() {
         let pixels = rgb(&folder.path().join(format!("out/frame_{:06}.png", second + 1)));
         let dark = [0, 16, 32].map(|x| pixels[(4 * 64 + x + 4) * 3] < 16);
         assert_eq!(dark, [(2..4).contains(&second), second < 1, second >= 5], "{second} s");
+        let outside = (second >= 3).then_some("3");
+        assert_eq!(frame["labels"]["redact"]["outside"].as_str(), outside, "{second} s");
     }
+    assert_eq!(manifest["plugins"][0]["summary"], "area 3 lay outside of 3 frames");
+
+    let never = r#"redact:{"areas": [{"x": 0, "y": 0, "width": 8, "height": 8, "from": 2, "until": 2}]}"#;
+    let output = framelift(folder.path(), &["extract", "clip.mkv", "--plugin", never, "-o", "no/"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        error(&output).contains("the plugin redact: until must be later than from"),
+        "{}",
+        error(&output)
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ wit_bindgen::generate!({ path: "../../wit", world: "configurable-frame-plugin" }
 use std::cell::RefCell;
 
 use framelift::plugin::frames::Rect;
+use framelift::plugin::logging::{Level, log};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -50,6 +51,8 @@ const fn forever() -> f64 {
 
 thread_local! {
     static AREAS: RefCell<Vec<Area>> = const { RefCell::new(Vec::new()) };
+    /// For each area the frames that it lay outside of.
+    static OUTSIDE: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Area {
@@ -76,6 +79,10 @@ impl Guest for Plugin {
         if areas.iter().any(|area| !(0.5..=100.0).contains(&area.sigma)) {
             return Err("sigma must be from 0.5 to 100".to_owned());
         }
+        if areas.iter().any(|area| area.until <= area.from) {
+            return Err("until must be later than from".to_owned());
+        }
+        OUTSIDE.set(vec![0; areas.len()]);
         AREAS.set(areas);
         Ok(())
     }
@@ -83,19 +90,45 @@ impl Guest for Plugin {
     fn process(frame: &Image) -> Result<Verdict, String> {
         let time = frame.time();
         AREAS.with_borrow(|areas| {
-            for area in areas.iter().filter(|area| (area.from..area.until).contains(&time)) {
+            let mut outside = Vec::new();
+            for (n, area) in areas.iter().enumerate() {
+                if !(area.from..area.until).contains(&time) {
+                    continue;
+                }
                 match (area.within(frame), area.mode) {
                     (Some(rect), Mode::Blur) => frame.blur(rect, area.sigma),
                     (Some(rect), Mode::Fill) => frame.fill(rect, area.color),
-                    (None, _) => {}
+                    (None, _) => outside.push(n),
                 }
             }
-        });
-        Ok(Verdict::Keep)
+            OUTSIDE.with_borrow_mut(|counts| {
+                for n in &outside {
+                    if counts[*n] == 0 {
+                        let (width, height) = (frame.width(), frame.height());
+                        log(
+                            Level::Warn,
+                            &format!("area {n} lies outside of the frame of {width}x{height} pixels"),
+                        );
+                    }
+                    counts[*n] += 1;
+                }
+            });
+            if outside.is_empty() {
+                return Ok(Verdict::Keep);
+            }
+            let areas: Vec<String> = outside.iter().map(usize::to_string).collect();
+            Ok(Verdict::KeepWith(vec![("outside".to_owned(), areas.join(", "))]))
+        })
     }
 
+    /// Names the areas that redacted less than they should have.
     fn finish() -> Result<Option<String>, String> {
-        Ok(None)
+        let count = |(n, frames): (usize, &u64)| format!("area {n} lay outside of {frames} frames");
+        let missed = OUTSIDE.with_borrow(|counts| {
+            let missed = counts.iter().enumerate().filter(|(_, frames)| **frames > 0);
+            missed.map(count).collect::<Vec<_>>()
+        });
+        Ok((!missed.is_empty()).then(|| missed.join("; ")))
     }
 }
 

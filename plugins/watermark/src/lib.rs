@@ -52,6 +52,9 @@ const fn white() -> (u8, u8, u8) {
     (255, 255, 255)
 }
 
+/// The most pixels of a PNG: a frame of 1080p.
+const MAX_PIXELS: u64 = 1920 * 1080;
+
 /// RGBA pixels.
 struct Picture {
     pixels: Vec<u8>,
@@ -163,6 +166,9 @@ fn picture(base64: &str) -> Result<Picture, String> {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
     decoder.set_transformations(png::Transformations::normalize_to_color8() | png::Transformations::ALPHA);
     let mut reader = decoder.read_info().map_err(wrong)?;
+    if u64::from(reader.info().width) * u64::from(reader.info().height) > MAX_PIXELS {
+        return Err(format!("png: it must have at most {MAX_PIXELS} pixels"));
+    }
     let mut pixels = vec![0; reader.output_buffer_size().ok_or("png: it is too large")?];
     let frame = reader.next_frame(&mut pixels).map_err(wrong)?;
     pixels.truncate(frame.buffer_size());
