@@ -1,11 +1,12 @@
 //! The clients for programs: their own tests, their types, and their pages typed against the whole system.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use framelift_dev_faults::{Fault, Rule};
 use framelift_e2e::faulty_cloud::FaultyCloud;
-use framelift_e2e::process::root;
+use framelift_e2e::process::{kill_group, root};
 use framelift_e2e::user::{PASSWORD, open_archive};
 use framelift_e2e::{Setup, Stack, clip, until};
 use reqwest::Method;
@@ -139,7 +140,8 @@ async fn is_resumed(cloud: &FaultyCloud, stack: &Stack, name: &str, command: imp
     };
     // However fast the machine is, the upload does not end before the program is killed.
     cloud.s3_faults().add(Rule::new(Fault::Stall).on("PUT", "partNumber=7"));
-    let mut first = command().spawn().unwrap();
+    // The packaged Node.js is a script, whose child is Node.js.
+    let mut first = command().process_group(0).spawn().unwrap();
     let parts =
         async |id: &str| user.expect(Method::GET, &format!("/videos/{id}/upload-parts"), None, 200).await;
     let id = until("the first parts", || async {
@@ -154,7 +156,7 @@ async fn is_resumed(cloud: &FaultyCloud, stack: &Stack, name: &str, command: imp
         if arrived < 4 { Err(format!("{id}: {arrived} parts")) } else { Ok(id) }
     })
     .await;
-    first.kill().unwrap();
+    kill_group(first.id());
     first.wait().unwrap();
     cloud.s3_faults().clear();
 
@@ -187,6 +189,21 @@ async fn an_upload_goes_on_where_a_killed_process_ended() {
         python
     };
     is_resumed(&cloud, &stack, "python", python).await;
+
+    typescript(&stack).await;
+    let script = "import { openAsBlob } from 'node:fs';\n\
+        import { Client } from 'framelift';\n\
+        const client = new Client(process.env.FRAMELIFT_SERVER);\n\
+        await client.login(process.env.EMAIL, process.env.PASSWORD);\n\
+        const how = { name: 'large.mp4', options: { select: { count: 3 } }, key: 'resumed' };\n\
+        console.log((await client.upload(await openAsBlob('large.mp4'), how)).id);\n";
+    std::fs::write(stack.scratch().join("resumed.mjs"), script).unwrap();
+    let node = || {
+        let mut node = program("node");
+        node.arg("resumed.mjs");
+        node
+    };
+    is_resumed(&cloud, &stack, "typescript", node).await;
     stack.finish().await;
     cloud.finish().await;
 }

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use framelift_e2e::process::{program, root};
+use framelift_e2e::process::{kill_group, program, root};
 use framelift_e2e::stack::real_spin;
 
 struct Host {
@@ -49,8 +49,7 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         // `spin up` is the parent of the process that serves.
-        let group = format!("-{}", self.child.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        kill_group(self.child.id());
         let _ = self.child.wait();
     }
 }
