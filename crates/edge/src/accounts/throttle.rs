@@ -72,7 +72,7 @@ impl<K: Kv, H: Http, A: Ambient> Accounts<'_, K, H, A> {
         if let (Verdict::Mismatch, Some(network)) = (&verdict, &network) {
             self.count_event(network).await?;
         }
-        // Whoever gets it next has to see what was counted.
+        // The next one to get it has to see what was counted.
         drop(permit);
         let now = self.ambient.now();
         for counter in &counters {

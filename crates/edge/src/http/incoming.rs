@@ -98,7 +98,7 @@ impl Incoming {
     }
 
     /// Whether the client came by https: to the host itself, or to the proxy in front of it that ends TLS and says so in
-    /// `X-Forwarded-Proto`. Whoever sends the header without a proxy changes only the answer to that request.
+    /// `X-Forwarded-Proto`. Without a proxy, a client that sends the header changes only the answer to that request.
     pub(super) fn came_by_https(&self) -> bool {
         let is_forwarded = self.parts.headers.get(FORWARDED_PROTO).is_some_and(|value| value == "https");
         is_forwarded || self.parts.uri.scheme() == Some(&Scheme::HTTPS)

@@ -59,9 +59,7 @@ impl World {
 
     fn verifying() -> Self {
         let mut world = Self::new();
-        let mut variables = variables();
-        variables.insert("verify_email", "true".to_owned());
-        world.config = Config::read(&variables).unwrap();
+        world.set(&[("verify_email", "true")]);
         world
     }
 }

@@ -20,9 +20,7 @@ async fn calls_on_the_account_have_a_limit_a_minute() {
     let mut world = World::new();
     let id = world.register(ADA).await;
     let (token, _) = world.login(ADA).await;
-    let mut variables = variables();
-    variables.insert("max_requests_per_minute", "20".to_owned());
-    world.config = Config::read(&variables).unwrap();
+    world.set(&[("max_requests_per_minute", "20")]);
     let me = async || world.call("GET", "/auth/me", Some(&token), &Value::Null).await;
     for n in 0..20 {
         let answer = me().await;

@@ -9,9 +9,7 @@ async fn a_login_outlives_the_rotation_of_refresh_keys() {
     let (_, mut refresh) = world.login(ADA).await;
     let (a, b) = ("a:the-first-refresh-key", "b:the-second-refresh-key");
     for keys in [format!("{a} {b}"), format!("{b} {a}"), b.to_owned()] {
-        let mut variables = variables();
-        variables.insert("refresh_keys", keys);
-        world.config = Config::read(&variables).unwrap();
+        world.set(&[("refresh_keys", &keys)]);
         let answer = world.refresh(&refresh).await;
         assert_eq!(answer.status(), StatusCode::OK);
         refresh = text(&body(&answer)["refresh_token"]);

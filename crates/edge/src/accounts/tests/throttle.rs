@@ -77,9 +77,7 @@ fn failures_from_many_networks_are_limited_and_a_known_device_is_exempt() {
 fn one_network_has_few_guesses_at_all_accounts_together() {
     block_on(async {
         let mut world = World::new();
-        let mut variables = variables();
-        variables.insert("max_failed_logins_per_network", "20".into());
-        world.config = Config::read(&variables).unwrap();
+        world.set(&[("max_failed_logins_per_network", "20")]);
         world.register(ADA).await;
         let (_, refresh) = world.login(ADA).await;
         // Two guesses at each of ten accounts, whether there are such accounts or not.
@@ -102,8 +100,7 @@ fn one_network_has_few_guesses_at_all_accounts_together() {
         // A login that was refused counts at no account.
         world.ambient.advance_ms(15 * 60 * 1000);
         world.fail_from(ATTACKER, None, 10).await;
-        variables.insert("max_failed_logins_per_network", "0".into());
-        world.config = Config::read(&variables).unwrap();
+        world.set(&[("max_failed_logins_per_network", "0")]);
         for n in 0..10 {
             let email = format!("m{n}@example.com");
             for _ in 0..10 {
@@ -118,9 +115,7 @@ fn one_network_has_few_guesses_at_all_accounts_together() {
 fn a_burst_of_guesses_from_one_network_exceeds_its_limit_only_by_the_hashes_under_way() {
     block_on(async {
         let mut world = World::with(Quirks { interleave: true, ..Quirks::default() }, 5);
-        let mut variables = variables();
-        variables.insert("max_failed_logins_per_network", "5".into());
-        world.config = Config::read(&variables).unwrap();
+        world.set(&[("max_failed_logins_per_network", "5")]);
         let guesses: Vec<Value> =
             (0..30).map(|n| json!({"email":format!("n{n}@example.com"),"password":"wrong"})).collect();
         let guesses = guesses.iter().map(|guess| world.post("/auth/login", guess));
@@ -135,9 +130,7 @@ fn a_burst_of_guesses_from_one_network_exceeds_its_limit_only_by_the_hashes_unde
 fn one_network_makes_few_accounts() {
     block_on(async {
         let mut world = World::new();
-        let mut variables = variables();
-        variables.insert("max_sign_ups_per_network", "3".into());
-        world.config = Config::read(&variables).unwrap();
+        world.set(&[("max_sign_ups_per_network", "3")]);
         let sign_up = async |email: &str, from: &str| {
             let body = json!({"name":"Ada","email":email,"password":PASSWORD}).to_string();
             let request = Request::post("/auth/register").header("spin-client-addr", from);
@@ -167,9 +160,7 @@ fn a_mailed_link_lets_the_owner_in_whatever_strangers_do() {
     block_on(async {
         const NEW: &str = "staple in the correct battery";
         let mut world = World::new();
-        let mut variables = variables();
-        variables.insert("max_failed_logins_per_network", "10".into());
-        world.config = Config::read(&variables).unwrap();
+        world.set(&[("max_failed_logins_per_network", "10")]);
         world.register(ADA).await;
         let from_many_networks = async |first: u32| {
             for n in 0..10 {
@@ -262,9 +253,7 @@ fn an_access_token_has_ten_attempts_and_blocks_no_other_token() {
 fn behind_proxies_the_forwarded_address_counts() {
     block_on(async {
         let mut world = World::new();
-        let mut variables = variables();
-        variables.insert("proxy_hops", "1".into());
-        world.config = Config::read(&variables).unwrap();
+        world.set(&[("proxy_hops", "1")]);
         world.register(ADA).await;
         let from = async |client: &str, password: &str| {
             let request = Request::post("/auth/login")
@@ -279,6 +268,7 @@ fn behind_proxies_the_forwarded_address_counts() {
         assert_eq!(code(&from("203.0.113.7", PASSWORD).await), "too-many-attempts");
         assert_eq!(from("203.0.113.8", PASSWORD).await.status(), StatusCode::OK);
         for bad in ["-1", "11", "many"] {
+            let mut variables = variables();
             variables.insert("proxy_hops", bad.into());
             assert!(Config::read(&variables).unwrap_err()[0].contains("proxy_hops"), "{bad}");
         }
