@@ -6,6 +6,7 @@ use bytes::Bytes;
 use framelift_contract::message::Message;
 use framelift_domain::Time;
 use framelift_domain::video::Lane;
+use futures::future::join_all;
 
 /// A store, a queue or an object store did not answer, or not as it should.
 ///
@@ -43,6 +44,10 @@ pub type Change<'a> = &'a mut dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>>;
 pub trait Kv {
     /// Reads a value; none if it is missing.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Unavailable>;
+    /// Reads values, in the order of their keys; none for each that is missing.
+    async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, Unavailable> {
+        join_all(keys.iter().map(|key| self.get(key))).await.into_iter().collect()
+    }
     /// Writes the value. Idempotent.
     async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), Unavailable>;
     /// Removes the key. Idempotent.

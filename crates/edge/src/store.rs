@@ -117,7 +117,7 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
 
     /// Reads a value.
     pub async fn get<T: Stored>(&self, key: &str) -> Result<Option<T>, StoreError> {
-        self.kv.get(key).await?.map(|bytes| decode(key, &bytes)).transpose()
+        Ok(self.kv.get(key).await?.map(|bytes| decode(key, &bytes)).transpose()?)
     }
 
     /// Reads a value that is swapped, and its revision, which each write raises.
@@ -135,6 +135,17 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
     /// A video's record.
     pub async fn video(&self, id: VideoId) -> Result<Option<VideoRow>, StoreError> {
         self.get(&keys::video(id)).await
+    }
+
+    /// Records of videos, in the order of their ids.
+    pub async fn videos(
+        &self,
+        ids: &[VideoId],
+    ) -> Result<Vec<Result<Option<VideoRow>, Damaged>>, Unavailable> {
+        let keys: Vec<String> = ids.iter().map(|&id| keys::video(id)).collect();
+        let values = self.kv.get_many(&keys).await?;
+        let read = |(key, value): (&String, Option<Vec<u8>>)| value.map(|bytes| decode(key, &bytes)).transpose();
+        Ok(keys.iter().zip(values).map(read).collect())
     }
 
     /// Changes a video's record.

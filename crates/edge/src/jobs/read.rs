@@ -4,17 +4,15 @@ use framelift_contract::account::{Quota, Quotas};
 use framelift_contract::video::Status;
 use framelift_domain::video::{State, StateName};
 use framelift_domain::{UserId, Video, VideoId};
-use futures::future::join_all;
 
 use super::{Found, JobError, Jobs, Result, view};
 use crate::cursor;
 use crate::ports::{Ambient, Kv, Objects, Queue};
-use crate::store::StoreError;
 use crate::store::index::PAGE;
 use crate::store::records::VideoRow;
 
-/// Records that are read concurrently: a page of the usual length.
-const CONCURRENT_READS: usize = 20;
+/// With a filter, records that are read at once at least: a page of the usual length.
+const MIN_BATCH: usize = 20;
 /// Maximum of records that one call reads, however few match its filter.
 const MAX_READS: u64 = 500;
 
@@ -101,25 +99,26 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             }
             // Without a filter, nearly every record that is read is shown.
             let missing = limit as usize - page.items.len();
-            let at_once = if status.is_none() { missing.min(CONCURRENT_READS) } else { CONCURRENT_READS };
+            let at_once = if status.is_none() { missing } else { missing.max(MIN_BATCH) };
             let first = (number * PAGE).max(next.saturating_sub(at_once as u64)).max(last);
-            let wanted = (first..next).rev().filter_map(|position| {
-                let id = *ids.1.get(usize::try_from(position % PAGE).ok()?)?;
-                Some((position, id))
-            });
-            let rows =
-                join_all(wanted.map(|(position, id)| async move { (position, self.store.video(id).await) }));
-            for (position, row) in rows.await {
+            let (positions, wanted): (Vec<u64>, Vec<VideoId>) = (first..next)
+                .rev()
+                .filter_map(|position| {
+                    let id = *ids.1.get(usize::try_from(position % PAGE).ok()?)?;
+                    Some((position, id))
+                })
+                .unzip();
+            for (position, row) in positions.into_iter().zip(self.store.videos(&wanted).await?) {
                 if page.items.len() >= limit as usize {
                     break;
                 }
                 next = position;
                 let row = match row {
-                    Err(StoreError::Damaged(damaged)) => {
+                    Err(damaged) => {
                         damaged.log_once(DAMAGED_LEFT_OUT, Some(user), None);
                         None
                     }
-                    row => row?,
+                    Ok(row) => row,
                 };
                 if let Some(row) = row
                     && is_shown(&row, user, position, status)

@@ -1,9 +1,11 @@
-//! The key-value port over Spin. Reads use `spin:key-value`, which does not block other requests of the instance. Swaps
-//! and increments use `wasi:keyvalue` atomics, which does.
+//! The key-value port over Spin. Reads use `spin:key-value`, which does not block other requests of the instance. Swaps,
+//! increments and reads of many keys use `wasi:keyvalue`, which does.
+
+use std::collections::BTreeMap;
 
 use spin_sdk::key_value::Store;
 
-use self::bindings::wasi::keyvalue::{atomics, store};
+use self::bindings::wasi::keyvalue::{atomics, batch, store};
 use crate::ports::{Change, Kv, Swap, Unavailable};
 
 mod bindings {
@@ -14,6 +16,9 @@ mod bindings {
         generate_all,
     });
 }
+
+/// The most keys that DynamoDB reads in one call.
+const BATCH: usize = 100;
 
 /// One store of the component, open for one request.
 pub struct SpinKv {
@@ -37,6 +42,19 @@ impl SpinKv {
 impl Kv for SpinKv {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Unavailable> {
         self.store.get(key).await.map_err(|error| unavailable("get", error))
+    }
+
+    async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, Unavailable> {
+        let mut unique = keys.to_vec();
+        unique.sort_unstable();
+        unique.dedup();
+        let mut values = BTreeMap::new();
+        for keys in unique.chunks(BATCH) {
+            let read = batch::get_many(&self.bucket, keys).map_err(|error| unavailable("get many", error))?;
+            // Some back ends leave missing keys out, and none keeps the order.
+            values.extend(read.into_iter().filter_map(|(key, value)| Some((key, value?))));
+        }
+        Ok(keys.iter().map(|key| values.get(key).cloned()).collect())
     }
 
     async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), Unavailable> {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Damaged, StoreError};
+use super::Damaged;
 
 /// Maximum of bytes of a value that every back end accepts.
 pub const MAX_VALUE_BYTES: usize = 32 << 10;
@@ -126,7 +126,7 @@ struct Current<T> {
 }
 
 /// The value of type `T` in those bytes.
-pub(crate) fn decode<T: Stored>(key: &str, bytes: &[u8]) -> Result<T, StoreError> {
+pub(crate) fn decode<T: Stored>(key: &str, bytes: &[u8]) -> Result<T, Damaged> {
     // Nearly all values have today's layout and are parsed once. Only an envelope migrates other layouts, and says why a
     // value is damaged.
     if let Ok(current) = serde_json::from_slice::<Current<T>>(bytes)
@@ -134,7 +134,7 @@ pub(crate) fn decode<T: Stored>(key: &str, bytes: &[u8]) -> Result<T, StoreError
     {
         return Ok(current.value);
     }
-    Ok(Envelope::read(key, bytes)?.open(key)?)
+    Envelope::read(key, bytes)?.open(key)
 }
 
 /// Merges a change into the stored JSON: `stored` was read as `before` and has become `after`. Everything that is equal
