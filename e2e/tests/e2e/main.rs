@@ -11,6 +11,7 @@ mod configuration;
 mod events;
 mod failures;
 mod fairness;
+mod flat_memory;
 mod frames;
 mod full_disk;
 mod hostile;
