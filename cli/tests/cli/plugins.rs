@@ -253,7 +253,7 @@ fn areas_are_redacted_from_and_until_their_times_and_missed_ones_are_told() {
     let manifest = manifest(&folder.path().join("out/manifest.json"));
     let frames = manifest["frames"].as_array().unwrap();
     assert_eq!(frames.len(), 6);
-    for second in 0..frames.len() {
+    for (second, frame) in frames.iter().enumerate() {
         let pixels = rgb(&folder.path().join(format!("out/frame_{:06}.png", second + 1)));
         let dark = [0, 16, 32].map(|x| pixels[(4 * 64 + x + 4) * 3] < 16);
         assert_eq!(dark, [(2..4).contains(&second), second < 1, second >= 5], "{second} s");

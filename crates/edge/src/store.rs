@@ -144,7 +144,8 @@ impl<'a, K: Kv, A: Ambient> Store<'a, K, A> {
     ) -> Result<Vec<Result<Option<VideoRow>, Damaged>>, Unavailable> {
         let keys: Vec<String> = ids.iter().map(|&id| keys::video(id)).collect();
         let values = self.kv.get_many(&keys).await?;
-        let read = |(key, value): (&String, Option<Vec<u8>>)| value.map(|bytes| decode(key, &bytes)).transpose();
+        let read =
+            |(key, value): (&String, Option<Vec<u8>>)| value.map(|bytes| decode(key, &bytes)).transpose();
         Ok(keys.iter().zip(values).map(read).collect())
     }
 

@@ -85,13 +85,6 @@ impl Control {
 }
 
 impl Http for Control {
-    /// Starts the service with other values of some variables.
-    fn set(&mut self, changed: &[(&'static str, &str)]) {
-        let mut variables = variables();
-        variables.extend(changed.iter().map(|&(name, value)| (name, value.to_owned())));
-        self.config = Config::read(&variables).unwrap();
-    }
-
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Unavailable> {
         if request.uri().host() == Some("passwords.spin.internal") {
             return self.passwords(request).await;
@@ -144,6 +137,13 @@ impl World {
             fault: Cell::default(),
             problems: RefCell::default(),
         }
+    }
+
+    /// Starts the service with other values of some variables.
+    fn set(&mut self, changed: &[(&'static str, &str)]) {
+        let mut variables = variables();
+        variables.extend(changed.iter().map(|&(name, value)| (name, value.to_owned())));
+        self.config = Config::read(&variables).unwrap();
     }
 
     async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
