@@ -11,7 +11,7 @@ use super::{name, own};
 use crate::http::{Failure, Incoming, RequestBody, Route, declared_length, json};
 use crate::jobs::JobError;
 use crate::jobs::plugins::Uploaded;
-use crate::object_store::{Completion, StoredPart};
+use crate::object_store::Completion;
 use crate::openapi::{Auth, Operation, binary, examples, typed};
 use crate::ports::{Ambient, Http, Kv, Queue, Unavailable};
 use crate::service::plan::MIN_PART_BYTES;
@@ -54,7 +54,8 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         if announced.is_some_and(|length| length > MAX_PLUGIN_BYTES) {
             return Err(file::too_large(MAX_PLUGIN_BYTES));
         }
-        let mut part_reader = PartReader::new(RawBody(body), PART_BYTES, MAX_PLUGIN_BYTES).hashing(true);
+        let mut part_reader =
+            PartReader::new(RawBody(body), PART_BYTES, MAX_PLUGIN_BYTES).expecting(announced).hashing(true);
         let first = part_reader.next_part().await?.unwrap_or_default();
         check_header(&first)?;
         let most_bytes = announced.unwrap_or(MAX_PLUGIN_BYTES).max(first.len() as u64);
@@ -95,13 +96,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
             return Ok(objects.put(&key, WASM, first).await?);
         };
         let upload_id = objects.create_multipart(&key, WASM).await?;
-        let mut parts: Vec<StoredPart> = Vec::new();
-        let (mut number, mut part, mut next) = (1, first, Some(second));
-        loop {
-            parts.push(objects.upload_part(&key, &upload_id, number, part).await?);
-            let Some(following) = next else { break };
-            (number, part, next) = (number + 1, following, part_reader.next_part().await?);
-        }
+        let parts = self.send_parts(&key, &upload_id, [first, second], part_reader).await?;
         match objects.complete_multipart(&key, &upload_id, &parts).await? {
             Completion::Done => Ok(()),
             Completion::NoSuchUpload => Err(JobError::UploadIncomplete.into()),

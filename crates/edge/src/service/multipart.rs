@@ -1,13 +1,16 @@
-//! Begins multipart uploads of large files, and presigns the URLs of their parts.
+//! Begins multipart uploads of large files, sends their parts, and presigns the URLs of parts.
 
+use bytes::Bytes;
 use framelift_contract::video::UploadPart;
 use framelift_domain::video::Multipart;
 use framelift_domain::{Time, Video};
+use futures::future::join;
 
 use super::plan::{Plan, part_bytes};
+use super::stream::{PartReader, Source};
 use super::{Service, upload_key};
 use crate::http::Failure;
-use crate::object_store::DEFAULT_CONTENT_TYPE;
+use crate::object_store::{DEFAULT_CONTENT_TYPE, StoredPart};
 use crate::ports::{Ambient, Http, Kv, Queue};
 
 impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
@@ -23,6 +26,27 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
             objects.abort_multipart(&key, &own_upload.upload_id).await?;
         }
         Ok(recorded?)
+    }
+
+    /// Sends the parts of a file of which two were read. While one is sent the next one is read: no more than two are in
+    /// memory.
+    pub(crate) async fn send_parts<S: Source>(
+        &self,
+        key: &str,
+        upload_id: &str,
+        [first, mut part]: [Bytes; 2],
+        part_reader: &mut PartReader<S>,
+    ) -> Result<Vec<StoredPart>, Failure> {
+        let objects = self.objects();
+        let mut parts = vec![objects.upload_part(key, upload_id, 1, first).await?];
+        for number in 2.. {
+            let stored = objects.upload_part(key, upload_id, number, part);
+            let (stored, next) = join(stored, part_reader.next_part()).await;
+            parts.push(stored?);
+            let Some(next) = next? else { break };
+            part = next;
+        }
+        Ok(parts)
     }
 
     /// Fresh URLs for parts, and when they expire.

@@ -45,6 +45,7 @@ pub(crate) struct PartReader<S> {
     source: S,
     part_bytes: usize,
     limit: u64,
+    expected: Option<u64>,
     bytes_read: u64,
     buffer: BytesMut,
     rest: Bytes,
@@ -60,6 +61,7 @@ impl<S: Source> PartReader<S> {
             source,
             part_bytes,
             limit,
+            expected: None,
             bytes_read: 0,
             buffer: BytesMut::new(),
             rest: Bytes::new(),
@@ -67,6 +69,12 @@ impl<S: Source> PartReader<S> {
             hashing: false,
             hash: Sha256::new(),
         }
+    }
+
+    /// Tells how many bytes there will be. It need not be true.
+    pub(crate) fn expecting(mut self, bytes: Option<u64>) -> Self {
+        self.expected = bytes;
+        self
     }
 
     /// Turns hashing on or off.
@@ -91,14 +99,26 @@ impl<S: Source> PartReader<S> {
                 continue;
             }
             if self.buffer.capacity() == 0 {
-                // Small files do not reserve a whole part: capacity grows by doubling.
-                self.buffer.reserve(self.rest.len());
+                self.buffer.reserve(self.next_capacity());
             }
             let room = self.part_bytes - self.buffer.len();
             let piece = self.rest.split_to(room.min(self.rest.len()));
             self.buffer.extend_from_slice(&piece);
         }
         if self.buffer.is_empty() { Ok(None) } else { Ok(Some(std::mem::take(&mut self.buffer).freeze())) }
+    }
+
+    /// How much room the next part gets at once. A buffer that grows is copied, and leaves holes in the guest's memory,
+    /// which never shrinks.
+    fn next_capacity(&self) -> usize {
+        let already_taken = self.bytes_read.saturating_sub(self.rest.len() as u64);
+        let capacity = match self.expected {
+            Some(expected) => usize::try_from(expected.saturating_sub(already_taken)).unwrap_or(usize::MAX),
+            // The first part may be a small file.
+            None if already_taken == 0 => 0,
+            None => self.part_bytes,
+        };
+        capacity.max(self.rest.len()).min(self.part_bytes)
     }
 
     fn accept(&mut self, piece: Bytes) -> Result<(), Failure> {

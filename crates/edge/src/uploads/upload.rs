@@ -11,7 +11,6 @@ use framelift_contract::rules::{FILE_NAME, MEDIA_TYPE, VIDEO_FILE_NAME};
 use framelift_contract::video::Status;
 use framelift_domain::video::{Multipart, State};
 use framelift_domain::{Options, UserId, Video};
-use futures::future::join;
 use http::header::CONTENT_LENGTH;
 use http::{Response, StatusCode};
 use utoipa::ToSchema as _;
@@ -23,7 +22,7 @@ use super::once::{self, LeasedSource, Sender};
 use super::{incomplete, is_past_upload};
 use crate::http::{Failure, Incoming, RequestBody, Route, declared_length};
 use crate::jobs::{JobError, NewVideo, UploadClaim};
-use crate::object_store::{Completion, DEFAULT_CONTENT_TYPE, ObjectStore, StoredPart};
+use crate::object_store::{Completion, DEFAULT_CONTENT_TYPE, ObjectStore};
 use crate::openapi::{Auth, Operation, binary, examples, keeping};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::plan::{MAX_PARTS, MIN_PART_BYTES, Plan};
@@ -159,7 +158,8 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let sender = Sender::new(self.jobs());
         let file = LeasedSource { source: file, sender: &sender };
         let keyed = incoming.headers().contains_key(IDEMPOTENCY_KEY);
-        let mut part_reader = PartReader::new(file, PART_BYTES, self.stream_limit()).hashing(keyed);
+        let mut part_reader =
+            PartReader::new(file, PART_BYTES, self.stream_limit()).expecting(announced.length).hashing(keyed);
         let first_part = part_reader.next_part().await?;
         let Some(first_part) = first_part else { return Err(Failure::field("/file", "must not be empty")) };
         let length = announced.length.map(|length| length.to_string()).unwrap_or_default();
@@ -236,18 +236,8 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
                 _ => return Err(JobError::AlreadyFinished.into()),
             },
         };
-        let mut parts: Vec<StoredPart> = Vec::new();
-        let (mut number, mut part, mut next) = (1, first_part, Some(second_part));
-        loop {
-            let stored = objects.upload_part(&key, &multipart.upload_id, number, part);
-            let (stored, after) = match &next {
-                Some(_) => join(stored, part_reader.next_part()).await,
-                None => (stored.await, Ok(None)),
-            };
-            parts.push(stored?);
-            let Some(following_part) = next else { break };
-            (number, part, next) = (number + 1, following_part, after?);
-        }
+        let parts =
+            self.send_parts(&key, &multipart.upload_id, [first_part, second_part], part_reader).await?;
         sender.renew().await?;
         match objects.complete_multipart(&key, &multipart.upload_id, &parts).await? {
             Completion::Done => Ok(()),
