@@ -4,8 +4,8 @@
     cargo xtask up --port 3000 --data /tmp/stack        # in another terminal
     python3 benches/listeners.py http://127.0.0.1:3000 /tmp/stack/stack.json [STREAMS] [SECONDS]
 
-All are of one user, whose one video waits for its upload, so that nothing happens: what is measured is what it costs to
-wait. Half follow the video, half all videos. CPU time and memory are those of the edge's process (/proc).
+Each user has 50 of them and one video, which waits for its upload, so that nothing happens: what is measured is what it
+costs to wait. Half follow the video, half all videos. CPU time and memory are those of the edge's process (/proc).
 """
 
 import http.client
@@ -19,6 +19,18 @@ import urllib.parse
 
 import frames
 
+# A user may have 100.
+STREAMS_OF_A_USER = 50
+
+
+def user(api):
+    """The token of a new user, and the id of their video."""
+    account = {"name": "l", "email": f"bench-{time.time_ns()}@example.com", "password": "correct horse battery"}
+    frames.call(api, "POST", "/auth/register", account)
+    login = {name: account[name] for name in ("email", "password")}
+    token = frames.call(api, "POST", "/auth/login", login)["access_token"]
+    return token, frames.call(api, "POST", "/videos", {"file_name": "a.mp4", "size_bytes": 1000}, token)["id"]
+
 
 def edge(stack_file):
     """CPU seconds, resident bytes and threads of the edge's process."""
@@ -31,20 +43,16 @@ def edge(stack_file):
 def main():
     api, stack_file = sys.argv[1].rstrip("/"), sys.argv[2]
     count, seconds = [int(text) for text in sys.argv[3:5]] or [200, 60]
-    account = {"name": "l", "email": f"bench-{time.time_ns()}@example.com", "password": "correct horse battery"}
-    frames.call(api, "POST", "/auth/register", account)
-    login = {name: account[name] for name in ("email", "password")}
-    token = frames.call(api, "POST", "/auth/login", login)["access_token"]
-    video = frames.call(api, "POST", "/videos", {"file_name": "a.mp4", "size_bytes": 1000}, token)["id"]
+    users = [user(api) for _ in range(0, count, STREAMS_OF_A_USER)]
     port = urllib.parse.urlsplit(api).port
-    headers = {"authorization": f"Bearer {token}"}
 
     def open_stream(number):
+        token, video = users[number // STREAMS_OF_A_USER]
         # The quota of requests a minute may be smaller than the number of streams.
         while True:
             connection = http.client.HTTPConnection("127.0.0.1", port)
             path = f"/videos/{video}/events" if number % 2 else "/videos/events"
-            connection.request("GET", path, headers=headers)
+            connection.request("GET", path, headers={"authorization": f"Bearer {token}"})
             answer = connection.getresponse()
             if answer.status == 200:
                 return connection, answer
