@@ -1,8 +1,9 @@
 //! Idempotency keys: a request that is sent repeatedly is carried out once.
 //!
 //! A user's keys are stored in a fixed number of buckets, by their hash. Keys that are older than a day are removed
-//! whenever their bucket is written. A request whose body is a file ([`super::lease`]) is remembered before its body is
-//! known: its entry also has the request that holds the lease to store the file, or the digest of the stored file.
+//! whenever their bucket is written. A request whose body is a file ([`super::upload_lease`]) is remembered before its
+//! body is known: its entry also has the request that holds the lease to store the file, or the digest of the stored
+//! file.
 
 use std::collections::BTreeMap;
 
