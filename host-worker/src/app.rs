@@ -249,7 +249,7 @@ pub async fn start(
         readiness.set_draining();
         let _ = tokio::join!(receiving.wait(), sweeping);
         jobs.close();
-        if tokio::time::timeout_at(over - shutdown::give_back_period(grace), jobs.wait()).await.is_err() {
+        if tokio::time::timeout_at(over - shutdown::release_period(grace), jobs.wait()).await.is_err() {
             tracing::warn!(jobs = jobs.len(), "the grace period ends: running jobs are released");
             release.cancel();
             if tokio::time::timeout_at(over, jobs.wait()).await.is_err() {
@@ -258,7 +258,7 @@ pub async fn start(
         }
         rest.cancel();
         let _ = probing.await;
-        tracing::info!("the worker is at rest");
+        tracing::info!("the worker has stopped");
     });
     Ok(Running { health, task })
 }

@@ -93,7 +93,7 @@ impl DeadLetters {
                     correlation_id = %task.trace.correlation_id,
                     plugin_id = %task.plugin_id,
                 );
-                self.context.give_back_check(&task, message.receives).instrument(span).await
+                self.context.release_check(&task, message.receives).instrument(span).await
             }
             Err(error) => (DeadLetter::Kept, Disposition::Reject(error.to_string())),
         };
@@ -160,8 +160,8 @@ impl DeadLetters {
         if tries < MAX_TRIES {
             // Its message was received often but hardly processed, because another message of the same job
             // was deferred again and again, or control was down. That is not the video's fault.
-            let given_back = context.give_back(job, &task.trace, receives, "the job was hardly tried").await;
-            return (DeadLetter::GivenBack, given_back);
+            let released = context.release_job(job, &task.trace, receives, "the job was hardly tried").await;
+            return (DeadLetter::Released, released);
         }
         let failure = Failure::new(FailureCode::Internal, format!("gave up after {tries} tries"));
         match context.report_failure(job, &task.trace, &failure, Ending::Failed, 0).await {

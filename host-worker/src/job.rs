@@ -73,7 +73,7 @@ impl Settings {
             retry_delay: config.queue.retry_delay,
             progress: config.worker.progress,
             stuck_after: config.worker.stuck_after,
-            stop_timeout: shutdown::give_back_period(config.worker.grace_period) / 3,
+            stop_timeout: shutdown::release_period(config.worker.grace_period) / 3,
             part_size: config.store.part_size.0,
             read_buffer: config.store.read_buffer.0,
             limits: EngineLimits {
@@ -254,7 +254,7 @@ impl JobContext {
                 Disposition::Defer(Duration::ZERO, DeferReason::Shutdown)
             }
             Err(error) => {
-                tracing::warn!(error = %error, "a notice is put off");
+                tracing::warn!(error = %error, "a notice is deferred");
                 Disposition::Defer(self.message_delay(receives), DeferReason::Notice)
             }
         }

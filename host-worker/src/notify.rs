@@ -62,7 +62,7 @@ impl Notifier {
     ) -> Result<Self, EmailError> {
         let email = Email::new(smtp, links)?;
         if email.is_none() {
-            tracing::warn!("no mail server is configured: nobody is told by e-mail");
+            tracing::warn!("no mail server is configured: no e-mail is sent");
         }
         Ok(Self { control, metrics, email, webhooks, retry_timeout })
     }
@@ -81,7 +81,7 @@ impl Notifier {
                 .await?;
         match &contact {
             Some(contact) => self.send(notice, contact, cancel).await?,
-            None => tracing::info!("the account is gone: nobody is to be told"),
+            None => tracing::info!("the account is gone: no notice is sent"),
         }
         let webhook = contact.is_some_and(|contact| contact.webhook.is_some());
         let told = retry("notified", self.retry_timeout, cancel, || {
@@ -197,11 +197,11 @@ impl Notifier {
         match sent {
             Outcome::Delivered(_) => {
                 self.metrics.notice("webhook", "sent");
-                tracing::info!(event_id = %delivery.id, event, attempt, "a webhook took an event");
+                tracing::info!(event_id = %delivery.id, event, attempt, "an event was delivered");
             }
             Outcome::Failed(_, error) => {
                 self.metrics.notice("webhook", "failed");
-                tracing::info!(event_id = %delivery.id, event, attempt, error, "a webhook did not take an event");
+                tracing::info!(event_id = %delivery.id, event, attempt, error, "an event was not delivered");
             }
             Outcome::Gone => self.metrics.notice("webhook", "gone"),
         }

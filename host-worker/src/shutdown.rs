@@ -32,6 +32,6 @@ pub fn signals() -> std::io::Result<CancellationToken> {
 }
 
 /// The last part of the grace period, in which running jobs are released.
-pub(crate) fn give_back_period(grace: Duration) -> Duration {
+pub(crate) fn release_period(grace: Duration) -> Duration {
     Duration::from_secs(10).min(grace / 2)
 }

@@ -46,7 +46,7 @@ pub(crate) async fn run(
                             resent = done.resent,
                             lapsed_leases = done.lapsed_leases,
                             expired_results = done.expired_results,
-                            "the sweep put things right"
+                            "the sweep finished interrupted work"
                         );
                     }
                     if !done.more {

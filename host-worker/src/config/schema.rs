@@ -97,8 +97,8 @@ section! {
         heartbeat: Duration = "20s",
         /// How long one receive waits for a message, at most 20 s.
         wait: Duration = "20s",
-        /// How long a message is put off that could not be dealt with: the least delay at the first
-        /// time. It doubles each time up to 60 times as much, and chance adds up to as much again.
+        /// How long a message that could not be dealt with is deferred: the least delay at the first
+        /// time. It doubles each time up to 60 times as much, plus up to the same again as random jitter.
         retry_delay: Duration = "7500ms",
     }
 }
@@ -140,9 +140,9 @@ section! {
         grace_period: Duration = "25s",
         /// How often progress is reported; it renews the job's lease, so stay well below it.
         progress: Duration = "15s",
-        /// An extraction in which neither images nor places in the video nor bytes (at 8 KiB a
-        /// second) come forward for so long is stuck: the job times out. Opening and measuring a
-        /// video may take 15 s and 4 s for each MiB.
+        /// An extraction that makes no progress for so long, in images, in its position in the video or in
+        /// bytes (at 8 KiB a second), is stuck: the job times out. Opening and measuring a video may take
+        /// 15 s and 4 s for each MiB.
         stuck_after: Duration = "5m",
         /// What happens where the kernel lacks one of the mechanisms that confine decoders (Landlock
         /// from Linux 5.13 on, seccomp): `"required"` refuses to start and says which,
@@ -154,8 +154,8 @@ section! {
         /// out of service: it is not ready and takes no work. 0 means never.
         max_own_failures: u32 = "5",
         /// How long it stays out of service at least; then it tries again. Without a good job in between,
-        /// each pause is twice as long as the one before, up to 15 min, and chance adds up to as much
-        /// again.
+        /// each pause is twice as long as the one before, up to 15 min, plus up to the same again as random
+        /// jitter.
         out_of_service: Duration = "60s",
     }
 }

@@ -95,7 +95,7 @@ pub(crate) enum DeadLetter {
     /// Its job has used up its attempts and failed.
     Failed,
     /// Its job was hardly tried and got a new message.
-    GivenBack,
+    Released,
     /// Its job was finished already; the notice that was due was sent.
     Finished,
     /// Its video no longer exists.
@@ -110,7 +110,7 @@ impl EncodeLabelValue for DeadLetter {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
         encoder.write_str(match self {
             Self::Failed => "failed",
-            Self::GivenBack => "given-back",
+            Self::Released => "given-back",
             Self::Finished => "finished",
             Self::Gone => "gone",
             Self::Deferred => "put-off",
@@ -237,7 +237,7 @@ impl Metrics {
         r.register("messages", "Messages received, by the lane of their queue", self.messages.clone());
         r.register("messages_rejected", "Messages that were not understood", self.messages_rejected.clone());
         let deferred = self.messages_deferred.clone();
-        r.register("messages_put_off", "Messages that were put off, by reason", deferred);
+        r.register("messages_put_off", "Deferred messages, by reason", deferred);
         let dead_letters = self.dead_letters.clone();
         r.register("dead_letters", "Dead letters received, by what became of them", dead_letters);
         r.register("sweep", "What the sweeps that this worker called put right", self.sweep.clone());
@@ -325,7 +325,7 @@ mod tests {
         metrics.stage_took("storing", std::time::Duration::from_secs(1));
         metrics.message_received(Lane::Short);
         metrics.message_deferred(DeferReason::LeaseHeld);
-        metrics.dead_letter(DeadLetter::GivenBack);
+        metrics.dead_letter(DeadLetter::Released);
         metrics.swept(&SweepAnswer { resent: 2, ..SweepAnswer::default() });
         let page = metrics.text();
         for line in [

@@ -130,8 +130,8 @@ impl Readiness {
 
     /// Notes that a job was released for a reason of this worker's own. After too many in a row, it takes no
     /// work for a while. Returns their number, and whether it goes out of service now.
-    pub(crate) fn job_given_back(&self) -> (u32, bool) {
-        let (jobs, pause) = self.change(|state| (state.streak.jobs() + 1, state.streak.given_back()));
+    pub(crate) fn job_released(&self) -> (u32, bool) {
+        let (jobs, pause) = self.change(|state| (state.streak.jobs() + 1, state.streak.released()));
         if let Some(pause) = pause {
             tracing::error!(
                 jobs,
@@ -231,14 +231,14 @@ mod tests {
     async fn waiting_ends_with_the_pause_of_a_worker_that_is_out_of_service() {
         let readiness = Readiness::new(StreakLimit { jobs: 1, pause: Duration::from_secs(10) });
         all_answer(&readiness);
-        assert_eq!(readiness.job_given_back(), (1, true));
+        assert_eq!(readiness.job_released(), (1, true));
         assert_eq!(readiness.report().1["out_of_service"], true);
         assert!(!readiness.is_ready());
         let began = Instant::now();
         // With time paused, it ends as soon as nothing but the pause is waited for.
         readiness.ready().await;
         assert!(began.elapsed() >= Duration::from_secs(10));
-        readiness.job_given_back();
+        readiness.job_released();
         assert!(!readiness.is_ready(), "one more takes it out again");
         readiness.job_succeeded();
         assert!(readiness.is_ready());

@@ -45,7 +45,7 @@ impl Streak {
     ///
     /// After a pause the worker tries again: the first released job takes it out again, a good one ends the
     /// streak.
-    pub(crate) fn given_back(&mut self) -> Option<Duration> {
+    pub(crate) fn released(&mut self) -> Option<Duration> {
         self.jobs += 1;
         // Jobs that were already running when it went out of service do not extend the pause.
         if self.limit.jobs == 0 || self.jobs < self.limit.jobs || self.out_until().is_some() {
@@ -74,25 +74,25 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn pauses_grow_until_a_job_goes_well() {
         let mut streak = Streak::new(LIMIT);
-        assert_eq!([streak.given_back(), streak.given_back()], [None, None]);
+        assert_eq!([streak.released(), streak.released()], [None, None]);
         let mut longest = Duration::ZERO;
         for _ in 0..8 {
-            let pause = streak.given_back().expect("out of service");
+            let pause = streak.released().expect("out of service");
             assert!(pause >= LIMIT.pause && streak.out_until().is_some());
-            assert_eq!(streak.given_back(), None, "it is out already");
+            assert_eq!(streak.released(), None, "it is out already");
             longest = longest.max(pause);
             tokio::time::advance(pause).await;
             assert_eq!(streak.out_until(), None, "it tries again");
         }
         assert!((900..=1800).contains(&longest.as_secs()), "{longest:?}");
         assert!(streak.succeeded() && streak.jobs() == 0);
-        assert_eq!([streak.given_back(), streak.given_back()], [None, None], "the row begins anew");
+        assert_eq!([streak.released(), streak.released()], [None, None], "the row begins anew");
         assert!(!streak.succeeded(), "it was in service");
     }
 
     #[tokio::test(start_paused = true)]
     async fn zero_is_no_limit() {
         let mut streak = Streak::new(StreakLimit { jobs: 0, ..LIMIT });
-        assert!((0..100).all(|_| streak.given_back().is_none()));
+        assert!((0..100).all(|_| streak.released().is_none()));
     }
 }

@@ -41,7 +41,7 @@ impl From<CompileError> for PluginError {
     fn from(error: CompileError) -> Self {
         match error {
             CompileError::Rejected(rejected) => Self::Rejected(rejected),
-            CompileError::Start(error) => Self::Later(error.to_string()),
+            CompileError::Start(_) | CompileError::Interrupted(_) => Self::Later(error.to_string()),
             CompileError::Cancelled => Self::Later("cancelled".to_owned()),
         }
     }
@@ -180,7 +180,7 @@ impl JobContext {
 
     /// Releases a check whose message became a dead letter. The claim counts as an attempt, so that the
     /// plugin is rejected after the last one.
-    pub(crate) async fn give_back_check(
+    pub(crate) async fn release_check(
         &self,
         task: &PluginTask,
         receives: u32,
@@ -195,7 +195,7 @@ impl JobContext {
                     "the check of a plugin is released"
                 );
                 let outcome = (CheckOutcome::Released, Some(reason), None);
-                (DeadLetter::GivenBack, self.report_check(&check, &task.trace, outcome, later).await)
+                (DeadLetter::Released, self.report_check(&check, &task.trace, outcome, later).await)
             }
             Err(gone @ Disposition::Delete) => (DeadLetter::Gone, gone),
             Err(disposition) => (DeadLetter::Deferred, disposition),

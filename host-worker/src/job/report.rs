@@ -54,7 +54,7 @@ impl JobContext {
             Outcome::Released(why) | Outcome::NotOurs(why) => {
                 tracing::warn!(reason = why, "the job is released");
                 // Another worker must be able to claim it first: a worker that stops has little time.
-                let disposition = self.give_back(job, trace, receives, &why).await;
+                let disposition = self.release_job(job, trace, receives, &why).await;
                 self.remove_result(job).await;
                 disposition
             }
@@ -84,7 +84,7 @@ impl JobContext {
             }
             Outcome::Released(_) if self.draining.is_cancelled() => {}
             Outcome::Released(_) => {
-                let (jobs, goes_out) = self.readiness.job_given_back();
+                let (jobs, goes_out) = self.readiness.job_released();
                 self.metrics.own_failures.set(i64::from(jobs));
                 if goes_out {
                     self.metrics.out_of_service.inc();
@@ -134,7 +134,7 @@ impl JobContext {
     }
 
     /// Releases a job. Control sends a new message for it, so this one is deleted.
-    pub(crate) async fn give_back(&self, job: &Job, trace: &Trace, receives: u32, why: &str) -> Disposition {
+    pub(crate) async fn release_job(&self, job: &Job, trace: &Trace, receives: u32, why: &str) -> Disposition {
         let failure = Failure::new(FailureCode::Internal, why);
         let answer = self.report_failure(job, trace, &failure, Ending::Released, 0).await;
         // There is a notice if it was released too often.

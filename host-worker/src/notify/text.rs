@@ -79,7 +79,7 @@ pub(super) fn with_link(
     public_url: &Url,
     reference: &CorrelationId,
 ) -> Option<MailText> {
-    let until = format!("It is good until {}, for one use.", mail.expires_at);
+    let until = format!("The link works once, until {}.", mail.expires_at);
     let (path, subject, label, lines) = match kind {
         NoticeKind::PasswordReset => (
             "reset",
@@ -87,7 +87,7 @@ pub(super) fn with_link(
             "Set a new password",
             [
                 "somebody, most likely you, asked for a new password for your account.".to_owned(),
-                format!("Follow the link to set one. {until} All your logins end then."),
+                format!("Follow the link to set one, which ends all your logins. {until}"),
                 "If it was not you, there is nothing to do: your password stays as it is.".to_owned(),
             ],
         ),
@@ -112,7 +112,7 @@ pub(super) fn with_link(
 pub(super) fn plugin_rejected(name: &str, plugin: &PluginEvent, reference: &CorrelationId) -> MailText {
     let called = one_line(&plugin.plugin);
     let lines = [
-        format!("your plugin \"{called}\" was checked and is not taken."),
+        format!("your plugin \"{called}\" did not pass its check."),
         format!("Reason: {}.", one_line(plugin.reason.trim_end_matches('.'))),
         "What you can do: `framelift plugin check` says the same on your machine. Upload the plugin again when it \
          passes."
@@ -220,7 +220,7 @@ pub(super) mod tests {
             expires_at: Time::from_unix_ms(1_700_000_000_000),
         };
         for (kind, path, says) in [
-            (NoticeKind::PasswordReset, "reset", "good until 2023-11-14T22:13:20.000Z"),
+            (NoticeKind::PasswordReset, "reset", "works once, until 2023-11-14T22:13:20.000Z"),
             (NoticeKind::EmailVerification, "verify", "confirm that the address is yours"),
         ] {
             let text = with_link(kind, &mail, &url, &"c-1".parse().unwrap()).unwrap();

@@ -48,7 +48,7 @@ impl Lease {
         // A concurrent heartbeat would undo the call.
         self.heartbeat.abort();
         if let Err(error) = self.queue.change_visibility(&self.receipt, delay).await {
-            tracing::warn!(error = %error, message_id = self.message_id, "a message could not be put off");
+            tracing::warn!(error = %error, message_id = self.message_id, "a message could not be deferred");
         }
     }
 

@@ -276,8 +276,8 @@ async fn a_job_that_others_hold_or_have_finished() {
     let held = rig.add(1, small_video(), json!({}), 1).await;
     rig.control.script("claim", &[Some(ProblemCode::LeaseHeld), Some(ProblemCode::JobFinished)]);
     rig.send(&held).await;
-    let put_off = async || rig.messages(JOBS).await.iter().any(|message| hidden_for_s(message) >= 30);
-    eventually("the message is put off", put_off).await;
+    let deferred = async || rig.messages(JOBS).await.iter().any(|message| hidden_for_s(message) >= 30);
+    eventually("the message is deferred", deferred).await;
     assert_eq!(rig.messages(JOBS).await.len(), 1, "it is not deleted");
 
     // Finished, but its notice never went out.
@@ -364,7 +364,7 @@ async fn a_mail_that_is_refused_for_good_counts_as_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mail_server_that_puts_off_gets_the_mail_later() {
+async fn a_mail_server_that_defers_gets_the_mail_later() {
     let rig = Rig::with("451 try later", "").await;
     let job = rig.add(1, &b"no video"[..], json!({}), 1).await;
     rig.send(&job).await;

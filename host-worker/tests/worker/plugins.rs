@@ -176,7 +176,7 @@ async fn an_uploaded_plugin_is_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_that_became_a_dead_letter_is_given_back() {
+async fn a_check_that_became_a_dead_letter_is_released() {
     let rig = Rig::start().await;
     let report = check(&rig, DEAD, &half()).await;
     assert_eq!((&report["outcome"], &report["attempt"]), (&json!("released"), &json!(4)));

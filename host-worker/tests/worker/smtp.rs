@@ -1,4 +1,4 @@
-//! A mail server that takes, refuses or puts off.
+//! A mail server that accepts, refuses or defers.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -428,7 +428,7 @@ fn decoded_time_counts_once_and_on_the_day_of_the_end() {
     block_on(jobs.delete(fixture.user, completed)).unwrap();
     assert_eq!(decoded_s(), 50);
 
-    // What was given back, or taken back, is not the owner's to pay for.
+    // What was released, or reclaimed, is not the owner's to pay for.
     let released = fixture.claimed();
     block_on(jobs.progress(released, 1, worker(), progress(40_000))).unwrap();
     block_on(jobs.release(released, 1, worker(), internal())).unwrap();
