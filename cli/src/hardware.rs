@@ -6,7 +6,7 @@ use crate::outcome::{Done, Failed};
 
 pub(crate) fn run() -> Result<Done, Failed> {
     let info = framelift_media::hardware();
-    let json = serde_json::to_value(info).context("the description has no JSON form")?;
+    let json = serde_json::to_value(info).context("cannot serialize the description")?;
     let text = match &info.problem {
         Some(problem) => format!("the CPU decodes everything: {problem}"),
         None => {

@@ -71,7 +71,7 @@ impl Output {
         let image = Template::parse(file).map_err(wrong)?;
         if Template::parse(folder).map_err(wrong)?.is_unique_per_image() {
             return Err(
-                "--output: {n} and {time} belong into the file's name, not into a folder's".to_owned()
+                "--output: {n} and {time} belong in the file's name, not in a folder's".to_owned()
             );
         }
         if image.is_unique_per_image() {

@@ -35,6 +35,6 @@ pub(crate) fn run(args: &ProbeArgs) -> Result<Done, Failed> {
             String::new()
         },
     );
-    let json = serde_json::to_value(&info).context("the description has no JSON form")?;
+    let json = serde_json::to_value(&info).context("cannot serialize the description")?;
     Ok(Done { text, json, warnings: Vec::new() })
 }

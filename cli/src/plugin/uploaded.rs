@@ -98,5 +98,5 @@ const fn state(state: PluginState) -> &'static str {
 }
 
 fn json_of(answer: &impl serde::Serialize) -> Result<Value, Failed> {
-    Ok(serde_json::to_value(answer).context("the answer has no JSON form")?)
+    Ok(serde_json::to_value(answer).context("cannot serialize the answer")?)
 }

@@ -214,7 +214,7 @@ enum Unit {
 fn set(service: &Service, args: &SetArgs) -> Result<Done, Failed> {
     let SetArgs { name, email, email_on_completion, .. } = args;
     if name.is_none() && email.is_none() && email_on_completion.is_none() {
-        let message = "nothing is to be changed: give --name, --email or --email-on-completion";
+        let message = "nothing to change: give --name, --email or --email-on-completion";
         return Err(Failed::Values(vec![message.to_owned()]));
     }
     let notifications = (email.is_some() || email_on_completion.is_some()).then_some(UpdateNotifications {

@@ -167,10 +167,9 @@ fn receive(
     }
     if received_bytes != result.size_bytes || hex::encode(hash.finalize()) != result.sha256 {
         fs::remove_file(part).with_context(shown)?;
-        let message = "the archive that came is not the one that was made (its SHA-256 differs)".to_owned();
         return Err(Failed::Video {
             code: "checksum-mismatch".to_owned(),
-            message: message + "; download it again",
+            message: "the archive is damaged: its SHA-256 differs; download it again".to_owned(),
         });
     }
     file.sync_all().with_context(shown)?;

@@ -164,7 +164,7 @@ impl Image {
         if !is_whole(image.bytes()) {
             return Err(Failed::Video {
                 code: "checksum-mismatch".to_owned(),
-                message: format!("{} is not the image that was made (its SHA-256 differs)", self.file),
+                message: format!("{} is damaged: its SHA-256 differs", self.file),
             });
         }
         fs::write(&path, image.bytes()).with_context(|| path.display().to_string())?;

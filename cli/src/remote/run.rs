@@ -27,7 +27,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Done, Failed> {
     interrupts::set_hint("the service goes on; `framelift list` shows the new video");
     let service = Service::open(&args.service)?;
     let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random number can be had: {error}"))?;
+    getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("cannot get random bytes: {error}"))?;
     let key = hex::encode(random);
     let path = format!("/videos/{}/runs", path_segment(&args.id)?);
     let accepted: AcceptedResponse = service.send(&Call::post(path).json(&body)?.once(&key))?.json()?;

@@ -33,7 +33,7 @@ impl LocalFile {
             bail!("{} is a folder; name the videos in it", shown());
         }
         if !found.is_file() || found.size() == 0 {
-            bail!("{} holds nothing, or is no file", shown());
+            bail!("{} is empty or not a regular file", shown());
         }
         let name = path.file_name().and_then(|name| name.to_str());
         let name = name.with_context(|| format!("the name of {} is not UTF-8", shown()))?.to_owned();
@@ -70,7 +70,7 @@ pub(crate) struct SavedUploadFile(PathBuf);
 impl SavedUploadFile {
     /// The file for an upload of `file` with these options to this account.
     pub(crate) fn of(service: &Service, file: &LocalFile, options: &OptionsBody) -> anyhow::Result<Self> {
-        let options = serde_json::to_string(options).context("the options have no JSON form")?;
+        let options = serde_json::to_string(options).context("cannot serialize the options")?;
         let folder = paths::state()?.join("uploads");
         let account = service.email().unwrap_or_default();
         Ok(Self(folder.join(name(service.server(), &account, file, &options))))
@@ -84,27 +84,27 @@ impl SavedUploadFile {
         match fs::read(&self.0) {
             Ok(text) => match serde_json::from_slice(&text) {
                 Ok(saved) => return Ok(saved),
-                Err(error) => tracing::debug!(%error, "what is kept of an upload cannot be read"),
+                Err(error) => tracing::debug!(%error, "the saved upload cannot be read"),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error).with_context(|| self.0.display().to_string()),
         }
         let mut random = [0; 16];
         getrandom::fill(&mut random)
-            .map_err(|error| anyhow::anyhow!("no random number can be had: {error}"))?;
+            .map_err(|error| anyhow::anyhow!("cannot get random bytes: {error}"))?;
         let saved = SavedUpload { idempotency_key: hex::encode(random), id: None };
         self.write(&saved)?;
         Ok(saved)
     }
 
     pub(crate) fn write(&self, saved: &SavedUpload) -> anyhow::Result<()> {
-        paths::write_private(&self.0, &serde_json::to_vec(saved).context("an upload has no JSON form")?)
+        paths::write_private(&self.0, &serde_json::to_vec(saved).context("cannot serialize the saved upload")?)
     }
 
     /// Removes the file, because the upload is complete or cannot be resumed.
     pub(crate) fn forget(&self) {
         if let Err(error) = fs::remove_file(&self.0) {
-            tracing::debug!(%error, "what is kept of an upload cannot be removed");
+            tracing::debug!(%error, "the saved upload cannot be removed");
         }
     }
 }
@@ -181,7 +181,7 @@ mod tests {
         assert!(file.check_unchanged().unwrap_err().to_string().contains("was changed"));
         fs::write(folder.path().join("empty.mp4"), "").unwrap();
         for (path, message) in
-            [("", "is a folder"), ("empty.mp4", "holds nothing"), ("none.mp4", "No such file")]
+            [("", "is a folder"), ("empty.mp4", "is empty"), ("none.mp4", "No such file")]
         {
             let error = LocalFile::open(&folder.path().join(path)).err().unwrap();
             assert!(format!("{error:#}").contains(message), "{error:#}");

@@ -203,7 +203,7 @@ impl<'a> UploadRun<'a> {
             Upload::Multipart(_) => transfer.parts(&id)?,
             Upload::Put(put) => transfer.whole(put, || match self.create(transfer.file, saved)?.upload {
                 Upload::Put(put) => Ok(put),
-                Upload::Multipart(_) => Err(self.unexpected("another way to upload than before")),
+                Upload::Multipart(_) => Err(self.unexpected("a different upload method than before")),
             })?,
         }
         Ok(id)

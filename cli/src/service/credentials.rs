@@ -80,7 +80,7 @@ impl Credentials {
             let _lock = lock.with_context(|| path.display().to_string())?;
             let mut stored = self.read()?;
             let given = change(&mut stored)?;
-            let text = serde_json::to_vec_pretty(&stored).context("logins have no JSON form")?;
+            let text = serde_json::to_vec_pretty(&stored).context("cannot serialize the logins")?;
             paths::write_private(&self.file(), &text)?;
             Ok(given)
         })

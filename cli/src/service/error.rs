@@ -184,7 +184,7 @@ impl Refusal {
             "quota-exceeded" => {
                 "wait until videos of yours are done, or cancel some: `framelift list` shows them".to_owned()
             }
-            "storage-quota-exceeded" => "remove videos that you need no more: `framelift rm ID`".to_owned(),
+            "storage-quota-exceeded" => "remove videos that you no longer need: `framelift rm ID`".to_owned(),
             "file-too-large" => "cut the video into shorter ones".to_owned(),
             "unsupported-file-format" => "rename the file if it is a video, or put it into an MP4".to_owned(),
             "video-not-found" | "video-not-owned" => {

@@ -79,7 +79,7 @@ impl<'a> Call<'a> {
 
     /// With a body of JSON.
     pub(crate) fn json(mut self, body: &impl Serialize) -> Result<Self, ServiceError> {
-        self.content = Content::Json(serde_json::to_vec(body).context("the request has no JSON form")?);
+        self.content = Content::Json(serde_json::to_vec(body).context("cannot serialize the request")?);
         Ok(self)
     }
 

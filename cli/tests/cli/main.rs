@@ -256,7 +256,7 @@ fn usage_errors_and_invalid_values_have_separate_exit_codes() {
         (&["-o", "{n}.mp4"], "the images' name must end in"),
         (&["-o", "{n}.png", "--format", "jpg"], "--format: the output's name asks for png"),
         (&["-o", "x.tar", "--archive", "zip"], "--archive contradicts"),
-        (&["-o", "{n}/x.jpg"], "belong into the file's name"),
+        (&["-o", "{n}/x.jpg"], "belong in the file's name"),
     ] {
         let output = framelift(folder.path(), &[&["extract", sample], values].concat());
         assert_eq!(output.status.code(), Some(64), "{values:?}: {}", error(&output));

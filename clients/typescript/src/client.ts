@@ -208,7 +208,7 @@ export class Client {
       yield piece;
       how.progress?.(end, size);
     }
-    if (hash.hex() !== result?.sha256) throw new DamagedResult("the archive that came is not the one that was made");
+    if (hash.hex() !== result?.sha256) throw new DamagedResult("the archive is damaged: its SHA-256 differs");
   }
 
   /** A URL from which the archive of a completed video can be downloaded for a while, without a token. */
@@ -307,7 +307,7 @@ export class Client {
   async #whole(file: Blob, created: CreateVideoResponse, announce: () => Promise<CreateVideoResponse>, how: UploadOptions): Promise<void> {
     for (let attempt = 0; ; attempt += 1) {
       const { upload } = created;
-      if (upload.method !== "PUT") throw new Unreachable("the service asks for another way to upload than before");
+      if (upload.method !== "PUT") throw new Unreachable("the service asks for a different upload method than before");
       const status = await put(upload.url, file, upload.headers, how.signal);
       if (status >= 200 && status < 300) break;
       await pauseOrThrow(status, attempt, how.signal);

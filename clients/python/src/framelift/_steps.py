@@ -385,6 +385,6 @@ async def download(session: Session, id: str, target: Path) -> Path:
         await read(session, id, file.tell(), result["size_bytes"] - 1, sink)
     if digest.hexdigest() != result["sha256"]:
         part.unlink()
-        raise DamagedResult("the archive that came is not the one that was made")
+        raise DamagedResult("the archive is damaged: its SHA-256 differs")
     part.replace(target)
     return target

@@ -128,11 +128,11 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotReady => "it is not that far",
-            Self::AlreadyPast => "it is past that",
+            Self::NotReady => "it has not reached that state yet",
+            Self::AlreadyPast => "it has already passed that state",
             Self::Stale => "the attempt is not the current one",
             Self::LeaseHeld { until } => return write!(f, "another worker holds it until {until}"),
-            Self::DeadlinePassed => "its time is up",
+            Self::DeadlinePassed => "its deadline has passed",
             Self::TooEarly => "it is too early",
             Self::Finished => "it is finished",
         })
