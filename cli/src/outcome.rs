@@ -79,6 +79,9 @@ pub(crate) fn not_compiled(plugin: &str, error: CompileError) -> Failed {
     match error {
         CompileError::Rejected(rejected) => ExtractError::Failed(failure(plugin, rejected)).into(),
         CompileError::Start(error) => RunError::Start(error).into(),
+        error @ CompileError::Interrupted(_) => {
+            Failed::Other(anyhow::anyhow!("the plugin {plugin}: {error}"))
+        }
         CompileError::Cancelled => ExtractError::Cancelled.into(),
     }
 }
@@ -291,12 +294,35 @@ fn print_failure(video: Option<&str>, printed: &PrintedFailure) {
     }
 }
 
+/// A text from elsewhere, such as a file's name or what a plugin says, without control characters: they could move the
+/// terminal's cursor, or make a line of their own.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}
+
+/// Lines without control characters: their messages may quote what comes from elsewhere.
+fn harmless(lines: impl Display) -> String {
+    lines.to_string().split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
 /// Prints a line to the standard output. Ignores a closed pipe.
 pub(crate) fn print_line(line: impl Display) {
-    let _ = writeln!(io::stdout(), "{line}");
+    let _ = writeln!(io::stdout(), "{}", harmless(line));
 }
 
 /// Prints a line to the standard error.
 fn print_to_stderr(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", harmless(line));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_from_elsewhere_moves_no_cursor() {
+        let lines = harmless("error: a\u{1b}[2Jb\u{9b}1mc\nhint: d\re");
+        assert_eq!(lines, "error: a\u{fffd}[2Jb\u{fffd}1mc\nhint: d\u{fffd}e");
+        assert_eq!(printable("a\nb\u{7}"), "a\u{fffd}b\u{fffd}");
+    }
 }

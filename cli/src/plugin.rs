@@ -17,7 +17,7 @@ use framelift_sandbox::{Engine, Extracted, RunError};
 use serde_json::json;
 
 use crate::args::{EngineArgs, ImageArgs, SelectArgs};
-use crate::outcome::{Done, Failed};
+use crate::outcome::{Done, Failed, printable};
 use crate::{options, plugins};
 
 #[derive(Debug, Subcommand)]
@@ -126,7 +126,9 @@ fn check(args: &CheckArgs) -> Result<Done, Failed> {
     };
     let tried = match &checked.refuses_empty {
         None => "it has processed a test frame".to_owned(),
-        Some(words) => format!("it refuses an empty configuration ({words}), so no frame was tried"),
+        Some(words) => {
+            format!("it refuses an empty configuration ({}), so no frame was tried", printable(words))
+        }
     };
     let text = format!("{} is a frame plugin and {schema}; {tried}", spec.path.display());
     let json = json!({

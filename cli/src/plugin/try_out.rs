@@ -11,7 +11,7 @@ use framelift_sandbox::Engine;
 use serde_json::{Value, json};
 
 use super::RunArgs;
-use crate::outcome::{Done, Failed, frames};
+use crate::outcome::{Done, Failed, frames, printable};
 
 pub(super) fn run(args: &RunArgs) -> Result<Done, Failed> {
     let (engine, plugins) = args.work.prepare(Metering::Time)?;
@@ -58,13 +58,13 @@ fn try_out(
     let (count, kept) = (seen.outcome.frames, extracted.outcome.frames);
     let mut text = format!("{} before and {kept} after, in {}", frames(count), output.display());
     for (file, plugin_labels) in &labels {
-        let _ = write!(text, "\n{file}: {plugin_labels}");
+        let _ = write!(text, "\n{file}: {}", printable(plugin_labels));
     }
     if let Some(summary) = summary.as_str() {
-        let _ = write!(text, "\nsummary: {summary}");
+        let _ = write!(text, "\nsummary: {}", printable(summary));
     }
     for line in &log.lines {
-        let _ = write!(text, "\nlog: {line}");
+        let _ = write!(text, "\nlog: {}", printable(line));
     }
     let labels: serde_json::Map<_, _> =
         labels.into_iter().map(|(file, plugin_labels)| (file, plugin_labels.into())).collect();

@@ -9,9 +9,8 @@ use framelift_contract::plugin::{DeletedPluginResponse, PluginList, PluginRespon
 use serde_json::{Value, json};
 
 use crate::interrupts;
-use crate::outcome::{Done, Failed};
+use crate::outcome::{Done, Failed, printable};
 use crate::remote::video::path_segment;
-use crate::remote::videos::printable;
 use crate::service::{Call, Service, ServiceArgs};
 
 /// The interval of polls for the result of a check.

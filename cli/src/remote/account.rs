@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 use super::login::{PasswordArgs, secret};
 use super::pages::LimitArgs;
 use super::video::path_segment;
-use super::videos::printable;
-use crate::outcome::{Done, Failed};
+use crate::outcome::{Done, Failed, printable};
 use crate::service::credentials::Credentials;
 use crate::service::{Call, Service, ServiceArgs};
 

@@ -14,7 +14,7 @@ use super::transfer::Transfer;
 use super::video::Video;
 use super::wait::{self, completed, until_ended};
 use crate::interrupts;
-use crate::outcome::{Done, Failed, Printer, Summary};
+use crate::outcome::{Done, Failed, Printer, Summary, printable};
 use crate::service::{Call, Service, ServiceArgs, ServiceError};
 
 #[derive(Debug, Args)]
@@ -158,7 +158,7 @@ impl<'a> UploadRun<'a> {
             }
         }
         let bar = wait::bar(self.args.service.quiet, wait::BYTES, file.size)?;
-        bar.set_message(super::videos::printable(&file.name));
+        bar.set_message(printable(&file.name));
         let transfer = Transfer { service: &self.service, file, bar: &bar };
         let completed_upload =
             self.send_bytes(&transfer, saved_file, saved).and_then(|id| self.complete(&transfer, &id));

@@ -11,7 +11,7 @@ use strum::VariantNames as _;
 
 use super::pages::LimitArgs;
 use super::video::{Video, path_segment};
-use crate::outcome::{Done, Failed, Printer, Summary};
+use crate::outcome::{Done, Failed, Printer, Summary, printable};
 use crate::service::{Call, Service, ServiceArgs};
 
 #[derive(Debug, Args)]
@@ -73,11 +73,6 @@ fn table(videos: &[Video]) -> String {
         format!("{id:a$}  {status:b$}  {frames:>c$}  {size:>d$}  {created:e$}  {file}")
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// A name without control characters, which could move the terminal's cursor or change its colours.
-pub(crate) fn printable(name: &str) -> String {
-    name.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 
 pub(crate) fn show(args: &ShowArgs) -> Result<Done, Failed> {

@@ -10,9 +10,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use super::video::{Video, path_segment};
-use super::videos::{IdsArgs, printable};
+use super::videos::IdsArgs;
 use crate::interrupts;
-use crate::outcome::{Done, Failed, Printer, Summary, print_line};
+use crate::outcome::{Done, Failed, Printer, Summary, print_line, printable};
 use crate::service::events::Piece;
 use crate::service::{Service, ServiceError};
 

@@ -29,7 +29,7 @@ impl Code {
     /// # Errors
     /// How it failed.
     pub fn check(&self, name: &str) -> Result<Checked, Rejected> {
-        let failed = |error| Rejected(format!("failed on a test frame: {error}"));
+        let failed = |error| Rejected::new(format!("failed on a test frame: {error}"));
         let mut plugin = Plugin::new(self, name, "").map_err(failed)?;
         let config_schema = plugin.schema().map_err(failed)?.map(|text| schema(&text)).transpose()?;
         if let Err(words) = plugin.configure("{}").map_err(failed)? {
@@ -40,7 +40,7 @@ impl Code {
             (0..height).flat_map(|y| (0..width).flat_map(move |x| [x as u8, y as u8, (x ^ y) as u8]));
         let frame = Rgb { width, height, bytes: gradient.collect() };
         let picture = Picture::of_rgb(&frame, Layout::Yuv420, 0, Rational::ZERO);
-        let picture = picture.map_err(|error| Rejected(format!("could not be tried: {error}")))?;
+        let picture = picture.map_err(|error| Rejected::new(format!("could not be tried: {error}")))?;
         plugin.process(picture).map_err(failed)?;
         plugin.finish().map_err(failed)?;
         Ok(Checked { config_schema, refuses_empty: None })
@@ -49,10 +49,10 @@ impl Code {
 
 fn schema(text: &str) -> Result<serde_json::Value, Rejected> {
     if text.len() > MAX_SCHEMA_BYTES {
-        return Err(Rejected(format!("its config-schema has more than {MAX_SCHEMA_BYTES} bytes")));
+        return Err(Rejected::new(format!("its config-schema has more than {MAX_SCHEMA_BYTES} bytes")));
     }
     match serde_json::from_str(text) {
         Ok(object @ serde_json::Value::Object(_)) => Ok(object),
-        _ => Err(Rejected("its config-schema is not a JSON object".to_owned())),
+        _ => Err(Rejected::new("its config-schema is not a JSON object")),
     }
 }

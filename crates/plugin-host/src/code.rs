@@ -10,7 +10,7 @@ use wasmtime::{Config, Engine};
 
 use crate::bindings::{FramePlugin, FramePluginPre};
 use crate::limits::{Metering, PluginLimits};
-use crate::plugin::{Plugin, State};
+use crate::plugin::{Plugin, State, shortened};
 
 /// How often the processor time of running calls is checked.
 const TICK: Duration = Duration::from_millis(5);
@@ -22,6 +22,10 @@ const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 const PACKAGE: &str = "framelift:plugin/";
 /// Bytes of stack.
 const STACK: usize = 512 << 10;
+/// The most characters of a reason, and the most imports that one names, with how much of each name.
+const MAX_REASON_CHARS: usize = 1000;
+const MAX_NAMED_IMPORTS: usize = 3;
+const MAX_IMPORT_CHARS: usize = 100;
 
 /// Compiles and loads plugins. Cheap to clone.
 #[derive(Clone)]
@@ -47,6 +51,13 @@ pub struct Code {
 #[error("{0}")]
 pub struct Rejected(pub String);
 
+impl Rejected {
+    /// A reason of bounded length: it may name what a hostile component has chosen.
+    pub fn new(words: impl AsRef<str>) -> Self {
+        Self(shortened(words.as_ref(), MAX_REASON_CHARS))
+    }
+}
+
 /// Keeps the thread that counts time running.
 #[derive(Debug)]
 pub(crate) struct EpochTicker;
@@ -71,6 +82,8 @@ impl std::fmt::Debug for Code {
 pub(crate) fn config(metering: Metering) -> Config {
     let mut config = Config::new();
     config
+        // Whichever features other crates of a program turn on, a plugin has no asynchronous functions.
+        .concurrency_support(false)
         .epoch_interruption(true)
         .consume_fuel(metering == Metering::TimeAndFuel)
         .max_wasm_stack(STACK)
@@ -90,7 +103,7 @@ impl Host {
     /// # Errors
     /// Where WebAssembly cannot be run on this machine.
     pub fn new(limits: PluginLimits, metering: Metering) -> Result<Self, Rejected> {
-        let failed = |error: wasmtime::Error| Rejected(format!("plugins cannot be run here: {error:#}"));
+        let failed = |error: wasmtime::Error| Rejected::new(format!("plugins cannot be run here: {error:#}"));
         let engine = Engine::new(&config(metering)).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         FramePlugin::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(failed)?;
@@ -114,22 +127,22 @@ impl Host {
     pub fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>, Rejected> {
         let most = self.limits.component_bytes;
         if bytes.len() > most {
-            return Err(Rejected(format!("has {} bytes, more than {most}", bytes.len())));
+            return Err(Rejected::new(format!("has {} bytes, more than {most}", bytes.len())));
         }
         if Engine::detect_precompiled(bytes).is_some() {
-            return Err(Rejected("is compiled already: only WebAssembly is accepted".to_owned()));
+            return Err(Rejected::new("is compiled already: only WebAssembly is accepted"));
         }
         if bytes.starts_with(MODULE) {
             let world = "framelift:plugin/frame-plugin";
-            return Err(Rejected(format!(
+            return Err(Rejected::new(format!(
                 "is a core module, not a component: build it for the world {world}"
             )));
         }
         if !bytes.starts_with(COMPONENT) {
-            return Err(Rejected("is not a WebAssembly component in binary form".to_owned()));
+            return Err(Rejected::new("is not a WebAssembly component in binary form"));
         }
         let compiled = self.engine.precompile_component(bytes);
-        compiled.map_err(|error| Rejected(format!("does not compile: {error:#}")))
+        compiled.map_err(|error| Rejected::new(format!("does not compile: {error:#}")))
     }
 
     /// Loads what [`compile`](Self::compile) has made of the component with this SHA-256, and checks what
@@ -143,7 +156,7 @@ impl Host {
         // nothing but decode.
         #[expect(unsafe_code, reason = "the caller promises where the bytes come from")]
         let component = unsafe { Component::deserialize(&self.engine, compiled) };
-        let component = component.map_err(|error| Rejected(format!("cannot be loaded: {error:#}")))?;
+        let component = component.map_err(|error| Rejected::new(format!("cannot be loaded: {error:#}")))?;
         let kind = component.component_type();
         let others: Vec<_> = kind
             .imports(&self.engine)
@@ -152,13 +165,18 @@ impl Host {
             .filter(|name| name.contains(':') && !name.starts_with(PACKAGE))
             .collect();
         if !others.is_empty() {
-            let others = others.join(", ");
-            return Err(Rejected(format!(
-                "imports {others}, and may import only the interfaces of {PACKAGE}"
+            let named = others.iter().take(MAX_NAMED_IMPORTS).map(|name| shortened(name, MAX_IMPORT_CHARS));
+            let named = named.collect::<Vec<_>>().join(", ");
+            let more = match others.len().saturating_sub(MAX_NAMED_IMPORTS) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            return Err(Rejected::new(format!(
+                "imports {named}{more}, and may import only the interfaces of {PACKAGE}"
             )));
         }
         let wrong = |error: wasmtime::Error| {
-            Rejected(format!("does not fit the world framelift:plugin/frame-plugin@1.0.0: {error:#}"))
+            Rejected::new(format!("does not fit the world framelift:plugin/frame-plugin@1.0.0: {error:#}"))
         };
         let pre = self.linker.instantiate_pre(&component).and_then(FramePluginPre::new).map_err(wrong)?;
         Ok(Code {

@@ -197,7 +197,7 @@ impl HostImage for State {
         opacity: f32,
     ) -> Result<()> {
         let opacity = between("opacity", opacity, 0.0, 1.0)?;
-        let wanted = u64::from(width) * u64::from(height) * 4;
+        let wanted = u64::from(width).saturating_mul(u64::from(height)).saturating_mul(4);
         ensure!(pixels.len() as u64 == wanted, "{} bytes of pixels, where {wanted} are needed", pixels.len());
         let size = (width as usize, height as usize);
         paint::overlay(&mut self.frame(&frame)?.canvas()?, &pixels, size, (x.into(), y.into()), opacity);

@@ -1,6 +1,7 @@
 //! A plugin running on one video.
 
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -216,9 +217,19 @@ fn timed<T>(
     let left = limits.video.saturating_sub(lock(&shared).usage.time);
     let most = limits.call.min(left);
     let began = processor_time();
-    store.data_mut().ends = began + most;
+    let state = store.data_mut();
+    state.ends = began + most;
+    // A plugin may go on after it was refused memory, and fail later of something else.
+    state.refused_memory = false;
     store.set_epoch_deadline(1);
-    let result = if left.is_zero() { Err(Trap::Interrupt.into()) } else { call(store) };
+    let result = if left.is_zero() {
+        Err(Trap::Interrupt.into())
+    } else {
+        // What a function of the host does wrong is a failure of this plugin's video, and of nothing else. The instance is
+        // not called again.
+        std::panic::catch_unwind(AssertUnwindSafe(|| call(store)))
+            .unwrap_or_else(|_| Err(wasmtime::format_err!("a function of the host did not expect this call")))
+    };
     let took = processor_time().saturating_sub(began);
     // The last thing that it did may have been a long operation of the host.
     let result = result.and_then(|value| if took > most { Err(Trap::Interrupt.into()) } else { Ok(value) });
@@ -264,8 +275,8 @@ fn with_log(words: &str, log: &Log) -> String {
     if last.is_empty() { words } else { format!("{words} ({})", last.join("; ")) }
 }
 
-/// Bounds the length of a plugin's error.
-fn shortened(words: &str, most: usize) -> String {
+/// The first `most` characters of a text.
+pub(crate) fn shortened(words: &str, most: usize) -> String {
     match words.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &words[..end]),
         None => words.to_owned(),

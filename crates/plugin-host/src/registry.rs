@@ -100,7 +100,8 @@ impl Registry {
 
 /// What distinguishes compiled code: the compiler's version, its settings and the processor.
 fn compiler(metering: Metering) -> io::Result<String> {
-    let failed = |error: wasmtime::Error| Rejected(format!("plugins cannot be compiled here: {error:#}"));
+    let failed =
+        |error: wasmtime::Error| Rejected::new(format!("plugins cannot be compiled here: {error:#}"));
     let engine = Engine::new(&config(metering)).map_err(failed).map_err(io::Error::other)?;
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);

@@ -119,7 +119,8 @@ impl Sandbox {
         })
     }
 
-    /// Compiles and checks a plugin in a child. Exceeding the child's limits is the plugin's fault. `control` is asked
+    /// Compiles and checks a plugin in a child. Exceeding the child's limits is the plugin's fault; to be killed, or
+    /// to be slow on a busy machine, is not. `control` is asked
     /// several times a second whether to go on.
     pub fn compile(
         &self,
@@ -152,7 +153,7 @@ impl Sandbox {
                         }
                     }
                     Message::Done(Done::Check(checked)) => return Ok(Ok((code, *checked))),
-                    Message::Done(Done::Rejected(words)) => return Ok(Err(Rejected(words))),
+                    Message::Done(Done::Rejected(words)) => return Ok(Err(Rejected::new(words))),
                     _ => return Err(protocol_error("a message that belongs to another job")),
                 }
             }
@@ -169,13 +170,16 @@ impl Sandbox {
                     CrashKind::Memory => {
                         format!("takes more than {} MiB of memory to compile", memory_bytes >> 20)
                     }
+                    CrashKind::Killed | CrashKind::Late => {
+                        return Err(CompileError::Interrupted(crash.reason));
+                    }
                     _ => format!("ended the process that compiled it: {}", crash.reason),
                 };
-                return Err(Rejected(words).into());
+                return Err(Rejected::new(words).into());
             }
             Err(RunError::Extract(ExtractError::Cancelled)) => return Err(CompileError::Cancelled),
             // There is no archive and there are no names.
-            Err(RunError::Extract(error)) => return Err(Rejected(error.to_string()).into()),
+            Err(RunError::Extract(error)) => return Err(Rejected::new(error.to_string()).into()),
         };
         Ok(Compiled { sha256: Checksum::of(component), code, metering, checked })
     }
@@ -362,7 +366,7 @@ impl Conversation<'_> {
         if let Some(rule) = self.reads_end.broken_rule() {
             return Err(protocol_error(rule));
         }
-        let late = |what: String| Err(End::Crashed(Crash::new(CrashKind::Time, what)));
+        let late = |what: String| Err(End::Crashed(Crash::new(CrashKind::Late, what)));
         if self.activity.silence() > self.bounds.inactivity_timeout {
             return late(format!(
                 "the decoder gave no sign of life for {} s",
@@ -389,7 +393,7 @@ impl Conversation<'_> {
                     let sent = framing::write(&mut { self.socket }, Kind::Name, name.as_bytes());
                     sent.map_err(|error| match error.kind() {
                         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                            End::Crashed(Crash::new(CrashKind::Time, "the decoder read no answer"))
+                            End::Crashed(Crash::new(CrashKind::Late, "the decoder read no answer"))
                         }
                         _ => End::Gone,
                     })?;

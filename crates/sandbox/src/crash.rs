@@ -14,10 +14,14 @@ const MAX_STDERR_BYTES: u64 = 8 << 10;
 pub enum Kind {
     /// A signal from a fault in the decoder, or an exit without a result.
     Fault,
-    /// More memory than the job may take, or than there is.
+    /// More memory than the job may take.
     Memory,
-    /// More processor time than the job may take, or no sign of life.
+    /// Ended by the kernel, most likely because the machine's memory ran out: perhaps by no fault of this job.
+    Killed,
+    /// More processor time than the job may take.
     Time,
+    /// No sign of life for long, or no end in time: perhaps because the machine was busy.
+    Late,
     /// A system call that no decoder makes.
     Forbidden,
     /// A message that breaks the rules.
@@ -57,7 +61,7 @@ impl Crash {
             }
             // Only the kernel sends it here.
             Some(libc::SIGKILL) => {
-                (Kind::Memory, "the decoder was killed, most likely because memory ran out".to_owned())
+                (Kind::Killed, "the decoder was killed, most likely because memory ran out".to_owned())
             }
             Some(signal) => (Kind::Fault, format!("the decoder crashed ({})", name(signal))),
             None => {
@@ -70,14 +74,14 @@ impl Crash {
 
     /// Whether a retry may end otherwise.
     pub const fn may_be_chance(&self) -> bool {
-        !matches!(self.kind, Kind::Time)
+        !matches!(self.kind, Kind::Time | Kind::Late)
     }
 
     /// The failure of the video.
     pub fn failure(&self) -> Failure {
         let code = match self.kind {
-            Kind::Memory => FailureCode::LimitExceeded,
-            Kind::Time => FailureCode::TimedOut,
+            Kind::Memory | Kind::Killed => FailureCode::LimitExceeded,
+            Kind::Time | Kind::Late => FailureCode::TimedOut,
             Kind::Fault | Kind::Forbidden | Kind::Protocol => FailureCode::DecoderCrashed,
         };
         Failure::new(code, self.reason.as_str())
@@ -115,7 +119,7 @@ mod tests {
             (libc::SIGSEGV, "", Kind::Fault, FailureCode::DecoderCrashed),
             (libc::SIGABRT, "", Kind::Fault, FailureCode::DecoderCrashed),
             (libc::SIGABRT, "memory allocation of 99 bytes failed", Kind::Memory, FailureCode::LimitExceeded),
-            (libc::SIGKILL, "", Kind::Memory, FailureCode::LimitExceeded),
+            (libc::SIGKILL, "", Kind::Killed, FailureCode::LimitExceeded),
             (libc::SIGXCPU, "", Kind::Time, FailureCode::TimedOut),
             (libc::SIGSYS, "", Kind::Forbidden, FailureCode::DecoderCrashed),
             (101 << 8, "thread panicked", Kind::Fault, FailureCode::DecoderCrashed),

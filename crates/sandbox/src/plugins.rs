@@ -36,6 +36,9 @@ pub enum CompileError {
     /// No child could be started.
     #[error(transparent)]
     Start(#[from] crate::StartError),
+    /// The child was ended from outside, or had too little of the machine. A retry may succeed.
+    #[error("compiling was interrupted: {0}")]
+    Interrupted(String),
     /// The caller has cancelled it.
     #[error("compiling was cancelled")]
     Cancelled,

@@ -164,7 +164,7 @@ fn a_child_that_gives_no_sign_of_life_is_ended() {
     };
     for name in ["hang", "spin", "ask"] {
         let crash = crash(&sandbox, name);
-        assert_eq!((crash.kind, crash.failure().code), (Kind::Time, FailureCode::TimedOut), "{crash:?}");
+        assert_eq!((crash.kind, crash.failure().code), (Kind::Late, FailureCode::TimedOut), "{crash:?}");
     }
 }
 

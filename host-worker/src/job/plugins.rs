@@ -180,11 +180,7 @@ impl JobContext {
 
     /// Releases a check whose message became a dead letter. The claim counts as an attempt, so that the
     /// plugin is rejected after the last one.
-    pub(crate) async fn release_check(
-        &self,
-        task: &PluginTask,
-        receives: u32,
-    ) -> (DeadLetter, Disposition) {
+    pub(crate) async fn release_check(&self, task: &PluginTask, receives: u32) -> (DeadLetter, Disposition) {
         let later = self.message_delay(receives);
         match self.claim_check(task, later).await {
             Ok(check) => {

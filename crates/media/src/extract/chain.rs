@@ -1,10 +1,10 @@
 //! The chain of a job's filters: takes pictures and returns those that pass, in order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use framelift_contract::manifest::{Labels, Plugin};
-use framelift_domain::Layout;
+use framelift_domain::Format;
 
 use super::ordered::Place;
 use crate::ExtractError;
@@ -37,8 +37,8 @@ pub(super) struct Chain<'f> {
     links: Vec<Link<'f>>,
     /// The number of pictures pushed so far.
     entered: u64,
-    /// The layout that the images' encoder takes.
-    layout: Layout,
+    /// The format of the images.
+    format: Format,
     converters: Arc<Mutex<Converters>>,
     label_bytes: LabelBytes,
 }
@@ -56,6 +56,10 @@ struct Waiting {
 
 struct Link<'f> {
     filter: Box<dyn Filter + 'f>,
+    /// The name of its labels: the filter's, with a number from the second one of that name on.
+    label_name: String,
+    /// The most pixels of a side that the images' format takes.
+    max_side: u32,
     /// Pictures in presentation order, beginning with the oldest undecided one, for which the others wait.
     waiting: VecDeque<Waiting>,
     dropped: u64,
@@ -63,10 +67,17 @@ struct Link<'f> {
 }
 
 impl<'f> Chain<'f> {
-    pub(super) fn new(filters: Vec<Box<dyn Filter + 'f>>, layout: Layout) -> Self {
-        let link = |filter| Link { filter, waiting: VecDeque::new(), dropped: 0, summary: None };
+    pub(super) fn new(filters: Vec<Box<dyn Filter + 'f>>, format: Format) -> Self {
+        let mut times = BTreeMap::new();
+        let link = |filter: Box<dyn Filter + 'f>| {
+            let name = filter.name().to_owned();
+            let times = times.entry(name.clone()).and_modify(|times| *times += 1).or_insert(1);
+            let label_name = if *times == 1 { name } else { format!("{name}#{times}") };
+            let max_side = format.max_side();
+            Link { filter, label_name, max_side, waiting: VecDeque::new(), dropped: 0, summary: None }
+        };
         let links = filters.into_iter().map(link).collect();
-        Self { links, entered: 0, layout, converters: Arc::default(), label_bytes: LabelBytes::default() }
+        Self { links, entered: 0, format, converters: Arc::default(), label_bytes: LabelBytes::default() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -76,7 +87,7 @@ impl<'f> Chain<'f> {
     /// Passes the next picture to the filters. Returns the pictures that have now passed all of them.
     pub(super) fn push(&mut self, place: Place, viewed: Viewed) -> Result<Vec<Item>, ExtractError> {
         let about = (place.placed.time, place.keyframe);
-        let picture = Picture::new(viewed, self.layout, self.entered, about, &self.converters);
+        let picture = Picture::new(viewed, self.format.layout(), self.entered, about, &self.converters);
         self.entered += 1;
         let mut out = Vec::new();
         self.pass(0, Item { place, picture, labels: Labels::new() }, &mut out)?;
@@ -127,7 +138,7 @@ impl<'f> Chain<'f> {
             let Some(Waiting { item, kept }) = link.waiting.pop_front_if(|first| first.kept.is_some()) else {
                 break;
             };
-            let item = item.labelled(link.filter.name(), kept.unwrap_or_default());
+            let item = item.labelled(&link.label_name, kept.unwrap_or_default());
             self.pass(at + 1, item, out)?;
         }
         Ok(())
@@ -137,10 +148,17 @@ impl<'f> Chain<'f> {
 impl Link<'_> {
     fn show(&mut self, item: Item, label_bytes: &mut LabelBytes) -> Result<(), FilterError> {
         let Item { place, picture, labels } = item;
-        let index = picture.index();
+        let (index, before) = (picture.index(), longest_side(&picture));
         let Answer { picture, verdict, decided } = self.filter.process(picture)?;
         if picture.index() != index {
             return Err(FilterError("gave another picture back".to_owned()));
+        }
+        let side = longest_side(&picture);
+        if side > self.max_side.max(before) {
+            let most = self.max_side;
+            return Err(FilterError(format!(
+                "made a picture with a side of {side} pixels, where the images' format takes {most}"
+            )));
         }
         self.decide(decided, label_bytes)?;
         let kept = match verdict {
@@ -210,6 +228,10 @@ impl Link<'_> {
         }
         Ok(())
     }
+}
+
+fn longest_side(picture: &Picture) -> u32 {
+    picture.width().max(picture.height())
 }
 
 impl LabelBytes {

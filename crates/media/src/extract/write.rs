@@ -80,7 +80,7 @@ impl<'a> Writer<'a> {
             names,
             extension: options.format.extension(),
             max_bytes,
-            chain: Chain::new(filters, options.format.layout()),
+            chain: Chain::new(filters, options.format),
             records: Vec::new(),
             storyboard: Storyboard::new(),
             end: Rational::ZERO,

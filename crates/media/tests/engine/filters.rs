@@ -359,6 +359,44 @@ fn a_filter_that_fails_or_holds_back_too_much_ends_the_extraction_by_name() {
 }
 
 #[test]
+fn a_plugin_that_a_job_uses_twice_labels_twice() {
+    let clips = Clips::new();
+    let mp4 = clips.make("a.mp4", 10, GROUPS);
+    let labelling = |value: &'static str| {
+        by("same", move |_| Ok((Verdict::Keep(vec![("a".to_owned(), value.to_owned())]), Vec::new())))
+    };
+    let options = Options { select: Select::Count(2), ..Options::default() };
+    let extracted = filtered(&mp4, &options, vec![labelling("one"), labelling("two")]);
+    for frame in &extracted.manifest.frames {
+        assert_eq!((&*frame.labels["same"]["a"], &*frame.labels["same#2"]["a"]), ("one", "two"));
+    }
+}
+
+#[test]
+fn a_picture_must_not_become_larger_than_the_format_takes() {
+    let clips = Clips::new();
+    let mp4 = clips.make("a.mp4", 10, GROUPS);
+    let larger = || {
+        by("larger", |picture| {
+            picture.resize((16_384, 2)).map_err(|error| FilterError(error.to_string()))?;
+            keep()
+        })
+    };
+    let options = |format| Options { select: Select::Count(1), format, ..Options::default() };
+    assert_eq!(filtered(&mp4, &options(Format::Png), vec![larger()]).outcome.frames, 1);
+    let Err(ExtractError::Failed(failure)) = tried(&mp4, &options(Format::Webp), None, vec![larger()]) else {
+        panic!("the picture is taken")
+    };
+    assert_eq!(
+        (failure.code, &*failure.message),
+        (
+            FailureCode::PluginFailed,
+            "the plugin larger: made a picture with a side of 16384 pixels, where the images' format takes 16383"
+        )
+    );
+}
+
+#[test]
 fn what_is_dropped_behind_a_picture_that_is_held_back_takes_no_memory() {
     let clips = Clips::new();
     let small = clips.make("small.mp4", 66, GROUPS);

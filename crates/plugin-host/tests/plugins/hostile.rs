@@ -153,6 +153,16 @@ fn memory_ends_at_its_limit() {
     let more = "(memory $large 2000)";
     let large = Guest { more, ..GUEST };
     assert_eq!(words(within(PluginLimits::default(), large)), "needs more than 64 MiB of memory");
+    // All memories count together, and there may be few.
+    within(PluginLimits::default(), Guest { more: "(memory 900)", ..GUEST }).unwrap();
+    let more = "(memory 640) (memory 640)";
+    assert_eq!(
+        words(within(PluginLimits::default(), Guest { more, ..GUEST })),
+        "needs more than 64 MiB of memory"
+    );
+    within(PluginLimits::default(), Guest { more: &"(memory 1)".repeat(3), ..GUEST }).unwrap();
+    let error = words(within(PluginLimits::default(), Guest { more: &"(memory 1)".repeat(4), ..GUEST }));
+    assert!(error.starts_with("failed: "), "{error}");
     let more = "(table $large 1000000 funcref)";
     let error = words(within(PluginLimits::default(), Guest { more, ..GUEST }));
     assert!(error.starts_with("failed: "), "{error}");
@@ -161,6 +171,26 @@ fn memory_ends_at_its_limit() {
     within(PluginLimits::default(), Guest { more: &tables(2), ..GUEST }).unwrap();
     let error = words(within(PluginLimits::default(), Guest { more: &tables(3), ..GUEST }));
     assert!(error.starts_with("failed: "), "{error}");
+}
+
+#[test]
+fn memory_that_was_refused_is_no_reason_for_what_fails_later() {
+    let configure = "(drop (memory.grow (i32.const 60000))) (i32.const 0)";
+    let mut plugin = start(Guest { configure, process: "unreachable", ..GUEST }).unwrap();
+    let error = plugin.process(picture(0)).unwrap_err();
+    assert_eq!(error.0, "trapped: wasm trap: wasm `unreachable` instruction executed");
+}
+
+#[test]
+fn numbers_are_the_same_on_every_processor() {
+    // What is not a number has one form, whatever the processor makes.
+    let process = format!(
+        "(if (i32.ne (i32.const 0x7fc00000)
+               (i32.reinterpret_f32 (f32.div (f32.convert_i32_u (local.get $i)) (f32.const 0))))
+           (then unreachable))
+         {GIVE_BACK} (i32.const 0)"
+    );
+    within(PluginLimits::default(), Guest { process: &process, ..GUEST }).unwrap();
 }
 
 #[test]
@@ -324,6 +354,12 @@ fn what_is_wrong_with_a_call_of_the_host_is_said() {
                 (i32.const 0) (i32.const 0) (i32.const 11))",
             "11 bytes of pixels, where 12 are needed",
         ),
+        // 2^31 times 2^31 pixels of 4 bytes are 2^64 bytes.
+        (
+            "(call $overlay (local.get 0) (i32.const 0) (i32.const 0) (i32.const -2147483648)
+                (i32.const -2147483648) (i32.const 0) (i32.const 0) (f32.const 1))",
+            "0 bytes of pixels, where 18446744073709551615 are needed",
+        ),
         (
             "(call $resize (local.get 0) (i32.const 16384) (i32.const 16384))",
             "a size of 16384x16384 pixels: each side is 1 to 16384, and all are at most 36000000",
@@ -424,4 +460,16 @@ fn nothing_of_the_machine_may_be_imported() {
         let words = rejected(&wat::parse_str(text).unwrap());
         assert!(words.starts_with(&format!("imports {interface}, and may import only")), "{words}");
     }
+    // A reason is short, however many they are and however long their names.
+    let import = |n: usize| format!(r#"(import "wasi:{}/i{n}@1.0.0" (instance))"#, "a".repeat(20_000));
+    let text = format!("(component {})", (0..20).map(import).collect::<String>());
+    let words = rejected(&wat::parse_str(text).unwrap());
+    assert!(words.contains(" and 17 more, and may import only"), "{words}");
+    assert!(words.chars().count() < 500, "{words}");
+}
+
+#[test]
+fn nothing_asynchronous_is_taken_whatever_other_crates_turn_on() {
+    let words = rejected(&wat::parse_str("(component (core func (canon context.get i32 0)))").unwrap());
+    assert!(words.starts_with("does not compile: "), "{words}");
 }

@@ -99,16 +99,45 @@ fn a_hostile_plugin_fails_its_video_by_its_name() {
         ("unreachable", "trapped: wasm trap: wasm `unreachable` instruction executed"),
         (&*format!("{GIVE_BACK} {ERROR}"), "as configured"),
         (&*format!("{GIVE_BACK} {HOLD}"), "held back more than 64 pictures"),
+        ("(call $deep)", "recursed too deeply"),
+        (
+            "(loop $again (drop (call $width (local.get 0))) (br $again)) unreachable",
+            "took more than 250 ms in one call",
+        ),
+        (
+            "(call $crop (local.get 0) (i32.const 0) (i32.const 0) (i32.const -1) (i32.const 1)) unreachable",
+            "failed: the rectangle 4294967295x1 at 0,0 does not lie within",
+        ),
+        (
+            "(call $overlay (local.get 0) (i32.const 0) (i32.const 0) (i32.const -2147483648)
+               (i32.const -2147483648) (i32.const 0) (i32.const 0) (f32.const 1)) unreachable",
+            "failed: 0 bytes of pixels, where",
+        ),
+        (
+            "(call $log (i32.const 3) (i32.const 65536) (i32.const 60000)) unreachable",
+            "trapped: wasm trap: wasm `unreachable` instruction executed",
+        ),
     ] {
         let process = later(body);
-        assert_eq!(
-            failure(&engine, Guest { process: &process, ..GUEST }),
-            format!("the plugin it: {reason}")
-        );
+        let more = "(func $deep (result i32) (i32.add (call $deep) (i32.const 1)))";
+        let message = failure(&engine, Guest { process: &process, more, ..GUEST });
+        assert!(message.starts_with(&format!("the plugin it: {reason}")), "{message}");
     }
+    let fails = Guest { finish: "unreachable", ..GUEST };
+    assert_eq!(
+        rejection(&engine, fails),
+        "failed on a test frame: trapped: wasm trap: wasm `unreachable` instruction executed"
+    );
     let refuses = Guest { configure: ERROR, ..GUEST };
     assert_eq!(failure(&engine, refuses), "the plugin it: as configured");
     assert_eq!(compile(&engine, refuses).checked.refuses_empty.as_deref(), Some("as configured"));
+}
+
+/// Why it is not taken.
+fn rejection(engine: &Engine, guest: Guest<'_>) -> String {
+    let compiled = engine.compile("it", &guest.build(), &CompileLimits::default(), Metering::Time, &());
+    let Err(CompileError::Rejected(rejected)) = compiled else { panic!("{compiled:?}") };
+    rejected.0
 }
 
 /// Kilobytes of this process in memory.
@@ -148,8 +177,8 @@ fn hostile_plugins_leave_the_worker_no_larger_and_no_slower() {
         }
     }
     let (slow, after) = ((0..3).map(|_| timed()).min().unwrap(), memory());
-    // Twelve times 57 MB would have been more; other tests run beside this one.
-    assert!(after < before + (256 << 10), "{before} KiB became {after}");
+    // One answer in twelve that stays would be 57 MB; other tests run beside this one.
+    assert!(after < before + (128 << 10), "{before} KiB became {after}");
     assert!(slow < fast * 10, "{fast:?} became {slow:?}");
 }
 
