@@ -120,7 +120,7 @@ impl Source for CachedSource {
         self.read_and_keep(offset, buf).map(|(n, _)| n)
     }
 
-    fn expect(&mut self, ranges: &[Range<u64>]) {
-        self.source.expect(ranges);
+    fn prefetch(&mut self, ranges: &[Range<u64>]) {
+        self.source.prefetch(ranges);
     }
 }

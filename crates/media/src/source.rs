@@ -20,7 +20,7 @@ pub trait Source: Send {
     /// Announces the ranges that will be read next, in this order, each from front to back. It is a hint: a
     /// source over a network can fetch just these bytes ahead. It replaces earlier hints; an empty list
     /// clears them. Other reads remain possible.
-    fn expect(&mut self, ranges: &[Range<u64>]) {
+    fn prefetch(&mut self, ranges: &[Range<u64>]) {
         let _ = ranges;
     }
 }
@@ -34,8 +34,8 @@ impl<S: Source + ?Sized> Source for Box<S> {
         (**self).read_at(offset, buf)
     }
 
-    fn expect(&mut self, ranges: &[Range<u64>]) {
-        (**self).expect(ranges);
+    fn prefetch(&mut self, ranges: &[Range<u64>]) {
+        (**self).prefetch(ranges);
     }
 }
 

@@ -64,7 +64,7 @@ fn message(kind: Kind, body: &[u8]) -> std::result::Result<(), Malformed> {
             assert!(length <= MAX_PIECE, "a read of {length} bytes");
             assert_eq!(messages::encode_read(offset, length as u32), body);
         }
-        Kind::Expect => {
+        Kind::Prefetch => {
             let ranges = messages::decode_ranges(body)?;
             assert!(ranges.iter().all(|range| range.start < range.end));
             assert_eq!(messages::encode_ranges(&ranges), body);

@@ -54,7 +54,7 @@ pub(crate) enum Kind {
     /// Child: reads (offset, length).
     Read = 11,
     /// Child: announces reads (pairs of start and end).
-    Expect = 12,
+    Prefetch = 12,
     /// Parent: the bytes that were read.
     Data = 13,
     /// Parent: the read has failed.
@@ -76,7 +76,7 @@ impl Kind {
         Self::Failed,
         Self::SourceFailed,
         Self::Read,
-        Self::Expect,
+        Self::Prefetch,
         Self::Data,
         Self::ReadFailed,
         Self::Code,
@@ -97,7 +97,7 @@ impl Kind {
             Self::Name => MAX_NAME,
             Self::Piece | Self::Data | Self::Code => MAX_PIECE,
             Self::Read => 12,
-            Self::Expect => MAX_RANGES * 16,
+            Self::Prefetch => MAX_RANGES * 16,
             Self::SourceFailed | Self::ReadFailed => 0,
         }
     }

@@ -90,8 +90,8 @@ pub(crate) fn serve(
     loop {
         let request = match frames.next() {
             Ok((Kind::Read, body)) => messages::decode_read(body).map(Some),
-            Ok((Kind::Expect, body)) => messages::decode_ranges(body).map(|ranges| {
-                source.expect(&ranges);
+            Ok((Kind::Prefetch, body)) => messages::decode_ranges(body).map(|ranges| {
+                source.prefetch(&ranges);
                 None
             }),
             Ok(_) => Err(messages::Malformed("a message on the wrong socket")),

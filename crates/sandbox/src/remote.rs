@@ -93,9 +93,9 @@ impl Source for RemoteSource {
         }
     }
 
-    fn expect(&mut self, ranges: &[Range<u64>]) {
+    fn prefetch(&mut self, ranges: &[Range<u64>]) {
         // It is only a hint; if the parent is gone, the next read fails.
-        let _ = framing::write(&mut self.socket, Kind::Expect, &messages::encode_ranges(ranges));
+        let _ = framing::write(&mut self.socket, Kind::Prefetch, &messages::encode_ranges(ranges));
     }
 }
 

@@ -216,8 +216,8 @@ impl<S: Source> Source for TimedSource<S> {
         result
     }
 
-    fn expect(&mut self, ranges: &[Range<u64>]) {
-        self.source.expect(ranges);
+    fn prefetch(&mut self, ranges: &[Range<u64>]) {
+        self.source.prefetch(ranges);
     }
 }
 

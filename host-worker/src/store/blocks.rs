@@ -119,7 +119,7 @@ impl<F: Fetch> BlockReader<F> {
 
     /// Sets the ranges that will be read next, in this order and each from front to back; they replace
     /// earlier ones. Fetches that are no longer needed are cancelled.
-    pub(crate) fn expect(&mut self, ranges: &[Range<u64>]) {
+    pub(crate) fn prefetch(&mut self, ranges: &[Range<u64>]) {
         self.plan = Plan::new(ranges, self.size);
         let plan = &self.plan;
         self.extents.retain_mut(|extent| {

@@ -183,8 +183,8 @@ impl Source for S3Source {
         self.blocks.read_at(offset, buf)
     }
 
-    fn expect(&mut self, ranges: &[Range<u64>]) {
-        self.blocks.expect(ranges);
+    fn prefetch(&mut self, ranges: &[Range<u64>]) {
+        self.blocks.prefetch(ranges);
     }
 }
 

@@ -151,7 +151,7 @@ impl<'c> Input<'c> {
         let mut io = Io::new(source, watch).ok_or(OpenError::NoMemory)?;
         // FFmpeg reads an MP4's index before anything else, in small steps.
         let index = io.inspect(|source| boxes::find_index(source)).map_err(OpenError::Io)?;
-        io.expect(index.as_slice());
+        io.prefetch(index.as_slice());
         let looks = io.inspect(|source| recognise::look(source, index.is_some())).map_err(OpenError::Io)?;
         match looks {
             FileKind::Still(name) => return Err(OpenError::Still(name.to_owned())),

@@ -177,7 +177,7 @@ impl<'c> Io<'c> {
         // SAFETY: the context is valid. Where FFmpeg got no more for its look, that was not the end.
         unsafe { ((*self.context).eof_reached, (*self.context).error) = (0, 0) };
         state.source.forget();
-        state.source.expect(&[]);
+        state.source.prefetch(&[]);
     }
 
     /// Whether FFmpeg was told to stop probing.
@@ -221,9 +221,9 @@ impl<'c> Io<'c> {
     }
 
     /// Tells the source what will be read next.
-    pub(super) fn expect(&mut self, ranges: &[Range<u64>]) {
+    pub(super) fn prefetch(&mut self, ranges: &[Range<u64>]) {
         // SAFETY: as in `take_error`.
-        unsafe { (*self.state).source.expect(ranges) };
+        unsafe { (*self.state).source.prefetch(ranges) };
     }
 
     /// The source, for another reader.
@@ -274,8 +274,8 @@ impl Source for Counted<'_, '_> {
         Ok(n)
     }
 
-    fn expect(&mut self, ranges: &[Range<u64>]) {
-        self.source.expect(ranges);
+    fn prefetch(&mut self, ranges: &[Range<u64>]) {
+        self.source.prefetch(ranges);
     }
 }
 

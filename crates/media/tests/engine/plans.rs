@@ -79,7 +79,7 @@ impl Source for Watched {
         Ok(n)
     }
 
-    fn expect(&mut self, ranges: &[Range<u64>]) {
+    fn prefetch(&mut self, ranges: &[Range<u64>]) {
         self.expected.lock().unwrap().extend_from_slice(ranges);
     }
 }

@@ -49,7 +49,7 @@ enum Read {
     At(usize),
     On,
     /// Before it, these ranges are expected; the read is at the start of the first.
-    Expect(Vec<Range<u64>>),
+    Prefetch(Vec<Range<u64>>),
 }
 
 /// What demuxers do: jumps, reads that go on, and hints that are right, wrong and senseless.
@@ -59,7 +59,7 @@ fn reads() -> impl Strategy<Value = Vec<(Read, usize)>> {
     let read = prop_oneof![
         2 => (0usize..3_100_000).prop_map(Read::At),
         4 => Just(Read::On),
-        1 => proptest::collection::vec(range, 0..6).prop_map(Read::Expect),
+        1 => proptest::collection::vec(range, 0..6).prop_map(Read::Prefetch),
     ];
     proptest::collection::vec((read, 1usize..200_000), 1..60)
 }
@@ -78,8 +78,8 @@ proptest! {
             match read {
                 Read::At(offset) => position = offset,
                 Read::On => {}
-                Read::Expect(ranges) => {
-                    reader.expect(&ranges);
+                Read::Prefetch(ranges) => {
+                    reader.prefetch(&ranges);
                     position = ranges.first().map_or(position, |range| range.start as usize);
                 }
             }

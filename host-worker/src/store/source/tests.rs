@@ -78,7 +78,7 @@ async fn expected_ranges_are_all_that_is_fetched_and_counted() {
     let groups: Vec<Range<u64>> = (0..20).map(|i| i * 400_000..i * 400_000 + 15_000).collect();
     let expected = groups.clone();
     tokio::task::spawn_blocking(move || {
-        source.expect(&groups);
+        source.prefetch(&groups);
         let mut buf = vec![0; 16 << 10];
         for group in groups {
             let mut at = group.start;

@@ -137,7 +137,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
             Err(StopReason::Mismatch(reason)) => ReadEnd::Mismatch(reason),
             Err(StopReason::Error(error)) => ReadEnd::Error(error),
         };
-        self.input.expect(&[]);
+        self.input.prefetch(&[]);
         (read, self.input.into_source())
     }
 
@@ -415,7 +415,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
             Some(first.position..last.position.saturating_add(last.size)).filter(|bytes| !bytes.is_empty())
         };
         let ranges: Vec<_> = packets.into_iter().filter_map(bytes).collect();
-        self.input.expect(&ranges);
+        self.input.prefetch(&ranges);
     }
 
     /// Handles the end of the video.

@@ -114,9 +114,9 @@ impl Input<'_> {
     }
 
     /// Tells the source which bytes will be read next.
-    pub(crate) fn expect(&mut self, ranges: &[Range<u64>]) {
+    pub(crate) fn prefetch(&mut self, ranges: &[Range<u64>]) {
         if let Some(io) = &mut self.io {
-            io.expect(ranges);
+            io.prefetch(ranges);
         }
     }
 }

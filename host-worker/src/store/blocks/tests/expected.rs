@@ -25,7 +25,7 @@ fn groups(count: u64) -> Vec<Range<u64>> {
 fn exactly_these_are_fetched_in_order_and_several_ahead() {
     let mut reader = reader(64 << 20, 16 << 20, Vec::new());
     let groups = groups(40);
-    reader.expect(&groups);
+    reader.prefetch(&groups);
     assert_eq!(reader.fetch.fetched, groups[..8], "before the first read");
     for (i, group) in groups.iter().enumerate() {
         read(&mut reader, group.clone());
@@ -38,7 +38,7 @@ fn exactly_these_are_fetched_in_order_and_several_ahead() {
 #[test]
 fn a_long_range_comes_in_pieces_within_half_of_the_budget() {
     let mut reader = reader(64 << 20, 16 << 20, Vec::new());
-    reader.expect(std::slice::from_ref(&(MIB..20 * MIB)));
+    reader.prefetch(std::slice::from_ref(&(MIB..20 * MIB)));
     for position in (MIB..20 * MIB).step_by(64 << 10) {
         read(&mut reader, position..position + 64 * KIB);
         assert!(reader.held() <= 8 * MIB, "{} at {position}", reader.held());
@@ -50,7 +50,7 @@ fn a_long_range_comes_in_pieces_within_half_of_the_budget() {
 #[test]
 fn neighbours_are_merged_and_nonsense_is_left_out() {
     let mut reader = reader(4 << 20, 16 << 20, Vec::new());
-    reader.expect(&[
+    reader.prefetch(&[
         0..1000,
         1000..2000,
         2000 + 64 * KIB - 1..70_000,
@@ -77,7 +77,7 @@ fn a_new_hint_calls_off_what_it_does_not_name() {
     read(&mut reader, 0..300 * KIB);
     assert!(reader.extents.iter().any(|extent| extent.range.end > 2 * MIB));
     let groups = groups(12);
-    reader.expect(&groups[4..]);
+    reader.prefetch(&groups[4..]);
     let ready = |reader: &BlockReader<Model>| {
         let mut ranges: Vec<_> = reader.extents.iter().map(|extent| extent.range.clone()).collect();
         ranges.sort_by_key(|range| range.start);
@@ -88,12 +88,12 @@ fn a_new_hint_calls_off_what_it_does_not_name() {
 
     // Another one keeps what both name, and does not fetch it again.
     let before = reader.fetch.fetched.len();
-    reader.expect(&groups[8..]);
+    reader.prefetch(&groups[8..]);
     assert_eq!(ready(&reader)[2..], groups[8..]);
     assert_eq!(reader.fetch.fetched.len(), before);
 
     // None: back to guesses, from small to large.
-    reader.expect(&[]);
+    reader.prefetch(&[]);
     assert_eq!(ready(&reader).len(), 2);
     let before = reader.fetch.fetched.len();
     read(&mut reader, 40 * MIB..41 * MIB);
@@ -106,7 +106,7 @@ fn taking_no_hint_back_calls_nothing_off() {
     let mut reader = reader(64 << 20, 16 << 20, Vec::new());
     read(&mut reader, 0..300 * KIB);
     let (held, fetched) = (reader.held(), reader.fetch.fetched.len());
-    reader.expect(&[]);
+    reader.prefetch(&[]);
     assert_eq!((reader.held(), reader.fetch.fetched.len()), (held, fetched));
 }
 
@@ -114,7 +114,7 @@ fn taking_no_hint_back_calls_nothing_off() {
 fn reads_beside_the_hint_work_and_do_not_disturb_it() {
     let mut reader = reader(64 << 20, 16 << 20, Vec::new());
     let groups = groups(20);
-    reader.expect(&groups);
+    reader.prefetch(&groups);
     read(&mut reader, groups[0].clone());
     // A demuxer looks a little beyond the end of a group: nothing doubles from there.
     read(&mut reader, groups[0].end..groups[0].end + 12);
@@ -145,7 +145,7 @@ fn reads_beside_the_hint_work_and_do_not_disturb_it() {
 fn skipped_ranges_are_dropped() {
     let mut reader = reader(64 << 20, 16 << 20, Vec::new());
     let groups = groups(30);
-    reader.expect(&groups);
+    reader.prefetch(&groups);
     read(&mut reader, groups[6].start..groups[6].start + 10);
     assert_eq!(reader.extents.len(), 8);
     assert!(reader.extents.iter().all(|extent| extent.range.start >= groups[6].start));
@@ -155,7 +155,7 @@ fn skipped_ranges_are_dropped() {
 fn an_expected_fetch_that_fails_is_reported_and_may_be_tried_again() {
     let mut reader = reader(64 << 20, 16 << 20, vec![false, true, false]);
     let groups = groups(12);
-    reader.expect(&groups);
+    reader.prefetch(&groups);
     read(&mut reader, groups[0].clone());
     let error = reader.read_at(groups[1].start, &mut [0; 10]).unwrap_err();
     assert_eq!(error.to_string(), "injected");
