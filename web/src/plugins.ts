@@ -1,7 +1,7 @@
 // The plugins that the caller may use: the list, uploads, and how options name them.
 import { signal } from "@preact/signals";
 import { call, type Plugin } from "./api";
-import { faultsOf, type Schema, type Wrong } from "./schema";
+import { faultsOf, type Schema, understood, type Wrong } from "./schema";
 import { reader } from "./session";
 
 /** The caller's own plugins, then those that come with the service; none until they are loaded. */
@@ -45,11 +45,15 @@ export interface Step {
 /** The plugin that a name refers to. */
 export const pluginOf = (name: string) => usable(plugins.value ?? []).find((it) => it.name === name);
 
+/** The schema of a plugin's configuration, as far as it is understood. */
+export const schemaOf = (plugin: Plugin | undefined): Schema => ({
+  ...understood(plugin?.config_schema),
+  type: "object",
+});
+
 /** The errors in the step's configuration, by the schema of its plugin. */
-export function stepFaults({ name, config }: Step): Map<string, Wrong> {
-  const schema = (pluginOf(name)?.config_schema ?? {}) as Schema;
-  return faultsOf({ ...schema, type: "object" }, config);
-}
+export const stepFaults = ({ name, config }: Step): Map<string, Wrong> =>
+  faultsOf(schemaOf(pluginOf(name)), config);
 
 export function isWrong(step: Step): boolean {
   const gone = plugins.value !== undefined && pluginOf(step.name) === undefined;

@@ -26,6 +26,48 @@ export type Fields = Record<string, Json>;
 
 export type Kind = "text" | "file" | "number" | "switch" | "choice" | "color" | "fields" | "list" | "json";
 
+/** The most levels of a schema that are shown, and the most items that a new list has. */
+const MAX_LEVELS = 8;
+const MAX_NEW_ITEMS = 100;
+
+const isText = (it: unknown) => typeof it === "string";
+const isNumber = (it: unknown) => typeof it === "number";
+/** What the keywords' values have to be, apart from those that hold schemas. */
+const FORMS: Record<string, (it: unknown) => boolean> = {
+  type: isText,
+  title: isText,
+  description: isText,
+  contentEncoding: isText,
+  required: (it) => Array.isArray(it) && it.every(isText),
+  enum: (it) => Array.isArray(it) && it.length > 0,
+  default: () => true,
+  additionalProperties: () => true,
+  minimum: isNumber,
+  maximum: isNumber,
+  minLength: isNumber,
+  maxLength: isNumber,
+  minItems: isNumber,
+  maxItems: isNumber,
+};
+
+/** A schema that anybody may have written, as far as it is understood: other keywords are left out. */
+export function understood(raw: unknown, level = 0): Schema {
+  if (!isA("object", raw) || level > MAX_LEVELS) return {};
+  const written = raw as Fields;
+  const schema: Fields = Object.fromEntries(
+    Object.entries(written).filter(([keyword, it]) => Object.hasOwn(FORMS, keyword) && FORMS[keyword]?.(it)),
+  );
+  const { properties, items, oneOf } = written;
+  const inner = (it: unknown) => understood(it, level + 1);
+  if (isA("object", properties)) {
+    const fields = Object.entries(properties as Fields).map(([name, field]) => [name, inner(field)]);
+    schema.properties = Object.fromEntries(fields);
+  }
+  if (isA("object", items)) schema.items = inner(items);
+  if (Array.isArray(oneOf)) schema.oneOf = oneOf.map(inner);
+  return schema;
+}
+
 /** The kind of input for a value. A value that a form cannot show is entered as JSON. */
 export function kindOf(schema: Schema): Kind {
   if (schema.enum?.every((it) => typeof it === "string")) return "choice";
@@ -58,7 +100,10 @@ export function initial(schema: Schema): Json {
     }
     case "array":
       return (
-        schema.default ?? Array.from({ length: schema.minItems ?? 0 }, () => initial(schema.items ?? {}))
+        schema.default ??
+        Array.from({ length: Math.min(schema.minItems ?? 0, MAX_NEW_ITEMS) }, () =>
+          initial(schema.items ?? {}),
+        )
       );
     case "integer":
     case "number":

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { faultsOf, fieldsOf, initial, kindOf, type Schema } from "../src/schema";
+import { faultsOf, fieldsOf, initial, kindOf, type Schema, understood } from "../src/schema";
 
 const folder = "../crates/contract/src/plugin/builtin";
 const schemas = new Map<string, Schema>();
@@ -51,6 +51,25 @@ test("faults have the pointers that the service gives them", () => {
   });
   assert.deepEqual(faults("watermark", {}), { "": { what: "one_of", words: "text, png" } });
   assert.deepEqual(faults("watermark", { text: "draft", color: [0, 0, 255] }), {});
+});
+
+test("a schema that is none is shown as far as it is understood", () => {
+  const all = [...schemas.values()];
+  for (const it of all) assert.deepEqual(understood({ ...it, $schema: "x" }), understood(it));
+  for (const name of ["redact", "watermark"]) {
+    assert.deepEqual(initial(understood(schema(name))), initial(schema(name)));
+  }
+  const odd = { properties: { a: { description: 5 }, b: null, c: { enum: [] }, d: { enum: "x" } }, required: 5, oneOf: {} };
+  const read = understood(odd);
+  assert.deepEqual(read, { properties: { a: {}, b: {}, c: {}, d: {} } });
+  assert.deepEqual(fieldsOf(read).length, 4);
+  assert.deepEqual(faultsOf({ ...read, type: "object" }, {}).size, 0);
+  const long = understood({ type: "array", minItems: 4e9, items: { type: "string" } });
+  assert.equal((initial(long) as unknown[]).length, 100);
+  let deep: unknown = { type: "string" };
+  for (let n = 0; n < 500; n += 1) deep = { type: "object", properties: { a: deep }, required: ["a"] };
+  initial(understood(deep));
+  for (const it of [undefined, null, 5, "x", []]) assert.deepEqual(understood(it), {});
 });
 
 test("values that no form shows are entered as JSON", () => {

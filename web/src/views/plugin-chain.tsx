@@ -2,8 +2,8 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { type Messages, t } from "../i18n";
-import { loadPlugins, pluginOf, plugins, type Step, stepFaults, usable } from "../plugins";
-import { initial, type Schema, type Wrong } from "../schema";
+import { loadPlugins, pluginOf, plugins, type Step, schemaOf, stepFaults, usable } from "../plugins";
+import { initial, type Wrong } from "../schema";
 import { Button, Choice, ServiceText, Trouble, useAction } from "../ui";
 import { SchemaForm } from "./schema-form";
 
@@ -28,8 +28,7 @@ export function PluginChain({ steps, refused, onChange }: Props) {
     onChange(order);
   };
   const add = (name: string) => {
-    const { config_schema } = pluginOf(name) ?? {};
-    const config = config_schema == null ? {} : initial(config_schema as Schema);
+    const config = initial(schemaOf(pluginOf(name)));
     // Identifies a step while it is moved. It is not sent to the service.
     onChange([...steps, { key: `${name}-${performance.now()}`, name, config }]);
   };
@@ -85,7 +84,7 @@ function StepCard({ step, place, last, refused, onChange, onMove, onRemove }: Ca
   const [touched, touch] = useState(false);
   const plugin = pluginOf(name);
   const gone = plugins.value !== undefined && plugin === undefined;
-  const schema: Schema = { ...((plugin?.config_schema ?? {}) as Schema), type: "object" };
+  const schema = schemaOf(plugin);
   const faults = new Map<string, ComponentChildren>(
     [...stepFaults(step)].map(([at, wrong]) => [at, inWords(wrong)]),
   );

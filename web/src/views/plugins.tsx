@@ -5,6 +5,7 @@ import { faultAt } from "../errors";
 import { ago, bytes } from "../format";
 import { t } from "../i18n";
 import { isName, loadPlugins, nameOf, plugins, uploadPlugin } from "../plugins";
+import { understood } from "../schema";
 import {
   Button,
   Confirm,
@@ -154,7 +155,7 @@ function Row({ plugin }: { plugin: Plugin }) {
   const { name, built_in, state, version, ready_version, size_bytes, created_at, reason, config_schema } =
     plugin;
   const [asked, ask] = useState(false);
-  const { description } = (config_schema ?? {}) as { description?: string };
+  const { description } = understood(config_schema);
   const facts = [
     t().pluginVersion(version),
     size_bytes == null ? "" : bytes(size_bytes),
