@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use framelift_contract::manifest::{Labels, Plugin};
 use framelift_domain::Format;
 
-use super::ordered::Place;
+use super::ordered::OutputPosition;
 use crate::ExtractError;
 use crate::filter::{
     Answer, Converters, Decided, Filter, FilterError, Finished, Label, MAX_HELD, Picture, Verdict,
@@ -27,7 +27,7 @@ const MAX_SUMMARY_BYTES: usize = 64 << 10;
 
 /// A picture between filters, and its place in the archive.
 pub(super) struct Item {
-    pub(super) place: Place,
+    pub(super) place: OutputPosition,
     pub(super) picture: Picture,
     pub(super) labels: Labels,
 }
@@ -85,7 +85,7 @@ impl<'f> Chain<'f> {
     }
 
     /// Passes the next picture to the filters. Returns the pictures that have now passed all of them.
-    pub(super) fn push(&mut self, place: Place, viewed: Viewed) -> Result<Vec<Item>, ExtractError> {
+    pub(super) fn push(&mut self, place: OutputPosition, viewed: Viewed) -> Result<Vec<Item>, ExtractError> {
         let about = (place.placed.time, place.keyframe);
         let picture = Picture::new(viewed, self.format.layout(), self.entered, about, &self.converters);
         self.entered += 1;

@@ -13,7 +13,7 @@ use framelift_domain::{FailureCode, Options, Rational, Select};
 use super::claims;
 use super::encode_stage::Job;
 use super::measure::Measure;
-use super::ordered::{MAX_READ_ERRORS, Ordered, Place, too_many};
+use super::ordered::{MAX_READ_ERRORS, Ordered, OutputPosition, too_many};
 use super::skip::Skipper;
 use super::stretches::Stretches;
 use crate::ffi::{AvError, Decoded, Frame, Input, Packet};
@@ -92,7 +92,7 @@ impl fmt::Display for Problem {
 struct Stage<'a, 'c> {
     decoder: DecoderSlot,
     /// Copies wanted frames back from a GPU.
-    copier: Option<Copier<Place>>,
+    copier: Option<Copier<OutputPosition>>,
     /// Why this decoder gave up, if it did.
     abandoned: Option<Problem>,
     keep_all: bool,

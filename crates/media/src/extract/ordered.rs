@@ -15,7 +15,7 @@ use crate::{EngineLimits, ExtractError};
 pub(super) const MAX_READ_ERRORS: u32 = 16;
 
 /// Where a wanted frame stands in the order in which images are written.
-pub(super) struct Place {
+pub(super) struct OutputPosition {
     pub(super) requests: Requests,
     pub(super) placed: Placed,
     pub(super) keyframe: bool,
@@ -23,7 +23,7 @@ pub(super) struct Place {
 
 /// A wanted frame at its place, and the channel on which its image will come.
 pub(super) struct Ordered {
-    pub(super) place: Place,
+    pub(super) place: OutputPosition,
     pub(super) content: Receiver<Result<Content, NotEncoded>>,
     /// `None` if the length of the queue bounds the images in flight.
     pub(super) permit: Option<Permit>,

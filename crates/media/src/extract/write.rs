@@ -9,7 +9,7 @@ use framelift_domain::{FailureCode, Options, Rational};
 use super::Outcome;
 use super::chain::{Chain, Item};
 use super::encode_stage::{Content, Encoded, FrameEncoder, Job, NotEncoded, Work};
-use super::ordered::{Ordered, Place};
+use super::ordered::{Ordered, OutputPosition};
 use crate::archive::{self, Archive, Image, Measure, Member, Names, add_member};
 use crate::encode;
 use crate::ffi::StreamInfo;
@@ -48,7 +48,7 @@ const MAX_COPIES: usize = 100;
 
 /// A picture that has passed the filters.
 struct BeingEncoded {
-    place: Place,
+    place: OutputPosition,
     labels: Labels,
     image: Receiver<Result<Content, NotEncoded>>,
 }
@@ -185,7 +185,7 @@ impl<'a> Writer<'a> {
     /// Writes one image.
     fn image(
         &mut self,
-        Place { requests, placed, keyframe }: Place,
+        OutputPosition { requests, placed, keyframe }: OutputPosition,
         labels: Labels,
         image: Encoded,
         watch: &Watch<'_>,

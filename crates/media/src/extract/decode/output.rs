@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 use super::{DecodeEnd, HeldFrame, Problem, Stage};
 use crate::ExtractError;
 use crate::extract::encode_stage::{Job, Work};
-use crate::extract::ordered::{Ordered, Place};
+use crate::extract::ordered::{Ordered, OutputPosition};
 use crate::ffi::{Frame, Input};
 use crate::select::Requests;
 
@@ -35,7 +35,7 @@ impl Stage<'_, '_> {
 
     /// Sends a wanted frame to the encoders; one on a GPU is copied to main memory first.
     pub(super) fn send(&mut self, held: HeldFrame, requests: Requests) -> Result<(), ExtractError> {
-        let wanted = Place { requests, placed: held.placed, keyframe: held.keyframe };
+        let wanted = OutputPosition { requests, placed: held.placed, keyframe: held.keyframe };
         // After a lost batch no later frame may be sent.
         if self.abandoned.is_some() {
             return Ok(());
@@ -57,7 +57,7 @@ impl Stage<'_, '_> {
         }
     }
 
-    fn deliver_all(&mut self, ready: Result<Vec<(Frame, Place)>, String>) -> Result<(), ExtractError> {
+    fn deliver_all(&mut self, ready: Result<Vec<(Frame, OutputPosition)>, String>) -> Result<(), ExtractError> {
         match ready {
             Ok(ready) => ready.into_iter().try_for_each(|(frame, wanted)| self.deliver(frame, wanted)),
             Err(problem) => {
@@ -67,7 +67,7 @@ impl Stage<'_, '_> {
         }
     }
 
-    fn deliver(&mut self, frame: Frame, place: Place) -> Result<(), ExtractError> {
+    fn deliver(&mut self, frame: Frame, place: OutputPosition) -> Result<(), ExtractError> {
         self.wanted += 1;
         if self.wanted <= self.outputs.sent_before {
             return Ok(());

@@ -13,7 +13,7 @@ use crate::bitstream::{Access, Bitstream};
 use crate::extract::claims;
 use crate::extract::in_flight::{Amount, Permit};
 use crate::extract::index::Index;
-use crate::extract::ordered::{MAX_READ_ERRORS, Ordered, Place, too_many};
+use crate::extract::ordered::{MAX_READ_ERRORS, Ordered, OutputPosition, too_many};
 use crate::extract::stretches::Stretches;
 use crate::extract::survey::Survey;
 use crate::ffi::{Input, Packet};
@@ -323,7 +323,7 @@ impl<'r, 's, 'a, 'c> Reader<'r, 's, 'a, 'c> {
             let (reply, content) = sync_channel(1);
             orders.push_back(Order { pts: shown.pts, reply });
             let permit = Some(Permit::new(&self.shared.in_flight));
-            let place = Place { requests, placed: shown.placed, keyframe: shown.key };
+            let place = OutputPosition { requests, placed: shown.placed, keyframe: shown.key };
             places.push(Ordered { place, content, permit });
         }
         // The task first, else the archive could wait for images of a task that no worker has.
