@@ -102,7 +102,7 @@ fn finish<T: AnswerBody>(result: Result<Response<T>, Failure>, incoming: &Incomi
         quota.add_headers(response.headers_mut());
     }
     if incoming.method() == http::Method::HEAD {
-        // Only what knows its length without a body says it.
+        // Without a body, a length is sent only if the handler set one.
         *response.body_mut() = T::from(Bytes::new());
     } else if let Some(length) = response.body().whole_length().filter(|_| may_have_length(response.status()))
     {
@@ -117,9 +117,8 @@ fn may_have_length(status: StatusCode) -> bool {
     !(status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED))
 }
 
-/// What every answer tells browsers, unless the handler says something else: to keep no copy, to guess no media type, to
-/// load and run nothing and to show it in no frame, where it is taken for a page, and to tell nobody its address, which may
-/// hold an id or be a link.
+/// Security headers of every answer, unless the handler sets others: no caching, no MIME sniffing, CSP
+/// `default-src 'none'`, no framing, no referrer.
 const DEFAULTS: [(HeaderName, &str); 4] = [
     (CACHE_CONTROL, "no-store"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),

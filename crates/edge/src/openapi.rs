@@ -17,8 +17,8 @@ use utoipa::openapi::{
 
 use operation::Schemas;
 pub(crate) use operation::{Auth, Payload, raw, raw_with_example, typed};
-pub use operation::{Operation, Place};
-pub(crate) use schema::{binary, integer, keeping, object, one_of, text};
+pub use operation::{Operation, RequestPart};
+pub(crate) use schema::{binary, integer, object, one_of, schema_of, text};
 
 use crate::http::Route;
 

@@ -161,7 +161,7 @@ impl World {
             Some(failure) => Err(failure),
         };
         let answer = serve(service, &self.config.cors, &self.ambient, parts, body).await;
-        conformance::tells_browsers(answer.headers()).unwrap();
+        conformance::check_security_headers(answer.headers()).unwrap();
         let pair = conformance::check(&method, &path, answer.status(), answer.body()).unwrap();
         self.problems.borrow_mut().extend(pair);
         answer

@@ -11,7 +11,7 @@ use super::{RESULT, index::IndexedResult};
 use crate::cursor;
 use crate::http::{Body, Failure, Incoming, Route};
 use crate::jobs::JobError;
-use crate::openapi::{Auth, OWN_VIDEO, Operation, Payload, examples, integer, keeping, typed};
+use crate::openapi::{Auth, OWN_VIDEO, Operation, Payload, examples, integer, schema_of, typed};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::{Service, request};
 
@@ -35,7 +35,7 @@ pub(super) fn operation() -> Operation {
         "The number of the first frame on the page. A cursor goes before it.",
         integer(FRAME_NUMBER, Some(1)),
     )
-    .query("cursor", "`next_cursor` of the page before.", keeping(&CURSOR))
+    .query("cursor", "`next_cursor` of the page before.", schema_of(&CURSOR))
     .conditional()
     .answers_with(StatusCode::OK, "A page.", typed(&example()), &["ETag"])
     .answers_with(StatusCode::NOT_MODIFIED, "Not modified.", Payload::Empty, &["ETag"])

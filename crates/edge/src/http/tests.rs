@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::openapi::conformance::tells_browsers;
+use crate::openapi::conformance::check_security_headers;
 use crate::store::memory::TestAmbient;
 use crate::token::{Signer, Verifier};
 
@@ -24,7 +24,7 @@ pub(crate) fn shown(response: &Response<Bytes>) -> Value {
     let length = response.headers().get("content-length").map(|length| length.to_str().unwrap().to_owned());
     let without = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status());
     assert_eq!(length, (!without).then(|| response.body().len().to_string()), "{response:?}");
-    tells_browsers(response.headers()).unwrap();
+    check_security_headers(response.headers()).unwrap();
     let mut headers = serde_json::Map::new();
     let everywhere = ["content-length", "content-security-policy", "referrer-policy"];
     for (name, value) in response.headers().iter().filter(|(name, _)| !everywhere.contains(&name.as_str())) {
@@ -203,7 +203,7 @@ fn every_answer_tells_browsers_to_load_nothing_and_to_show_it_nowhere() {
         ("PUT", "/things/7"),
     ] {
         let response = call(method, path, &[], "");
-        tells_browsers(response.headers()).unwrap();
+        check_security_headers(response.headers()).unwrap();
         let header = |name: &str| response.headers()[name].to_str().unwrap();
         assert_eq!(header("content-security-policy"), "default-src 'none'; frame-ancestors 'none'");
         assert_eq!(header("cache-control"), "no-store", "{method} {path}");

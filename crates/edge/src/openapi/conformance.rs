@@ -28,9 +28,9 @@ pub fn operation(method: &Method, path: &str) -> Option<&'static Operation> {
     }
 }
 
-/// An error unless an answer tells browsers what every answer must: to guess no media type, to load nothing unless it is
-/// a page that names what, to show it in no frame, and to tell nobody its address.
-pub fn tells_browsers(headers: &HeaderMap) -> Result<(), String> {
+/// Checks the security headers of an answer: a rule for caches, no MIME sniffing, CSP `default-src 'none'`, no
+/// framing, no referrer. A page's policy may name what it loads.
+pub fn check_security_headers(headers: &HeaderMap) -> Result<(), String> {
     let policy = headers.get("content-security-policy").and_then(|policy| policy.to_str().ok()).unwrap_or("");
     let directives: Vec<&str> = policy.split(';').map(str::trim).collect();
     let has = |name: &str, value: &str| headers.get(name).is_some_and(|it| it == value);
@@ -39,7 +39,7 @@ pub fn tells_browsers(headers: &HeaderMap) -> Result<(), String> {
         && headers.contains_key("cache-control")
         && ["default-src 'none'", "frame-ancestors 'none'"].iter().all(|one| directives.contains(one))
         && !policy.contains("unsafe");
-    if good { Ok(()) } else { Err(format!("the answer does not tell browsers what it must: {headers:?}")) }
+    if good { Ok(()) } else { Err(format!("the answer lacks a security header: {headers:?}")) }
 }
 
 /// The operation and the problem of an answer, if it is one; an error if the document does not have it.

@@ -18,7 +18,7 @@ use utoipa::openapi::{
 };
 
 use super::Named;
-use super::schema::{keeping, text};
+use super::schema::{schema_of, text};
 use crate::http::Route;
 
 /// The name of the users' security scheme.
@@ -57,9 +57,9 @@ pub(crate) enum Auth {
     Worker,
 }
 
-/// Where a request has data besides its path.
+/// A part of a request that has data, besides its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum RequestPart {
     /// In a body.
     Json,
     /// In the query.
@@ -195,11 +195,13 @@ impl Operation {
     }
 
     /// Whether it needs the access token of a user.
+    #[cfg(feature = "testing")]
     pub fn is_for_users(&self) -> bool {
         self.auth == Auth::User
     }
 
     /// Whether it needs the worker credential.
+    #[cfg(feature = "testing")]
     pub fn is_for_workers(&self) -> bool {
         self.auth == Auth::Worker
     }
@@ -215,10 +217,10 @@ impl Operation {
     }
 
     /// Whether it takes a JSON body, or a query.
-    pub fn takes(&self, place: Place) -> bool {
-        match place {
-            Place::Json => self.bodies.iter().any(|body| matches!(body, Payload::Typed { .. })),
-            Place::Query => self.parameters.iter().any(|known| known.parameter_in == ParameterIn::Query),
+    pub fn takes(&self, part: RequestPart) -> bool {
+        match part {
+            RequestPart::Json => self.bodies.iter().any(|body| matches!(body, Payload::Typed { .. })),
+            RequestPart::Query => self.parameters.iter().any(|known| known.parameter_in == ParameterIn::Query),
         }
     }
 
@@ -263,7 +265,7 @@ impl Operation {
     /// Takes an `Idempotency-Key`.
     pub(crate) fn idempotent(self) -> Self {
         let about = "For 24 hours the same key and body give the same answer.";
-        self.header("Idempotency-Key", about, keeping(&IDEMPOTENCY_KEY))
+        self.header("Idempotency-Key", about, schema_of(&IDEMPOTENCY_KEY))
             .or(&[ProblemCode::BadRequest, ProblemCode::IdempotencyKeyReused])
     }
 

@@ -34,7 +34,7 @@ pub(crate) fn integer(rule: Integer, default: Option<u32>) -> Schema {
 }
 
 /// The schema of a text under a rule.
-pub(crate) fn keeping(rule: &Text) -> Schema {
+pub(crate) fn schema_of(rule: &Text) -> Schema {
     of_keywords(rule.schema())
 }
 

@@ -90,13 +90,13 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         known: Option<String>,
         mut part_reader: PartReader<S>,
         options: Options,
-        rest: impl AsyncFnOnce() -> Result<Option<Options>, Failure>,
+        read_rest: impl AsyncFnOnce() -> Result<Option<Options>, Failure>,
     ) -> Result<Video, Failure> {
         while part_reader.next_part().await?.is_some() {}
         let (size_bytes, sha256) = (part_reader.bytes_read(), part_reader.sha256());
         // The next field of a form can be read only after the last one is dropped.
         drop(part_reader);
-        let options = rest().await?.unwrap_or(options);
+        let options = read_rest().await?.unwrap_or(options);
         let same = match known {
             Some(known) => known == digest(sha256, size_bytes, &options)?,
             None => video.size_bytes == size_bytes && video.options.unpinned() == options,

@@ -23,7 +23,7 @@ use super::{incomplete, is_past_upload};
 use crate::http::{Failure, Incoming, RequestBody, Route, declared_length};
 use crate::jobs::{JobError, NewVideo, UploadClaim};
 use crate::object_store::{Completion, DEFAULT_CONTENT_TYPE, ObjectStore};
-use crate::openapi::{Auth, Operation, binary, examples, keeping};
+use crate::openapi::{Auth, Operation, binary, examples, schema_of};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::plan::{MAX_PARTS, MIN_PART_BYTES, Plan};
 use crate::service::request::request_of;
@@ -44,7 +44,7 @@ pub(super) fn operation() -> Operation {
             "For clients that have only curl. Either a form with the field `file` (and, optionally, `options` as \
              JSON), or the file itself as the body with `?file_name=`.",
         )
-        .query("file_name", "The file's name; needed when the body is the file itself.", keeping(&VIDEO_FILE_NAME))
+        .query("file_name", "The file's name; needed when the body is the file itself.", schema_of(&VIDEO_FILE_NAME))
         .query_json::<OptionsBody>("options", "What to extract, when the body is the file itself.")
         .idempotent()
         .raw("multipart/form-data", form.into())
@@ -136,8 +136,8 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
                     let announced = Announced { file_name: name, content_type, options, length: None };
                     announced.check("/file", self.stream_limit())?;
                     let file: File<http_body_util::Empty<Bytes>> = File::Field(Box::new(field));
-                    let rest = async || read_rest(&mut form, seen_options).await;
-                    let video = self.receive(incoming, user, announced, file, rest).await?;
+                    let read_rest = async || options_after_file(&mut form, seen_options).await;
+                    let video = self.receive(incoming, user, announced, file, read_rest).await?;
                     return self.hand_over(&video).await;
                 }
                 _ => return Err(form::unexpected(&field)),
@@ -145,7 +145,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         }
     }
 
-    /// Creates the record, stores the file, and records what is known only then: the size, and options that `rest`
+    /// Creates the record, stores the file, and records what is known only then: the size, and options that `read_rest`
     /// reads behind it. A failed upload leaves nothing.
     async fn receive<S: Source>(
         &self,
@@ -153,7 +153,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         user: UserId,
         announced: Announced,
         file: S,
-        rest: impl AsyncFnOnce() -> Result<Option<Options>, Failure>,
+        read_rest: impl AsyncFnOnce() -> Result<Option<Options>, Failure>,
     ) -> Result<Video, Failure> {
         let sender = Sender::new(self.jobs());
         let file = LeasedSource { source: file, sender: &sender };
@@ -188,7 +188,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
             };
             match claimed {
                 Ok(lease) => sender.set_lease(lease),
-                Err(known) => return self.compare(video, known, part_reader, announced.options, rest).await,
+                Err(known) => return self.compare(video, known, part_reader, announced.options, read_rest).await,
             }
         }
         let outcome = async {
@@ -196,7 +196,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
             let (size_bytes, sha256) = (part_reader.bytes_read(), part_reader.sha256());
             // A form can be read on only after its last field was dropped.
             drop(part_reader);
-            let options = rest().await?.unwrap_or(announced.options);
+            let options = read_rest().await?.unwrap_or(announced.options);
             sender.renew().await?;
             let video = self.jobs().measured(user, video.id, size_bytes, Some(&options)).await?;
             sender.complete(once::digest(sha256, size_bytes, &options)?).await?;
@@ -295,7 +295,7 @@ fn content_length(incoming: &Incoming) -> Result<Option<u64>, Failure> {
 }
 
 /// Reads the fields of a form behind its file: at most options.
-async fn read_rest(
+async fn options_after_file(
     form: &mut multer::Multipart<'static>,
     seen_options: bool,
 ) -> Result<Option<Options>, Failure> {

@@ -9,7 +9,7 @@ use strum::VariantNames as _;
 
 use crate::http::{Failure, Incoming, Route};
 use crate::jobs::view;
-use crate::openapi::{Auth, Operation, Payload, examples, integer, keeping, one_of, typed};
+use crate::openapi::{Auth, Operation, Payload, examples, integer, one_of, schema_of, typed};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::{Service, request};
 
@@ -18,7 +18,7 @@ pub(super) const ROUTE: Route = Route::get("/videos");
 pub(super) fn operation() -> Operation {
     Operation::new(ROUTE, "listVideos", "videos", Auth::User, "List the caller's videos, newest first")
         .query("limit", "Videos on the page.", integer(PAGE, Some(20)))
-        .query("cursor", "`next_cursor` of the page before.", keeping(&CURSOR))
+        .query("cursor", "`next_cursor` of the page before.", schema_of(&CURSOR))
         .query("status", "Only videos of this status.", one_of(Status::VARIANTS))
         .conditional()
         .answers_with(

@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 
 use crate::http::{Failure, Incoming, Route, json};
 use crate::jobs::view;
-use crate::openapi::{Auth, Operation, examples, integer, keeping, typed};
+use crate::openapi::{Auth, Operation, examples, integer, schema_of, typed};
 use crate::ports::{Ambient, Http, Kv, Queue};
 use crate::service::Service;
 
@@ -19,7 +19,7 @@ pub(super) fn operation() -> Operation {
     Operation::new(ROUTE, "listWebhookDeliveries", "webhooks", Auth::User, summary)
         .about("Of an account, the last 200 are kept.")
         .query("limit", "Deliveries on the page.", integer(PAGE, Some(20)))
-        .query("cursor", "`next_cursor` of the page before.", keeping(&UUID))
+        .query("cursor", "`next_cursor` of the page before.", schema_of(&UUID))
         .answers(
             StatusCode::OK,
             "A page.",

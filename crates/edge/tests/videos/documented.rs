@@ -6,7 +6,7 @@ use std::pin::pin;
 use bytes::Bytes;
 use framelift_contract::problem::ProblemCode;
 use framelift_edge::http::{Failure, MAX_JSON_BYTES};
-use framelift_edge::openapi::{COMPONENTS, Operation, Place, conformance};
+use framelift_edge::openapi::{COMPONENTS, Operation, RequestPart, conformance};
 use framelift_edge::store::memory::Quirks;
 use futures::channel::mpsc;
 use http::{Method, Request};
@@ -122,7 +122,7 @@ async fn whatever_the_operation(world: &World, operation: &Operation, theirs: &s
         good(UNKNOWN).send().await;
         good(theirs).send().await;
     }
-    if operation.takes(Place::Json) {
+    if operation.takes(RequestPart::Json) {
         let send = |body: &str| call(world, operation, UNKNOWN).body(body.to_owned());
         send("{").send().await;
         send(r#"{"no_such_field":1}"#).send().await;
@@ -132,7 +132,7 @@ async fn whatever_the_operation(world: &World, operation: &Operation, theirs: &s
         let request = call(world, operation, UNKNOWN).head().body(StreamBody::new(broken)).unwrap();
         world.send(component_of(request.uri().path()), request).await;
     }
-    if operation.takes(Place::Query) {
+    if operation.takes(RequestPart::Query) {
         let path = route.path.replace("{id}", theirs);
         world.request(route.method.clone(), &format!("{path}?no_such=1")).user(2).send().await;
     }

@@ -225,7 +225,7 @@ impl World {
         };
         let (parts, body) = answer.into_parts();
         let (body, broken_off) = self.received(body).await;
-        conformance::tells_browsers(&parts.headers).unwrap();
+        conformance::check_security_headers(&parts.headers).unwrap();
         let pair = conformance::check(&method, &path, parts.status, &body).unwrap();
         self.problems.borrow_mut().extend(pair);
         // Every whole answer says its length.

@@ -7,7 +7,7 @@ use http_body_util::StreamBody;
 use super::*;
 use crate::accounts::secret::Purpose;
 use crate::http::MAX_JSON_BYTES;
-use crate::openapi::{Operation, Place};
+use crate::openapi::{Operation, RequestPart};
 
 /// A request to an operation with the credential that it asks for.
 fn request(operation: &Operation, token: &str) -> http::request::Builder {
@@ -93,7 +93,7 @@ fn every_documented_problem_is_answered() {
             }
             let route = operation.route();
             send(Request::builder().method(route.method.clone()).uri(route.path), "").await;
-            if operation.takes(Place::Json) {
+            if operation.takes(RequestPart::Json) {
                 send(request(), "{").await;
                 send(request(), r#"{"no_such_field":1}"#).await;
                 send(request(), &" ".repeat(MAX_JSON_BYTES + 1)).await;
