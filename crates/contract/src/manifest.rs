@@ -131,7 +131,8 @@ pub struct Frame {
     pub bytes: u64,
     /// The member's SHA-256.
     pub sha256: Checksum,
-    /// Its labels from plugins; absent where there are none.
+    /// Its labels from plugins, by their names; absent where there are none. A plugin that a job uses a second time has
+    /// `#2` behind its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Labels,
     /// Further requests that this image answers; absent where each request has a record.
