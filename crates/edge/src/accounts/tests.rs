@@ -37,7 +37,7 @@ use crate::http::tests::{block_on, shown};
 use crate::openapi::conformance;
 use crate::passwords::Hashing;
 use crate::ports::Unavailable;
-use crate::store::memory::{MemoryKv, Quirks, TestAmbient};
+use crate::store::memory::{MemoryKv, StoreFaults, TestAmbient};
 use crate::token::seed_text;
 
 const WORKER: &str = "worker-secret-0123456789";
@@ -125,12 +125,12 @@ fn variables() -> std::collections::BTreeMap<&'static str, String> {
 
 impl World {
     fn new() -> Self {
-        Self::with(Quirks::default(), 1)
+        Self::with(StoreFaults::default(), 1)
     }
 
-    fn with(quirks: Quirks, seed: u64) -> Self {
+    fn with(faults: StoreFaults, seed: u64) -> Self {
         Self {
-            kv: MemoryKv::new(quirks, seed),
+            kv: MemoryKv::new(faults, seed),
             control: Control::new(Hashing::with_cost(8, 1).unwrap()),
             ambient: TestAmbient::new(seed),
             config: Config::read(&variables()).unwrap(),

@@ -22,7 +22,7 @@ use framelift_domain::video::{Lane, StateName};
 use strum::VariantArray as _;
 
 use crate::ports::Ambient;
-use crate::store::memory::{Quirks, Random};
+use crate::store::memory::{StoreFaults, Random};
 use actors::Role;
 use invariants::Invariants;
 use world::World;
@@ -52,8 +52,8 @@ struct FaultRates {
 }
 
 impl Executor {
-    fn new(seed: u64, roles: Vec<Role>, quirks: Quirks, limits: Limits) -> Self {
-        let world = Rc::new(World::new(seed, quirks, limits));
+    fn new(seed: u64, roles: Vec<Role>, store_faults: StoreFaults, limits: Limits) -> Self {
+        let world = Rc::new(World::new(seed, store_faults, limits));
         let invariants = Invariants::new(&world.limits);
         let tasks = roles.into_iter().map(|role| (role, role.begin(&world), None)).collect();
         world.kv.take_writes();
@@ -139,7 +139,7 @@ fn run(seed: u64) -> BTreeMap<String, usize> {
         ..Limits::default()
     };
     let faults = 1 + random.below(4) as u32;
-    let quirks = Quirks {
+    let store_faults = StoreFaults {
         conflict_although_written: 10,
         create_overwrites: true,
         interleave: true,
@@ -158,7 +158,7 @@ fn run(seed: u64) -> BTreeMap<String, usize> {
         Role::Sweep,
         Role::Sweep,
     ];
-    let mut executor = Executor::new(seed, roles, quirks, limits);
+    let mut executor = Executor::new(seed, roles, store_faults, limits);
     executor.world.queue.set_faults(faults);
     executor.world.set_object_faults(5 * faults);
     let faulty = FaultRates {
@@ -172,7 +172,7 @@ fn run(seed: u64) -> BTreeMap<String, usize> {
 
     // The faults stop. Users send no more requests, workers and sweeps continue.
     executor.world.stop_faults();
-    executor.world.kv.set_quirks(Quirks { error_before: 0, error_after: 0, ..quirks });
+    executor.world.kv.set_faults(StoreFaults { error_before: 0, error_after: 0, ..store_faults });
     executor.world.queue.set_faults(0);
     executor.world.set_object_faults(0);
     let fault_free = FaultRates { crash_per_10_000: 0, clock_jumps_per_1_000: 0, max_clock_jump_ms: 1 };

@@ -192,7 +192,7 @@ mod tests {
     use futures::executor::block_on;
 
     use super::*;
-    use crate::store::memory::{MemoryKv, Quirks, TestAmbient};
+    use crate::store::memory::{MemoryKv, StoreFaults, TestAmbient};
 
     struct Edge {
         kv: MemoryKv,
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn without_the_store_every_request_is_allowed() {
         let edge = Edge::new();
-        edge.kv.set_quirks(Quirks { error_before: 100, ..Quirks::MODES[0].1 });
+        edge.kv.set_faults(StoreFaults { error_before: 100, ..StoreFaults::MODES[0].1 });
         let rate_limiter = RateLimiter::new(2);
         assert!((0..20).all(|_| edge.count(&rate_limiter).allows()));
     }

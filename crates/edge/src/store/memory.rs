@@ -17,7 +17,7 @@ use crate::ports::{Ambient, Change, Kv, Objects, Queue, Swap, Unavailable};
 
 /// The faults of a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Quirks {
+pub struct StoreFaults {
     /// Percent of the writes that report a conflict although they landed.
     pub conflict_although_written: u32,
     /// A swap on a missing key overwrites what another writer created meanwhile.
@@ -30,7 +30,7 @@ pub struct Quirks {
     pub error_after: u32,
 }
 
-impl Quirks {
+impl StoreFaults {
     /// Each fault alone, and all of them together, by name.
     pub const MODES: [(&'static str, Self); 6] = {
         let none = Self {
@@ -68,7 +68,7 @@ struct Rows {
     uses: BTreeMap<String, Use>,
     counters: BTreeMap<String, i64>,
     version: u64,
-    quirks: Quirks,
+    faults: StoreFaults,
     random: Random,
     trace: Option<Vec<Write>>,
 }
@@ -81,13 +81,13 @@ pub struct MemoryKv {
 
 impl MemoryKv {
     /// An empty store with these faults.
-    pub fn new(quirks: Quirks, seed: u64) -> Self {
-        Self { rows: Mutex::new(Rows { quirks, random: Random::new(seed), ..Rows::default() }) }
+    pub fn new(faults: StoreFaults, seed: u64) -> Self {
+        Self { rows: Mutex::new(Rows { faults, random: Random::new(seed), ..Rows::default() }) }
     }
 
     /// Changes the faults.
-    pub fn set_quirks(&self, quirks: Quirks) {
-        self.rows().quirks = quirks;
+    pub fn set_faults(&self, faults: StoreFaults) {
+        self.rows().faults = faults;
     }
 
     /// All writes since the last call, in order; the first call starts the recording.
@@ -118,7 +118,7 @@ impl MemoryKv {
     }
 
     async fn step(&self) {
-        let interleave = self.rows().quirks.interleave;
+        let interleave = self.rows().faults.interleave;
         if interleave {
             yield_now().await;
         }
@@ -127,14 +127,14 @@ impl MemoryKv {
     async fn before(&self) -> Result<(), Unavailable> {
         self.step().await;
         let mut rows = self.rows();
-        let percent = rows.quirks.error_before;
+        let percent = rows.faults.error_before;
         if rows.random.percent(percent) { Err(fault("nothing was done")) } else { Ok(()) }
     }
 
     async fn after(&self) -> Result<(), Unavailable> {
         self.step().await;
         let mut rows = self.rows();
-        let percent = rows.quirks.error_after;
+        let percent = rows.faults.error_after;
         if rows.random.percent(percent) { Err(fault("the answer was lost")) } else { Ok(()) }
     }
 }
@@ -203,12 +203,12 @@ impl Kv for MemoryKv {
             let mut rows = self.rows();
             let now = rows.values.get(key).map(|(version, _)| *version);
             let same = now == before.as_ref().map(|(version, _)| *version);
-            let overwrites = before.is_none() && rows.quirks.create_overwrites;
+            let overwrites = before.is_none() && rows.faults.create_overwrites;
             if !same && !overwrites {
                 return Ok(Swap::Conflict);
             }
             rows.write(key, value);
-            let percent = rows.quirks.conflict_although_written;
+            let percent = rows.faults.conflict_although_written;
             if rows.random.percent(percent) {
                 return Ok(Swap::Conflict);
             }

@@ -121,13 +121,13 @@ mod tests {
     use futures::executor::block_on;
 
     use super::*;
-    use crate::store::memory::{MemoryKv, Quirks, TestAmbient};
+    use crate::store::memory::{MemoryKv, StoreFaults, TestAmbient};
 
     #[test]
     fn the_store_in_memory_passes_in_every_mode() {
-        for (mode, quirks) in Quirks::MODES {
+        for (mode, faults) in StoreFaults::MODES {
             for seed in 0..4 {
-                let kv = MemoryKv::new(quirks, seed);
+                let kv = MemoryKv::new(faults, seed);
                 let ambient = TestAmbient::new(seed + 100);
                 for name in CHECKS {
                     let result = block_on(run(name, &kv, &ambient));

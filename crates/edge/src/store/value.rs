@@ -61,7 +61,7 @@ impl Envelope {
         match json {
             Value::Object(mut fields) if fields.contains_key("value") => {
                 let value = fields.remove("value").unwrap_or_default();
-                let (v, rev, ops) = take_noted(&mut fields)
+                let (v, rev, ops) = take_metadata(&mut fields)
                     .map_err(|_| Damaged::new(key, "its version, revision or writes do not decode"))?;
                 Ok(Self { v, rev, ops, value, unknown: fields })
             }
@@ -105,7 +105,7 @@ pub(super) fn to_json<T: Stored>(key: &str, value: &T) -> Result<Value, Damaged>
 }
 
 /// Takes an envelope's version, revision and writes out of its fields.
-fn take_noted(fields: &mut Map<String, Value>) -> Result<(u32, u64, Vec<String>), serde_json::Error> {
+fn take_metadata(fields: &mut Map<String, Value>) -> Result<(u32, u64, Vec<String>), serde_json::Error> {
     Ok((take(fields, "v")?, take(fields, "rev")?, take(fields, "ops")?))
 }
 

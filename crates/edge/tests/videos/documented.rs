@@ -7,7 +7,7 @@ use bytes::Bytes;
 use framelift_contract::problem::ProblemCode;
 use framelift_edge::http::{Failure, MAX_JSON_BYTES};
 use framelift_edge::openapi::{COMPONENTS, Operation, RequestPart, conformance};
-use framelift_edge::store::memory::Quirks;
+use framelift_edge::store::memory::StoreFaults;
 use futures::channel::mpsc;
 use http::{Method, Request};
 use http_body::Frame;
@@ -95,11 +95,11 @@ async fn with_a_bad_store(world: &World) {
         found.retain(|operation| operation.problems().contains(&code));
         found
     };
-    world.kv.set_quirks(Quirks { error_before: 100, ..Quirks::default() });
+    world.kv.set_faults(StoreFaults { error_before: 100, ..StoreFaults::default() });
     for operation in answering(ProblemCode::Unavailable) {
         assert_eq!(send(&operation).await, "503 unavailable", "{}", operation.id());
     }
-    world.kv.set_quirks(Quirks::default());
+    world.kv.set_faults(StoreFaults::default());
     for (key, _) in world.kv.dump("") {
         world.kv.load(&key, br#"{"v":1,"rev":1,"value":"damaged"}"#.to_vec());
     }

@@ -8,7 +8,7 @@ use framelift_edge::http::Body;
 use framelift_edge::ports::{Change, Kv, Swap, Unavailable};
 use framelift_edge::queue::Sqs;
 use framelift_edge::service::{Config, Service};
-use framelift_edge::store::memory::{MemoryKv, Quirks};
+use framelift_edge::store::memory::{MemoryKv, StoreFaults};
 use futures::StreamExt as _;
 use http::Request;
 use http_body_util::Empty;
@@ -248,10 +248,10 @@ async fn a_deletion_is_sent_and_a_store_that_fails_is_polled_again() {
     assert_eq!(one.piece().await, None);
     let (name, _, data) = all.event().await;
     assert_eq!((name.as_str(), data), ("deleted", json!({ "id": id })));
-    world.kv.set_quirks(Quirks { error_before: 100, ..Quirks::MODES[0].1 });
+    world.kv.set_faults(StoreFaults { error_before: 100, ..StoreFaults::MODES[0].1 });
     // Comments are sent although no poll succeeds.
     assert_eq!(all.piece().await.as_deref(), Some(": \n\n"));
-    world.kv.set_quirks(Quirks::MODES[0].1);
+    world.kv.set_faults(StoreFaults::MODES[0].1);
     world.claim(&other).await;
     assert_eq!(all.event().await.2["status"], "processing");
 }

@@ -7,15 +7,15 @@ use crate::world::{MIB, World, completed, failed};
 
 #[tokio::test]
 async fn calls_at_the_same_time_send_one_message() {
-    for quirks in framelift_edge::store::memory::Quirks::MODES.map(|(_, quirks)| quirks) {
+    for faults in framelift_edge::store::memory::StoreFaults::MODES.map(|(_, faults)| faults) {
         let world = World::new();
         let created = world.create(1, MIB).await;
         world.put(&created, MIB);
         let complete = format!("/videos/{}/complete", created["id"].as_str().unwrap());
-        world.kv.set_quirks(framelift_edge::store::memory::Quirks {
+        world.kv.set_faults(framelift_edge::store::memory::StoreFaults {
             error_before: 0,
             error_after: 0,
-            ..quirks
+            ..faults
         });
         let calls = (0..10).map(|_| world.post(&complete).user(1).send());
         for answer in futures::future::join_all(calls).await {

@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use framelift_edge::http::take_lines;
-use framelift_edge::store::memory::Quirks;
+use framelift_edge::store::memory::StoreFaults;
 use serde_json::json;
 
 use crate::world::{Answer, MIB, World};
@@ -71,7 +71,7 @@ async fn the_queue() {
 async fn the_key_value_store() {
     let world = World::new();
     let id = world.uploaded(1).await;
-    world.kv.set_quirks(Quirks { error_before: 100, ..Quirks::default() });
+    world.kv.set_faults(StoreFaults { error_before: 100, ..StoreFaults::default() });
     for path in ["/videos".to_owned(), format!("/videos/{id}"), format!("/videos/{id}/download")] {
         assert_unavailable(&world.get(&path).user(1).send().await);
     }
@@ -81,7 +81,7 @@ async fn the_key_value_store() {
     assert_unavailable(&world.post("/videos").user(1).json(body).send().await);
     let answer = world.get("/videos").user(1).send().await;
     assert!(!answer.text().contains("slots/"), "no key of the store is told: {}", answer.text());
-    world.kv.set_quirks(Quirks::default());
+    world.kv.set_faults(StoreFaults::default());
     assert_eq!(world.get("/videos").user(1).send().await.json()["items"].as_array().unwrap().len(), 1);
 }
 
@@ -145,7 +145,7 @@ async fn damaged_records_are_logged_once_where_others_go_on() {
     let [line] = &of_page[..] else { panic!("{of_page:?}") };
     assert_eq!((&line["level"], &line["correlation_id"]), (&json!("error"), &json!("c-1")));
     // What may pass is a warning of each sweep.
-    world.kv.set_quirks(Quirks { error_before: 2, ..Quirks::default() });
+    world.kv.set_faults(StoreFaults { error_before: 2, ..StoreFaults::default() });
     for _ in 0..2 {
         sweep().await;
         let of_pages = lines("a part of the sweep failed");
@@ -175,7 +175,7 @@ async fn a_missing_or_wrong_object_is_not_accepted() {
 async fn a_video_canceled_during_its_creation_has_nothing_to_upload() {
     for call in ["cancel", "delete"] {
         let world = World::new();
-        world.kv.set_quirks(Quirks { interleave: true, ..Quirks::default() });
+        world.kv.set_faults(StoreFaults { interleave: true, ..StoreFaults::default() });
         let body = json!({ "file_name": "a.mp4", "size_bytes": 100 * MIB });
         let mut create = pin!(world.post("/videos").user(1).json(body).send());
         while world.cloud.unfinished().is_empty() {

@@ -60,11 +60,11 @@ async fn with_a_bad_store(world: &World) {
     };
     let read_records = operations();
     let read_records = || read_records.iter().filter(|operation| operation.id() != "getKeys");
-    world.kv.set_quirks(Quirks { error_before: 100, ..Quirks::default() });
+    world.kv.set_faults(StoreFaults { error_before: 100, ..StoreFaults::default() });
     for operation in read_records() {
         assert_eq!(send(operation).await, "unavailable", "{}", operation.id());
     }
-    world.kv.set_quirks(Quirks::default());
+    world.kv.set_faults(StoreFaults::default());
     for (key, _) in world.kv.dump("") {
         world.kv.load(&key, br#"{"v":1,"rev":1,"value":"damaged"}"#.to_vec());
     }

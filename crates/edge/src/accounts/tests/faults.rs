@@ -24,10 +24,10 @@ async fn persistently(
 
 #[test]
 fn an_account_is_created_used_and_deleted_despite_faults_of_the_store() {
-    for (mode, quirks) in Quirks::MODES {
+    for (mode, faults) in StoreFaults::MODES {
         for seed in 0..40 {
             block_on(async {
-                let world = World::with(quirks, seed);
+                let world = World::with(faults, seed);
                 let ada = json!({"name":"Ada","email":ADA,"password":PASSWORD});
                 let (answer, retried) = persistently(&world, "POST", "/auth/register", None, &ada).await;
                 // A lost answer may have been a success.
@@ -39,17 +39,17 @@ fn an_account_is_created_used_and_deleted_despite_faults_of_the_store() {
                 let token = text(&body(&answer)["access_token"]);
                 let refresh = text(&body(&answer)["refresh_token"]);
                 // A retry of a refresh within the grace has the same answer.
-                world.kv.set_quirks(Quirks { error_after: 0, error_before: 0, ..quirks });
+                world.kv.set_faults(StoreFaults { error_after: 0, error_before: 0, ..faults });
                 let answer = world.refresh(&refresh).await;
                 assert_eq!(answer.status(), StatusCode::OK, "{mode} {seed}: {answer:?}");
-                world.kv.set_quirks(quirks);
+                world.kv.set_faults(faults);
                 let change = json!({"name":"Ada L."});
                 let (answer, _) = persistently(&world, "PATCH", "/auth/me", Some(&token), &change).await;
                 assert_eq!(body(&answer)["name"], "Ada L.", "{mode} {seed}: {answer:?}");
                 let password = json!({"password":PASSWORD});
                 let (answer, _) = persistently(&world, "DELETE", "/auth/me", Some(&token), &password).await;
                 assert_eq!(answer.status(), StatusCode::ACCEPTED, "{mode} {seed}: {answer:?}");
-                world.kv.set_quirks(Quirks::default());
+                world.kv.set_faults(StoreFaults::default());
                 assert_eq!(
                     code(&world.call("GET", "/auth/me", Some(&token), &Value::Null).await),
                     "unauthenticated"
@@ -63,11 +63,11 @@ fn an_account_is_created_used_and_deleted_despite_faults_of_the_store() {
 
 #[test]
 fn of_many_sign_ups_with_one_address_one_succeeds() {
-    for (mode, quirks) in Quirks::MODES {
-        let quirks = Quirks { error_before: 0, error_after: 0, ..quirks };
+    for (mode, faults) in StoreFaults::MODES {
+        let faults = StoreFaults { error_before: 0, error_after: 0, ..faults };
         for seed in 0..40 {
             block_on(async {
-                let world = World::with(quirks, seed);
+                let world = World::with(faults, seed);
                 let ada = json!({"name":"Ada","email":ADA,"password":PASSWORD});
                 let answers =
                     futures::future::join_all((0..5).map(|_| world.post("/auth/register", &ada))).await;

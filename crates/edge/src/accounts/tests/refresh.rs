@@ -41,7 +41,7 @@ fn a_refresh_token_works_once_and_a_replay_revokes_its_family() {
 #[test]
 fn two_refreshes_at_once_have_one_answer() {
     block_on(async {
-        let world = World::with(Quirks { interleave: true, ..Quirks::default() }, 3);
+        let world = World::with(StoreFaults { interleave: true, ..StoreFaults::default() }, 3);
         world.register(ADA).await;
         let (_, token) = world.login(ADA).await;
         let (a, b) = futures::join!(world.refresh(&token), world.refresh(&token));

@@ -46,7 +46,7 @@ async fn a_new_password_ends_all_other_logins() {
 fn no_login_with_the_old_password_outlives_its_change() {
     for seed in 0..40 {
         block_on(async {
-            let world = World::with(Quirks { interleave: true, ..Quirks::default() }, seed);
+            let world = World::with(StoreFaults { interleave: true, ..StoreFaults::default() }, seed);
             world.register(ADA).await;
             let (access, _) = world.login(ADA).await;
             let old = json!({"email": ADA, "password": PASSWORD});

@@ -114,7 +114,7 @@ fn one_network_has_few_guesses_at_all_accounts_together() {
 #[test]
 fn a_burst_of_guesses_from_one_network_exceeds_its_limit_only_by_the_hashes_under_way() {
     block_on(async {
-        let mut world = World::with(Quirks { interleave: true, ..Quirks::default() }, 5);
+        let mut world = World::with(StoreFaults { interleave: true, ..StoreFaults::default() }, 5);
         world.set(&[("max_failed_logins_per_network", "5")]);
         let guesses: Vec<Value> =
             (0..30).map(|n| json!({"email":format!("n{n}@example.com"),"password":"wrong"})).collect();
@@ -278,7 +278,7 @@ fn behind_proxies_the_forwarded_address_counts() {
 #[test]
 fn concurrent_hashes_are_limited() {
     block_on(async {
-        let world = World::with(Quirks { interleave: true, ..Quirks::default() }, 7);
+        let world = World::with(StoreFaults { interleave: true, ..StoreFaults::default() }, 7);
         let names: Vec<String> = (0..16).map(|n| format!("ada{n}@example.com")).collect();
         for name in &names {
             world.register(name).await;
@@ -338,7 +338,7 @@ fn ten_failures_refuse_logins_until_the_window_ends() {
 #[test]
 fn concurrent_attempts_are_limited_to_ten() {
     block_on(async {
-        let world = World::with(Quirks { interleave: true, ..Quirks::default() }, 5);
+        let world = World::with(StoreFaults { interleave: true, ..StoreFaults::default() }, 5);
         world.register(ADA).await;
         let wrong = json!({"email":ADA,"password":"wrong"});
         let guesses = (0..40).map(|_| world.post("/auth/login", &wrong));

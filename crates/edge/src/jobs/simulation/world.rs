@@ -15,7 +15,7 @@ use futures::executor::block_on;
 use super::invariants;
 use crate::jobs::Jobs;
 use crate::ports::{Ambient, Queue};
-use crate::store::memory::{MemoryKv, MemoryObjects, MemoryQueue, Quirks, Random};
+use crate::store::memory::{MemoryKv, MemoryObjects, MemoryQueue, StoreFaults, Random};
 
 /// How often a message is received before it goes to the dead letters.
 const MAX_RECEIVES: u32 = 5;
@@ -106,14 +106,14 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, quirks: Quirks, limits: Limits) -> Self {
+    pub(super) fn new(seed: u64, faults: StoreFaults, limits: Limits) -> Self {
         let clock = Clock {
             now_ms: Cell::new(1_700_000_000_000),
             random: RefCell::new(Random::new(seed + 1)),
             waits_until: Cell::new(None),
         };
         Self {
-            kv: MemoryKv::new(quirks, seed + 2),
+            kv: MemoryKv::new(faults, seed + 2),
             queue: MemoryQueue::new(seed + 3),
             objects: MemoryObjects::new(seed + 5),
             clock,
