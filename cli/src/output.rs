@@ -70,9 +70,7 @@ impl Output {
         let wrong = |error: String| format!("--output: {error}");
         let image = Template::parse(file).map_err(wrong)?;
         if Template::parse(folder).map_err(wrong)?.is_unique_per_image() {
-            return Err(
-                "--output: {n} and {time} belong in the file's name, not in a folder's".to_owned()
-            );
+            return Err("--output: {n} and {time} belong in the file's name, not in a folder's".to_owned());
         }
         if image.is_unique_per_image() {
             if file.contains("{dir}") {

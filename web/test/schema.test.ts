@@ -59,7 +59,11 @@ test("a schema that is none is shown as far as it is understood", () => {
   for (const name of ["redact", "watermark"]) {
     assert.deepEqual(initial(understood(schema(name))), initial(schema(name)));
   }
-  const odd = { properties: { a: { description: 5 }, b: null, c: { enum: [] }, d: { enum: "x" } }, required: 5, oneOf: {} };
+  const odd = {
+    properties: { a: { description: 5 }, b: null, c: { enum: [] }, d: { enum: "x" } },
+    required: 5,
+    oneOf: {},
+  };
   const read = understood(odd);
   assert.deepEqual(read, { properties: { a: {}, b: {}, c: {}, d: {} } });
   assert.deepEqual(fieldsOf(read).length, 4);

@@ -90,15 +90,17 @@ impl SavedUploadFile {
             Err(error) => return Err(error).with_context(|| self.0.display().to_string()),
         }
         let mut random = [0; 16];
-        getrandom::fill(&mut random)
-            .map_err(|error| anyhow::anyhow!("cannot get random bytes: {error}"))?;
+        getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("cannot get random bytes: {error}"))?;
         let saved = SavedUpload { idempotency_key: hex::encode(random), id: None };
         self.write(&saved)?;
         Ok(saved)
     }
 
     pub(crate) fn write(&self, saved: &SavedUpload) -> anyhow::Result<()> {
-        paths::write_private(&self.0, &serde_json::to_vec(saved).context("cannot serialize the saved upload")?)
+        paths::write_private(
+            &self.0,
+            &serde_json::to_vec(saved).context("cannot serialize the saved upload")?,
+        )
     }
 
     /// Removes the file, because the upload is complete or cannot be resumed.
@@ -180,8 +182,7 @@ mod tests {
         fs::write(folder.path().join("a.mp4"), "other bytes").unwrap();
         assert!(file.check_unchanged().unwrap_err().to_string().contains("was changed"));
         fs::write(folder.path().join("empty.mp4"), "").unwrap();
-        for (path, message) in
-            [("", "is a folder"), ("empty.mp4", "is empty"), ("none.mp4", "No such file")]
+        for (path, message) in [("", "is a folder"), ("empty.mp4", "is empty"), ("none.mp4", "No such file")]
         {
             let error = LocalFile::open(&folder.path().join(path)).err().unwrap();
             assert!(format!("{error:#}").contains(message), "{error:#}");

@@ -134,7 +134,13 @@ impl JobContext {
     }
 
     /// Releases a job. Control sends a new message for it, so this one is deleted.
-    pub(crate) async fn release_job(&self, job: &Job, trace: &Trace, receives: u32, why: &str) -> Disposition {
+    pub(crate) async fn release_job(
+        &self,
+        job: &Job,
+        trace: &Trace,
+        receives: u32,
+        why: &str,
+    ) -> Disposition {
         let failure = Failure::new(FailureCode::Internal, why);
         let answer = self.report_failure(job, trace, &failure, Ending::Released, 0).await;
         // There is a notice if it was released too often.
