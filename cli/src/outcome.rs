@@ -67,7 +67,7 @@ impl From<RunError> for Failed {
                 Self::Extraction(ExtractError::Failed(crash.failure()))
             }
             RunError::Start(error) => {
-                let advice = "; --no-sandbox decodes without it, which only videos deserve that you trust";
+                let advice = "; use --no-sandbox only for videos that you trust";
                 Self::Other(anyhow::anyhow!("{error}{advice}"))
             }
         }

@@ -32,10 +32,4 @@ impl ExtractError {
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::failed(FailureCode::Internal, message)
     }
-
-    /// Whether the fault lies with the source or the sink, so that the same job may be given
-    /// to another attempt unchanged.
-    pub const fn is_io(&self) -> bool {
-        matches!(self, Self::Source(_) | Self::Sink(_))
-    }
 }

@@ -181,9 +181,9 @@ impl HostImage for State {
             bail!("a text of more than 1000 characters");
         }
         let line = Line { text, corner, margin, size, colour: [r, g, b], opacity };
-        let ends = self.ends();
+        let deadline = self.deadline();
         let Self { table, lettering, .. } = self;
-        lettering.draw(&mut table.get_mut(&frame)?.canvas()?, line, || check_time(ends))
+        lettering.draw(&mut table.get_mut(&frame)?.canvas()?, line, || check_time(deadline))
     }
 
     fn overlay(

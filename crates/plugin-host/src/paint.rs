@@ -52,7 +52,7 @@ struct Layer {
 /// Levels in the components of the frame.
 #[derive(Debug)]
 enum Levels {
-    /// Of all pixels.
+    /// The level of all pixels.
     Same([u8; 3]),
     Each(Vec<[u8; 3]>),
 }

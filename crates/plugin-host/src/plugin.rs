@@ -12,7 +12,7 @@ use wasmtime::component::{Instance, Resource, ResourceTable};
 use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
 
 use crate::bindings::FramePlugin;
-use crate::bindings::framelift::plugin::frames::Verdict as Said;
+use crate::bindings::framelift::plugin::frames::Verdict as WitVerdict;
 use crate::code::{Code, EpochTicker, processor_time};
 use crate::limits::PluginLimits;
 use crate::logging::Log;
@@ -80,7 +80,7 @@ pub(crate) struct State {
     pub(crate) held: BTreeSet<u64>,
     pub(crate) lettering: Lettering,
     /// The processor time at which the current call must end.
-    ends: Duration,
+    deadline: Duration,
     memory: usize,
     /// Elements of its tables.
     elements: usize,
@@ -131,7 +131,7 @@ impl Plugin {
             decided: Decided::new(),
             held: BTreeSet::new(),
             lettering: Lettering::default(),
-            ends: Duration::ZERO,
+            deadline: Duration::ZERO,
             memory: 0,
             elements: 0,
             refused_memory: false,
@@ -154,8 +154,8 @@ impl Plugin {
 
     /// The outer error is a trap or a broken limit, the inner one the plugin's own.
     pub(crate) fn configure(&mut self, configuration: &str) -> Result<Result<(), String>, FilterError> {
-        let said = self.call(|calls, store| calls.call_configure(store, configuration))?;
-        Ok(said.map_err(|words| self.said(&words)))
+        let answer = self.call(|calls, store| calls.call_configure(store, configuration))?;
+        Ok(answer.map_err(|words| self.with_log(&words)))
     }
 
     /// The schema of its configuration, if it exports one.
@@ -175,8 +175,8 @@ impl Plugin {
         Arc::clone(&self.store.data().record)
     }
 
-    /// Converts the error that a call returned.
-    fn said(&self, words: &str) -> String {
+    /// The message for the owner about an error that a call returned.
+    fn with_log(&self, words: &str) -> String {
         with_log(words, &lock(&self.store.data().record).log)
     }
 
@@ -193,18 +193,18 @@ impl State {
     /// Traps once the call has had its time. Every function of the host begins with this, because compiled code looks
     /// at the time only where functions, loops and operations on whole memories begin.
     pub(crate) fn check_time(&self) -> wasmtime::Result<()> {
-        check_time(self.ends)
+        check_time(self.deadline)
     }
 
     /// The processor time at which the current call must end.
-    pub(crate) fn ends(&self) -> Duration {
-        self.ends
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
     }
 }
 
 /// Traps once this thread has had so much processor time.
-pub(crate) fn check_time(ends: Duration) -> wasmtime::Result<()> {
-    if processor_time() < ends { Ok(()) } else { Err(Trap::Interrupt.into()) }
+pub(crate) fn check_time(deadline: Duration) -> wasmtime::Result<()> {
+    if processor_time() < deadline { Ok(()) } else { Err(Trap::Interrupt.into()) }
 }
 
 /// Calls the plugin within its limits.
@@ -218,7 +218,7 @@ fn timed<T>(
     let most = limits.call.min(left);
     let began = processor_time();
     let state = store.data_mut();
-    state.ends = began + most;
+    state.deadline = began + most;
     // A plugin may go on after it was refused memory, and fail later of something else.
     state.refused_memory = false;
     store.set_epoch_deadline(1);
@@ -303,7 +303,7 @@ impl Filter for Plugin {
         let lent = Resource::new_borrow(frame.rep());
         let record = self.record();
         let before = lock(&record).usage;
-        let said = self.call(|calls, store| calls.call_process(store, lent));
+        let answer = self.call(|calls, store| calls.call_process(store, lent));
         {
             let mut record = lock(&record);
             let usage = &mut record.usage;
@@ -311,9 +311,9 @@ impl Filter for Plugin {
             usage.frame_time += usage.time.saturating_sub(before.time);
             usage.frame_fuel += usage.fuel.saturating_sub(before.fuel);
         }
-        let said = said?;
+        let answer = answer?;
         let picture = self.store.data_mut().table.delete(frame).map_err(table)?;
-        let verdict = verdict(said.map_err(|words| FilterError(self.said(&words)))?);
+        let verdict = verdict(answer.map_err(|words| FilterError(self.with_log(&words)))?);
         let state = self.store.data_mut();
         if verdict == Verdict::Hold {
             state.held.insert(index);
@@ -322,17 +322,17 @@ impl Filter for Plugin {
     }
 
     fn finish(&mut self) -> Result<Finished, FilterError> {
-        let said = self.call(|calls, store| calls.call_finish(store))?;
-        let summary = said.map_err(|words| FilterError(self.said(&words)))?;
+        let answer = self.call(|calls, store| calls.call_finish(store))?;
+        let summary = answer.map_err(|words| FilterError(self.with_log(&words)))?;
         Ok(Finished { decided: std::mem::take(&mut self.store.data_mut().decided), summary })
     }
 }
 
-pub(crate) fn verdict(said: Said) -> Verdict {
-    match said {
-        Said::Keep => Verdict::Keep(Vec::new()),
-        Said::Drop => Verdict::Drop,
-        Said::KeepWith(labels) => Verdict::Keep(labels),
-        Said::Hold => Verdict::Hold,
+pub(crate) fn verdict(answer: WitVerdict) -> Verdict {
+    match answer {
+        WitVerdict::Keep => Verdict::Keep(Vec::new()),
+        WitVerdict::Drop => Verdict::Drop,
+        WitVerdict::KeepWith(labels) => Verdict::Keep(labels),
+        WitVerdict::Hold => Verdict::Hold,
     }
 }

@@ -58,13 +58,13 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Of a job on a video of `size` bytes, with `beside` bytes for its plugins.
+    /// The limits of a job on a video of `size` bytes, with `beside` bytes for its plugins.
     pub(crate) fn of_job(limits: &EngineLimits, size: u64, beside: u64) -> Self {
         let memory_bytes = address_space(limits, size).saturating_add(beside);
         Self { processor_s: processor_time(limits), memory_bytes }
     }
 
-    /// Of a child that compiles a plugin.
+    /// The limits of a child that compiles a plugin.
     pub(crate) const fn of_compiling(limits: &CompileLimits) -> Self {
         Self { processor_s: limits.processor_time.as_secs(), memory_bytes: limits.memory_bytes }
     }

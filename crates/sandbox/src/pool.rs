@@ -70,8 +70,6 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Sandbox {
     pub(crate) settings: Settings,
-    /// The number of the device file of the GPU that children may use.
-    gpu: Option<u32>,
     /// The child that probed the kernel, until a job takes it.
     first: Mutex<Option<Running>>,
     orders: Sender<()>,
@@ -86,6 +84,7 @@ impl Sandbox {
     /// The thread that starts children lives as long as this value, because Linux ends a child with the
     /// thread that started it, not with the process.
     pub fn start(mut settings: Settings) -> Result<Self, StartError> {
+        // The number of the device file of the GPU that children may use.
         let gpu = match settings.hardware {
             HardwareUse::Auto => {
                 let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
@@ -104,7 +103,7 @@ impl Sandbox {
         });
         thread.map_err(|error| StartError::Process(error.to_string()))?;
         let (first, ready) = (Mutex::new(None), Mutex::new(ready));
-        let mut sandbox = Self { settings, gpu, first, orders, ready, missing: Vec::new(), hardware: None };
+        let mut sandbox = Self { settings, first, orders, ready, missing: Vec::new(), hardware: None };
         let child = sandbox.next()?;
         if !child.missing.is_empty() && !sandbox.settings.best_effort {
             return Err(StartError::Incomplete(child.missing.clone()));
@@ -126,11 +125,6 @@ impl Sandbox {
     /// What the GPU decodes, as a child found; `None` if children may not use a GPU.
     pub fn hardware(&self) -> Option<&HardwareInfo> {
         self.hardware.as_ref()
-    }
-
-    /// Whether children may use a GPU.
-    pub fn has_gpu(&self) -> bool {
-        self.gpu.is_some()
     }
 
     fn order(&self) -> Result<(), StartError> {

@@ -51,7 +51,7 @@ pub(crate) fn resolve(
     let of_component = |(id, component): (&String, &Component)| {
         let mut allowed = AllowedHosts::default();
         for template in &component.allowed_outbound_hosts {
-            // Of a variable without a value that is told already.
+            // Skips a host that needs a variable without a value: that is reported already.
             let Ok(entry) = template.resolve(&values) else { continue };
             if let Err(problem) = allowed.add(&entry) {
                 problems.push(format!("component.{id}.allowed_outbound_hosts: {template}: {problem}"));

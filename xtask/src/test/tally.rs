@@ -28,7 +28,7 @@ impl fmt::Display for Tally {
 }
 
 impl Tally {
-    /// Of the binary with that root.
+    /// An empty tally of the binary with that root.
     pub(super) fn of(source: &str) -> Self {
         Self { source: source.to_owned(), ..Self::default() }
     }

@@ -18,7 +18,7 @@ use crate::ffi::YuvMatrix;
 pub(crate) enum Matrix {
     Weights(YuvMatrix),
     YCgCo,
-    /// Of BT.2100.
+    /// The ICtCp representation of BT.2100.
     ICtCp,
 }
 
@@ -156,7 +156,7 @@ impl Rendering {
     }
 }
 
-/// Of BT.1886.
+/// The exponent of BT.1886.
 const SDR_GAMMA: f64 = 2.4;
 
 /// The weights of red, green and blue in luminance (BT.2100).

@@ -9,9 +9,9 @@ pub(super) struct Samples<'a> {
     /// Each plane's data and its stride in bytes.
     planes: [(&'a [u8], usize); 3],
     packing: Packing,
-    /// Of luma.
+    /// Columns and lines of luma.
     pub(super) size: (usize, usize),
-    /// Of a chroma.
+    /// Columns and lines of a chroma plane.
     pub(super) chroma: (usize, usize),
 }
 

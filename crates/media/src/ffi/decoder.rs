@@ -249,7 +249,7 @@ impl Decoder {
         }
         let (code, lines) = log::listen(call);
         if code < 0 && code != ffi::AVERROR_EOF && code != EAGAIN {
-            self.driver_message = Some(log::said(&lines, AvError(code)));
+            self.driver_message = Some(log::describe(&lines, AvError(code)));
         }
         code
     }

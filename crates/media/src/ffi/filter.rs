@@ -25,7 +25,7 @@ impl Filter {
     /// Makes a chain for pictures like `frame`, from filters with their arguments in FFmpeg's syntax.
     pub(crate) fn new(frame: &Frame, chain: &[(&CStr, CString)]) -> Result<Self, String> {
         let (filter, lines) = log::listen(|| Self::build(frame, chain));
-        filter.map_err(|error| log::said(&lines, error))
+        filter.map_err(|error| log::describe(&lines, error))
     }
 
     fn build(frame: &Frame, chain: &[(&CStr, CString)]) -> Result<Self, AvError> {
@@ -117,7 +117,7 @@ impl Filter {
                 _ => ffi::av_buffersink_get_frame(self.sink, out.0),
             }
         });
-        AvError::check(code).map_err(|error| log::said(&lines, error))?;
+        AvError::check(code).map_err(|error| log::describe(&lines, error))?;
         Ok(out)
     }
 }

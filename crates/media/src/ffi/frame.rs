@@ -223,7 +223,7 @@ impl Frame {
         let (code, lines) = log::listen(|| unsafe { ffi::av_hwframe_transfer_data(copy.0, self.0, 0) });
         // FFmpeg 5.1 returns success where a copy fails; only its log tells.
         if code < 0 || !lines.is_empty() {
-            return Err(log::said(&lines, AvError(code)));
+            return Err(log::describe(&lines, AvError(code)));
         }
         // SAFETY: both frames are valid and have pictures.
         let code = unsafe {

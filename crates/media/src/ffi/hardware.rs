@@ -31,7 +31,7 @@ impl Device {
         });
         match AvError::check(code) {
             Ok(_) => Ok(Self(device)),
-            Err(error) => Err(log::said(&lines, error)),
+            Err(error) => Err(log::describe(&lines, error)),
         }
     }
 

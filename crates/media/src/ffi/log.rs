@@ -28,7 +28,7 @@ pub(super) fn listen<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
 }
 
 /// The captured messages in one line, or else the meaning of the error's code.
-pub(super) fn said(lines: &[String], error: AvError) -> String {
+pub(super) fn describe(lines: &[String], error: AvError) -> String {
     if lines.is_empty() { error.to_string() } else { lines.join("; ").to_lowercase() }
 }
 

@@ -50,7 +50,7 @@ pub(crate) struct Frame {
     pub(crate) size: [usize; 2],
     /// FFmpeg's name of the pixel format.
     pub(crate) format: String,
-    /// Of the stored samples.
+    /// The hash of the stored samples.
     pub(crate) hash: String,
     /// The number that the corpus writes into its pictures, where it can be read.
     pub(crate) number: Option<usize>,

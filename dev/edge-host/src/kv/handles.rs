@@ -5,7 +5,7 @@ use wasmtime::component::{Resource, ResourceTableError};
 use super::{CasHandle, OpenStore};
 use crate::guest::View;
 
-/// Of open stores, and of compare-and-swaps.
+/// Maximum of open stores, and of swaps, of an instance.
 const MAX_OPEN: u32 = 256;
 
 /// The handles that an instance counts as holding.
