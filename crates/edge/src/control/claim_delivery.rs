@@ -38,7 +38,7 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         let claimed = ClaimedDelivery {
             id,
             user_id: delivery.owner,
-            event: delivery.event,
+            event: delivery.event.into(),
             correlation_id: delivery.correlation_id,
             payload: delivery.payload,
             attempt: delivery.made + 1,

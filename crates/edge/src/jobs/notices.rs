@@ -7,7 +7,7 @@
 
 use framelift_contract::message::{JobMessage, NoticeKind};
 use framelift_contract::webhook::{
-    DeliveryAttempt, DeliveryOutcome, DeliveryReport, EventData, EventType, VideoEvent, WebhookEvent,
+    DeliveryOutcome, DeliveryReport, EventData, EventType, VideoEvent, WebhookEvent,
 };
 use framelift_domain::video::Lane;
 use framelift_domain::{CorrelationId, EventId, Time, TraceParent, UserId, Video};
@@ -15,7 +15,7 @@ use framelift_domain::{CorrelationId, EventId, Time, TraceParent, UserId, Video}
 use super::{Found, JobError, Jobs, Result, Swept, view};
 use crate::ports::{Ambient, Kv, Objects, Queue};
 use crate::store::listing::NOTICES;
-use crate::store::outbox::{Delivery, DeliveryState, Outbox};
+use crate::store::outbox::{Attempt, Delivery, DeliveryState, Outbox};
 use crate::store::{Expiring, keys};
 
 /// Delays between attempts in seconds, each shortened by up to a tenth at random: eight attempts within 24 hours.
@@ -86,7 +86,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
         let now = self.now();
         Ok(Delivery {
             owner,
-            event,
+            event: event.into(),
             video: None,
             correlation_id: correlation_id.clone(),
             trace_parent: None,
@@ -208,7 +208,7 @@ impl<K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'_, K, Q, O, A> {
             delivery.made = report.attempt;
             delivery.round += 1;
             let error = report.error.as_ref().map(|error| error.chars().take(MAX_ERROR_CHARS).collect());
-            delivery.attempts.push(DeliveryAttempt { at: now, status: report.status, error });
+            delivery.attempts.push(Attempt { at: now, status: report.status, error });
             let forget = delivery.attempts.len().saturating_sub(MAX_ATTEMPTS);
             delivery.attempts.drain(..forget);
             let wait_s = RETRY_DELAYS_S.get(delivery.round as usize - 1).copied();

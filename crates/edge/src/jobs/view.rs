@@ -6,12 +6,12 @@ use framelift_contract::options::OptionsBody;
 use framelift_contract::plugin::JobPlugin;
 use framelift_contract::report::{Job, Notice, ReportAnswer};
 use framelift_contract::video::{AcceptedResponse, Status, VideoResponse};
-use framelift_contract::webhook::{DeliveryStatus, WebhookDelivery};
+use framelift_contract::webhook::{DeliveryAttempt, DeliveryStatus, EventType, WebhookDelivery};
 use framelift_domain::video::State;
 use framelift_domain::{EventId, Limits, Video};
 
 use super::Found;
-use crate::store::outbox::{Delivery, DeliveryState};
+use crate::store::outbox::{Attempt, Delivery, DeliveryState, EventKind};
 
 /// The status of a state; none for a deleted video.
 pub const fn status(state: &State) -> Option<Status> {
@@ -125,12 +125,43 @@ pub fn delivery(id: EventId, delivery: Delivery) -> WebhookDelivery {
     };
     WebhookDelivery {
         id,
-        event: delivery.event,
+        event: delivery.event.into(),
         video_id: delivery.video,
         created_at: delivery.created_at,
         status,
-        attempts: delivery.attempts,
+        attempts: delivery.attempts.into_iter().map(DeliveryAttempt::from).collect(),
         next_attempt_at,
+    }
+}
+
+impl From<EventKind> for EventType {
+    fn from(event: EventKind) -> Self {
+        match event {
+            EventKind::VideoCompleted => Self::VideoCompleted,
+            EventKind::VideoFailed => Self::VideoFailed,
+            EventKind::VideoExpired => Self::VideoExpired,
+            EventKind::PluginRejected => Self::PluginRejected,
+            EventKind::WebhookTest => Self::WebhookTest,
+        }
+    }
+}
+
+impl From<EventType> for EventKind {
+    fn from(event: EventType) -> Self {
+        match event {
+            EventType::VideoCompleted => Self::VideoCompleted,
+            EventType::VideoFailed => Self::VideoFailed,
+            EventType::VideoExpired => Self::VideoExpired,
+            EventType::PluginRejected => Self::PluginRejected,
+            EventType::WebhookTest => Self::WebhookTest,
+        }
+    }
+}
+
+impl From<Attempt> for DeliveryAttempt {
+    fn from(attempt: Attempt) -> Self {
+        let Attempt { at, status, error } = attempt;
+        Self { at, status, error }
     }
 }
 

@@ -4,7 +4,6 @@
 //! `delivery/<event>` is such a delivery. A finished video adds its event to the outbox before it frees its slot, so
 //! that the sweep finds every event that is still due.
 
-use framelift_contract::webhook::{DeliveryAttempt, EventType};
 use framelift_domain::{CorrelationId, EventId, Time, TraceParent, UserId, VideoId};
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +81,37 @@ impl Outbox {
     }
 }
 
+/// The type of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EventKind {
+    /// A video's frames are ready.
+    #[serde(rename = "video.completed")]
+    VideoCompleted,
+    /// A video could not be processed.
+    #[serde(rename = "video.failed")]
+    VideoFailed,
+    /// An upload did not arrive in time.
+    #[serde(rename = "video.expired")]
+    VideoExpired,
+    /// A plugin was rejected by its check.
+    #[serde(rename = "plugin.rejected")]
+    PluginRejected,
+    /// The owner requested a test.
+    #[serde(rename = "webhook.test")]
+    WebhookTest,
+}
+
+/// One attempt to deliver an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// When.
+    pub at: Time,
+    /// The status that the receiver answered, if it did.
+    pub status: Option<u16>,
+    /// Why it was not accepted.
+    pub error: Option<String>,
+}
+
 /// The state of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
@@ -105,7 +135,7 @@ pub struct Delivery {
     /// The owner of the webhook.
     pub owner: UserId,
     /// The type of the event.
-    pub event: EventType,
+    pub event: EventKind,
     /// The video of the event, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub video: Option<VideoId>,
@@ -123,7 +153,7 @@ pub struct Delivery {
     /// The number of attempts since the event was recorded or replayed.
     pub round: u32,
     /// The last attempts, oldest first.
-    pub attempts: Vec<DeliveryAttempt>,
+    pub attempts: Vec<Attempt>,
     /// The state.
     pub state: DeliveryState,
 }
@@ -200,6 +230,20 @@ mod tests {
 
     fn event(n: u64) -> EventId {
         EventId::new(n, [0; 10])
+    }
+
+    #[test]
+    fn events_are_stored_by_these_names() {
+        for (event, name) in [
+            (EventKind::VideoCompleted, "video.completed"),
+            (EventKind::VideoFailed, "video.failed"),
+            (EventKind::VideoExpired, "video.expired"),
+            (EventKind::PluginRejected, "plugin.rejected"),
+            (EventKind::WebhookTest, "webhook.test"),
+        ] {
+            assert_eq!(serde_json::to_value(event).unwrap(), name);
+            assert_eq!(serde_json::from_value::<EventKind>(name.into()).unwrap(), event);
+        }
     }
 
     #[test]
