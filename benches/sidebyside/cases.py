@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sidebyside.commands import Tool, ffmpeg, ffmpeg_each, ffmpeg_each_at_once, framelift, script
 from sidebyside.footage import Video
-from sidebyside.ways import Way, ffmpeg, ffmpeg_each, ffmpeg_each_at_once, framelift, script
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class Peer:
     """Another program's commands, and the target ratio."""
 
     name: str
-    way: Way
+    tool: Tool
     aim: float | None = None
 
 
@@ -22,7 +22,7 @@ class Case:
 
     name: str
     video: str
-    ours: Way
+    ours: Tool
     peers: tuple[Peer, ...] = ()
     format: str = "jpeg"
     # Whether the programs must extract the same pictures, so that their images can be compared.

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from sidebyside.commands import Job, Tool, ffmpeg_each, framelift, run
 from sidebyside.tools import Tools
-from sidebyside.ways import Job, Way, ffmpeg_each, framelift, go
 
 # framelift's own default.
 DEFAULT = 90
@@ -21,9 +21,9 @@ def quality(video: Path, duration: float, image_format: str, tools: Tools, folde
     at = [(index + 0.5) * duration / SAMPLES for index in range(SAMPLES)]
     ours = framelift("--at", ",".join(f"{time:.4f}s" for time in at))
 
-    def size(way: Way, chosen: int) -> int:
+    def size(tool: Tool, chosen: int) -> int:
         job = Job(video, folder / "match.zip", image_format, chosen, tools.framelift, tools.python)
-        go(way, job)
+        run(tool, job)
         bytes_of_archive = job.archive.stat().st_size
         job.archive.unlink()
         return bytes_of_archive

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sidebyside import match
+from sidebyside import commands, match
 from sidebyside.cases import Case
+from sidebyside.commands import Job, Tool
 from sidebyside.run import Cost, Failed, measured
 from sidebyside.tools import Tools
-from sidebyside.ways import Job, Way, go
 
 OURS = "framelift"
 # Another program is not run again after so many seconds and at least two runs.
@@ -24,7 +24,7 @@ class Row:
     """One program in one case."""
 
     name: str
-    way: Way
+    tool: Tool
     aim: float | None = None
     costs: list[Cost] = field(default_factory=list)
     # Its seconds over framelift's, round by round.
@@ -84,7 +84,7 @@ class Result:
 
 def run(case: Case, video: Path, quality: int, tools: Tools, rounds: int) -> Result:
     """Measures a case. Without other programs, in one round, for its memory."""
-    rows = [Row(OURS, case.ours), *(Row(peer.name, peer.way, peer.aim) for peer in case.peers)]
+    rows = [Row(OURS, case.ours), *(Row(peer.name, peer.tool, peer.aim) for peer in case.peers)]
     result = Result(case, rows, quality)
     with tempfile.TemporaryDirectory(dir=tools.folder) as folder:
         def job(row: Row) -> Job:
@@ -113,7 +113,7 @@ def run(case: Case, video: Path, quality: int, tools: Tools, rounds: int) -> Res
 
 def attempt(row: Row, job: Job) -> None:
     try:
-        row.costs.append(go(row.way, job))
+        row.costs.append(commands.run(row.tool, job))
     except Failed as failure:
         row.failed = str(failure)
 

@@ -21,14 +21,14 @@ A **ratio** is another program's wall time over framelift's, so above 1 framelif
 the rounds, and the smallest and largest. The *ratio of CPU* is that of the processor time of all processes.
 Ratios are what is claimed. Seconds are the medians *in this run* and mean nothing elsewhere.
 
-- *Memory* is the most resident memory of one process of the way, *CPU* the user and system time of all.
+- *Memory* is the most resident memory of one process of the tool, *CPU* the user and system time of all.
 - *Bytes* are the archive's. framelift's quality is the highest at which its archive is no larger than the
   first program's; Pillow and OpenCV are given the same number, ffmpeg gets `-q:v 2`, and 90 for WebP. The
   row *default quality* is framelift as it comes.
 - *PSNR* and *SSIM* compare up to six images of each archive with the pictures of PyAV's full decode. Those
   of luma measure the encoding and forgive a wrong colour matrix; that of RGB is what a viewer sees.
 - All programs use their threads. The peers' scripts are in `benches/peers`, their command lines in
-  `benches/sidebyside/cases.py` and `ways.py`.
+  `benches/sidebyside/cases.py` and `commands.py`.
 """
 
 

@@ -19,7 +19,7 @@ AVIF = ["-c:v", "libaom-av1", "-still-picture", "1", "-cpu-used", "6", "-crf", "
 
 @dataclass(frozen=True)
 class Job:
-    """The job that a way makes its commands for. They run in an empty folder."""
+    """The job that a tool makes its commands for. They run in an empty folder."""
 
     video: Path
     archive: Path
@@ -30,10 +30,10 @@ class Job:
 
 
 Commands = list[list[str]]
-Way = Callable[[Job], Commands]
+Tool = Callable[[Job], Commands]
 
 
-def framelift(*arguments: str, default_quality: bool = False) -> Way:
+def framelift(*arguments: str, default_quality: bool = False) -> Tool:
     def commands(job: Job) -> Commands:
         chosen = not default_quality and job.format != "png"
         quality = ["--quality", str(job.quality)] if chosen else []
@@ -46,7 +46,7 @@ def zip_stored(job: Job) -> list[str]:
     return ["zip", "-q", "-0", "-r", str(job.archive), ".", "-i", f"*.{SUFFIX.get(job.format, job.format)}"]
 
 
-def ffmpeg(*after: str, before: tuple[str, ...] = ()) -> Way:
+def ffmpeg(*after: str, before: tuple[str, ...] = ()) -> Tool:
     """One pass, then `zip -0`."""
     def commands(job: Job) -> Commands:
         images = f"%06d.{SUFFIX.get(job.format, job.format)}"
@@ -67,22 +67,22 @@ def padded(times: list[float]) -> list[str]:
     return [f"{time:010.4f}" for time in times]
 
 
-def ffmpeg_each(times: list[float], *before: str) -> Way:
+def ffmpeg_each(times: list[float], *before: str) -> Tool:
     """One ffmpeg for each image, one after the other, then `zip -0`."""
     def commands(job: Job) -> Commands:
         return [*(one_image(job, time, before) for time in padded(times)), zip_stored(job)]
     return commands
 
 
-def ffmpeg_each_at_once(times: list[float]) -> Way:
+def ffmpeg_each_at_once(times: list[float]) -> Tool:
     """Like `ffmpeg_each`, but as many concurrently as there are cores, each decoding on one thread."""
     def commands(job: Job) -> Commands:
-        run = ["xargs", "-P", str(os.cpu_count() or 1), "-I", "{}", *one_image(job, "{}", ("-threads", "1"))]
-        return [["sh", "-c", f"printf '%s\\n' {' '.join(padded(times))} | {shlex.join(run)}"], zip_stored(job)]
+        xargs = ["xargs", "-P", str(os.cpu_count() or 1), "-I", "{}", *one_image(job, "{}", ("-threads", "1"))]
+        return [["sh", "-c", f"printf '%s\\n' {' '.join(padded(times))} | {shlex.join(xargs)}"], zip_stored(job)]
     return commands
 
 
-def script(name: str, *arguments: str) -> Way:
+def script(name: str, *arguments: str) -> Tool:
     """A program of `benches/peers`."""
     def commands(job: Job) -> Commands:
         return [[job.python, "-B", str(PEERS / name), str(job.video), str(job.archive), *arguments,
@@ -90,11 +90,11 @@ def script(name: str, *arguments: str) -> Way:
     return commands
 
 
-def go(way: Way, job: Job) -> Cost:
+def run(tool: Tool, job: Job) -> Cost:
     """One run in a new folder, in which only the archive is left."""
     job.archive.unlink(missing_ok=True)
     total = Cost()
     with tempfile.TemporaryDirectory(dir=job.archive.parent) as folder:
-        for command in way(job):
+        for command in tool(job):
             total.add(measured(command, Path(folder)))
     return total
