@@ -31,7 +31,7 @@ interface Job {
   /** The account that uploads. */
   owner: string;
   /** Recognises the file when it is chosen again; none without TLS. */
-  print: string | undefined;
+  fingerprint: string | undefined;
   /** The same key for each attempt to create the video, so that a lost answer does not create a second one. */
   idempotency: ReturnType<typeof idempotency>;
   upload: NewVideo["upload"] | undefined;
@@ -53,7 +53,7 @@ function add(file: File, options: Options, fields: Partial<Upload>): string {
     file,
     options,
     owner: "",
-    print: undefined,
+    fingerprint: undefined,
     idempotency: idempotency(),
     upload: undefined,
     canceled: false,
@@ -100,6 +100,7 @@ reader.subscribe(() => {
 // ---- Interrupted uploads -------------------------------------------------------------------
 
 interface Kept {
+  /** The file's fingerprint, under the name that stored entries have. */
   print: string;
   id: string;
 }
@@ -192,13 +193,15 @@ async function begin(key: string) {
   if (job === undefined) return;
   change(key, { state: "starting", error: undefined });
   job.owner = await owner();
-  job.print ??= await fingerprint(job.file);
-  const twin = job.print && [...jobs].find(([other, it]) => other !== key && it.print === job.print)?.[0];
+  job.fingerprint ??= await fingerprint(job.file);
+  const twin =
+    job.fingerprint &&
+    [...jobs].find(([other, it]) => other !== key && it.fingerprint === job.fingerprint)?.[0];
   if (twin) {
     drop(key);
     return again(twin, job.file);
   }
-  const earlier = job.print && kept(job.owner).find((it) => it.print === job.print);
+  const earlier = job.fingerprint && kept(job.owner).find((it) => it.print === job.fingerprint);
   if (earlier && (await isOpen(job.owner, earlier.id))) await goOn(key, earlier.id);
   else await create(key);
 }
@@ -214,13 +217,13 @@ async function again(key: string, file: File) {
 /** Resumes the upload of a video with the file that was chosen again. */
 export async function resume(id: string, file: File) {
   const video = videos.value.find((it) => it.id === id);
-  const [account, print] = [await owner(), await fingerprint(file)];
+  const [account, found] = [await owner(), await fingerprint(file)];
   const entry = kept(account).find((it) => it.id === id);
-  const same = entry === undefined ? file.size === video?.size_bytes : print === entry.print;
+  const same = entry === undefined ? file.size === video?.size_bytes : found === entry.print;
   if (!same || video === undefined) throw new PageError("other-file");
   const key = add(file, video.options, { id, name: video.file_name });
   const job = jobs.get(key);
-  if (job !== undefined) Object.assign(job, { owner: account, print });
+  if (job !== undefined) Object.assign(job, { owner: account, fingerprint: found });
   await step(key, () => goOn(key, id));
 }
 
@@ -276,7 +279,8 @@ async function create(key: string) {
   if (job.canceled) return remove(job.owner, made.id);
   job.upload = made.upload;
   const partSize = made.upload.method === "MULTIPART" ? made.upload.part_size : 0;
-  if (partSize > 0 && job.print !== undefined) keep(job.owner, { print: job.print, id: made.id });
+  if (partSize > 0 && job.fingerprint !== undefined)
+    keep(job.owner, { print: job.fingerprint, id: made.id });
   await send(key, made.id, partSize);
   void refreshVideos();
 }
