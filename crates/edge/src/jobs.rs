@@ -34,6 +34,7 @@ mod upload_lease;
 pub mod view;
 
 use framelift_contract::message::{JobMessage, NoticeKind};
+use framelift_contract::object_key;
 use framelift_domain::video::{Event, Lane, Multipart, Refused};
 use framelift_domain::{CorrelationId, Limits, Options, Time, TraceParent, UserId, Video, VideoId};
 
@@ -148,8 +149,17 @@ impl<'a, K: Kv, Q: Queue, O: Objects, A: Ambient> Jobs<'a, K, Q, O, A> {
     }
 
     /// Records the multipart upload that was begun for a video, if the video still awaits its upload. Only the first
-    /// one is recorded: a caller that gets another one back, or none, aborts its own.
+    /// one is recorded; one that is not is aborted. Returns the current video.
     pub async fn multipart_begun(&self, user: UserId, id: VideoId, multipart: Multipart) -> Result<Video> {
+        let begun = multipart.clone();
+        let recorded = self.record_multipart(user, id, multipart).await;
+        if !recorded.as_ref().is_ok_and(|video| video.state.multipart() == Some(&begun)) {
+            self.objects.abort_multipart(&object_key::upload(user, id), &begun.upload_id).await?;
+        }
+        recorded
+    }
+
+    async fn record_multipart(&self, user: UserId, id: VideoId, multipart: Multipart) -> Result<Video> {
         self.owned(user, id).await?;
         match self.apply(id, &Event::MultipartBegun(multipart)).await {
             // It was queued, canceled or deleted concurrently.

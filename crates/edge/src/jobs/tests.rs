@@ -223,6 +223,8 @@ fn an_upload_that_never_came_expires() {
         let video = block_on(fixture.jobs().multipart_begun(fixture.user, id, multipart(upload_id))).unwrap();
         assert_eq!(video.state.multipart(), Some(&multipart("first")));
     }
+    let key = object_key::upload(fixture.user, id);
+    assert!(fixture.objects.is_begun(&key, "first") && !fixture.objects.is_begun(&key, "second"));
     fixture.advance_s(i64::from(fixture.limits.upload_ttl_s));
     let swept = block_on(fixture.jobs().sweep()).unwrap();
     assert_eq!(swept.answer.expired_uploads, 1);

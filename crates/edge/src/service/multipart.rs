@@ -17,15 +17,10 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
     /// Begins a multipart upload, or uses the one that a concurrent call began. Returns the current video, which may no
     /// longer await its upload.
     pub(crate) async fn begin(&self, video: &Video, plan: Plan) -> Result<Video, Failure> {
-        let (objects, key) = (self.objects(), upload_key(video));
         let content_type = video.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
-        let upload_id = objects.create_multipart(&key, content_type).await?;
-        let own_upload = Multipart { upload_id, part_size: plan.part_size, part_count: plan.part_count };
-        let recorded = self.jobs().multipart_begun(video.owner, video.id, own_upload.clone()).await;
-        if !recorded.as_ref().is_ok_and(|video| video.state.multipart() == Some(&own_upload)) {
-            objects.abort_multipart(&key, &own_upload.upload_id).await?;
-        }
-        Ok(recorded?)
+        let upload_id = self.objects().create_multipart(&upload_key(video), content_type).await?;
+        let begun = Multipart { upload_id, part_size: plan.part_size, part_count: plan.part_count };
+        Ok(self.jobs().multipart_begun(video.owner, video.id, begun).await?)
     }
 
     /// Sends the parts of a file of which two were read. While one is sent the next one is read: no more than two are in

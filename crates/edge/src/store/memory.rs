@@ -359,6 +359,11 @@ impl MemoryObjects {
         lock(&self.0).state.uploads.insert((key, upload_id));
     }
 
+    /// Whether that multipart upload is under way.
+    pub fn is_begun(&self, key: &str, upload_id: &str) -> bool {
+        lock(&self.0).state.uploads.contains(&(key.to_owned(), upload_id.to_owned()))
+    }
+
     /// Whether there is an object with that key.
     pub fn contains(&self, key: &str) -> bool {
         lock(&self.0).state.objects.contains(key)

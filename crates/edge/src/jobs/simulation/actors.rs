@@ -117,9 +117,14 @@ async fn upload(world: &World, user: UserId) -> Result<()> {
     let id = video.id;
     world.promise_created(id);
     if world.percent(30) && matches!(video.state, State::AwaitingUpload { .. }) {
-        let multipart = Multipart { upload_id: format!("m{id}"), part_size: 5 << 20, part_count: 2 };
+        // Another request with the same key may have begun one.
+        let multipart = Multipart { upload_id: format!("m{fresh}"), part_size: 5 << 20, part_count: 2 };
         world.begin_multipart(user, id, &multipart.upload_id);
-        world.jobs().multipart_begun(user, id, multipart).await?;
+        let recorded = world.jobs().multipart_begun(user, id, multipart.clone()).await?;
+        let is_recorded = recorded.state.multipart() == Some(&multipart);
+        if !is_recorded && world.is_multipart_begun(user, id, &multipart.upload_id) {
+            world.record_violation(format!("a second multipart upload of {id} was not aborted"));
+        }
     }
     if world.percent(10) {
         return Ok(());

@@ -15,7 +15,7 @@ use futures::executor::block_on;
 use super::invariants;
 use crate::jobs::Jobs;
 use crate::ports::{Ambient, Queue};
-use crate::store::memory::{MemoryKv, MemoryObjects, MemoryQueue, StoreFaults, Random};
+use crate::store::memory::{MemoryKv, MemoryObjects, MemoryQueue, Random, StoreFaults};
 
 /// How often a message is received before it goes to the dead letters.
 const MAX_RECEIVES: u32 = 5;
@@ -283,6 +283,10 @@ impl World {
 
     pub(super) fn begin_multipart(&self, user: UserId, id: VideoId, upload_id: &str) {
         self.objects.begin(object_key::upload(user, id), upload_id.to_owned());
+    }
+
+    pub(super) fn is_multipart_begun(&self, user: UserId, id: VideoId, upload_id: &str) -> bool {
+        self.objects.is_begun(&object_key::upload(user, id), upload_id)
     }
 
     /// A worker stores the archive of its attempt, and its index.

@@ -27,6 +27,7 @@ pub(super) enum Call {
     Create,
     CreateWithKey,
     MultipartBegun,
+    MultipartBegunTwice,
     Uploaded,
     UploadedBehind,
     Run,
@@ -185,6 +186,11 @@ impl Scene {
         taken.collect()
     }
 
+    fn begin_multipart(&self, id: VideoId, upload_id: &str) -> Multipart {
+        self.objects.begin(object_key::upload(self.user, id), upload_id.to_owned());
+        Multipart { upload_id: upload_id.to_owned(), part_size: 5 << 20, part_count: 2 }
+    }
+
     /// A worker takes the message and the job.
     fn claimed(&mut self, id: VideoId) {
         self.held = self.receive();
@@ -212,6 +218,12 @@ impl Scene {
         match call {
             Call::Create | Call::CreateWithKey => nobody,
             Call::MultipartBegun | Call::Uploaded | Call::CancelAwaited => self.created(),
+            Call::MultipartBegunTwice => {
+                let id = self.created();
+                let first = self.begin_multipart(id, "first");
+                block_on(self.jobs().multipart_begun(self.user, id, first)).unwrap();
+                id
+            }
             Call::UploadedBehind => {
                 self.uploaded();
                 self.created()
@@ -344,11 +356,14 @@ impl Scene {
                     let key = Idempotency { key: "k".to_owned(), request_hash: "same".to_owned() };
                     jobs.create(user, Self::new_video(), Some(&key)).await.map(nothing)
                 }
-                Call::MultipartBegun => {
-                    self.objects.begin(object_key::upload(user, id), "m".to_owned());
-                    let multipart =
-                        Multipart { upload_id: "m".to_owned(), part_size: 5 << 20, part_count: 2 };
-                    jobs.multipart_begun(user, id, multipart).await.map(nothing)
+                Call::MultipartBegun | Call::MultipartBegunTwice => {
+                    let multipart = self.begin_multipart(id, "m");
+                    let recorded = jobs.multipart_begun(user, id, multipart).await;
+                    // The first one stays, and only that.
+                    let is_first = call == Call::MultipartBegun;
+                    let begun = self.objects.is_begun(&object_key::upload(user, id), "m");
+                    assert!(recorded.is_err() || begun == is_first);
+                    recorded.map(nothing)
                 }
                 Call::Uploaded | Call::UploadedBehind => {
                     jobs.uploaded(user, id).await.map(|video| Some(video.id))
