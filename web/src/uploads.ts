@@ -279,8 +279,7 @@ async function create(key: string) {
   if (job.canceled) return remove(job.owner, made.id);
   job.upload = made.upload;
   const partSize = made.upload.method === "MULTIPART" ? made.upload.part_size : 0;
-  if (partSize > 0 && job.fingerprint !== undefined)
-    keep(job.owner, { print: job.fingerprint, id: made.id });
+  if (partSize > 0 && job.fingerprint !== undefined) keep(job.owner, { print: job.fingerprint, id: made.id });
   await send(key, made.id, partSize);
   void refreshVideos();
 }

@@ -22,7 +22,7 @@ use framelift_domain::video::{Lane, StateName};
 use strum::VariantArray as _;
 
 use crate::ports::Ambient;
-use crate::store::memory::{StoreFaults, Random};
+use crate::store::memory::{Random, StoreFaults};
 use actors::Role;
 use invariants::Invariants;
 use world::World;

@@ -220,7 +220,9 @@ impl Operation {
     pub fn takes(&self, part: RequestPart) -> bool {
         match part {
             RequestPart::Json => self.bodies.iter().any(|body| matches!(body, Payload::Typed { .. })),
-            RequestPart::Query => self.parameters.iter().any(|known| known.parameter_in == ParameterIn::Query),
+            RequestPart::Query => {
+                self.parameters.iter().any(|known| known.parameter_in == ParameterIn::Query)
+            }
         }
     }
 

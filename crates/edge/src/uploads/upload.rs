@@ -188,7 +188,9 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
             };
             match claimed {
                 Ok(lease) => sender.set_lease(lease),
-                Err(known) => return self.compare(video, known, part_reader, announced.options, read_rest).await,
+                Err(known) => {
+                    return self.compare(video, known, part_reader, announced.options, read_rest).await;
+                }
             }
         }
         let outcome = async {

@@ -57,7 +57,10 @@ impl Stage<'_, '_> {
         }
     }
 
-    fn deliver_all(&mut self, ready: Result<Vec<(Frame, OutputPosition)>, String>) -> Result<(), ExtractError> {
+    fn deliver_all(
+        &mut self,
+        ready: Result<Vec<(Frame, OutputPosition)>, String>,
+    ) -> Result<(), ExtractError> {
         match ready {
             Ok(ready) => ready.into_iter().try_for_each(|(frame, wanted)| self.deliver(frame, wanted)),
             Err(problem) => {
