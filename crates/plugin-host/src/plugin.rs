@@ -225,8 +225,8 @@ fn timed<T>(
     let result = if left.is_zero() {
         Err(Trap::Interrupt.into())
     } else {
-        // What a function of the host does wrong is a failure of this plugin's video, and of nothing else. The instance is
-        // not called again.
+        // What a function of the host does wrong is a failure of this plugin's video, and of nothing else. The
+        // instance is not called again.
         std::panic::catch_unwind(AssertUnwindSafe(|| call(store)))
             .unwrap_or_else(|_| Err(wasmtime::format_err!("a function of the host did not expect this call")))
     };
