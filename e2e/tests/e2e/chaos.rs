@@ -88,7 +88,7 @@ async fn nothing_is_lost_stuck_or_published_twice() {
         user.expect(reqwest::Method::PATCH, "/auth/me", Some(settings), 200).await;
         customers.push(Customer::new(user, seed ^ n));
     }
-    // It ends even if the work does not come forward in it: the rest is done in the calm.
+    // It ends even if the work makes no progress in it: the rest is done in the calm.
     let storm = Storm::begin(&stack, cloud, seed, Duration::from_millis(STORM_MS_A_JOB * jobs));
     let mut tasks = tokio::task::JoinSet::new();
     for (n, customer) in (0..).zip(customers) {
