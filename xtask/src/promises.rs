@@ -12,7 +12,7 @@ pub(crate) struct Reference {
     pub(crate) line: usize,
     pub(crate) path: String,
     pub(crate) name: String,
-    /// Whether the row says that its tests are skipped where something is missing.
+    /// Whether `(skipped where …)` directly behind it says that it is skipped where something is missing.
     pub(crate) conditional: bool,
 }
 
@@ -87,15 +87,17 @@ fn parse(text: &str) -> (Vec<Reference>, Vec<usize>) {
     for (index, row) in text.lines().enumerate() {
         let line = index + 1;
         let named_before = references.len();
-        for quoted in row.split('`').skip(1).step_by(2) {
+        let parts: Vec<&str> = row.split('`').collect();
+        for (part, quoted) in parts.iter().enumerate().skip(1).step_by(2) {
             let Some((path, name)) = quoted.split_once("::").filter(|(path, _)| path.contains('/')) else {
                 continue;
             };
+            let behind = parts.get(part + 1).copied().unwrap_or_default();
             references.push(Reference {
                 line,
                 path: path.to_owned(),
                 name: name.to_owned(),
-                conditional: row.contains("(skipped where "),
+                conditional: behind.starts_with(" (skipped where "),
             });
         }
         let is_row = row.starts_with('|') && !row.starts_with("| promise") && !row.starts_with("|---");
@@ -117,11 +119,13 @@ mod tests {
     #[test]
     fn rows_are_read() {
         let text = "# `a/b.rs::outside`\n| promise | held by |\n|---|---|\n| x | `a/b.rs::c`, `docs/x.md` |\n| y | |\n\
-                    | z | `a/b.rs::d` (skipped where there is no GPU) |\n";
+                    | z | `a/b.rs::d`, `a/b.rs::e` (skipped where `x` is missing), `a/b.rs::f` |\n";
         let (references, empty) = parse(text);
-        assert_eq!(references.len(), 3);
+        assert_eq!(references.len(), 5);
         assert_eq!(references[1], Reference { line: 4, ..reference("a/b.rs", "c") });
-        assert_eq!(references[2], Reference { line: 6, conditional: true, ..reference("a/b.rs", "d") });
+        assert_eq!(references[2], Reference { line: 6, ..reference("a/b.rs", "d") });
+        assert_eq!(references[3], Reference { line: 6, conditional: true, ..reference("a/b.rs", "e") });
+        assert_eq!(references[4], Reference { line: 6, ..reference("a/b.rs", "f") });
         assert_eq!(empty, [5]);
     }
 

@@ -138,8 +138,8 @@ fn run(binary: &Binary, selection: &Selection) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Each test that `SPECIFICATION.md` names has run, and has not skipped what it is for unless the row says where it
-/// holds.
+/// Each Rust test that `SPECIFICATION.md` names has run, and has not skipped what it is for unless the row says where
+/// it does. What is in Python is run by other commands, which the document names.
 fn check_promises_ran(binaries: &[Binary], tally: &Tally) -> Result {
     let (references, _) = promises::read()?;
     let is_among = |reference: &Reference, tests: &[(String, String)]| {
