@@ -23,8 +23,8 @@ impl<K: Kv, Q: Queue, H: Http, A: Ambient> Service<'_, K, Q, H, A> {
         Ok(self.jobs().multipart_begun(video.owner, video.id, begun).await?)
     }
 
-    /// Sends the parts of a file of which two were read. While one is sent the next one is read: no more than two are in
-    /// memory.
+    /// Sends the parts of a file of which two were read. While one is sent the next one is read: no more than two are
+    /// in memory.
     pub(crate) async fn send_parts<S: Source>(
         &self,
         key: &str,
