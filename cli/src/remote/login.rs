@@ -107,7 +107,7 @@ pub(crate) fn login(args: &LoginArgs) -> Result<Done, Failed> {
     let tokens: TokenResponse = answer.json()?;
     credentials.update(|stored| {
         let TokenResponse { access_token, refresh_token, .. } = tokens;
-        stored.logins.insert(server.clone(), Login { email: email.clone(), access_token, refresh_token });
+        stored.logins.insert(server.clone(), Login::new(email.clone(), access_token, refresh_token));
         stored.server = Some(server.clone());
         Ok(())
     })?;

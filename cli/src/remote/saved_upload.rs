@@ -55,7 +55,8 @@ impl LocalFile {
     }
 }
 
-/// The saved state of an upload.
+/// The saved state of an upload. Fields that only a newer release knows are lost when this one writes it: at worst, the
+/// upload begins anew.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SavedUpload {
     /// The key with which the service recognises the repeated request.

@@ -8,12 +8,13 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::error::ServiceError;
 use super::paths;
 use crate::interrupts;
 
-/// The contents of `credentials.json`.
+/// The contents of `credentials.json`. It has no version: a release adds fields, which older ones keep.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stored {
     /// The server that was logged in to last.
@@ -21,6 +22,8 @@ pub(crate) struct Stored {
     /// The logins by the server's URL.
     #[serde(default)]
     pub(crate) logins: BTreeMap<String, Login>,
+    #[serde(flatten)]
+    unknown: Unknown,
 }
 
 /// A login.
@@ -29,11 +32,31 @@ pub(crate) struct Login {
     pub(crate) email: String,
     pub(crate) access_token: String,
     pub(crate) refresh_token: String,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Login {
+    /// A new login, with nothing of an earlier one.
+    pub(crate) fn new(email: String, access_token: String, refresh_token: String) -> Self {
+        Self { email, access_token, refresh_token, unknown: Unknown::default() }
+    }
 }
 
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Login").field("email", &self.email).finish_non_exhaustive()
+    }
+}
+
+/// Fields that a newer release wrote. They may be secret.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Unknown(Map<String, Value>);
+
+impl std::fmt::Debug for Unknown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Unknown").finish_non_exhaustive()
     }
 }
 
@@ -89,10 +112,12 @@ impl Credentials {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn login(token: &str) -> Login {
-        Login { email: "ada@example.com".into(), access_token: token.into(), refresh_token: "r".into() }
+        Login::new("ada@example.com".into(), token.into(), "r".into())
     }
 
     #[test]
@@ -112,6 +137,24 @@ mod tests {
         assert!(failed.is_err());
         assert_eq!(credentials.read().unwrap().logins["https://x.example"], login("a"));
         assert!(!format!("{:?}", credentials.read().unwrap()).contains("\"a\""));
+    }
+
+    #[test]
+    fn fields_of_a_newer_release_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let credentials = Credentials { folder: folder.path().to_owned() };
+        let login =
+            json!({"email": "ada@example.com", "access_token": "a", "refresh_token": "r", "new": [1]});
+        let mut file = json!({"server": "s", "logins": {"s": login}, "new": {"token": "secret"}});
+        fs::write(credentials.file(), file.to_string()).unwrap();
+        let changed = credentials.update(|stored| {
+            stored.logins.get_mut("s").unwrap().access_token = "b".into();
+            Ok(format!("{stored:?}"))
+        });
+        assert!(!changed.unwrap().contains("secret"));
+        file["logins"]["s"]["access_token"] = "b".into();
+        let kept: Value = serde_json::from_slice(&fs::read(credentials.file()).unwrap()).unwrap();
+        assert_eq!(kept, file);
     }
 
     #[test]
