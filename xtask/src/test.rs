@@ -49,12 +49,14 @@ pub(crate) fn test(args: &[String]) -> Result {
     if tally.failed == 0 && tally.broken.is_empty() { Ok(()) } else { Err("tests failed".into()) }
 }
 
-/// Binaries whose tests mostly wait, for leases, messages and processes.
+/// Binaries that leave most of the processors to others, the longest first: their tests wait for leases, messages and
+/// processes, or are a single one.
 const WAITING: &[&str] = &[
-    "dev/edge-host/tests/host.rs",
-    "dev/sqs/tests/contract.rs",
-    "e2e/tests/e2e/main.rs",
+    WHOLE_STACKS,
     "host-worker/tests/worker/main.rs",
+    "crates/sandbox/tests/corpus/main.rs",
+    "dev/sqs/tests/contract.rs",
+    "dev/edge-host/tests/host.rs",
 ];
 
 /// Each of its tests starts all of Framelift and leaves most of a core to others.
@@ -63,8 +65,10 @@ const WHOLE_STACKS: &str = "e2e/tests/e2e/main.rs";
 /// Runs the waiting ones in parallel with the computing ones, and those of each kind one after the other.
 fn run_all(binaries: &[Binary], selection: &Selection) -> Result<Tally> {
     println!("running the tests");
-    let (waiting, computing): (Vec<&Binary>, Vec<&Binary>) =
-        binaries.iter().partition(|binary| WAITING.contains(&binary.source.as_str()));
+    let rank = |binary: &Binary| WAITING.iter().position(|source| *source == binary.source);
+    let (mut waiting, computing): (Vec<&Binary>, Vec<&Binary>) =
+        binaries.iter().partition(|binary| rank(binary).is_some());
+    waiting.sort_by_key(|binary| rank(binary));
     let one_after_the_other = |binaries: Vec<&Binary>| {
         let mut total = Tally::default();
         for binary in binaries {
