@@ -33,6 +33,7 @@ macro_rules! checks {
 
 checks!(
     basics::values_are_set_read_and_deleted,
+    basics::many_values_are_read_at_once,
     basics::removed_keys_are_as_new,
     basics::swaps_see_the_current_value,
     basics::swaps_on_an_existing_key_are_exact,

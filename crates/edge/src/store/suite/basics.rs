@@ -21,6 +21,23 @@ pub(super) async fn values_are_set_read_and_deleted<K: Kv, A: Ambient>(
     retry(ambient, || kv.delete(key)).await
 }
 
+pub(super) async fn many_values_are_read_at_once<K: Kv, A: Ambient>(
+    kv: &K,
+    ambient: &A,
+) -> Result<(), String> {
+    // More than a back end reads in one call. Of three, one is missing.
+    let keys: Vec<String> = (0..120).map(|_| fresh_key(ambient, "many")).collect();
+    for (n, key) in keys.iter().enumerate().filter(|(n, _)| n % 3 > 0) {
+        retry(ambient, || kv.set(key, n.to_string().into_bytes())).await?;
+    }
+    // In another order, and one of them twice.
+    let asked: Vec<String> = keys.iter().rev().chain(keys.get(1)).cloned().collect();
+    let values = retry(ambient, || kv.get_many(&asked)).await?;
+    let expected = (0..120_usize).rev().chain([1]).map(|n| (n % 3 > 0).then(|| n.to_string().into_bytes()));
+    check!(values.into_iter().eq(expected), "the values are not those of their keys, in their order");
+    Ok(())
+}
+
 pub(super) async fn removed_keys_are_as_new<K: Kv, A: Ambient>(kv: &K, ambient: &A) -> Result<(), String> {
     let (swapped, counted) = (&fresh_key(ambient, "swapped"), &fresh_key(ambient, "counted"));
     for _ in 0..2 {
